@@ -1,0 +1,84 @@
+"""From an audio file to a waveform, and to the places in it where somebody speaks.
+
+The file is decoded once, in a child process without network, into a temporary file that is mapped into memory: a
+recording of ten hours costs page cache, not memory. The array is shared by everything that listens.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from faster_whisper.vad import VadOptions, get_speech_timestamps
+
+from services.shared import child, media
+from services.shared.media import SAMPLE_RATE, Decoded, DecodeLimits
+from services.shared.volume import translate_os_errors
+
+if TYPE_CHECKING:
+    from services.shared.child import ChildLimits, Reporter
+
+Waveform = npt.NDArray[np.float32]
+
+WINDOW_S = 600
+LONGEST_SPEECH_S = 28.0
+SHORTEST_SILENCE_S = 0.3
+PADDING_S = 0.2
+
+
+@dataclass(frozen=True)
+class Span:
+    """Somebody speaks from `start_s` to `end_s`."""
+
+    start_s: float
+    end_s: float
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.end_s - self.start_s
+
+
+def load(path: Path, scratch: Path, decode_limits: DecodeLimits, limits: ChildLimits) -> tuple[Waveform, Decoded]:
+    """Return the waveform of a file (mono float32, 16 kHz) and what decoding it has shown."""
+    with translate_os_errors("scratch folder"):
+        scratch.mkdir(parents=True, exist_ok=True)
+    raw = scratch / f"{uuid.uuid4().hex}.f32"
+    try:
+        decoded = child.run(_decode_to, (str(path), str(raw), decode_limits), limits)
+        if raw.stat().st_size == 0:
+            return np.zeros(0, dtype=np.float32), decoded
+        return np.memmap(raw, dtype=np.float32, mode="r"), decoded
+    finally:
+        raw.unlink(missing_ok=True)  # the mapping keeps the data until it is dropped
+
+
+def _decode_to(_report: Reporter, source: str, target: str, limits: DecodeLimits) -> Decoded:
+    with translate_os_errors("decoded audio"), Path(target).open("wb") as out:
+        return media.decode(Path(source), limits, lambda block: out.write(block.astype(np.float32).tobytes()))
+
+
+def find_speech(waveform: Waveform) -> list[Span]:
+    """Return where somebody speaks (Silero VAD), in order; no span is longer than 28 s. Works in windows of 10 min."""
+    options = VadOptions(
+        max_speech_duration_s=LONGEST_SPEECH_S,
+        min_silence_duration_ms=int(SHORTEST_SILENCE_S * 1000),
+        speech_pad_ms=int(PADDING_S * 1000),
+    )
+    spans: list[Span] = []
+    for start in range(0, len(waveform), WINDOW_S * SAMPLE_RATE):
+        window = np.asarray(waveform[start : start + WINDOW_S * SAMPLE_RATE])
+        spans += [
+            Span((start + found["start"]) / SAMPLE_RATE, (start + found["end"]) / SAMPLE_RATE)
+            for found in get_speech_timestamps(window, options)
+        ]
+    return spans
+
+
+def cut(waveform: Waveform, span: Span) -> Waveform:
+    """Return the samples of a span."""
+    return np.asarray(waveform[int(span.start_s * SAMPLE_RATE) : int(span.end_s * SAMPLE_RATE)])

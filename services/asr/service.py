@@ -1,0 +1,84 @@
+"""Puts the ASR service together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from services.asr.handler import Transcribe
+from services.asr.recognize import Recognised, Recognizer, RecognizerOptions, Request
+from services.asr.transcribe import Refinement, Transcriber
+from services.shared import child
+from services.shared.batcher import Batcher, BatchLimits
+from services.shared.child import ChildLimits
+from services.shared.media import DecodeLimits
+from services.shared.messages import AudioReady, Stage
+from services.shared.service import Room
+from services.shared.volume import Volume
+from services.shared.worker import StageWork
+
+if TYPE_CHECKING:
+    from services.asr.settings import AsrSettings
+    from services.shared.nats_bus import NatsBus
+
+SAME_MODEL = "same"
+
+
+def build(settings: AsrSettings, _bus: NatsBus) -> Room:
+    """Load the model, test it, and return the asr stage."""
+    child.preload("services.shared.media", "services.asr.audio")
+    transcriber = make_transcriber(settings)
+    recognizer = transcriber.recognizer
+    recognizer.self_test()
+
+    def deadline_s(message: AudioReady) -> float:
+        return settings.asr_deadline_s + settings.asr_deadline_factor * message.audio.duration_s
+
+    handler = Transcribe(
+        volume=Volume(settings.volume),
+        scratch=settings.scratch,
+        transcriber=transcriber,
+        decode_limits=DecodeLimits(max_duration_s=settings.max_audio_s),
+        child_limits=ChildLimits(settings.asr_deadline_s + settings.max_audio_s / 10),
+    )
+    work = StageWork(Stage.ASR, AudioReady, handler, deadline_s, settings.asr_workers, lambda: recognizer.broken)
+    return Room(stages=(work,), broken=lambda: recognizer.broken, stop=transcriber.batcher.close)
+
+
+def make_transcriber(settings: AsrSettings) -> Transcriber:
+    """Load the model (and the one of the second pass) and return what transcribes with it."""
+    recognizer = _recognizer(settings, settings.asr_model)
+    batcher = _batcher(settings, recognizer)
+    refinement = None
+    if settings.asr_refine_model is not None:
+        same = settings.asr_refine_model == SAME_MODEL
+        second = recognizer if same else _recognizer(settings, settings.asr_refine_model)
+        refinement = Refinement(
+            recognizer=second,
+            batcher=batcher if same else _batcher(settings, second),
+            logprob=settings.asr_refine_logprob,
+            compression=settings.asr_refine_compression,
+            no_speech=settings.asr_refine_no_speech,
+        )
+    return Transcriber(recognizer, batcher, settings.asr_language, refinement)
+
+
+def _recognizer(settings: AsrSettings, model: str) -> Recognizer:
+    return Recognizer(
+        RecognizerOptions(
+            model=model,
+            device=settings.asr_device,
+            compute_type=settings.asr_compute_type,
+            beam=settings.asr_beam,
+            cpu_threads=settings.asr_cpu_threads,
+        )
+    )
+
+
+def _batcher(settings: AsrSettings, recognizer: Recognizer) -> Batcher[Request, Recognised]:
+    return Batcher(
+        recognizer.run,
+        BatchLimits(settings.asr_batch, settings.asr_batch_wait_s),
+        length=lambda request: request.duration_s,
+        group=lambda request: request.group,
+        name="asr-device",
+    )

@@ -1,0 +1,54 @@
+"""Settings of the ASR service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from services.shared.settings import Positive, PositiveSeconds, Settings
+
+
+class AsrSettings(Settings):
+    """What the ASR service needs to know."""
+
+    asr_workers: Positive = 2
+    """Videos at a time in this process; their speech shares the batches of one device."""
+    asr_model: str = "auto"
+    """Whisper model: a name on the hub, a folder, or auto (distil-large-v3 on CUDA, small on a CPU)."""
+    asr_device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the model runs."""
+    asr_compute_type: str = "auto"
+    """Number format: float16, int8_float16, int8 ... or auto (float16 on CUDA, int8 on a CPU)."""
+    asr_batch: Positive = 16
+    """Chunks of speech (up to 30 s each) in one batch; halves itself when memory runs out."""
+    asr_batch_wait_s: Annotated[float, Field(ge=0)] = 0.05
+    """How long an unfull batch waits for chunks of other videos."""
+    asr_beam: Positive = 5
+    """Beam size of the first pass."""
+    asr_cpu_threads: Annotated[int, Field(ge=0)] = 0
+    """Threads of the model on a CPU; 0 lets it choose."""
+    asr_language: str | None = None
+    """Language of all recordings (as `en`); without it, it is detected for each."""
+    asr_refine_model: str | None = None
+    """Decode doubtful segments again with this model (`same`: the same one with a wider beam); off without it."""
+    asr_refine_logprob: float = -0.35
+    """A segment with a mean log probability at or below this is doubtful."""
+    asr_refine_compression: float = 2.4
+    """A segment that compresses at or above this ratio (it repeats itself) is doubtful."""
+    asr_refine_no_speech: float = 0.8
+    """A segment in which nobody spoke with at least this probability is doubtful."""
+    max_audio_s: PositiveSeconds = 12 * 3600.0
+    """Longest recording that is accepted."""
+    asr_deadline_s: PositiveSeconds = 900.0
+    """Time that a recording of no length may take before the worker is ended as hung ..."""
+    asr_deadline_factor: PositiveSeconds = 3.0
+    """... plus this much for each second of the recording."""
+    scratch_path: Path | None = None
+    """Folder for decoded audio (230 MB for each hour). Without it, the folder `scratch` on the shared volume."""
+
+    @property
+    def scratch(self) -> Path:
+        """Return the folder for decoded audio."""
+        return self.scratch_path or self.volume / "scratch"

@@ -1,0 +1,349 @@
+"""The command line. Each command reads its options here and is carried out by a module of its own."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from services.cli import console
+from services.shared import logs
+from services.shared.bus import BusError
+from services.shared.errors import Code, ConfigurationError, IngestError
+
+app = typer.Typer(
+    name="ingest",
+    help="From channels, feeds and files to a searchable archive: what was said, when, and by whom.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+dead_app = typer.Typer(help="Look at messages that could not be handled, and send them again.", no_args_is_help=True)
+app.add_typer(dead_app, name="dead")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Sources = Annotated[
+    list[str] | None,
+    typer.Argument(help="YouTube channel, playlist, video or id; podcast feed; media URL; local file or folder."),
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="At most this many recordings.")]
+LimitNew = Annotated[int | None, typer.Option(min=1, help="Look on until this many are found that are not indexed.")]
+NewestFirst = Annotated[bool, typer.Option("--newest-first", help="Begin with the latest (where the date is known).")]
+Since = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only what was published since this day.")]
+SkipShorts = Annotated[float | None, typer.Option(metavar="SECONDS", help="Skip what is shorter than this.")]
+MaxDuration = Annotated[float | None, typer.Option(metavar="SECONDS", help="Skip what is longer than this.")]
+Force = Annotated[bool, typer.Option("--force", help="Do everything again, also what is indexed.")]
+State = Annotated[Path | None, typer.Option("--state", help="State folder of the local mode.")]
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one clear line, never a traceback."""
+    # the server process of our children imports this module again: only the first process has arguments to read
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except (ConfigurationError, IngestError, BusError) as error:
+        console.err.print(f"error: {logs.redact(str(error))}", style="red", markup=False)
+        sys.exit(console.FAILED)
+    except KeyboardInterrupt:
+        sys.exit(console.INTERRUPTED)
+    except Exception as error:
+        _end_on_usage(error)
+        raise
+
+
+def _end_on_usage(error: Exception) -> None:
+    """Let the option parser's own errors end the program in its way."""
+    show = getattr(error, "show", None)
+    if show is not None:
+        show()
+        sys.exit(getattr(error, "exit_code", console.USAGE))
+    if type(error).__name__ == "Abort":
+        sys.exit(console.INTERRUPTED)
+
+
+def _settings(state: Path | None = None, **overrides: Any) -> Any:  # noqa: ANN401 (a foreign or generic shape)
+    """Read the settings. Modules of the rooms are imported only by the commands that need them: `--help` is quick."""
+    from services.cli.settings import AllSettings
+    from services.shared.settings import load
+
+    logs.configure(json_lines=False, level="WARNING")
+    if state is not None:
+        overrides["state_path"] = state.expanduser().resolve()
+    return load(AllSettings, **overrides)
+
+
+def _choice(
+    *,
+    limit: int | None,
+    limit_new: int | None,
+    newest_first: bool,
+    since: datetime | None,
+    skip_shorts: float | None,
+    max_duration: float | None,
+    force: bool,
+) -> Any:  # noqa: ANN401 (a foreign or generic shape)
+    from services.cli.requests import Choice
+    from services.shared.messages import Policy
+
+    policy = Policy(
+        min_duration_s=skip_shorts,
+        max_duration_s=max_duration,
+        published_after=since.replace(tzinfo=UTC) if since else None,
+    )
+    return Choice(policy=policy, limit=limit, limit_new=limit_new, newest_first=newest_first, force=force)
+
+
+@app.command()
+def run(
+    sources: Sources = None,
+    limit: Limit = None,
+    limit_new: LimitNew = None,
+    newest_first: NewestFirst = False,
+    since: Since = None,
+    skip_shorts: SkipShorts = None,
+    max_duration: MaxDuration = None,
+    force: Force = False,
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """Bring recordings into the archive, here and now. Without sources, go on with what is unfinished.
+
+    Starts the three services (and, where none are configured, a NATS server and a Postgres in the state folder), shows
+    the progress, and ends when every recording has come to an end. Interrupt it at any time: the same command goes on.
+    Exit status: 0 all is well, 3 some recordings failed (each with its reason), 130 interrupted.
+
+    [bold]Examples[/]
+
+      ingest run https://www.youtube.com/@SomeChannel --limit-new 20 --skip-shorts 120
+
+      ingest run https://example.org/podcast.xml --since 2026-01-01
+
+      ingest run talk.m4a recordings/
+    """
+    from services.cli.run import print_outcome
+    from services.cli.run import run as run_sources
+
+    choice = _choice(
+        limit=limit,
+        limit_new=limit_new,
+        newest_first=newest_first,
+        since=since,
+        skip_shorts=skip_shorts,
+        max_duration=max_duration,
+        force=force,
+    )
+    outcome = run_sources(_settings(state), sources or [], choice, quiet=json)
+    print_outcome(outcome, as_json=json)
+    raise typer.Exit(outcome.status)
+
+
+@app.command()
+def submit(
+    sources: Sources = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the recordings to their end.")] = False,
+    limit: Limit = None,
+    limit_new: LimitNew = None,
+    newest_first: NewestFirst = False,
+    since: Since = None,
+    skip_shorts: SkipShorts = None,
+    max_duration: MaxDuration = None,
+    force: Force = False,
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """Ask for recordings; services that run elsewhere do the work.
+
+    [bold]Example[/]
+
+      ingest submit https://youtu.be/dQw4w9WgXcQ --wait      (with INGEST_NATS_URL and INGEST_DATABASE_URL set)
+    """
+    from services.cli.run import print_outcome
+    from services.cli.run import submit as submit_sources
+
+    if not sources:
+        raise ConfigurationError("name at least one source: ingest submit SOURCE...")
+    choice = _choice(
+        limit=limit,
+        limit_new=limit_new,
+        newest_first=newest_first,
+        since=since,
+        skip_shorts=skip_shorts,
+        max_duration=max_duration,
+        force=force,
+    )
+    outcome = submit_sources(_settings(state), sources, choice, wait=wait, quiet=json)
+    if wait:
+        print_outcome(outcome, as_json=json)
+        raise typer.Exit(outcome.status)
+    if json:
+        console.print_json({"requested": outcome.asked_for, "known": outcome.tally.total - outcome.asked_for})
+    else:
+        console.out.print(f"{outcome.asked_for} requested, {outcome.tally.total - outcome.asked_for} known already")
+
+
+@app.command()
+def status(
+    video: Annotated[str | None, typer.Argument(help="A video id: show everything about it.")] = None,
+    state_is: Annotated[list[str] | None, typer.Option("--state-is", help="List the videos in this state.")] = None,
+    code: Annotated[list[str] | None, typer.Option(help="List the videos with this error code.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="List at most this many.")] = 50,
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """Show where the videos are: totals by state and reason, the queues, or one video.
+
+    [bold]Examples[/]
+
+      ingest status
+
+      ingest status --state-is failed
+
+      ingest status dQw4w9WgXcQ --json
+    """
+    from services.cli.status import show
+
+    show(_settings(state), video, states=state_is, codes=code, limit=limit, as_json=json)
+
+
+@app.command()
+def search(
+    words: Annotated[list[str], typer.Argument(help='What you look for; "in quotes" for a phrase.')],
+    speaker: Annotated[str | None, typer.Option(help="Only what this person says.")] = None,
+    channel: Annotated[str | None, typer.Option(help="Only in this channel.")] = None,
+    since: Since = None,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="At most this many answers.")] = 5,
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """Find what was said, by meaning and by words; each answer has a link to its second.
+
+    [bold]Example[/]
+
+      ingest search "ships in the harbor" --since 2026-01-01
+    """
+    from services.cli.search import find, print_hits
+
+    hits = find(_settings(state), " ".join(words), speaker=speaker, channel=channel, since=since, limit=limit)
+    print_hits(hits, as_json=json)
+
+
+@app.command()
+def retry(
+    code: Annotated[list[str] | None, typer.Option(help="Everything that ended with this error code.")] = None,
+    video: Annotated[list[str] | None, typer.Option(help="This video.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Everything that failed.")] = False,
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """Ask again for videos that failed or were skipped; what is done already is not done again.
+
+    [bold]Examples[/]
+
+      ingest retry --code NETWORK_TIMEOUT --code SOURCE_UNAVAILABLE
+
+      ingest retry --all && ingest run
+    """
+    from services.cli.status import retry as retry_videos
+
+    for name in code or ():
+        if name not in Code.__members__:
+            raise ConfigurationError(f"{name} is no error code; `ingest status` shows those that occurred")
+    if not (code or video or every):
+        raise ConfigurationError("say what to retry: --code CODE, --video ID or --all")
+    count = retry_videos(_settings(state), codes=code, videos=video)
+    if json:
+        console.print_json({"requested": count})
+    else:
+        console.out.print(f"{count} requested again" + ("; `ingest run` does the work" if count else ""))
+
+
+@dead_app.command("list")
+def dead_list(state: State = None, json: Json = False) -> None:
+    """List the dead letters."""
+    from services.cli import dead
+
+    dead.print_list(_settings(state), as_json=json)
+
+
+@dead_app.command("show")
+def dead_show(number: Annotated[int, typer.Argument(help="Number from `dead list`.")], state: State = None) -> None:
+    """Show one dead letter with its message."""
+    from services.cli import dead
+
+    dead.print_one(_settings(state), number)
+
+
+@dead_app.command("replay")
+def dead_replay(
+    numbers: Annotated[list[int] | None, typer.Argument(help="Numbers from `dead list`.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    state: State = None,
+) -> None:
+    """Send dead letters again to the stage that gave them up."""
+    from services.cli import dead
+
+    if not numbers and not every:
+        raise ConfigurationError("name the numbers of `ingest dead list`, or --all")
+    count = dead.replay(_settings(state), numbers or None)
+    console.out.print(f"{count} sent again" + ("; `ingest run` does the work" if count else ""))
+
+
+@app.command()
+def config(json: Json = False) -> None:
+    """Print every setting, its value and where it comes from; secrets are masked."""
+    from services.cli.config import show
+
+    show(_settings(), as_json=json)
+
+
+@app.command()
+def migrate(
+    index: Annotated[bool, typer.Option("--index", help="Also build the vector index, as after a bulk load.")] = False,
+    state: State = None,
+) -> None:
+    """Bring the database schema and the streams up to date; safe to repeat, also by many at once."""
+    from services.cli.migrate import run as run_migrations
+
+    run_migrations(_settings(state), index=index)
+
+
+@app.command()
+def doctor(state: State = None, json: Json = False) -> None:
+    """Check servers, versions, volume, models, GPU and JavaScript runtime, and say what to do."""
+    from services.cli.doctor import examine
+
+    healthy = examine(_settings(state), as_json=json)
+    raise typer.Exit(console.OK if healthy else console.FAILED)
+
+
+@app.command()
+def demo(state: State = None) -> None:
+    """Show everything in a minute, offline: a small podcast becomes a searchable archive on this machine."""
+    from services.cli.demo import run as run_demo
+
+    settings = _settings(state)
+    raise typer.Exit(run_demo(settings.state_path if state else settings.state_path / "demo"))
+
+
+@app.command()
+def purge(
+    older_than_days: Annotated[float, typer.Option(min=0, help="Files of videos indexed at least this long ago.")] = 7,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete; without it, only show what would go.")] = False,
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """Delete audio files of indexed videos; transcripts and the archive stay.
+
+    [bold]Example[/]
+
+      ingest purge --older-than-days 30 --yes
+    """
+    from services.cli.purge import purge as purge_files
+
+    purge_files(_settings(state), older_than_days=older_than_days, delete=yes, as_json=json)

@@ -1,0 +1,103 @@
+"""`ingest demo`: the whole way, offline: a podcast feed on loopback becomes a searchable archive."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from typing import TYPE_CHECKING
+
+from services.cli import console
+from services.cli.local import connected
+from services.cli.requests import Choice
+from services.cli.run import print_outcome
+from services.cli.run import run as run_sources
+from services.cli.search import print_hits
+from services.cli.settings import AllSettings
+from services.demo import ASR_MODEL, samples
+from services.demo.accuracy import word_error_rate
+from services.demo.feed import HOST, TITLE, served
+from services.embedder.catalog import Catalog
+from services.embedder.encode import BUNDLED, Encoder
+from services.embedder.search import Question, Search
+from services.shared.settings import load
+from services.shared.transcript import read
+from services.shared.volume import Volume
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from services.cli.local import Connected
+    from services.demo import Sample
+
+QUESTIONS = (
+    "boats on the water",
+    "who looks after sick people",
+    "someone plays a tune",
+)
+
+
+def run(state: Path) -> int:
+    """Do the demonstration in a folder that is made anew; return the exit status."""
+    began = time.monotonic()
+    shutil.rmtree(state, ignore_errors=True)
+    settings = load(
+        AllSettings,
+        state_path=state,
+        volume_path=None,
+        asr_model=str(ASR_MODEL),
+        asr_language="en",
+        embedding_model=BUNDLED,
+        allowed_hosts=HOST,
+        nats_url=None,
+        database_url=None,
+    )
+    with served() as feed:
+        console.out.print(f"[bold]1. A podcast of {len(samples())} episodes[/] is served at {feed}")
+        console.out.print("[bold]2. ingest run[/] downloads, transcribes and indexes it, with services on this machine")
+        outcome = run_sources(settings, [feed], Choice(), quiet=False)
+    print_outcome(outcome, as_json=False)
+    if outcome.status:
+        console.err.print(f"the logs of the services are in {state / 'logs'}")
+        return outcome.status
+    with connected(settings) as to:
+        _print_transcripts(to)
+        _print_answers(to)
+    console.out.print(f"\n[bold]Everything is in[/] {state}: volume/ (audio, transcripts), postgres/, nats/, logs/")
+    console.out.print(f"Look around: ingest status --state {state}; ingest search --state {state} WORDS")
+    console.out.print(f"Done in {time.monotonic() - began:.0f} s.")
+    return console.OK
+
+
+def _print_transcripts(to: Connected) -> None:
+    console.out.print("\n[bold]3. What was said, and when[/] (the first sentences of each episode)")
+    volume = Volume(to.settings.volume)
+    known = {sample.title: sample for sample in samples()}
+    for row in sorted(Catalog(to.archive).chosen(), key=lambda row: row.published_at or row.updated_at):
+        manifest = volume.manifest(row.video_id, "transcript")
+        if manifest is None or row.title not in known:
+            continue
+        said = read(volume.resolve(manifest.artifact.path))
+        heard = " ".join(segment.text for segment in said.segments)
+        errors = word_error_rate(known[row.title].text, heard)
+        factor = f"{said.real_time_factor:.3f}"
+        console.out.print(f"  [bold]{row.title}[/] (word error rate {errors:.1%}, real-time factor {factor})")
+        for segment in said.segments[:2]:
+            console.out.print(f"    {console.clock(segment.start_s)}  {segment.text}", markup=False)
+
+
+def _print_answers(to: Connected) -> None:
+    console.out.print("\n[bold]4. Three questions[/], in other words than those that were said")
+    settings = to.settings
+    search = Search(
+        to.archive, Encoder(settings.embedding_model, settings.embedding_device, settings.embedding_batch_size)
+    )
+    for question in QUESTIONS:
+        console.out.print(f"\n  ingest search {question!r}", style="italic")
+        print_hits(search.ask(Question(question, channel=TITLE, limit=1)), as_json=False)
+
+
+def expected(question: str) -> Sample:
+    """Return the episode that answers one of the three questions (for whoever wants to check)."""
+    title = dict(zip(QUESTIONS, ("sea", "medicine", "music"), strict=True))[question]
+    return next(sample for sample in samples() if re.search(title, sample.file))

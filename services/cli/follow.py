@@ -1,0 +1,97 @@
+"""Follows the videos of a run from the events of all services until the last of them has come to an end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from services.shared import state
+from services.shared.bus import EVENT_STREAM, LEDGER
+from services.shared.errors import Code, IngestError
+from services.shared.messages import Event, Metadata, Source, SourceKind, Stage, decode
+from services.shared.state import VideoState, fold
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from services.embedder.catalog import VideoRow
+    from services.shared.nats_bus import NatsBus
+
+CATCH_UP_S = 2.0
+
+
+class Follower:
+    """Keeps the states of chosen videos. Begins where the ledger stands: what is older is in the table already."""
+
+    def __init__(self, bus: NatsBus) -> None:
+        self._epoch, self._last = bus.position(EVENT_STREAM)
+        self._next = bus.follow("ingest.event.*", bus.acknowledged(LEDGER, EVENT_STREAM) + 1)
+        self._reached = 0
+        self.videos: dict[str, VideoState] = {}
+
+    def add(self, video_id: str, row: VideoRow | None) -> None:
+        """Follow a video that was known as `row`; one whose time has come is on its way again."""
+        known = state_of(video_id, row)
+        if known.state == state.DEFERRED and known.retry_at and known.retry_at <= datetime.now(UTC):
+            known = replace(known, state=state.QUEUED)
+        self.videos[video_id] = known
+
+    def restart(self, video_id: str) -> None:
+        """Take a video as on its way again: it was just asked for."""
+        known = self.videos[video_id]
+        self.videos[video_id] = replace(known, state=state.QUEUED, code=None, message="", retry_at=None)
+
+    def catch_up(self) -> None:
+        """Take the events that were there before us."""
+        pending = self._last
+        while self._reached < pending and self.step(CATCH_UP_S):
+            continue
+
+    def step(self, wait_s: float) -> bool:
+        """Take the next event, if one comes within `wait_s`; return whether one came."""
+        delivery = self._next(wait_s)
+        if delivery is None:
+            return False
+        self._reached = delivery.sequence
+        try:
+            event = decode(Event, delivery.data)
+        except IngestError:
+            return True  # the ledger reports it
+        known = self.videos.get(event.video_id)
+        if known is not None:
+            self.videos[event.video_id] = fold(known, event, (self._epoch, delivery.sequence))
+        return True
+
+    @property
+    def is_done(self) -> bool:
+        """Tell whether every video has come to an end."""
+        return all(video.is_settled for video in self.videos.values())
+
+    def unsettled(self) -> Iterable[VideoState]:
+        """Return the videos that are on their way."""
+        return [video for video in self.videos.values() if not video.is_settled]
+
+
+def state_of(video_id: str, row: VideoRow | None) -> VideoState:
+    """Return the state of a video as the table has it."""
+    if row is None:
+        return VideoState(video_id)
+    source = None
+    if row.source_kind and row.source_url:
+        source = Source(kind=SourceKind(row.source_kind), url=row.source_url)
+    return VideoState(
+        video_id=video_id,
+        generation=row.generation,
+        state=row.state,
+        stage=Stage(row.stage),
+        attempts=row.attempts,
+        code=Code(row.error_code) if row.error_code else None,
+        message=row.error_message or "",
+        retry_at=row.retry_at,
+        source=source,
+        metadata=Metadata(
+            title=row.title, channel=row.channel, published_at=row.published_at, duration_s=row.duration_s
+        ),
+        position=(row.event_epoch, row.event_sequence),
+    )

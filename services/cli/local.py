@@ -1,0 +1,184 @@
+"""The local mode: everything in one state folder, owned by one command at a time.
+
+    <state>/lock           held by the command that runs the servers, and by everything it has started
+    <state>/servers.json   how to reach the servers while they run
+    <state>/nats/ postgres/ volume/ logs/
+
+The lock is inherited by the servers and services, so it is free only when the last of them has ended: a command that
+comes after a crash waits for that moment and then goes on where the other stopped.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from services.cli.embedded import NATS_USER, EmbeddedNats, EmbeddedPostgres
+from services.cli.settings import AllSettings
+from services.cli.supervisor import Supervisor
+from services.embedder import database
+from services.embedder.migrate import migrate
+from services.shared import journal
+from services.shared.errors import ConfigurationError
+from services.shared.service import bus_topology, connect
+from services.shared.settings import PREFIX, as_environment, is_secret, variable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from services.embedder.database import Database
+    from services.shared.nats_bus import NatsBus
+
+LOCK_WAIT_S = 20.0
+LOCAL_GRACE_S = 10.0
+LOCAL_BUS_PATIENCE_S = 60.0
+SERVER_FIELDS = ("nats_url", "nats_user", "nats_password", "database_url")
+
+
+@dataclass(frozen=True)
+class Home:
+    """A state folder whose servers run; `settings` say how to reach them. The `lock` is held by who started them."""
+
+    settings: AllSettings
+    lock: int | None = None
+
+    def supervisor(self) -> Supervisor:
+        """Return what runs the services here."""
+        return services_of(self.settings, (self.lock,) if self.lock is not None else ())
+
+
+def services_of(settings: AllSettings, keep_open: tuple[int, ...] = ()) -> Supervisor:
+    """Return what runs the services with these settings, as children of this process."""
+    calm = settings.model_copy(
+        update={
+            "grace_s": min(LOCAL_GRACE_S, settings.grace_s),
+            "bus_patience_s": min(LOCAL_BUS_PATIENCE_S, settings.bus_patience_s),
+        }
+    )
+    others = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    environment = {**others, **as_environment(calm)}
+    return Supervisor(environment, settings.state_path / "logs", keep_open)
+
+
+@contextmanager
+def home(settings: AllSettings, *, exclusive: bool) -> Iterator[Home]:
+    """Give the servers of a state folder: those that run already, or fresh ones that end with the block.
+
+    With `exclusive`, raise ConfigurationError when another command uses the folder.
+    """
+    settings.state_path.mkdir(parents=True, exist_ok=True)
+    lock = os.open(settings.state_path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        running = None if _locked(lock, 0) else _running(settings)
+        if running is not None and not exclusive:
+            yield Home(running)
+            return
+        if not _locked(lock, LOCK_WAIT_S):
+            raise ConfigurationError(f"{settings.state_path} is in use by another `ingest` command (or its services)")
+        with _started(settings, lock) as complete:
+            yield Home(complete, lock)
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def _started(settings: AllSettings, lock: int) -> Iterator[AllSettings]:
+    """Start the servers that are not configured; end them with the block."""
+    state = settings.state_path
+    journal.forgive(settings.volume / "workers")
+    with ExitStack() as running:
+        if settings.database_url is None:
+            postgres = EmbeddedPostgres(state / "postgres", (lock,))
+            running.callback(postgres.stop)
+            settings = settings.model_copy(update={"database_url": SecretStr(postgres.url)})
+        embed_nats = settings.nats_url is None
+        if embed_nats:
+            nats = EmbeddedNats(state / "nats", (lock,))
+            running.callback(nats.stop)
+            password = SecretStr(nats.password)
+            settings = settings.model_copy(
+                update={"nats_url": nats.url, "nats_user": NATS_USER, "nats_password": password}
+            )
+        description = state / "servers.json"
+        description.touch(mode=0o600)
+        description.write_text(json.dumps(as_environment(settings, SERVER_FIELDS)))
+        running.callback(description.unlink, missing_ok=True)
+        _prepare(settings, alone=embed_nats)
+        yield settings
+
+
+def _prepare(settings: AllSettings, *, alone: bool) -> None:
+    """Bring schema and streams up to date; when nobody else is here, what was in somebody's hands is free again."""
+    with database.connect(settings, size=1, name="ingest") as archive:
+        migrate(archive)
+    bus = connect(settings, "cli.local")
+    try:
+        topology = bus_topology(settings)
+        bus.provision(topology, update=True)
+        if alone:
+            bus.reset_consumers(topology)
+    finally:
+        bus.close()
+
+
+def _running(settings: AllSettings) -> AllSettings | None:
+    """Return the settings with the servers that another command has started, or None when there are none."""
+    try:
+        found = json.loads((settings.state_path / "servers.json").read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    values = {name: found.get(variable(name)) for name in SERVER_FIELDS}
+    secret = {name: SecretStr(value) for name, value in values.items() if value and is_secret(AllSettings, name)}
+    return settings.model_copy(update={**values, **secret})
+
+
+def _locked(lock: int, wait_s: float) -> bool:
+    """Take the lock within `wait_s`."""
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.1)
+        else:
+            return True
+
+
+@dataclass(frozen=True)
+class Connected:
+    """A bus and an archive, wherever they are, and what runs services that use them."""
+
+    settings: AllSettings
+    bus: NatsBus
+    archive: Database
+    home: Home
+
+
+@contextmanager
+def connected(settings: AllSettings, *, exclusive: bool = False) -> Iterator[Connected]:
+    """Give the configured servers, or those of the local mode when none are configured."""
+    if settings.is_local:
+        with home(settings, exclusive=exclusive) as found, _connections(found) as both:
+            yield both
+    else:
+        with _connections(Home(settings)) as both:
+            yield both
+
+
+@contextmanager
+def _connections(found: Home) -> Iterator[Connected]:
+    with database.connect(found.settings, size=2, name="ingest") as archive:
+        bus = connect(found.settings, "cli.ingest")
+        try:
+            yield Connected(found.settings, bus, archive, found)
+        finally:
+            bus.close()

@@ -1,0 +1,168 @@
+"""From sources on the command line to messages in the queue: what to ask for, and what is there already."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pydantic import ConfigDict
+
+from services.downloader.sources import Recording, recordings
+from services.shared import state
+from services.shared.bus import LATER_STREAM, REQUESTED, WORK_STREAM, event_subject
+from services.shared.errors import Code, IngestError
+from services.shared.messages import (
+    Event,
+    EventKind,
+    Metadata,
+    Policy,
+    Source,
+    SourceKind,
+    Stage,
+    VideoMessage,
+    VideoRequested,
+    decode,
+    encode,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from services.cli.settings import AllSettings
+    from services.embedder.catalog import Catalog, VideoRow
+    from services.shared.nats_bus import NatsBus
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which recordings of the sources are wanted. `limit_new` looks on until so many are found that are not indexed."""
+
+    policy: Policy = field(default_factory=Policy)
+    limit: int | None = None
+    limit_new: int | None = None
+    newest_first: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A recording, and its row in the archive if it has one."""
+
+    recording: Recording
+    row: VideoRow | None
+
+    @property
+    def is_indexed(self) -> bool:
+        """Tell whether it is searchable already."""
+        return self.row is not None and self.row.state == state.INDEXED
+
+
+def choose(sources: Iterable[str], choice: Choice, settings: AllSettings, catalog: Catalog) -> list[Wanted]:
+    """Return the recordings of sources that are wanted, each once. Raise IngestError for a source that is none."""
+    found = _unique(recording for source in sources for recording in recordings(source, settings))
+    found = (recording for recording in found if _is_recent(recording, choice.policy.published_after))
+    if choice.newest_first:
+        oldest = datetime.min.replace(tzinfo=UTC)
+        found = iter(sorted(found, key=lambda item: item.metadata.published_at or oldest, reverse=True))
+    chosen: list[Wanted] = []
+    new = 0
+    for recording in found:
+        row = catalog.videos([recording.video_id]).get(recording.video_id) if choice.limit_new else None
+        is_new = row is None or row.state != state.INDEXED
+        if choice.limit_new and not is_new:
+            continue
+        chosen.append(Wanted(recording, row))
+        new += is_new
+        if len(chosen) == choice.limit or (choice.limit_new and new >= choice.limit_new):
+            break
+    rows = catalog.videos([wanted.recording.video_id for wanted in chosen])
+    return [replace(wanted, row=rows.get(wanted.recording.video_id)) for wanted in chosen]
+
+
+def unfinished(rows: Iterable[VideoRow]) -> list[Wanted]:
+    """Return the known videos that have not come to an end, as if they were asked for again."""
+    return [
+        Wanted(Recording(row.video_id, Source(kind=SourceKind(row.source_kind), url=row.source_url), Metadata()), row)
+        for row in rows
+        if row.source_kind and row.source_url
+    ]
+
+
+def _unique(found: Iterable[Recording]) -> Iterator[Recording]:
+    seen: set[str] = set()
+    for recording in found:
+        if recording.video_id not in seen:
+            seen.add(recording.video_id)
+            yield recording
+
+
+def _is_recent(recording: Recording, since: datetime | None) -> bool:
+    """Tell whether a recording may be new enough; the check stage knows the date of those that a listing gives none."""
+    published = recording.metadata.published_at
+    return since is None or published is None or published >= since
+
+
+def queued_ids(bus: NatsBus) -> set[str]:
+    """Return the videos that have a message waiting, or in somebody's hands."""
+    found: set[str] = set()
+    for stream, subject in ((WORK_STREAM, "ingest.>"), (LATER_STREAM, "ingest.later.*")):
+        for _, data in bus.read(stream, subject):
+            try:
+                found.add(decode(_AnyVideo, data).video_id)
+            except IngestError:
+                continue  # its stage will bury it
+    return found
+
+
+class _AnyVideo(VideoMessage):
+    """Whatever stage a message is for: only its video is of interest."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+def request(bus: NatsBus, wanted: Wanted, choice: Choice) -> int:
+    """Ask for a recording and return the generation of this run."""
+    row = wanted.row
+    generation = 1 if row is None else row.generation + 1
+    message = VideoRequested(
+        video_id=wanted.recording.video_id,
+        generation=generation,
+        source=wanted.recording.source,
+        metadata=wanted.recording.metadata,
+        force=choice.force,
+        policy=choice.policy,
+    )
+    publish(bus, message)
+    return generation
+
+
+def publish(bus: NatsBus, message: VideoRequested) -> None:
+    """Put a request into the queue, and tell that it was made."""
+    event = Event(
+        video_id=message.video_id,
+        generation=message.generation,
+        stage=Stage.CHECK,
+        kind=EventKind.SUBMITTED,
+        at=datetime.now(UTC),
+        source=message.source,
+        metadata=message.metadata,
+    )
+    subject = event_subject(Stage.CHECK)
+    bus.publish(subject, encode(event), f"{subject}:{message.job}:submitted:{time.time_ns()}")
+    bus.publish(REQUESTED, encode(message), f"{REQUESTED}:{message.job}")
+
+
+def again(row: VideoRow) -> VideoRequested:
+    """Return the request that runs a known video once more; stages find what is done already."""
+    if row.source_kind is None or row.source_url is None:
+        raise IngestError(Code.BAD_FIELD, f"{row.video_id} has no source in the archive")
+    return VideoRequested(
+        video_id=row.video_id,
+        generation=row.generation + 1,
+        source=Source(kind=SourceKind(row.source_kind), url=row.source_url),
+        metadata=Metadata(
+            title=row.title, channel=row.channel, published_at=row.published_at, duration_s=row.duration_s
+        ),
+    )

@@ -1,0 +1,101 @@
+"""`ingest status` and `ingest retry`: what the table of videos says, and asking again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from services.cli import console, requests
+from services.cli.local import connected
+from services.embedder.catalog import Catalog, Total, VideoRow
+from services.shared import state
+from services.shared.bus import WORK_STREAM, Lag
+from services.shared.errors import Code, IngestError
+from services.shared.messages import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from services.cli.settings import AllSettings
+
+
+def show(
+    settings: AllSettings,
+    video: str | None,
+    *,
+    states: Sequence[str] | None,
+    codes: Sequence[str] | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Print one video, a list of videos, or the totals."""
+    with connected(settings) as to:
+        catalog = Catalog(to.archive)
+        if video is not None:
+            _print_video(catalog, video, as_json=as_json)
+        elif states or codes:
+            _print_list(catalog.chosen(states=states, codes=codes, limit=limit), as_json=as_json)
+        else:
+            lags = {stage: to.bus.lag(stage, WORK_STREAM) for stage in Stage}
+            _print_totals(catalog.totals(), lags, as_json=as_json)
+
+
+def _print_video(catalog: Catalog, video: str, *, as_json: bool) -> None:
+    row = catalog.videos([video]).get(video)
+    if row is None:
+        raise IngestError(Code.BAD_VIDEO_ID, f"the archive knows no video {video}")
+    if as_json:
+        console.print_json(row)
+        return
+    facts = [
+        ("title", row.title),
+        ("channel", row.channel),
+        ("published", row.published_at and f"{row.published_at:%Y-%m-%d}"),
+        ("length", row.duration_s and console.clock(row.duration_s)),
+        ("source", row.source_url),
+        ("state", f"{row.state} (stage {row.stage}, attempt {row.attempts}, generation {row.generation})"),
+        ("error", row.error_code and f"{row.error_code}: {row.error_message}"),
+        ("advice", console.advice(row.error_code)),
+        ("comes back", row.retry_at and f"{row.retry_at:%Y-%m-%d %H:%M:%S} UTC"),
+        ("passages", row.passages),
+        ("language", row.language),
+        *sorted(row.figures.items()),
+    ]
+    console.out.print(console.table(row.video_id, ("", ""), ((name, value) for name, value in facts if value)))
+
+
+def _print_list(rows: Sequence[VideoRow], *, as_json: bool) -> None:
+    if as_json:
+        console.print_json(rows)
+        return
+    cells = ((row.video_id, row.state, row.title, row.error_code, row.error_message) for row in rows)
+    console.out.print(console.table(f"{len(rows)} videos", ("video", "state", "title", "code", "message"), cells))
+
+
+def _print_totals(totals: Sequence[Total], lags: dict[Stage, Lag], *, as_json: bool) -> None:
+    if as_json:
+        console.print_json({"videos": totals, "queues": {str(stage): lag for stage, lag in lags.items()}})
+        return
+    cells = (
+        (item.state, item.error_code, item.videos, console.hours(item.duration_s), item.passages) for item in totals
+    )
+    console.out.print(console.table("Videos", ("state", "reason", "videos", "audio", "passages"), cells))
+    queues = ((stage, lag.waiting, lag.in_hand) for stage, lag in lags.items())
+    console.out.print(console.table("\nQueues", ("stage", "waiting", "in hand"), queues))
+
+
+def retry(settings: AllSettings, *, codes: Sequence[str] | None, videos: Sequence[str] | None) -> int:
+    """Ask again for videos that failed or were skipped: those named, or those with an error code, or all failed ones."""
+    with connected(settings) as to:
+        catalog = Catalog(to.archive)
+        if videos:
+            found = catalog.videos(videos)
+            missing = [video for video in videos if video not in found]
+            if missing:
+                raise IngestError(Code.BAD_VIDEO_ID, f"the archive knows no video {', '.join(missing)}")
+            rows = list(found.values())
+        else:
+            states = (state.FAILED, state.SKIPPED) if codes else (state.FAILED,)
+            rows = catalog.chosen(states=states, codes=codes)
+        for row in rows:
+            requests.publish(to.bus, requests.again(row))
+        return len(rows)

@@ -1,0 +1,108 @@
+"""Keeps the services of the local mode running: the same programs as on a cluster, as child processes.
+
+A service that ends is started again after a pause that doubles; one that ends at once several times (a wrong setting, a
+missing model) ends the run, with the last lines of its log. Children are started and started again by the main thread:
+the kernel ties a child's fate to the thread that made it.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from services.cli import embedded
+from services.shared.errors import ConfigurationError
+from services.shared.service import EXIT_CONFIGURATION
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Mapping
+    from pathlib import Path
+
+SERVICES = ("downloader", "asr", "embedder")
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 30.0
+QUICK_END_S = 5.0
+MOST_QUICK_ENDS = 5
+LOG_LINES = 3
+
+
+@dataclass
+class _Service:
+    name: str
+    process: subprocess.Popen[bytes]
+    started_at: float
+    quick_ends: int = 0
+    restart_at: float | None = None
+    restarts: int = field(default=0)
+
+
+class Supervisor:
+    """Runs the three services with a given environment, their logs in a folder."""
+
+    def __init__(self, environment: Mapping[str, str], logs: Path, keep_open: tuple[int, ...]) -> None:
+        self._environment = dict(environment)
+        self._logs = logs
+        self._keep_open = keep_open
+        self._services: list[_Service] = []
+
+    def start(self) -> None:
+        """Start all services."""
+        self._logs.mkdir(parents=True, exist_ok=True)
+        self._services = [_Service(name, self._spawn(name), time.monotonic()) for name in SERVICES]
+
+    def _spawn(self, name: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", f"services.{name}"]
+        environment = {**self._environment, "INGEST_WORKER_NAME": f"local-{name}", "INGEST_LOG_FORMAT": "json"}
+        log = self.log_of(name)
+        return embedded.start(command, log, signal.SIGKILL, self._keep_open, environment=environment)
+
+    def log_of(self, name: str) -> Path:
+        """Return where a service writes its log."""
+        return self._logs / f"{name}.log"
+
+    def watch(self) -> list[str]:
+        """Start again what has ended (call this often); return news. Raise ConfigurationError when it is of no use."""
+        news = []
+        now = time.monotonic()
+        for service in self._services:
+            status = service.process.poll()
+            if status is None:
+                continue
+            if service.restart_at is None:
+                self._judge(service, status, now)
+                news.append(f"{service.name} ended ({_status(status)}); starting it again")
+            elif now >= service.restart_at:
+                service.process = self._spawn(service.name)
+                service.started_at, service.restart_at = now, None
+                service.restarts += 1
+        return news
+
+    def _judge(self, service: _Service, status: int, now: float) -> None:
+        quick = now - service.started_at < QUICK_END_S
+        service.quick_ends = service.quick_ends + 1 if quick else 0
+        if status == EXIT_CONFIGURATION or service.quick_ends >= MOST_QUICK_ENDS:
+            lines = self.log_of(service.name).read_text(errors="replace").strip().splitlines()[-LOG_LINES:]
+            raise ConfigurationError(f"the {service.name} service cannot run ({_status(status)}):\n" + "\n".join(lines))
+        service.restart_at = now + min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**service.quick_ends)
+
+    @property
+    def restarts(self) -> int:
+        """Return how often services had to be started again."""
+        return sum(service.restarts for service in self._services)
+
+    def stop(self, grace_s: float) -> None:
+        """Let all services finish what they have in hand within the grace period."""
+        for service in self._services:
+            if service.process.poll() is None:
+                service.process.send_signal(signal.SIGTERM)
+        for service in self._services:
+            embedded.stop(service.process, signal.SIGTERM, grace_s + QUICK_END_S)
+        self._services = []
+
+
+def _status(status: int) -> str:
+    return f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"

@@ -1,0 +1,63 @@
+"""The samples as a podcast: a feed and its audio files, served on loopback."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape, quoteattr
+
+from services.demo import SAMPLES, Sample, samples
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+TITLE = "The Miniature Podcast"
+HOST = "127.0.0.1"
+FEED_PATH = "/feed.xml"
+
+
+def feed_xml(found: Sequence[Sample], base: str) -> str:
+    """Return the RSS feed of samples whose files are below `base`."""
+    items = "".join(
+        f"<item><guid isPermaLink='false'>{escape(sample.file)}</guid><title>{escape(sample.title)}</title>"
+        f"<pubDate>{format_datetime(datetime.fromisoformat(sample.published).replace(tzinfo=UTC))}</pubDate>"
+        f"<itunes:duration>{sample.duration_s:.0f}</itunes:duration>"
+        f"<enclosure type='audio/ogg' length='{sample.path.stat().st_size}' url={quoteattr(base + '/' + sample.file)}/>"
+        "</item>"
+        for sample in found
+    )
+    head = '<?xml version="1.0" encoding="UTF-8"?><rss version="2.0" xmlns:itunes="http://www.itunes.com/dtds/podcast-1.0.dtd">'
+    return f"{head}<channel><title>{TITLE}</title>{items}</channel></rss>"
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    def do_GET(self) -> None:
+        if self.path != FEED_PATH:
+            super().do_GET()
+            return
+        content = feed_xml(samples(), f"http://{self.headers['Host']}").encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/rss+xml")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_args: object) -> None:
+        """Write no line for each request."""
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """Serve the feed and give its address."""
+    server = ThreadingHTTPServer((HOST, 0), partial(_Handler, directory=str(SAMPLES)))
+    threading.Thread(target=server.serve_forever, name="feed", daemon=True).start()
+    try:
+        yield f"http://{HOST}:{server.server_port}{FEED_PATH}"
+    finally:
+        server.shutdown()
+        server.server_close()

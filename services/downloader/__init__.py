@@ -1,0 +1,1 @@
+"""From a request to an audio file on the volume."""

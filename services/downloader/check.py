@@ -1,0 +1,87 @@
+"""The check stage: finds out whether a recording can be had, and whether the submitter wants it.
+
+Asks the site once, in a child process, and passes on what it says about the recording. A refusal has a type: only a
+lasting one skips the video, everything else comes back (see `services.downloader.verdicts`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from services.downloader import ytdlp
+from services.shared import child
+from services.shared.answers import Done
+from services.shared.errors import Code, IngestError
+from services.shared.messages import Metadata, Policy, Source, SourceKind, VideoAccessible, VideoRequested
+
+if TYPE_CHECKING:
+    from services.downloader.ytdlp import SiteOptions
+    from services.shared.child import ChildLimits
+    from services.shared.volume import Volume
+    from services.shared.worker import Report
+
+AUDIO_ORIGIN = "audio-1"  # changes when the way of downloading changes so much that old files must not be used again
+
+
+@dataclass(frozen=True)
+class Check:
+    """The handler of the check stage."""
+
+    volume: Volume
+    options: SiteOptions
+    limits: ChildLimits
+    file_roots: tuple[Path, ...]
+    max_duration_s: float
+
+    def __call__(self, message: VideoRequested, _report: Report) -> Done:
+        """Return VideoAccessible with what the site says; raise the verdict otherwise."""
+        there = self.volume.find(message.video_id, "audio", AUDIO_ORIGIN, message.fresh_from)
+        found = Metadata() if there else self._look(message.source)
+        metadata = combine(message.source.kind, message.metadata, found)
+        apply_policy(message.policy, metadata, self.max_duration_s)
+        accessible = VideoAccessible(
+            video_id=message.video_id,
+            generation=message.generation,
+            source=message.source,
+            metadata=metadata,
+            force=message.force,
+            redo=message.redo,
+        )
+        return Done(accessible, metadata=metadata)
+
+    def _look(self, source: Source) -> Metadata:
+        if source.kind is SourceKind.FILE:
+            local_file(source, self.file_roots)
+            return Metadata()
+        return child.run(ytdlp.inspect, (source, self.options), self.limits)
+
+
+def combine(kind: SourceKind, submitted: Metadata, found: Metadata) -> Metadata:
+    """Return what is known: of a video its site knows best, of a plain file whoever has submitted it (a feed)."""
+    return found.over(submitted) if kind is SourceKind.YOUTUBE else submitted.over(found)
+
+
+def apply_policy(policy: Policy, metadata: Metadata, longest_s: float) -> None:
+    """Raise TOO_SHORT, TOO_LONG or TOO_OLD when the submitter does not want such a recording."""
+    duration, published = metadata.duration_s, metadata.published_at
+    longest_s = min(longest_s, policy.max_duration_s or longest_s)
+    if duration is not None and duration < (policy.min_duration_s or 0):
+        raise IngestError(Code.TOO_SHORT, f"{duration:.0f} s, wanted at least {policy.min_duration_s:.0f} s")
+    if duration is not None and duration > longest_s:
+        raise IngestError(Code.TOO_LONG, f"{duration / 3600:.1f} h > limit {longest_s / 3600:.1f} h")
+    if published is not None and policy.published_after is not None and published < policy.published_after:
+        raise IngestError(
+            Code.TOO_OLD, f"published {published:%Y-%m-%d}, wanted since {policy.published_after:%Y-%m-%d}"
+        )
+
+
+def local_file(source: Source, roots: tuple[Path, ...]) -> Path:
+    """Return the file of a `file` source; refuse one outside the folders that may be read."""
+    path = Path(source.url).resolve()
+    if not any(path.is_relative_to(root.resolve()) for root in roots):
+        raise IngestError(Code.URL_NOT_ALLOWED, "local file outside INGEST_FILE_ROOTS")
+    if not path.is_file():
+        raise IngestError(Code.VIDEO_GONE, f"no such file: {path.name}")
+    return path

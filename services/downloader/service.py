@@ -1,0 +1,59 @@
+"""Puts the downloader together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from services.downloader.check import Check
+from services.downloader.disk import DiskGate
+from services.downloader.fetch import Fetch, Pace
+from services.downloader.settings import DownloaderSettings, listed
+from services.downloader.sources import site_options
+from services.shared import child
+from services.shared.child import ChildLimits
+from services.shared.media import DecodeLimits
+from services.shared.messages import Stage, VideoAccessible, VideoRequested
+from services.shared.service import Room
+from services.shared.volume import Volume
+from services.shared.worker import StageWork
+
+if TYPE_CHECKING:
+    from services.shared.nats_bus import NatsBus
+
+WRITING_TIME_S = 300.0
+
+
+def build(settings: DownloaderSettings, _bus: NatsBus) -> Room:
+    """Return the two stages of the downloader."""
+    child.preload("services.downloader.ytdlp", "services.shared.media")
+    volume = Volume(settings.volume)
+    gate = DiskGate(volume.used_bytes, settings.disk_budget_bytes)
+    options = site_options(settings)
+    hosts, roots = listed(settings.allowed_hosts), tuple(map(Path, listed(settings.file_roots)))
+    # No memory limit where a JavaScript engine runs: it reserves address space by the gigabyte.
+    check_limits = ChildLimits(settings.check_deadline_s, memory_bytes=0, network=True, hosts=hosts)
+    site_limits = ChildLimits(
+        settings.download_deadline_s, memory_bytes=0, file_bytes=settings.max_download_bytes, network=True, hosts=hosts
+    )
+    fetch = Fetch(
+        volume=volume,
+        scratch=settings.scratch,
+        options=options,
+        site_limits=site_limits,
+        probe_limits=ChildLimits(settings.download_deadline_s),
+        decode_limits=DecodeLimits(max_duration_s=settings.max_audio_s),
+        pace=Pace(settings.min_rate_bytes_s, settings.rate_window_s),
+        file_roots=roots,
+    )
+    check = Check(volume, options, check_limits, roots, settings.max_audio_s)
+    check_deadline_s = settings.check_deadline_s + WRITING_TIME_S
+    fetch_deadline_s = 2 * settings.download_deadline_s + WRITING_TIME_S
+    return Room(
+        stages=(
+            StageWork(Stage.CHECK, VideoRequested, check, lambda _: check_deadline_s, settings.check_workers),
+            StageWork(
+                Stage.DOWNLOAD, VideoAccessible, fetch, lambda _: fetch_deadline_s, settings.io_workers, gate.held
+            ),
+        )
+    )

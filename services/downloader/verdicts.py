@@ -1,0 +1,100 @@
+"""What a site's refusal means: yt-dlp's words and statuses, turned into our error codes by one table. Pure.
+
+The sentences are YouTube's own and change; the adapter looks at structured fields (`availability`, `live_status`)
+first. The first line of the table that fits decides, so the order matters.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from services.shared.errors import Code, IngestError
+from services.shared.text import shorten
+
+_SENTENCES: Final[tuple[tuple[str, Code], ...]] = (
+    # the site limits us: nobody's video is at fault
+    (r"confirm you.?.?re not a bot", Code.SOURCE_RATE_LIMITED),
+    (r"captcha", Code.SOURCE_RATE_LIMITED),
+    (r"IP is likely being blocked", Code.SOURCE_RATE_LIMITED),
+    (r"content isn.?.?t available, try again later", Code.SOURCE_RATE_LIMITED),
+    (r"rate-limited by", Code.SOURCE_RATE_LIMITED),
+    (r"HTTP Error 429|Too Many Requests", Code.SOURCE_RATE_LIMITED),
+    # our own machine
+    (r"No supported JavaScript runtime|n challenge solving failed", Code.ENV_JS_RUNTIME),
+    (r"No space left on device|Disk quota exceeded", Code.ENV_DISK_FULL),
+    # not open to us
+    (r"Join this channel|members.only|available to this channel's members", Code.MEMBERS_ONLY),
+    (r"Private video|video is private", Code.VIDEO_PRIVATE),
+    (r"confirm your age|age.restricted|inappropriate for some users", Code.AGE_RESTRICTED),
+    (
+        r"not made this video available in your country|not available (in|from) your (country|location)",
+        Code.GEO_BLOCKED,
+    ),
+    (r"geo.?restrict", Code.GEO_BLOCKED),
+    (r"DRM protect", Code.DRM_PROTECTED),
+    # not yet
+    (r"Premieres? (in|will begin)|live event will begin|Premiere will begin", Code.NOT_YET_AVAILABLE),
+    (r"currently live|is live now|live stream is still", Code.IS_LIVE),
+    # no such thing
+    (r"Video unavailable|no longer available|removed by the uploader|account.*terminated", Code.VIDEO_GONE),
+    (r"HTTP Error (404|410)", Code.VIDEO_GONE),
+    (r"is not a valid URL|Invalid URL|unknown url type|no host given", Code.BAD_URL),
+    (
+        r"file:// URLs? (are|is) disabled|file:// scheme|Unsupported url scheme|unsupported URL scheme",
+        Code.URL_NOT_ALLOWED,
+    ),
+    (r"No suitable extractor", Code.URL_NOT_ALLOWED),
+    (r"Unsupported URL|No video formats found|no media", Code.NO_MEDIA_FOUND),
+    # the way between
+    (r"expected \d+ ?bytes|more expected|ContentTooShort|IncompleteRead|Did not get any data", Code.TRUNCATED_DOWNLOAD),
+    (r"fragment \d+ not found|Unable to download fragment|Giving up after .* fragment", Code.FRAGMENT_MISSING),
+    (r"larger than max-filesize|File too large", Code.TOO_LARGE),
+    (r"HTTP Error 403", Code.SOURCE_FORBIDDEN),
+    (r"HTTP Error 5\d\d", Code.SOURCE_UNAVAILABLE),
+    (r"timed out", Code.NETWORK_TIMEOUT),
+    (
+        r"Name or service not known|name resolution|No address associated|getaddrinfo|Failed to resolve",
+        Code.NETWORK_ERROR,
+    ),
+    (r"Connection refused|Connection reset|Connection aborted|Remote end closed|unreachable", Code.NETWORK_ERROR),
+)
+_TABLE: Final = tuple((re.compile(pattern, re.IGNORECASE), code) for pattern, code in _SENTENCES)
+_AVAILABILITY: Final = {
+    "private": Code.VIDEO_PRIVATE,
+    "premium_only": Code.MEMBERS_ONLY,
+    "subscriber_only": Code.MEMBERS_ONLY,
+    "needs_auth": Code.AGE_RESTRICTED,
+}
+_PREFIX: Final = re.compile(r"^(\x1b\[[0-9;]*m)?ERROR:?(\x1b\[[0-9;]*m)? ?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What went wrong at the site: the words, the HTTP status, and how long it asks us to wait (seconds)."""
+
+    text: str
+    status: int | None = None
+    retry_after_s: float | None = None
+
+
+def code_of(refusal: Refusal) -> Code:
+    """Return the code of a refusal; SOURCE_UNKNOWN where the table knows nothing."""
+    text = refusal.text if refusal.status is None else f"HTTP Error {refusal.status}: {refusal.text}"
+    return next((code for pattern, code in _TABLE if pattern.search(text)), Code.SOURCE_UNKNOWN)
+
+
+def verdict(refusal: Refusal, now: datetime, site_pause_s: float) -> IngestError:
+    """Return the error of a refusal; a site that limits us is left alone until it says, or for `site_pause_s`."""
+    code = code_of(refusal)
+    retry_at = None
+    if code is Code.SOURCE_RATE_LIMITED:
+        retry_at = now + timedelta(seconds=refusal.retry_after_s or site_pause_s)
+    return IngestError(code, shorten(_PREFIX.sub("", refusal.text)), retry_at=retry_at)
+
+
+def availability_code(availability: str | None) -> Code | None:
+    """Return why yt-dlp's `availability` field keeps us out, or None when it does not."""
+    return _AVAILABILITY.get(availability or "")

@@ -1,0 +1,274 @@
+"""yt-dlp: the only file that imports it. Its functions run in a child process (`services.shared.child`).
+
+Every option that guards against a silent success or a foreign wish is set here: finite retries, missing fragments are
+errors, no playlists, our own file names, no post-processing (the container is kept as delivered), no configuration
+files, and only the extractors that the kind of source needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yt_dlp
+import yt_dlp.networking.exceptions
+import yt_dlp.utils
+
+from services.downloader.verdicts import Refusal, availability_code, verdict
+from services.shared import network
+from services.shared.errors import Code, IngestError
+from services.shared.messages import Metadata, Source, SourceKind
+from services.shared.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from services.shared.child import Reporter
+
+RETRIES = 3
+AUDIO_ONLY = "bestaudio/best"
+AFTER_PREMIERE_S = 3600.0
+LIVE_PAUSE_S = 1800.0
+
+
+@dataclass(frozen=True)
+class SiteOptions:
+    """How to talk to sites."""
+
+    extractors: tuple[str, ...]
+    socket_timeout_s: float
+    max_bytes: int
+    site_pause_s: float
+    cookies_file: str | None = None
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A downloaded file as it was delivered; `announced_s` is the length the site has announced, if it has."""
+
+    path: str
+    announced_s: float | None
+    metadata: Metadata
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One recording of a channel or playlist, as its flat listing shows it."""
+
+    video_id: str
+    url: str
+    metadata: Metadata
+
+
+class _Notes:
+    """Takes what yt-dlp would print; the last words say why it found nothing."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def debug(self, text: str) -> None:
+        """Keep only what is needed: the refusal of a file that is too large is not an error for yt-dlp."""
+        if "max-filesize" in text:
+            self.warnings.append(text)
+
+    def warning(self, text: str) -> None:
+        """Keep a warning."""
+        self.warnings.append(text)
+
+    def error(self, text: str) -> None:
+        """Keep an error."""
+        self.warnings.append(text)
+
+
+def session(kind: SourceKind, options: SiteOptions, **extra: object) -> yt_dlp.YoutubeDL:
+    """Return a yt-dlp that does what we want and nothing else. One for each job: it keeps state."""
+    deno = _deno_path()
+    params: dict[str, Any] = {
+        "logger": _Notes(),
+        "allowed_extractors": list(options.extractors) if kind is SourceKind.YOUTUBE else ["generic"],
+        "js_runtimes": {"deno": {"path": deno} if deno else {}},
+        "format": AUDIO_ONLY,
+        "ignoreerrors": False,
+        "retries": RETRIES,
+        "fragment_retries": RETRIES,
+        "extractor_retries": RETRIES,
+        "file_access_retries": RETRIES,
+        "skip_unavailable_fragments": False,
+        "socket_timeout": options.socket_timeout_s,
+        "max_filesize": options.max_bytes,
+        "noplaylist": True,
+        "nopart": False,
+        "overwrites": False,
+        "fixup": "never",
+        "hls_prefer_native": True,
+        "cachedir": False,
+        "noprogress": True,
+        "quiet": True,
+        "no_color": True,
+        "cookiefile": options.cookies_file if kind is SourceKind.YOUTUBE else None,
+        **extra,
+    }
+    return yt_dlp.YoutubeDL(params)
+
+
+def inspect(_report: Reporter, source: Source, options: SiteOptions) -> Metadata:
+    """Return what a site says about a recording that can be had; raise the verdict otherwise."""
+    with session(source.kind, options, ignore_no_formats_error=True) as site:
+        return inspect_with(site, source.url, options, datetime.now(UTC))
+
+
+def inspect_with(site: yt_dlp.YoutubeDL, url: str, options: SiteOptions, now: datetime) -> Metadata:
+    """Do what `inspect` does with a given yt-dlp."""
+    info = _extract(site, url, options, download=False)
+    _refuse_unavailable(info, now)
+    if not info.get("formats") and not info.get("url"):
+        words = " ".join(site.params["logger"].warnings) or "no media found"
+        raise verdict(Refusal(words), now, options.site_pause_s)
+    return metadata_of(info)
+
+
+def fetch(report: Reporter, source: Source, folder: str, options: SiteOptions) -> Fetched:
+    """Download a recording into an empty folder; report the bytes as they come."""
+
+    def hook(state: dict[str, Any]) -> None:
+        taken = float(state.get("downloaded_bytes") or 0)
+        if taken > options.max_bytes:
+            raise IngestError(Code.TOO_LARGE, f"more than {options.max_bytes} bytes")
+        report({"bytes": taken, "finished": float(state.get("status") == "finished")})
+
+    names = {"outtmpl": "%(id).80B.%(ext)s", "paths": {"home": folder}, "restrictfilenames": True}
+    with session(source.kind, options, progress_hooks=[hook], **names) as site:
+        info = _extract(site, source.url, options, download=True)
+        words = " ".join(site.params["logger"].warnings)
+    files = [path for path in Path(folder).iterdir() if path.suffix not in (".part", ".ytdl")]
+    if len(files) != 1 or not files[0].is_file():
+        raise verdict(Refusal(words or "the download left no file"), datetime.now(UTC), options.site_pause_s)
+    return Fetched(str(files[0]), info.get("duration"), metadata_of(info))
+
+
+def listing(_report: Reporter, url: str, options: SiteOptions, first: int, last: int) -> list[Entry]:
+    """Return the entries `first` to `last` (from 1) of a channel or playlist, without looking at each of them."""
+    with session(SourceKind.YOUTUBE, options, extract_flat="in_playlist", noplaylist=False) as site:
+        site.params["playlist_items"] = f"{first}:{last}"
+        info = _extract(site, url, options, download=False, playlist=True)
+    return list(_entries(info))
+
+
+def channel_id(_report: Reporter, url: str, options: SiteOptions) -> str:
+    """Return the id (UC...) of a channel given by its handle or name."""
+    with session(SourceKind.YOUTUBE, options, extract_flat="in_playlist", noplaylist=False) as site:
+        site.params["playlist_items"] = "0"
+        found = _extract(site, url, options, download=False, playlist=True).get("channel_id")
+    if not found:
+        raise IngestError(Code.NO_MEDIA_FOUND, f"{url} is no channel")
+    return str(found)
+
+
+def _entries(info: dict[str, Any]) -> Iterator[Entry]:
+    for entry in info.get("entries") or ():
+        if entry and entry.get("id"):
+            yield Entry(
+                str(entry["id"]), str(entry.get("url") or ""), metadata_of({"channel": info.get("channel"), **entry})
+            )
+
+
+def _extract(
+    site: yt_dlp.YoutubeDL, url: str, options: SiteOptions, *, download: bool, playlist: bool = False
+) -> dict[str, Any]:
+    try:
+        info = site.extract_info(url, download=download)
+    except (yt_dlp.utils.YoutubeDLError, OSError) as error:
+        raise _translate(error, options) from error
+    if not isinstance(info, dict):
+        raise IngestError(Code.NO_MEDIA_FOUND, "nothing found at this address")
+    if not playlist and (info.get("_type") in ("playlist", "multi_video") or "entries" in info):
+        raise IngestError(Code.IS_PLAYLIST, "this address is a playlist or a feed: submit it as such")
+    return info
+
+
+def _translate(error: Exception, options: SiteOptions) -> IngestError:
+    inner = _inner(error)
+    if isinstance(inner, IngestError):
+        return inner
+    refused = network.refused()
+    if refused:
+        return IngestError(Code.URL_NOT_ALLOWED, f"leads to the private address {refused[0]}; host not on allow-list")
+    if isinstance(inner, yt_dlp.utils.GeoRestrictedError):
+        countries = ", ".join(inner.countries or ()) or "other countries"
+        return IngestError(Code.GEO_BLOCKED, f"available in {countries}")
+    if isinstance(inner, yt_dlp.utils.UnsupportedError):
+        return IngestError(Code.NO_MEDIA_FOUND, "no media at this address")
+    status = retry_after = None
+    if isinstance(inner, yt_dlp.networking.exceptions.HTTPError):
+        status = inner.status
+        retry_after = _seconds(inner.response.headers.get("Retry-After"))
+    words = str(error) if str(inner) in str(error) else f"{error} {inner}"
+    return verdict(Refusal(words, status, retry_after), datetime.now(UTC), options.site_pause_s)
+
+
+def _inner(error: BaseException) -> BaseException:
+    """Return the first cause: yt-dlp wraps what happened several times."""
+    seen = {id(error)}
+    while True:
+        wrapped = getattr(error, "exc_info", None)
+        inner = wrapped[1] if wrapped and wrapped[1] else getattr(error, "cause", None) or error.__cause__
+        if not isinstance(inner, BaseException) or id(inner) in seen:
+            return error
+        seen.add(id(inner))
+        error = inner
+
+
+def _refuse_unavailable(info: dict[str, Any], now: datetime) -> None:
+    match info.get("live_status"):
+        case "is_upcoming":
+            start = _time(info.get("release_timestamp"))
+            margin = timedelta(seconds=float(info.get("duration") or 0) + AFTER_PREMIERE_S)
+            raise IngestError(
+                Code.NOT_YET_AVAILABLE, f"starts at {start or 'an unknown time'}", retry_at=start and start + margin
+            )
+        case "is_live" | "post_live":
+            later = now + timedelta(seconds=LIVE_PAUSE_S)
+            raise IngestError(Code.IS_LIVE, "still live, or being processed", retry_at=later)
+    code = availability_code(info.get("availability"))
+    if code is not None:
+        raise IngestError(code, f"availability: {info['availability']}")
+    if info.get("_has_drm"):
+        raise IngestError(Code.DRM_PROTECTED, "DRM protected")
+
+
+def metadata_of(info: dict[str, Any]) -> Metadata:
+    """Return our metadata from yt-dlp's."""
+    published = _time(info.get("timestamp") or info.get("release_timestamp")) or _date(info.get("upload_date"))
+    duration = info.get("duration")
+    return Metadata(
+        title=clean(str(info["title"])) if info.get("title") else None,
+        channel=clean(str(info.get("channel") or info.get("uploader") or "")) or None,
+        published_at=published,
+        duration_s=float(duration) if duration and float(duration) >= 0 else None,
+    )
+
+
+def _time(timestamp: float | None) -> datetime | None:
+    return datetime.fromtimestamp(timestamp, UTC) if timestamp else None
+
+
+def _date(text: str | None) -> datetime | None:
+    try:
+        return datetime.strptime(text or "", "%Y%m%d").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _seconds(text: str | None) -> float | None:
+    return float(text) if text and text.isdecimal() else None
+
+
+def _deno_path() -> str | None:
+    """Return the deno that the package brings, or None to look for one on PATH."""
+    try:
+        from deno import find_deno_bin
+    except ImportError:
+        return None
+    return str(find_deno_bin())

@@ -1,0 +1,109 @@
+"""What the archive knows about its videos: the read side of the table `videos`, for the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from services.embedder.database import Database
+
+COLUMNS = """video_id, generation, state, stage, attempts, error_code, error_message, retry_at, source_kind, source_url,
+    title, channel, published_at, duration_s, language, passages, figures, event_epoch, event_sequence, updated_at"""
+ONE = f"SELECT {COLUMNS} FROM videos WHERE video_id = ANY(%s)"  # noqa: S608 (constants only)
+CHOSEN = f"""
+SELECT {COLUMNS} FROM videos
+WHERE (%(states)s::text[] IS NULL OR state = ANY(%(states)s))
+    AND (%(codes)s::text[] IS NULL OR error_code = ANY(%(codes)s))
+ORDER BY updated_at DESC LIMIT %(limit)s
+"""  # noqa: S608 (constants only)
+TOTALS = """
+SELECT state, coalesce(error_code, ''), count(*), coalesce(sum(duration_s), 0), coalesce(sum(passages), 0)
+FROM videos GROUP BY 1, 2 ORDER BY 1, 3 DESC
+"""
+PASSAGES = "SELECT start_s, end_s, text, speaker FROM segments WHERE video_id = %s ORDER BY idx"
+
+
+@dataclass(frozen=True)
+class VideoRow:
+    """One row of the table `videos`."""
+
+    video_id: str
+    generation: int
+    state: str
+    stage: str
+    attempts: int
+    error_code: str | None
+    error_message: str | None
+    retry_at: datetime | None
+    source_kind: str | None
+    source_url: str | None
+    title: str | None
+    channel: str | None
+    published_at: datetime | None
+    duration_s: float | None
+    language: str | None
+    passages: int | None
+    figures: dict[str, float]
+    event_epoch: int
+    event_sequence: int
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class Total:
+    """How many videos are in a state for a reason, how long they are together, how many passages they have."""
+
+    state: str
+    error_code: str
+    videos: int
+    duration_s: float
+    passages: int
+
+
+@dataclass(frozen=True)
+class PassageRow:
+    """A stored passage."""
+
+    start_s: float
+    end_s: float
+    text: str
+    speaker: str | None
+
+
+class Catalog:
+    """Reads the table `videos`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def videos(self, video_ids: Sequence[str]) -> dict[str, VideoRow]:
+        """Return the rows of videos, by id; those that are not known are missing."""
+        return {row.video_id: row for row in self._rows(ONE, (list(video_ids),))}
+
+    def chosen(
+        self, *, states: Sequence[str] | None = None, codes: Sequence[str] | None = None, limit: int = 10_000
+    ) -> list[VideoRow]:
+        """Return the rows in given states and with given error codes, latest first."""
+        wanted = {"states": list(states) if states else None, "codes": list(codes) if codes else None, "limit": limit}
+        return self._rows(CHOSEN, wanted)
+
+    def totals(self) -> list[Total]:
+        """Return how many videos are in each state for each reason."""
+        with self._database.transaction() as connection:
+            rows: list[Any] = connection.execute(TOTALS).fetchall()
+        return [Total(*row) for row in rows]
+
+    def passages(self, video_id: str) -> list[PassageRow]:
+        """Return the passages of a video, in order."""
+        with self._database.transaction() as connection:
+            rows: list[Any] = connection.execute(PASSAGES, (video_id,)).fetchall()
+        return [PassageRow(*row) for row in rows]
+
+    def _rows(self, query: str, parameters: Any) -> list[VideoRow]:  # noqa: ANN401 (a foreign or generic shape)
+        with self._database.transaction() as connection:
+            rows: list[Any] = connection.execute(query, parameters).fetchall()
+        return [VideoRow(*row) for row in rows]

@@ -1,0 +1,149 @@
+"""The connection to Postgres: a pool whose connections are checked, and calls that end.
+
+A frozen server answers nothing and closes nothing, and the kernel keeps such a connection alive; so every call has a
+deadline of the client's own, after which its socket is shut down. Errors of the database become codes here.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self
+
+import psycopg
+import psycopg.errors
+from pgvector.psycopg import register_vector
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from services.shared.errors import Code, ConfigurationError, IngestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import SecretStr
+
+    from services.embedder.settings import EmbedderSettings
+
+CONNECT_TIMEOUT_S = 10
+LIFETIME_S = 1800.0
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+
+class Database:
+    """A pool of connections to one database."""
+
+    def __init__(self, url: SecretStr, *, password: SecretStr | None, size: int, timeout_s: float, name: str) -> None:
+        self._timeout_s = timeout_s
+        options = {
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "application_name": name,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": int(timeout_s * 1000),
+            "options": f"-c statement_timeout={int(timeout_s * 1000)} -c idle_in_transaction_session_timeout=60000",
+            **({"password": password.get_secret_value()} if password else {}),
+        }
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            url.get_secret_value(),
+            kwargs=options,
+            min_size=1,
+            max_size=size,
+            max_lifetime=LIFETIME_S,
+            timeout=CONNECT_TIMEOUT_S,
+            check=ConnectionPool.check_connection,
+            configure=_configure,
+            open=False,
+        )
+
+    def open(self) -> Database:
+        """Open the pool; raise ENV_DB_UNAVAILABLE when nobody answers."""
+        with translated():
+            self._pool.open(wait=True, timeout=CONNECT_TIMEOUT_S)
+        return self
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Give a connection inside a transaction that commits at the end of the block, within the deadline."""
+        with (
+            translated(),
+            self._pool.connection() as connection,
+            _deadline(connection, self._timeout_s),
+            connection.transaction(),
+        ):
+            yield connection
+
+    @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """Give a connection outside any transaction and without deadline: for migrations and index builds."""
+        with translated(), self._pool.connection() as connection:
+            connection.autocommit = True
+            try:
+                connection.execute("SET statement_timeout = 0")
+                yield connection
+            finally:
+                connection.execute("RESET statement_timeout")
+                connection.autocommit = False
+
+
+def connect(settings: EmbedderSettings, *, size: int, name: str) -> Database:
+    """Open the database that the settings name."""
+    if settings.database_url is None:
+        raise ConfigurationError("INGEST_DATABASE_URL is not set: the archive is in Postgres")
+    return Database(
+        settings.database_url,
+        password=settings.database_password,
+        size=size,
+        timeout_s=settings.database_timeout_s,
+        name=name,
+    ).open()
+
+
+def _configure(connection: Connection) -> None:
+    """Teach a new connection about vectors, if the extension is there already."""
+    found = connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone()
+    connection.commit()
+    if found:
+        register_vector(connection)
+        connection.commit()
+
+
+@contextmanager
+def _deadline(connection: Connection, seconds: float) -> Iterator[None]:
+    """Shut the socket down after `seconds`: the call that waits on it fails at once."""
+    handle = socket.socket(fileno=os.dup(connection.fileno()))
+    timer = threading.Timer(seconds, lambda: handle.shutdown(socket.SHUT_RDWR))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        handle.close()
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn database errors into codes: what is the database's fault is not the video's."""
+    try:
+        yield
+    except psycopg.errors.DiskFull as error:
+        raise IngestError(Code.ENV_DB_FULL, str(error).splitlines()[0]) from error
+    except (psycopg.errors.DataError, psycopg.errors.IntegrityError) as error:
+        raise IngestError(Code.BAD_SEGMENT, str(error).splitlines()[0]) from error
+    except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+        lines = str(error).splitlines() or [type(error).__name__]
+        raise IngestError(Code.ENV_DB_UNAVAILABLE, lines[0]) from error

@@ -1,0 +1,83 @@
+"""The embedder stage: a transcript file becomes searchable rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from services.embedder import passages
+from services.embedder.store import Rows, Store
+from services.shared import metrics, transcript
+from services.shared.answers import Done
+from services.shared.batcher import Batcher, OutOfDeviceMemoryError
+from services.shared.errors import Code, IngestError
+from services.shared.messages import EventKind, Stage, TranscriptReady, VideoAccessible
+
+if TYPE_CHECKING:
+    from services.embedder.encode import Encoder, Vector
+    from services.embedder.passages import PassageLimits
+    from services.shared.volume import Volume
+    from services.shared.worker import Report
+
+WORTH_ANOTHER_RUN = frozenset({Code.ARTIFACT_MISSING, Code.CHECKSUM_MISMATCH, Code.BAD_TRANSCRIPT})
+
+
+@dataclass(frozen=True)
+class Embed:
+    """The handler of the embedder stage."""
+
+    volume: Volume
+    store: Store
+    encoder: Encoder
+    batcher: Batcher[str, Vector]
+    limits: PassageLimits
+
+    def __call__(self, message: TranscriptReady, _report: Report) -> Done:
+        """Store the passages of a transcript; send the video back when its transcript is missing or damaged."""
+        stored = self.store.stored_passages(message.video_id, message.generation)
+        if stored is not None:
+            return _indexed(stored, message.transcript.duration_s, fresh=False)
+        try:
+            return self._embed(message)
+        except IngestError as error:
+            if error.code not in WORTH_ANOTHER_RUN:
+                raise
+            if message.redo:
+                raise IngestError(error.code, f"{error.message} (made twice)", is_final=True) from error
+            return self._send_back(message, error)
+
+    def _embed(self, message: TranscriptReady) -> Done:
+        said = transcript.read(self.volume.verified(message.transcript))
+        built = passages.build(said.segments, self.limits, self.encoder.count_tokens)
+        try:
+            vectors = list(self.batcher.map(passage.text for passage in built))
+        except OutOfDeviceMemoryError as error:
+            raise IngestError(Code.GPU_OOM, f"no room for a single passage: {error}") from error
+        count = self.store.replace(
+            Rows(
+                video_id=message.video_id,
+                generation=message.generation,
+                language=said.language,
+                passages=built,
+                vectors=vectors,
+            )
+        )
+        metrics.ROWS.inc(count)
+        metrics.AUDIO_SECONDS.labels(Stage.EMBEDDER).inc(said.duration_s)
+        return _indexed(count, said.duration_s, fresh=True)
+
+    def _send_back(self, message: TranscriptReady, error: IngestError) -> Done:
+        self.volume.discard(message.video_id, "transcript")
+        again = VideoAccessible(
+            video_id=message.video_id,
+            generation=message.generation,
+            source=message.source,
+            metadata=message.metadata,
+            redo=message.redo + 1,
+        )
+        return Done(again, kind=EventKind.RETRYING, code=error.code, text=f"{error.message}; making it again")
+
+
+def _indexed(count: int, duration_s: float, *, fresh: bool) -> Done:
+    numbers = {"passages": float(count), "audio_s": duration_s, "fresh": float(fresh)}
+    return Done(None, kind=EventKind.INDEXED, numbers=numbers)

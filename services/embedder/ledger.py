@@ -1,0 +1,157 @@
+"""The ledger: folds the events of all stages into the table `videos`, one row for each video.
+
+Runs in the embedder, which has the database at hand. Events are taken in groups, folded by the one rule there is
+(`services.shared.state.fold`), written in one transaction and then acknowledged; one that comes twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+from services.shared.bus import EVENT_STREAM, LEDGER, BusError, Delivery
+from services.shared.errors import Code, IngestError
+from services.shared.logs import get_logger
+from services.shared.messages import Event, Metadata, Source, SourceKind, Stage, decode
+from services.shared.state import Position, VideoState, fold
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from services.embedder.database import Connection, Database
+    from services.shared.nats_bus import NatsBus
+
+GROUP = 100
+FETCH_WAIT_S = 1.0
+TROUBLE_WAIT_S = 2.0
+COLUMNS = """video_id, generation, state, stage, attempts, error_code, error_message, retry_at, source_kind, source_url,
+    title, channel, published_at, duration_s, figures, event_epoch, event_sequence, updated_at"""
+READ = f"SELECT {COLUMNS} FROM videos WHERE video_id = ANY(%s) FOR UPDATE"  # noqa: S608 (constants only)
+WRITE = f"""
+INSERT INTO videos ({COLUMNS}) VALUES (%(video_id)s, %(generation)s, %(state)s, %(stage)s, %(attempts)s, %(code)s,
+    %(message)s, %(retry_at)s, %(source_kind)s, %(source_url)s, %(title)s, %(channel)s, %(published_at)s,
+    %(duration_s)s, %(figures)s, %(epoch)s, %(sequence)s, %(updated_at)s)
+ON CONFLICT (video_id) DO UPDATE SET generation = EXCLUDED.generation, state = EXCLUDED.state, stage = EXCLUDED.stage,
+    attempts = EXCLUDED.attempts, error_code = EXCLUDED.error_code, error_message = EXCLUDED.error_message,
+    retry_at = EXCLUDED.retry_at, source_kind = EXCLUDED.source_kind, source_url = EXCLUDED.source_url,
+    title = EXCLUDED.title, channel = EXCLUDED.channel, published_at = EXCLUDED.published_at,
+    duration_s = EXCLUDED.duration_s, figures = EXCLUDED.figures, event_epoch = EXCLUDED.event_epoch,
+    event_sequence = EXCLUDED.event_sequence, updated_at = EXCLUDED.updated_at
+"""  # noqa: S608 (constants only)
+
+log = get_logger(__name__)
+
+
+class Ledger:
+    """Folds events in a thread of its own."""
+
+    def __init__(self, bus: NatsBus, database: Database) -> None:
+        self._bus = bus
+        self._database = database
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread after its present group."""
+        self._stop.set()
+        self._thread.join(FETCH_WAIT_S * 5)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                group = self._take()
+                if group:
+                    epoch, _ = self._bus.position(EVENT_STREAM)
+                    write_events(self._database, ((_event(item), (epoch, item.sequence)) for item in group))
+                for item in group:
+                    self._bus.ack(item)
+            except (BusError, IngestError) as error:
+                log.warning("ledger_waits", error=str(error))
+                self._stop.wait(TROUBLE_WAIT_S)
+
+    def _take(self) -> list[Delivery]:
+        group: list[Delivery] = []
+        while len(group) < GROUP and not self._stop.is_set():
+            item = self._bus.fetch(LEDGER, EVENT_STREAM, 0.05 if group else FETCH_WAIT_S)
+            if item is None:
+                break
+            group.append(item)
+        return group
+
+
+def _event(item: Delivery) -> Event | None:
+    try:
+        return decode(Event, item.data)
+    except IngestError as error:
+        log.error("unreadable_event", code=error.code, error=error.message, sequence=item.sequence)  # noqa: TRY400 (no traceback: the message is at fault)
+        return None
+
+
+def write_events(database: Database, events: Iterable[tuple[Event | None, Position]]) -> None:
+    """Fold events into the table, in one transaction. Rows are locked in the order of their ids."""
+    readable = [(event, position) for event, position in events if event is not None]
+    ids = sorted({event.video_id for event, _ in readable})
+    with database.transaction() as connection:
+        states = _read(connection, ids)
+        before = dict(states)
+        for event, position in readable:
+            states[event.video_id] = fold(states[event.video_id], event, position)
+        for video_id in ids:
+            if states[video_id] != before[video_id]:
+                connection.execute(WRITE, _parameters(states[video_id]))
+
+
+def _read(connection: Connection, ids: list[str]) -> dict[str, VideoState]:
+    states = {video_id: VideoState(video_id) for video_id in ids}
+    for row in connection.execute(READ, (ids,)):
+        state = _state(row)
+        states[state.video_id] = state
+    return states
+
+
+def _state(row: tuple[Any, ...]) -> VideoState:
+    (video_id, generation, state, stage, attempts, code, message, retry_at, kind, url, *rest) = row
+    (title, channel, published_at, duration_s, figures, epoch, sequence, updated_at) = rest
+    return VideoState(
+        video_id=video_id,
+        generation=generation,
+        state=state,
+        stage=Stage(stage),
+        attempts=attempts,
+        code=Code(code) if code else None,
+        message=message or "",
+        retry_at=retry_at,
+        source=Source(kind=SourceKind(kind), url=url) if kind and url else None,
+        metadata=Metadata(title=title, channel=channel, published_at=published_at, duration_s=duration_s),
+        figures=figures,
+        position=(epoch, sequence),
+        updated_at=updated_at,
+    )
+
+
+def _parameters(state: VideoState) -> dict[str, object]:
+    return {
+        "video_id": state.video_id,
+        "generation": state.generation,
+        "state": state.state,
+        "stage": state.stage,
+        "attempts": state.attempts,
+        "code": state.code,
+        "message": state.message or None,
+        "retry_at": state.retry_at,
+        "source_kind": state.source.kind if state.source else None,
+        "source_url": state.source.url if state.source else None,
+        "title": state.metadata.title,
+        "channel": state.metadata.channel,
+        "published_at": state.metadata.published_at,
+        "duration_s": state.metadata.duration_s,
+        "figures": json.dumps(state.figures),
+        "epoch": state.position[0],
+        "sequence": state.position[1],
+        "updated_at": state.updated_at,
+    }

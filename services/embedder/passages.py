@@ -1,0 +1,153 @@
+"""Segments become passages: pieces of text of one speaker that are worth finding. Pure.
+
+Consecutive segments are merged until a passage is long enough, and cut at sentence ends with the times of the words.
+Nothing is dropped: what was said twice is there twice. No passage is longer than the embedding model reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from services.shared.transcript import Segment, Word
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")  # noqa: RUF001 (the marks of other scripts)
+
+
+@dataclass(frozen=True)
+class PassageLimits:
+    """How long passages are: characters, seconds, and tokens as the model counts them."""
+
+    min_chars: int
+    max_chars: int
+    max_gap_s: float
+    max_s: float
+    max_tokens: int
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A piece of a segment that is never cut further; quality figures are those of its segment."""
+
+    start_s: float
+    end_s: float
+    text: str
+    segment: Segment
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A piece of text with its time. `offsets` and `starts_s` say where in the text, and when, its sentences begin."""
+
+    index: int
+    start_s: float
+    end_s: float
+    text: str
+    speaker: str | None
+    offsets: tuple[int, ...]
+    starts_s: tuple[float, ...]
+    avg_logprob: float
+    compression_ratio: float
+    no_speech_prob: float
+    refined: bool
+    flags: tuple[str, ...]
+
+
+def build(segments: Iterable[Segment], limits: PassageLimits, count_tokens: Callable[[str], int]) -> list[Passage]:
+    """Return the passages of a transcript, in order."""
+    passages: list[Passage] = []
+    together: list[Sentence] = []
+    for sentence in _sentences(segments, limits, count_tokens):
+        if together and not _belongs(sentence, together, limits, count_tokens):
+            passages.append(_passage(len(passages), together))
+            together = []
+        together.append(sentence)
+    if together:
+        passages.append(_passage(len(passages), together))
+    return passages
+
+
+def _belongs(
+    sentence: Sentence, together: Sequence[Sentence], limits: PassageLimits, count_tokens: Callable[[str], int]
+) -> bool:
+    text = _join(together)
+    joined = f"{text} {sentence.text}"
+    return (
+        sentence.segment.speaker == together[0].segment.speaker
+        and len(text) < limits.min_chars
+        and len(joined) <= limits.max_chars
+        and sentence.start_s - together[-1].end_s <= limits.max_gap_s
+        and sentence.end_s - together[0].start_s <= limits.max_s
+        and count_tokens(joined) <= limits.max_tokens
+    )
+
+
+def _sentences(
+    segments: Iterable[Segment], limits: PassageLimits, count_tokens: Callable[[str], int]
+) -> Iterator[Sentence]:
+    for segment in segments:
+        words = segment.words or (
+            Word(start_s=segment.start_s, end_s=segment.end_s, text=segment.text, probability=1.0),
+        )
+        for sentence in split_sentences(words):
+            for piece in _fitting(sentence, limits, count_tokens):
+                yield Sentence(piece[0].start_s, piece[-1].end_s, " ".join(word.text for word in piece), segment)
+
+
+def split_sentences(words: Sequence[Word]) -> Iterator[Sequence[Word]]:
+    """Yield the words of each sentence."""
+    first = 0
+    for index, word in enumerate(words):
+        if word.text.endswith(SENTENCE_ENDS) or index == len(words) - 1:
+            yield words[first : index + 1]
+            first = index + 1
+
+
+def _fitting(
+    words: Sequence[Word], limits: PassageLimits, count_tokens: Callable[[str], int]
+) -> Iterator[Sequence[Word]]:
+    """Yield a sentence, or its halves (and theirs) when it is longer than a passage may be."""
+    text = " ".join(word.text for word in words)
+    fits = len(text) <= limits.max_chars and count_tokens(text) <= limits.max_tokens
+    if fits and words[-1].end_s - words[0].start_s <= limits.max_s:
+        yield words
+    elif len(words) > 1:
+        middle = len(words) // 2
+        yield from _fitting(words[:middle], limits, count_tokens)
+        yield from _fitting(words[middle:], limits, count_tokens)
+    elif fits:
+        yield words  # one word that took longer than a passage may
+    else:
+        word = words[0]
+        middle = len(word.text) // 2
+        for part in (word.text[:middle], word.text[middle:]):
+            yield from _fitting([word.model_copy(update={"text": part})], limits, count_tokens)
+
+
+def _join(sentences: Sequence[Sentence]) -> str:
+    return " ".join(sentence.text for sentence in sentences)
+
+
+def _passage(index: int, sentences: Sequence[Sentence]) -> Passage:
+    offsets, at = [], 0
+    for sentence in sentences:
+        offsets.append(at)
+        at += len(sentence.text) + 1
+    quality = [sentence.segment for sentence in sentences]
+    return Passage(
+        index=index,
+        start_s=sentences[0].start_s,
+        end_s=sentences[-1].end_s,
+        text=_join(sentences),
+        speaker=quality[0].speaker,
+        offsets=tuple(offsets),
+        starts_s=tuple(sentence.start_s for sentence in sentences),
+        avg_logprob=min(segment.avg_logprob for segment in quality),
+        compression_ratio=max(segment.compression_ratio for segment in quality),
+        no_speech_prob=max(segment.no_speech_prob for segment in quality),
+        refined=any(segment.refined for segment in quality),
+        flags=tuple(sorted({flag for segment in quality for flag in segment.flags})),
+    )

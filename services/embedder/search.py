@@ -1,0 +1,178 @@
+"""Finds passages: by meaning and by words, in one query, and says at which second the answer begins.
+
+Both rankings are merged by reciprocal rank (a passage that both find comes first). Inside a passage the sentence that
+is nearest to the question decides where to start listening.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pgvector import HalfVector
+from psycopg import sql
+
+from services.shared.errors import Code, IngestError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from services.embedder.database import Connection, Database
+    from services.embedder.encode import Encoder, Vector
+
+CANDIDATES = 100
+RANK_CONSTANT = 60  # of reciprocal rank fusion, as usual
+LEAST_SIMILARITY = 0.2  # cosine below which a passage is not an answer
+
+QUERY = """
+WITH allowed AS NOT MATERIALIZED (
+    SELECT segments.video_id, segments.idx, segments.words, segments.ts_config FROM segments
+    JOIN videos USING (video_id) WHERE {filters}
+), by_meaning AS (
+    SELECT video_id, idx, similarity, row_number() OVER (ORDER BY similarity DESC) AS place FROM (
+        SELECT video_id, idx, 1 - (embedding::halfvec({dimensions}) <=> %(vector)s::halfvec({dimensions})) AS similarity
+        FROM embeddings {join} WHERE model = {model}
+        ORDER BY embedding::halfvec({dimensions}) <=> %(vector)s::halfvec({dimensions}) LIMIT {candidates}
+    ) AS nearest WHERE similarity >= {least}
+), by_words AS (
+    SELECT video_id, idx, row_number() OVER (ORDER BY ts_rank_cd(words, question) DESC, video_id, idx) AS place
+    FROM allowed, websearch_to_tsquery(ts_config, %(text)s) AS question WHERE words @@ question
+    ORDER BY place LIMIT {candidates}
+)
+SELECT video_id, title, channel, published_at, source_kind, source_url, start_s, end_s, text, speaker,
+    sentence_offsets, sentence_starts_s, by_meaning.similarity, by_words.place IS NOT NULL AS has_words,
+    coalesce(1.0 / ({constant} + by_meaning.place), 0) + coalesce(1.0 / ({constant} + by_words.place), 0) AS score
+FROM by_meaning FULL JOIN by_words USING (video_id, idx)
+JOIN segments USING (video_id, idx) JOIN videos USING (video_id)
+ORDER BY score DESC, video_id, start_s LIMIT %(limit)s
+"""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is looked for, and where: filters are exact, apart from upper and lower case."""
+
+    text: str
+    speaker: str | None = None
+    channel: str | None = None
+    since: datetime | None = None
+    limit: int = 10
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A passage that answers: `start_s` is where its best sentence begins, `sentence` that sentence."""
+
+    video_id: str
+    title: str | None
+    channel: str | None
+    published_at: datetime | None
+    url: str
+    start_s: float
+    passage_start_s: float
+    passage_end_s: float
+    text: str
+    sentence: str
+    speaker: str | None
+    similarity: float | None
+    has_words: bool
+    score: float
+
+
+class Search:
+    """Answers questions from the archive with the vectors of one model."""
+
+    def __init__(self, database: Database, encoder: Encoder) -> None:
+        self._database = database
+        self._encoder = encoder
+
+    def ask(self, question: Question) -> list[Hit]:
+        """Return the best passages, best first."""
+        (vector,) = self._encoder.run([question.text])
+        with self._database.transaction() as connection:
+            connection.execute("SET LOCAL hnsw.iterative_scan = relaxed_order")
+            rows = self._rows(connection, question, vector)
+        return self._hits(rows, vector)
+
+    def _rows(self, connection: Connection, question: Question, vector: Vector) -> list[tuple[Any, ...]]:
+        known = connection.execute("SELECT 1 FROM models WHERE model = %s", (self._encoder.key,)).fetchone()
+        if not known:
+            text = (
+                f"the archive holds no vectors of model {self._encoder.key}; INGEST_EMBEDDING_MODEL must be its model"
+            )
+            raise IngestError(Code.ENV_MODEL_VERSION, text)
+        filters, parameters = _filters(question)
+        query = sql.SQL(QUERY).format(
+            filters=filters,
+            join=sql.SQL("JOIN allowed USING (video_id, idx)") if parameters else sql.SQL(""),
+            dimensions=sql.Literal(self._encoder.dimensions),
+            model=sql.Literal(self._encoder.key),
+            candidates=sql.Literal(CANDIDATES),
+            constant=sql.Literal(RANK_CONSTANT),
+            least=sql.Literal(LEAST_SIMILARITY),
+        )
+        asked = {"vector": HalfVector(vector), "text": question.text, "limit": question.limit, **parameters}
+        return connection.execute(query, asked).fetchall()
+
+    def _hits(self, rows: Sequence[tuple[Any, ...]], vector: Vector) -> list[Hit]:
+        sentences = [_sentences(row[8], row[10]) for row in rows]
+        flat = [sentence for group in sentences for sentence in group]
+        nearness = np.asarray(self._encoder.run(flat)) @ vector if flat else np.zeros(0)
+        hits, at = [], 0
+        for row, group in zip(rows, sentences, strict=True):
+            best = int(np.argmax(nearness[at : at + len(group)]))
+            at += len(group)
+            hits.append(_hit(row, best, group[best]))
+        return hits
+
+
+def _filters(question: Question) -> tuple[sql.Composable, dict[str, object]]:
+    wanted: list[sql.SQL] = []
+    parameters: dict[str, object] = {}
+    for condition, name, value in (
+        ("lower(segments.speaker) = lower(%(speaker)s)", "speaker", question.speaker),
+        ("lower(videos.channel) = lower(%(channel)s)", "channel", question.channel),
+        ("videos.published_at >= %(since)s", "since", question.since),
+    ):
+        if value is not None:
+            wanted.append(sql.SQL(condition))
+            parameters[name] = value
+    return (sql.SQL(" AND ").join(wanted) if wanted else sql.SQL("true")), parameters
+
+
+def _sentences(text: str, offsets: Sequence[int]) -> list[str]:
+    ends = [*offsets[1:], len(text)]
+    return [text[start:end].strip() for start, end in zip(offsets, ends, strict=True)]
+
+
+def _hit(row: tuple[Any, ...], best: int, sentence: str) -> Hit:
+    (video_id, title, channel, published_at, kind, url, start_s, end_s, text, speaker, _, starts_s, *rest) = row
+    similarity, has_words, score = rest
+    return Hit(
+        video_id=video_id,
+        title=title,
+        channel=channel,
+        published_at=published_at,
+        url=link(kind or "", url or "", starts_s[best]),
+        start_s=starts_s[best],
+        passage_start_s=start_s,
+        passage_end_s=end_s,
+        text=text,
+        sentence=sentence,
+        speaker=speaker,
+        similarity=None if similarity is None else round(float(similarity), 4),
+        has_words=has_words,
+        score=round(float(score), 5),
+    )
+
+
+def link(kind: str, url: str, start_s: float) -> str:
+    """Return an address that opens a recording at a second: `?t=` where the site knows it, else a media fragment."""
+    second = int(start_s)
+    if kind == "youtube":
+        return f"{url}&t={second}s"
+    if kind == "file":
+        return f"file://{url}#t={second}"
+    return f"{url}{'&' if '?' in url else '?'}t={second}"

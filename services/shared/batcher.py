@@ -1,0 +1,238 @@
+"""Many callers, one device: items of all callers share the batches of one thread.
+
+Callers hand in items and wait for answers; the device thread takes up to `max_batch` items *from all of them*, of one
+group (what may not be mixed, as a language) and of similar length (what costs padding). A full batch goes at once; an
+unfull one when its oldest item has waited `max_wait_s`. A failing batch fails exactly its own callers. When the device
+runs out of memory the batch is halved and run again, and the limit grows back after a while of success.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+import time
+from collections import Counter, deque
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+GROW_AFTER_BATCHES = 20
+
+
+class OutOfDeviceMemoryError(Exception):
+    """The device has no room for a batch of this size; raised by the function that runs batches."""
+
+
+class BatcherClosedError(Exception):
+    """The batcher takes no more items."""
+
+
+@dataclass(frozen=True)
+class BatchLimits:
+    """How batches are formed: at most `max_batch` items, at most `max_wait_s` seconds of waiting for company."""
+
+    max_batch: int
+    max_wait_s: float = 0.02
+
+
+@dataclass
+class BatchFigures:
+    """Exact counts since the start. Lengths are in the unit of the caller's `length` function."""
+
+    batches: int = 0
+    items: int = 0
+    places: int = 0
+    length: float = 0.0
+    padded_length: float = 0.0
+    out_of_memory: int = 0
+    busy_s: float = 0.0
+
+    @property
+    def fill(self) -> float:
+        """Return the share of places that held an item (1 is best)."""
+        return self.items / self.places if self.places else 0.0
+
+    @property
+    def padding(self) -> float:
+        """Return the share of the processed length that was padding (0 is best)."""
+        return 1 - self.length / self.padded_length if self.padded_length else 0.0
+
+
+@dataclass
+class _Entry(Generic[Item, Answer]):
+    item: Item
+    group: Hashable
+    length: float
+    since: float
+    future: Future[Answer] = field(default_factory=Future)
+
+
+def _no_length(_item: object) -> float:
+    return 1.0
+
+
+def _one_group(_item: object) -> Hashable:
+    return None
+
+
+class Batcher(Generic[Item, Answer]):
+    """Collects items from any number of threads and runs them in batches on one thread of its own.
+
+    `run` gets 1 to `max_batch` items of one group and returns their answers in order.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Sequence[Item]], Sequence[Answer]],
+        limits: BatchLimits,
+        *,
+        length: Callable[[Item], float] = _no_length,
+        group: Callable[[Item], Hashable] = _one_group,
+        name: str = "device",
+    ) -> None:
+        self.figures = BatchFigures()
+        self._run = run
+        self._limits = limits
+        self._length = length
+        self._group = group
+        self._limit = limits.max_batch
+        self._successes = 0
+        self._waiting: deque[_Entry[Item, Answer]] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, item: Item) -> Future[Answer]:
+        """Hand in one item; the future gives its answer or the error of its batch."""
+        entry: _Entry[Item, Answer] = _Entry(item, self._group(item), self._length(item), time.monotonic())
+        with self._changed:
+            if self._closed:
+                raise BatcherClosedError("the batcher is closed")
+            self._waiting.append(entry)
+            self._changed.notify()
+        return entry.future
+
+    def map(self, items: Iterable[Item], *, ahead: int | None = None) -> Iterator[Answer]:
+        """Yield the answers of `items` in order, with at most `ahead` items (default two batches) on their way."""
+        on_their_way: deque[Future[Answer]] = deque()
+        most = ahead or 2 * self._limits.max_batch
+        try:
+            for item in items:
+                if len(on_their_way) >= most:
+                    yield on_their_way.popleft().result()
+                on_their_way.append(self.submit(item))
+            while on_their_way:
+                yield on_their_way.popleft().result()
+        finally:
+            for future in on_their_way:
+                future.cancel()
+
+    @property
+    def backlog(self) -> int:
+        """Return how many items wait."""
+        return len(self._waiting)
+
+    def close(self) -> None:
+        """Take no more items, finish those that wait, and end the thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join()
+
+    # -- the device thread ------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while True:
+            batch = self._next_batch()
+            if batch is None:
+                return
+            runnable = [entry for entry in batch if entry.future.set_running_or_notify_cancel()]
+            if runnable:
+                self._execute(runnable)
+
+    def _next_batch(self) -> list[_Entry[Item, Answer]] | None:
+        """Return the next batch, or None when closed and empty."""
+        with self._changed:
+            while self._waiting:
+                counts = Counter(entry.group for entry in self._waiting)
+                for group, count in counts.items():
+                    if count >= self._limit:
+                        return self._take(group)
+                oldest = self._waiting[0]
+                patience_s = oldest.since + self._limits.max_wait_s - time.monotonic()
+                if patience_s <= 0 or self._closed:
+                    return self._take(oldest.group)
+                self._changed.wait(patience_s)
+            if not self._closed:
+                self._changed.wait()
+            return None if self._closed and not self._waiting else []
+
+    def _take(self, group: Hashable) -> list[_Entry[Item, Answer]]:
+        """Remove and return the oldest item of a group and those nearest to it in length."""
+        candidates = [entry for entry in self._waiting if entry.group == group]
+        oldest = candidates[0]
+        others = sorted(candidates[1:], key=lambda entry: abs(entry.length - oldest.length))
+        chosen = [oldest, *others[: self._limit - 1]]
+        taken = {id(entry) for entry in chosen}
+        self._waiting = deque(entry for entry in self._waiting if id(entry) not in taken)
+        return chosen
+
+    def _execute(self, batch: list[_Entry[Item, Answer]]) -> None:
+        """Run a batch; halve it when the device has no room for it."""
+        pending = deque([batch])
+        while pending:
+            part = pending.popleft()
+            began = time.monotonic()
+            try:
+                answers = self._run([entry.item for entry in part])
+                if len(answers) != len(part):
+                    raise RuntimeError(f"{len(answers)} answers for {len(part)} items")  # noqa: TRY301 (fails the batch)
+            except OutOfDeviceMemoryError as error:
+                self._shrink(len(part))
+                if len(part) == 1:
+                    part[0].future.set_exception(error)
+                else:
+                    middle = len(part) // 2
+                    pending.extendleft((part[middle:], part[:middle]))
+            except Exception as error:  # noqa: BLE001 (told to whoever waits for the answer)
+                for entry in part:
+                    entry.future.set_exception(_own_copy(error))
+            else:
+                self._count(part, time.monotonic() - began)
+                for entry, answer in zip(part, answers, strict=True):
+                    entry.future.set_result(answer)
+
+    def _shrink(self, size: int) -> None:
+        self.figures.out_of_memory += 1
+        self._limit = max(1, size // 2)
+        self._successes = 0
+
+    def _count(self, part: list[_Entry[Item, Answer]], busy_s: float) -> None:
+        lengths = [entry.length for entry in part]
+        self.figures.batches += 1
+        self.figures.items += len(part)
+        self.figures.places += self._limits.max_batch
+        self.figures.length += sum(lengths)
+        self.figures.padded_length += max(lengths) * len(part)
+        self.figures.busy_s += busy_s
+        self._successes += 1
+        if self._limit < self._limits.max_batch and self._successes >= GROW_AFTER_BATCHES:
+            self._limit = min(self._limits.max_batch, self._limit * 2)
+            self._successes = 0
+
+
+def _own_copy(error: Exception) -> Exception:
+    """Return an error for one caller: an exception that several threads raise collects the traces of all."""
+    try:
+        own = copy.copy(error)
+    except TypeError:
+        return error
+    own.__cause__ = error
+    return own

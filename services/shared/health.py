@@ -1,0 +1,39 @@
+"""A small HTTP server: /metrics for Prometheus, /healthz (am I alive), /readyz (can I work)."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+from prometheus_client import make_wsgi_app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+Reasons = "Callable[[], list[str]]"
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, *_args: object) -> None:
+        """Write no line for each probe."""
+
+
+def serve(port: int, unhealthy: Callable[[], list[str]], unready: Callable[[], list[str]]) -> int:
+    """Serve in a thread; `unhealthy` and `unready` return the reasons against. Return the port (0: a free one)."""
+    metrics = make_wsgi_app()
+
+    def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        checks = {"/healthz": unhealthy, "/readyz": unready}
+        if path not in checks:
+            pages: Iterable[bytes] = metrics(environ, start)
+            return pages
+        reasons = checks[path]()
+        start("503 Service Unavailable" if reasons else "200 OK", [("Content-Type", "text/plain; charset=utf-8")])
+        return [("\n".join(reasons) or "ok").encode() + b"\n"]
+
+    server = make_server("", port, answer, handler_class=_Quiet)
+    threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
+    return server.server_port

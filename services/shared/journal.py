@@ -1,0 +1,82 @@
+"""Evidence of crashes: what a worker had in hand when it died, and how often each job has ended its worker.
+
+A redelivered message does not prove a crash: the broker may have been away, or a node drained. A worker that starts
+again and finds its own unfinished note does: the machine survived, the process did not. Each worker keeps one note on
+the shared volume; the counts are files too, so that whichever worker gets the message next knows them.
+
+Nothing here is flushed to disk: the notes need to survive the death of a process, not of a machine (which is not the
+job's fault and is not charged).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from services.shared.logs import get_logger
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+log = get_logger(__name__)
+
+
+class Journal:
+    """The note of one worker. `folder` is shared by all workers; `worker` is a name that survives its restarts."""
+
+    def __init__(self, folder: Path, worker: str) -> None:
+        self._counts = folder / "crashes"
+        self._counts.mkdir(parents=True, exist_ok=True)
+        self._note = folder / f"{worker}.json"
+        self._jobs: set[str] = set()
+        self._lock = threading.Lock()
+        self._charge_previous()
+
+    def _charge_previous(self) -> None:
+        try:
+            jobs = json.loads(self._note.read_text())
+        except (FileNotFoundError, ValueError):
+            return
+        for job in jobs:
+            self._count_file(job).write_text(str(self.crashes(job) + 1))
+            log.error("worker_died_with_job", job=job, crashes=self.crashes(job))
+        self._note.unlink()
+
+    def begin(self, job: str) -> None:
+        """Note that a job runs."""
+        with self._lock:
+            self._jobs.add(job)
+            self._write()
+
+    def end(self, job: str) -> None:
+        """Note that a job runs no more, whatever came of it."""
+        with self._lock:
+            self._jobs.discard(job)
+            self._write()
+
+    def _write(self) -> None:
+        temporary = self._note.with_suffix(".tmp")
+        temporary.write_text(json.dumps(sorted(self._jobs)))
+        temporary.replace(self._note)
+
+    def crashes(self, job: str) -> int:
+        """Return how often a job has ended its worker."""
+        try:
+            return int(self._count_file(job).read_text())
+        except (FileNotFoundError, ValueError):
+            return 0
+
+    def clear(self, job: str) -> None:
+        """Forget the crashes of a job: it has come to an end."""
+        self._count_file(job).unlink(missing_ok=True)
+
+    def _count_file(self, job: str) -> Path:
+        return self._counts / job.replace(os.sep, "_")
+
+
+def forgive(folder: Path) -> None:
+    """Remove the notes of workers that were killed together with everything else: no job of theirs is to blame."""
+    for note in folder.glob("*.json"):
+        note.unlink()

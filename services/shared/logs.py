@@ -1,0 +1,93 @@
+"""Log lines: readable on a terminal, JSON elsewhere; each carries the stage, the video and the attempt it is about.
+
+What belongs to a try is bound once (`bound(video_id=..., attempt=...)`) and then on every line of that thread. Secrets
+never reach a line: URLs lose their query and their password, and keys that name a secret lose their value.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
+
+SECRET_KEYS = re.compile(r"password|secret|token|cookie|authorization|credential", re.IGNORECASE)
+_USER_INFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/@\s'\"]+@", re.IGNORECASE)
+_QUERY = re.compile(r"(?P<url>https?://[^\s?'\"]+)\?[^\s'\"]+", re.IGNORECASE)
+_DSN_PASSWORD = re.compile(r"password=('[^']*'|\S+)", re.IGNORECASE)
+
+
+def redact(text: str) -> str:
+    """Return `text` with the passwords and query strings of URLs replaced by `***`.
+
+    YouTube's own `?v=` and `?list=` stay: they are names, not signatures.
+    """
+    text = _USER_INFO.sub(r"\g<scheme>***@", text)
+    text = _DSN_PASSWORD.sub("password=***", text)
+    return _QUERY.sub(lambda match: match[0] if _is_public_query(match[0]) else f"{match['url']}?***", text)
+
+
+def _is_public_query(url: str) -> bool:
+    return re.fullmatch(r"https://www\.youtube\.com/(watch\?v=[\w-]{11}|playlist\?list=[\w-]+)[.,;)]?", url) is not None
+
+
+def _redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    for key, value in event.items():
+        if SECRET_KEYS.search(key):
+            event[key] = "***"
+        elif isinstance(value, str):
+            event[key] = redact(value)
+    return event
+
+
+def configure(*, json_lines: bool, level: str = "INFO", **bound_fields: str) -> None:
+    """Set up logging of this process; `bound_fields` (as stage) are on every line."""
+    renderer: Any = (
+        structlog.processors.JSONRenderer() if json_lines else structlog.dev.ConsoleRenderer(pad_event_to=24)
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            _always(bound_fields),
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso" if json_lines else "%H:%M:%S", utc=json_lines),
+            structlog.processors.format_exc_info if json_lines else _keep,
+            _redact_event,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _always(fields: dict[str, str]) -> Processor:
+    """Return a processor that puts `fields` on every line of the process (context variables are per thread)."""
+
+    def add(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        return {**fields, **event}
+
+    return add
+
+
+def _keep(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    return event
+
+
+def get_logger(name: str) -> FilteringBoundLogger:
+    """Return a logger; `name` is the module that speaks."""
+    logger: FilteringBoundLogger = structlog.get_logger(module=name.removeprefix("services."))
+    return logger
+
+
+def bound(**fields: object) -> AbstractContextManager[None]:
+    """Put `fields` on every line logged inside the `with` block by this thread."""
+    context: AbstractContextManager[None] = structlog.contextvars.bound_contextvars(**fields)
+    return context

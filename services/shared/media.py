@@ -1,0 +1,223 @@
+"""Decodes audio files that nobody vouches for: streamed, with limits, and with what is missing counted.
+
+Only this file imports PyAV. The decoders of FFmpeg accept a half file without complaint, shift everything after a hole,
+and unpack minutes from bytes; so decoded seconds are compared with what the container and the decoder's clock say.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+import av
+import av.error
+import numpy as np
+import numpy.typing as npt
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+
+from services.shared.errors import Code, IngestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+
+SAMPLE_RATE = 16_000
+FORMATS = "aac,aiff,amr,asf,flac,matroska,webm,mov,mp4,m4a,mp3,mpegts,ogg,wav,w64"
+LARGEST_HOLE_S = 0.05  # a jump of the decoder's clock smaller than this is rounding
+MISSING_SHARE = 0.02
+MISSING_S = 2.0
+DENSITY_FROM_S = 600.0
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class DecodeLimits:
+    """What a sane recording looks like; beyond these it is refused."""
+
+    max_duration_s: float = 12 * 3600.0
+    min_sample_rate: int = 4_000
+    max_sample_rate: int = 192_000
+    max_channels: int = 8
+    min_bytes_per_s: float = 500.0
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What decoding a file has shown. `container_s` is None where the file does not say its length."""
+
+    duration_s: float
+    container_s: float | None
+    missing_s: float
+    sample_rate: int
+    channels: int
+    codec: str
+    tracks: int
+
+
+def tolerance_s(duration_s: float) -> float:
+    """Return by how much a recording may be shorter than announced: 2 % or 2 s, whichever is more."""
+    return max(MISSING_S, MISSING_SHARE * duration_s)
+
+
+def decode(path: Path, limits: DecodeLimits, take: Callable[[FloatArray], object]) -> Decoded:
+    """Decode the first audio track of a file to mono float32 at 16 kHz, handing blocks of samples to `take`.
+
+    Holes up to the tolerance are filled with silence, so that later times stay right. Raise an IngestError that says
+    what is wrong with the file, or ARTIFACT_MISSING.
+    """
+    with _opened(path) as (file, size):
+        _refuse_text(file)
+        with _container(file) as container:
+            if not container.streams.audio:
+                raise IngestError(Code.NO_AUDIO_STREAM, "the file has no audio track")
+            stream = container.streams.audio[0]
+            _check_stream(stream, limits)
+            container_s = container.duration / av.time_base if container.duration and container.duration > 0 else None
+            reader = _Reader(stream, limits, size, take)
+            reader.read(container)
+            found = Decoded(
+                duration_s=reader.samples / SAMPLE_RATE,
+                container_s=container_s,
+                missing_s=reader.missing_s,
+                sample_rate=stream.codec_context.sample_rate,
+                channels=stream.codec_context.channels,
+                codec=stream.codec_context.name,
+                tracks=len(container.streams.audio),
+            )
+    _check_complete(found, reader.errors)
+    return found
+
+
+class _Reader:
+    """Reads packets, survives broken ones, and keeps count."""
+
+    def __init__(
+        self, stream: AudioStream, limits: DecodeLimits, size: int, take: Callable[[FloatArray], object]
+    ) -> None:
+        self._stream = stream
+        self._limits = limits
+        self._size = size
+        self._take = take
+        self._resampler = AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+        self._expected_s: float | None = None
+        self.samples = 0
+        self.missing_s = 0.0
+        self.errors = 0
+
+    def read(self, container: InputContainer) -> None:
+        packets = container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets)
+                frames = packet.decode()
+            except StopIteration:
+                break
+            except av.error.FFmpegError:
+                self.errors += 1
+                continue
+            for frame in frames:
+                if isinstance(frame, AudioFrame):
+                    self._frame(frame)
+        self._resample(None)
+
+    def _frame(self, frame: AudioFrame) -> None:
+        if frame.time is not None and frame.sample_rate:
+            hole_s = 0.0 if self._expected_s is None else frame.time - self._expected_s
+            if hole_s > LARGEST_HOLE_S:
+                self.missing_s += hole_s
+                self._give(np.zeros(int(min(hole_s, MISSING_S) * SAMPLE_RATE), dtype=np.float32))
+            self._expected_s = frame.time + frame.samples / frame.sample_rate
+        frame.pts = None  # the resampler must not judge the times: we do
+        self._resample(frame)
+
+    def _resample(self, frame: AudioFrame | None) -> None:
+        try:
+            parts = self._resampler.resample(frame)
+        except (av.error.FFmpegError, ValueError):
+            self.errors += 1
+            return
+        for part in parts:
+            self._give(part.to_ndarray().reshape(-1).astype(np.float32, copy=False))
+
+    def _give(self, block: FloatArray) -> None:
+        if not np.isfinite(block).all():
+            raise IngestError(Code.AUDIO_NONFINITE, "the recording contains NaN or infinite samples")
+        self.samples += len(block)
+        decoded_s = self.samples / SAMPLE_RATE
+        if decoded_s > self._limits.max_duration_s:
+            raise IngestError(Code.DECODED_LIMIT, f"more than {self._limits.max_duration_s / 3600:.1f} h of audio")
+        if decoded_s > DENSITY_FROM_S and self._size / decoded_s < self._limits.min_bytes_per_s:
+            raise IngestError(Code.AUDIO_SUSPICIOUS, f"{decoded_s:.0f} s of audio in {self._size} bytes")
+        self._take(block)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    try:
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            if size == 0:
+                raise IngestError(Code.AUDIO_EMPTY_FILE, "the file is empty")
+            yield file, size
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise IngestError(Code.ARTIFACT_MISSING, f"{path.name}: {error.strerror}") from error
+
+
+@contextmanager
+def _container(file: BinaryIO) -> Iterator[InputContainer]:
+    """Open a container from an open file, so that nothing in it can make FFmpeg open another."""
+    try:
+        container = av.open(file, mode="r", metadata_errors="ignore", options={"format_whitelist": FORMATS})
+    except (av.error.FFmpegError, ValueError) as error:
+        raise _not_audio(file, error) from error
+    with container:
+        yield container
+
+
+def _refuse_text(file: BinaryIO) -> None:
+    head = file.read(512)
+    file.seek(0)
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith((b"#extm3u", b"ffconcat", b"[playlist]", b"<mpd")) or b"<mpd" in start:
+        raise IngestError(Code.NOT_AUDIO, "playlist not allowed")
+    if start.startswith((b"<!doctype", b"<html", b"<head", b"<body")):
+        raise IngestError(Code.NOT_AUDIO, "looks like text/html")
+    if start.startswith((b"{", b"[")) and b'"' in start:
+        raise IngestError(Code.NOT_AUDIO, "looks like application/json")
+    if start.startswith(b"<?xml"):
+        raise IngestError(Code.NOT_AUDIO, "looks like text/xml")
+
+
+def _not_audio(file: BinaryIO, error: Exception) -> IngestError:
+    file.seek(0)
+    head = file.read(64)
+    if head[4:8] == b"ftyp":
+        return IngestError(Code.AUDIO_CORRUPT, "moov missing: the end of the file was never written")
+    if head.startswith((b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"ID3", b"RIFF")):
+        return IngestError(Code.AUDIO_CORRUPT, f"damaged from the start ({error})")
+    return IngestError(Code.NOT_AUDIO, "no audio format that we know")
+
+
+def _check_stream(stream: AudioStream, limits: DecodeLimits) -> None:
+    rate, channels = stream.codec_context.sample_rate, stream.codec_context.channels
+    if not limits.min_sample_rate <= rate <= limits.max_sample_rate:
+        raise IngestError(Code.AUDIO_SUSPICIOUS, f"sample rate {rate} Hz")
+    if not 1 <= channels <= limits.max_channels:
+        raise IngestError(Code.AUDIO_SUSPICIOUS, f"{channels} channels")
+
+
+def _check_complete(found: Decoded, errors: int) -> None:
+    if found.container_s is None and found.missing_s == 0:
+        return
+    whole_s = max(found.container_s or 0.0, found.duration_s)
+    short_s = max(0.0, (found.container_s or 0.0) - found.duration_s)
+    if found.missing_s > tolerance_s(whole_s) or (errors and short_s > tolerance_s(whole_s)):
+        raise IngestError(Code.AUDIO_CORRUPT, f"{max(found.missing_s, short_s):.1f} s missing")
+    if short_s > tolerance_s(whole_s):
+        raise IngestError(Code.AUDIO_TRUNCATED, f"decoded {found.duration_s:.1f} s, container {whole_s:.1f} s")

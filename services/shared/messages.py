@@ -1,0 +1,230 @@
+"""The messages between the rooms, and the map of the pipeline: start reading here.
+
+    submit ─ VideoRequested ─► check ─ VideoAccessible ─► download ─ AudioReady ─► asr ─ TranscriptReady ─► embedder
+    (CLI, Job)                 └────── downloader ───────────────┘
+
+Every arrow is a subject of the work queue `INGEST`; every box is a durable consumer of the same name. A message is a
+small fact: ids, paths and checksums, never audio or text. Beside the queue, each stage tells what it does as an
+`Event`, which the ledger (in the embedder) folds into the table `videos`; what cannot be done becomes a `DeadLetter`.
+
+`schema_version` grows when a message changes; readers are deployed before writers. A message that cannot be read is
+BAD_MESSAGE (not JSON), BAD_VERSION, BAD_VIDEO_ID or BAD_FIELD, and goes to the dead letters in one attempt.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from services.shared.errors import Code, IngestError
+from services.shared.text import clean
+
+SCHEMA_VERSION = 1
+MAX_MESSAGE_BYTES = 1_000_000
+VIDEO_ID_PATTERN = r"^[A-Za-z0-9_-]{11}$"
+
+VideoId = Annotated[str, Field(pattern=VIDEO_ID_PATTERN)]
+Generation = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Text = Annotated[str, AfterValidator(clean)]
+
+
+class Stage(StrEnum):
+    """The steps of a video, in order; also the names of consumers, metric labels and log fields."""
+
+    CHECK = "check"
+    DOWNLOAD = "download"
+    ASR = "asr"
+    EMBEDDER = "embedder"
+
+
+class SourceKind(StrEnum):
+    """Where a recording comes from."""
+
+    YOUTUBE = "youtube"
+    MEDIA = "media"
+    FILE = "file"
+
+
+class EventKind(StrEnum):
+    """What happened to a video; the last four end its way (`deferred` until its time comes)."""
+
+    SUBMITTED = "submitted"
+    STARTED = "started"
+    PROGRESS = "progress"
+    FINISHED = "finished"
+    POSTPONED = "postponed"
+    RETRYING = "retrying"
+    INDEXED = "indexed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    DEFERRED = "deferred"
+
+
+class Part(BaseModel):
+    """Base of everything inside a message: immutable, nothing unknown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Source(Part):
+    """Where a recording is: a canonical URL, or for `file` an absolute path."""
+
+    kind: SourceKind
+    url: Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+class Metadata(Part):
+    """What is known about a recording; the stages fill it in as they learn."""
+
+    title: Text | None = None
+    channel: Text | None = None
+    published_at: datetime | None = None
+    duration_s: Seconds | None = None
+
+    def over(self, older: Metadata) -> Metadata:
+        """Return this metadata with its gaps filled from `older`."""
+        return Metadata(**{**older.model_dump(exclude_none=True), **self.model_dump(exclude_none=True)})
+
+
+class Policy(Part):
+    """What the submitter wants: recordings outside these limits are skipped with a reason."""
+
+    min_duration_s: Seconds | None = None
+    max_duration_s: Seconds | None = None
+    published_after: datetime | None = None
+
+
+class Artifact(Part):
+    """A file on the shared volume: path relative to its root, checksum, size, length of the recording."""
+
+    path: Annotated[str, Field(min_length=1, max_length=500)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    size_bytes: Annotated[int, Field(ge=0)]
+    duration_s: Seconds
+
+
+class Message(Part):
+    """Base of every message."""
+
+    schema_version: int = SCHEMA_VERSION
+
+
+class VideoMessage(Message):
+    """Base of the four facts of the work queue.
+
+    `generation` grows with every deliberate new run of a video; `force` asks each stage to do its work again; `redo`
+    counts how often a later stage asked an earlier one for its file again.
+    """
+
+    video_id: VideoId
+    generation: Generation = 1
+    source: Source
+    metadata: Metadata = Metadata()
+    force: bool = False
+    redo: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def job(self) -> str:
+        """Return the name of this piece of work, the same in every stage."""
+        return f"{self.video_id}.{self.generation}.{self.redo}"
+
+    @property
+    def fresh_from(self) -> int:
+        """Return the oldest generation whose files may be used again."""
+        return self.generation if self.force else 0
+
+
+class VideoRequested(VideoMessage):
+    """Somebody wants this recording in the archive."""
+
+    policy: Policy = Policy()
+
+
+class VideoAccessible(VideoMessage):
+    """The recording can be had."""
+
+
+class AudioReady(VideoMessage):
+    """The recording is on the volume, complete and decodable."""
+
+    audio: Artifact
+
+
+class TranscriptReady(VideoMessage):
+    """The transcript is on the volume."""
+
+    transcript: Artifact
+
+
+class Event(Message):
+    """Something happened to a video in a stage; `numbers` are figures for progress and statistics."""
+
+    video_id: VideoId
+    generation: Generation
+    stage: Stage
+    kind: EventKind
+    at: datetime
+    attempt: Annotated[int, Field(ge=0)] = 1
+    worker: str = ""
+    code: Code | None = None
+    text: Text = ""
+    retry_at: datetime | None = None
+    source: Source | None = None
+    metadata: Metadata = Metadata()
+    numbers: dict[str, float] = Field(default_factory=dict)
+
+
+class DeadLetter(Message):
+    """A message that could not be handled: what it was, why, and after how many attempts of each kind."""
+
+    stage: Stage
+    subject: str
+    payload: str
+    code: Code
+    text: Text
+    attempts: dict[str, int]
+    at: datetime
+    video_id: str | None = None
+    generation: int | None = None
+
+
+M = TypeVar("M", bound=Message)
+
+
+def encode(message: Message) -> bytes:
+    """Return a message as JSON; raise MESSAGE_TOO_LARGE above what the broker takes."""
+    data = message.model_dump_json(exclude_none=True).encode()
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise IngestError(Code.MESSAGE_TOO_LARGE, f"{len(data)} bytes, limit {MAX_MESSAGE_BYTES}")
+    return data
+
+
+def decode(model: type[M], data: bytes) -> M:
+    """Return the message in `data`; raise BAD_MESSAGE, BAD_VERSION, BAD_VIDEO_ID or BAD_FIELD."""
+    try:
+        content: Any = json.loads(data)
+    except ValueError as error:
+        raise IngestError(Code.BAD_MESSAGE, f"payload is not valid JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise IngestError(Code.BAD_MESSAGE, f"payload is a JSON {type(content).__name__}, not an object")
+    version = content.get("schema_version", SCHEMA_VERSION)
+    if version != SCHEMA_VERSION:
+        raise IngestError(Code.BAD_VERSION, f"got {version!r}, support {SCHEMA_VERSION}")
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise _field_error(error) from error
+
+
+def _field_error(error: ValidationError) -> IngestError:
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"])
+    if field == "video_id" and first["type"] != "missing":
+        return IngestError(Code.BAD_VIDEO_ID, "must match [A-Za-z0-9_-]{11}")
+    reason = "missing" if first["type"] == "missing" else first["msg"]
+    return IngestError(Code.BAD_FIELD, f"{field} {reason}")

@@ -1,0 +1,113 @@
+"""Streams, consumers and the bucket on a NATS server: created when missing, compared field by field when there.
+
+A server may silently keep an older configuration (or ignore a field it does not know); what it reports is compared
+with what was asked for, and a difference is an error that names the field.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nats.js import api
+from nats.js.errors import NotFoundError
+
+from services.shared.bus import GOVERNOR_BUCKET, ConsumerSpec, StreamSpec, Topology
+from services.shared.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from nats.js import JetStreamContext
+
+STREAM_FIELDS = ("subjects", "retention", "discard", "max_bytes", "max_age", "duplicate_window", "storage")
+CONSUMER_FIELDS = ("filter_subject", "ack_policy", "ack_wait", "max_ack_pending", "max_deliver")
+
+
+def stream_config(spec: StreamSpec) -> api.StreamConfig:
+    """Return the configuration of a stream."""
+    return api.StreamConfig(
+        name=spec.name,
+        subjects=list(spec.subjects),
+        retention=api.RetentionPolicy.WORK_QUEUE if spec.work_queue else api.RetentionPolicy.LIMITS,
+        discard=api.DiscardPolicy.OLD if spec.forgets_oldest else api.DiscardPolicy.NEW,
+        max_bytes=spec.max_bytes,
+        max_age=spec.max_age_s,
+        duplicate_window=spec.duplicate_window_s,
+        storage=api.StorageType.FILE,
+    )
+
+
+def consumer_config(spec: ConsumerSpec) -> api.ConsumerConfig:
+    """Return the configuration of a durable pull consumer; attempts are counted by us, so it delivers without limit."""
+    return api.ConsumerConfig(
+        durable_name=spec.name,
+        filter_subject=spec.subject,
+        ack_policy=api.AckPolicy.EXPLICIT,
+        ack_wait=spec.ack_wait_s,
+        max_ack_pending=spec.max_ack_pending,
+        max_deliver=-1,
+        deliver_policy=api.DeliverPolicy.ALL,
+    )
+
+
+def since(first_sequence: int) -> api.ConsumerConfig:
+    """Return the configuration of a reader that starts at a sequence."""
+    return api.ConsumerConfig(deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=first_sequence)
+
+
+async def provision(stream: JetStreamContext, topology: Topology, *, update: bool) -> None:
+    """Create what is missing; verify the rest, or with `update` put it right."""
+    for spec in topology.streams:
+        await _stream(stream, spec, update=update)
+    for consumer in topology.consumers:
+        await _consumer(stream, consumer, update=update)
+    try:
+        await stream.key_value(GOVERNOR_BUCKET)
+    except NotFoundError:
+        await stream.create_key_value(api.KeyValueConfig(bucket=GOVERNOR_BUCKET, storage=api.StorageType.FILE))
+
+
+async def reset_consumers(stream: JetStreamContext, topology: Topology) -> None:
+    """Make the consumers of the work queues anew: messages in hand of workers that are gone are deliverable at once."""
+    queues = {spec.name for spec in topology.streams if spec.work_queue}
+    for spec in topology.consumers:
+        if spec.stream in queues:
+            try:
+                await stream.delete_consumer(spec.stream, spec.name)
+            except NotFoundError:
+                continue
+    await provision(stream, topology, update=True)
+
+
+async def _stream(stream: JetStreamContext, spec: StreamSpec, *, update: bool) -> None:
+    wanted = stream_config(spec)
+    try:
+        found = (await stream.stream_info(spec.name)).config
+    except NotFoundError:
+        found = (await stream.add_stream(wanted)).config
+    if update and _differences(wanted, found, STREAM_FIELDS):
+        found = (await stream.update_stream(wanted)).config
+    _require_equal(f"stream {spec.name}", wanted, found, STREAM_FIELDS)
+
+
+async def _consumer(stream: JetStreamContext, spec: ConsumerSpec, *, update: bool) -> None:
+    wanted = consumer_config(spec)
+    try:
+        found = (await stream.consumer_info(spec.stream, spec.name)).config
+    except NotFoundError:
+        found = (await stream.add_consumer(spec.stream, wanted)).config
+    if update and _differences(wanted, found, CONSUMER_FIELDS):
+        found = (await stream.add_consumer(spec.stream, wanted)).config
+    _require_equal(f"consumer {spec.name}", wanted, found, CONSUMER_FIELDS)
+
+
+def _differences(wanted: Any, found: Any, fields: tuple[str, ...]) -> list[str]:  # noqa: ANN401 (a foreign or generic shape)
+    return [
+        f"{name} is {getattr(found, name)!r}, wanted {getattr(wanted, name)!r}"
+        for name in fields
+        if getattr(found, name) != getattr(wanted, name)
+    ]
+
+
+def _require_equal(what: str, wanted: Any, found: Any, fields: tuple[str, ...]) -> None:  # noqa: ANN401 (a foreign or generic shape)
+    differences = _differences(wanted, found, fields)
+    if differences:
+        raise ConfigurationError(f"{what} on the broker differs: {'; '.join(differences)}. `ingest migrate` updates it")

@@ -1,0 +1,80 @@
+"""Keeps a process away from private addresses, or from the network altogether.
+
+The guard is an audit hook: the interpreter calls it at every `connect`, after name resolution, whatever library
+connects; so redirects, playlists and names that point to a private address are all refused at the same place. It cannot
+be removed; it is meant for child processes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import ipaddress
+import socket
+import sys
+from typing import Any
+
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWNET = 0x40000000
+
+
+class AddressRefusedError(PermissionError):
+    """A connection to an address that is not public and not allowed."""
+
+
+_refused: list[str] = []
+
+
+def refused() -> list[str]:
+    """Return the addresses that this process was kept from."""
+    return list(_refused)
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an IP address is one of the open internet."""
+    try:
+        found = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
+    except ValueError:
+        return False
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    return found.is_global and not found.is_multicast
+
+
+def addresses_of(hosts: tuple[str, ...]) -> frozenset[str]:
+    """Return the IP addresses of host names; a name that cannot be resolved has none."""
+    found: set[str] = set()
+    for host in hosts:
+        with contextlib.suppress(OSError):
+            found.update(str(info[4][0]) for info in socket.getaddrinfo(host, None))
+    return frozenset(found)
+
+
+def guard(hosts: tuple[str, ...]) -> None:
+    """Refuse from now on every connection that is neither to a public address nor to one of `hosts`."""
+    allowed = addresses_of(hosts)
+
+    def check(event: str, args: tuple[Any, ...]) -> None:
+        if event != "socket.connect" or not isinstance(args[1], tuple):
+            return
+        address = str(args[1][0])
+        if address not in allowed and not is_public(address):
+            _refused.append(address)
+            raise AddressRefusedError(f"{address} is not a public address")
+
+    sys.addaudithook(check)
+
+
+def cut_off() -> None:
+    """Leave the network: in a namespace of its own where the kernel allows it, and by an audit hook everywhere."""
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.unshare(CLONE_NEWNET) != 0:
+            libc.unshare(CLONE_NEWUSER | CLONE_NEWNET)
+
+    def check(event: str, args: tuple[Any, ...]) -> None:
+        if event == "socket.connect":
+            _refused.append(str(args[1]))
+            raise AddressRefusedError("this process has no network")
+
+    sys.addaudithook(check)

@@ -1,0 +1,110 @@
+"""What happens to a message after a failure: a pure decision; only the worker acts on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from services.shared.errors import RULES, Code, IngestError, Outcome
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Mapping
+
+HEADER_PREFIX = "Ingest-"
+
+
+@dataclass(frozen=True)
+class Pauses:
+    """How long a message waits, in seconds, where its error does not say when to come back.
+
+    A transient failure waits `first_s`, doubling up to `longest_s`; a postponement or a deferral as their names say.
+    """
+
+    first_s: float = 5.0
+    longest_s: float = 15 * 60.0
+    postponed_s: float = 30.0
+    deferred_s: float = 3600.0
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """How often a message was tried, by cause. Travels in its headers; `crash` is counted by the journal."""
+
+    transient: int = 0
+    postponed: int = 0
+    crash: int = 0
+
+    @property
+    def number(self) -> int:
+        """Return the number of the attempt that runs now (1 for the first); postponements do not count."""
+        return 1 + self.transient + self.crash
+
+    def as_headers(self) -> dict[str, str]:
+        """Return the counters that travel with the message."""
+        return {f"{HEADER_PREFIX}Transient": str(self.transient), f"{HEADER_PREFIX}Postponed": str(self.postponed)}
+
+    def as_numbers(self) -> dict[str, int]:
+        """Return the counters for a dead letter."""
+        return {"transient": self.transient, "postponed": self.postponed, "crash": self.crash}
+
+    @classmethod
+    def from_headers(cls, headers: Mapping[str, str], *, crash: int = 0) -> Attempts:
+        """Read the counters of a message; what is missing or unreadable is zero."""
+
+        def number(name: str) -> int:
+            value = headers.get(HEADER_PREFIX + name, "0")
+            return int(value) if value.isdecimal() else 0
+
+        return cls(number("Transient"), number("Postponed"), crash)
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """The message is done for: a dead letter, or for `skipped` the reason alone."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Again:
+    """The message comes back at `at` with these counters."""
+
+    outcome: Outcome
+    at: datetime
+    attempts: Attempts
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Nothing to do any more."""
+
+
+Decision = GiveUp | Again | Settled
+
+
+def decide(error: IngestError, attempts: Attempts, now: datetime, pauses: Pauses, rng: random.Random) -> Decision:
+    """Return what to do about `error` after `attempts` earlier ones; pauses vary by 20 %."""
+    rule = error.rule
+    jitter = rng.uniform(0.8, 1.2)
+    match rule.outcome:
+        case Outcome.DONE:
+            return Settled()
+        case Outcome.PERMANENT | Outcome.SKIPPED:
+            return GiveUp(rule.outcome)
+        case Outcome.TRANSIENT:
+            if error.is_final or attempts.transient + 1 >= rule.attempts:
+                return GiveUp(Outcome.PERMANENT)
+            pause_s = min(pauses.longest_s, pauses.first_s * 2**attempts.transient)
+            counted = replace(attempts, transient=attempts.transient + 1)
+        case Outcome.POSTPONED | Outcome.DEFERRED:
+            pause_s = pauses.deferred_s if rule.outcome is Outcome.DEFERRED else pauses.postponed_s
+            counted = replace(attempts, postponed=attempts.postponed + 1)
+    at = max(error.retry_at, now) if error.retry_at else now + timedelta(seconds=pause_s * jitter)
+    return Again(rule.outcome, at, counted)
+
+
+def is_crash_loop(attempts: Attempts) -> bool:
+    """Tell whether a message has ended its worker as often as we bear."""
+    return attempts.crash >= RULES[Code.CRASH_LOOP].attempts

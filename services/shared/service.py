@@ -1,0 +1,159 @@
+"""What every service does around its work: settings, logs, bus, journal, health page, signals, orderly end.
+
+A room's `__main__` says what it works on; this file runs it. Services are crash-only: whatever cannot be mended ends
+the process with a status other than 0, and its supervisor starts it again.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
+
+from services.shared import health, logs
+from services.shared.answers import WorkerOptions
+from services.shared.bus import Topology, topology
+from services.shared.errors import ConfigurationError, IngestError
+from services.shared.journal import Journal
+from services.shared.nats_bus import BusOptions, NatsBus
+from services.shared.quarantine import Quarantine
+from services.shared.retry import Pauses
+from services.shared.settings import Settings, load
+from services.shared.waker import Waker
+from services.shared.watchdog import Watchdog
+from services.shared.worker import StageWork, Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+EXIT_CONFIGURATION = 78  # EX_CONFIG of sysexits.h
+EXIT_BUS_LOST = 75  # EX_TEMPFAIL
+EXIT_BROKEN = 70  # EX_SOFTWARE
+CHECK_EVERY_S = 0.5
+
+S = TypeVar("S", bound=Settings)
+log = logs.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a room brings: its stages, what must be closed at the end, and the reason why it can work no more."""
+
+    stages: Sequence[StageWork[Any]]
+    stop: Callable[[], None] = lambda: None
+    broken: Callable[[], str | None] = lambda: None
+
+
+class Runner(Protocol):
+    """Threads that start, take no more work, and finish what they have in hand."""
+
+    def start(self) -> None:
+        """Start."""
+
+    def stop(self) -> None:
+        """Take no more work."""
+
+    def drain(self, deadline: float) -> None:
+        """Finish by `deadline` (monotonic seconds)."""
+
+
+def bus_topology(settings: Settings) -> Topology:
+    """Return the streams and consumers as the settings want them."""
+    return topology(
+        ack_wait_s=settings.ack_wait_s,
+        check_limit=settings.check_limit,
+        download_limit=settings.download_limit,
+        work_bytes=settings.queue_bytes,
+    )
+
+
+def connect(settings: Settings, name: str, on_lost: Callable[[str], None] | None = None) -> NatsBus:
+    """Connect to NATS as the settings say."""
+    if settings.nats_url is None:
+        raise ConfigurationError("INGEST_NATS_URL is not set: a service needs a NATS server")
+    password = settings.nats_password.get_secret_value() if settings.nats_password else None
+    options = BusOptions(
+        url=settings.nats_url,
+        name=name,
+        ack_wait_s=settings.ack_wait_s,
+        patience_s=settings.bus_patience_s,
+        user=settings.nats_user,
+        password=password,
+    )
+    return NatsBus(options, on_lost).connect()
+
+
+def main(name: str, kind: type[S], build: Callable[[S, NatsBus], Room]) -> NoReturn:
+    """Run a service until SIGTERM or SIGINT; never returns."""
+    try:
+        settings = load(kind)
+        as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
+        logs.configure(json_lines=as_json, level=settings.log_level, service=name, worker=settings.worker_name)
+        _serve(name, settings, build)
+    except ConfigurationError as error:
+        logs.get_logger(__name__).error("wrong_configuration", error=str(error))
+        _leave(EXIT_CONFIGURATION)
+    except IngestError as error:
+        logs.get_logger(__name__).error("cannot_start", code=error.code, error=error.message)
+        _leave(EXIT_CONFIGURATION)
+    _leave(0)
+
+
+def _serve(name: str, settings: S, build: Callable[[S, NatsBus], Room]) -> None:
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+
+    def lost(reason: str) -> None:
+        log.error("bus_lost", error=reason)
+        _leave(EXIT_BUS_LOST)
+
+    ready: list[str] = ["starting"]
+    bus = connect(settings, f"{name}.{settings.worker_name}", lost)
+    if settings.metrics_port:
+        health.serve(settings.metrics_port, list, lambda: ready + ([] if bus.is_connected else ["no NATS"]))
+    bus.provision(bus_topology(settings))
+    began = time.monotonic()
+    room = build(settings, bus)
+    workers = _workers(name, settings, room, bus)
+    wakers = [Waker(work.stage, bus) for work in room.stages]
+    runners: list[Runner] = [*workers, *wakers]
+    for runner in runners:
+        runner.start()
+    ready.clear()
+    log.info("ready", took_s=round(time.monotonic() - began, 2))
+    while not stopping.wait(CHECK_EVERY_S):
+        reason = room.broken()
+        if reason and not any(worker.in_hand for worker in workers):
+            log.error("broken", error=reason)
+            _leave(EXIT_BROKEN)
+    log.info("stopping", in_hand=sum(worker.in_hand for worker in workers))
+    deadline = time.monotonic() + settings.grace_s
+    for runner in runners:
+        runner.stop()
+    for runner in runners:
+        runner.drain(deadline)
+    room.stop()
+    bus.close()
+    log.info("stopped")
+
+
+def _workers(name: str, settings: Settings, room: Room, bus: NatsBus) -> list[Worker[Any]]:
+    watchdog, quarantine = Watchdog(), Quarantine()
+    folder = settings.volume / "workers"
+    folder.mkdir(parents=True, exist_ok=True)
+    journal = Journal(folder, f"{name}-{settings.worker_name}")
+    pauses = Pauses(settings.retry_first_s, settings.retry_longest_s, settings.postponed_s)
+    options = WorkerOptions(settings.worker_name, settings.grace_s, pauses)
+    return [Worker(work, bus, journal, options, watchdog=watchdog, quarantine=quarantine) for work in room.stages]
+
+
+def _leave(status: int) -> NoReturn:
+    """End at once: what is still running in other threads is repeated by somebody else."""
+    sys.stderr.flush()
+    sys.stdout.flush()
+    os._exit(status)

@@ -1,0 +1,128 @@
+"""Settings: the only code that reads the environment.
+
+Every room has a class of its own derived from `Settings`; a field `io_workers` is read from `INGEST_IO_WORKERS`, or
+from a file `ingest_io_workers` in the folder `INGEST_SECRETS_DIR` (a mounted secret). A wrong value ends the process at
+once, with the key, the value and the rule.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.shared.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PREFIX = "INGEST_"
+SECRETS_DIR = "INGEST_SECRETS_DIR"
+
+Positive = Annotated[int, Field(ge=1)]
+PositiveSeconds = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """What every service needs to know."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", use_attribute_docstrings=True, env_ignore_empty=True
+    )
+
+    nats_url: str | None = None
+    """NATS server, as nats://host:4222. Without it `ingest run` starts an embedded one."""
+    nats_user: str | None = None
+    """User for NATS."""
+    nats_password: SecretStr | None = None
+    """Password for NATS."""
+    state_path: Path = Path.home() / ".local" / "share" / "ingest"
+    """Folder in which the local mode keeps everything: embedded servers, volume, logs."""
+    volume_path: Path | None = None
+    """Shared volume for audio and transcripts. Without it, the folder `volume` inside the state folder."""
+    worker_name: str = socket.gethostname()
+    """Name of this worker in events and crash notes; must survive its restarts and differ between replicas."""
+    ack_wait_s: PositiveSeconds = 60.0
+    """After this long without a sign of life, a message is given to another worker."""
+    bus_patience_s: PositiveSeconds = 300.0
+    """How long NATS may be away before a service ends itself (to be started again by its supervisor)."""
+    grace_s: PositiveSeconds = 60.0
+    """After SIGTERM, how long the work in hand may go on before it is handed back."""
+    check_limit: Positive = 20
+    """Accessibility checks in flight, fleet-wide."""
+    download_limit: Positive = 12
+    """Downloads in flight, fleet-wide."""
+    queue_bytes: Positive = 512 << 20
+    """Space on the broker for each stream; a full work queue refuses new messages."""
+    retry_first_s: PositiveSeconds = 5.0
+    """Pause before the first repeat of a transient failure; doubles from there."""
+    retry_longest_s: PositiveSeconds = 900.0
+    """Longest pause between repeats of a transient failure."""
+    postponed_s: PositiveSeconds = 30.0
+    """Pause of a postponed message when its cause names no time."""
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """Port for /metrics, /healthz and /readyz; 0 serves none."""
+    log_format: Literal["auto", "json", "console"] = "auto"
+    """Log lines: JSON, readable, or what fits standard error."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least important log lines that are written."""
+
+    @property
+    def volume(self) -> Path:
+        """Return the shared volume."""
+        return self.volume_path or self.state_path / "volume"
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def load(kind: type[S], **overrides: Any) -> S:  # noqa: ANN401 (a foreign or generic shape)
+    """Read settings; raise ConfigurationError naming key, value and rule of everything that is wrong."""
+    folder = os.environ.get(SECRETS_DIR)
+    if folder and not Path(folder).is_dir():
+        raise ConfigurationError(f"{SECRETS_DIR}={folder}: no such folder")
+    try:
+        return kind(_secrets_dir=folder, **overrides)
+    except ValidationError as error:
+        raise ConfigurationError("; ".join(_explain(kind, detail) for detail in error.errors())) from error
+
+
+def _explain(kind: type[Settings], detail: Any) -> str:  # noqa: ANN401 (a foreign or generic shape)
+    name = str(detail["loc"][0])
+    value = "***" if is_secret(kind, name) else detail["input"]
+    return f"{variable(name)}={value}: {detail['msg']}"
+
+
+def variable(name: str) -> str:
+    """Return the environment variable of a field."""
+    return PREFIX + name.upper()
+
+
+def as_environment(settings: Settings, names: Iterable[str] | None = None) -> dict[str, str]:
+    """Return the environment of a process that is to have the same settings: those that are not at their default."""
+    found = {}
+    for name in names or settings.model_fields_set:
+        value = getattr(settings, name)
+        if value is not None:
+            found[variable(name)] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    return found
+
+
+def is_secret(kind: type[Settings], name: str) -> bool:
+    """Tell whether a field must not be shown."""
+    field = kind.model_fields.get(name)
+    return field is not None and "SecretStr" in str(field.annotation)
+
+
+def origin(name: str) -> str:
+    """Return where the value of a field comes from: environment, a secret file, or default."""
+    if os.environ.get(variable(name)):
+        return "environment"
+    folder = os.environ.get(SECRETS_DIR)
+    if folder and (Path(folder) / (PREFIX + name).lower()).exists():
+        return str(Path(folder) / (PREFIX + name).lower())
+    return "default"

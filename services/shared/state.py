@@ -1,0 +1,103 @@
+"""The state of a video, folded from its events. Pure; the ledger keeps it in the table, `ingest run` on the screen.
+
+Events may come twice, late, or from two workers at once (one was thought dead). The order in the stream decides, with
+two exceptions: an older generation says nothing about a newer one, and what has come to an end within a generation does
+not begin again by itself; `indexed` stays, whatever a slower twin reports.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from services.shared.messages import Event, EventKind, Metadata, Source, Stage
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from services.shared.errors import Code
+
+Position = tuple[int, int]  # when the stream was created (seconds), and the place in it: a wiped broker counts anew
+
+INDEXED: Final = "indexed"
+FAILED: Final = "failed"
+SKIPPED: Final = "skipped"
+DEFERRED: Final = "deferred"
+QUEUED: Final = "queued"
+ENDED: Final = frozenset({INDEXED, FAILED, SKIPPED})
+SETTLED: Final = ENDED | {DEFERRED}
+
+_STATE_AFTER: Final = {
+    EventKind.SUBMITTED: QUEUED,
+    EventKind.STARTED: "running",
+    EventKind.PROGRESS: "running",
+    EventKind.FINISHED: QUEUED,
+    EventKind.POSTPONED: "postponed",
+    EventKind.RETRYING: QUEUED,
+    EventKind.INDEXED: INDEXED,
+    EventKind.FAILED: FAILED,
+    EventKind.SKIPPED: SKIPPED,
+    EventKind.DEFERRED: DEFERRED,
+}
+
+
+@dataclass(frozen=True)
+class VideoState:
+    """What is known about a video. `figures` are numbers by stage and name, as `asr.took_s`."""
+
+    video_id: str
+    generation: int = 0
+    state: str = QUEUED
+    stage: Stage = Stage.CHECK
+    attempts: int = 0
+    code: Code | None = None
+    message: str = ""
+    retry_at: datetime | None = None
+    source: Source | None = None
+    metadata: Metadata = field(default_factory=Metadata)
+    figures: dict[str, float] = field(default_factory=dict)
+    position: Position = (0, 0)
+    updated_at: datetime | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether nothing more happens to the video by itself before its time."""
+        return self.state in SETTLED
+
+
+def fold(known: VideoState, event: Event, position: Position) -> VideoState:
+    """Return the state after an event at a position of the stream."""
+    if event.generation < known.generation or position <= known.position:
+        return known
+    learned = replace(
+        known,
+        source=event.source or known.source,
+        metadata=event.metadata.over(known.metadata),
+        figures={**known.figures, **{f"{event.stage}.{name}": value for name, value in event.numbers.items()}},
+        position=position,
+        updated_at=event.at,
+    )
+    if event.generation == known.generation and not _may_change(known.state, event.kind):
+        return learned
+    is_news = event.kind in (EventKind.POSTPONED, EventKind.RETRYING) or event.kind in _ENDINGS
+    return replace(
+        learned,
+        generation=event.generation,
+        state=_STATE_AFTER[event.kind],
+        stage=event.stage,
+        attempts=event.attempt,
+        code=event.code if is_news else None,
+        message=event.text if is_news else "",
+        retry_at=event.retry_at,
+    )
+
+
+_ENDINGS: Final = frozenset({EventKind.FAILED, EventKind.SKIPPED, EventKind.DEFERRED})
+
+
+def _may_change(state: str, kind: EventKind) -> bool:
+    if state == INDEXED:
+        return False
+    if state in ENDED:
+        return kind in (EventKind.INDEXED, EventKind.SUBMITTED)
+    return True

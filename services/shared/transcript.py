@@ -1,0 +1,107 @@
+"""The transcript file: what was recognised in a recording, with times, quality figures and how it was made.
+
+JSON, compressed with zstd, with a version. Times are seconds from the start of the recording. `speaker` and `turns`
+stay empty where nobody has said who speaks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import zstandard
+from pydantic import Field, ValidationError
+
+from services.shared.errors import Code, IngestError
+from services.shared.messages import Part, Seconds, Text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TRANSCRIPT_VERSION = 1
+LARGEST_BYTES = 1 << 30
+EXTENSION = "json.zst"
+
+
+class Word(Part):
+    """A word with its time and the recognizer's probability."""
+
+    start_s: Seconds
+    end_s: Seconds
+    text: Text
+    probability: Annotated[float, Field(ge=0, le=1)]
+
+
+class Segment(Part):
+    """A sentence or so, with the quality figures of the chunk it was recognised in.
+
+    `avg_logprob` is the mean log probability of its tokens, `compression_ratio` grows with repetition, `no_speech_prob`
+    says how likely nobody spoke. Flags mark what looks invented; nothing is deleted.
+    """
+
+    start_s: Seconds
+    end_s: Seconds
+    text: Text
+    words: tuple[Word, ...]
+    avg_logprob: float
+    compression_ratio: float
+    no_speech_prob: float
+    temperature: float = 0.0
+    refined: bool = False
+    flags: tuple[str, ...] = ()
+    speaker: str | None = None
+
+
+class Turn(Part):
+    """Somebody speaks from `start_s` to `end_s`."""
+
+    start_s: Seconds
+    end_s: Seconds
+    speaker: str
+
+
+class Timings(Part):
+    """Wall seconds of each step; `recognise_s` includes waiting for the device, which other videos use too."""
+
+    decode_s: Seconds
+    speech_s: Seconds
+    recognise_s: Seconds
+    total_s: Seconds
+
+
+class Transcript(Part):
+    """Everything that is known about what is said in one recording. `notes` counts what was put right or flagged."""
+
+    transcript_version: int = TRANSCRIPT_VERSION
+    video_id: str
+    audio_sha256: str
+    duration_s: Seconds
+    speech_s: Seconds
+    language: str
+    language_probability: float
+    model_key: str
+    segments: tuple[Segment, ...]
+    turns: tuple[Turn, ...] | None = None
+    timings: Timings
+    notes: dict[str, float] = Field(default_factory=dict)
+
+    @property
+    def real_time_factor(self) -> float:
+        """Return processing time over recording length (smaller is faster)."""
+        return self.timings.total_s / self.duration_s if self.duration_s else 0.0
+
+
+def write(transcript: Transcript, path: Path) -> None:
+    """Write a transcript file."""
+    path.write_bytes(zstandard.compress(transcript.model_dump_json().encode()))
+
+
+def read(path: Path) -> Transcript:
+    """Return a transcript file's content; raise BAD_TRANSCRIPT for anything else."""
+    try:
+        data = zstandard.ZstdDecompressor().decompress(path.read_bytes(), max_output_size=LARGEST_BYTES)
+        transcript = Transcript.model_validate_json(data)
+    except (zstandard.ZstdError, ValidationError, MemoryError) as error:
+        raise IngestError(Code.BAD_TRANSCRIPT, f"{path.name} cannot be read: {str(error).splitlines()[0]}") from error
+    if transcript.transcript_version != TRANSCRIPT_VERSION:
+        raise IngestError(Code.BAD_TRANSCRIPT, f"{path.name} has version {transcript.transcript_version}")
+    return transcript

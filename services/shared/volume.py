@@ -1,0 +1,200 @@
+"""Files on the shared volume: written whole or not at all, verified when read.
+
+    <root>/videos/<2 hex digits>/<video id>/audio.json              what the audio is (manifest)
+                                           audio-<16 hex>.<ext>     the audio, named by its content
+                                           transcript.json          what the transcript is
+                                           transcript-<16 hex>.zst  the transcript
+
+A file is written under a temporary name in the same folder, flushed, renamed, and the folder flushed; its manifest
+comes last. Names come from content and ids, never from titles. A file that is being read is never overwritten: another
+content has another name.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import time
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+from pydantic import ValidationError
+
+from services.shared.errors import Code, IngestError
+from services.shared.messages import VIDEO_ID_PATTERN, Artifact, Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+Kind = Literal["audio", "transcript"]
+BLOCK_BYTES = 1 << 20
+LATE_FILE_S = 10.0  # another machine may see a new file this much later (NFS attribute cache)
+TEMPORARY_PREFIX = ".tmp-"
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+class Manifest(Part):
+    """What a stage has made, in which generation, and from what (`origin`: its input and the model that made it)."""
+
+    artifact: Artifact
+    origin: str
+    generation: int
+
+
+@dataclass(frozen=True)
+class Made:
+    """A finished file that is to be kept: where it lies, what it is, and what it was made from."""
+
+    file: Path
+    kind: Kind
+    extension: str
+    duration_s: float
+    origin: str
+    generation: int
+
+
+class Volume:
+    """The shared volume at `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+
+    def folder(self, video_id: str) -> Path:
+        """Return the folder of a video; refuse an id that is none."""
+        if not re.fullmatch(VIDEO_ID_PATTERN, video_id):
+            raise IngestError(Code.BAD_VIDEO_ID, "must match [A-Za-z0-9_-]{11}")
+        shard = hashlib.sha256(video_id.encode()).hexdigest()[:2]
+        return self.root / "videos" / shard / video_id
+
+    def resolve(self, relative: str) -> Path:
+        """Return the file at a path relative to the root; refuse one that leaves the root, also through a link."""
+        path = (self.root / relative).resolve()
+        if not path.is_relative_to(self.root):
+            raise IngestError(Code.BAD_FIELD, "artifact path leaves the volume")
+        return path
+
+    # -- writing ----------------------------------------------------------------------------------------------------
+
+    def keep(self, video_id: str, made: Made) -> Artifact:
+        """Copy a finished file into the folder of its video and write its manifest; return what later stages need."""
+        with translate_os_errors("keep"):
+            folder = self.folder(video_id)
+            folder.mkdir(parents=True, exist_ok=True)
+            temporary = folder / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
+            try:
+                sha256, size = _copy(made.file, temporary)
+                target = folder / f"{made.kind}-{sha256[:16]}.{made.extension}"
+                temporary.replace(target)
+            finally:
+                temporary.unlink(missing_ok=True)
+            path = str(target.relative_to(self.root))
+            artifact = Artifact(path=path, sha256=sha256, size_bytes=size, duration_s=made.duration_s)
+            manifest = Manifest(artifact=artifact, origin=made.origin, generation=made.generation)
+            write_atomically(folder / f"{made.kind}.json", manifest.model_dump_json().encode())
+            _flush_folder(folder.parent)
+            return artifact
+
+    def discard(self, video_id: str, kind: Kind) -> None:
+        """Forget an artifact: the next look for it finds nothing. The file itself goes too."""
+        manifest = self.manifest(video_id, kind)
+        (self.folder(video_id) / f"{kind}.json").unlink(missing_ok=True)
+        if manifest is not None:
+            self.resolve(manifest.artifact.path).unlink(missing_ok=True)
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+
+    def manifest(self, video_id: str, kind: Kind) -> Manifest | None:
+        """Return what is said to be there, unverified; None when nothing is, or nothing readable."""
+        try:
+            return Manifest.model_validate_json((self.folder(video_id) / f"{kind}.json").read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return None
+
+    def find(self, video_id: str, kind: Kind, origin: str, generation: int = 0) -> Artifact | None:
+        """Return the artifact of a video if it was made from `origin`, not before `generation`, and verifies."""
+        manifest = self.manifest(video_id, kind)
+        if manifest is None or manifest.origin != origin or manifest.generation < generation:
+            return None
+        try:
+            self.verified(manifest.artifact, patience_s=0)
+        except IngestError as error:
+            if error.code in (Code.ARTIFACT_MISSING, Code.CHECKSUM_MISMATCH):
+                return None
+            raise
+        return manifest.artifact
+
+    def verified(self, artifact: Artifact, patience_s: float = LATE_FILE_S) -> Path:
+        """Return the path of an artifact whose size and checksum are right.
+
+        Raise ARTIFACT_MISSING (after `patience_s`: a shared folder may show it late) or CHECKSUM_MISMATCH.
+        """
+        path = self.resolve(artifact.path)
+        deadline = time.monotonic() + patience_s
+        while not path.is_file():
+            if time.monotonic() >= deadline:
+                raise IngestError(Code.ARTIFACT_MISSING, f"{artifact.path} is not on the volume")
+            time.sleep(min(0.5, patience_s))
+        with translate_os_errors("read"), path.open("rb") as file:
+            digest, size = hashlib.sha256(), 0
+            while block := file.read(BLOCK_BYTES):
+                digest.update(block)
+                size += len(block)
+        if size != artifact.size_bytes or digest.hexdigest() != artifact.sha256:
+            raise IngestError(Code.CHECKSUM_MISMATCH, f"{artifact.path} is not what was written ({size} bytes)")
+        return path
+
+    def used_bytes(self) -> int:
+        """Return the space that the files of all videos take."""
+        return sum(path.stat().st_size for path in (self.root / "videos").glob("*/*/*") if path.is_file())
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a small file so that it is seen whole or not at all, and survives a power cut once this returns."""
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            _flush(file)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _flush_folder(path.parent)
+
+
+@contextmanager
+def translate_os_errors(what: str) -> Iterator[None]:
+    """Turn errors of the file system into codes: full is ENV_DISK_FULL, anything else ENV_VOLUME."""
+    try:
+        yield
+    except OSError as error:
+        code = Code.ENV_DISK_FULL if error.errno in _FULL else Code.ENV_VOLUME
+        raise IngestError(code, f"{what}: {error.strerror or error}") from error
+
+
+def _copy(source: Path, target: Path) -> tuple[str, int]:
+    digest, size = hashlib.sha256(), 0
+    with source.open("rb") as reader, target.open("wb") as writer:
+        while block := reader.read(BLOCK_BYTES):
+            digest.update(block)
+            size += len(block)
+            writer.write(block)
+        _flush(writer)
+    return digest.hexdigest(), size
+
+
+def _flush(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

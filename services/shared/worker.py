@@ -1,0 +1,183 @@
+"""The one loop of all stages: fetch a message, let the handler do the work, publish what came of it, acknowledge.
+
+    fetch ─► decode ─► handler ─► publish the result ─► ack
+                │          └ IngestError ─► retry.decide ─► dead letter | comes back later | settled ─► ack
+                └ BAD_* ─► dead letter ─► ack
+
+A slot is a thread with one message in hand. The handler never sees any of this: it takes a message and returns what it
+has made. Publish first, acknowledge after: work may be repeated, never lost.
+
+SIGTERM (`stop`): no more messages are fetched, what is in hand may finish within the grace period, the rest is given
+back uncounted. A job that has ended its worker before runs alone, so that it cannot take others with it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from services.shared import metrics
+from services.shared.answers import Answers, Done, Hand, WorkerOptions
+from services.shared.bus import WORK_STREAM, Bus, BusError, Delivery
+from services.shared.errors import Code, IngestError
+from services.shared.logs import bound, get_logger
+from services.shared.messages import EventKind, Stage, VideoMessage, decode
+from services.shared.retry import Attempts, is_crash_loop
+
+if TYPE_CHECKING:
+    from services.shared.journal import Journal
+    from services.shared.quarantine import Quarantine
+    from services.shared.watchdog import Watchdog
+
+FETCH_WAIT_S = 1.0
+PAUSED_WAIT_S = 1.0
+BUS_TROUBLE_WAIT_S = 2.0
+PROGRESS_EVERY_S = 2.0
+
+In = TypeVar("In", bound=VideoMessage)
+log = get_logger(__name__)
+
+
+Report = Callable[[dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class StageWork(Generic[In]):
+    """A stage: what it reads, the function that does the work, how long that may take, how many at a time.
+
+    `held` returns a reason while no new work should be started (as a full disk), else None.
+    """
+
+    stage: Stage
+    model: type[In]
+    handle: Callable[[In, Report], Done]
+    deadline_s: Callable[[In], float]
+    slots: int
+    held: Callable[[], str | None] = lambda: None
+
+
+class Worker(Generic[In]):
+    """Runs one stage with `work.slots` messages in hand."""
+
+    def __init__(
+        self,
+        work: StageWork[In],
+        bus: Bus,
+        journal: Journal,
+        options: WorkerOptions,
+        *,
+        watchdog: Watchdog,
+        quarantine: Quarantine,
+    ) -> None:
+        self._work = work
+        self._bus = bus
+        self._journal = journal
+        self._options = options
+        self._watchdog = watchdog
+        self._quarantine = quarantine
+        self._stop = threading.Event()
+        self._hands: set[Hand] = set()
+        self._answers = Answers(work.stage, bus, journal, options)
+        self._threads = [
+            threading.Thread(target=self._slot, name=f"{work.stage}-{number}", daemon=True)
+            for number in range(work.slots)
+        ]
+
+    def start(self) -> None:
+        """Start the slots."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Fetch no more messages."""
+        self._stop.set()
+
+    def drain(self, deadline: float) -> None:
+        """Wait for the messages in hand until `deadline` (monotonic seconds), then give back what is left."""
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        for hand in list(self._hands):
+            if hand.claim():
+                log.info("handed_back", job=hand.job)
+                self._journal.end(hand.job)
+                self._bus.nak(hand.delivery)
+
+    @property
+    def in_hand(self) -> int:
+        """Return how many messages are being worked on."""
+        return len(self._hands)
+
+    # -- one slot ---------------------------------------------------------------------------------------------------
+
+    def _slot(self) -> None:
+        held = None
+        while not self._stop.is_set():
+            reason = self._work.held()
+            if reason != held:
+                log.warning("held", reason=reason) if reason else log.info("goes_on")
+                held = reason
+            if reason:
+                self._stop.wait(PAUSED_WAIT_S)
+                continue
+            try:
+                delivery = self._bus.fetch(self._work.stage, WORK_STREAM, FETCH_WAIT_S)
+                if delivery is not None:
+                    self._handle(delivery)
+            except BusError as error:
+                log.warning("bus_trouble", error=str(error))
+                self._stop.wait(BUS_TROUBLE_WAIT_S)
+
+    def _handle(self, delivery: Delivery) -> None:
+        try:
+            message = decode(self._work.model, delivery.data)
+        except IngestError as error:
+            self._answers.refuse(delivery, error)
+            return
+        job = f"{self._work.stage}.{message.job}"
+        attempts = Attempts.from_headers(delivery.headers, crash=self._journal.crashes(job))
+        hand = Hand(delivery, message, attempts, job)
+        self._hands.add(hand)
+        try:
+            with bound(video_id=message.video_id, attempt=attempts.number):
+                self._try(hand, message)
+        finally:
+            self._hands.discard(hand)
+
+    def _try(self, hand: Hand, message: In) -> None:
+        deadline_s = self._work.deadline_s(message)
+        self._bus.keep_alive(hand.delivery, deadline_s + self._options.grace_s)
+        if is_crash_loop(hand.attempts):
+            crashes = hand.attempts.crash
+            self._answers.fail(hand, IngestError(Code.CRASH_LOOP, f"ended its worker {crashes} times"))
+            return
+        with self._quarantine.entered(suspect=hand.attempts.crash > 0):
+            self._journal.begin(hand.job)
+            self._answers.tell(hand, EventKind.STARTED)
+            log.info("started")
+            began = time.monotonic()
+            try:
+                with self._watchdog.limit(deadline_s), metrics.handling(self._work.stage):
+                    done = self._work.handle(message, self._reporter(hand))
+            except IngestError as error:
+                self._answers.fail(hand, error)
+            except Exception as error:
+                log.exception("unexpected_error")
+                self._answers.fail(hand, IngestError(Code.UNEXPECTED, f"{type(error).__name__}: {error}"))
+            else:
+                self._answers.succeed(hand, done, time.monotonic() - began)
+            finally:
+                self._journal.end(hand.job)
+
+    def _reporter(self, hand: Hand) -> Report:
+        last = time.monotonic()
+
+        def report(numbers: dict[str, float]) -> None:
+            nonlocal last
+            if time.monotonic() - last >= PROGRESS_EVERY_S:
+                last = time.monotonic()
+                self._answers.tell(hand, EventKind.PROGRESS, numbers=numbers)
+
+        return report

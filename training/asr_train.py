@@ -1,0 +1,200 @@
+"""Train the miniature recognizer: `python -m training.asr_train` (hours on two cores; stops and resumes anywhere).
+
+Short windows first, so that it learns to listen; then full 30 s windows, most of them with many sentences, because
+long transcripts are learnt last. The weights that are kept are a running average.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import random
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Queue
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import torch
+from tokenizers import Tokenizer
+
+from training.asr_data import Pool, Window, compose, make_pool, silence
+from training.asr_model import IGNORE, TEXT_TOKENS, Batch, Learner, make_tokenizer, save_tokenizer, target
+from training.grammar import SUBJECTS, WORDS, sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+UTTERANCES = 16_000
+WARM_UP_STEPS = 300
+PEAK_RATE = 1e-3
+AVERAGING = 0.9995
+SAVE_EVERY = 250
+WITH_TIMES = 0.6
+SPOILED_INPUTS = 0.08  # share of decoder inputs replaced, so that it listens instead of guessing from the words before
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training: window length, windows a step, steps."""
+
+    length_s: float
+    batch: int
+    steps: int
+
+
+PHASES = (Phase(8.0, 24, 3000), Phase(30.0, 8, 9000))
+TOTAL_STEPS = sum(phase.steps for phase in PHASES)
+
+
+def phase_at(step: int) -> Phase:
+    """Return the phase of a step."""
+    for phase in PHASES:
+        if step < phase.steps:
+            return phase
+        step -= phase.steps
+    return PHASES[-1]
+
+
+def draw(pool: Pool, rng: random.Random, length_s: float) -> Window:
+    """Return a random window: three in four are long with many sentences, one in thirty is silence."""
+    if rng.random() < 1 / 30:
+        return silence(rng, length_s)
+    many = rng.random() < 0.75
+    return compose(pool, rng, length_s, 99 if many else rng.randint(1, 3))
+
+
+def batches(pool: Pool, learner: Learner, step: int) -> Iterator[Batch]:
+    """Yield the batch of every step from `step` on; a step's batch depends on its number alone."""
+    while True:
+        phase, rng = phase_at(step), random.Random(step)
+        windows = [draw(pool, rng, phase.length_s) for _ in range(phase.batch)]
+        yield collate(windows, learner, rng, phase.length_s)
+        step += 1
+
+
+def collate(windows: list[Window], learner: Learner, rng: random.Random, length_s: float) -> Batch:
+    """Return the tensors of a batch."""
+    ids, tokenizer = learner.ids, learner.tokenizer
+    rows = [target(window, tokenizer, ids, times=_with_times(window, rng)) for window in windows]
+    width = max(len(tokens) for tokens, _ in rows)
+    inputs = torch.full((len(rows), width), ids.end)
+    labels = torch.full((len(rows), width), IGNORE)
+    spans = torch.full((len(rows), width, 2), -1)
+    for row, (tokens, places) in enumerate(rows):
+        count = len(tokens)
+        inputs[row, 0] = ids.start
+        inputs[row, 1:count] = torch.tensor([_spoil(token, rng) for token in tokens[:-1]])
+        labels[row, :count] = torch.tensor(tokens)
+        spans[row, :count] = torch.tensor(places)
+    features = learner.features(windows, length_s, [rng.choice((0.0, 0.0, rng.random())) for _ in windows])
+    _mask_bands(features, rng)
+    spans = spans.clamp(max=int(length_s * 50) - 1)
+    spoken = [[token for said in window.said for token in _text_tokens(tokenizer, said.text)] for window in windows]
+    flat = torch.tensor([token for tokens in spoken for token in tokens], dtype=torch.long)
+    return Batch(features, inputs, labels, spans, flat, torch.tensor([len(tokens) for tokens in spoken]))
+
+
+def _with_times(window: Window, rng: random.Random) -> bool:
+    return window.cut_at_s is not None or rng.random() < WITH_TIMES
+
+
+def _spoil(token: int, rng: random.Random) -> int:
+    return rng.randrange(TEXT_TOKENS) if token < TEXT_TOKENS and rng.random() < SPOILED_INPUTS else token
+
+
+def _text_tokens(tokenizer: Tokenizer, text: str) -> list[int]:
+    return [token for word in text.split() for token in tokenizer.encode(" " + word, add_special_tokens=False).ids]
+
+
+def _mask_bands(features: torch.Tensor, rng: random.Random) -> None:
+    for row in features:
+        if rng.random() < 0.5:
+            low = rng.randrange(70)
+            row[low : low + rng.randint(1, 10)] = row.mean()
+
+
+def ahead(source: Iterator[Batch], depth: int = 3) -> Iterator[Batch]:
+    """Yield from `source`, made in a thread while the last step still runs."""
+    queue: Queue[Batch] = Queue(depth)
+
+    def work() -> None:
+        for item in source:
+            queue.put(item)
+
+    Thread(target=work, daemon=True).start()
+    while True:
+        yield queue.get()
+
+
+def rate_at(step: int) -> float:
+    """Return the learning rate of a step: linear warm-up, then cosine to zero."""
+    warm = min(1.0, (step + 1) / WARM_UP_STEPS)
+    return PEAK_RATE * warm * 0.5 * (1 + math.cos(math.pi * step / TOTAL_STEPS))
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """Return the tokenizer of a training folder, made on first use."""
+    path = folder / "tokenizer.json"
+    if not path.exists():
+        rng = random.Random(0)
+        texts = [sentence(rng, subject) for subject in SUBJECTS for _ in range(500)]
+        save_tokenizer(make_tokenizer([*texts, *WORDS * 20]), folder)
+    return Tokenizer.from_file(str(path))
+
+
+def train(folder: Path, steps: int) -> None:
+    """Train to `steps` in `folder`, from its last checkpoint if there is one."""
+    if not (folder / "pool" / "utterances.json").exists():
+        print(f"speaking {UTTERANCES} sentences", flush=True)
+        make_pool(folder / "pool", UTTERANCES)
+    learner = Learner(load_tokenizer(folder))
+    optimizer = torch.optim.AdamW(learner.parameters(), lr=PEAK_RATE, weight_decay=0.01, betas=(0.9, 0.98))
+    average = {name: value.detach().clone() for name, value in learner.state_dict().items()}
+    step, checkpoint = 0, folder / "checkpoint.pt"
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        learner.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        average, step = state["average"], state["step"]
+        print(f"resuming at step {step}", flush=True)
+    source = ahead(batches(Pool(folder / "pool"), learner, step))
+    began = time.monotonic()
+    while step < steps:
+        for group in optimizer.param_groups:
+            group["lr"] = rate_at(step)
+        ctc_weight = 0.7 - 0.45 * min(1.0, step / (TOTAL_STEPS / 2))
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss, parts = learner.loss(next(source), ctc_weight, guide_weight=0.1)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
+        optimizer.step()
+        step += 1
+        keep = min(AVERAGING, step / (step + 50))
+        for name, value in learner.state_dict().items():
+            average[name].lerp_(value, 1 - keep) if value.is_floating_point() else average[name].copy_(value)
+        if step % 25 == 0:
+            pace = (time.monotonic() - began) / 25
+            print(step, f"{pace:.2f} s/step", {name: round(value, 3) for name, value in parts.items()}, flush=True)
+            began = time.monotonic()
+        if step % SAVE_EVERY == 0 or step == steps:
+            torch.save(
+                {"model": learner.state_dict(), "optimizer": optimizer.state_dict(), "average": average, "step": step},
+                checkpoint.with_suffix(".tmp"),
+            )
+            checkpoint.with_suffix(".tmp").replace(checkpoint)
+
+
+def main() -> None:
+    """Read the command line and train."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path("build/asr"), help="pool, tokenizer, checkpoint")
+    parser.add_argument("--steps", type=int, default=TOTAL_STEPS, help="train up to this step")
+    arguments = parser.parse_args()
+    train(arguments.folder, arguments.steps)
+
+
+if __name__ == "__main__":
+    main()
