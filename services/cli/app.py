@@ -42,11 +42,8 @@ State = Annotated[Path | None, typer.Option("--state", help="State folder of the
 
 def main() -> None:
     """Run the command line; a user's mistake is one clear line, never a traceback."""
-    # the server process of our children imports this module again: only the first process has arguments to read
     try:
-        app(standalone_mode=False)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
+        status = app(standalone_mode=False)
     except (ConfigurationError, IngestError, BusError) as error:
         console.err.print(f"error: {logs.redact(str(error))}", style="red", markup=False)
         sys.exit(console.FAILED)
@@ -55,6 +52,7 @@ def main() -> None:
     except Exception as error:
         _end_on_usage(error)
         raise
+    sys.exit(status or console.OK)
 
 
 def _end_on_usage(error: Exception) -> None:
@@ -167,7 +165,7 @@ def submit(
     from services.cli.run import submit as submit_sources
 
     if not sources:
-        raise ConfigurationError("name at least one source: ingest submit SOURCE...")
+        raise typer.BadParameter("name at least one source: ingest submit SOURCE...")
     choice = _choice(
         limit=limit,
         limit_new=limit_new,
@@ -253,9 +251,9 @@ def retry(
 
     for name in code or ():
         if name not in Code.__members__:
-            raise ConfigurationError(f"{name} is no error code; `ingest status` shows those that occurred")
+            raise typer.BadParameter(f"{name} is no error code; `ingest status` shows those that occurred")
     if not (code or video or every):
-        raise ConfigurationError("say what to retry: --code CODE, --video ID or --all")
+        raise typer.BadParameter("say what to retry: --code CODE, --video ID or --all")
     count = retry_videos(_settings(state), codes=code, videos=video)
     if json:
         console.print_json({"requested": count})
@@ -289,7 +287,7 @@ def dead_replay(
     from services.cli import dead
 
     if not numbers and not every:
-        raise ConfigurationError("name the numbers of `ingest dead list`, or --all")
+        raise typer.BadParameter("name the numbers of `ingest dead list`, or --all")
     count = dead.replay(_settings(state), numbers or None)
     console.out.print(f"{count} sent again" + ("; `ingest run` does the work" if count else ""))
 
@@ -347,3 +345,7 @@ def purge(
     from services.cli.purge import purge as purge_files
 
     purge_files(_settings(state), older_than_days=older_than_days, delete=yes, as_json=json)
+
+
+if __name__ == "__main__":
+    main()

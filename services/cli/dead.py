@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from services.cli import console
 from services.cli.local import connected
 from services.shared.bus import DEAD_STREAM, event_subject
-from services.shared.errors import Code, IngestError
+from services.shared.errors import ConfigurationError
 from services.shared.messages import DeadLetter, Event, EventKind, decode, encode
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def print_one(settings: AllSettings, number: int) -> None:
     with connected(settings) as to:
         found = dict(letters(to.bus))
     if number not in found:
-        raise IngestError(Code.BAD_FIELD, f"there is no dead letter {number}; see `ingest dead list`")
+        raise ConfigurationError(f"there is no dead letter {number}; see `ingest dead list`")
     console.print_json(found[number].model_dump(mode="json"))
 
 
@@ -57,7 +57,7 @@ def replay(settings: AllSettings, numbers: list[int] | None) -> int:
         chosen = found if numbers is None else {number: found[number] for number in numbers if number in found}
         missing = set(numbers or ()) - found.keys()
         if missing:
-            raise IngestError(Code.BAD_FIELD, f"there is no dead letter {', '.join(map(str, sorted(missing)))}")
+            raise ConfigurationError(f"there is no dead letter {', '.join(map(str, sorted(missing)))}")
         for number, letter in chosen.items():
             _send(to.bus, number, letter)
         return len(chosen)

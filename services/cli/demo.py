@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import time
 from typing import TYPE_CHECKING
@@ -14,12 +13,10 @@ from services.cli.run import print_outcome
 from services.cli.run import run as run_sources
 from services.cli.search import print_hits
 from services.cli.settings import AllSettings
-from services.demo import ASR_MODEL, samples
+from services.demo import ASR_MODEL, EMBEDDING_MODEL, samples
 from services.demo.accuracy import word_error_rate
 from services.demo.feed import HOST, TITLE, served
 from services.embedder.catalog import Catalog
-from services.embedder.encode import BUNDLED, Encoder
-from services.embedder.search import Question, Search
 from services.shared.settings import load
 from services.shared.transcript import read
 from services.shared.volume import Volume
@@ -28,7 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from services.cli.local import Connected
-    from services.demo import Sample
 
 QUESTIONS = (
     "boats on the water",
@@ -47,7 +43,7 @@ def run(state: Path) -> int:
         volume_path=None,
         asr_model=str(ASR_MODEL),
         asr_language="en",
-        embedding_model=BUNDLED,
+        embedding_model=EMBEDDING_MODEL,
         allowed_hosts=HOST,
         nats_url=None,
         database_url=None,
@@ -87,6 +83,9 @@ def _print_transcripts(to: Connected) -> None:
 
 
 def _print_answers(to: Connected) -> None:
+    from services.embedder.encode import Encoder  # heavy: not before it is needed
+    from services.embedder.search import Question, Search
+
     console.out.print("\n[bold]4. Three questions[/], in other words than those that were said")
     settings = to.settings
     search = Search(
@@ -95,9 +94,3 @@ def _print_answers(to: Connected) -> None:
     for question in QUESTIONS:
         console.out.print(f"\n  ingest search {question!r}", style="italic")
         print_hits(search.ask(Question(question, channel=TITLE, limit=1)), as_json=False)
-
-
-def expected(question: str) -> Sample:
-    """Return the episode that answers one of the three questions (for whoever wants to check)."""
-    title = dict(zip(QUESTIONS, ("sea", "medicine", "music"), strict=True))[question]
-    return next(sample for sample in samples() if re.search(title, sample.file))

@@ -24,6 +24,7 @@ from services.cli.embedded import NATS_USER, EmbeddedNats, EmbeddedPostgres
 from services.cli.settings import AllSettings
 from services.cli.supervisor import Supervisor
 from services.embedder import database
+from services.embedder.ledger import Ledger
 from services.embedder.migrate import migrate
 from services.shared import journal
 from services.shared.errors import ConfigurationError
@@ -115,17 +116,21 @@ def _started(settings: AllSettings, lock: int) -> Iterator[AllSettings]:
 
 
 def _prepare(settings: AllSettings, *, alone: bool) -> None:
-    """Bring schema and streams up to date; when nobody else is here, what was in somebody's hands is free again."""
+    """Bring schema and streams up to date.
+
+    When nobody else is here, also free what was in somebody's hands, and tell the table what it has missed.
+    """
     with database.connect(settings, size=1, name="ingest") as archive:
         migrate(archive)
-    bus = connect(settings, "cli.local")
-    try:
-        topology = bus_topology(settings)
-        bus.provision(topology, update=True)
-        if alone:
-            bus.reset_consumers(topology)
-    finally:
-        bus.close()
+        bus = connect(settings, "cli.local")
+        try:
+            topology = bus_topology(settings)
+            bus.provision(topology, update=True)
+            if alone:
+                bus.reset_consumers(topology)
+                Ledger(bus, archive).catch_up()
+        finally:
+            bus.close()
 
 
 def _running(settings: AllSettings) -> AllSettings | None:

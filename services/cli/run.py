@@ -16,6 +16,7 @@ from services.cli.local import Connected, connected
 from services.cli.tally import Tally, count
 from services.embedder.catalog import Catalog
 from services.shared import state
+from services.shared.errors import ConfigurationError
 from services.shared.logs import get_logger
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def run(settings: AllSettings, sources: Sequence[str], choice: Choice, *, quiet:
 
 def submit(settings: AllSettings, sources: Sequence[str], choice: Choice, *, wait: bool, quiet: bool) -> Outcome:
     """Ask for the recordings of sources; the services are somewhere else. With `wait`, follow them to their end."""
+    if wait and settings.is_local:
+        raise ConfigurationError("no service would do the work: set INGEST_NATS_URL, or use `ingest run`")
     with connected(settings) as to, interrupts() as interrupted:
         follower, asked = _ask(to, sources, choice)
         if not wait:
@@ -77,10 +80,11 @@ def _ask(to: Connected, sources: Sequence[str], choice: Choice) -> tuple[Followe
     """Put into the queue what is neither done nor there already; return who follows everything that was wanted."""
     catalog = Catalog(to.archive)
     follower = Follower(to.bus)
-    if sources:
-        wanted = requests.choose(sources, choice, to.settings, catalog)
-    else:
-        wanted = requests.unfinished(catalog.chosen(states=UNFINISHED))
+    with console.err.status("looking for recordings"):
+        if sources:
+            wanted = requests.choose(sources, choice, to.settings, catalog)
+        else:
+            wanted = requests.unfinished(catalog.chosen(states=UNFINISHED))
     for item in wanted:
         follower.add(item.recording.video_id, item.row)
     follower.catch_up()
@@ -145,6 +149,9 @@ def _with_roots(settings: AllSettings, sources: Sequence[str]) -> AllSettings:
 def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
     """Print the summary of a run."""
     tally = outcome.tally
+    if not as_json and not tally.total:
+        console.out.print("nothing to do; name a source: ingest run SOURCE")
+        return
     if as_json:
         videos = [{"video_id": video.video_id, "state": video.state, "code": video.code} for video in outcome.videos]
         console.print_json(

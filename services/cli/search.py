@@ -9,13 +9,12 @@ from rich.text import Text
 
 from services.cli import console
 from services.cli.local import connected
-from services.embedder.encode import Encoder
-from services.embedder.search import Hit, Question, Search
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from services.cli.settings import AllSettings
+    from services.embedder.search import Hit
 
 
 def find(
@@ -28,6 +27,9 @@ def find(
     limit: int,
 ) -> list[Hit]:
     """Return the best answers of the archive."""
+    from services.embedder.encode import Encoder  # seconds of imports, not needed to print answers
+    from services.embedder.search import Question, Search
+
     since = since.replace(tzinfo=UTC) if since else None
     question = Question(text=words, speaker=speaker, channel=channel, since=since, limit=limit)
     with connected(settings) as to:

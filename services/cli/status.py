@@ -9,7 +9,7 @@ from services.cli.local import connected
 from services.embedder.catalog import Catalog, Total, VideoRow
 from services.shared import state
 from services.shared.bus import WORK_STREAM, Lag
-from services.shared.errors import Code, IngestError
+from services.shared.errors import ConfigurationError
 from services.shared.messages import Stage
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def show(
 def _print_video(catalog: Catalog, video: str, *, as_json: bool) -> None:
     row = catalog.videos([video]).get(video)
     if row is None:
-        raise IngestError(Code.BAD_VIDEO_ID, f"the archive knows no video {video}")
+        raise ConfigurationError(f"the archive knows no video {video}")
     if as_json:
         console.print_json(row)
         return
@@ -84,14 +84,14 @@ def _print_totals(totals: Sequence[Total], lags: dict[Stage, Lag], *, as_json: b
 
 
 def retry(settings: AllSettings, *, codes: Sequence[str] | None, videos: Sequence[str] | None) -> int:
-    """Ask again for videos that failed or were skipped: those named, or those with an error code, or all failed ones."""
+    """Ask again for videos that failed or were skipped: those named, those with an error code, or all failed ones."""
     with connected(settings) as to:
         catalog = Catalog(to.archive)
         if videos:
             found = catalog.videos(videos)
             missing = [video for video in videos if video not in found]
             if missing:
-                raise IngestError(Code.BAD_VIDEO_ID, f"the archive knows no video {', '.join(missing)}")
+                raise ConfigurationError(f"the archive knows no video {', '.join(missing)}")
             rows = list(found.values())
         else:
             states = (state.FAILED, state.SKIPPED) if codes else (state.FAILED,)

@@ -7,6 +7,7 @@ the kernel ties a child's fate to the thread that made it.
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 import time
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from services.cli import embedded
-from services.shared.errors import ConfigurationError
+from services.shared.errors import RULES, Code, ConfigurationError
 from services.shared.service import EXIT_CONFIGURATION
 
 if TYPE_CHECKING:
@@ -85,8 +86,9 @@ class Supervisor:
         quick = now - service.started_at < QUICK_END_S
         service.quick_ends = service.quick_ends + 1 if quick else 0
         if status == EXIT_CONFIGURATION or service.quick_ends >= MOST_QUICK_ENDS:
-            lines = self.log_of(service.name).read_text(errors="replace").strip().splitlines()[-LOG_LINES:]
-            raise ConfigurationError(f"the {service.name} service cannot run ({_status(status)}):\n" + "\n".join(lines))
+            raise ConfigurationError(
+                f"the {service.name} service cannot run ({_status(status)}): {last_words(self.log_of(service.name))}"
+            )
         service.restart_at = now + min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**service.quick_ends)
 
     @property
@@ -102,6 +104,21 @@ class Supervisor:
         for service in self._services:
             embedded.stop(service.process, signal.SIGTERM, grace_s + QUICK_END_S)
         self._services = []
+
+
+def last_words(log: Path) -> str:
+    """Return why a service has ended: the last error of its log with what to do, or the log's last lines."""
+    lines = log.read_text(errors="replace").strip().splitlines()
+    for line in reversed(lines):
+        try:
+            content = json.loads(line)
+        except ValueError:
+            continue
+        if content.get("level") == "error":
+            code = content.get("code")
+            advice = f"; {RULES[Code(code)].advice}" if code in Code.__members__ else ""
+            return f"{content.get('error', content.get('event'))}{advice} (log: {log})"
+    return "\n".join([f"(log: {log})", *lines[-LOG_LINES:]])
 
 
 def _status(status: int) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 FOLDER = Path(str(resources.files(__name__)))
 SAMPLES = FOLDER / "samples"
+EMBEDDING_MODEL = "all-MiniLM-L6-v2"  # comes with the local extra
 ASR_MODEL = FOLDER / "models" / "mini-whisper"
 
 

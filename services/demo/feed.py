@@ -15,24 +15,27 @@ from services.demo import SAMPLES, Sample, samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 TITLE = "The Miniature Podcast"
 HOST = "127.0.0.1"
 FEED_PATH = "/feed.xml"
 
 
-def feed_xml(found: Sequence[Sample], base: str) -> str:
-    """Return the RSS feed of samples whose files are below `base`."""
-    items = "".join(
-        f"<item><guid isPermaLink='false'>{escape(sample.file)}</guid><title>{escape(sample.title)}</title>"
-        f"<pubDate>{format_datetime(datetime.fromisoformat(sample.published).replace(tzinfo=UTC))}</pubDate>"
-        f"<itunes:duration>{sample.duration_s:.0f}</itunes:duration>"
-        f"<enclosure type='audio/ogg' length='{sample.path.stat().st_size}' url={quoteattr(base + '/' + sample.file)}/>"
-        "</item>"
-        for sample in found
-    )
+def feed_xml(found: Sequence[Sample], base: str, folder: Path = SAMPLES) -> str:
+    """Return the RSS feed of samples whose files are in `folder` and served below `base`."""
+    items = "".join(_item(sample, f"{base}/{sample.file}", (folder / sample.file).stat().st_size) for sample in found)
     head = '<?xml version="1.0" encoding="UTF-8"?><rss version="2.0" xmlns:itunes="http://www.itunes.com/dtds/podcast-1.0.dtd">'
     return f"{head}<channel><title>{TITLE}</title>{items}</channel></rss>"
+
+
+def _item(sample: Sample, url: str, size: int) -> str:
+    published = format_datetime(datetime.fromisoformat(sample.published).replace(tzinfo=UTC))
+    return (
+        f"<item><guid isPermaLink='false'>{escape(sample.file)}</guid><title>{escape(sample.title)}</title>"
+        f"<pubDate>{published}</pubDate><itunes:duration>{sample.duration_s:.0f}</itunes:duration>"
+        f"<enclosure type='audio/ogg' length='{size}' url={quoteattr(url)}/></item>"
+    )
 
 
 class _Handler(SimpleHTTPRequestHandler):

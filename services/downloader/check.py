@@ -6,7 +6,7 @@ lasting one skips the video, everything else comes back (see `services.downloade
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from services.shared.worker import Report
 
 AUDIO_ORIGIN = "audio-1"  # changes when the way of downloading changes so much that old files must not be used again
+PAGE_MEMORY_BYTES = 1 << 30  # an endless page is read into memory
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,12 @@ class Check:
         if source.kind is SourceKind.FILE:
             local_file(source, self.file_roots)
             return Metadata()
-        return child.run(ytdlp.inspect, (source, self.options), self.limits)
+        return child.run(ytdlp.inspect, (source, self.options), limits_for(source.kind, self.limits))
+
+
+def limits_for(kind: SourceKind, limits: ChildLimits) -> ChildLimits:
+    """Return the limits of a child that talks to a site: of memory too, except where YouTube's scripts must run."""
+    return limits if kind is SourceKind.YOUTUBE else replace(limits, memory_bytes=PAGE_MEMORY_BYTES)
 
 
 def combine(kind: SourceKind, submitted: Metadata, found: Metadata) -> Metadata:

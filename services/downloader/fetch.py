@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.downloader import ytdlp
-from services.downloader.check import AUDIO_ORIGIN, combine, local_file
+from services.downloader.check import AUDIO_ORIGIN, combine, limits_for, local_file
 from services.downloader.ytdlp import Fetched, SiteOptions
 from services.shared import child, media, metrics
 from services.shared.answers import Done
@@ -101,8 +101,8 @@ class Fetch:
             else:
                 watch = _RateWatch(self.pace, report)
                 args = (message.source, str(folder), self.options)
-                fetched = child.run(ytdlp.fetch, args, self.site_limits, watch)
-            duration_s = child.run(probe, (fetched.path, self.decode_limits), self.probe_limits)
+                fetched = child.run(ytdlp.fetch, args, limits_for(message.source.kind, self.site_limits), watch)
+            duration_s = self._length(fetched.path, message.source.kind)
             announced_s = fetched.announced_s or message.metadata.duration_s
             check_length(duration_s, announced_s)
             made = Made(
@@ -114,6 +114,15 @@ class Fetch:
                 generation=message.generation,
             )
             return self.volume.keep(message.video_id, made), fetched.metadata
+
+    def _length(self, path: str, kind: SourceKind) -> float:
+        """Return the decoded length; a file that its container calls longer did not come whole."""
+        try:
+            return child.run(probe, (path, self.decode_limits), self.probe_limits)
+        except IngestError as error:
+            if error.code is not Code.AUDIO_TRUNCATED or kind is SourceKind.FILE:
+                raise
+            raise IngestError(Code.TRUNCATED_DOWNLOAD, error.message) from error
 
 
 def probe(_report: Reporter, path: str, limits: DecodeLimits) -> float:

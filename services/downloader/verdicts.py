@@ -38,16 +38,18 @@ _SENTENCES: Final[tuple[tuple[str, Code], ...]] = (
     # not yet
     (r"Premieres? (in|will begin)|live event will begin|Premiere will begin", Code.NOT_YET_AVAILABLE),
     (r"currently live|is live now|live stream is still", Code.IS_LIVE),
+    # a piece of a stream: yt-dlp asks again for those alone
+    (r"HTTP Error (404|410).*Giving up after", Code.FRAGMENT_MISSING),
     # no such thing
     (r"Video unavailable|no longer available|removed by the uploader|account.*terminated", Code.VIDEO_GONE),
     (r"HTTP Error (404|410)", Code.VIDEO_GONE),
-    (r"is not a valid URL|Invalid URL|unknown url type|no host given", Code.BAD_URL),
+    (r"is not a valid URL|Invalid URL|Failed to parse:|unknown url type|no host given", Code.BAD_URL),
     (
         r"file:// URLs? (are|is) disabled|file:// scheme|Unsupported url scheme|unsupported URL scheme",
         Code.URL_NOT_ALLOWED,
     ),
-    (r"No suitable extractor", Code.URL_NOT_ALLOWED),
-    (r"Unsupported URL|No video formats found|no media", Code.NO_MEDIA_FOUND),
+    (r"No suitable extractor|No connection adapters", Code.URL_NOT_ALLOWED),
+    (r"Unsupported URL|No video formats found|no media|extension .* is unusual", Code.NO_MEDIA_FOUND),
     # the way between
     (r"expected \d+ ?bytes|more expected|ContentTooShort|IncompleteRead|Did not get any data", Code.TRUNCATED_DOWNLOAD),
     (r"fragment \d+ not found|Unable to download fragment|Giving up after .* fragment", Code.FRAGMENT_MISSING),

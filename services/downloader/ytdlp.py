@@ -1,8 +1,8 @@
 """yt-dlp: the only file that imports it. Its functions run in a child process (`services.shared.child`).
 
 Every option that guards against a silent success or a foreign wish is set here: finite retries, missing fragments are
-errors, no playlists, our own file names, no post-processing (the container is kept as delivered), no configuration
-files, and only the extractors that the kind of source needs.
+errors, no entry of a playlist is looked at, our own file names, no post-processing (the container is kept as
+delivered), no configuration files, and only the extractors that the kind of source needs.
 """
 
 from __future__ import annotations
@@ -99,6 +99,7 @@ def session(kind: SourceKind, options: SiteOptions, **extra: object) -> yt_dlp.Y
         "socket_timeout": options.socket_timeout_s,
         "max_filesize": options.max_bytes,
         "noplaylist": True,
+        "playlist_items": "0",
         "nopart": False,
         "overwrites": False,
         "fixup": "never",
@@ -138,8 +139,11 @@ def fetch(report: Reporter, source: Source, folder: str, options: SiteOptions) -
             raise IngestError(Code.TOO_LARGE, f"more than {options.max_bytes} bytes")
         report({"bytes": taken, "finished": float(state.get("status") == "finished")})
 
+    def admit(info: dict[str, Any], **_: object) -> None:
+        _refuse_unavailable(info, datetime.now(UTC))  # it may have gone live since it was checked
+
     names = {"outtmpl": "%(id).80B.%(ext)s", "paths": {"home": folder}, "restrictfilenames": True}
-    with session(source.kind, options, progress_hooks=[hook], **names) as site:
+    with session(source.kind, options, progress_hooks=[hook], match_filter=admit, **names) as site:
         info = _extract(site, source.url, options, download=True)
         words = " ".join(site.params["logger"].warnings)
     files = [path for path in Path(folder).iterdir() if path.suffix not in (".part", ".ytdl")]

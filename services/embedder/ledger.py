@@ -61,18 +61,26 @@ class Ledger:
         self._stop.set()
         self._thread.join(FETCH_WAIT_S * 5)
 
+    def catch_up(self) -> None:
+        """Fold everything that waits, in the calling thread (instead of `start`)."""
+        while self._bus.lag(LEDGER, EVENT_STREAM).waiting:
+            self._fold(self._take())
+
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                group = self._take()
-                if group:
-                    epoch, _ = self._bus.position(EVENT_STREAM)
-                    write_events(self._database, ((_event(item), (epoch, item.sequence)) for item in group))
-                for item in group:
-                    self._bus.ack(item)
+                self._fold(self._take())
             except (BusError, IngestError) as error:
                 log.warning("ledger_waits", error=str(error))
                 self._stop.wait(TROUBLE_WAIT_S)
+
+    def _fold(self, group: list[Delivery]) -> None:
+        if not group:
+            return
+        epoch, _ = self._bus.position(EVENT_STREAM)
+        write_events(self._database, [(_event(item), (epoch, item.sequence)) for item in group])
+        for item in group:
+            self._bus.ack(item)
 
     def _take(self) -> list[Delivery]:
         group: list[Delivery] = []

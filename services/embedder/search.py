@@ -97,12 +97,10 @@ class Search:
         return self._hits(rows, vector)
 
     def _rows(self, connection: Connection, question: Question, vector: Vector) -> list[tuple[Any, ...]]:
-        known = connection.execute("SELECT 1 FROM models WHERE model = %s", (self._encoder.key,)).fetchone()
-        if not known:
-            text = (
-                f"the archive holds no vectors of model {self._encoder.key}; INGEST_EMBEDDING_MODEL must be its model"
-            )
-            raise IngestError(Code.ENV_MODEL_VERSION, text)
+        known = {str(name) for (name,) in connection.execute("SELECT model FROM models")}
+        if known and self._encoder.key not in known:
+            text = f"the archive holds vectors of {', '.join(sorted(known))}, not of {self._encoder.key}"
+            raise IngestError(Code.ENV_MODEL_VERSION, f"{text}; INGEST_EMBEDDING_MODEL must name its model")
         filters, parameters = _filters(question)
         query = sql.SQL(QUERY).format(
             filters=filters,

@@ -16,6 +16,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from services.shared.logs import get_logger
+from services.shared.volume import translate_os_errors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,16 +46,19 @@ class Journal:
         self._note.unlink()
 
     def begin(self, job: str) -> None:
-        """Note that a job runs."""
-        with self._lock:
+        """Note that a job runs; raise ENV_DISK_FULL or ENV_VOLUME when that cannot be written."""
+        with self._lock, translate_os_errors("crash note"):
             self._jobs.add(job)
             self._write()
 
     def end(self, job: str) -> None:
-        """Note that a job runs no more, whatever came of it."""
+        """Note that a job runs no more, whatever came of it. A note that stays would only charge a later crash twice."""
         with self._lock:
             self._jobs.discard(job)
-            self._write()
+            try:
+                self._write()
+            except OSError as error:
+                log.warning("crash_note_stays", error=str(error))
 
     def _write(self) -> None:
         temporary = self._note.with_suffix(".tmp")

@@ -169,6 +169,8 @@ class NatsBus:
             self._run(self._close(), limit_s=2 * REQUEST_TIMEOUT_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(REQUEST_TIMEOUT_S)
+        if not self._thread.is_alive():
+            self._loop.close()
 
     async def _close(self) -> None:
         if self._client.is_connected:
@@ -256,6 +258,10 @@ class NatsBus:
     def reset_consumers(self, topology: Topology) -> None:
         """Make every unacknowledged message deliverable at once (only for a broker that nobody else uses)."""
         self._run(nats_topology.reset_consumers(self._stream, topology), limit_s=60)
+
+    def wipe(self, topology: Topology) -> None:
+        """Delete the streams, with everything in them."""
+        self._run(nats_topology.wipe(self._stream, topology), limit_s=60)
 
     def lag(self, consumer: str, stream: str) -> Lag:
         """Return how far a consumer is behind."""

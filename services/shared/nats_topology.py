@@ -6,6 +6,7 @@ with what was asked for, and a difference is an error that names the field.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from nats.js import api
@@ -66,15 +67,27 @@ async def provision(stream: JetStreamContext, topology: Topology, *, update: boo
 
 
 async def reset_consumers(stream: JetStreamContext, topology: Topology) -> None:
-    """Make the consumers of the work queues anew: messages in hand of workers that are gone are deliverable at once."""
+    """Make all consumers anew: messages in the hands of workers that are gone are deliverable at once.
+
+    A work queue holds only what is not done; elsewhere the new consumer begins after what was acknowledged.
+    """
     queues = {spec.name for spec in topology.streams if spec.work_queue}
     for spec in topology.consumers:
-        if spec.stream in queues:
-            try:
-                await stream.delete_consumer(spec.stream, spec.name)
-            except NotFoundError:
-                continue
-    await provision(stream, topology, update=True)
+        floor = (await stream.consumer_info(spec.stream, spec.name)).ack_floor
+        await stream.delete_consumer(spec.stream, spec.name)
+        wanted = consumer_config(spec)
+        if spec.stream not in queues and floor is not None and floor.stream_seq:
+            wanted = wanted.evolve(
+                deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=floor.stream_seq + 1
+            )
+        await stream.add_consumer(spec.stream, wanted)
+
+
+async def wipe(stream: JetStreamContext, topology: Topology) -> None:
+    """Delete the streams, with everything in them."""
+    for spec in topology.streams:
+        with contextlib.suppress(NotFoundError):
+            await stream.delete_stream(spec.name)
 
 
 async def _stream(stream: JetStreamContext, spec: StreamSpec, *, update: bool) -> None:

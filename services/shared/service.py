@@ -104,6 +104,7 @@ def main(name: str, kind: type[S], build: Callable[[S, NatsBus], Room]) -> NoRet
 
 
 def _serve(name: str, settings: S, build: Callable[[S, NatsBus], Room]) -> None:
+    threading.excepthook = _end_with_thread
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -150,6 +151,13 @@ def _workers(name: str, settings: Settings, room: Room, bus: NatsBus) -> list[Wo
     pauses = Pauses(settings.retry_first_s, settings.retry_longest_s, settings.postponed_s)
     options = WorkerOptions(settings.worker_name, settings.grace_s, pauses)
     return [Worker(work, bus, journal, options, watchdog=watchdog, quarantine=quarantine) for work in room.stages]
+
+
+def _end_with_thread(failed: threading.ExceptHookArgs) -> None:
+    """End the process when one of its threads ends by a fault of ours: half a service is worse than a restarted one."""
+    name = failed.thread.name if failed.thread else "?"
+    log.error("thread_failed", thread=name, exc_info=failed.exc_value)
+    _leave(EXIT_BROKEN)
 
 
 def _leave(status: int) -> NoReturn:

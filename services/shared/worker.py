@@ -141,9 +141,10 @@ class Worker(Generic[In]):
         hand = Hand(delivery, message, attempts, job)
         self._hands.add(hand)
         try:
-            with bound(video_id=message.video_id, attempt=attempts.number):
+            with bound(stage=self._work.stage, video_id=message.video_id, attempt=attempts.number):
                 self._try(hand, message)
         finally:
+            self._bus.release(delivery)  # an answer has done so already; without one, somebody else must get it
             self._hands.discard(hand)
 
     def _try(self, hand: Hand, message: In) -> None:
@@ -154,11 +155,11 @@ class Worker(Generic[In]):
             self._answers.fail(hand, IngestError(Code.CRASH_LOOP, f"ended its worker {crashes} times"))
             return
         with self._quarantine.entered(suspect=hand.attempts.crash > 0):
-            self._journal.begin(hand.job)
             self._answers.tell(hand, EventKind.STARTED)
             log.info("started")
             began = time.monotonic()
             try:
+                self._journal.begin(hand.job)
                 with self._watchdog.limit(deadline_s), metrics.handling(self._work.stage):
                     done = self._work.handle(message, self._reporter(hand))
             except IngestError as error:

@@ -1,0 +1,240 @@
+"""Cross-file against per-file batching of recognition, with a real Whisper model.
+
+Per-file: the chunks of one file at a time, in batches of their own, handed over all at once so that nothing waits.
+Cross-file: the chunks of all files through one shared batcher, from as many threads as there are files in flight.
+Both recognise the same chunks with the same model, and must hear the same words. The ratio of times is that of this
+device: a CPU that is busy with one chunk gains nothing from a second one, a GPU does. The counts are the same everywhere.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from bench import report
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from services.asr.audio import Waveform
+    from services.asr.recognize import Recognised, Recognizer, Request
+    from services.shared.batcher import Batcher, BatchFigures
+
+PER_FILE = "per-file"
+WINDOW_S = 30.0  # what Whisper's encoder reads for each chunk, however short it is
+SHORT_FILES = 0.75  # share of the files that are a few sentences; the others are a whole sample, or two
+PINNED = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+LANGUAGE = "en"
+
+File = list["Waveform"]  # the chunks of a file
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one way has taken. `busy_s` is the time inside the model; `model_calls` counts what failed as well."""
+
+    wall_s: float
+    busy_s: float
+    model_calls: int
+    batches: int
+    items: int
+    fill: float
+    padding: float
+
+
+def main() -> None:
+    """Measure and print."""
+    options = _options()
+    os.environ.update(dict.fromkeys(PINNED, str(options.cpu_threads)))  # before anything loads numpy
+    report.quiet()
+    bench = Bench(options)
+    rounds = bench.measure(options.threads, options.rounds)
+    if options.json:
+        figures = {way: [asdict(one) for one in each] for way, each in rounds.items()}
+        report.print_json({"options": vars(options), "files": bench.lengths_s(), "rounds": figures})
+    else:
+        _print(bench, options, rounds)
+
+
+def _options() -> argparse.Namespace:
+    parser = report.parser("bench.batching", __doc__)
+    parser.add_argument("--files", type=report.positive, default=24, help="recordings (default %(default)s)")
+    parser.add_argument("--rounds", type=report.positive, default=5, help="runs of each way (default %(default)s)")
+    parser.add_argument("--batch", type=report.positive, default=16, help="largest batch (default %(default)s)")
+    parser.add_argument(
+        "--threads", type=report.positive, nargs="+", default=[2, 8], help="files in flight (default %(default)s)"
+    )
+    parser.add_argument("--model", help="folder or name of a Whisper model (default: the bundled one)")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="default %(default)s")
+    parser.add_argument("--compute-type", default="int8", help="as CTranslate2 names it (default %(default)s)")
+    parser.add_argument("--beam", type=report.positive, default=5, help="beam size (default %(default)s)")
+    parser.add_argument("--cpu-threads", type=report.positive, default=1, help="of the model (default %(default)s)")
+    return parser.parse_args()
+
+
+class Bench:
+    """A loaded model and the files it recognises."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        from services.asr.recognize import Recognizer, RecognizerOptions
+        from services.demo import ASR_MODEL
+
+        self.recognizer: Recognizer = Recognizer(
+            RecognizerOptions(
+                model=options.model or str(ASR_MODEL),
+                device=options.device,
+                compute_type=options.compute_type,
+                beam=options.beam,
+                cpu_threads=options.cpu_threads,
+            )
+        )
+        self.recognizer.self_test()
+        self._max_batch: int = options.batch
+        self._calls = 0
+        self.files = _files(options.files, options.seed)
+
+    def lengths_s(self) -> list[list[float]]:
+        """Return the seconds of each chunk of each file."""
+        from services.shared.media import SAMPLE_RATE
+
+        return [[round(len(chunk) / SAMPLE_RATE, 2) for chunk in file] for file in self.files]
+
+    def measure(self, threads: Sequence[int], rounds: int) -> dict[str, list[Figures]]:
+        """Run the ways in turn; a round before the first is thrown away. Both must hear the same."""
+        ways = {PER_FILE: 0, **{f"cross-file, {count} in flight": count for count in threads}}
+        figures: dict[str, list[Figures]] = {way: [] for way in ways}
+        texts: list[list[str]] = []
+        for number, (way, count) in itertools.product(range(rounds + 1), ways.items()):
+            heard, one = self._cross_file(count) if count else self._per_file()
+            texts = texts or heard
+            if heard != texts:
+                raise AssertionError(f"{way} heard other words than {PER_FILE}")
+            if number:
+                figures[way].append(one)
+        return figures
+
+    def _per_file(self) -> tuple[list[list[str]], Figures]:
+        began, calls = monotonic(), self._calls
+        texts, figures = [], []
+        for file in self.files:
+            batcher = self._batcher()
+            waiting = [batcher.submit(request) for request in self._requests(file)]
+            batcher.close()
+            texts.append([answer.result().text for answer in waiting])
+            figures.append(batcher.figures)
+        return texts, _figures(figures, monotonic() - began, self._calls - calls)
+
+    def _cross_file(self, threads: int) -> tuple[list[list[str]], Figures]:
+        began, calls = monotonic(), self._calls
+        batcher = self._batcher()
+
+        def transcribe(file: File) -> list[str]:
+            return [answer.text for answer in batcher.map(self._requests(file))]
+
+        with ThreadPoolExecutor(threads) as pool:
+            texts = list(pool.map(transcribe, self.files))
+        batcher.close()
+        return texts, _figures([batcher.figures], monotonic() - began, self._calls - calls)
+
+    def _requests(self, file: File) -> list[Request]:
+        return [self.recognizer.request(chunk, LANGUAGE) for chunk in file]
+
+    def _batcher(self) -> Batcher[Request, Recognised]:
+        from services.asr.settings import AsrSettings
+        from services.shared.batcher import Batcher, BatchLimits
+
+        wait_s = float(AsrSettings.model_fields["asr_batch_wait_s"].default)
+        limits = BatchLimits(self._max_batch, wait_s)
+        return Batcher(
+            self._run, limits, length=lambda request: request.duration_s, group=lambda request: request.group
+        )
+
+    def _run(self, requests: Sequence[Request]) -> list[Recognised]:
+        self._calls += 1  # only ever on one thread: the batcher's
+        return self.recognizer.run(requests)
+
+
+def _figures(each: Sequence[BatchFigures], wall_s: float, calls: int) -> Figures:
+    places = sum(one.places for one in each)
+    items = sum(one.items for one in each)
+    return Figures(
+        wall_s=wall_s,
+        busy_s=sum(one.busy_s for one in each),
+        model_calls=calls,
+        batches=sum(one.batches for one in each),
+        items=items,
+        fill=items / places,
+        padding=1 - sum(one.length for one in each) / sum(one.padded_length for one in each),
+    )
+
+
+def _files(count: int, seed: int) -> list[File]:
+    """Return recordings of mixed length made of the bundled samples, cut into chunks as the asr stage does."""
+    import numpy as np
+
+    from services.asr import audio, chunks
+    from services.demo import samples
+    from services.shared.media import SAMPLE_RATE, DecodeLimits, decode
+
+    rng = random.Random(seed)
+    whole: list[tuple[list[float], Waveform]] = []
+    for sample in samples():
+        blocks: list[Waveform] = []
+        decode(sample.path, DecodeLimits(), blocks.append)
+        whole.append(([said.start_s for said in sample.said], np.concatenate(blocks)))
+    files = []
+    for _ in range(count):
+        starts_s, waveform = rng.choice(whole)
+        if rng.random() < SHORT_FILES:
+            first = rng.randrange(len(starts_s) - 4)
+            last = first + rng.randint(1, 4)
+            waveform = waveform[int(starts_s[first] * SAMPLE_RATE) : int(starts_s[last] * SAMPLE_RATE)]
+        elif rng.random() < SHORT_FILES:
+            waveform = np.concatenate([waveform, rng.choice(whole)[1]])
+        parts = chunks.merge(audio.find_speech(waveform))
+        files.append([audio.cut(waveform, part.span) for part in parts])
+    return files
+
+
+def _print(bench: Bench, options: argparse.Namespace, rounds: dict[str, list[Figures]]) -> None:
+    recognizer = bench.recognizer
+    lengths_s = [seconds for file in bench.lengths_s() for seconds in file]
+    print(
+        f"{recognizer.key} on {recognizer.device}, {options.cpu_threads} CPU threads, batches of up to {options.batch}"
+    )
+    report.print_machine()
+    print(
+        f"{options.files} files of {min(map(sum, bench.lengths_s())):.0f}-{max(map(sum, bench.lengths_s())):.0f} s, "
+        f"{len(lengths_s)} chunks, {sum(lengths_s):.0f} s of speech: "
+        f"{sum(lengths_s) / len(lengths_s) / WINDOW_S:.0%} of the encoder's windows of {WINDOW_S:.0f} s"
+    )
+    print(f"medians of {options.rounds} rounds, taken in turn; every way heard the same words\n")
+    base = rounds[PER_FILE]
+    rows = []
+    for way, each in rounds.items():
+        counts = [report.median(values) for values in zip(*map(_counts, each), strict=True)]
+        rows.append(
+            (
+                way,
+                report.ratios([one.wall_s for one in base], [one.wall_s for one in each]),
+                report.ratios([one.busy_s for one in base], [one.busy_s for one in each]),
+                *(f"{count:.0f}" for count in counts[:3]),
+                *(f"{count:.0%}" for count in counts[3:]),
+            )
+        )
+    columns = ("way", "faster (wall)", "faster (in the model)", "model calls", "batches", "items", "fill", "padding")
+    report.print_table(columns, rows)
+
+
+def _counts(one: Figures) -> tuple[float, ...]:
+    return one.model_calls, one.batches, one.items, one.fill, one.padding
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""Real servers for the tests: a nats-server and a Postgres with pgvector, started once and emptied for each test."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from services.cli.embedded import NATS_USER, EmbeddedNats, EmbeddedPostgres
+from services.embedder.database import Database
+from services.embedder.migrate import migrate
+from services.shared import logs
+from services.shared.bus import Topology, topology
+from services.shared.nats_bus import BusOptions, NatsBus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+ACK_WAIT_S = 2.0
+_numbers = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the settings of whoever runs the tests out of them, and everything off the network."""
+    for name in list(os.environ):
+        if name.startswith("INGEST_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    logs.configure(json_lines=True, level="DEBUG")
+
+
+@pytest.fixture(scope="session")
+def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNats]:
+    server = EmbeddedNats(tmp_path_factory.mktemp("nats"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def test_topology() -> Topology:
+    return topology(ack_wait_s=ACK_WAIT_S, check_limit=20, download_limit=12, work_bytes=64 << 20)
+
+
+@pytest.fixture
+def connect_bus(nats_server: EmbeddedNats) -> Iterator[Callable[[], NatsBus]]:
+    """A function that opens connections, all of them closed after the test."""
+    opened: list[NatsBus] = []
+
+    def connect() -> NatsBus:
+        options = BusOptions(
+            url=nats_server.url,
+            name=f"test.{next(_numbers)}",
+            ack_wait_s=ACK_WAIT_S,
+            patience_s=20.0,
+            user=NATS_USER,
+            password=nats_server.password,
+        )
+        opened.append(NatsBus(options).connect())
+        return opened[-1]
+
+    yield connect
+    for bus in opened:
+        bus.close()
+
+
+@pytest.fixture
+def bus(connect_bus: Callable[[], NatsBus], test_topology: Topology) -> NatsBus:
+    """A connection to a broker whose streams are new and empty."""
+    made = connect_bus()
+    made.wipe(test_topology)
+    made.provision(test_topology)
+    return made
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
+    with _database(server.url) as template:
+        migrate(template)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def database_url(postgres: EmbeddedPostgres) -> str:
+    """The address of a database of the present schema, empty, for this test alone."""
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(postgres.url.replace("/ingest?", "/postgres?"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE ingest")
+    return postgres.url.replace("/ingest?", f"/{name}?")
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    with _database(database_url) as opened:
+        yield opened
+
+
+def _database(url: str) -> Database:
+    return Database(SecretStr(url), password=None, size=8, timeout_s=20.0, name="test").open()
+
+
+@pytest.fixture
+def wait_until() -> Callable[[Callable[[], bool]], None]:
+    """A function that waits until a condition holds, and fails after 30 s."""
+
+    def wait(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
+        deadline = time.monotonic() + limit_s
+        while not condition():
+            assert time.monotonic() < deadline, "the condition did not come true in time"
+            time.sleep(0.05)
+
+    return wait

@@ -1,0 +1,178 @@
+"""A podcast of thirty short recordings on loopback, and the command line as a user runs it."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import psycopg
+import pytest
+
+from services.cli.local import home
+from services.cli.settings import AllSettings
+from services.demo import ASR_MODEL, Sample, samples
+from services.demo.feed import feed_xml
+from services.shared.media import SAMPLE_RATE, DecodeLimits, FloatArray, decode
+from services.shared.settings import load
+from training.make_samples import write_opus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RECORDINGS = 30
+SENTENCES = 2
+LIMIT_S = 240
+
+
+@dataclass
+class Podcast:
+    """A feed, and how often each file was asked for."""
+
+    url: str
+    asked: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="session")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Sample]]:
+    """Thirty recordings of two sentences each, cut from the bundled samples."""
+    folder = tmp_path_factory.mktemp("recordings")
+    made: list[Sample] = []
+    for sample in samples():
+        blocks: list[FloatArray] = []
+        decode(sample.path, DecodeLimits(), blocks.append)
+        audio = np.concatenate(blocks)
+        starts = [said.start_s for said in sample.said] + [sample.duration_s]
+        for part in range(RECORDINGS // len(samples())):
+            first, last = part * SENTENCES, (part + 1) * SENTENCES
+            begin, end = starts[first] - 0.1, starts[last] - 0.1
+            file = f"{sample.file.removesuffix('.ogg')}-{part}.ogg"
+            write_opus(audio[int(begin * SAMPLE_RATE) : int(end * SAMPLE_RATE)], folder / file)
+            title = f"{sample.title}, part {part + 1}"
+            made.append(Sample(file, title, sample.published, end - begin, sample.voice, sample.said[first:last]))
+    return folder, made
+
+
+@pytest.fixture
+def podcast(recordings: tuple[Path, list[Sample]]) -> Iterator[Podcast]:
+    """The thirty recordings, served as a feed."""
+    folder, made = recordings
+    asked: list[str] = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/feed.xml":
+                content = feed_xml(made, f"http://{self.headers['Host']}", folder).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+                return
+            asked.append(self.path)
+            super().do_GET()
+
+        def log_message(self, *_args: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield Podcast(f"http://127.0.0.1:{server.server_port}/feed.xml", asked)
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@dataclass
+class Ingest:
+    """The command line on a state folder."""
+
+    state: Path
+    environment: dict[str, str]
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command and return its process."""
+        command = [sys.executable, "-m", "services.cli.app", *arguments, "--state", str(self.state)]
+        return subprocess.Popen(
+            command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def __call__(self, *arguments: str, status: int = 0) -> str:
+        """Run a command to its end, demand its exit status and return what it has printed."""
+        with self.start(*arguments) as process:
+            out, err = process.communicate(timeout=LIMIT_S)
+        assert process.returncode == status, f"{arguments}: {process.returncode}\n{out}\n{err}\n{self.logs()}"
+        return out
+
+    def json(self, *arguments: str, status: int = 0) -> Any:
+        """Run a command with --json and return what it says."""
+        return json.loads(self(*arguments, "--json", status=status))
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Return every stored passage: video, number, times and text."""
+        settings = load(AllSettings, state_path=self.state)
+        with home(settings, exclusive=True) as found:
+            assert found.settings.database_url is not None
+            with psycopg.connect(found.settings.database_url.get_secret_value()) as connection:
+                query = "SELECT video_id, idx, start_s, end_s, text FROM segments ORDER BY video_id, idx"
+                return connection.execute(query).fetchall()
+
+    def processes(self) -> dict[str, int]:
+        """Return the processes that work in the state folder: name and number."""
+        found = {}
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdecimal() or int(entry.name) == os.getpid():
+                continue
+            try:
+                words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                environment = (entry / "environ").read_bytes().decode(errors="replace")
+            except OSError:
+                continue
+            if str(self.state) in " ".join(words) or f"INGEST_STATE_PATH={self.state}" in environment:
+                found[f"{' '.join(words[:4])} ({entry.name})"] = int(entry.name)
+        return found
+
+    def kill(self, name: str) -> int:
+        """Kill every process whose command line contains `name`, at once; return how many there were."""
+        victims = [number for words, number in self.processes().items() if name in words]
+        for number in victims:
+            os.kill(number, signal.SIGKILL)
+        return len(victims)
+
+    def wait_for_event(self, log: str, event: str, limit_s: float = 90.0) -> None:
+        """Wait until a service has logged an event."""
+        path = self.state / "logs" / f"{log}.log"
+        deadline = time.monotonic() + limit_s
+        while not (path.exists() and f'"event": "{event}"' in path.read_text()):
+            assert time.monotonic() < deadline, f"{log} did not log {event}: {self.logs()}"
+            time.sleep(0.05)
+
+    def logs(self) -> str:
+        """Return the ends of the services' logs."""
+        return "\n".join(path.read_text()[-2000:] for path in sorted((self.state / "logs").glob("*.log")))
+
+
+@pytest.fixture
+def ingest(tmp_path: Path) -> Iterator[Ingest]:
+    """The command line with the miniature models, on a state folder of its own."""
+    environment = {
+        **os.environ,
+        "INGEST_ASR_MODEL": str(ASR_MODEL),
+        "INGEST_ASR_LANGUAGE": "en",
+        "INGEST_ALLOWED_HOSTS": "127.0.0.1",
+        "INGEST_RETRY_FIRST_S": "0.5",
+        "HOME": str(tmp_path),
+    }
+    made = Ingest(tmp_path / "state", environment)
+    yield made
+    made.kill("")

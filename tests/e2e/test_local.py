@@ -1,0 +1,104 @@
+"""The local mode as a user lives it: thirty recordings, interruptions, second runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Ingest, Podcast
+
+RECORDINGS = 30
+
+
+@pytest.fixture(scope="session")
+def expected() -> dict[str, list[tuple[Any, ...]]]:
+    """What an undisturbed run has stored; the first test fills it in."""
+    return {}
+
+
+def same_texts(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Return what must be equal in every run: which video, which passage, which words."""
+    return [(video, number, text) for video, number, _, _, text in rows]
+
+
+def test_a_feed_is_indexed_and_a_second_run_does_nothing_again(
+    ingest: Ingest, podcast: Podcast, expected: dict[str, list[tuple[Any, ...]]]
+) -> None:
+    first = ingest.json("run", podcast.url)
+    assert (first["tally"]["indexed"], first["tally"]["fresh_downloads"]) == (RECORDINGS, RECORDINGS)
+    assert first["tally"]["fresh_transcripts"] == RECORDINGS
+    expected["rows"] = ingest.rows()
+    assert len({row[0] for row in expected["rows"]}) == RECORDINGS
+    podcast.asked.clear()
+    began = time.monotonic()
+    second = ingest.json("run", podcast.url)
+    assert time.monotonic() - began < 10
+    assert (second["requested"], second["tally"]["indexed"]) == (0, RECORDINGS)
+    assert podcast.asked == []
+    assert ingest.rows() == expected["rows"]
+    assert ingest.processes() == {}
+
+
+@pytest.mark.parametrize("service", ["services.downloader", "services.asr", "services.embedder"])
+def test_a_killed_service_is_started_again_and_nothing_is_lost_or_doubled(
+    ingest: Ingest, podcast: Podcast, service: str, expected: dict[str, list[tuple[Any, ...]]]
+) -> None:
+    process = ingest.start("run", podcast.url, "--json")
+    ingest.wait_for_event(service.removeprefix("services."), "started")
+    assert ingest.kill(service) > 0
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, out + err + ingest.logs()
+    assert same_texts(ingest.rows()) == same_texts(expected["rows"])
+
+
+def test_after_everything_was_killed_at_once_a_second_run_goes_on(
+    ingest: Ingest, podcast: Podcast, expected: dict[str, list[tuple[Any, ...]]]
+) -> None:
+    process = ingest.start("run", podcast.url)
+    ingest.wait_for_event("asr", "finished")
+    ingest.kill("")
+    process.communicate()
+    second = ingest.json("run", podcast.url)
+    assert second["tally"]["indexed"] == RECORDINGS
+    assert same_texts(ingest.rows()) == same_texts(expected["rows"])
+    assert second["tally"]["failed"] == 0
+
+
+def test_no_process_outlives_a_killed_command(ingest: Ingest, podcast: Podcast) -> None:
+    process = ingest.start("run", podcast.url)
+    ingest.wait_for_event("downloader", "started")
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    deadline = time.monotonic() + 15
+    while ingest.processes():
+        assert time.monotonic() < deadline, ingest.processes()
+        time.sleep(0.1)
+
+
+def test_an_interrupted_run_says_so_and_the_next_one_goes_on(ingest: Ingest, podcast: Podcast) -> None:
+    process = ingest.start("run", podcast.url)
+    ingest.wait_for_event("downloader", "finished")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, out + err
+    assert "the same command goes on" in out
+    assert ingest.processes() == {}
+    assert ingest.json("run")["tally"]["failed"] == 0
+    assert ingest.json("status")["videos"][0]["state"] == "indexed"
+
+
+def test_a_folder_that_is_in_use_is_not_shared(ingest: Ingest, podcast: Podcast) -> None:
+    process = ingest.start("run", podcast.url)
+    ingest.wait_for_event("downloader", "ready")
+    status = ingest.json("status")
+    assert set(status["queues"]) == {"check", "download", "asr", "embedder"}
+    refused = ingest.start("run", podcast.url)
+    _, err = refused.communicate(timeout=60)
+    assert (refused.returncode, "is in use by another" in err) == (1, True)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)

@@ -1,0 +1,133 @@
+"""The bus on a real nats-server 2.15."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from services.shared.bus import EVENT_STREAM, REQUESTED, WORK_STREAM, BusRefusedError, Topology
+from services.shared.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from services.shared.nats_bus import NatsBus
+
+
+def test_a_published_message_is_fetched_once_and_gone_after_its_acknowledgement(bus: NatsBus) -> None:
+    bus.publish(REQUESTED, b"one", "id-1", {"Ingest-Transient": "2"})
+    delivery = bus.fetch("check", WORK_STREAM, 2)
+    assert delivery is not None
+    assert (delivery.data, delivery.headers["Ingest-Transient"], delivery.delivered) == (b"one", "2", 1)
+    bus.ack(delivery)
+    assert bus.fetch("check", WORK_STREAM, 0.2) is None
+    assert list(bus.read(WORK_STREAM, "ingest.>")) == []
+
+
+def test_publishing_twice_with_one_id_stores_one_message(bus: NatsBus) -> None:
+    bus.publish(REQUESTED, b"one", "same")
+    bus.publish(REQUESTED, b"one", "same")
+    assert len(list(bus.read(WORK_STREAM, "ingest.>"))) == 1
+
+
+def test_heartbeats_keep_a_message_beyond_the_acknowledgement_time_and_end_at_their_limit(bus: NatsBus) -> None:
+    bus.publish(REQUESTED, b"long", "long")
+    delivery = bus.fetch("check", WORK_STREAM, 2)
+    assert delivery is not None
+    bus.keep_alive(delivery, limit_s=4.0)
+    assert bus.fetch("check", WORK_STREAM, 3.5) is None
+    again = bus.fetch("check", WORK_STREAM, 6.0)
+    assert again is not None
+    assert again.delivered == 2
+    bus.ack(again)
+
+
+def test_a_message_without_a_sign_of_life_goes_to_another_worker(
+    bus: NatsBus, connect_bus: Callable[[], NatsBus]
+) -> None:
+    bus.publish(REQUESTED, b"lost", "lost")
+    assert bus.fetch("check", WORK_STREAM, 2) is not None
+    other = connect_bus()
+    began = time.monotonic()
+    again = other.fetch("check", WORK_STREAM, 10)
+    assert again is not None
+    assert again.delivered == 2
+    assert time.monotonic() - began < 4
+
+
+def test_a_message_given_back_comes_after_its_delay(bus: NatsBus) -> None:
+    bus.publish(REQUESTED, b"later", "later")
+    delivery = bus.fetch("check", WORK_STREAM, 2)
+    assert delivery is not None
+    bus.nak(delivery, delay_s=1.0)
+    assert bus.fetch("check", WORK_STREAM, 0.5) is None
+    assert bus.fetch("check", WORK_STREAM, 3) is not None
+
+
+def test_the_consumer_limit_holds_for_all_workers_together(
+    connect_bus: Callable[[], NatsBus], bus: NatsBus, test_topology: Topology
+) -> None:
+    few = tuple(replace(spec, max_ack_pending=2) if spec.name == "check" else spec for spec in test_topology.consumers)
+    bus.provision(replace(test_topology, consumers=few), update=True)
+    for number in range(5):
+        bus.publish(REQUESTED, b"x", str(number))
+    held = [connect_bus().fetch("check", WORK_STREAM, 1) for _ in range(3)]
+    assert [delivery is not None for delivery in held] == [True, True, False]
+
+
+def test_provisioning_again_changes_nothing_and_a_difference_is_named(bus: NatsBus, test_topology: Topology) -> None:
+    bus.provision(test_topology)
+    first, *others = test_topology.consumers
+    changed = replace(test_topology, consumers=(replace(first, ack_wait_s=33.0), *others))
+    with pytest.raises(ConfigurationError, match=r"consumer check .* ack_wait is 2.*wanted 33"):
+        bus.provision(changed)
+    bus.provision(changed, update=True)
+    bus.provision(changed)
+
+
+def test_a_stream_that_differs_is_named_with_its_field(bus: NatsBus, test_topology: Topology) -> None:
+    first, *others = test_topology.streams
+    with pytest.raises(ConfigurationError, match="stream INGEST .* max_bytes"):
+        bus.provision(replace(test_topology, streams=(replace(first, max_bytes=1 << 20), *others)))
+
+
+def test_a_full_work_queue_refuses_instead_of_forgetting(bus: NatsBus, test_topology: Topology) -> None:
+    first, *others = test_topology.streams
+    bus.provision(replace(test_topology, streams=(replace(first, max_bytes=5000), *others)), update=True)
+    with pytest.raises(BusRefusedError, match="maximum bytes"):
+        for number in range(10):
+            bus.publish(REQUESTED, b"x" * 1000, str(number))
+    assert [data for _, data in bus.read(WORK_STREAM, "ingest.>")][0] == b"x" * 1000
+
+
+def test_messages_in_hand_are_free_at_once_after_a_reset(bus: NatsBus, test_topology: Topology) -> None:
+    bus.publish(REQUESTED, b"x", "x")
+    assert bus.fetch("check", WORK_STREAM, 1) is not None
+    bus.reset_consumers(test_topology)
+    delivery = bus.fetch("check", WORK_STREAM, 0.5)
+    assert delivery is not None
+    assert delivery.delivered == 1
+
+
+def test_a_reset_neither_repeats_nor_forgets_events(bus: NatsBus, test_topology: Topology) -> None:
+    for number in range(3):
+        bus.publish("ingest.event.asr", str(number).encode(), f"event-{number}")
+    first = bus.fetch("ledger", EVENT_STREAM, 1)
+    assert first is not None
+    bus.ack(first)
+    assert bus.fetch("ledger", EVENT_STREAM, 1) is not None
+    bus.reset_consumers(test_topology)
+    left = [bus.fetch("ledger", EVENT_STREAM, 0.5) for _ in range(3)]
+    assert [item and item.data for item in left] == [b"1", b"2", None]
+    bus.provision(test_topology)
+
+
+def test_a_follower_sees_events_from_its_sequence_on(bus: NatsBus) -> None:
+    for number in range(3):
+        bus.publish("ingest.event.asr", str(number).encode(), f"event-{number}")
+    _, last = bus.position("INGEST_EVENTS")
+    take = bus.follow("ingest.event.*", last - 1)
+    assert [take(2).data, take(2).data, take(0.2)] == [b"1", b"2", None]  # type: ignore[union-attr]

@@ -1,0 +1,185 @@
+"""Recognition with a real model: right words at right times, the same in shared batches, and what happens at the edges."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from services.asr import audio
+from services.asr.handler import Transcribe
+from services.asr.service import make_transcriber
+from services.asr.settings import AsrSettings
+from services.demo import ASR_MODEL, samples
+from services.demo.accuracy import word_error_rate
+from services.shared import transcript
+from services.shared.child import ChildLimits
+from services.shared.errors import Code, IngestError
+from services.shared.media import SAMPLE_RATE, DecodeLimits
+from services.shared.messages import AudioReady, EventKind, Source, SourceKind, TranscriptReady, VideoAccessible
+from services.shared.settings import load
+from services.shared.volume import Made, Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from services.asr.transcribe import Spoken, Transcriber
+    from services.shared.answers import Done
+
+VIDEO = "abcdefghijk"
+LIMITS = ChildLimits(60)
+
+
+def settings(**fields: object) -> AsrSettings:
+    return load(AsrSettings, asr_model=str(ASR_MODEL), asr_device="cpu", **fields)
+
+
+@pytest.fixture(scope="module")
+def transcriber() -> Iterator[Transcriber]:
+    made = make_transcriber(settings(asr_batch=8, asr_cpu_threads=2))
+    yield made
+    made.batcher.close()
+
+
+def transcribe(transcriber: Transcriber, waveform: audio.Waveform) -> Spoken:
+    return transcriber.transcribe(
+        waveform, audio.find_speech(waveform), len(waveform) / SAMPLE_RATE, lambda _seconds: None
+    )
+
+
+def text_of(spoken: Spoken) -> str:
+    return " ".join(segment.text for segment in spoken.built.segments)
+
+
+@pytest.fixture(scope="module")
+def waveforms(tmp_path_factory: pytest.TempPathFactory) -> list[audio.Waveform]:
+    scratch = tmp_path_factory.mktemp("scratch")
+    return [audio.load(sample.path, scratch, DecodeLimits(), LIMITS)[0] for sample in samples()]
+
+
+def test_the_samples_are_understood(transcriber: Transcriber, waveforms: list[audio.Waveform]) -> None:
+    for sample, waveform in zip(samples(), waveforms, strict=True):
+        assert word_error_rate(sample.text, text_of(transcribe(transcriber, waveform))) <= 0.10, sample.file
+
+
+def test_sentences_begin_when_they_were_said(transcriber: Transcriber, waveforms: list[audio.Waveform]) -> None:
+    sample = samples()[0]
+    segments = transcribe(transcriber, waveforms[0]).built.segments
+    starts = [segment.start_s for segment in segments]
+    near = [min(abs(said.start_s - start) for start in starts) for said in sample.said]
+    assert sorted(near)[len(near) // 2] < 0.3
+    assert starts == sorted(starts)
+    assert all(0 <= word.start_s <= word.end_s <= sample.duration_s for item in segments for word in item.words)
+
+
+def test_files_in_flight_together_share_batches_and_come_out_the_same(
+    transcriber: Transcriber, waveforms: list[audio.Waveform]
+) -> None:
+    alone = [text_of(transcribe(transcriber, waveform)) for waveform in waveforms]
+    before = transcriber.batcher.figures.batches
+    together = [""] * len(waveforms)
+
+    def work(index: int) -> None:
+        together[index] = text_of(transcribe(transcriber, waveforms[index]))
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(len(waveforms))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert together == alone
+    assert transcriber.batcher.figures.batches - before < len(waveforms)
+
+
+@pytest.mark.parametrize(
+    "seconds", [pytest.param(0, id="nothing"), pytest.param(0.05, id="50 ms"), pytest.param(20, id="silence")]
+)
+def test_no_speech_is_a_result_of_no_segments(transcriber: Transcriber, seconds: float) -> None:
+    silent = np.zeros(int(seconds * SAMPLE_RATE), dtype=np.float32)
+    assert transcribe(transcriber, silent).built.segments == ()
+
+
+def test_doubtful_chunks_are_read_again_and_say_so(waveforms: list[audio.Waveform]) -> None:
+    every = make_transcriber(settings(asr_refine_model="same", asr_refine_logprob=1.0, asr_beam=1))
+    plain = make_transcriber(settings(asr_beam=1))
+    try:
+        noisy = waveforms[2] + np.random.default_rng(1).standard_normal(len(waveforms[2])).astype(np.float32) * 0.02
+        again, once = transcribe(every, noisy), transcribe(plain, noisy)
+    finally:
+        every.batcher.close()
+        plain.batcher.close()
+    assert any(segment.refined for segment in again.built.segments) == (again.refined > 0)
+    assert min(item.avg_logprob for item in again.built.segments) >= min(item.avg_logprob for item in once.built.segments)
+    assert once.refined == 0
+
+
+def test_a_model_that_is_not_there_is_named() -> None:
+    with pytest.raises(IngestError, match="no-such-model") as missing:
+        make_transcriber(load(AsrSettings, asr_model="no-such-model", asr_device="cpu"))
+    assert missing.value.code is Code.ENV_MODEL
+
+
+# -- the handler ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Volume:
+    return Volume(tmp_path / "volume")
+
+
+@pytest.fixture
+def handler(transcriber: Transcriber, volume: Volume, tmp_path: Path) -> Transcribe:
+    return Transcribe(volume, tmp_path / "scratch", transcriber, DecodeLimits(), LIMITS)
+
+
+@pytest.fixture
+def message(volume: Volume) -> AudioReady:
+    sample = samples()[0]
+    made = Made(sample.path, "audio", "ogg", sample.duration_s, "test", 1)
+    source = Source(kind=SourceKind.MEDIA, url="http://example.org/a.ogg")
+    return AudioReady(video_id=VIDEO, source=source, audio=volume.keep(VIDEO, made))
+
+
+def handle(handler: Transcribe, message: AudioReady) -> Done:
+    return handler(message, lambda _numbers: None)
+
+
+def test_a_transcript_is_written_once_and_found_again(
+    handler: Transcribe, message: AudioReady, volume: Volume, transcriber: Transcriber
+) -> None:
+    first = handle(handler, message)
+    assert isinstance(first.message, TranscriptReady)
+    said = transcript.read(volume.verified(first.message.transcript))
+    assert said.segments
+    assert said.real_time_factor > 0
+    assert said.audio_sha256 == message.audio.sha256
+    batches = transcriber.batcher.figures.batches
+    second = handle(handler, message)
+    assert (second.message, second.numbers["fresh"]) == (first.message, 0.0)
+    assert transcriber.batcher.figures.batches == batches
+    forced = handle(handler, message.model_copy(update={"force": True, "generation": 2}))
+    assert forced.numbers["fresh"] == 1.0
+
+
+def test_a_damaged_file_is_asked_for_once_more_and_then_given_up(
+    handler: Transcribe, message: AudioReady, volume: Volume
+) -> None:
+    path = volume.resolve(message.audio.path)
+    content = bytearray(path.read_bytes())
+    content[1000] ^= 1
+    path.write_bytes(content)
+    back = handle(handler, message)
+    assert isinstance(back.message, VideoAccessible)
+    assert (back.kind, back.code, back.message.redo) == (EventKind.RETRYING, Code.CHECKSUM_MISMATCH, 1)
+    assert volume.manifest(VIDEO, "audio") is None
+    with pytest.raises(IngestError) as final:
+        handle(handler, message.model_copy(update={"redo": 1}))
+    assert (final.value.code, final.value.is_final) == (Code.ARTIFACT_MISSING, True)
+
+
+def test_nothing_is_left_in_the_scratch_folder(handler: Transcribe, message: AudioReady, tmp_path: Path) -> None:
+    handle(handler, message)
+    assert list((tmp_path / "scratch").iterdir()) == []
