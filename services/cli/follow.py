@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -18,16 +19,14 @@ if TYPE_CHECKING:
     from services.embedder.catalog import VideoRow
     from services.shared.nats_bus import NatsBus
 
-CATCH_UP_S = 2.0
-
 
 class Follower:
     """Keeps the states of chosen videos. Begins where the ledger stands: what is older is in the table already."""
 
     def __init__(self, bus: NatsBus) -> None:
         self._epoch, self._last = bus.position(EVENT_STREAM)
-        self._next = bus.follow("ingest.event.*", bus.acknowledged(LEDGER, EVENT_STREAM) + 1)
-        self._reached = 0
+        self._bus = bus
+        self._reached = bus.acknowledged(LEDGER, EVENT_STREAM)
         self.videos: dict[str, VideoState] = {}
 
     def add(self, video_id: str, row: VideoRow | None) -> None:
@@ -44,23 +43,23 @@ class Follower:
 
     def catch_up(self) -> None:
         """Take the events that were there before us."""
-        pending = self._last
-        while self._reached < pending and self.step(CATCH_UP_S):
+        while self._reached < self._last and self.step(0.0):
             continue
 
     def step(self, wait_s: float) -> bool:
-        """Take the next event, if one comes within `wait_s`; return whether one came."""
-        delivery = self._next(wait_s)
-        if delivery is None:
+        """Take the next event and return True; without one, wait a little and return False."""
+        found = self._bus.after(EVENT_STREAM, "ingest.event.*", self._reached)
+        if found is None:
+            time.sleep(wait_s)
             return False
-        self._reached = delivery.sequence
+        self._reached, data = found
         try:
-            event = decode(Event, delivery.data)
+            event = decode(Event, data)
         except IngestError:
             return True  # the ledger reports it
         known = self.videos.get(event.video_id)
         if known is not None:
-            self.videos[event.video_id] = fold(known, event, (self._epoch, delivery.sequence))
+            self.videos[event.video_id] = fold(known, event, (self._epoch, self._reached))
         return True
 
     @property

@@ -22,7 +22,7 @@ from pydantic import SecretStr
 
 from services.cli.embedded import NATS_USER, EmbeddedNats, EmbeddedPostgres
 from services.cli.settings import AllSettings
-from services.cli.supervisor import Supervisor
+from services.cli.supervisor import Server, Supervisor
 from services.embedder import database
 from services.embedder.ledger import Ledger
 from services.embedder.migrate import migrate
@@ -45,27 +45,27 @@ SERVER_FIELDS = ("nats_url", "nats_user", "nats_password", "database_url")
 
 @dataclass(frozen=True)
 class Home:
-    """A state folder whose servers run; `settings` say how to reach them. The `lock` is held by who started them."""
+    """A state folder whose servers run; `settings` say how to reach them.
+
+    Whoever has started the `servers` holds the `lock`, and keeps them running.
+    """
 
     settings: AllSettings
     lock: int | None = None
+    servers: tuple[Server, ...] = ()
 
     def supervisor(self) -> Supervisor:
-        """Return what runs the services here."""
-        return services_of(self.settings, (self.lock,) if self.lock is not None else ())
-
-
-def services_of(settings: AllSettings, keep_open: tuple[int, ...] = ()) -> Supervisor:
-    """Return what runs the services with these settings, as children of this process."""
-    calm = settings.model_copy(
-        update={
-            "grace_s": min(LOCAL_GRACE_S, settings.grace_s),
-            "bus_patience_s": min(LOCAL_BUS_PATIENCE_S, settings.bus_patience_s),
-        }
-    )
-    others = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    environment = {**others, **as_environment(calm)}
-    return Supervisor(environment, settings.state_path / "logs", keep_open)
+        """Return what runs the services here, as children of this process."""
+        settings = self.settings.model_copy(
+            update={
+                "grace_s": min(LOCAL_GRACE_S, self.settings.grace_s),
+                "bus_patience_s": min(LOCAL_BUS_PATIENCE_S, self.settings.bus_patience_s),
+            }
+        )
+        others = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+        environment = {**others, **as_environment(settings)}
+        keep_open = (self.lock,) if self.lock is not None else ()
+        return Supervisor(environment, settings.state_path / "logs", keep_open, self.servers)
 
 
 @contextmanager
@@ -83,26 +83,29 @@ def home(settings: AllSettings, *, exclusive: bool) -> Iterator[Home]:
             return
         if not _locked(lock, LOCK_WAIT_S):
             raise ConfigurationError(f"{settings.state_path} is in use by another `ingest` command (or its services)")
-        with _started(settings, lock) as complete:
-            yield Home(complete, lock)
+        with _started(settings, lock) as started:
+            yield started
     finally:
         os.close(lock)
 
 
 @contextmanager
-def _started(settings: AllSettings, lock: int) -> Iterator[AllSettings]:
+def _started(settings: AllSettings, lock: int) -> Iterator[Home]:
     """Start the servers that are not configured; end them with the block."""
     state = settings.state_path
+    servers: list[Server] = []
     journal.forgive(settings.volume / "workers")
     with ExitStack() as running:
         if settings.database_url is None:
             postgres = EmbeddedPostgres(state / "postgres", (lock,))
             running.callback(postgres.stop)
+            servers.append(postgres)
             settings = settings.model_copy(update={"database_url": SecretStr(postgres.url)})
         embed_nats = settings.nats_url is None
         if embed_nats:
             nats = EmbeddedNats(state / "nats", (lock,))
             running.callback(nats.stop)
+            servers.append(nats)
             password = SecretStr(nats.password)
             settings = settings.model_copy(
                 update={"nats_url": nats.url, "nats_user": NATS_USER, "nats_password": password}
@@ -112,7 +115,7 @@ def _started(settings: AllSettings, lock: int) -> Iterator[AllSettings]:
         description.write_text(json.dumps(as_environment(settings, SERVER_FIELDS)))
         running.callback(description.unlink, missing_ok=True)
         _prepare(settings, alone=embed_nats)
-        yield settings
+        yield Home(settings, lock, tuple(servers))
 
 
 def _prepare(settings: AllSettings, *, alone: bool) -> None:

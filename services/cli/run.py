@@ -16,6 +16,7 @@ from services.cli.local import Connected, connected
 from services.cli.tally import Tally, count
 from services.embedder.catalog import Catalog
 from services.shared import state
+from services.shared.bus import BusError
 from services.shared.errors import ConfigurationError
 from services.shared.logs import get_logger
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from services.cli.supervisor import Supervisor
     from services.shared.state import VideoState
 
-EVENT_WAIT_S = 0.5
+EVENT_WAIT_S = 0.2
 UNFINISHED = (state.QUEUED, "running", "postponed", state.DEFERRED)
 log = get_logger(__name__)
 
@@ -107,7 +108,10 @@ def _watch(
     began = time.monotonic()
     with Display(follower.videos.values(), quiet=quiet) as display:
         while not follower.is_done and not interrupted:
-            follower.step(EVENT_WAIT_S)
+            try:
+                follower.step(EVENT_WAIT_S)
+            except BusError as error:
+                display.say(f"NATS does not answer: {error}")
             if supervisor is not None:
                 for news in supervisor.watch():
                     display.say(news)

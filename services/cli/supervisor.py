@@ -1,4 +1,4 @@
-"""Keeps the services of the local mode running: the same programs as on a cluster, as child processes.
+"""Keeps the local mode running: the services (the same programs as on a cluster) and the embedded servers.
 
 A service that ends is started again after a pause that doubles; one that ends at once several times (a wrong setting, a
 missing model) ends the run, with the last lines of its log. Children are started and started again by the main thread:
@@ -12,15 +12,15 @@ import signal
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from services.cli import embedded
+from services.cli import processes
 from services.shared.errors import RULES, Code, ConfigurationError
 from services.shared.service import EXIT_CONFIGURATION
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 SERVICES = ("downloader", "asr", "embedder")
@@ -41,10 +41,23 @@ class _Service:
     restarts: int = field(default=0)
 
 
-class Supervisor:
-    """Runs the three services with a given environment, their logs in a folder."""
+class Server(Protocol):
+    """A server that was started elsewhere and can be started again, at its address."""
 
-    def __init__(self, environment: Mapping[str, str], logs: Path, keep_open: tuple[int, ...]) -> None:
+    name: str
+    process: subprocess.Popen[bytes]
+
+    def restart(self) -> None:
+        """Start the server again."""
+
+
+class Supervisor:
+    """Runs the three services with a given environment, their logs in a folder, and keeps `servers` running."""
+
+    def __init__(
+        self, environment: Mapping[str, str], logs: Path, keep_open: tuple[int, ...], servers: Sequence[Server]
+    ) -> None:
+        self._servers = servers
         self._environment = dict(environment)
         self._logs = logs
         self._keep_open = keep_open
@@ -59,7 +72,7 @@ class Supervisor:
         command = [sys.executable, "-m", f"services.{name}"]
         environment = {**self._environment, "INGEST_WORKER_NAME": f"local-{name}", "INGEST_LOG_FORMAT": "json"}
         log = self.log_of(name)
-        return embedded.start(command, log, signal.SIGKILL, self._keep_open, environment=environment)
+        return processes.start(command, log, signal.SIGKILL, self._keep_open, environment=environment)
 
     def log_of(self, name: str) -> Path:
         """Return where a service writes its log."""
@@ -68,6 +81,11 @@ class Supervisor:
     def watch(self) -> list[str]:
         """Start again what has ended (call this often); return news. Raise ConfigurationError when it is of no use."""
         news = []
+        for server in self._servers:
+            status = server.process.poll()
+            if status is not None:
+                server.restart()
+                news.append(f"{server.name} had ended ({_status(status)}) and runs again")
         now = time.monotonic()
         for service in self._services:
             status = service.process.poll()
@@ -102,7 +120,7 @@ class Supervisor:
             if service.process.poll() is None:
                 service.process.send_signal(signal.SIGTERM)
         for service in self._services:
-            embedded.stop(service.process, signal.SIGTERM, grace_s + QUICK_END_S)
+            processes.stop(service.process, signal.SIGTERM, grace_s + QUICK_END_S)
         self._services = []
 
 

@@ -33,8 +33,9 @@ def build(settings: DownloaderSettings, _bus: NatsBus) -> Room:
     hosts, roots = listed(settings.allowed_hosts), tuple(map(Path, listed(settings.file_roots)))
     # No memory limit where a JavaScript engine runs: it reserves address space by the gigabyte.
     check_limits = ChildLimits(settings.check_deadline_s, memory_bytes=0, network=True, hosts=hosts)
+    file_bytes = 2 * settings.max_download_bytes  # the download itself must be the first to say that it is too large
     site_limits = ChildLimits(
-        settings.download_deadline_s, memory_bytes=0, file_bytes=settings.max_download_bytes, network=True, hosts=hosts
+        settings.download_deadline_s, memory_bytes=0, file_bytes=file_bytes, network=True, hosts=hosts
     )
     fetch = Fetch(
         volume=volume,

@@ -52,7 +52,7 @@ class Journal:
             self._write()
 
     def end(self, job: str) -> None:
-        """Note that a job runs no more, whatever came of it. A note that stays would only charge a later crash twice."""
+        """Note that a job runs no more. A note that cannot be removed would only charge a later crash twice."""
         with self._lock:
             self._jobs.discard(job)
             try:

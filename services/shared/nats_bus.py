@@ -278,35 +278,20 @@ class NatsBus:
         floor = self._run(self._stream.consumer_info(stream, consumer)).ack_floor
         return int(floor.stream_seq) if floor else 0
 
-    def follow(self, subject: str, first_sequence: int) -> Callable[[float], Delivery | None]:
-        """Return a function that waits up to some seconds for the next message of a subject, from a sequence on."""
-
-        async def subscribe() -> JetStreamContext.PushSubscription:
-            return await self._stream.subscribe(
-                subject, ordered_consumer=True, config=nats_topology.since(first_sequence)
-            )
-
-        subscription = self._run(subscribe())
-
-        async def take(wait_s: float) -> Delivery | None:
-            try:
-                return _delivery(await subscription.next_msg(timeout=wait_s))
-            except (TimeoutError, nats.errors.TimeoutError):
-                return None
-
-        return lambda wait_s: self._run(take(wait_s), limit_s=wait_s + 30)
+    def after(self, stream: str, subject: str, sequence: int) -> tuple[int, bytes] | None:
+        """Return (sequence, data) of the first message after a sequence that a stream holds, or None."""
+        try:
+            message = self._run(self._stream.get_msg(stream, seq=sequence + 1, subject=subject, next=True))
+        except BusRefusedError:
+            return None
+        return int(message.seq or 0), message.data or b""
 
     def read(self, stream: str, subject: str) -> Iterator[tuple[int, bytes]]:
         """Yield (sequence, data) of every message that a stream holds."""
-        sequence = 1
-        while True:
-            try:
-                message = self._run(self._stream.get_msg(stream, seq=sequence, subject=subject, next=True))
-            except BusRefusedError:
-                return
-            found = int(message.seq or 0)
-            yield found, message.data or b""
-            sequence = found + 1
+        sequence = 0
+        while (found := self.after(stream, subject, sequence)) is not None:
+            yield found
+            sequence = found[0]
 
     def delete(self, stream: str, sequence: int) -> None:
         """Remove one message from a stream."""

@@ -49,11 +49,6 @@ def consumer_config(spec: ConsumerSpec) -> api.ConsumerConfig:
     )
 
 
-def since(first_sequence: int) -> api.ConsumerConfig:
-    """Return the configuration of a reader that starts at a sequence."""
-    return api.ConsumerConfig(deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=first_sequence)
-
-
 async def provision(stream: JetStreamContext, topology: Topology, *, update: bool) -> None:
     """Create what is missing; verify the rest, or with `update` put it right."""
     for spec in topology.streams:

@@ -114,7 +114,7 @@ class Ingest:
         assert process.returncode == status, f"{arguments}: {process.returncode}\n{out}\n{err}\n{self.logs()}"
         return out
 
-    def json(self, *arguments: str, status: int = 0) -> Any:
+    def json(self, *arguments: str, status: int = 0) -> Any:  # noqa: ANN401 (whatever the command says)
         """Run a command with --json and return what it says."""
         return json.loads(self(*arguments, "--json", status=status))
 

@@ -44,13 +44,22 @@ def test_a_feed_is_indexed_and_a_second_run_does_nothing_again(
     assert ingest.processes() == {}
 
 
-@pytest.mark.parametrize("service", ["services.downloader", "services.asr", "services.embedder"])
-def test_a_killed_service_is_started_again_and_nothing_is_lost_or_doubled(
-    ingest: Ingest, podcast: Podcast, service: str, expected: dict[str, list[tuple[Any, ...]]]
+@pytest.mark.parametrize(
+    ("victim", "when"),
+    [
+        pytest.param("services.downloader", "downloader", id="downloader"),
+        pytest.param("services.asr", "asr", id="asr"),
+        pytest.param("services.embedder", "embedder", id="embedder"),
+        pytest.param("nats-server", "asr", id="nats-server"),
+        pytest.param("bin/postgres", "embedder", id="postgres"),
+    ],
+)
+def test_a_killed_process_is_started_again_and_nothing_is_lost_or_doubled(
+    ingest: Ingest, podcast: Podcast, victim: str, when: str, expected: dict[str, list[tuple[Any, ...]]]
 ) -> None:
     process = ingest.start("run", podcast.url, "--json")
-    ingest.wait_for_event(service.removeprefix("services."), "started")
-    assert ingest.kill(service) > 0
+    ingest.wait_for_event(when, "started")
+    assert ingest.kill(victim) > 0
     out, err = process.communicate(timeout=240)
     assert process.returncode == 0, out + err + ingest.logs()
     assert same_texts(ingest.rows()) == same_texts(expected["rows"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 import numpy as np
 import psycopg
@@ -50,6 +50,11 @@ def passage(index: int, text: str, speaker: str | None = None) -> Passage:
 def vectors(count: int, seed: int = 0, dimensions: int = 8) -> list[Vector]:
     made = np.random.default_rng(seed).standard_normal((count, dimensions)).astype(np.float32)
     return list(made / np.linalg.norm(made, axis=1, keepdims=True))
+
+
+def execute(database: Database, query: LiteralString) -> None:
+    with database.transaction() as connection:
+        connection.execute(query)
 
 
 def rows(generation: int, count: int) -> Rows:
@@ -143,16 +148,15 @@ def test_a_database_that_goes_away_is_not_the_videos_fault(store: Store, databas
     with database.transaction() as connection:
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
     store.replace(rows(1, 2))
-    with pytest.raises(IngestError) as lost, database.transaction() as connection:
-        connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    with pytest.raises(IngestError) as lost:
+        execute(database, "SELECT pg_terminate_backend(pg_backend_pid())")
     assert lost.value.code is Code.ENV_DB_UNAVAILABLE
 
 
 def test_a_call_that_gets_no_answer_ends_at_its_deadline(database_url: str) -> None:
     slow = Database(SecretStr(database_url), password=None, size=1, timeout_s=1.0, name="slow").open()
-    with slow, pytest.raises(IngestError) as ended, slow.transaction() as connection:
-        connection.execute("SET LOCAL statement_timeout = 0")
-        connection.execute("SELECT pg_sleep(20)")
+    with slow, pytest.raises(IngestError) as ended:
+        execute(slow, "SET LOCAL statement_timeout = 0; SELECT pg_sleep(20)")
     assert ended.value.code is Code.ENV_DB_UNAVAILABLE
 
 
@@ -169,7 +173,7 @@ def test_migrating_again_and_at_the_same_time_changes_nothing(database: Database
 def test_a_newer_database_is_refused(database: Database) -> None:
     with database.transaction() as connection:
         connection.execute("INSERT INTO migrations (name, sha256) VALUES ('9999_future.sql', 'x')")
-    with pytest.raises(ConfigurationError, match="newer than this program: it has 9999_future.sql"):
+    with pytest.raises(ConfigurationError, match=r"newer than this program: it has 9999_future\.sql"):
         migrate(database)
 
 
@@ -188,7 +192,7 @@ def event(kind: EventKind, stage: Stage = Stage.ASR, **fields: object) -> Event:
         kind=kind,
         at=NOW,
         source=Source(kind=SourceKind.YOUTUBE, url=f"https://www.youtube.com/watch?v={VIDEO}"),
-        **fields,  # type: ignore[arg-type]
+        **fields,
     )
 
 
@@ -210,7 +214,9 @@ def test_events_become_one_row_with_everything_learned_on_the_way(database: Data
 def test_an_event_that_comes_twice_or_late_changes_nothing(database: Database) -> None:
     write_events(database, [(event(EventKind.FAILED, code=Code.NOT_AUDIO), (7, 10))])
     before = Catalog(database).videos([VIDEO])
-    write_events(database, [(event(EventKind.STARTED), (7, 9)), (event(EventKind.FAILED, code=Code.NOT_AUDIO), (7, 10))])
+    write_events(
+        database, [(event(EventKind.STARTED), (7, 9)), (event(EventKind.FAILED, code=Code.NOT_AUDIO), (7, 10))]
+    )
     assert Catalog(database).videos([VIDEO]) == before
 
 

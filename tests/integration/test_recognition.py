@@ -1,4 +1,4 @@
-"""Recognition with a real model: right words at right times, the same in shared batches, and what happens at the edges."""
+"""Recognition with a real model: right words at right times, the same in shared batches, and the edges."""
 
 from __future__ import annotations
 
@@ -112,7 +112,9 @@ def test_doubtful_chunks_are_read_again_and_say_so(waveforms: list[audio.Wavefor
         every.batcher.close()
         plain.batcher.close()
     assert any(segment.refined for segment in again.built.segments) == (again.refined > 0)
-    assert min(item.avg_logprob for item in again.built.segments) >= min(item.avg_logprob for item in once.built.segments)
+    assert min(item.avg_logprob for item in again.built.segments) >= min(
+        item.avg_logprob for item in once.built.segments
+    )
     assert once.refined == 0
 
 
