@@ -8,16 +8,16 @@ from __future__ import annotations
 import argparse
 import json
 import random
-from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from difflib import SequenceMatcher
+from itertools import zip_longest
 from pathlib import Path
 from statistics import mean
+from typing import TYPE_CHECKING
 
 import numpy as np
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 
-from services.asr.audio import Waveform
 from services.demo import ASR_MODEL
 from services.demo.accuracy import edits, words
 from training.grammar import SUBJECTS
@@ -32,6 +32,11 @@ from training.voices import (
     espeak_voice,
     speak,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from services.asr.audio import Waveform
 
 LONG_S = 240.0
 
@@ -67,7 +72,7 @@ def record(voice: Callable[[], Voice], rng: random.Random, length_s: float) -> R
         pause_s = rng.uniform(0.3, 1.2)
         parts += [np.zeros(int(pause_s * SAMPLE_RATE), dtype=np.float32), spoken.samples * np.float32(0.7)]
         starts = [at + pause_s + start for start in spoken.word_starts_s]
-        said += zip(starts or [None] * len(text.split()), text.split(), strict=True)
+        said += zip_longest(starts, text.split())
         at += pause_s + spoken.duration_s
     noise = np.random.default_rng(rng.getrandbits(32)).standard_normal(sum(map(len, parts)), dtype=np.float32)
     return Recording(np.concatenate(parts) + noise * np.float32(5e-4), tuple(said))

@@ -2,8 +2,8 @@
 
 Per-file: the chunks of one file at a time, in batches of their own, handed over all at once so that nothing waits.
 Cross-file: the chunks of all files through one shared batcher, from as many threads as there are files in flight.
-Both recognise the same chunks with the same model, and must hear the same words. The ratio of times is that of this
-device: a CPU that is busy with one chunk gains nothing from a second one, a GPU does. The counts are the same everywhere.
+Both recognise the same chunks with the same model, and must hear the same words. The times are those of this device and
+model (one busy CPU core gains nothing from a second chunk); how many model calls there are hardly depends on either.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import os
 import random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from time import monotonic
+from resource import RUSAGE_SELF, getrusage
+from time import monotonic, process_time
 from typing import TYPE_CHECKING
 
 from bench import report
@@ -37,15 +38,39 @@ File = list["Waveform"]  # the chunks of a file
 
 @dataclass(frozen=True)
 class Figures:
-    """What one way has taken. `busy_s` is the time inside the model; `model_calls` counts what failed as well."""
+    """What one way has taken. `busy_s` is the time inside the model; `model_calls` counts what failed as well.
+
+    `padding` is the share of a batch that is there because its longest chunk is longer. `cpu_s` and `page_faults` are
+    those of the whole process: they do not suffer from what else this machine does.
+    """
 
     wall_s: float
     busy_s: float
+    cpu_s: float
+    page_faults: int
     model_calls: int
     batches: int
     items: int
     fill: float
     padding: float
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Readings of the clocks and counters, or the difference of two."""
+
+    wall_s: float
+    cpu_s: float
+    page_faults: int
+    model_calls: int
+
+    def __sub__(self, earlier: Spent) -> Spent:
+        return Spent(
+            self.wall_s - earlier.wall_s,
+            self.cpu_s - earlier.cpu_s,
+            self.page_faults - earlier.page_faults,
+            self.model_calls - earlier.model_calls,
+        )
 
 
 def main() -> None:
@@ -120,7 +145,7 @@ class Bench:
         return figures
 
     def _per_file(self) -> tuple[list[list[str]], Figures]:
-        began, calls = monotonic(), self._calls
+        before = self._spent()
         texts, figures = [], []
         for file in self.files:
             batcher = self._batcher()
@@ -128,10 +153,10 @@ class Bench:
             batcher.close()
             texts.append([answer.result().text for answer in waiting])
             figures.append(batcher.figures)
-        return texts, _figures(figures, monotonic() - began, self._calls - calls)
+        return texts, _figures(figures, self._spent() - before)
 
     def _cross_file(self, threads: int) -> tuple[list[list[str]], Figures]:
-        began, calls = monotonic(), self._calls
+        before = self._spent()
         batcher = self._batcher()
 
         def transcribe(file: File) -> list[str]:
@@ -140,7 +165,10 @@ class Bench:
         with ThreadPoolExecutor(threads) as pool:
             texts = list(pool.map(transcribe, self.files))
         batcher.close()
-        return texts, _figures([batcher.figures], monotonic() - began, self._calls - calls)
+        return texts, _figures([batcher.figures], self._spent() - before)
+
+    def _spent(self) -> Spent:
+        return Spent(monotonic(), process_time(), getrusage(RUSAGE_SELF).ru_minflt, self._calls)
 
     def _requests(self, file: File) -> list[Request]:
         return [self.recognizer.request(chunk, LANGUAGE) for chunk in file]
@@ -160,13 +188,15 @@ class Bench:
         return self.recognizer.run(requests)
 
 
-def _figures(each: Sequence[BatchFigures], wall_s: float, calls: int) -> Figures:
+def _figures(each: Sequence[BatchFigures], spent: Spent) -> Figures:
     places = sum(one.places for one in each)
     items = sum(one.items for one in each)
     return Figures(
-        wall_s=wall_s,
+        wall_s=spent.wall_s,
         busy_s=sum(one.busy_s for one in each),
-        model_calls=calls,
+        cpu_s=spent.cpu_s,
+        page_faults=spent.page_faults,
+        model_calls=spent.model_calls,
         batches=sum(one.batches for one in each),
         items=items,
         fill=items / places,
@@ -215,25 +245,26 @@ def _print(bench: Bench, options: argparse.Namespace, rounds: dict[str, list[Fig
         f"{sum(lengths_s) / len(lengths_s) / WINDOW_S:.0%} of the encoder's windows of {WINDOW_S:.0f} s"
     )
     print(f"medians of {options.rounds} rounds, taken in turn; every way heard the same words\n")
-    base = rounds[PER_FILE]
-    rows = []
-    for way, each in rounds.items():
-        counts = [report.median(values) for values in zip(*map(_counts, each), strict=True)]
-        rows.append(
-            (
-                way,
-                report.ratios([one.wall_s for one in base], [one.wall_s for one in each]),
-                report.ratios([one.busy_s for one in base], [one.busy_s for one in each]),
-                *(f"{count:.0f}" for count in counts[:3]),
-                *(f"{count:.0%}" for count in counts[3:]),
-            )
-        )
-    columns = ("way", "faster (wall)", "faster (in the model)", "model calls", "batches", "items", "fill", "padding")
-    report.print_table(columns, rows)
+    columns = (
+        *("way", "faster", "faster in the model", "less CPU time"),
+        *("model calls", "batches", "items", "fill", "padding", "page faults/item"),
+    )
+    report.print_table(columns, (_row(way, rounds[PER_FILE], each) for way, each in rounds.items()))
 
 
-def _counts(one: Figures) -> tuple[float, ...]:
-    return one.model_calls, one.batches, one.items, one.fill, one.padding
+def _row(way: str, base: list[Figures], each: list[Figures]) -> tuple[str, ...]:
+    return (
+        way,
+        report.ratios([one.wall_s for one in base], [one.wall_s for one in each]),
+        report.ratios([one.busy_s for one in base], [one.busy_s for one in each]),
+        report.ratios([one.cpu_s for one in base], [one.cpu_s for one in each]),
+        f"{report.median(one.model_calls for one in each):.0f}",
+        f"{report.median(one.batches for one in each):.0f}",
+        f"{report.median(one.items for one in each):.0f}",
+        f"{report.median(one.fill for one in each):.0%}",
+        f"{report.median(one.padding for one in each):.0%}",
+        f"{report.median(one.page_faults / one.items for one in each):.0f}",
+    )
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def convert(folder: Path, target: Path) -> None:
     learner.load_state_dict(torch.load(folder / "checkpoint.pt", weights_only=True)["average"])
     whisper = learner.whisper
     last_layer = whisper.config.decoder_layers - 1
-    whisper.generation_config = GenerationConfig(
+    whisper.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
         bos_token_id=ids.end,
         eos_token_id=ids.end,
         pad_token_id=ids.end,
@@ -38,7 +38,7 @@ def convert(folder: Path, target: Path) -> None:
     )
     with tempfile.TemporaryDirectory() as temporary:
         whisper.save_pretrained(temporary)
-        fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>")
+        fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer)  # type: ignore[no-untyped-call]
         fast.save_pretrained(temporary)
         (Path(temporary) / "tokenizer.json").write_text(tokenizer.to_str())
         extractor = WhisperFeatureExtractor(feature_size=80)  # type: ignore[no-untyped-call]

@@ -99,7 +99,7 @@ class Recognizer:
 
     def __init__(self, options: RecognizerOptions) -> None:
         self._options = options
-        self.device = _device(options.device)
+        self.device = device_of(options.device)
         self.compute_type = _compute_type(options.compute_type, self.device)
         self.name = _model_name(options.model, self.device)
         self.broken: str | None = None
@@ -216,7 +216,8 @@ def _options(tokenizer: Tokenizer, beam: int) -> TranscriptionOptions:
     )
 
 
-def _device(wanted: Literal["auto", "cpu", "cuda"]) -> str:
+def device_of(wanted: Literal["auto", "cpu", "cuda"]) -> str:
+    """Return where a model will run; raise ENV_CUDA when that is not there."""
     if wanted == "auto":
         return "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
     if wanted == "cuda" and not ctranslate2.get_cuda_device_count():

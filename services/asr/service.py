@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from services.asr.allocator import keep_freed_memory
 from services.asr.handler import Transcribe
-from services.asr.recognize import Recognised, Recognizer, RecognizerOptions, Request
+from services.asr.recognize import Recognised, Recognizer, RecognizerOptions, Request, device_of
 from services.asr.transcribe import Refinement, Transcriber
 from services.shared import child
 from services.shared.batcher import Batcher, BatchLimits
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
     from services.shared.nats_bus import NatsBus
 
 SAME_MODEL = "same"
+BATCH_ON = {"cuda": 16, "cpu": 4}  # a CPU core has no idle lanes that a larger batch would fill
 
 
 def build(settings: AsrSettings, _bus: NatsBus) -> Room:
     """Load the model, test it, and return the asr stage."""
     child.preload("services.shared.media", "services.asr.audio")
+    if device_of(settings.asr_device) == "cpu":
+        keep_freed_memory()
     transcriber = make_transcriber(settings)
     recognizer = transcriber.recognizer
     recognizer.self_test()
@@ -77,7 +81,7 @@ def _recognizer(settings: AsrSettings, model: str) -> Recognizer:
 def _batcher(settings: AsrSettings, recognizer: Recognizer) -> Batcher[Request, Recognised]:
     return Batcher(
         recognizer.run,
-        BatchLimits(settings.asr_batch, settings.asr_batch_wait_s),
+        BatchLimits(settings.asr_batch or BATCH_ON[recognizer.device], settings.asr_batch_wait_s),
         length=lambda request: request.duration_s,
         group=lambda request: request.group,
         name="asr-device",

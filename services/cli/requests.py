@@ -11,7 +11,7 @@ from pydantic import ConfigDict
 
 from services.downloader.sources import Recording, recordings
 from services.shared import state
-from services.shared.bus import LATER_STREAM, REQUESTED, WORK_STREAM, event_subject
+from services.shared.bus import LATER_STREAM, REQUESTED, WORK_STREAM, BusRefusedError, event_subject
 from services.shared.errors import Code, IngestError
 from services.shared.messages import (
     Event,
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from services.cli.settings import AllSettings
     from services.embedder.catalog import Catalog, VideoRow
     from services.shared.nats_bus import NatsBus
+
+
+FULLEST_QUEUE = 0.8  # a stage stores its result before its input goes: a full queue would stand still
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,9 @@ def request(bus: NatsBus, wanted: Wanted, choice: Choice) -> int:
 
 
 def publish(bus: NatsBus, message: VideoRequested) -> None:
-    """Put a request into the queue, and tell that it was made."""
+    """Put a request into the queue, and tell that it was made; refuse when the stages need the room that is left."""
+    if bus.fill(WORK_STREAM) > FULLEST_QUEUE:
+        raise BusRefusedError("the work queue is nearly full: submit the rest when it is shorter (`ingest status`)")
     event = Event(
         video_id=message.video_id,
         generation=message.generation,

@@ -7,7 +7,7 @@ delivered), no configuration files, and only the extractors that the kind of sou
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ import yt_dlp
 import yt_dlp.networking.exceptions
 import yt_dlp.utils
 
-from services.downloader.verdicts import Refusal, availability_code, verdict
+from services.downloader.verdicts import Refusal, availability_code, code_of, verdict
 from services.shared import network
 from services.shared.errors import Code, IngestError
 from services.shared.messages import Metadata, Source, SourceKind
@@ -124,7 +124,7 @@ def inspect_with(site: yt_dlp.YoutubeDL, url: str, options: SiteOptions, now: da
     """Do what `inspect` does with a given yt-dlp."""
     info = _extract(site, url, options, download=False)
     _refuse_unavailable(info, now)
-    if not info.get("formats") and not info.get("url"):
+    if not _has_media(info):
         words = " ".join(site.params["logger"].warnings) or "no media found"
         raise verdict(Refusal(words), now, options.site_pause_s)
     return metadata_of(info)
@@ -184,7 +184,7 @@ def _extract(
     try:
         info = site.extract_info(url, download=download)
     except (yt_dlp.utils.YoutubeDLError, OSError) as error:
-        raise _translate(error, options) from error
+        raise _translate(error, options, site.params["logger"].warnings) from error
     if not isinstance(info, dict):
         raise IngestError(Code.NO_MEDIA_FOUND, "nothing found at this address")
     if not playlist and (info.get("_type") in ("playlist", "multi_video") or "entries" in info):
@@ -192,7 +192,7 @@ def _extract(
     return info
 
 
-def _translate(error: Exception, options: SiteOptions) -> IngestError:
+def _translate(error: Exception, options: SiteOptions, notes: list[str]) -> IngestError:
     inner = _inner(error)
     if isinstance(inner, IngestError):
         return inner
@@ -209,7 +209,10 @@ def _translate(error: Exception, options: SiteOptions) -> IngestError:
         status = inner.status
         retry_after = _seconds(inner.response.headers.get("Retry-After"))
     words = str(error) if str(inner) in str(error) else f"{error} {inner}"
-    return verdict(Refusal(words, status, retry_after), datetime.now(UTC), options.site_pause_s)
+    refusal = Refusal(words, status, retry_after)
+    if code_of(refusal) is Code.SOURCE_UNKNOWN:  # then a warning before it may say why
+        refusal = replace(refusal, text=" ".join([words, *(note for note in notes if words not in note)]))
+    return verdict(refusal, datetime.now(UTC), options.site_pause_s)
 
 
 def _inner(error: BaseException) -> BaseException:
@@ -235,11 +238,17 @@ def _refuse_unavailable(info: dict[str, Any], now: datetime) -> None:
         case "is_live" | "post_live":
             later = now + timedelta(seconds=LIVE_PAUSE_S)
             raise IngestError(Code.IS_LIVE, "still live, or being processed", retry_at=later)
+    if _has_media(info):  # what keeps others out does not keep us out: cookies, or a format without DRM
+        return
     code = availability_code(info.get("availability"))
     if code is not None:
         raise IngestError(code, f"availability: {info['availability']}")
     if info.get("_has_drm"):
         raise IngestError(Code.DRM_PROTECTED, "DRM protected")
+
+
+def _has_media(info: dict[str, Any]) -> bool:
+    return bool(info.get("formats") or info.get("url"))
 
 
 def metadata_of(info: dict[str, Any]) -> Metadata:

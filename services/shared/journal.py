@@ -65,6 +65,11 @@ class Journal:
         temporary.write_text(json.dumps(sorted(self._jobs)))
         temporary.replace(self._note)
 
+    def abandon(self) -> None:
+        """Remove the note: the process is about to end for a reason that is no job's fault."""
+        with self._lock:
+            self._note.unlink(missing_ok=True)
+
     def crashes(self, job: str) -> int:
         """Return how often a job has ended its worker."""
         try:

@@ -278,6 +278,11 @@ class NatsBus:
         floor = self._run(self._stream.consumer_info(stream, consumer)).ack_floor
         return int(floor.stream_seq) if floor else 0
 
+    def fill(self, stream: str) -> float:
+        """Return the share of its space that a stream uses."""
+        info = self._run(self._stream.stream_info(stream))
+        return info.state.bytes / info.config.max_bytes if info.config.max_bytes else 0.0
+
     def after(self, stream: str, subject: str, sequence: int) -> tuple[int, bytes] | None:
         """Return (sequence, data) of the first message after a sequence that a stream holds, or None."""
         try:

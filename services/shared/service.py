@@ -23,6 +23,7 @@ from services.shared.nats_bus import BusOptions, NatsBus
 from services.shared.quarantine import Quarantine
 from services.shared.retry import Pauses
 from services.shared.settings import Settings, load
+from services.shared.volume import translate_os_errors
 from services.shared.waker import Waker
 from services.shared.watchdog import Watchdog
 from services.shared.worker import StageWork, Worker
@@ -104,14 +105,23 @@ def main(name: str, kind: type[S], build: Callable[[S, NatsBus], Room]) -> NoRet
 
 
 def _serve(name: str, settings: S, build: Callable[[S, NatsBus], Room]) -> None:
-    threading.excepthook = _end_with_thread
+    journal = _journal(name, settings)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
 
     def lost(reason: str) -> None:
         log.error("bus_lost", error=reason)
+        journal.abandon()
         _leave(EXIT_BUS_LOST)
+
+    def thread_failed(failed: threading.ExceptHookArgs) -> None:
+        """End the process: half a service is worse than a restarted one, and the fault is ours, not a job's."""
+        log.error("thread_failed", thread=failed.thread and failed.thread.name, exc_info=failed.exc_value)
+        journal.abandon()
+        _leave(EXIT_BROKEN)
+
+    threading.excepthook = thread_failed
 
     ready: list[str] = ["starting"]
     bus = connect(settings, f"{name}.{settings.worker_name}", lost)
@@ -120,7 +130,7 @@ def _serve(name: str, settings: S, build: Callable[[S, NatsBus], Room]) -> None:
     bus.provision(bus_topology(settings))
     began = time.monotonic()
     room = build(settings, bus)
-    workers = _workers(name, settings, room, bus)
+    workers = _workers(settings, room, bus, journal)
     wakers = [Waker(work.stage, bus) for work in room.stages]
     runners: list[Runner] = [*workers, *wakers]
     for runner in runners:
@@ -143,21 +153,18 @@ def _serve(name: str, settings: S, build: Callable[[S, NatsBus], Room]) -> None:
     log.info("stopped")
 
 
-def _workers(name: str, settings: Settings, room: Room, bus: NatsBus) -> list[Worker[Any]]:
-    watchdog, quarantine = Watchdog(), Quarantine()
+def _journal(name: str, settings: Settings) -> Journal:
     folder = settings.volume / "workers"
-    folder.mkdir(parents=True, exist_ok=True)
-    journal = Journal(folder, f"{name}-{settings.worker_name}")
+    with translate_os_errors("volume"):
+        folder.mkdir(parents=True, exist_ok=True)
+        return Journal(folder, f"{name}-{settings.worker_name}")
+
+
+def _workers(settings: Settings, room: Room, bus: NatsBus, journal: Journal) -> list[Worker[Any]]:
+    watchdog, quarantine = Watchdog(), Quarantine()
     pauses = Pauses(settings.retry_first_s, settings.retry_longest_s, settings.postponed_s)
     options = WorkerOptions(settings.worker_name, settings.grace_s, pauses)
     return [Worker(work, bus, journal, options, watchdog=watchdog, quarantine=quarantine) for work in room.stages]
-
-
-def _end_with_thread(failed: threading.ExceptHookArgs) -> None:
-    """End the process when one of its threads ends by a fault of ours: half a service is worse than a restarted one."""
-    name = failed.thread.name if failed.thread else "?"
-    log.error("thread_failed", thread=name, exc_info=failed.exc_value)
-    _leave(EXIT_BROKEN)
 
 
 def _leave(status: int) -> NoReturn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -32,19 +33,18 @@ from services.shared.watchdog import Watchdog
 from services.shared.worker import Report, StageWork, Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from services.shared.nats_bus import NatsBus
 
-Handle = "Callable[[VideoRequested, Report], Done]"
-Wait = "Callable[[Callable[[], bool]], None]"
+Wait = Callable[[Callable[[], bool]], None]
 PAUSES = Pauses(first_s=0.2, longest_s=1.0, postponed_s=0.2, deferred_s=0.5)
 
 
 def requested(video_id: str = "abcdefghijk", **fields: object) -> VideoRequested:
     source = Source(kind=SourceKind.MEDIA, url="http://example.org/a.mp3")
-    return VideoRequested(video_id=video_id, source=source, **fields)  # type: ignore[arg-type]
+    return VideoRequested(video_id=video_id, source=source, **fields)
 
 
 def accessible(message: VideoRequested) -> VideoAccessible:
