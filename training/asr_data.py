@@ -114,6 +114,6 @@ def _soil(samples: FloatArray, rng: random.Random) -> FloatArray:
         tilt = rng.uniform(-0.6, 0.6)
         samples = np.append(samples[:1], samples[1:] - np.float32(tilt) * samples[:-1])
     if rng.random() < 0.7:
-        level = 10 ** rng.uniform(-4.5, -2.0)
+        level = 10 ** rng.uniform(-4.5, -2.7)  # louder would drown what is said quietly
         samples = samples + noise.standard_normal(len(samples), dtype=np.float32) * np.float32(level)
     return np.asarray(samples * np.float32(10 ** rng.uniform(-0.6, 0.1)), dtype=np.float32).clip(-1, 1)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 UTTERANCES = 16_000
 WARM_UP_STEPS = 300
 PEAK_RATE = 1e-3
+MUON_SHARE = 1.2  # its rate, as a share of the other one
 AVERAGING = 0.9995
 SAVE_EVERY = 250
 WITH_TIMES = 0.6
@@ -44,7 +45,7 @@ class Phase:
     steps: int
 
 
-PHASES = (Phase(8.0, 24, 3000), Phase(30.0, 8, 9000))
+PHASES = (Phase(8.0, 24, 3000), Phase(30.0, 8, 8700))
 TOTAL_STEPS = sum(phase.steps for phase in PHASES)
 
 
@@ -134,6 +135,15 @@ def rate_at(step: int) -> float:
     return PEAK_RATE * warm * 0.5 * (1 + math.cos(math.pi * step / TOTAL_STEPS))
 
 
+def make_optimizers(learner: Learner) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+    """Return Muon for the matrices inside the layers (a third more progress a step) and AdamW for all else."""
+    named = dict(learner.named_parameters())
+    inside = [name for name, value in named.items() if value.ndim == 2 and ".layers." in name]
+    matrices = [named.pop(name) for name in inside]
+    muon = torch.optim.Muon(matrices, lr=PEAK_RATE, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
+    return muon, torch.optim.AdamW(named.values(), lr=PEAK_RATE, weight_decay=0.01, betas=(0.9, 0.98))
+
+
 def load_tokenizer(folder: Path) -> Tokenizer:
     """Return the tokenizer of a training folder, made on first use."""
     path = folder / "tokenizer.json"
@@ -144,47 +154,69 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     return Tokenizer.from_file(str(path))
 
 
+class Run:
+    """A training run: the network, its optimizers, the running average of its weights, and the step it is at."""
+
+    def __init__(self, learner: Learner, checkpoint: Path) -> None:
+        self.learner = learner
+        self.optimizers = make_optimizers(learner)
+        self.average = {name: value.detach().clone() for name, value in learner.state_dict().items()}
+        self.step = 0
+        self._checkpoint = checkpoint
+        if checkpoint.exists():
+            state = torch.load(checkpoint, weights_only=True)
+            learner.load_state_dict(state["model"])
+            for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(kept)
+            self.average, self.step = state["average"], state["step"]
+            print(f"resuming at step {self.step}", flush=True)
+
+    def advance(self, batch: Batch) -> dict[str, float]:
+        """Take one step on `batch`; returns the parts of its loss."""
+        for optimizer, share in zip(self.optimizers, (MUON_SHARE, 1.0), strict=True):
+            for group in optimizer.param_groups:
+                group["lr"] = rate_at(self.step) * share
+        ctc_weight = 0.7 - 0.3 * min(1.0, self.step / (TOTAL_STEPS / 2))
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss, parts = self.learner.loss(batch, ctc_weight, guide_weight=0.1)
+        self.learner.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.learner.parameters(), 1.0)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        self.step += 1
+        self._follow(min(AVERAGING, self.step / (self.step + 50)))
+        return parts
+
+    def save(self) -> None:
+        """Write the checkpoint; an older one is replaced in one go."""
+        kept = [optimizer.state_dict() for optimizer in self.optimizers]
+        state = {"model": self.learner.state_dict(), "optimizers": kept, "average": self.average, "step": self.step}
+        torch.save(state, self._checkpoint.with_suffix(".tmp"))
+        self._checkpoint.with_suffix(".tmp").replace(self._checkpoint)
+
+    def _follow(self, keep: float) -> None:
+        for name, value in self.learner.state_dict().items():
+            kept = self.average[name]
+            kept.lerp_(value, 1 - keep) if value.is_floating_point() else kept.copy_(value)
+
+
 def train(folder: Path, steps: int) -> None:
     """Train to `steps` in `folder`, from its last checkpoint if there is one."""
     if not (folder / "pool" / "utterances.json").exists():
         print(f"speaking {UTTERANCES} sentences", flush=True)
         make_pool(folder / "pool", UTTERANCES)
-    learner = Learner(load_tokenizer(folder))
-    optimizer = torch.optim.AdamW(learner.parameters(), lr=PEAK_RATE, weight_decay=0.01, betas=(0.9, 0.98))
-    average = {name: value.detach().clone() for name, value in learner.state_dict().items()}
-    step, checkpoint = 0, folder / "checkpoint.pt"
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        learner.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        average, step = state["average"], state["step"]
-        print(f"resuming at step {step}", flush=True)
-    source = ahead(batches(Pool(folder / "pool"), learner, step))
+    run = Run(Learner(load_tokenizer(folder)), folder / "checkpoint.pt")
+    source = ahead(batches(Pool(folder / "pool"), run.learner, run.step))
     began = time.monotonic()
-    while step < steps:
-        for group in optimizer.param_groups:
-            group["lr"] = rate_at(step)
-        ctc_weight = 0.7 - 0.45 * min(1.0, step / (TOTAL_STEPS / 2))
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            loss, parts = learner.loss(next(source), ctc_weight, guide_weight=0.1)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
-        optimizer.step()
-        step += 1
-        keep = min(AVERAGING, step / (step + 50))
-        for name, value in learner.state_dict().items():
-            average[name].lerp_(value, 1 - keep) if value.is_floating_point() else average[name].copy_(value)
-        if step % 25 == 0:
+    while run.step < steps:
+        parts = run.advance(next(source))
+        if run.step % 25 == 0:
             pace = (time.monotonic() - began) / 25
-            print(step, f"{pace:.2f} s/step", {name: round(value, 3) for name, value in parts.items()}, flush=True)
+            print(run.step, f"{pace:.2f} s/step", {name: round(part, 3) for name, part in parts.items()}, flush=True)
             began = time.monotonic()
-        if step % SAVE_EVERY == 0 or step == steps:
-            torch.save(
-                {"model": learner.state_dict(), "optimizer": optimizer.state_dict(), "average": average, "step": step},
-                checkpoint.with_suffix(".tmp"),
-            )
-            checkpoint.with_suffix(".tmp").replace(checkpoint)
+        if run.step % SAVE_EVERY == 0 or run.step == steps:
+            run.save()
 
 
 def main() -> None:

@@ -57,7 +57,7 @@ def place(answer: Recognised, chunk: SpeechChunk, floor_s: float, duration_s: fl
         start, end = into_speech(start, end, chunk.speech)
         right_start = min(max(start, floor_s), duration_s)
         right_end = min(max(end, right_start), duration_s)
-        fixed += (right_start, right_end) != (start, end)
+        fixed += heard.end_s < heard.start_s or (right_start, right_end) != (start, end)
         floor_s = right_end
         text = heard.text.strip()
         words.append(

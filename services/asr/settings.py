@@ -22,7 +22,7 @@ class AsrSettings(Settings):
     asr_compute_type: str = "auto"
     """Number format: float16, int8_float16, int8 ... or auto (float16 on CUDA, int8 on a CPU)."""
     asr_batch: Positive | None = None
-    """Chunks of speech (up to 30 s each) in one batch, halved when memory runs out; without it 16 on CUDA, 4 on a CPU."""
+    """Chunks of speech (up to 30 s each) in a batch, halved when memory runs out; without it 16 on CUDA, 4 on a CPU."""
     asr_batch_wait_s: Annotated[float, Field(ge=0)] = 0.05
     """How long an unfull batch waits for chunks of other videos."""
     asr_beam: Positive = 5

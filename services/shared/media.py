@@ -6,6 +6,7 @@ and unpack minutes from bytes; so decoded seconds are compared with what the con
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 SAMPLE_RATE = 16_000
 FORMATS = "aac,aiff,amr,asf,flac,matroska,webm,mov,mp4,m4a,mp3,mpegts,ogg,wav,w64"
+GUESSED_LENGTH = ("aac", "amr")  # of these FFmpeg guesses the length from the first bit rate
 LARGEST_HOLE_S = 0.05  # a jump of the decoder's clock smaller than this is rounding
 MISSING_SHARE = 0.02
 MISSING_S = 2.0
@@ -49,7 +51,7 @@ class DecodeLimits:
 
 @dataclass(frozen=True)
 class Decoded:
-    """What decoding a file has shown. `container_s` is None where the file does not say its length."""
+    """What decoding a track has shown. `container_s` is None where the file does not say its length."""
 
     duration_s: float
     container_s: float | None
@@ -78,12 +80,11 @@ def decode(path: Path, limits: DecodeLimits, take: Callable[[FloatArray], object
                 raise IngestError(Code.NO_AUDIO_STREAM, "the file has no audio track")
             stream = container.streams.audio[0]
             _check_stream(stream, limits)
-            container_s = container.duration / av.time_base if container.duration and container.duration > 0 else None
             reader = _Reader(stream, limits, size, take)
             reader.read(container)
             found = Decoded(
                 duration_s=reader.samples / SAMPLE_RATE,
-                container_s=container_s,
+                container_s=_announced_s(container, stream, file),
                 missing_s=reader.missing_s,
                 sample_rate=stream.codec_context.sample_rate,
                 channels=stream.codec_context.channels,
@@ -210,6 +211,28 @@ def _check_stream(stream: AudioStream, limits: DecodeLimits) -> None:
         raise IngestError(Code.AUDIO_SUSPICIOUS, f"sample rate {rate} Hz")
     if not 1 <= channels <= limits.max_channels:
         raise IngestError(Code.AUDIO_SUSPICIOUS, f"{channels} channels")
+
+
+def _announced_s(container: InputContainer, stream: AudioStream, file: BinaryIO) -> float | None:
+    """Return the length that the file gives the track, or else itself: pictures and other tracks may go on longer."""
+    if container.format.name in GUESSED_LENGTH or (container.format.name == "mp3" and not _mp3_says_length(file)):
+        return None
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    clock = re.fullmatch(r"(\d+):(\d\d):(\d\d\.?\d*)", stream.metadata.get("DURATION", ""))  # as Matroska says it
+    if clock:
+        hours, minutes, seconds = map(float, clock.groups())
+        return hours * 3600 + minutes * 60 + seconds
+    return container.duration / av.time_base if container.duration and container.duration > 0 else None
+
+
+def _mp3_says_length(file: BinaryIO) -> bool:
+    file.seek(0)
+    head = file.read(10)
+    tag_bytes = 10 + sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=False))
+    file.seek(tag_bytes if head.startswith(b"ID3") else 0)
+    frame = file.read(512)
+    return any(name in frame for name in (b"Xing", b"Info", b"VBRI"))
 
 
 def _check_complete(found: Decoded, errors: int) -> None:
