@@ -138,7 +138,12 @@ def is_doubtful(answer: Recognised, *, logprob: float, compression: float, no_sp
 
 
 def better(first: Recognised, second: Recognised) -> Recognised:
-    """Return the more probable of two readings of the same chunk; a repetitive one loses against one that is not."""
+    """Return the more probable of two readings of the same chunk.
+
+    A repetitive reading loses against one that is not, and one without words against any.
+    """
+    if not second.words:
+        return first
     if (first.compression_ratio >= REPETITIVE) != (second.compression_ratio >= REPETITIVE):
         return second if first.compression_ratio >= REPETITIVE else first
-    return second if second.words and second.avg_logprob > first.avg_logprob else first
+    return second if second.avg_logprob > first.avg_logprob else first

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from services.shared.errors import RULES, Code
 
@@ -41,7 +42,7 @@ def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) 
     for number, column in enumerate(columns):
         made.add_column(column, overflow="fold", no_wrap=number == 0)
     for row in rows:
-        made.add_row(*("" if cell is None else str(cell) for cell in row))
+        made.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from calendar import timegm
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -96,9 +97,9 @@ def duration_s(text: str) -> float | None:
         numbers = [float(part) for part in parts]
     except ValueError:
         return None
-    if len(numbers) > len(("hours", "minutes", "seconds")) or any(number < 0 for number in numbers):
+    if len(numbers) > len(("hours", "minutes", "seconds")) or not all(number >= 0 for number in numbers):
         return None
     total = 0.0
     for number in numbers:
         total = total * 60 + number
-    return total or None
+    return total if 0 < total < math.inf else None

@@ -11,9 +11,12 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urldefrag, urljoin, urlsplit
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import SplitResult, parse_qs, urldefrag, urljoin, urlsplit
+
+from pydantic import ValidationError
 
 from services.downloader import ytdlp
 from services.downloader.feeds import FeedItem, read_feed
@@ -22,10 +25,12 @@ from services.downloader.ytdlp import Entry, SiteOptions
 from services.shared import child
 from services.shared.child import ChildLimits
 from services.shared.errors import Code, IngestError
+from services.shared.logs import get_logger
 from services.shared.messages import VIDEO_ID_PATTERN, Metadata, Source, SourceKind
+from services.shared.text import clean, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from services.downloader.settings import DownloaderSettings
 
@@ -36,6 +41,8 @@ MEDIA_SUFFIXES = frozenset(
 LISTING_DEADLINE_S = 300.0
 PAGE = 200
 CHANNEL_ID = re.compile(r"^UC[A-Za-z0-9_-]{22}$")
+log = get_logger(__name__)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -60,20 +67,54 @@ def site_options(settings: DownloaderSettings) -> SiteOptions:
 
 def recordings(text: str, settings: DownloaderSettings) -> Iterator[Recording]:
     """Yield the recordings of a source, a channel page by page; raise IngestError for what is no source."""
-    path = Path(text).expanduser()
-    if path.exists():
+    path = _existing(text)
+    if path is not None:
         yield from _files(path)
         return
     if re.fullmatch(VIDEO_ID_PATTERN, text):
         yield youtube_video(text)
         return
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise IngestError(Code.BAD_URL, f"{text!r} is no address, no YouTube id, and there is no such file")
+    parts = _web_address(text)
+    if parts is None:
+        raise IngestError(Code.BAD_URL, f"{shorten(text)!r} is no address, no YouTube id, and there is no such file")
     if parts.hostname in YOUTUBE_HOSTS:
         yield from _youtube(text, settings)
     else:
         yield from _address(text, settings)
+
+
+def _existing(text: str) -> Path | None:
+    try:
+        path = Path(text).expanduser()
+        return path if path.exists() else None
+    except (OSError, RuntimeError):  # longer than a name may be, the home of nobody
+        return None
+
+
+def _web_address(text: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # brackets around what is no IPv6 address
+        return None
+    return parts if parts.scheme in ("http", "https") and parts.hostname else None
+
+
+def _source(kind: SourceKind, url: str) -> Source:
+    try:
+        return Source(kind=kind, url=url)
+    except ValidationError as error:  # too long, or not Unicode
+        raise IngestError(Code.BAD_URL, f"{shorten(url, 100)!r}: {error.errors()[0]['msg']}") from error
+
+
+def _each(make: Callable[[T], Recording], things: Iterable[T]) -> Iterator[Recording]:
+    """Yield the recording of each thing; one that cannot be had is told, and does not hide its neighbours."""
+    for thing in things:
+        try:
+            recording = make(thing)
+        except IngestError as error:
+            log.warning("left_out", code=error.code, error=error.message)
+        else:
+            yield recording
 
 
 # -- YouTube ----------------------------------------------------------------------------------------------------------
@@ -143,19 +184,23 @@ def _address(url: str, settings: DownloaderSettings) -> Iterator[Recording]:
     if items is None:
         yield media_at(url)
         return
-    for item in items:
-        yield _episode(item, url)
+    yield from _each(partial(_episode, url), items)
 
 
 def media_at(url: str) -> Recording:
     """Return the recording at an address."""
-    return Recording(derived_id("media", url), Source(kind=SourceKind.MEDIA, url=url), Metadata())
+    source = _source(SourceKind.MEDIA, url)
+    return Recording(derived_id("media", url), source, Metadata())
 
 
-def _episode(item: FeedItem, feed_url: str) -> Recording:
-    url = urljoin(feed_url, item.media_url)
+def _episode(feed_url: str, item: FeedItem) -> Recording:
+    try:
+        url = urljoin(feed_url, item.media_url)
+    except ValueError as error:
+        raise IngestError(Code.BAD_URL, f"{shorten(item.media_url, 100)!r}: {error}") from error
+    source = _source(SourceKind.MEDIA, url)
     key = f"{urlsplit(feed_url).hostname}|{item.guid}" if item.guid else url
-    return Recording(derived_id("feed", key), Source(kind=SourceKind.MEDIA, url=url), item.metadata)
+    return Recording(derived_id("feed", key), source, item.metadata)
 
 
 def _files(path: Path) -> Iterator[Recording]:
@@ -165,16 +210,19 @@ def _files(path: Path) -> Iterator[Recording]:
     found = sorted(file for file in path.rglob("*") if file.suffix.lower() in MEDIA_SUFFIXES and file.is_file())
     if not found:
         raise IngestError(Code.NO_MEDIA_FOUND, f"no media files in {path} ({', '.join(sorted(MEDIA_SUFFIXES))})")
-    for file in found:
-        yield _file(file)
+    yield from _each(_file, found)
 
 
 def _file(path: Path) -> Recording:
-    with path.open("rb") as file:
-        content = hashlib.file_digest(file, "sha256").hexdigest()
-    published = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    metadata = Metadata(title=path.stem, published_at=published)
-    return Recording(derived_id("file", content), Source(kind=SourceKind.FILE, url=str(path.resolve())), metadata)
+    source = _source(SourceKind.FILE, str(path.resolve()))
+    try:
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        published = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except OSError as error:
+        raise IngestError(Code.BAD_URL, f"{path.name} cannot be read: {error.strerror}") from error
+    metadata = Metadata(title=clean(path.stem), published_at=published)
+    return Recording(derived_id("file", content), source, metadata)
 
 
 def derived_id(kind: str, key: str) -> str:

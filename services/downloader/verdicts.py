@@ -17,7 +17,7 @@ from services.shared.text import shorten
 _SENTENCES: Final[tuple[tuple[str, Code], ...]] = (
     # the site limits us: nobody's video is at fault
     (r"confirm you.?.?re not a bot", Code.SOURCE_RATE_LIMITED),
-    (r"captcha", Code.SOURCE_RATE_LIMITED),
+    (r"captcha challenge", Code.SOURCE_RATE_LIMITED),
     (r"IP is likely being blocked", Code.SOURCE_RATE_LIMITED),
     (r"content isn.?.?t available, try again later", Code.SOURCE_RATE_LIMITED),
     (r"rate-limited by", Code.SOURCE_RATE_LIMITED),
@@ -25,12 +25,13 @@ _SENTENCES: Final[tuple[tuple[str, Code], ...]] = (
     # our own machine
     (r"No supported JavaScript runtime|n challenge solving failed", Code.ENV_JS_RUNTIME),
     (r"No space left on device|Disk quota exceeded", Code.ENV_DISK_FULL),
+    (r"Read-only file system|Input/output error|Stale file handle", Code.ENV_VOLUME),
     # not open to us
     (r"Join this channel|members.only|available to this channel's members", Code.MEMBERS_ONLY),
     (r"Private video|video is private", Code.VIDEO_PRIVATE),
     (r"confirm your age|age.restricted|inappropriate for some users", Code.AGE_RESTRICTED),
     (
-        r"not made this video available in your country|not available (in|from) your (country|location)",
+        r"(not made this video available|blocked it) in your country|not available (in|from) your (country|location)",
         Code.GEO_BLOCKED,
     ),
     (r"geo.?restrict", Code.GEO_BLOCKED),
@@ -41,7 +42,8 @@ _SENTENCES: Final[tuple[tuple[str, Code], ...]] = (
     # a piece of a stream: yt-dlp asks again for those alone
     (r"HTTP Error (404|410).*Giving up after", Code.FRAGMENT_MISSING),
     # no such thing
-    (r"Video unavailable|no longer available|removed by the uploader|account.*terminated", Code.VIDEO_GONE),
+    (r"Video unavailable|no longer available|removed (by the uploader|for violating)", Code.VIDEO_GONE),
+    (r"account.*terminated", Code.VIDEO_GONE),
     (r"HTTP Error (404|410)", Code.VIDEO_GONE),
     (r"is not a valid URL|Invalid URL|Failed to parse:|unknown url type|no host given", Code.BAD_URL),
     (
@@ -70,6 +72,7 @@ _AVAILABILITY: Final = {
     "subscriber_only": Code.MEMBERS_ONLY,
     "needs_auth": Code.AGE_RESTRICTED,
 }
+_SPEAKER: Final = re.compile(r"^(ERROR: |WARNING: )?\[[\w:.+-]+\] ((?!').*?: )?", re.MULTILINE)
 _PREFIX: Final = re.compile(r"^(\x1b\[[0-9;]*m)?ERROR:?(\x1b\[[0-9;]*m)? ?", re.IGNORECASE)
 
 
@@ -84,7 +87,9 @@ class Refusal:
 
 def code_of(refusal: Refusal) -> Code:
     """Return the code of a refusal; SOURCE_UNKNOWN where the table knows nothing."""
-    text = refusal.text if refusal.status is None else f"HTTP Error {refusal.status}: {refusal.text}"
+    text = _SPEAKER.sub("", refusal.text)  # the name of a page (`[generic] captcha: ...`) is nobody's answer
+    if refusal.status is not None:
+        text = f"HTTP Error {refusal.status}: {text}"
     return next((code for pattern, code in _TABLE if pattern.search(text)), Code.SOURCE_UNKNOWN)
 
 

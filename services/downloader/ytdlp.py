@@ -125,7 +125,7 @@ def inspect_with(site: yt_dlp.YoutubeDL, url: str, options: SiteOptions, now: da
     info = _extract(site, url, options, download=False)
     _refuse_unavailable(info, now)
     if not _has_media(info):
-        words = " ".join(site.params["logger"].warnings) or "no media found"
+        words = "\n".join(site.params["logger"].warnings) or "no media found"
         raise verdict(Refusal(words), now, options.site_pause_s)
     return metadata_of(info)
 
@@ -145,7 +145,7 @@ def fetch(report: Reporter, source: Source, folder: str, options: SiteOptions) -
     names = {"outtmpl": "%(id).80B.%(ext)s", "paths": {"home": folder}, "restrictfilenames": True}
     with session(source.kind, options, progress_hooks=[hook], match_filter=admit, **names) as site:
         info = _extract(site, source.url, options, download=True)
-        words = " ".join(site.params["logger"].warnings)
+        words = "\n".join(site.params["logger"].warnings)
     files = [path for path in Path(folder).iterdir() if path.suffix not in (".part", ".ytdl")]
     if len(files) != 1 or not files[0].is_file():
         raise verdict(Refusal(words or "the download left no file"), datetime.now(UTC), options.site_pause_s)
@@ -211,7 +211,7 @@ def _translate(error: Exception, options: SiteOptions, notes: list[str]) -> Inge
     words = str(error) if str(inner) in str(error) else f"{error} {inner}"
     refusal = Refusal(words, status, retry_after)
     if code_of(refusal) is Code.SOURCE_UNKNOWN:  # then a warning before it may say why
-        refusal = replace(refusal, text=" ".join([words, *(note for note in notes if words not in note)]))
+        refusal = replace(refusal, text="\n".join([words, *(note for note in notes if words not in note)]))
     return verdict(refusal, datetime.now(UTC), options.site_pause_s)
 
 

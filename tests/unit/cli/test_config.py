@@ -1,0 +1,67 @@
+"""`ingest config`: every setting with its origin, and variables that are none."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from services.cli import config
+from services.cli.settings import AllSettings
+from services.shared.settings import load
+
+
+def test_variables_that_look_like_settings_and_are_none_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INGEST_IO_WORKER", "3")
+    monkeypatch.setenv("INGEST_ASR_BATCHES", "3")
+    monkeypatch.setenv("OTHER_IO_WORKER", "3")
+    assert config.unknown(AllSettings) == ["INGEST_ASR_BATCHES", "INGEST_IO_WORKER"]
+
+
+def test_settings_and_their_folder_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("INGEST_IO_WORKERS", "INGEST_ASR_BATCH", "INGEST_DATABASE_URL", "INGEST_NATS_URL"):
+        monkeypatch.setenv(name, "3")
+    monkeypatch.setenv("INGEST_SECRETS_DIR", "/run/secrets")
+    assert config.unknown(AllSettings) == []
+
+
+def test_every_setting_is_shown_with_its_origin_and_no_secret(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("INGEST_IO_WORKERS", "3")
+    monkeypatch.setenv("INGEST_DATABASE_PASSWORD", "hunter2")
+    config.show(load(AllSettings), as_json=True)
+    text = capsys.readouterr().out
+    rows = {row["variable"]: row for row in json.loads(text)}
+    assert len(rows) == len(AllSettings.model_fields)
+    assert (rows["INGEST_IO_WORKERS"]["value"], rows["INGEST_IO_WORKERS"]["origin"]) == (3, "environment")
+    assert (rows["INGEST_EMBEDDING_MODEL"]["value"], rows["INGEST_EMBEDDING_MODEL"]["origin"]) == (
+        "all-MiniLM-L6-v2",
+        "default",
+    )
+    assert rows["INGEST_DATABASE_PASSWORD"]["value"] == "***"
+    assert rows["INGEST_DATABASE_URL"]["value"] is None
+    assert "hunter2" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        pytest.param("INGEST_IO_WORKER", "did you mean INGEST_IO_WORKERS?", id="a slip"),
+        pytest.param("INGEST_XYZZY", "INGEST_XYZZY is no setting", id="anything"),
+    ],
+)
+def test_a_variable_that_is_no_setting_is_pointed_at(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, says: str
+) -> None:
+    monkeypatch.setenv(name, "3")
+    config.show(load(AllSettings), as_json=False)
+    captured = capsys.readouterr()
+    assert says in captured.err
+    assert name not in captured.out.split()
+
+
+def test_the_command_line_needs_embedded_servers_unless_both_are_named() -> None:
+    assert load(AllSettings).is_local
+    assert load(AllSettings, nats_url="nats://x:4222").is_local
+    assert not load(AllSettings, nats_url="nats://x:4222", database_url="postgresql://x/y").is_local

@@ -1,0 +1,176 @@
+"""What a user types becomes a list of recordings, each with an identity of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.downloader.settings import DownloaderSettings
+from services.downloader.sources import derived_id, media_at, recordings, uploads_playlist, video_id_of, youtube_video
+from services.shared.errors import Code, IngestError
+from services.shared.messages import VIDEO_ID_PATTERN, SourceKind
+from services.shared.settings import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from services.downloader.sources import Recording
+
+ID = "dQw4w9WgXcQ"
+
+
+def found(text: str | Path) -> list[Recording]:
+    return list(recordings(str(text), load(DownloaderSettings)))
+
+
+def refused(text: str | Path) -> Code:
+    with pytest.raises(IngestError) as caught:
+        found(text)
+    return caught.value.code
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"https://www.youtube.com/watch?v={ID}",
+        f"http://youtube.com/watch?v={ID}",
+        f"https://m.youtube.com/watch?v={ID}&t=42s",
+        f"https://music.youtube.com/watch?v={ID}&si=x",
+        f"https://www.youtube.com/watch?list=PL123&index=2&v={ID}",
+        f"https://youtu.be/{ID}",
+        f"https://youtu.be/{ID}?t=42",
+        f"https://youtu.be/{ID}/",
+        f"https://www.youtube.com/shorts/{ID}",
+        f"https://www.youtube.com/live/{ID}?feature=share",
+        f"https://www.youtube.com/embed/{ID}",
+        f"https://www.youtube.com/v/{ID}",
+        f"HTTPS://WWW.YOUTUBE.COM/watch?v={ID}",
+    ],
+)
+def test_an_address_of_a_video_names_it(url: str) -> None:
+    assert video_id_of(url) == ID
+    assert found(url) == [youtube_video(ID)]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://www.youtube.com/@somebody",
+        "https://www.youtube.com/@somebody/videos",
+        "https://www.youtube.com/channel/UCuAXFkgsw1L7xaCfnd5JJOw",
+        "https://www.youtube.com/playlist?list=PL123",
+        "https://www.youtube.com/watch?list=PL123",
+        "https://www.youtube.com/watch?v=short",
+        "https://www.youtube.com/shorts/",
+        "https://youtu.be/",
+        "https://youtu.be/../../etc/x",
+        "https://www.youtube.com/",
+    ],
+)
+def test_another_address_names_no_video(url: str) -> None:
+    assert video_id_of(url) is None
+
+
+def test_an_id_alone_is_a_video() -> None:
+    (recording,) = found(ID)
+    assert (recording.video_id, recording.source.kind) == (ID, SourceKind.YOUTUBE)
+    assert recording.source.url == f"https://www.youtube.com/watch?v={ID}"
+
+
+def test_the_uploads_of_a_channel_are_a_playlist() -> None:
+    url = uploads_playlist("UCuAXFkgsw1L7xaCfnd5JJOw")
+    assert url == "https://www.youtube.com/playlist?list=UUuAXFkgsw1L7xaCfnd5JJOw"
+
+
+@pytest.mark.parametrize("channel_id", ["", "UC", "somebody", "XXuAXFkgsw1L7xaCfnd5JJOw", "UCuAXFkgsw1L7xaCfnd5JJO/"])
+def test_what_is_no_channel_has_no_uploads(channel_id: str) -> None:
+    with pytest.raises(IngestError) as caught:
+        uploads_playlist(channel_id)
+    assert caught.value.code is Code.BAD_URL
+
+
+@given(kind=st.sampled_from(["media", "feed", "file"]), key=st.text())
+def test_a_derived_id_looks_like_any_other_and_is_always_the_same(kind: str, key: str) -> None:
+    assert re.fullmatch(VIDEO_ID_PATTERN, derived_id(kind, key))
+    assert derived_id(kind, key) == derived_id(kind, key)
+
+
+def test_a_derived_id_never_changes_between_releases() -> None:
+    assert derived_id("media", "https://example.org/a.mp3") == "VO8OU1F_FXy"
+
+
+def test_different_recordings_have_different_ids() -> None:
+    assert len({derived_id(kind, key) for kind in ("media", "feed", "file") for key in ("a", "b", "|a", "")}) == 12
+
+
+def test_a_media_address_is_a_recording_whatever_its_fragment() -> None:
+    (recording,) = found("https://example.org/talk.MP3?x=1#t=5")
+    assert recording == media_at("https://example.org/talk.MP3?x=1")
+    assert recording.source.kind is SourceKind.MEDIA
+
+
+def test_a_file_is_known_by_its_content(tmp_path: Path) -> None:
+    (tmp_path / "First talk.mp3").write_bytes(b"talk")
+    os.utime(tmp_path / "First talk.mp3", (0, 86400))
+    (recording,) = found(tmp_path / "First talk.mp3")
+    assert recording.metadata.title == "First talk"
+    assert recording.metadata.published_at == datetime(1970, 1, 2, tzinfo=UTC)
+    assert (recording.source.kind, recording.source.url) == (SourceKind.FILE, str(tmp_path / "First talk.mp3"))
+    renamed = (tmp_path / "First talk.mp3").rename(tmp_path / "other.bin")
+    assert found(renamed)[0].video_id == recording.video_id
+    renamed.write_bytes(b"another talk")
+    assert found(renamed)[0].video_id != recording.video_id
+
+
+def test_a_folder_gives_its_media_files_in_order(tmp_path: Path) -> None:
+    titles = "cadbfeg"
+    for name in (*(f"{title}.mp3" for title in titles), "A.WAV", "notes.txt", "deep/er/x.opus"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / "folder.mp3").mkdir()
+    (tmp_path / "broken.mp3").symlink_to(tmp_path / "nowhere")
+    assert [recording.metadata.title for recording in found(tmp_path)] == [
+        "A",
+        *sorted(titles[:4]),
+        "x",
+        *sorted(titles[4:]),
+    ]
+
+
+def test_a_folder_without_media_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    assert refused(tmp_path) is Code.NO_MEDIA_FOUND
+
+
+def test_a_file_name_that_is_no_unicode_does_not_hide_its_neighbours(tmp_path: Path) -> None:
+    (tmp_path / "fine.mp3").write_bytes(b"fine")
+    (tmp_path / os.fsdecode(b"Gr\xfc\xdfe.mp3")).write_bytes(b"Latin-1")
+    assert "fine" in [recording.metadata.title for recording in found(tmp_path)]
+    assert refused(tmp_path / os.fsdecode(b"Gr\xfc\xdfe.mp3")) is Code.BAD_URL
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("notaurl", id="a word"),
+        pytest.param("ftp://example.org/a.mp3", id="another scheme"),
+        pytest.param("file:///etc/passwd", id="a file as an address"),
+        pytest.param("https://", id="no host"),
+        pytest.param("https:///a.mp3", id="no host but a path"),
+        pytest.param("/no/such/file.mp3", id="no such file"),
+        pytest.param("a\0b", id="NUL"),
+        pytest.param("http://[::1", id="half an IPv6 address"),
+        pytest.param("https://[bad]/a.mp3", id="no IPv6 address"),
+        pytest.param("~nobodyhere/a.mp3", id="folder of nobody"),
+        pytest.param("x" * 300, id="longer than a file name may be"),
+        pytest.param(f"https://example.org/{'x' * 5000}.mp3", id="longer than an address may be"),
+    ],
+)
+def test_what_is_no_source_is_a_bad_url(text: str) -> None:
+    assert refused(text) is Code.BAD_URL
