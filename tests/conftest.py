@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import time
 from typing import TYPE_CHECKING
 
@@ -106,6 +107,21 @@ def database(database_url: str) -> Iterator[Database]:
 
 def _database(url: str) -> Database:
     return Database(SecretStr(url), password=None, size=8, timeout_s=20.0, name="test").open()
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[[str, str], str]:
+    """A function that finds a program; without it the test is skipped, but in CI, which installs everything, fails."""
+
+    def find(name: str, package: str) -> str:
+        path = shutil.which(name)
+        if path is None:
+            reason = f"needs {name}: apt-get install {package}"
+            assert not os.environ.get("CI"), reason
+            pytest.skip(reason)
+        return path
+
+    return find
 
 
 @pytest.fixture

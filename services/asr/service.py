@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from services.asr import gpu
 from services.asr.allocator import keep_freed_memory
 from services.asr.handler import Transcribe
 from services.asr.recognize import Recognised, Recognizer, RecognizerOptions, Request, device_of
@@ -33,6 +34,8 @@ def build(settings: AsrSettings, _bus: NatsBus) -> Room:
     transcriber = make_transcriber(settings)
     recognizer = transcriber.recognizer
     recognizer.self_test()
+    figures = transcriber.batcher.figures
+    gpu.export(settings.gpu_metrics, hostname=settings.node_name, busy_s=lambda: figures.busy_s)
 
     def deadline_s(message: AudioReady) -> float:
         return settings.asr_deadline_s + settings.asr_deadline_factor * message.audio.duration_s

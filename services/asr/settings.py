@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -47,6 +48,10 @@ class AsrSettings(Settings):
     """... plus this much for each second of the recording."""
     scratch_path: Path | None = None
     """Folder for decoded audio (230 MB for each hour). Without it, the folder `scratch` on the shared volume."""
+    gpu_metrics: Literal["off", "nvml", "simulated"] = "nvml"
+    """Metrics of the graphics card: nvml (where there is one), off (where dcgm-exporter shows them), or simulated."""
+    node_name: str = socket.gethostname()
+    """Name of the machine, for the label `hostname` of the graphics card's metrics; on a cluster, the node's."""
 
     @property
     def scratch(self) -> Path:
