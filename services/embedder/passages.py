@@ -1,12 +1,14 @@
 """Segments become passages: pieces of text of one speaker that are worth finding. Pure.
 
-Consecutive segments are merged until a passage is long enough, and cut at sentence ends with the times of the words.
-Nothing is dropped: what was said twice is there twice. No passage is longer than the embedding model reads.
+Consecutive segments are merged until a passage is long enough, and cut at sentence ends with the times of the words
+(where there are none, the words share the time of their segment evenly). Nothing that is said is dropped: what was said
+twice is there twice. No passage is longer than the embedding model reads.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from services.shared.transcript import Segment, Word
@@ -89,12 +91,21 @@ def _sentences(
     segments: Iterable[Segment], limits: PassageLimits, count_tokens: Callable[[str], int]
 ) -> Iterator[Sentence]:
     for segment in segments:
-        words = segment.words or (
-            Word(start_s=segment.start_s, end_s=segment.end_s, text=segment.text, probability=1.0),
-        )
-        for sentence in split_sentences(words):
+        words = [word for word in segment.words if word.text.strip()]
+        for sentence in split_sentences(words or _spread(segment)):
             for piece in _fitting(sentence, limits, count_tokens):
                 yield Sentence(piece[0].start_s, piece[-1].end_s, " ".join(word.text for word in piece), segment)
+
+
+def _spread(segment: Segment) -> list[Word]:
+    """Return the words of a segment without word times, each with an equal share of its time."""
+    texts = segment.text.split()
+    share_s = (segment.end_s - segment.start_s) / max(1, len(texts))
+    times_s = [*(segment.start_s + share_s * number for number in range(len(texts))), segment.end_s]
+    return [
+        Word(start_s=start_s, end_s=end_s, text=text, probability=1.0)
+        for text, (start_s, end_s) in zip(texts, pairwise(times_s), strict=True)
+    ]
 
 
 def split_sentences(words: Sequence[Word]) -> Iterator[Sequence[Word]]:

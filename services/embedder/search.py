@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urldefrag
 
 import numpy as np
 from pgvector import HalfVector
@@ -167,10 +168,9 @@ def _hit(row: tuple[Any, ...], best: int, sentence: str) -> Hit:
 
 
 def link(kind: str, url: str, start_s: float) -> str:
-    """Return an address that opens a recording at a second: `?t=` where the site knows it, else a media fragment."""
+    """Return an address that opens a recording at a second: `t=` where the site knows it, else a media fragment."""
     second = int(start_s)
     if kind == "youtube":
         return f"{url}&t={second}s"
-    if kind == "file":
-        return f"file://{url}#t={second}"
-    return f"{url}{'&' if '?' in url else '?'}t={second}"
+    address = f"file://{quote(url)}" if kind == "file" else urldefrag(url).url
+    return f"{address}#t={second}"

@@ -2,8 +2,9 @@
 
 Callers hand in items and wait for answers; the device thread takes up to `max_batch` items *from all of them*, of one
 group (what may not be mixed, as a language) and of similar length (what costs padding). A full batch goes at once; an
-unfull one when its oldest item has waited `max_wait_s`. A failing batch fails exactly its own callers. When the device
-runs out of memory the batch is halved and run again, and the limit grows back after a while of success.
+unfull one when its oldest item has waited `max_wait_s`, and then before any other. A failing batch fails exactly its
+own callers. When the device runs out of memory the batch is halved and run again, and the limit grows back after a
+while of success.
 """
 
 from __future__ import annotations
@@ -161,14 +162,14 @@ class Batcher(Generic[Item, Answer]):
         """Return the next batch, or None when closed and empty."""
         with self._changed:
             while self._waiting:
-                counts = Counter(entry.group for entry in self._waiting)
-                for group, count in counts.items():
-                    if count >= self._limit:
-                        return self._take(group)
                 oldest = self._waiting[0]
                 patience_s = oldest.since + self._limits.max_wait_s - time.monotonic()
                 if patience_s <= 0 or self._closed:
                     return self._take(oldest.group)
+                counts = Counter(entry.group for entry in self._waiting)
+                for group, count in counts.items():
+                    if count >= self._limit:
+                        return self._take(group)
                 self._changed.wait(patience_s)
             if not self._closed:
                 self._changed.wait()
@@ -232,7 +233,7 @@ def _own_copy(error: Exception) -> Exception:
     """Return an error for one caller: an exception that several threads raise collects the traces of all."""
     try:
         own = copy.copy(error)
-    except TypeError:
+    except Exception:  # noqa: BLE001 (a copy calls the constructor of a foreign class, with other arguments than its own)
         return error
     own.__cause__ = error
     return own

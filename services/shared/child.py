@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import resource
 import signal
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -120,9 +121,9 @@ def _end(child: ForkServerProcess) -> None:
 
 def _child(sender: Connection, work: Callable[..., T], args: tuple[Any, ...], limits: ChildLimits) -> None:
     os.setsid()
-    die_with_parent()
     try:
         _confine(limits)
+        threading.Thread(target=_end_with_parent, daemon=True).start()  # after it: a new namespace wants a lone thread
         sender.send(("done", work(lambda numbers: sender.send(("report", numbers)), *args)))
     except IngestError as error:
         sender.send(("error", error))
@@ -131,6 +132,14 @@ def _child(sender: Connection, work: Callable[..., T], args: tuple[Any, ...], li
         sender.send(("error", IngestError(Code.JOB_CRASHED, text)))
     except Exception as error:  # noqa: BLE001 (told to whoever waits for the answer)
         sender.send(("error", IngestError(Code.UNEXPECTED, f"{type(error).__name__}: {error}")))
+
+
+def _end_with_parent() -> None:
+    """End this group when the process that asked for it is gone; the kernel would watch only the fork server."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.killpg(os.getpid(), signal.SIGKILL)
 
 
 def die_with_parent(signal_number: int = signal.SIGKILL) -> None:

@@ -50,7 +50,9 @@ def _redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> Eve
 def configure(*, json_lines: bool, level: str = "INFO", **bound_fields: str) -> None:
     """Set up logging of this process; `bound_fields` (as stage) are on every line."""
     renderer: Any = (
-        structlog.processors.JSONRenderer() if json_lines else structlog.dev.ConsoleRenderer(pad_event_to=24)
+        structlog.processors.JSONRenderer()
+        if json_lines
+        else structlog.dev.ConsoleRenderer(pad_event_to=24, exception_formatter=structlog.dev.plain_traceback)
     )
     structlog.configure(
         processors=[
@@ -58,7 +60,7 @@ def configure(*, json_lines: bool, level: str = "INFO", **bound_fields: str) -> 
             _always(bound_fields),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso" if json_lines else "%H:%M:%S", utc=json_lines),
-            structlog.processors.format_exc_info if json_lines else _keep,
+            structlog.processors.format_exc_info,  # a text before the redaction, and without the values of variables
             _redact_event,
             renderer,
         ],
@@ -75,10 +77,6 @@ def _always(fields: dict[str, str]) -> Processor:
         return {**fields, **event}
 
     return add
-
-
-def _keep(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    return event
 
 
 def get_logger(name: str) -> FilteringBoundLogger:

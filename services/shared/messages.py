@@ -14,6 +14,7 @@ BAD_MESSAGE (not JSON), BAD_VERSION, BAD_VIDEO_ID or BAD_FIELD, and goes to the 
 from __future__ import annotations
 
 import json
+import math
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
@@ -26,11 +27,20 @@ from services.shared.text import clean
 SCHEMA_VERSION = 1
 MAX_MESSAGE_BYTES = 1_000_000
 VIDEO_ID_PATTERN = r"^[A-Za-z0-9_-]{11}$"
+NO_NUL_PATTERN = r"^[^\x00]*$"  # neither Postgres nor a file system takes one
+
+
+def _finite(numbers: dict[str, float]) -> dict[str, float]:
+    """Return the figures that are numbers: JSON knows neither NaN nor infinity."""
+    return {name: value for name, value in numbers.items() if math.isfinite(value)}
+
 
 VideoId = Annotated[str, Field(pattern=VIDEO_ID_PATTERN)]
-Generation = Annotated[int, Field(ge=1)]
+Generation = Annotated[int, Field(ge=1, lt=1 << 63)]  # a bigint of the archive
+Attempt = Annotated[int, Field(ge=0, lt=1 << 31)]  # an integer of the archive
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Text = Annotated[str, AfterValidator(clean)]
+Figures = Annotated[dict[str, float], AfterValidator(_finite)]
 
 
 class Stage(StrEnum):
@@ -75,7 +85,7 @@ class Source(Part):
     """Where a recording is: a canonical URL, or for `file` an absolute path."""
 
     kind: SourceKind
-    url: Annotated[str, Field(min_length=1, max_length=4096)]
+    url: Annotated[str, Field(min_length=1, max_length=4096, pattern=NO_NUL_PATTERN)]
 
 
 class Metadata(Part):
@@ -102,7 +112,7 @@ class Policy(Part):
 class Artifact(Part):
     """A file on the shared volume: path relative to its root, checksum, size, length of the recording."""
 
-    path: Annotated[str, Field(min_length=1, max_length=500)]
+    path: Annotated[str, Field(min_length=1, max_length=500, pattern=NO_NUL_PATTERN)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     size_bytes: Annotated[int, Field(ge=0)]
     duration_s: Seconds
@@ -169,14 +179,14 @@ class Event(Message):
     stage: Stage
     kind: EventKind
     at: datetime
-    attempt: Annotated[int, Field(ge=0)] = 1
+    attempt: Attempt = 1
     worker: str = ""
     code: Code | None = None
     text: Text = ""
     retry_at: datetime | None = None
     source: Source | None = None
     metadata: Metadata = Metadata()
-    numbers: dict[str, float] = Field(default_factory=dict)
+    numbers: Figures = Field(default_factory=dict)
 
 
 class DeadLetter(Message):
@@ -208,7 +218,7 @@ def decode(model: type[M], data: bytes) -> M:
     """Return the message in `data`; raise BAD_MESSAGE, BAD_VERSION, BAD_VIDEO_ID or BAD_FIELD."""
     try:
         content: Any = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise IngestError(Code.BAD_MESSAGE, f"payload is not valid JSON ({error})") from error
     if not isinstance(content, dict):
         raise IngestError(Code.BAD_MESSAGE, f"payload is a JSON {type(content).__name__}, not an object")

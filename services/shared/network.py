@@ -16,6 +16,8 @@ from typing import Any
 
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
+GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # all that the open internet has of IPv6
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class AddressRefusedError(PermissionError):
@@ -36,9 +38,18 @@ def is_public(address: str) -> bool:
         found = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
     except ValueError:
         return False
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
-        found = found.ipv4_mapped
+    if isinstance(found, ipaddress.IPv6Address):
+        found = _destination(found)
+    if isinstance(found, ipaddress.IPv6Address) and found not in GLOBAL_UNICAST:
+        return False
     return found.is_global and not found.is_multicast
+
+
+def _destination(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return the IPv4 address that an IPv6 address leads to (mapped, 6to4, NAT64), else itself."""
+    if address in NAT64:
+        return ipaddress.IPv4Address(address.packed[-4:])
+    return address.ipv4_mapped or address.sixtofour or address
 
 
 def addresses_of(hosts: tuple[str, ...]) -> frozenset[str]:

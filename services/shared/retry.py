@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HEADER_PREFIX = "Ingest-"
+_COUNTER = re.compile("[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Attempts:
 
         def number(name: str) -> int:
             value = headers.get(HEADER_PREFIX + name, "0")
-            return int(value) if value.isdecimal() else 0
+            return int(value) if _COUNTER.fullmatch(value) else 0
 
         return cls(number("Transient"), number("Postponed"), crash)
 

@@ -31,7 +31,12 @@ class Settings(BaseSettings):
     """What every service needs to know."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="ignore", use_attribute_docstrings=True, env_ignore_empty=True
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+        env_ignore_empty=True,
+        hide_input_in_errors=True,  # a wrong secret must not be in a traceback
     )
 
     nats_url: str | None = None

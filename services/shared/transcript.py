@@ -98,10 +98,16 @@ def write(transcript: Transcript, path: Path) -> None:
 def read(path: Path) -> Transcript:
     """Return a transcript file's content; raise BAD_TRANSCRIPT for anything else."""
     try:
-        data = zstandard.ZstdDecompressor().decompress(path.read_bytes(), max_output_size=LARGEST_BYTES)
-        transcript = Transcript.model_validate_json(data)
-    except (zstandard.ZstdError, ValidationError, MemoryError) as error:
+        transcript = Transcript.model_validate_json(_unpack(path.read_bytes()))
+    except (zstandard.ZstdError, ValidationError) as error:
         raise IngestError(Code.BAD_TRANSCRIPT, f"{path.name} cannot be read: {str(error).splitlines()[0]}") from error
     if transcript.transcript_version != TRANSCRIPT_VERSION:
         raise IngestError(Code.BAD_TRANSCRIPT, f"{path.name} has version {transcript.transcript_version}")
     return transcript
+
+
+def _unpack(data: bytes) -> bytes:
+    """Return what is inside; its announced size is checked first, for that much memory would be taken."""
+    if zstandard.frame_content_size(data) > LARGEST_BYTES:
+        raise zstandard.ZstdError(f"announces more than {LARGEST_BYTES} bytes")
+    return zstandard.ZstdDecompressor().decompress(data, max_output_size=LARGEST_BYTES)

@@ -18,8 +18,9 @@ import os
 import re
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from pydantic import ValidationError
@@ -29,13 +30,16 @@ from services.shared.messages import VIDEO_ID_PATTERN, Artifact, Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 Kind = Literal["audio", "transcript"]
 BLOCK_BYTES = 1 << 20
 LATE_FILE_S = 10.0  # another machine may see a new file this much later (NFS attribute cache)
 TEMPORARY_PREFIX = ".tmp-"
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+_CODES: dict[int | None, Code] = {
+    errno.ENOSPC: Code.ENV_DISK_FULL,
+    errno.EDQUOT: Code.ENV_DISK_FULL,
+    errno.ENAMETOOLONG: Code.BAD_FIELD,  # the fault of whoever made the name
+}
 
 
 class Manifest(Part):
@@ -102,18 +106,20 @@ class Volume:
     def discard(self, video_id: str, kind: Kind) -> None:
         """Forget an artifact: the next look for it finds nothing. The file itself goes too."""
         manifest = self.manifest(video_id, kind)
-        (self.folder(video_id) / f"{kind}.json").unlink(missing_ok=True)
-        if manifest is not None:
-            self.resolve(manifest.artifact.path).unlink(missing_ok=True)
+        with translate_os_errors("discard"):
+            (self.folder(video_id) / f"{kind}.json").unlink(missing_ok=True)
+            if manifest is not None:
+                self.resolve(manifest.artifact.path).unlink(missing_ok=True)
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
     def manifest(self, video_id: str, kind: Kind) -> Manifest | None:
         """Return what is said to be there, unverified; None when nothing is, or nothing readable."""
-        try:
-            return Manifest.model_validate_json((self.folder(video_id) / f"{kind}.json").read_bytes())
-        except (FileNotFoundError, ValidationError):
-            return None
+        with translate_os_errors("read"):
+            try:
+                return Manifest.model_validate_json((self.folder(video_id) / f"{kind}.json").read_bytes())
+            except (FileNotFoundError, ValidationError):
+                return None
 
     def find(self, video_id: str, kind: Kind, origin: str, generation: int = 0) -> Artifact | None:
         """Return the artifact of a video if it was made from `origin`, not before `generation`, and verifies."""
@@ -133,24 +139,30 @@ class Volume:
 
         Raise ARTIFACT_MISSING (after `patience_s`: a shared folder may show it late) or CHECKSUM_MISMATCH.
         """
-        path = self.resolve(artifact.path)
         deadline = time.monotonic() + patience_s
-        while not path.is_file():
-            if time.monotonic() >= deadline:
-                raise IngestError(Code.ARTIFACT_MISSING, f"{artifact.path} is not on the volume")
-            time.sleep(min(0.5, patience_s))
-        with translate_os_errors("read"), path.open("rb") as file:
-            digest, size = hashlib.sha256(), 0
-            while block := file.read(BLOCK_BYTES):
-                digest.update(block)
-                size += len(block)
+        with translate_os_errors("read"):
+            path = self.resolve(artifact.path)
+            while not path.is_file():
+                if time.monotonic() >= deadline:
+                    raise IngestError(Code.ARTIFACT_MISSING, f"{artifact.path} is not on the volume")
+                time.sleep(min(0.5, patience_s))
+            with path.open("rb") as file:
+                digest, size = hashlib.sha256(), 0
+                while block := file.read(BLOCK_BYTES):
+                    digest.update(block)
+                    size += len(block)
         if size != artifact.size_bytes or digest.hexdigest() != artifact.sha256:
             raise IngestError(Code.CHECKSUM_MISMATCH, f"{artifact.path} is not what was written ({size} bytes)")
         return path
 
     def used_bytes(self) -> int:
-        """Return the space that the files of all videos take."""
-        return sum(path.stat().st_size for path in (self.root / "videos").glob("*/*/*") if path.is_file())
+        """Return the space that the files of all videos take, while others may come and go."""
+        used = 0
+        for folder, _, names in os.walk(self.root / "videos"):
+            for name in names:
+                with suppress(FileNotFoundError):
+                    used += Path(folder, name).stat().st_size
+        return used
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -168,11 +180,11 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 @contextmanager
 def translate_os_errors(what: str) -> Iterator[None]:
-    """Turn errors of the file system into codes: full is ENV_DISK_FULL, anything else ENV_VOLUME."""
+    """Turn errors of the file system into codes: full is ENV_DISK_FULL, nearly anything else ENV_VOLUME."""
     try:
         yield
     except OSError as error:
-        code = Code.ENV_DISK_FULL if error.errno in _FULL else Code.ENV_VOLUME
+        code = _CODES.get(error.errno, Code.ENV_VOLUME)
         raise IngestError(code, f"{what}: {error.strerror or error}") from error
 
 

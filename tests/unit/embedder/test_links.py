@@ -1,0 +1,29 @@
+"""Addresses that open a recording at the second where the answer begins."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.embedder.search import link
+
+
+@pytest.mark.parametrize(
+    ("kind", "url", "start_s", "address"),
+    [
+        pytest.param(
+            "youtube",
+            "https://www.youtube.com/watch?v=dQw4w9WgXcQ",
+            61.9,
+            "https://www.youtube.com/watch?v=dQw4w9WgXcQ&t=61s",
+            id="YouTube",
+        ),
+        pytest.param("file", "/talks/a.mp3", 5.0, "file:///talks/a.mp3#t=5", id="file"),
+        pytest.param("file", "/talks/C# 100%.mp3", 5.0, "file:///talks/C%23%20100%25.mp3#t=5", id="file with marks"),
+        pytest.param("file", "/talks/Why?.mp3", 0.0, "file:///talks/Why%3F.mp3#t=0", id="file with a question"),
+        pytest.param("media", "https://h/a.mp3", 3600.0, "https://h/a.mp3#t=3600", id="media"),
+        pytest.param("media", "https://h/a.mp3?sig=x", 5.2, "https://h/a.mp3?sig=x#t=5", id="signed media"),
+        pytest.param("media", "https://h/a.mp3#t=9", 5.2, "https://h/a.mp3#t=5", id="media with a time of its own"),
+    ],
+)
+def test_a_link_opens_a_recording_at_its_second(kind: str, url: str, start_s: float, address: str) -> None:
+    assert link(kind, url, start_s) == address

@@ -1,0 +1,214 @@
+"""Segments become passages: every word once and in order, one speaker each, never longer than may be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.embedder.passages import Passage, PassageLimits, build
+from services.shared.transcript import Segment, Word
+
+LIMITS = PassageLimits(min_chars=20, max_chars=60, max_gap_s=3.0, max_s=30.0, max_tokens=20)
+
+
+def count_tokens(text: str) -> int:
+    return sum(1 + len(word) // 4 for word in text.split())
+
+
+def segment(words: list[Word], speaker: str | None = None, **changes: object) -> Segment:
+    return Segment.model_validate(
+        {
+            "start_s": words[0].start_s if words else 0.0,
+            "end_s": words[-1].end_s if words else 1.0,
+            "text": " ".join(word.text for word in words),
+            "words": words,
+            "avg_logprob": -0.2,
+            "compression_ratio": 1.0,
+            "no_speech_prob": 0.1,
+            "speaker": speaker,
+        }
+        | changes
+    )
+
+
+def spoken(text: str, start_s: float = 0.0, speaker: str | None = None, **changes: object) -> Segment:
+    """Return a segment in which every word takes a second."""
+    words = [
+        Word(start_s=start_s + number, end_s=start_s + number + 1, text=word, probability=1.0)
+        for number, word in enumerate(text.split())
+    ]
+    return segment(words, speaker, **changes)
+
+
+@st.composite
+def transcripts(draw: st.DrawFn) -> list[Segment]:
+    """Draw segments whose words are unlike each other; some words take longer than a passage may."""
+    segments: list[Segment] = []
+    at, number = 0.0, 0
+    for _ in range(draw(st.integers(0, 6))):
+        words: list[Word] = []
+        for _ in range(draw(st.integers(1, 12))):
+            pause_s, length_s = (
+                draw(st.sampled_from([0.0, 0.2, 2.0, 9.0])),
+                draw(st.sampled_from([0.1, 1.0, 7.0, 20.0])),
+            )
+            text = f"w{number}{draw(st.sampled_from(['', '', '.', '?', 'xxxxxx']))}"
+            words.append(Word(start_s=at + pause_s, end_s=at + pause_s + length_s, text=text, probability=1.0))
+            at, number = words[-1].end_s, number + 1
+        segments.append(segment(words, draw(st.sampled_from([None, "A", "B"]))))
+    return segments
+
+
+limits = st.builds(
+    PassageLimits,
+    min_chars=st.integers(1, 60),
+    max_chars=st.integers(12, 80),
+    max_gap_s=st.floats(0.1, 5),
+    max_s=st.floats(0.5, 40),
+    max_tokens=st.integers(4, 30),
+)
+
+
+def words_of(passages: list[Passage]) -> list[str]:
+    return [word for passage in passages for word in passage.text.split()]
+
+
+@settings(max_examples=300, deadline=None)
+@given(segments=transcripts(), within=limits)
+def test_every_word_is_in_one_passage_in_order(segments: list[Segment], within: PassageLimits) -> None:
+    passages = build(segments, within, count_tokens)
+    assert words_of(passages) == [word.text for one in segments for word in one.words]
+    assert [passage.index for passage in passages] == list(range(len(passages)))
+
+
+@settings(max_examples=300, deadline=None)
+@given(segments=transcripts(), within=limits)
+def test_no_passage_is_longer_than_it_may_be_or_mixes_speakers(segments: list[Segment], within: PassageLimits) -> None:
+    speaker_of = {word.text: one.speaker for one in segments for word in one.words}
+    for passage in build(segments, within, count_tokens):
+        words = passage.text.split()
+        assert len(passage.text) <= within.max_chars
+        assert count_tokens(passage.text) <= within.max_tokens
+        assert passage.end_s - passage.start_s <= within.max_s or len(words) == 1
+        assert {speaker_of[word] for word in words} == {passage.speaker}
+
+
+@settings(max_examples=300, deadline=None)
+@given(segments=transcripts(), within=limits)
+def test_offsets_point_at_the_beginnings_of_sentences_and_say_when_they_are_spoken(
+    segments: list[Segment], within: PassageLimits
+) -> None:
+    words = {word.text: word for one in segments for word in one.words}
+    begins_sentence = {one.words[0].text for one in segments} | {
+        later.text for one in segments for earlier, later in pairwise(one.words) if earlier.text.endswith((".", "?"))
+    }
+    for passage in build(segments, within, count_tokens):
+        first_words = [passage.text[offset:].split()[0] for offset in passage.offsets]
+        assert passage.offsets[0] == 0
+        assert all(passage.text[offset - 1] == " " for offset in passage.offsets[1:])
+        assert list(passage.starts_s) == [words[word].start_s for word in first_words]
+        assert begins_sentence & set(passage.text.split()) <= set(first_words)
+        assert (passage.start_s, passage.end_s) == (passage.starts_s[0], words[passage.text.split()[-1]].end_s)
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=st.text("abcdefgh", min_size=1, max_size=300), within=limits)
+def test_a_word_longer_than_a_passage_is_cut_and_no_letter_lost(text: str, within: PassageLimits) -> None:
+    passages = build([spoken(text)], within, count_tokens)
+    assert "".join(words_of(passages)) == text
+    assert all(len(passage.text) <= within.max_chars for passage in passages)
+
+
+def texts(segments: list[Segment], within: PassageLimits = LIMITS) -> list[str]:
+    return [passage.text for passage in build(segments, within, count_tokens)]
+
+
+def test_segments_are_merged_until_a_passage_is_long_enough() -> None:
+    sentences = ["One two three.", "Four five.", "Six."]
+    assert texts(
+        [spoken(text, 10.0 * number) for number, text in enumerate(sentences)], replace(LIMITS, max_gap_s=9)
+    ) == [
+        "One two three. Four five.",
+        "Six.",
+    ]
+
+
+def test_what_was_said_twice_is_there_twice() -> None:
+    assert words_of(build([spoken("Yes."), spoken("Yes."), spoken("Yes. Yes.")], LIMITS, count_tokens)) == ["Yes."] * 4
+
+
+@pytest.mark.parametrize(
+    ("start_s", "passages"),
+    [
+        pytest.param(4.0, 1, id="a short pause"),
+        pytest.param(5.0, 1, id="as long as may be"),
+        pytest.param(5.1, 2, id="longer"),
+    ],
+)
+def test_a_long_pause_begins_a_new_passage(start_s: float, passages: int) -> None:
+    assert len(texts([spoken("One two."), spoken("Three.", start_s)])) == passages
+
+
+def test_another_speaker_begins_a_new_passage() -> None:
+    said = [spoken("Yes?", 0, "A"), spoken("Yes.", 1, "B"), spoken("Well.", 2, "B"), spoken("So.", 3, None)]
+    passages = build(said, LIMITS, count_tokens)
+    assert [(passage.text, passage.speaker) for passage in passages] == [
+        ("Yes?", "A"),
+        ("Yes. Well.", "B"),
+        ("So.", None),
+    ]
+
+
+def test_a_sentence_longer_than_a_passage_is_halved() -> None:
+    assert texts([spoken("a b c d e f g h")], replace(LIMITS, max_chars=7, min_chars=1)) == ["a b c d", "e f g h"]
+    assert texts([spoken("a b c d")], replace(LIMITS, max_s=2.0, min_chars=1)) == ["a b", "c d"]
+    assert texts([spoken("a b c d")], replace(LIMITS, max_tokens=2, min_chars=1)) == ["a b", "c d"]
+
+
+@pytest.mark.parametrize("mark", [".", "?", "!", "…", "。", "？", "！"])  # noqa: RUF001 (the marks of other scripts)
+def test_sentences_end_at_the_marks_of_all_scripts(mark: str) -> None:
+    (passage,) = build([spoken(f"One{mark} two{mark}")], LIMITS, count_tokens)
+    assert passage.offsets == (0, 5)
+    assert passage.starts_s == (0.0, 1.0)
+
+
+def test_a_segment_without_word_times_is_text_too() -> None:
+    (passage,) = build([segment([], text="One two three.", start_s=5.0, end_s=9.0)], LIMITS, count_tokens)
+    assert (passage.text, passage.start_s, passage.end_s) == ("One two three.", 5.0, 9.0)
+
+
+def test_the_words_of_a_segment_without_word_times_stay_whole() -> None:
+    text = " ".join(f"word{number}" for number in range(50))
+    assert words_of(build([segment([], text=text)], LIMITS, count_tokens)) == text.split()
+
+
+def test_the_words_of_a_segment_without_word_times_share_its_time() -> None:
+    within = replace(LIMITS, min_chars=1)
+    passages = build([segment([], text="One two. Three four.", start_s=10.0, end_s=50.0)], within, count_tokens)
+    assert [(passage.text, passage.start_s, passage.end_s) for passage in passages] == [
+        ("One two.", 10.0, 30.0),
+        ("Three four.", 30.0, 50.0),
+    ]
+
+
+def test_a_segment_in_which_nothing_is_said_makes_no_passage() -> None:
+    nothing = Word(start_s=0.0, end_s=1.0, text="", probability=0.1)
+    assert build([segment([nothing]), segment([])], LIMITS, count_tokens) == []
+
+
+def test_a_passage_is_as_doubtful_as_the_worst_of_its_segments() -> None:
+    good = spoken("One.", avg_logprob=-0.1, compression_ratio=1.0, no_speech_prob=0.1, flags=["loop"])
+    bad = spoken(
+        "Two.", 1, avg_logprob=-0.9, compression_ratio=2.0, no_speech_prob=0.6, flags=["a", "loop"], refined=True
+    )
+    (passage,) = build([good, bad], LIMITS, count_tokens)
+    assert (passage.avg_logprob, passage.compression_ratio, passage.no_speech_prob) == (-0.9, 2.0, 0.6)
+    assert (passage.refined, passage.flags) == (True, ("a", "loop"))
+
+
+def test_silence_has_no_passages() -> None:
+    assert build([], LIMITS, count_tokens) == []
