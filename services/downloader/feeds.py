@@ -17,6 +17,8 @@ from services.shared.messages import Metadata
 from services.shared.text import clean
 
 if TYPE_CHECKING:
+    from time import struct_time
+
     from services.shared.child import Reporter
 
 LARGEST_FEED_BYTES = 64 << 20
@@ -58,6 +60,10 @@ def _download(url: str, timeout_s: float) -> bytes | None:
                     return None
                 if len(data) > LARGEST_FEED_BYTES:
                     raise IngestError(Code.TOO_LARGE, f"the feed is larger than {LARGEST_FEED_BYTES >> 20} MiB")
+    except requests.exceptions.InvalidSchema as error:  # a redirect to a file
+        raise IngestError(Code.URL_NOT_ALLOWED, f"{url}: {error}") from error
+    except ValueError as error:  # as requests and urllib3 call an address without a possible host
+        raise IngestError(Code.BAD_URL, f"{url}: {error}") from error
     except requests.RequestException as error:
         if network.refused():
             address = network.refused()[0]
@@ -76,14 +82,20 @@ def _item(entry: Any, feed: Any) -> FeedItem | None:  # noqa: ANN401 (a foreign 
     media = next((link for link in entry.get("enclosures", ()) if _is_media(link)), None)
     if media is None or not media.get("href"):
         return None
-    published = entry.get("published_parsed")
     metadata = Metadata(
         title=clean(str(entry.get("title", ""))) or None,
         channel=clean(str(feed.get("title", ""))) or None,
-        published_at=datetime.fromtimestamp(timegm(published), UTC) if published else None,
+        published_at=_moment(entry.get("published_parsed")),
         duration_s=duration_s(str(entry.get("itunes_duration", ""))),
     )
     return FeedItem(str(entry.get("id", "")), str(media["href"]), metadata)
+
+
+def _moment(published: struct_time | None) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(timegm(published), UTC) if published else None
+    except ValueError:  # `0000-00-00` is a year before all years
+        return None
 
 
 def _is_media(link: Any) -> bool:  # noqa: ANN401 (a foreign or generic shape)

@@ -14,6 +14,8 @@ from typing import Final
 from services.shared.errors import Code, IngestError
 from services.shared.text import shorten
 
+LONGEST_PAUSE_S = 24 * 3600.0  # whatever a site asks for
+
 _SENTENCES: Final[tuple[tuple[str, Code], ...]] = (
     # the site limits us: nobody's video is at fault
     (r"confirm you.?.?re not a bot", Code.SOURCE_RATE_LIMITED),
@@ -98,7 +100,7 @@ def verdict(refusal: Refusal, now: datetime, site_pause_s: float) -> IngestError
     code = code_of(refusal)
     retry_at = None
     if code is Code.SOURCE_RATE_LIMITED:
-        retry_at = now + timedelta(seconds=refusal.retry_after_s or site_pause_s)
+        retry_at = now + timedelta(seconds=min(refusal.retry_after_s or site_pause_s, LONGEST_PAUSE_S))
     return IngestError(code, shorten(_PREFIX.sub("", refusal.text)), retry_at=retry_at)
 
 

@@ -264,7 +264,10 @@ def metadata_of(info: dict[str, Any]) -> Metadata:
 
 
 def _time(timestamp: float | None) -> datetime | None:
-    return datetime.fromtimestamp(timestamp, UTC) if timestamp else None
+    try:
+        return datetime.fromtimestamp(timestamp, UTC) if timestamp else None
+    except (ValueError, OverflowError, OSError):  # a site that counts in milliseconds, or in nonsense
+        return None
 
 
 def _date(text: str | None) -> datetime | None:

@@ -1,0 +1,357 @@
+"""Rows 24 to 29, 31, 43 and 46 of the bad inputs: downloads that end badly, or only seem to end well.
+
+A real yt-dlp asks a web server that answers badly, in pieces or as a whole. Whatever is wrong, the stage raises exactly
+the code of the row, and leaves neither a file nor a folder behind.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from services.downloader.verdicts import Refusal, code_of
+from services.shared.bus import INPUT_OF, SUBJECT_OF
+from services.shared.errors import Code, IngestError, Outcome
+from services.shared.messages import (
+    AudioReady,
+    EventKind,
+    Metadata,
+    Source,
+    SourceKind,
+    Stage,
+    VideoAccessible,
+    VideoMessage,
+    VideoRequested,
+    decode,
+)
+from services.shared.volume import Volume, translate_os_errors
+from tests.integration.bad_inputs import site as sites
+from tests.integration.bad_inputs.conftest import GOOD_ID, LARGEST_BYTES, VIDEO_ID, Downloader, accessible
+from tests.integration.bad_inputs.line import answer_to
+from tests.integration.bad_inputs.recordings import encoded, holed, pictures_only, tone, truncated, written
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.integration.bad_inputs.line import Line
+    from tests.integration.bad_inputs.site import Page, Site
+
+HTML = b"<!doctype html><html><head><title>A page</title></head><body>Nothing to hear.</body></html>"
+P, S, T, E = Outcome.PERMANENT, Outcome.SKIPPED, Outcome.TRANSIENT, Outcome.POSTPONED
+
+# -- the way between --------------------------------------------------------------------------------------------------
+
+
+DOWNLOADS = [
+    pytest.param(partial(sites.stalled, sent=0), Code.NETWORK_TIMEOUT, T, "timed out", id="24 stalls at the body"),
+    pytest.param(partial(sites.stalled, sent=50_000), Code.DOWNLOAD_TOO_SLOW, T, "0 B/s", id="24 stalls midway"),
+    pytest.param(
+        partial(sites.trickle, bytes_a_second=50, at_once=4096),
+        Code.DOWNLOAD_TOO_SLOW,
+        T,
+        "B/s < 1000 B/s",
+        id="25 trickle of 50 B a second",
+    ),
+    pytest.param(
+        partial(sites.short, sent=60_000, length=True),
+        Code.TRUNCATED_DOWNLOAD,
+        T,
+        "more expected",
+        id="26 short body with content-length",
+    ),
+    pytest.param(
+        partial(sites.short, sent=60_000, length=False),
+        Code.TRUNCATED_DOWNLOAD,
+        T,
+        "container 12.0 s",
+        id="27 short body without content-length",
+    ),
+    pytest.param(lambda _: sites.file(b""), Code.TRUNCATED_DOWNLOAD, T, "not get any data", id="32 zero bytes"),
+    pytest.param(
+        lambda webm: sites.file(webm + bytes(LARGEST_BYTES)),
+        Code.TOO_LARGE,
+        P,
+        f"> {LARGEST_BYTES} bytes",
+        id="29 too large, and says so",
+    ),
+    pytest.param(
+        lambda webm: sites.chunked(webm + bytes(LARGEST_BYTES)),
+        Code.TOO_LARGE,
+        P,
+        f"more than {LARGEST_BYTES} bytes",
+        id="29 too large, in chunks",
+    ),
+    pytest.param(lambda _: sites.file(HTML), Code.NOT_AUDIO, T, "text/html", id="33 html called audio"),
+    pytest.param(lambda _: sites.file(b'{"error": 1}'), Code.NOT_AUDIO, T, "json", id="33 json called audio"),
+    pytest.param(lambda _: sites.file(b"%PDF-1.7\n" * 99), Code.NOT_AUDIO, T, "no audio", id="34 another file"),
+]
+
+
+@pytest.mark.parametrize(("page", "code", "outcome", "words"), DOWNLOADS)
+def test_a_download_that_does_not_come_whole_is_told_by_its_code(
+    downloader: Downloader,
+    site: Site,
+    webm: bytes,
+    page: Callable[[bytes], Page],
+    code: Code,
+    outcome: Outcome,
+    words: str,
+) -> None:
+    error = downloader.refusal("download", site.add(page(webm)))
+    assert (error.code, error.rule.outcome) == (code, outcome)
+    assert words in error.message
+
+
+@pytest.mark.parametrize("announced_s", [pytest.param(15.0, id="27 of 15 s announced only 12 s came")])
+def test_a_recording_that_is_shorter_than_announced_was_not_delivered_whole(
+    downloader: Downloader, site: Site, webm: bytes, announced_s: float
+) -> None:
+    url = site.add(sites.file(webm))
+    with pytest.raises(IngestError, match=r"12\.0 s of 15\.0 s") as caught:
+        downloader.fetched(url, announced_s=announced_s)
+    assert caught.value.code is Code.TRUNCATED_DOWNLOAD
+    assert isinstance(downloader.fetched(url, announced_s=announced_s - 1.1).message, AudioReady)
+
+
+# -- pieces of a stream -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def pieces(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    """Four pieces of 4 s of an HLS stream."""
+    folder = tmp_path_factory.mktemp("pieces")
+    return [encoded(folder / f"{number}.ts", "aac", tone(4.0)).read_bytes() for number in range(4)]
+
+
+PIECES = [
+    pytest.param(sites.status(404), Code.FRAGMENT_MISSING, id="28 fragment not found"),
+    pytest.param(sites.status(410), Code.FRAGMENT_MISSING, id="28 fragment gone"),
+    pytest.param(sites.file(b""), Code.TRUNCATED_DOWNLOAD, id="28 fragment empty"),
+    pytest.param(sites.status(403), Code.SOURCE_FORBIDDEN, id="21 fragment forbidden"),
+    pytest.param(sites.status(503), Code.SOURCE_UNAVAILABLE, id="22 fragment unavailable"),
+    pytest.param(sites.stalled(b"x" * 1000, 10), Code.DOWNLOAD_TOO_SLOW, id="24 fragment stalls"),
+    pytest.param(sites.short(b"x" * 1000, 10, length=True), Code.TRUNCATED_DOWNLOAD, id="26 fragment cut off"),
+    pytest.param(sites.chunked(bytes(LARGEST_BYTES)), Code.TOO_LARGE, id="29 fragments too large together"),
+]
+
+
+@pytest.mark.parametrize(("third", "code"), PIECES)
+def test_a_stream_with_a_bad_piece_is_not_taken_for_whole(
+    downloader: Downloader, site: Site, pieces: list[bytes], third: Page, code: Code
+) -> None:
+    pages = [sites.file(piece, "video/mp2t") for piece in pieces]
+    assert downloader.refusal("download", sites.playlist(site, *pages[:2], third, pages[3])).code is code
+
+
+@pytest.mark.parametrize("length_s", [pytest.param(16.0, id="28 no fragment missing")])
+def test_a_stream_of_good_pieces_is_taken_whole(
+    downloader: Downloader, site: Site, pieces: list[bytes], length_s: float
+) -> None:
+    url = sites.playlist(site, *(sites.file(piece, "video/mp2t") for piece in pieces))
+    assert downloader.fetched(url).numbers["audio_s"] == pytest.approx(length_s, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    "stage", [pytest.param("check", id="19 live when checked"), pytest.param("download", id="19 live since")]
+)
+def test_a_stream_that_goes_on_is_not_recorded(
+    downloader: Downloader, site: Site, pieces: list[bytes], stage: str
+) -> None:
+    url = sites.playlist(site, *(sites.file(piece, "video/mp2t") for piece in pieces), ended=False)
+    error = downloader.refusal(stage, url)
+    assert (error.code, error.rule.outcome) == (Code.IS_LIVE, Outcome.DEFERRED)
+    assert error.retry_at is not None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("http://127.0.0.2/a.ts", id="8 piece at a private address"),
+        pytest.param("file:///etc/passwd", id="6 piece in a file"),
+    ],
+)
+def test_a_piece_of_a_stream_is_not_had_from_where_we_must_not_go(
+    downloader: Downloader, site: Site, pieces: list[bytes], url: str
+) -> None:
+    error = downloader.refusal("download", sites.playlist(site, sites.file(pieces[0], "video/mp2t"), url))
+    assert (error.code, error.rule.outcome) == (Code.URL_NOT_ALLOWED, P)
+
+
+# -- our own disk, and what was there ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("scratch", "volume"),
+    [
+        pytest.param("small", "large", id="31 no room for the download"),
+        pytest.param("large", "small", id="31 no room on the volume"),
+    ],
+)
+def test_a_full_disk_is_not_the_video_s_fault(
+    downloader: Downloader, site: Site, webm: bytes, small_disk: Path, tmp_path: Path, scratch: str, volume: str
+) -> None:
+    folders = {"small": small_disk, "large": tmp_path}
+    full = Downloader(Volume(folders[volume] / "volume"), folders[scratch] / "scratch", downloader.files)
+    error = full.refusal("download", site.add(sites.file(webm)))
+    assert (error.code, error.rule.outcome) == (Code.ENV_DISK_FULL, E)
+    assert [path for path in small_disk.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("device", [pytest.param("/dev/full", id="31 the device that is always full")])
+def test_what_a_full_disk_says_is_understood_wherever_it_says_it(device: str) -> None:
+    with pytest.raises(IngestError) as caught, translate_os_errors("keep"), open(device, "wb", buffering=0) as full:  # noqa: PTH123 (unbuffered)
+        full.write(b"x")
+    assert caught.value.code is Code.ENV_DISK_FULL
+    words = f"unable to write data: {caught.value.__cause__}"  # as yt-dlp puts it
+    assert code_of(Refusal(words)) is Code.ENV_DISK_FULL
+
+
+@pytest.mark.parametrize("what", [pytest.param("audio", id="46 file gone from the volume")])
+def test_a_recording_that_vanished_from_the_volume_is_downloaded_again(
+    downloader: Downloader, site: Site, webm: bytes, what: str
+) -> None:
+    url = site.add(sites.file(webm))
+    first = downloader.fetched(url)
+    assert downloader.fetched(url).numbers["fresh"] == 0.0
+    for path in downloader.volume.folder(VIDEO_ID).glob(f"{what}-*"):
+        path.unlink()
+    again = downloader.fetched(url)
+    assert again.numbers["fresh"] == 1.0
+    assert again.message == first.message
+
+
+# -- files of our own -------------------------------------------------------------------------------------------------
+
+
+def link(path: Path) -> Path:
+    path.symlink_to("/etc/passwd")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "code"),
+    [
+        pytest.param(lambda path: path, Code.VIDEO_GONE, id="46 missing file"),
+        pytest.param(lambda path: path.parent, Code.VIDEO_GONE, id="46 a folder"),
+        pytest.param(lambda path: path.parent.parent / "x", Code.URL_NOT_ALLOWED, id="6 file outside its folder"),
+        pytest.param(lambda path: path.parent / "../../etc/passwd", Code.URL_NOT_ALLOWED, id="6 traversal"),
+        pytest.param(link, Code.URL_NOT_ALLOWED, id="6 link to elsewhere"),
+        pytest.param(lambda path: written(path, b""), Code.AUDIO_EMPTY_FILE, id="32 zero bytes in a file"),
+        pytest.param(lambda path: written(path, HTML), Code.NOT_AUDIO, id="33 html in a file"),
+        pytest.param(lambda path: truncated(encoded(path, "libopus")), Code.AUDIO_TRUNCATED, id="36 half a file"),
+        pytest.param(lambda path: holed(encoded(path, "libopus")), Code.AUDIO_CORRUPT, id="37 hole in a file"),
+        pytest.param(
+            lambda path: pictures_only(path.with_suffix(".mp4")), Code.NO_AUDIO_STREAM, id="38 film without sound"
+        ),
+    ],
+)
+def test_a_file_of_our_own_is_proven_like_any_other(
+    downloader: Downloader, make: Callable[[Path], Path], code: Code
+) -> None:
+    path = make(downloader.files / "recording.webm")
+    assert downloader.refusal("download", str(path), SourceKind.FILE).code is code
+
+
+@pytest.mark.parametrize("announced_s", [pytest.param(10 * 3600.0, id="43 announced as 10 h")])
+def test_a_recording_announced_as_too_long_is_skipped_before_it_is_downloaded(
+    downloader: Downloader, site: Site, webm: bytes, announced_s: float
+) -> None:
+    source = Source(kind=SourceKind.MEDIA, url=site.add(sites.file(webm)))
+    message = VideoRequested(video_id=VIDEO_ID, source=source, metadata=Metadata(duration_s=announced_s))
+    with pytest.raises(IngestError, match=r"10\.0 h > limit 1\.0 h") as caught:
+        downloader.check(message, lambda _: None)
+    assert (caught.value.code, caught.value.rule.outcome) == (Code.TOO_LONG, S)
+
+
+# -- the queue goes on ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stage", [Stage.CHECK, Stage.DOWNLOAD])
+def test_poison_among_good_recordings_does_not_stop_the_queue(
+    downloader: Downloader, line: Line, site: Site, webm: bytes, wait_until: Callable[..., None], stage: Stage
+) -> None:
+    urls = {
+        "goodfirst01": site.add(sites.file(webm)),
+        "scheme00006": "file:///etc/passwd",
+        "redirect008": site.add(sites.redirect("http://127.0.0.2/a.mp3")),
+        "htmlpage010": site.add(sites.file(HTML, "text/html")),
+        "notfound012": site.add(sites.status(404)),
+        "goodlast099": site.add(sites.chunked(webm)),
+    }
+    checks = stage is Stage.CHECK
+    read: type[VideoMessage] = VideoRequested if checks else VideoAccessible
+    line.start(stage, read, downloader.check if checks else downloader.fetch)
+    for video_id, url in urls.items():
+        line.send(b"poison", read(video_id=video_id, source=Source(kind=SourceKind.MEDIA, url=url)))
+    wait_until(lambda: len(line.ended()) == len(urls), 60.0)
+    wait_until(lambda: line.queued(INPUT_OF[stage]) == [])
+    assert line.ended() == {
+        "goodfirst01": (EventKind.FINISHED, None),
+        "scheme00006": (EventKind.FAILED, Code.URL_NOT_ALLOWED),
+        "redirect008": (EventKind.FAILED, Code.URL_NOT_ALLOWED),
+        "htmlpage010": (EventKind.FAILED, Code.NO_MEDIA_FOUND),
+        "notfound012": (EventKind.SKIPPED, Code.VIDEO_GONE),
+        "goodlast099": (EventKind.FINISHED, None),
+    }
+    codes = [letter.code for letter in line.letters()]
+    assert codes.count(Code.BAD_MESSAGE) == len(urls)
+    assert len(codes) == len(urls) + 3
+    made: type[VideoMessage] = VideoAccessible if checks else AudioReady
+    assert [decode(made, data).video_id for data in line.queued(SUBJECT_OF[made])] == ["goodfirst01", "goodlast099"]
+
+
+@pytest.mark.parametrize(("page", "code"), [pytest.param(*row.values[:2], id=str(row.id)) for row in DOWNLOADS])
+def test_the_next_download_has_its_turn(
+    downloader: Downloader,
+    line: Line,
+    site: Site,
+    webm: bytes,
+    wait_until: Callable[..., None],
+    page: Callable[[bytes], Page],
+    code: Code,
+) -> None:
+    line.start(Stage.DOWNLOAD, VideoAccessible, downloader.fetch)
+    line.send(accessible(site.add(page(webm))), accessible(site.add(sites.file(webm)), GOOD_ID))
+    wait_until(lambda: GOOD_ID in line.answers())
+    assert line.answers() == {VIDEO_ID: answer_to(code), GOOD_ID: (EventKind.FINISHED, None)}
+
+
+@pytest.mark.parametrize(("third", "code"), PIECES)
+def test_the_next_stream_has_its_turn(
+    downloader: Downloader,
+    line: Line,
+    site: Site,
+    pieces: list[bytes],
+    wait_until: Callable[..., None],
+    third: Page,
+    code: Code,
+) -> None:
+    good = [sites.file(piece, "video/mp2t") for piece in pieces]
+    line.start(Stage.DOWNLOAD, VideoAccessible, downloader.fetch)
+    line.send(accessible(sites.playlist(site, *good[:2], third)), accessible(sites.playlist(site, *good), GOOD_ID))
+    wait_until(lambda: GOOD_ID in line.answers())
+    assert line.answers() == {VIDEO_ID: answer_to(code), GOOD_ID: (EventKind.FINISHED, None)}
+
+
+@pytest.mark.parametrize("size", [pytest.param("size=16m", id="31 room is made")])
+def test_a_video_waits_for_room_on_the_disk_and_is_not_charged(
+    downloader: Downloader,
+    line: Line,
+    site: Site,
+    webm: bytes,
+    small_disk: Path,
+    wait_until: Callable[..., None],
+    size: str,
+) -> None:
+    waiting = Downloader(Volume(small_disk / "volume"), small_disk / "scratch", downloader.files)
+    line.start(Stage.DOWNLOAD, VideoAccessible, waiting.fetch)
+    line.send(accessible(site.add(sites.file(webm))))
+    wait_until(lambda: len([event for event in line.events() if event.kind is EventKind.POSTPONED]) > 1)
+    assert line.answers() == {VIDEO_ID: answer_to(Code.ENV_DISK_FULL)}
+    subprocess.run(["/bin/mount", "-o", f"remount,{size}", str(small_disk)], check=True)
+    wait_until(lambda: line.ended() == {VIDEO_ID: (EventKind.FINISHED, None)})
+    assert {event.attempt for event in line.events()} == {1}

@@ -1,0 +1,153 @@
+"""Rows 1 to 5 of the bad inputs: messages that cannot be read, or should never have been sent."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from services.shared.answers import LONGEST_KEPT_PAYLOAD, Done
+from services.shared.bus import REQUESTED
+from services.shared.errors import Code, IngestError, Outcome
+from services.shared.messages import (
+    MAX_MESSAGE_BYTES,
+    EventKind,
+    Metadata,
+    Source,
+    SourceKind,
+    Stage,
+    VideoAccessible,
+    VideoRequested,
+    decode,
+    encode,
+)
+from services.shared.volume import Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from services.shared.worker import Report
+    from tests.integration.bad_inputs.line import Line
+
+SOURCE = {"kind": "media", "url": "http://example.org/a.mp3"}
+GOOD = VideoRequested(video_id="abcdefghijk", source=Source(kind=SourceKind.MEDIA, url="http://example.org/a.mp3"))
+CYRILLIC_A = "\N{CYRILLIC SMALL LETTER A}"
+
+
+def payload(**fields: Any) -> bytes:  # noqa: ANN401 (wrong types are the point)
+    return json.dumps({"video_id": "lmnopqrstuv", "source": SOURCE, **fields}).encode()
+
+
+BAD_PAYLOADS = [
+    pytest.param(b"", Code.BAD_MESSAGE, "not valid JSON", id="1 nothing"),
+    pytest.param(b"hello", Code.BAD_MESSAGE, "not valid JSON", id="1 not json"),
+    pytest.param(payload()[:-5], Code.BAD_MESSAGE, "not valid JSON", id="1 half a json"),
+    pytest.param(b'{"video_id": "\xff\xfe"}', Code.BAD_MESSAGE, "not valid JSON", id="1 not utf-8"),
+    pytest.param(b"\x00\x01\x02\xff" * 100, Code.BAD_MESSAGE, "not valid JSON", id="1 binary"),
+    pytest.param(b"[1, 2]", Code.BAD_MESSAGE, "is a JSON list", id="1 an array"),
+    pytest.param(b"null", Code.BAD_MESSAGE, "is a JSON NoneType", id="1 null"),
+    pytest.param(b'{"generation": ' + b"9" * 5000 + b"}", Code.BAD_MESSAGE, "not valid JSON", id="1 a giant number"),
+    pytest.param(b"[" * 100_000, Code.BAD_MESSAGE, "not valid JSON", id="1 json nested too deeply"),
+    pytest.param(payload(schema_version=3), Code.BAD_VERSION, "got 3, support 1", id="2 version of tomorrow"),
+    pytest.param(payload(schema_version=0), Code.BAD_VERSION, "got 0", id="2 version of yesterday"),
+    pytest.param(payload(schema_version=None), Code.BAD_VERSION, "got None", id="2 version null"),
+    pytest.param(payload(schema_version="1"), Code.BAD_VERSION, "got '1'", id="2 version in words"),
+    pytest.param(b'{"source": {}}', Code.BAD_FIELD, "video_id missing", id="3 missing field"),
+    pytest.param(payload(source={"kind": "media"}), Code.BAD_FIELD, "source.url missing", id="3 missing inner field"),
+    pytest.param(payload(colour="red"), Code.BAD_FIELD, "colour Extra inputs", id="3 unknown field"),
+    pytest.param(payload(source="http://x"), Code.BAD_FIELD, "source Input should", id="3 text for an object"),
+    pytest.param(payload(generation=0), Code.BAD_FIELD, "generation Input should", id="3 number out of range"),
+    pytest.param(payload(generation="many"), Code.BAD_FIELD, "generation Input", id="3 text for a number"),
+    pytest.param(payload(metadata={"duration_s": float("nan")}), Code.BAD_FIELD, "finite", id="3 not a number"),
+    pytest.param(payload(metadata={"published_at": "soon"}), Code.BAD_FIELD, "published_at", id="3 no date"),
+    pytest.param(payload(source={**SOURCE, "kind": "tape"}), Code.BAD_FIELD, "source.kind", id="3 unknown kind"),
+    pytest.param(b"x" * 1_500_000, Code.BAD_MESSAGE, "not valid JSON", id="4 foreign bytes over 1 MB"),
+    pytest.param(payload(video_id="../../etc/x"), Code.BAD_VIDEO_ID, "must match", id="5 a path"),
+    pytest.param(payload(video_id="abcdefghijkl"), Code.BAD_VIDEO_ID, "must match", id="5 twelve characters"),
+    pytest.param(payload(video_id=CYRILLIC_A + "bcdefghijk"), Code.BAD_VIDEO_ID, "must match", id="5 look-alike"),
+    pytest.param(payload(video_id="abcdefghijk\n"), Code.BAD_VIDEO_ID, "must match", id="5 line feed at the end"),
+    pytest.param(payload(video_id="abc.*.>ijkl"), Code.BAD_VIDEO_ID, "must match", id="5 subject wildcards"),
+    pytest.param(payload(video_id=12345678901), Code.BAD_VIDEO_ID, "must match", id="5 a number"),
+]
+SLOT_ENDS = (
+    "services/shared/answers.py: the letter or the answer is over 1 MB, and the slot's thread ends with the queue"
+)
+DEADLY_PAYLOADS = [
+    pytest.param(b"\x00" * 250_000, Code.BAD_MESSAGE, id="1 control characters that grow sixfold in the dead letter"),
+    pytest.param(payload(schema_version="9" * 900_000), Code.BAD_VERSION, id="2 version of 900 kB"),
+    pytest.param(payload(**{"k" * 900_000: 1}), Code.BAD_FIELD, id="3 field name of 900 kB"),
+    pytest.param(payload(metadata={"title": "x" * MAX_MESSAGE_BYTES}), Code.MESSAGE_TOO_LARGE, id="4 title of 1 MB"),
+]
+
+
+def pass_on(message: VideoRequested, _report: Report) -> Done:
+    return Done(VideoAccessible(video_id=message.video_id, source=message.source, metadata=message.metadata))
+
+
+def good(number: int) -> VideoRequested:
+    return GOOD.model_copy(update={"video_id": f"good{number:07}"})
+
+
+@pytest.mark.parametrize(("data", "code", "words"), BAD_PAYLOADS)
+def test_a_message_that_cannot_be_read_has_its_code_and_says_why(data: bytes, code: Code, words: str) -> None:
+    with pytest.raises(IngestError) as caught:
+        decode(VideoRequested, data)
+    assert caught.value.code is code
+    assert caught.value.rule.outcome is Outcome.PERMANENT
+    assert words in caught.value.message
+
+
+def test_each_unreadable_message_is_a_dead_letter_of_one_attempt_and_the_queue_goes_on(
+    line: Line, wait_until: Callable[..., None]
+) -> None:
+    rows: list[tuple[bytes, Code, str]] = [row.values for row in BAD_PAYLOADS]  # type: ignore[misc]
+    line.start(Stage.CHECK, VideoRequested, pass_on)
+    for number, (data, _code, _words) in enumerate(rows):
+        line.send(data, good(number))
+    wait_until(lambda: len(line.ended()) == len(rows))
+    wait_until(lambda: line.queued(REQUESTED) == [])
+    assert set(line.ended().values()) == {(EventKind.FINISHED, None)}
+    letters = line.letters()
+    assert [(letter.payload, letter.code) for letter in letters] == [
+        (data.decode("utf-8", "backslashreplace")[:LONGEST_KEPT_PAYLOAD], code) for data, code, _words in rows
+    ]
+    assert all(letter.attempts == {"transient": 0, "postponed": 0, "crash": 0} for letter in letters)
+
+
+@pytest.mark.xfail(strict=True, reason=SLOT_ENDS)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize(("data", "code"), DEADLY_PAYLOADS)
+def test_an_extreme_message_is_a_dead_letter_and_the_queue_goes_on(
+    line: Line, wait_until: Callable[..., None], data: bytes, code: Code
+) -> None:
+    line.start(Stage.CHECK, VideoRequested, pass_on)
+    line.send(data, GOOD)
+    wait_until(lambda: line.ended().get(GOOD.video_id) == (EventKind.FINISHED, None), 4.0)
+    assert [letter.code for letter in line.letters()] == [code]
+
+
+@pytest.mark.parametrize(
+    "size", [pytest.param(MAX_MESSAGE_BYTES, id="4 over 1 MB"), pytest.param(8 * MAX_MESSAGE_BYTES, id="4 over 8 MB")]
+)
+def test_a_message_that_is_too_large_is_refused_before_it_is_sent(size: int) -> None:
+    large = GOOD.model_copy(update={"metadata": Metadata(title="x" * size)})
+    with pytest.raises(IngestError, match=rf"limit {MAX_MESSAGE_BYTES}") as caught:
+        encode(large)
+    assert caught.value.code is Code.MESSAGE_TOO_LARGE
+    assert caught.value.rule.outcome is Outcome.PERMANENT
+
+
+@pytest.mark.parametrize(
+    "video_id",
+    [
+        pytest.param("../../etc/x", id="5 a path on the volume"),
+        pytest.param("abcdefghijk\n", id="5 line feed at the end on the volume"),
+        pytest.param(CYRILLIC_A + "bcdefghijk", id="5 look-alike on the volume"),
+    ],
+)
+def test_no_path_is_made_of_an_id_that_is_none(tmp_path: Path, video_id: str) -> None:
+    with pytest.raises(IngestError) as caught:
+        Volume(tmp_path).folder(video_id)
+    assert caught.value.code is Code.BAD_VIDEO_ID
