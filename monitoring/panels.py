@@ -1,0 +1,250 @@
+"""What all dashboards are built of: selectors, panels, variables.
+
+Every panel has a unit, a description and a text for no data, which never looks like zero: nothing fills gaps, and no
+expression turns an absent series into a number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, timeseries
+from grafana_foundation_sdk.models.common import (
+    BigValueGraphMode,
+    GraphDrawStyle,
+    GraphTresholdsStyleMode,
+    LegendDisplayMode,
+    LegendPlacement,
+    StackingMode,
+    TooltipDisplayMode,
+    VisibilityMode,
+)
+from grafana_foundation_sdk.models.dashboard import (
+    DashboardCursorSync,
+    DashboardRangeMapOptions,
+    DataSourceRef,
+    RangeMap,
+    Threshold,
+    ThresholdsMode,
+    ValueMappingResult,
+    VariableRefresh,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+RATE = "[$__rate_interval]"
+RANGE = "[$__range]"
+SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
+STAGES = ("check", "download", "asr", "embedder")  # the consumer `ledger` follows events, not videos
+WIDTH = 24
+HEIGHT = 8
+FIGURE_HEIGHT = 4
+MIN_STEP = "15s"  # so that a rate looks at a minute at least, and shows work that is counted when it is done
+
+
+@dataclass(frozen=True)
+class Query:
+    """An expression, and how its series are called."""
+
+    expr: str
+    legend: str = ""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A value that a panel marks: the figure is bad above it (or below it), a graph has a line there."""
+
+    value: float
+    bad: Literal["above", "below"] = "above"
+
+
+Wanted = str | tuple[str, ...]
+
+
+def of(metric: str, **labels: Wanted) -> str:
+    """Return the selector of one of our metrics, of the chosen jobs and instances, with these labels."""
+    chosen = ['job=~"$job"', 'instance=~"$instance"']
+    for name, wanted in labels.items():
+        chosen.append(f'{name}="{wanted}"' if isinstance(wanted, str) else f'{name}=~"{"|".join(wanted)}"')
+    return f"{metric}{{{','.join(chosen)}}}"
+
+
+def speed(metric: str, by: str = "", **labels: Wanted) -> str:
+    """Return what a counter grows by in a second, over all replicas."""
+    return f"sum{_by(by)} (rate({of(metric, **labels)}{RATE}))"
+
+
+def growth(metric: str, by: str = "", over: str = RATE, **labels: Wanted) -> str:
+    """Return what a counter has grown by, over all replicas."""
+    return f"sum{_by(by)} (increase({of(metric, **labels)}{over}))"
+
+
+def told(metric: str, **labels: Wanted) -> str:
+    """Return a value of each consumer, of which every replica tells the same."""
+    return f"max by (consumer) ({of(metric, **labels)})"
+
+
+def quantile(share: float, metric: str, by: str = "") -> str:
+    """Return a quantile of a histogram."""
+    return f"histogram_quantile({share}, {speed(metric + '_bucket', f'le, {by}' if by else 'le')})"
+
+
+def split(metric: str) -> Query:
+    """Return the states of a time split, each as its share of the whole."""
+    return Query(f"{speed(metric, 'state')} / on () group_left () {speed(metric)}", "{{state}}")
+
+
+def _by(labels: str) -> str:
+    return f" by ({labels})" if labels else ""
+
+
+def graph(  # noqa: PLR0913 (each is one property of a panel, passed by name)
+    title: str,
+    description: str,
+    *queries: Query,
+    unit: str,
+    width: int = 8,
+    limit: Limit | None = None,
+    stacked: bool = False,
+    bars: bool = False,
+    at_most: float | None = None,
+    empty: str = "no data",
+) -> timeseries.Panel:
+    """Return a panel of lines over time; stacked, or as bars, where parts make a whole."""
+    made = (
+        timeseries.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .unit(unit)
+        .no_value(empty)
+        .min(0)
+        .span(width)
+        .height(HEIGHT)
+        .interval(MIN_STEP)
+        .span_nulls(False)
+        .show_points(VisibilityMode.AUTO)
+        .fill_opacity(70 if stacked or bars else 5)
+        .line_width(0 if stacked else 1)
+        .draw_style(GraphDrawStyle.BARS if bars else GraphDrawStyle.LINE)
+        .legend(
+            common.VizLegendOptions()
+            .display_mode(LegendDisplayMode.LIST)
+            .placement(LegendPlacement.BOTTOM)
+            .show_legend(True)
+        )
+        .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI))
+    )
+    if stacked or bars:
+        made = made.stacking(common.StackingConfig().mode(StackingMode.NORMAL))
+    if at_most is not None:
+        made = made.max(at_most)
+    if limit is not None:
+        made = made.thresholds(_thresholds(limit)).thresholds_style(
+            common.GraphThresholdsStyleConfig().mode(GraphTresholdsStyleMode.DASHED)
+        )
+    for number, query in enumerate(queries):
+        made = made.with_target(_target(query, chr(ord("A") + number)))
+    return made
+
+
+def figure(
+    title: str,
+    description: str,
+    query: Query,
+    *,
+    unit: str,
+    width: int = 4,
+    limit: Limit | None = None,
+    empty: str = "no data",
+) -> stat.Panel:
+    """Return a panel that shows one number of now."""
+    made = (
+        stat.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .unit(unit)
+        .no_value(empty)
+        .span(width)
+        .height(FIGURE_HEIGHT)
+        .interval(MIN_STEP)
+        .graph_mode(BigValueGraphMode.NONE)
+        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
+        .with_target(_target(query, "A").instant())
+    )
+    return made.thresholds(_thresholds(limit)) if limit is not None else made
+
+
+def banner(title: str, description: str, query: Query, *, present: str, absent: str) -> stat.Panel:
+    """Return a panel that says one sentence when the query has an answer, and another when it has none."""
+    options = DashboardRangeMapOptions(
+        from_val=1, to=None, result=ValueMappingResult(text=present, color="orange", index=0)
+    )
+    return (
+        figure(title, description, query, unit="none", width=WIDTH, empty=absent)
+        .mappings([RangeMap(options)])
+        .height(3)
+    )
+
+
+def row(title: str) -> dashboard.Row:
+    """Return a heading."""
+    return dashboard.Row(title)
+
+
+def board(
+    uid: str,
+    title: str,
+    description: str,
+    parts: Sequence[dashboard.Row | stat.Panel | timeseries.Panel],
+    *,
+    choices: Sequence[tuple[str, str]] = (),
+) -> dashboard.Dashboard:
+    """Return a dashboard with the variables that all of ours have, and `choices` of its own: name and query."""
+    made = (
+        dashboard.Dashboard(title)
+        .uid(uid)
+        .description(description)
+        .tags(["ingest"])
+        .readonly()
+        .timezone("browser")
+        .time("now-1h", "now")
+        .refresh("30s")
+        .tooltip(DashboardCursorSync.CROSSHAIR)
+        .with_variable(dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"))
+        .with_variable(_choice("job", "label_values(ingest_messages_in_progress, job)"))
+        .with_variable(_choice("instance", 'label_values(ingest_messages_in_progress{job=~"$job"}, instance)'))
+    )
+    for name, query in choices:
+        made = made.with_variable(_choice(name, query))
+    for number, part in enumerate(parts, 1):
+        part.id(number)
+        made = made.with_row(part) if isinstance(part, dashboard.Row) else made.with_panel(part)
+    return made
+
+
+def _choice(name: str, query: str) -> dashboard.QueryVariable:
+    return (
+        dashboard.QueryVariable(name)
+        .label(name)
+        .datasource(SOURCE)
+        .query(query)
+        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .multi(True)
+        .include_all(True)
+        .all_value(".+")
+    )
+
+
+def _target(query: Query, ref_id: str) -> prometheus.Dataquery:
+    target = prometheus.Dataquery().datasource(SOURCE).expr(query.expr).ref_id(ref_id)
+    return target.legend_format(query.legend) if query.legend else target
+
+
+def _thresholds(limit: Limit) -> dashboard.ThresholdsConfig:
+    below, above = ("green", "red") if limit.bad == "above" else ("orange", "green")
+    steps = [Threshold(value=None, color=below), Threshold(value=limit.value, color=above)]
+    return dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps)
