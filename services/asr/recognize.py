@@ -170,6 +170,8 @@ class Recognizer:
 
 
 def _recognised(output: dict[str, Any], text: str, words: list[dict[str, Any]]) -> Recognised:
+    if not (math.isfinite(output["avg_logprob"]) and math.isfinite(output["no_speech_prob"])):
+        raise IngestError(Code.ENV_MODEL, "the model answers NaN; another INGEST_ASR_COMPUTE_TYPE may help")
     merge_punctuations(words, PREPEND, APPEND)
     heard = tuple(
         Heard(float(word["start"]), float(word["end"]), word["word"], min(1.0, max(0.0, float(word["probability"]))))

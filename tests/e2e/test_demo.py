@@ -1,0 +1,39 @@
+"""The demonstration: every sample is indexed and understood, and each question finds its sentence."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+from services.cli.demo import QUESTIONS
+from services.demo import samples
+from services.demo.accuracy import edits, words
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Ingest
+
+LIMIT_S = 90
+WORST_WORD_ERROR_RATE = 0.10
+WORST_START_S = 1.0
+ANSWERED_BY = dict(
+    zip(QUESTIONS, ("Morning at the harbor", "A night in the hospital", "Notes from the concert"), strict=True)
+)
+
+
+def test_the_demonstration_shows_what_it_promises(ingest: Ingest) -> None:
+    began = time.monotonic()
+    said = ingest("demo")
+    assert time.monotonic() - began < LIMIT_S
+    assert f"{len(samples())} indexed" in said
+    rates = {
+        title.strip(): float(rate) for title, rate in re.findall(r"^  (.+) \(word error rate ([\d.]+)%", said, re.MULTILINE)
+    }
+    assert set(rates) == {sample.title for sample in samples()}
+    assert max(rates.values()) <= WORST_WORD_ERROR_RATE * 100, rates
+    for question, title in ANSWERED_BY.items():
+        (hit,) = ingest.json("search", question, "--limit", "1")["hits"]
+        assert hit["title"] == title, question
+        (sample,) = (sample for sample in samples() if sample.title == title)
+        meant = min(sample.said, key=lambda sentence: edits(words(sentence.text), words(hit["sentence"])))
+        assert abs(hit["start_s"] - meant.start_s) <= WORST_START_S, (hit, meant)
