@@ -29,6 +29,12 @@ LONGEST_PAUSE_S = 30.0
 QUICK_END_S = 5.0
 MOST_QUICK_ENDS = 5
 LOG_LINES = 3
+METRICS_PORT = "INGEST_METRICS_PORT"
+
+
+def metrics_ports(first: int) -> dict[str, int]:
+    """Return where each service shows its metrics: the configured port, and those after it."""
+    return {name: first + number for number, name in enumerate(SERVICES)}
 
 
 @dataclass
@@ -71,6 +77,9 @@ class Supervisor:
     def _spawn(self, name: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", f"services.{name}"]
         environment = {**self._environment, "INGEST_WORKER_NAME": f"local-{name}", "INGEST_LOG_FORMAT": "json"}
+        port = int(environment.get(METRICS_PORT, 0))
+        if port:
+            environment[METRICS_PORT] = str(metrics_ports(port)[name])
         log = self.log_of(name)
         return processes.start(command, log, signal.SIGKILL, self._keep_open, environment=environment)
 

@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     postponed_s: PositiveSeconds = 30.0
     """Pause of a postponed message when its cause names no time."""
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
-    """Port for /metrics, /healthz and /readyz; 0 serves none."""
+    """Port for /metrics, /healthz and /readyz; 0 serves none. In the local mode asr and embedder have the next two."""
     log_format: Literal["auto", "json", "console"] = "auto"
     """Log lines: JSON, readable, or what fits standard error."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
