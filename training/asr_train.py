@@ -54,7 +54,7 @@ class Phase:
     steps: int
 
 
-PHASES = (Phase(8.0, 24, 3000), Phase(30.0, 8, 8500))
+PHASES = (Phase(8.0, 24, 3000), Phase(30.0, 8, 12500))
 TOTAL_STEPS = sum(phase.steps for phase in PHASES)
 
 

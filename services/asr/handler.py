@@ -22,6 +22,7 @@ from services.shared.messages import (
     TranscriptReady,
     VideoAccessible,
 )
+from services.shared.timesplit import BLOCKED, DECODING
 from services.shared.transcript import Timings, Transcript
 from services.shared.volume import Made, Volume, translate_os_errors
 
@@ -60,7 +61,8 @@ class Transcribe:
     def __call__(self, message: AudioReady, report: Report) -> Done:
         """Return TranscriptReady, or VideoAccessible when the audio has to be downloaded again."""
         origin = f"{message.audio.sha256}:{self.transcriber.recognizer.key}"
-        there = self.volume.find(message.video_id, "transcript", origin, message.fresh_from)
+        with self.transcriber.time.doing(BLOCKED):
+            there = self.volume.find(message.video_id, "transcript", origin, message.fresh_from)
         if there is not None:
             return Done(self._ready(message, there), numbers={"audio_s": there.duration_s, "fresh": 0.0})
         try:
@@ -74,11 +76,14 @@ class Transcribe:
 
     def _transcribe(self, message: AudioReady, origin: str, report: Report) -> Done:
         began = time.monotonic()
-        path = self.volume.verified(message.audio)
-        waveform, decoded = audio.load(path, self.scratch, self.decode_limits, self.child_limits)
-        decode_s = time.monotonic() - began
-        speech = audio.find_speech(waveform)
-        speech_s = time.monotonic() - began - decode_s
+        device = self.transcriber.time
+        with device.doing(BLOCKED):
+            path = self.volume.verified(message.audio)
+        with device.doing(DECODING):
+            waveform, decoded = audio.load(path, self.scratch, self.decode_limits, self.child_limits)
+            decode_s = time.monotonic() - began
+            speech = audio.find_speech(waveform)
+            speech_s = time.monotonic() - began - decode_s
         report({"audio_s": 0.0, "of_s": decoded.duration_s})
         spoken = self.transcriber.transcribe(
             waveform, speech, decoded.duration_s, lambda done_s: report({"audio_s": done_s, "of_s": decoded.duration_s})
@@ -90,9 +95,10 @@ class Transcribe:
             recognise_s=round(total_s - decode_s - speech_s, 3),
             total_s=round(total_s, 3),
         )
-        made = self._assemble(message, spoken, decoded, timings)
-        artifact = self._keep(message, made, origin)
-        metrics.AUDIO_SECONDS.labels(Stage.ASR).inc(decoded.duration_s)
+        with device.doing(BLOCKED):
+            made = self._assemble(message, spoken, decoded, timings)
+            artifact = self._keep(message, made, origin)
+        _count(made)
         numbers = {
             "audio_s": decoded.duration_s,
             "speech_s": round(spoken.speech_s, 3),
@@ -100,6 +106,7 @@ class Transcribe:
             "real_time_factor": round(made.real_time_factor, 4),
             "fresh": 1.0,
             **made.notes,
+            **device.news(),
         }
         return Done(self._ready(message, artifact), numbers=numbers)
 
@@ -167,3 +174,13 @@ class Transcribe:
             redo=message.redo + 1,
         )
         return Done(again, kind=EventKind.RETRYING, code=error.code, text=f"{error.message}; downloading it again")
+
+
+def _count(made: Transcript) -> None:
+    metrics.AUDIO_SECONDS.labels(Stage.ASR).inc(made.duration_s)
+    metrics.REAL_TIME_FACTOR.observe(made.real_time_factor)
+    metrics.SEGMENTS.inc(len(made.segments))
+    metrics.REFINED_SEGMENTS.inc(sum(segment.refined for segment in made.segments))
+    for segment in made.segments:
+        for flag in segment.flags:
+            metrics.FLAGGED_SEGMENTS.labels(flag).inc()

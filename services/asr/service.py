@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from services.asr import gpu
@@ -9,12 +10,13 @@ from services.asr.allocator import keep_freed_memory
 from services.asr.handler import Transcribe
 from services.asr.recognize import Recognised, Recognizer, RecognizerOptions, Request, device_of
 from services.asr.transcribe import Refinement, Transcriber
-from services.shared import child
+from services.shared import child, metrics
 from services.shared.batcher import Batcher, BatchLimits
 from services.shared.child import ChildLimits
 from services.shared.media import DecodeLimits
 from services.shared.messages import AudioReady, Stage
 from services.shared.service import Room
+from services.shared.timesplit import ASR_CAUSES, BLOCKED, DeviceTime
 from services.shared.volume import Volume
 from services.shared.worker import StageWork
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from services.asr.settings import AsrSettings
     from services.shared.nats_bus import NatsBus
 
+GPU_SECONDS = "Time of the recognizer's device (a GPU, or a CPU) by what it does, or why it does nothing"
 SAME_MODEL = "same"
 BATCH_ON = {"cuda": 16, "cpu": 4}  # a CPU core has no idle lanes that a larger batch would fill
 
@@ -29,11 +32,17 @@ BATCH_ON = {"cuda": 16, "cpu": 4}  # a CPU core has no idle lanes that a larger 
 def build(settings: AsrSettings, _bus: NatsBus) -> Room:
     """Load the model, test it, and return the asr stage."""
     child.preload("services.shared.media", "services.asr.audio")
-    if device_of(settings.asr_device) == "cpu":
+    device = device_of(settings.asr_device)
+    if device == "cpu":
         keep_freed_memory()
-    transcriber = make_transcriber(settings)
+    time = DeviceTime(ASR_CAUSES, device=device)
+    metrics.show(metrics.StateSeconds("ingest_gpu_seconds", GPU_SECONDS, time.seconds))
+    metrics.show(metrics.REAL_TIME_FACTOR, metrics.SEGMENTS, metrics.REFINED_SEGMENTS)
+    transcriber = make_transcriber(settings, time)
     recognizer = transcriber.recognizer
     recognizer.self_test()
+    time.ready()
+    metrics.show(metrics.Batches("asr", [batcher.figures for batcher in transcriber.batchers]))
     figures = transcriber.batcher.figures
     gpu.export(settings.gpu_metrics, hostname=settings.node_name, busy_s=lambda: figures.busy_s)
 
@@ -47,45 +56,56 @@ def build(settings: AsrSettings, _bus: NatsBus) -> Room:
         decode_limits=DecodeLimits(max_duration_s=settings.max_audio_s),
         child_limits=ChildLimits(settings.asr_deadline_s + settings.max_audio_s / 10),
     )
-    work = StageWork(Stage.ASR, AudioReady, handler, deadline_s, settings.asr_workers, lambda: recognizer.broken)
+    work = StageWork(
+        stage=Stage.ASR,
+        model=AudioReady,
+        handle=handler,
+        deadline_s=deadline_s,
+        slots=settings.asr_workers,
+        held=lambda: recognizer.broken,
+        talking=partial(time.doing, BLOCKED),
+        pausing=partial(time.doing, BLOCKED),
+    )
     return Room(stages=(work,), broken=lambda: recognizer.broken, stop=transcriber.batcher.close)
 
 
-def make_transcriber(settings: AsrSettings) -> Transcriber:
-    """Load the model (and the one of the second pass) and return what transcribes with it."""
-    recognizer = _recognizer(settings, settings.asr_model)
-    batcher = _batcher(settings, recognizer)
+def make_transcriber(settings: AsrSettings, time: DeviceTime | None = None) -> Transcriber:
+    """Load the model (and the one of the second pass) and return what transcribes with it; `time` sees the device."""
+    time = time or DeviceTime(ASR_CAUSES)
+    recognizer = _recognizer(settings, settings.asr_model, "asr")
+    batcher = _batcher(settings, recognizer, time)
     refinement = None
     if settings.asr_refine_model is not None:
         same = settings.asr_refine_model == SAME_MODEL
-        second = recognizer if same else _recognizer(settings, settings.asr_refine_model)
+        second = recognizer if same else _recognizer(settings, settings.asr_refine_model, "refine")
         refinement = Refinement(
             recognizer=second,
-            batcher=batcher if same else _batcher(settings, second),
+            batcher=batcher if same else _batcher(settings, second, time),
             logprob=settings.asr_refine_logprob,
             compression=settings.asr_refine_compression,
             no_speech=settings.asr_refine_no_speech,
         )
-    return Transcriber(recognizer, batcher, settings.asr_language, refinement)
+    return Transcriber(recognizer, batcher, settings.asr_language, refinement, time)
 
 
-def _recognizer(settings: AsrSettings, model: str) -> Recognizer:
-    return Recognizer(
-        RecognizerOptions(
-            model=model,
-            device=settings.asr_device,
-            compute_type=settings.asr_compute_type,
-            beam=settings.asr_beam,
-            cpu_threads=settings.asr_cpu_threads,
-        )
+def _recognizer(settings: AsrSettings, model: str, role: str) -> Recognizer:
+    options = RecognizerOptions(
+        model=model,
+        device=settings.asr_device,
+        compute_type=settings.asr_compute_type,
+        beam=settings.asr_beam,
+        cpu_threads=settings.asr_cpu_threads,
     )
+    with metrics.loading(role):
+        return Recognizer(options)
 
 
-def _batcher(settings: AsrSettings, recognizer: Recognizer) -> Batcher[Request, Recognised]:
+def _batcher(settings: AsrSettings, recognizer: Recognizer, time: DeviceTime) -> Batcher[Request, Recognised]:
     return Batcher(
         recognizer.run,
         BatchLimits(settings.asr_batch or BATCH_ON[recognizer.device], settings.asr_batch_wait_s),
         length=lambda request: request.duration_s,
         group=lambda request: request.group,
         name="asr-device",
+        around=time.running,
     )

@@ -6,12 +6,13 @@ exist at a time, so that memory does not grow with its length.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from services.asr import audio, chunks, segments
 from services.shared.batcher import Batcher, OutOfDeviceMemoryError
 from services.shared.errors import Code, IngestError
+from services.shared.timesplit import ASR_CAUSES, DECODING, DeviceTime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -53,6 +54,13 @@ class Transcriber:
     batcher: Batcher[Request, Recognised]
     language: str | None
     refinement: Refinement | None
+    time: DeviceTime = field(default_factory=lambda: DeviceTime(ASR_CAUSES))
+
+    @property
+    def batchers(self) -> list[Batcher[Request, Recognised]]:
+        """Return the batchers of the device."""
+        second = self.refinement.batcher if self.refinement else self.batcher
+        return [self.batcher] if second is self.batcher else [self.batcher, second]
 
     def transcribe(
         self, waveform: Waveform, speech: list[audio.Span], duration_s: float, progress: Callable[[float], None]
@@ -68,8 +76,10 @@ class Transcriber:
             final, refined = self._refine(waveform, parts, answers, language)
         except OutOfDeviceMemoryError as error:
             raise IngestError(Code.GPU_OOM, f"no room for a single chunk: {error}") from error
+        with self.time.doing(DECODING):
+            built = segments.build(parts, final, refined, duration_s)
         return Spoken(
-            built=segments.build(parts, final, refined, duration_s),
+            built=built,
             speech_s=sum(span.duration_s for span in speech),
             language=language,
             language_probability=probability,
@@ -78,7 +88,19 @@ class Transcriber:
 
     def _requests(self, waveform: Waveform, parts: Sequence[SpeechChunk], language: str) -> Iterator[Request]:
         for part in parts:
-            yield self.recognizer.request(audio.cut(waveform, part.span), language)
+            yield self._request(self.recognizer, waveform, part.span, language)
+
+    def _request(
+        self,
+        recognizer: Recognizer,
+        waveform: Waveform,
+        span: audio.Span,
+        language: str | None,
+        *,
+        strong: bool = False,
+    ) -> Request:
+        with self.time.doing(DECODING):
+            return recognizer.request(audio.cut(waveform, span), language, strong=strong)
 
     def _language(self, waveform: Waveform, parts: Sequence[SpeechChunk]) -> tuple[str, float]:
         """Return the language and its probability: as set, or the most probable of samples of the recording."""
@@ -87,8 +109,10 @@ class Transcriber:
         if self.language is not None:
             return self.language, 1.0
         step = max(1, len(parts) // LANGUAGE_SAMPLES)
-        samples = [audio.cut(waveform, part.span) for part in parts[::step][:LANGUAGE_SAMPLES]]
-        answers = list(self.batcher.map(self.recognizer.request(sample, None) for sample in samples))
+        samples = parts[::step][:LANGUAGE_SAMPLES]
+        answers = list(
+            self.batcher.map(self._request(self.recognizer, waveform, sample.span, None) for sample in samples)
+        )
         shares: dict[str, float] = {}
         for answer in answers:
             for name, share in answer.languages.items():
@@ -106,8 +130,7 @@ class Transcriber:
         limits = {"logprob": again.logprob, "compression": again.compression, "no_speech": again.no_speech}
         doubtful = [index for index, answer in enumerate(answers) if segments.is_doubtful(answer, **limits)]
         requests = (
-            again.recognizer.request(audio.cut(waveform, parts[index].span), language, strong=True)
-            for index in doubtful
+            self._request(again.recognizer, waveform, parts[index].span, language, strong=True) for index in doubtful
         )
         final = list(answers)
         for index, second in zip(doubtful, again.batcher.map(requests), strict=True):

@@ -11,7 +11,7 @@ import time
 import uuid
 from collections import deque
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from services.shared.answers import Done
 from services.shared.errors import Code, IngestError
 from services.shared.media import DecodeLimits, tolerance_s
 from services.shared.messages import Artifact, AudioReady, Metadata, SourceKind, Stage, VideoAccessible
+from services.shared.timesplit import CHECKING, TRANSFERRING, WAITING_FOR_DISK, SlotTimes
 from services.shared.volume import Made, Volume, translate_os_errors
 
 if TYPE_CHECKING:
@@ -70,10 +71,21 @@ class Fetch:
     decode_limits: DecodeLimits
     pace: Pace
     file_roots: tuple[Path, ...]
+    slots: SlotTimes = field(default_factory=lambda: SlotTimes(1))
 
     def __call__(self, message: VideoAccessible, report: Report) -> Done:
         """Return AudioReady; raise what is wrong with the recording or the way to it."""
-        artifact = self.volume.find(message.video_id, "audio", AUDIO_ORIGIN, message.fresh_from)
+        try:
+            done = self._ready(message, report)
+        except IngestError as error:
+            metrics.DOWNLOADS.labels(error.code).inc()
+            raise
+        metrics.DOWNLOADS.labels("fresh" if done.numbers["fresh"] else "there_already").inc()
+        return done
+
+    def _ready(self, message: VideoAccessible, report: Report) -> Done:
+        with self.slots.doing(CHECKING):
+            artifact = self.volume.find(message.video_id, "audio", AUDIO_ORIGIN, message.fresh_from)
         fresh = artifact is None
         metadata = message.metadata
         if artifact is None:
@@ -101,8 +113,10 @@ class Fetch:
             else:
                 watch = _RateWatch(self.pace, report)
                 args = (message.source, str(folder), self.options)
-                fetched = child.run(ytdlp.fetch, args, limits_for(message.source.kind, self.site_limits), watch)
-            duration_s = self._length(fetched.path, message.source.kind)
+                with self.slots.doing(TRANSFERRING):
+                    fetched = child.run(ytdlp.fetch, args, limits_for(message.source.kind, self.site_limits), watch)
+            with self.slots.doing(CHECKING):
+                duration_s = self._length(fetched.path, message.source.kind)
             announced_s = fetched.announced_s or message.metadata.duration_s
             check_length(duration_s, announced_s)
             made = Made(
@@ -113,7 +127,8 @@ class Fetch:
                 origin=AUDIO_ORIGIN,
                 generation=message.generation,
             )
-            return self.volume.keep(message.video_id, made), fetched.metadata
+            with self.slots.doing(WAITING_FOR_DISK):
+                return self.volume.keep(message.video_id, made), fetched.metadata
 
     def _length(self, path: str, kind: SourceKind) -> float:
         """Return the decoded length; a file that its container calls longer did not come whole."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,12 @@ from services.downloader.disk import DiskGate
 from services.downloader.fetch import Fetch, Pace
 from services.downloader.settings import DownloaderSettings, listed
 from services.downloader.sources import site_options
-from services.shared import child
+from services.shared import child, metrics
 from services.shared.child import ChildLimits
 from services.shared.media import DecodeLimits
 from services.shared.messages import Stage, VideoAccessible, VideoRequested
 from services.shared.service import Room
+from services.shared.timesplit import PUBLISHING, WAITING_FOR_DISK, SlotTimes
 from services.shared.volume import Volume
 from services.shared.worker import StageWork
 
@@ -22,13 +24,16 @@ if TYPE_CHECKING:
     from services.shared.nats_bus import NatsBus
 
 WRITING_TIME_S = 300.0
+SLOT_SECONDS = "Time of the download slots, all together, by what they do"
 
 
 def build(settings: DownloaderSettings, _bus: NatsBus) -> Room:
     """Return the two stages of the downloader."""
     child.preload("services.downloader.ytdlp", "services.shared.media")
     volume = Volume(settings.volume)
-    gate = DiskGate(volume.used_bytes, settings.disk_budget_bytes)
+    gate = _gate(volume, settings.disk_budget_bytes)
+    slots = SlotTimes(settings.io_workers)
+    metrics.show(metrics.StateSeconds("ingest_slot_seconds", SLOT_SECONDS, slots.seconds))
     options = site_options(settings)
     hosts, roots = listed(settings.allowed_hosts), tuple(map(Path, listed(settings.file_roots)))
     # No memory limit where a JavaScript engine runs: it reserves address space by the gigabyte.
@@ -46,6 +51,7 @@ def build(settings: DownloaderSettings, _bus: NatsBus) -> Room:
         decode_limits=DecodeLimits(max_duration_s=settings.max_audio_s),
         pace=Pace(settings.min_rate_bytes_s, settings.rate_window_s),
         file_roots=roots,
+        slots=slots,
     )
     check = Check(volume, options, check_limits, roots, settings.max_audio_s)
     check_deadline_s = settings.check_deadline_s + WRITING_TIME_S
@@ -54,7 +60,20 @@ def build(settings: DownloaderSettings, _bus: NatsBus) -> Room:
         stages=(
             StageWork(Stage.CHECK, VideoRequested, check, lambda _: check_deadline_s, settings.check_workers),
             StageWork(
-                Stage.DOWNLOAD, VideoAccessible, fetch, lambda _: fetch_deadline_s, settings.io_workers, gate.held
+                *(Stage.DOWNLOAD, VideoAccessible, fetch, lambda _: fetch_deadline_s, settings.io_workers, gate.held),
+                talking=partial(slots.doing, PUBLISHING),
+                pausing=partial(slots.doing, WAITING_FOR_DISK),
             ),
         )
     )
+
+
+def _gate(volume: Volume, budget_bytes: int) -> DiskGate:
+    def measured() -> int:
+        used = volume.used_bytes()
+        metrics.DISK_USED.tell(used)
+        return used
+
+    metrics.show(metrics.DISK_USED, metrics.DISK_BUDGET)
+    metrics.DISK_BUDGET.tell(budget_bytes)
+    return DiskGate(measured, budget_bytes)

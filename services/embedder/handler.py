@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from services.embedder import passages
@@ -12,6 +12,7 @@ from services.shared.answers import Done
 from services.shared.batcher import Batcher, OutOfDeviceMemoryError
 from services.shared.errors import Code, IngestError
 from services.shared.messages import EventKind, Stage, TranscriptReady, VideoAccessible
+from services.shared.timesplit import COMMITTING, EMBEDDER_CAUSES, SPLITTING, DeviceTime
 
 if TYPE_CHECKING:
     from services.embedder.encode import Encoder, Vector
@@ -31,10 +32,12 @@ class Embed:
     encoder: Encoder
     batcher: Batcher[str, Vector]
     limits: PassageLimits
+    time: DeviceTime = field(default_factory=lambda: DeviceTime(EMBEDDER_CAUSES))
 
     def __call__(self, message: TranscriptReady, _report: Report) -> Done:
         """Store the passages of a transcript; send the video back when its transcript is missing or damaged."""
-        stored = self.store.stored_passages(message.video_id, message.generation)
+        with self.time.doing(COMMITTING):
+            stored = self.store.stored_passages(message.video_id, message.generation)
         if stored is not None:
             return _indexed(stored, message.transcript.duration_s, fresh=False)
         try:
@@ -47,21 +50,23 @@ class Embed:
             return self._send_back(message, error)
 
     def _embed(self, message: TranscriptReady) -> Done:
-        said = transcript.read(self.volume.verified(message.transcript))
-        built = passages.build(said.segments, self.limits, self.encoder.count_tokens)
+        with self.time.doing(SPLITTING):
+            said = transcript.read(self.volume.verified(message.transcript))
+            built = passages.build(said.segments, self.limits, self.encoder.count_tokens)
         try:
             vectors = list(self.batcher.map(passage.text for passage in built))
         except OutOfDeviceMemoryError as error:
             raise IngestError(Code.GPU_OOM, f"no room for a single passage: {error}") from error
-        count = self.store.replace(
-            Rows(
-                video_id=message.video_id,
-                generation=message.generation,
-                language=said.language,
-                passages=built,
-                vectors=vectors,
-            )
+        metrics.PASSAGES.inc(len(built))
+        rows = Rows(
+            video_id=message.video_id,
+            generation=message.generation,
+            language=said.language,
+            passages=built,
+            vectors=vectors,
         )
+        with self.time.doing(COMMITTING), metrics.COMMIT.time():
+            count = self.store.replace(rows)
         metrics.ROWS.inc(count)
         metrics.AUDIO_SECONDS.labels(Stage.EMBEDDER).inc(said.duration_s)
         return _indexed(count, said.duration_s, fresh=True)

@@ -14,6 +14,7 @@ import threading
 import time
 from collections import Counter, deque
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -85,7 +86,7 @@ def _one_group(_item: object) -> Hashable:
 class Batcher(Generic[Item, Answer]):
     """Collects items from any number of threads and runs them in batches on one thread of its own.
 
-    `run` gets 1 to `max_batch` items of one group and returns their answers in order.
+    `run` gets 1 to `max_batch` items of one group and returns their answers in order; it runs inside of `around()`.
     """
 
     def __init__(
@@ -96,9 +97,11 @@ class Batcher(Generic[Item, Answer]):
         length: Callable[[Item], float] = _no_length,
         group: Callable[[Item], Hashable] = _one_group,
         name: str = "device",
+        around: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self.figures = BatchFigures()
         self._run = run
+        self._around = around
         self._limits = limits
         self._length = length
         self._group = group
@@ -192,7 +195,8 @@ class Batcher(Generic[Item, Answer]):
             part = pending.popleft()
             began = time.monotonic()
             try:
-                answers = self._run([entry.item for entry in part])
+                with self._around():
+                    answers = self._run([entry.item for entry in part])
                 if len(answers) != len(part):
                     raise RuntimeError(f"{len(answers)} answers for {len(part)} items")  # noqa: TRY301 (fails the batch)
             except OutOfDeviceMemoryError as error:

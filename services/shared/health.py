@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-from prometheus_client import make_wsgi_app
+from prometheus_client import disable_created_metrics, make_wsgi_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,6 +22,7 @@ class _Quiet(WSGIRequestHandler):
 
 def serve(port: int, unhealthy: Callable[[], list[str]], unready: Callable[[], list[str]]) -> int:
     """Serve in a thread; `unhealthy` and `unready` return the reasons against. Return the port (0: a free one)."""
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     metrics = make_wsgi_app()
 
     def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:

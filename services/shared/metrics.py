@@ -1,18 +1,100 @@
-"""The metrics of every service, declared once. Labels are few: a stage, an outcome, an error code; never a video."""
+"""The metrics of every service, declared once. Labels are few: a stage, a state, an error code; never a video.
+
+What has labels shows a sample as soon as somebody counts. What has none belongs to one room, which says so with `show`:
+a service that stores no rows shows no `ingest_rows_total 0`, because a panel would read that as "nothing is stored".
+"""
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from services.shared.batcher import BatchFigures
     from services.shared.errors import Code
     from services.shared.messages import EventKind, Stage
+
+_shown: dict[tuple[str, ...], Collector] = {}
+
+
+class Known(Collector):
+    """A gauge that has samples only for what is known now: what could not be asked is absent, not zero."""
+
+    def __init__(self, name: str, documentation: str, label: str | None = None) -> None:
+        self.name = name
+        self._documentation = documentation
+        self._labels = (label,) if label else ()
+        self._values: dict[tuple[str, ...], float] = {}
+        self._lock = threading.Lock()
+
+    def tell(self, value: float, *labels: str) -> None:
+        """Set the value (of a label)."""
+        with self._lock:
+            self._values[labels] = value
+
+    def forget(self, *labels: str) -> None:
+        """Give no sample (of a label) any more."""
+        with self._lock:
+            self._values.pop(labels, None)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the samples."""
+        with self._lock:
+            values = dict(self._values)
+        family = GaugeMetricFamily(self.name, self._documentation, labels=self._labels)
+        for labels, value in values.items():
+            family.add_metric(labels, value)
+        yield family
+
+
+class StateSeconds(Collector):
+    """A counter of seconds by state, read at every scrape: the time of the running state is in it."""
+
+    def __init__(self, name: str, documentation: str, read: Callable[[], Mapping[str, float]]) -> None:
+        self._name = name
+        self._documentation = documentation
+        self._read = read
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Yield the seconds of every state."""
+        family = CounterMetricFamily(self._name, self._documentation, labels=("state",))
+        for state, seconds in self._read().items():
+            family.add_metric((state,), seconds)
+        yield family
+
+
+class Batches(Collector):
+    """How well the batches of a device are filled: the exact counts of its batchers, read at every scrape."""
+
+    _FIELDS = (
+        ("ingest_batch_items", "Items that a device has processed; over the places, how full its batches are", "items"),
+        ("ingest_batch_places", "Places that its batches had, with or without an item", "places"),
+        ("ingest_batch_length", "Length of the items (seconds of speech, or characters of text)", "length"),
+        ("ingest_batch_padded_length", "Length with padding; 1 - length / this is wasted on padding", "padded_length"),
+        ("ingest_out_of_memory", "Batches that found no room on the device and were halved", "out_of_memory"),
+    )
+
+    def __init__(self, device: str, figures: Sequence[BatchFigures]) -> None:
+        self._device = device
+        self._figures = figures
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Yield the counts."""
+        for name, documentation, field in self._FIELDS:
+            family = CounterMetricFamily(name, documentation, labels=("device",))
+            family.add_metric((self._device,), sum(getattr(one, field) for one in self._figures))
+            yield family
+
+
+# -- every service -----------------------------------------------------------------------------------------------------
 
 MESSAGES = Counter(
     "ingest_messages", "Messages that a stage has answered, by what came of them", ("stage", "outcome", "code")
@@ -20,21 +102,91 @@ MESSAGES = Counter(
 IN_PROGRESS = Gauge("ingest_messages_in_progress", "Messages that a stage has in hand", ("stage",))
 HANDLING = Histogram(
     "ingest_handling_seconds",
-    "Time from taking a message to the end of its work",
+    "Time that a handler worked on a message",
     ("stage",),
     buckets=(0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600),
 )
+REDELIVERIES = Counter("ingest_redeliveries", "Messages that came although they had been delivered before", ("stage",))
 AUDIO_SECONDS = Counter("ingest_audio_seconds", "Length of the recordings that a stage has finished", ("stage",))
-ROWS = Counter("ingest_rows", "Passages stored with their vectors")
+CONSUMER_LAG = Known("ingest_consumer_lag", "Messages that a consumer has not been given yet", "consumer")
+CONSUMER_IN_FLIGHT = Known(
+    "ingest_consumer_in_flight", "Messages that a consumer was given and that nobody has acknowledged yet", "consumer"
+)
+CONSUMER_OLDEST_AGE = Known(
+    "ingest_consumer_oldest_age_seconds",
+    "Age of the oldest message that is not acknowledged; 0 without one",
+    "consumer",
+)
+CONSUMER_POSTPONED = Known(
+    "ingest_consumer_postponed", "Messages of a consumer that wait for their time outside of its queue", "consumer"
+)
+MODEL_LOAD = Gauge("ingest_model_load_seconds", "Time that loading a model took", ("model",))
+
+# -- the downloader ----------------------------------------------------------------------------------------------------
+
+DOWNLOADS = Counter("ingest_downloads", "Downloads by verdict: fresh, there_already, or the error code", ("verdict",))
+DISK_USED = Known("ingest_disk_used_bytes", "Space that audio and transcripts take on the shared volume")
+DISK_BUDGET = Known("ingest_disk_budget_bytes", "Space that audio and transcripts may take")
+
+# -- asr ---------------------------------------------------------------------------------------------------------------
+
+REAL_TIME_FACTOR = Histogram(
+    "ingest_real_time_factor",
+    "Processing time of a recording, in seconds for each second of audio (smaller is faster)",
+    buckets=(0.005, 0.01, 0.02, 0.05, 0.072, 0.1, 0.15, 0.22, 0.3, 0.5, 1, 2),
+    registry=None,
+)
+SEGMENTS = Counter("ingest_segments", "Segments recognised", registry=None)
+REFINED_SEGMENTS = Counter("ingest_refined_segments", "Segments that the second pass has improved", registry=None)
+FLAGGED_SEGMENTS = Counter("ingest_flagged_segments", "Segments that look invented, by the reason", ("flag",))
+
+# -- the embedder ------------------------------------------------------------------------------------------------------
+
+PASSAGES = Counter("ingest_passages", "Passages that transcripts were split into and that have vectors", registry=None)
+ROWS = Counter("ingest_rows", "Passages stored with their vectors", registry=None)
+COMMIT = Histogram(
+    "ingest_commit_seconds",
+    "Time to replace the rows of a recording, in one transaction",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+    registry=None,
+)
+DEAD_LETTERS = Known("ingest_dead_letters", "Messages in the stream of dead letters")
+
+
+def show(*collectors: Collector) -> None:
+    """Let /metrics show what belongs to one room; a collector takes the place of an older one of the same names."""
+    for collector in collectors:
+        names = tuple(family.name for family in collector.collect())
+        if names in _shown:
+            REGISTRY.unregister(_shown[names])
+        REGISTRY.register(collector)
+        _shown[names] = collector
 
 
 @contextmanager
 def handling(stage: Stage) -> Iterator[None]:
     """Measure the work on one message."""
     began = time.monotonic()
-    with IN_PROGRESS.labels(stage).track_inprogress():
-        yield
-    HANDLING.labels(stage).observe(time.monotonic() - began)
+    try:
+        with IN_PROGRESS.labels(stage).track_inprogress():
+            yield
+    finally:
+        HANDLING.labels(stage).observe(time.monotonic() - began)
+
+
+@contextmanager
+def loading(model: str) -> Iterator[None]:
+    """Measure how long a model takes to load."""
+    began = time.monotonic()
+    yield
+    MODEL_LOAD.labels(model).set(time.monotonic() - began)
+
+
+def begin(stage: Stage) -> None:
+    """Show a stage that has done nothing yet: its counters stand at zero, and that is true."""
+    IN_PROGRESS.labels(stage)
+    HANDLING.labels(stage)
+    REDELIVERIES.labels(stage)
 
 
 def count(stage: Stage, kind: EventKind, code: Code | None) -> None:

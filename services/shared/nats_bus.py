@@ -36,6 +36,7 @@ from services.shared.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
+    from datetime import datetime
 
     from nats.aio.msg import Msg
     from nats.js import JetStreamContext
@@ -267,6 +268,22 @@ class NatsBus:
         """Return how far a consumer is behind."""
         info = self._run(self._stream.consumer_info(stream, consumer))
         return Lag(waiting=info.num_pending or 0, in_hand=info.num_ack_pending or 0)
+
+    def oldest_at(self, consumer: str, stream: str) -> datetime | None:
+        """Return when the oldest message that a consumer has not acknowledged was published, or None without one."""
+        return self._run(self._oldest_at(consumer, stream))
+
+    async def _oldest_at(self, consumer: str, stream: str) -> datetime | None:
+        info = await self._stream.consumer_info(stream, consumer)
+        after, subject = info.ack_floor.stream_seq if info.ack_floor else 0, info.config.filter_subject
+        try:
+            return (await self._stream.get_msg(stream, seq=after + 1, subject=subject, next=True)).time
+        except nats.js.errors.NotFoundError:
+            return None
+
+    def stored(self, stream: str) -> int:
+        """Return how many messages a stream holds."""
+        return int(self._run(self._stream.stream_info(stream)).state.messages)
 
     def position(self, stream: str) -> Position:
         """Return when a stream was created (seconds) and the sequence of its newest message."""

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
 from services.shared import health, logs
 from services.shared.answers import WorkerOptions
-from services.shared.bus import Topology, topology
+from services.shared.backlog import BacklogWatch, Watched
+from services.shared.bus import EVENT_STREAM, LATER_STREAM, LEDGER, WORK_STREAM, Topology, later_consumer, topology
 from services.shared.errors import ConfigurationError, IngestError
 from services.shared.journal import Journal
 from services.shared.nats_bus import BusOptions, NatsBus
@@ -42,11 +43,15 @@ log = logs.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Room:
-    """What a room brings: its stages, what must be closed at the end, and the reason why it can work no more."""
+    """What a room brings: its stages, what must be closed at the end, and the reason why it can work no more.
+
+    The room that keeps the ledger tells how far that is behind, and how many dead letters there are.
+    """
 
     stages: Sequence[StageWork[Any]]
     stop: Callable[[], None] = lambda: None
     broken: Callable[[], str | None] = lambda: None
+    keeps_ledger: bool = False
 
 
 class Runner(Protocol):
@@ -132,7 +137,7 @@ def _serve(name: str, settings: S, build: Callable[[S, NatsBus], Room]) -> None:
     room = build(settings, bus)
     workers = _workers(settings, room, bus, journal)
     wakers = [Waker(work.stage, bus) for work in room.stages]
-    runners: list[Runner] = [*workers, *wakers]
+    runners: list[Runner] = [*workers, *wakers, *([_backlog(room, bus)] if settings.metrics_port else [])]
     for runner in runners:
         runner.start()
     ready.clear()
@@ -165,6 +170,13 @@ def _workers(settings: Settings, room: Room, bus: NatsBus, journal: Journal) -> 
     pauses = Pauses(settings.retry_first_s, settings.retry_longest_s, settings.postponed_s)
     options = WorkerOptions(settings.worker_name, settings.grace_s, pauses)
     return [Worker(work, bus, journal, options, watchdog=watchdog, quarantine=quarantine) for work in room.stages]
+
+
+def _backlog(room: Room, bus: NatsBus) -> BacklogWatch:
+    consumers = [Watched(work.stage, WORK_STREAM, (later_consumer(work.stage), LATER_STREAM)) for work in room.stages]
+    if room.keeps_ledger:
+        consumers.append(Watched(LEDGER, EVENT_STREAM))
+    return BacklogWatch(bus, consumers, dead_letters=room.keeps_ledger)
 
 
 def _leave(status: int) -> NoReturn:

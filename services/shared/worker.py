@@ -16,6 +16,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -48,7 +49,9 @@ Report = Callable[[dict[str, float]], None]
 class StageWork(Generic[In]):
     """A stage: what it reads, the function that does the work, how long that may take, how many at a time.
 
-    `held` returns a reason while no new work should be started (as a full disk), else None.
+    `held` returns a reason while no new work should be started (as a full disk), else None. A slot is inside of
+    `talking()` while it tells the broker about a message in hand or waits for leave to work on it, and inside of
+    `pausing()` while it is held: the clocks of `services.shared.timesplit` want to know.
     """
 
     stage: Stage
@@ -57,6 +60,8 @@ class StageWork(Generic[In]):
     deadline_s: Callable[[In], float]
     slots: int
     held: Callable[[], str | None] = lambda: None
+    talking: Callable[[], AbstractContextManager[object]] = nullcontext
+    pausing: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 class Worker(Generic[In]):
@@ -81,6 +86,7 @@ class Worker(Generic[In]):
         self._stop = threading.Event()
         self._hands: set[Hand] = set()
         self._answers = Answers(work.stage, bus, journal, options)
+        metrics.begin(work.stage)
         self._threads = [
             threading.Thread(target=self._slot, name=f"{work.stage}-{number}", daemon=True)
             for number in range(work.slots)
@@ -120,7 +126,8 @@ class Worker(Generic[In]):
                 log.warning("held", reason=reason) if reason else log.info("goes_on")
                 held = reason
             if reason:
-                self._stop.wait(PAUSED_WAIT_S)
+                with self._work.pausing():
+                    self._stop.wait(PAUSED_WAIT_S)
                 continue
             try:
                 delivery = self._bus.fetch(self._work.stage, WORK_STREAM, FETCH_WAIT_S)
@@ -128,9 +135,12 @@ class Worker(Generic[In]):
                     self._handle(delivery)
             except BusError as error:
                 log.warning("bus_trouble", error=str(error))
-                self._stop.wait(BUS_TROUBLE_WAIT_S)
+                with self._work.talking():
+                    self._stop.wait(BUS_TROUBLE_WAIT_S)
 
     def _handle(self, delivery: Delivery) -> None:
+        if delivery.delivered > 1:
+            metrics.REDELIVERIES.labels(self._work.stage).inc()
         try:
             message = decode(self._work.model, delivery.data)
         except IngestError as error:
@@ -154,23 +164,33 @@ class Worker(Generic[In]):
             crashes = hand.attempts.crash
             self._answers.fail(hand, IngestError(Code.CRASH_LOOP, f"ended its worker {crashes} times"))
             return
-        with self._quarantine.entered(suspect=hand.attempts.crash > 0):
-            self._answers.tell(hand, EventKind.STARTED)
+        with ExitStack() as alone:
+            with self._work.talking():
+                alone.enter_context(self._quarantine.entered(suspect=hand.attempts.crash > 0))
+                self._answers.tell(hand, EventKind.STARTED)
             log.info("started")
             began = time.monotonic()
             try:
-                self._journal.begin(hand.job)
-                with self._watchdog.limit(deadline_s), metrics.handling(self._work.stage):
-                    done = self._work.handle(message, self._reporter(hand))
-            except IngestError as error:
-                self._answers.fail(hand, error)
-            except Exception as error:
-                log.exception("unexpected_error")
-                self._answers.fail(hand, IngestError(Code.UNEXPECTED, f"{type(error).__name__}: {error}"))
-            else:
-                self._answers.succeed(hand, done, time.monotonic() - began)
+                outcome = self._outcome(hand, message, deadline_s)
+                with self._work.talking():
+                    if isinstance(outcome, IngestError):
+                        self._answers.fail(hand, outcome)
+                    else:
+                        self._answers.succeed(hand, outcome, time.monotonic() - began)
             finally:
                 self._journal.end(hand.job)
+
+    def _outcome(self, hand: Hand, message: In, deadline_s: float) -> Done | IngestError:
+        """Return what the handler has made of a message."""
+        try:
+            self._journal.begin(hand.job)
+            with self._watchdog.limit(deadline_s), metrics.handling(self._work.stage):
+                return self._work.handle(message, self._reporter(hand))
+        except IngestError as error:
+            return error
+        except Exception as error:
+            log.exception("unexpected_error")
+            return IngestError(Code.UNEXPECTED, f"{type(error).__name__}: {error}")
 
     def _reporter(self, hand: Hand) -> Report:
         last = time.monotonic()
@@ -179,6 +199,7 @@ class Worker(Generic[In]):
             nonlocal last
             if time.monotonic() - last >= PROGRESS_EVERY_S:
                 last = time.monotonic()
-                self._answers.tell(hand, EventKind.PROGRESS, numbers=numbers)
+                with self._work.talking():
+                    self._answers.tell(hand, EventKind.PROGRESS, numbers=numbers)
 
         return report

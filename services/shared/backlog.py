@@ -1,0 +1,122 @@
+"""Tells /metrics how far the consumers are behind, as the broker counts it: the only source of these figures.
+
+A thread of its own asks now and then, so that neither a scrape nor the work waits for the broker. What the broker does
+not answer, or may not be asked, has no sample. Every replica of a service tells the same values.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+from services.shared import metrics
+from services.shared.bus import DEAD_STREAM, BusError
+from services.shared.logs import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from services.shared.bus import Lag
+    from services.shared.metrics import Known
+
+ASK_EVERY_S = 15.0
+log = get_logger(__name__)
+
+
+class Broker(Protocol):
+    """Whoever knows how far a consumer is behind."""
+
+    def lag(self, consumer: str, stream: str) -> Lag:
+        """Return how far a consumer is behind."""
+
+    def oldest_at(self, consumer: str, stream: str) -> datetime | None:
+        """Return when its oldest message was published."""
+
+    def stored(self, stream: str) -> int:
+        """Return how many messages a stream holds."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A consumer, its stream, and where its postponed messages wait (consumer and stream), if they do."""
+
+    consumer: str
+    stream: str
+    waiting_in: tuple[str, str] | None = None
+
+
+class BacklogWatch:
+    """Asks for `consumers`, and with `dead_letters` for their number too."""
+
+    def __init__(self, bus: Broker, consumers: Sequence[Watched], *, dead_letters: bool) -> None:
+        self._bus = bus
+        self._consumers = consumers
+        self._dead_letters = dead_letters
+        self._refused: set[tuple[str, ...]] = set()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="backlog", daemon=True)
+        metrics.show(
+            metrics.CONSUMER_LAG,
+            metrics.CONSUMER_IN_FLIGHT,
+            metrics.CONSUMER_OLDEST_AGE,
+            metrics.CONSUMER_POSTPONED,
+        )
+        if dead_letters:
+            metrics.show(metrics.DEAD_LETTERS)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask no more."""
+        self._stop.set()
+
+    def drain(self, deadline: float) -> None:
+        """Wait for the question in hand until `deadline` (monotonic seconds)."""
+        self._thread.join(max(0.0, deadline - time.monotonic()))
+
+    def ask(self) -> None:
+        """Ask once, in the calling thread."""
+        for watched in self._consumers:
+            name, stream = watched.consumer, watched.stream
+            with self._telling((metrics.CONSUMER_LAG, metrics.CONSUMER_IN_FLIGHT), name):
+                lag = self._bus.lag(name, stream)
+                metrics.CONSUMER_LAG.tell(lag.waiting, name)
+                metrics.CONSUMER_IN_FLIGHT.tell(lag.in_hand, name)
+            with self._telling((metrics.CONSUMER_OLDEST_AGE,), name):
+                metrics.CONSUMER_OLDEST_AGE.tell(age_s(self._bus.oldest_at(name, stream), datetime.now(UTC)), name)
+            if watched.waiting_in is not None:
+                with self._telling((metrics.CONSUMER_POSTPONED,), name):
+                    lag = self._bus.lag(*watched.waiting_in)
+                    metrics.CONSUMER_POSTPONED.tell(lag.waiting + lag.in_hand, name)
+        if self._dead_letters:
+            with self._telling((metrics.DEAD_LETTERS,)):
+                metrics.DEAD_LETTERS.tell(self._bus.stored(DEAD_STREAM))
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self.ask()
+            self._stop.wait(ASK_EVERY_S)
+
+    @contextmanager
+    def _telling(self, figures: Sequence[Known], *labels: str) -> Iterator[None]:
+        """Forget figures that the broker does not give in the `with` block."""
+        try:
+            yield
+        except BusError as error:
+            for known in figures:
+                known.forget(*labels)
+            name = figures[0].name
+            if (name, *labels) not in self._refused:  # once: a missing permission does not come by waiting
+                self._refused.add((name, *labels))
+                log.warning("backlog_unknown", metric=name, labels=labels, error=str(error))
+
+
+def age_s(oldest_at: datetime | None, now: datetime) -> float:
+    """Return how old a message is; 0 without one, and when the broker's clock is ahead of ours."""
+    return 0.0 if oldest_at is None else max(0.0, (now - oldest_at).total_seconds())
