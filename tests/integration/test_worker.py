@@ -6,9 +6,11 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+from prometheus_client import REGISTRY
 
 from services.shared.answers import Done, WorkerOptions
 from services.shared.bus import ACCESSIBLE, DEAD_STREAM, EVENT_STREAM, LATER_STREAM, REQUESTED, WORK_STREAM
@@ -28,6 +30,7 @@ from services.shared.messages import (
 )
 from services.shared.quarantine import Quarantine
 from services.shared.retry import Pauses
+from services.shared.timesplit import PUBLISHING, TRANSFERRING, WAITING_FOR_DISK, SlotTimes
 from services.shared.waker import Waker
 from services.shared.watchdog import Watchdog
 from services.shared.worker import Report, StageWork, Worker
@@ -317,3 +320,49 @@ def test_nothing_is_fetched_while_the_stage_is_held(bus: NatsBus, tmp_path: Path
     wait_until(lambda: len(seen) == 1)
     worker.stop()
     worker.drain(time.monotonic() + 5)
+
+
+def test_the_clock_of_a_slot_sees_that_it_is_held_and_that_it_talks_to_the_broker(
+    bus: NatsBus, tmp_path: Path, wait_until: Wait
+) -> None:
+    reason: list[str | None] = ["no room"]
+    slots = SlotTimes(1)
+
+    def handle(message: VideoRequested, _report: Report) -> Done:
+        with slots.doing(TRANSFERRING):
+            time.sleep(0.2)
+        return Done(accessible(message))
+
+    work = StageWork(
+        *(Stage.CHECK, VideoRequested, handle, lambda _: 30.0, 1, lambda: reason[0]),
+        talking=partial(slots.doing, PUBLISHING),
+        pausing=partial(slots.doing, WAITING_FOR_DISK),
+    )
+    options = WorkerOptions("test", 5.0, PAUSES)
+    journal = Journal(tmp_path, "check-test")
+    worker = Worker(work, bus, journal, options, watchdog=Watchdog(), quarantine=Quarantine())
+    message = requested()
+    bus.publish(REQUESTED, encode(message), message.job)
+    worker.start()
+    try:
+        wait_until(lambda: slots.seconds()[WAITING_FOR_DISK] > 0.3)
+        assert slots.seconds()[TRANSFERRING] == 0
+        reason[0] = None
+        wait_until(lambda: [data for _, data in bus.read(WORK_STREAM, ACCESSIBLE)] != [])
+    finally:
+        worker.stop()
+        worker.drain(time.monotonic() + 5)
+    found = slots.seconds()
+    assert found[TRANSFERRING] == pytest.approx(0.2, abs=0.15)
+    assert found[PUBLISHING] > 0
+
+
+def test_a_message_that_comes_again_is_counted_as_a_redelivery(bench: Bench, wait_until: Wait) -> None:
+    bench.submit(requested())
+    lost = bench.bus.fetch("check", WORK_STREAM, 5.0)
+    assert lost is not None
+    bench.bus.nak(lost)
+    before = REGISTRY.get_sample_value("ingest_redeliveries_total", {"stage": "check"}) or 0
+    bench.start(lambda message, _: Done(accessible(message)))
+    wait_until(lambda: EventKind.FINISHED in bench.kinds())
+    assert REGISTRY.get_sample_value("ingest_redeliveries_total", {"stage": "check"}) == before + 1
