@@ -6,8 +6,6 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-import pytest
-
 from services.cli.demo import QUESTIONS
 from services.demo import samples
 from services.demo.accuracy import edits, words
@@ -35,9 +33,6 @@ def test_the_demonstration_shows_what_it_promises(ingest: Ingest) -> None:
         assert abs(hit["start_s"] - meant.start_s) <= WORST_START_S, (hit, meant)
 
 
-@pytest.mark.xfail(
-    reason="the miniature recognizer is not trained to its end: three samples are above 10 %", strict=True
-)
 def test_every_sample_is_understood(ingest: Ingest) -> None:
     printed = re.findall(r"^  (.+) \(word error rate ([\d.]+)%", ingest("demo"), re.MULTILINE)
     rates = {title: float(rate) for title, rate in printed}

@@ -60,9 +60,6 @@ def waveforms(tmp_path_factory: pytest.TempPathFactory) -> list[audio.Waveform]:
     return [audio.load(sample.path, scratch, DecodeLimits(), LIMITS)[0] for sample in samples()]
 
 
-@pytest.mark.xfail(
-    reason="the miniature recognizer is not trained to its end: three samples are above 10 %", strict=True
-)
 def test_the_samples_are_understood(transcriber: Transcriber, waveforms: list[audio.Waveform]) -> None:
     for sample, waveform in zip(samples(), waveforms, strict=True):
         assert word_error_rate(sample.text, text_of(transcribe(transcriber, waveform))) <= 0.10, sample.file
