@@ -1,7 +1,8 @@
 """Tells /metrics how far the consumers are behind, as the broker counts it: the only source of these figures.
 
 A thread of its own asks now and then, so that neither a scrape nor the work waits for the broker. What the broker does
-not answer, or may not be asked, has no sample. Every replica of a service tells the same values.
+not answer, or may not be asked, has no sample. Every service tells the same values of all stages, so that a
+stage without workers shows too.
 """
 
 from __future__ import annotations

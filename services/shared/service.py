@@ -20,6 +20,7 @@ from services.shared.backlog import BacklogWatch, Watched
 from services.shared.bus import EVENT_STREAM, LATER_STREAM, LEDGER, WORK_STREAM, Topology, later_consumer, topology
 from services.shared.errors import ConfigurationError, IngestError
 from services.shared.journal import Journal
+from services.shared.messages import Stage
 from services.shared.nats_bus import BusOptions, NatsBus
 from services.shared.quarantine import Quarantine
 from services.shared.retry import Pauses
@@ -173,7 +174,8 @@ def _workers(settings: Settings, room: Room, bus: NatsBus, journal: Journal) -> 
 
 
 def _backlog(room: Room, bus: NatsBus) -> BacklogWatch:
-    consumers = [Watched(work.stage, WORK_STREAM, (later_consumer(work.stage), LATER_STREAM)) for work in room.stages]
+    """Watch all stages, not only the room's own: a stage without workers has to show, too."""
+    consumers = [Watched(stage, WORK_STREAM, (later_consumer(stage), LATER_STREAM)) for stage in Stage]
     if room.keeps_ledger:
         consumers.append(Watched(LEDGER, EVENT_STREAM))
     return BacklogWatch(bus, consumers, dead_letters=room.keeps_ledger)
