@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test check format lock bench asr-model clean
+.PHONY: help setup demo monitor test check format lock bench asr-model clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ $(READY): requirements.lock pyproject.toml
 
 demo: $(READY) ## show everything in a minute, offline
 	$(BIN)/ingest demo
+
+monitor: $(READY) ## the demonstration under Prometheus (and Grafana, where it is installed)
+	$(BIN)/python -m monitoring.monitor
 
 test: $(READY) ## run all tests
 	$(BIN)/pytest

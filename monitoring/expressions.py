@@ -16,27 +16,25 @@ ALL = ".+"
 
 @dataclass(frozen=True)
 class Asked:
-    """An expression of a panel, ready for Prometheus, and how its series are called."""
+    """An expression of a panel, ready for Prometheus."""
 
     board: str
     panel: str
     expr: str
-    legend: str
+
+
+def fill(expr: str, rate_interval: str, time_range: str) -> str:
+    """Return an expression with Grafana's variables filled in, everything chosen."""
+    values = {"$__rate_interval": rate_interval, "$__range": time_range, "$job": ALL, "$instance": ALL, "$card": ALL}
+    for variable, value in values.items():
+        expr = expr.replace(variable, value)
+    return expr
 
 
 def asked(rate_interval: str, time_range: str) -> Iterator[Asked]:
-    """Yield every expression of every dashboard, with everything chosen."""
-    filled = {
-        "$__rate_interval": rate_interval,
-        "$__range": time_range,
-        "$job": ALL,
-        "$instance": ALL,
-        "$card": ALL,
-    }
+    """Yield every expression of every dashboard."""
     for name in BOARDS:
         for panel in json.loads((FOLDER / name).read_text())["panels"]:
             for target in panel.get("targets", ()):
-                expr = target["expr"]
-                for variable, value in filled.items():
-                    expr = expr.replace(variable, value)
-                yield Asked(name.removesuffix(".json"), panel["title"], expr, target.get("legendFormat", ""))
+                expr = fill(target["expr"], rate_interval, time_range)
+                yield Asked(name.removesuffix(".json"), panel["title"], expr)

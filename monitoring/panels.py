@@ -77,8 +77,14 @@ def speed(metric: str, by: str = "", **labels: Wanted) -> str:
 
 
 def growth(metric: str, by: str = "", over: str = RATE, **labels: Wanted) -> str:
-    """Return what a counter has grown by, over all replicas."""
-    return f"sum{_by(by)} (increase({of(metric, **labels)}{over}))"
+    """Return what a counter has grown by, over all replicas.
+
+    A counter with a label begins with its first event, which `increase` does not see: of a series that is new, all
+    counts. (After a long pause of Prometheus itself, every series is new once.)
+    """
+    selector = of(metric, **labels)
+    new = f"max_over_time({selector}{over}) unless {selector} offset {over.strip('[]')}"
+    return f"sum{_by(by)} (({new}) or increase({selector}{over}))"
 
 
 def told(metric: str, **labels: Wanted) -> str:

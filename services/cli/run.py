@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from services.cli import console, requests
+from services.cli import bottleneck, console, requests
 from services.cli.display import Display
 from services.cli.follow import Follower
 from services.cli.local import Connected, connected
@@ -170,6 +170,8 @@ def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
         head += f"; {console.hours(tally.indexed_s)} of audio in {console.clock(outcome.elapsed_s)}"
     out.print(head, style="bold")
     out.print(f"this run: {tally.fresh_downloads} downloads, {tally.fresh_transcripts} transcriptions")
+    for line in bottleneck.lines(tally.devices):
+        out.print(line)
     for code, number in sorted(tally.reasons.items()):
         out.print(f"  {code}: {number} ({console.advice(code)})", markup=False)
     if outcome.interrupted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from services.cli import console, requests
+from services.cli import bottleneck, console, requests
 from services.cli.local import connected
 from services.embedder.catalog import Catalog, Total, VideoRow
 from services.shared import state
@@ -15,6 +15,7 @@ from services.shared.messages import Stage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from services.cli.bottleneck import Devices
     from services.cli.settings import AllSettings
 
 
@@ -36,7 +37,7 @@ def show(
             _print_list(catalog.chosen(states=states, codes=codes, limit=limit), as_json=as_json)
         else:
             lags = {stage: to.bus.lag(stage, WORK_STREAM) for stage in Stage}
-            _print_totals(catalog.totals(), lags, as_json=as_json)
+            _print_totals(catalog.totals(), lags, bottleneck.devices([catalog.device_seconds()]), as_json=as_json)
 
 
 def _print_video(catalog: Catalog, video: str, *, as_json: bool) -> None:
@@ -58,7 +59,7 @@ def _print_video(catalog: Catalog, video: str, *, as_json: bool) -> None:
         ("comes back", row.retry_at and f"{row.retry_at:%Y-%m-%d %H:%M:%S} UTC"),
         ("passages", row.passages),
         ("language", row.language),
-        *sorted(row.figures.items()),
+        *sorted((name, value) for name, value in row.figures.items() if name != state.ASKED_AT),
     ]
     console.out.print(console.table(row.video_id, ("", ""), ((name, value) for name, value in facts if value)))
 
@@ -71,9 +72,10 @@ def _print_list(rows: Sequence[VideoRow], *, as_json: bool) -> None:
     console.out.print(console.table(f"{len(rows)} videos", ("video", "state", "title", "code", "message"), cells))
 
 
-def _print_totals(totals: Sequence[Total], lags: dict[Stage, Lag], *, as_json: bool) -> None:
+def _print_totals(totals: Sequence[Total], lags: dict[Stage, Lag], devices: Devices, *, as_json: bool) -> None:
     if as_json:
-        console.print_json({"videos": totals, "queues": {str(stage): lag for stage, lag in lags.items()}})
+        by_stage = {str(stage): lag for stage, lag in lags.items()}
+        console.print_json({"videos": totals, "queues": by_stage, "devices": devices})
         return
     cells = (
         (item.state, item.error_code, item.videos, console.hours(item.duration_s), item.passages) for item in totals
@@ -81,6 +83,8 @@ def _print_totals(totals: Sequence[Total], lags: dict[Stage, Lag], *, as_json: b
     console.out.print(console.table("Videos", ("state", "reason", "videos", "audio", "passages"), cells))
     queues = ((stage, lag.waiting, lag.in_hand) for stage, lag in lags.items())
     console.out.print(console.table("\nQueues", ("stage", "waiting", "in hand"), queues))
+    for line in bottleneck.lines(devices):
+        console.out.print(f"\nOver all recordings: {line}")
 
 
 def retry(settings: AllSettings, *, codes: Sequence[str] | None, videos: Sequence[str] | None) -> int:

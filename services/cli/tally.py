@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from services.cli.bottleneck import Devices, devices
 from services.shared import state
 
 if TYPE_CHECKING:
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tally:
-    """Counts of videos and hours. `fresh` counts what this run has done itself, not found done."""
+    """Counts of videos and hours. `fresh` counts what this run has done itself, not found done.
+
+    `devices` are the seconds of the recognizers' devices by kind (gpu, cpu) and state.
+    """
 
     total: int
     downloaded: int
@@ -35,6 +39,7 @@ class Tally:
     real_time_factor: float | None
     passages: int
     reasons: dict[str, int]
+    devices: Devices
 
     @property
     def settled(self) -> int:
@@ -65,6 +70,7 @@ def count(videos: Iterable[VideoState]) -> Tally:
         real_time_factor=asr_took / asr_audio if asr_audio else None,
         passages=int(sum(_figure(video, "embedder.passages") for video in videos)),
         reasons=dict(Counter(str(video.code) for video in videos if video.code is not None)),
+        devices=devices(video.figures for video in videos),
     )
 
 

@@ -24,6 +24,10 @@ TOTALS = """
 SELECT state, coalesce(error_code, ''), count(*), coalesce(sum(duration_s), 0), coalesce(sum(passages), 0)
 FROM videos GROUP BY 1, 2 ORDER BY 1, 3 DESC
 """
+DEVICE_SECONDS = r"""
+SELECT name, sum(seconds::float8) FROM videos, jsonb_each_text(figures) AS figure (name, seconds)
+WHERE name ~ '^asr\.(gpu|cpu)_[a-z]+_s$' GROUP BY name
+"""
 PASSAGES = "SELECT start_s, end_s, text, speaker FROM segments WHERE video_id = %s ORDER BY idx"
 
 
@@ -96,6 +100,12 @@ class Catalog:
         with self._database.transaction() as connection:
             rows: list[Any] = connection.execute(TOTALS).fetchall()
         return [Total(*row) for row in rows]
+
+    def device_seconds(self) -> dict[str, float]:
+        """Return how the recognizers' devices spent their time, as the figures of all videos together."""
+        with self._database.transaction() as connection:
+            rows: list[Any] = connection.execute(DEVICE_SECONDS).fetchall()
+        return {str(name): float(seconds) for name, seconds in rows}
 
     def passages(self, video_id: str) -> list[PassageRow]:
         """Return the passages of a video, in order."""

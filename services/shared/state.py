@@ -24,6 +24,7 @@ FAILED: Final = "failed"
 SKIPPED: Final = "skipped"
 DEFERRED: Final = "deferred"
 QUEUED: Final = "queued"
+ASKED_AT: Final = "asked_at"  # the figure that says when a video was last asked for (seconds since 1970)
 ENDED: Final = frozenset({INDEXED, FAILED, SKIPPED})
 SETTLED: Final = ENDED | {DEFERRED}
 
@@ -43,7 +44,7 @@ _STATE_AFTER: Final = {
 
 @dataclass(frozen=True)
 class VideoState:
-    """What is known about a video. `figures` are numbers by stage and name, as `asr.took_s`."""
+    """What is known about a video. `figures` are numbers by stage and name, as `asr.took_s`; and ASKED_AT."""
 
     video_id: str
     generation: int = 0
@@ -73,7 +74,7 @@ def fold(known: VideoState, event: Event, position: Position) -> VideoState:
         known,
         source=event.source or known.source,
         metadata=event.metadata.over(known.metadata),
-        figures={**known.figures, **{f"{event.stage}.{name}": value for name, value in event.numbers.items()}},
+        figures=_figures(known, event),
         position=position,
         updated_at=event.at,
     )
@@ -93,6 +94,17 @@ def fold(known: VideoState, event: Event, position: Position) -> VideoState:
 
 
 _ENDINGS: Final = frozenset({EventKind.FAILED, EventKind.SKIPPED, EventKind.DEFERRED})
+
+
+def _figures(known: VideoState, event: Event) -> dict[str, float]:
+    """Return the figures with those of an event: nobody can have starved for a video before it was asked for."""
+    told = {f"{event.stage}.{name}": value for name, value in event.numbers.items()}
+    if event.kind is EventKind.SUBMITTED:
+        told[ASKED_AT] = event.at.timestamp()
+    elif ASKED_AT in known.figures:
+        since_s = max(0.0, event.at.timestamp() - known.figures[ASKED_AT])
+        told |= {name: min(value, since_s) for name, value in told.items() if name.endswith("_starved_s")}
+    return {**known.figures, **told}
 
 
 def _may_change(state: str, kind: EventKind) -> bool:

@@ -104,10 +104,12 @@ def test_an_interrupted_run_says_so_and_the_next_one_goes_on(ingest: Ingest, pod
 def test_a_folder_that_is_in_use_is_not_shared(ingest: Ingest, podcast: Podcast) -> None:
     process = ingest.start("run", podcast.url)
     ingest.wait_for_event("downloader", "ready")
+    process.send_signal(signal.SIGSTOP)  # it must not end before the others have looked
     status = ingest.json("status")
     assert set(status["queues"]) == {"check", "download", "asr", "embedder"}
     refused = ingest.start("run", podcast.url)
     _, err = refused.communicate(timeout=60)
+    process.send_signal(signal.SIGCONT)
     assert (refused.returncode, "is in use by another" in err) == (1, True)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)

@@ -144,10 +144,19 @@ def test_figures_and_facts_add_up_and_later_ones_count() -> None:
     )
     assert state.source == source
     assert state.metadata == Metadata(title="new", channel="channel")
-    assert state.figures == {"asr.audio_s": 9.0, "asr.took_s": 2.0, "embedder.took_s": 3.0}
+    known = {"asked_at": BEGAN.timestamp(), "asr.audio_s": 9.0, "asr.took_s": 2.0, "embedder.took_s": 3.0}
+    assert state.figures == known
     assert (state.position, state.updated_at) == ((EPOCH, 4), BEGAN)
 
 
 def test_a_late_twin_still_adds_what_it_knows() -> None:
     state = folded(event(EventKind.INDEXED), event(EventKind.FINISHED, numbers={"took_s": 2.0}))
     assert (state.state, state.figures, state.position) == (INDEXED, {"asr.took_s": 2.0}, (EPOCH, 2))
+
+
+def test_nobody_starves_for_a_video_before_it_was_asked_for() -> None:
+    finished = event(EventKind.FINISHED, numbers={"gpu_starved_s": 9000.0, "gpu_busy_s": 50.0})
+    later = finished.model_copy(update={"at": BEGAN + timedelta(seconds=30)})
+    assert folded(finished).figures["asr.gpu_starved_s"] == 9000.0
+    asked = folded(event(EventKind.SUBMITTED, stage=Stage.CHECK), later)
+    assert asked.figures == {"asked_at": BEGAN.timestamp(), "asr.gpu_starved_s": 30.0, "asr.gpu_busy_s": 50.0}
