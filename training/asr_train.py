@@ -1,7 +1,8 @@
 """Train the miniature recognizer: `python -m training.asr_train` (hours on two cores; stops and resumes anywhere).
 
 Short windows first, so that it learns to listen; then full 30 s windows, most of them with many sentences, because
-long transcripts are learnt last. The weights that are kept are a running average.
+long transcripts are learnt last; at the end a few steps without replaced inputs. The weights that are
+kept are a running average.
 """
 
 from __future__ import annotations
@@ -42,19 +43,22 @@ MUON_SHARE = 0.8  # its rate, as a share of the other one
 AVERAGING = 0.9995
 SAVE_EVERY = 250
 WITH_TIMES = 0.6
-SPOILED_INPUTS = 0.12  # share of decoder inputs replaced, so that it listens instead of guessing from the words before
 
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of training: window length, windows a step, steps."""
+    """A stretch of training: window length, windows a step, steps, and the share of decoder inputs that are replaced.
+
+    Replaced inputs make it listen instead of guessing from the words before; the last phase has none.
+    """
 
     length_s: float
     batch: int
     steps: int
+    spoiled: float
 
 
-PHASES = (Phase(8.0, 24, 3000), Phase(30.0, 8, 12500))
+PHASES = (Phase(8.0, 24, 3000, 0.12), Phase(30.0, 8, 12000, 0.12), Phase(30.0, 8, 500, 0.0))
 TOTAL_STEPS = sum(phase.steps for phase in PHASES)
 
 
@@ -80,12 +84,13 @@ def batches(pool: Pool, learner: Learner, step: int) -> Iterator[Batch]:
     while True:
         phase, rng = phase_at(step), random.Random(step)
         windows = [draw(pool, rng, phase.length_s) for _ in range(phase.batch)]
-        yield collate(windows, learner, rng, phase.length_s)
+        yield collate(windows, learner, rng, phase)
         step += 1
 
 
-def collate(windows: list[Window], learner: Learner, rng: random.Random, length_s: float) -> Batch:
+def collate(windows: list[Window], learner: Learner, rng: random.Random, phase: Phase) -> Batch:
     """Return the tensors of a batch."""
+    length_s = phase.length_s
     ids, tokenizer = learner.ids, learner.tokenizer
     rows = [target(window, tokenizer, ids, times=_with_times(window, rng)) for window in windows]
     width = max(len(tokens) for tokens, _ in rows)
@@ -95,7 +100,7 @@ def collate(windows: list[Window], learner: Learner, rng: random.Random, length_
     for row, (tokens, places) in enumerate(rows):
         count = len(tokens)
         inputs[row, 0] = ids.start
-        inputs[row, 1:count] = torch.tensor([_spoil(token, rng) for token in tokens[:-1]])
+        inputs[row, 1:count] = torch.tensor([_spoil(token, rng, phase.spoiled) for token in tokens[:-1]])
         labels[row, :count] = torch.tensor(tokens)
         spans[row, :count] = torch.tensor(places)
     features = learner.features(windows, length_s, [rng.choice((0.0, 0.0, rng.random())) for _ in windows])
@@ -109,8 +114,8 @@ def _with_times(window: Window, rng: random.Random) -> bool:
     return window.cut_at_s is not None or rng.random() < WITH_TIMES
 
 
-def _spoil(token: int, rng: random.Random) -> int:
-    return rng.randrange(TEXT_TOKENS) if token < TEXT_TOKENS and rng.random() < SPOILED_INPUTS else token
+def _spoil(token: int, rng: random.Random, share: float) -> int:
+    return rng.randrange(TEXT_TOKENS) if token < TEXT_TOKENS and rng.random() < share else token
 
 
 def _mask_bands(features: torch.Tensor, rng: random.Random) -> None:

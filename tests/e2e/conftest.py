@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,10 +64,9 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Sam
     return folder, made
 
 
-@pytest.fixture
-def podcast(recordings: tuple[Path, list[Sample]]) -> Iterator[Podcast]:
-    """The thirty recordings, served as a feed."""
-    folder, made = recordings
+@contextmanager
+def served(folder: Path, made: list[Sample]) -> Iterator[Podcast]:
+    """Serve recordings as a feed."""
     asked: list[str] = []
 
     class Handler(http.server.SimpleHTTPRequestHandler):
@@ -87,10 +87,19 @@ def podcast(recordings: tuple[Path, list[Sample]]) -> Iterator[Podcast]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield Podcast(f"http://127.0.0.1:{server.server_port}/feed.xml", asked)
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    try:
+        yield Podcast(f"http://127.0.0.1:{server.server_port}/feed.xml", asked)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def podcast(recordings: tuple[Path, list[Sample]]) -> Iterator[Podcast]:
+    """The thirty recordings, served as a feed."""
+    with served(*recordings) as feed:
+        yield feed
 
 
 @dataclass
@@ -162,17 +171,46 @@ class Ingest:
         return "\n".join(path.read_text()[-2000:] for path in sorted((self.state / "logs").glob("*.log")))
 
 
-@pytest.fixture
-def ingest(tmp_path: Path) -> Iterator[Ingest]:
-    """The command line with the miniature models, on a state folder of its own."""
+@contextmanager
+def command_line(folder: Path) -> Iterator[Ingest]:
+    """Give the command line with the miniature models; end whatever it has left running."""
     environment = {
         **os.environ,
         "INGEST_ASR_MODEL": str(ASR_MODEL),
         "INGEST_ASR_LANGUAGE": "en",
         "INGEST_ALLOWED_HOSTS": "127.0.0.1",
         "INGEST_RETRY_FIRST_S": "0.5",
-        "HOME": str(tmp_path),
+        "HOME": str(folder),
     }
-    made = Ingest(tmp_path / "state", environment)
-    yield made
-    made.kill("")
+    made = Ingest(folder / "state", environment)
+    try:
+        yield made
+    finally:
+        made.kill("")
+
+
+@pytest.fixture
+def ingest(tmp_path: Path) -> Iterator[Ingest]:
+    """The command line on a state folder of its own."""
+    with command_line(tmp_path) as made:
+        yield made
+
+
+@dataclass
+class Undisturbed:
+    """A run that nothing has disturbed, and where to go on with it."""
+
+    ingest: Ingest
+    podcast: Podcast
+    outcome: dict[str, Any]
+    rows: list[tuple[Any, ...]]
+
+
+@pytest.fixture(scope="session")
+def undisturbed(
+    recordings: tuple[Path, list[Sample]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Undisturbed]:
+    """The thirty recordings, indexed once without trouble."""
+    with served(*recordings) as podcast, command_line(tmp_path_factory.mktemp("undisturbed")) as ingest:
+        outcome = ingest.json("run", podcast.url)
+        yield Undisturbed(ingest, podcast, outcome, ingest.rows())

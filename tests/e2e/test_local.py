@@ -10,15 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Ingest, Podcast
+    from tests.e2e.conftest import Ingest, Podcast, Undisturbed
 
 RECORDINGS = 30
-
-
-@pytest.fixture(scope="session")
-def expected() -> dict[str, list[tuple[Any, ...]]]:
-    """What an undisturbed run has stored; the first test fills it in."""
-    return {}
 
 
 def same_texts(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -26,22 +20,18 @@ def same_texts(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return [(video, number, text) for video, number, _, _, text in rows]
 
 
-def test_a_feed_is_indexed_and_a_second_run_does_nothing_again(
-    ingest: Ingest, podcast: Podcast, expected: dict[str, list[tuple[Any, ...]]]
-) -> None:
-    first = ingest.json("run", podcast.url)
-    assert (first["tally"]["indexed"], first["tally"]["fresh_downloads"]) == (RECORDINGS, RECORDINGS)
-    assert first["tally"]["fresh_transcripts"] == RECORDINGS
-    expected["rows"] = ingest.rows()
-    assert len({row[0] for row in expected["rows"]}) == RECORDINGS
-    podcast.asked.clear()
+def test_a_feed_is_indexed_and_a_second_run_does_nothing_again(undisturbed: Undisturbed) -> None:
+    tally = undisturbed.outcome["tally"]
+    assert [tally[name] for name in ("indexed", "fresh_downloads", "fresh_transcripts")] == [RECORDINGS] * 3
+    assert len({row[0] for row in undisturbed.rows}) == RECORDINGS
+    undisturbed.podcast.asked.clear()
     began = time.monotonic()
-    second = ingest.json("run", podcast.url)
+    second = undisturbed.ingest.json("run", undisturbed.podcast.url)
     assert time.monotonic() - began < 10
     assert (second["requested"], second["tally"]["indexed"]) == (0, RECORDINGS)
-    assert podcast.asked == []
-    assert ingest.rows() == expected["rows"]
-    assert ingest.processes() == {}
+    assert undisturbed.podcast.asked == []
+    assert undisturbed.ingest.rows() == undisturbed.rows
+    assert undisturbed.ingest.processes() == {}
 
 
 @pytest.mark.parametrize(
@@ -55,18 +45,18 @@ def test_a_feed_is_indexed_and_a_second_run_does_nothing_again(
     ],
 )
 def test_a_killed_process_is_started_again_and_nothing_is_lost_or_doubled(
-    ingest: Ingest, podcast: Podcast, victim: str, when: str, expected: dict[str, list[tuple[Any, ...]]]
+    ingest: Ingest, podcast: Podcast, victim: str, when: str, undisturbed: Undisturbed
 ) -> None:
     process = ingest.start("run", podcast.url, "--json")
     ingest.wait_for_event(when, "started")
     assert ingest.kill(victim) > 0
     out, err = process.communicate(timeout=240)
     assert process.returncode == 0, out + err + ingest.logs()
-    assert same_texts(ingest.rows()) == same_texts(expected["rows"])
+    assert same_texts(ingest.rows()) == same_texts(undisturbed.rows)
 
 
 def test_after_everything_was_killed_at_once_a_second_run_goes_on(
-    ingest: Ingest, podcast: Podcast, expected: dict[str, list[tuple[Any, ...]]]
+    ingest: Ingest, podcast: Podcast, undisturbed: Undisturbed
 ) -> None:
     process = ingest.start("run", podcast.url)
     ingest.wait_for_event("asr", "finished")
@@ -74,7 +64,7 @@ def test_after_everything_was_killed_at_once_a_second_run_goes_on(
     process.communicate()
     second = ingest.json("run", podcast.url)
     assert second["tally"]["indexed"] == RECORDINGS
-    assert same_texts(ingest.rows()) == same_texts(expected["rows"])
+    assert same_texts(ingest.rows()) == same_texts(undisturbed.rows)
     assert second["tally"]["failed"] == 0
 
 
