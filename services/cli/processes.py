@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import time
@@ -32,6 +33,7 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start a process, its output in `log`; it gets `when_orphaned` when we end (call from the main thread)."""
     identity: dict[str, Any] = {"user": user, "group": user, "extra_groups": []} if user else {}
+    parent = os.getpid()
     with log.open("ab") as output:
         return subprocess.Popen(  # noqa: S603 (our own commands)
             command,
@@ -40,7 +42,7 @@ def start(
             stderr=subprocess.STDOUT,
             start_new_session=True,
             pass_fds=keep_open,
-            preexec_fn=lambda: die_with_parent(when_orphaned),  # noqa: PLW1509 (one prctl call, from the main thread)
+            preexec_fn=lambda: die_with_parent(parent, when_orphaned),  # noqa: PLW1509 (one prctl call, from the main thread)
             env=environment,
             **identity,
         )

@@ -142,10 +142,12 @@ def _end_with_parent() -> None:
         os.killpg(os.getpid(), signal.SIGKILL)
 
 
-def die_with_parent(signal_number: int = signal.SIGKILL) -> None:
-    """Ask the kernel to end this process when its parent ends (Linux; elsewhere nothing happens)."""
+def die_with_parent(parent: int, signal_number: int = signal.SIGKILL) -> None:
+    """Ask the kernel to end this process when `parent` ends (Linux; elsewhere nothing happens), or end if it has."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal_number)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _confine(limits: ChildLimits) -> None:

@@ -231,8 +231,8 @@ def test_the_child_dies_with_its_parent(tmp_path: Path, wait_until: Wait, work: 
 def test_a_process_can_ask_to_die_with_its_parent(tmp_path: Path, wait_until: Wait) -> None:
     told = tmp_path / "pid"
     inner = (
-        "from tests.unit.shared.test_child import announce_and_hang, child\n"
-        f"child.die_with_parent(); announce_and_hang(None, {str(told)!r})"
+        "import os\nfrom tests.unit.shared.test_child import announce_and_hang, child\n"
+        f"child.die_with_parent(os.getppid()); announce_and_hang(None, {str(told)!r})"
     )
     program = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"
     parent = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT)
@@ -240,3 +240,9 @@ def test_a_process_can_ask_to_die_with_its_parent(tmp_path: Path, wait_until: Wa
     parent.kill()
     parent.wait()
     wait_until(lambda: not is_alive(int(told.read_text())))
+
+
+def test_a_process_whose_parent_is_gone_already_ends_itself() -> None:
+    program = "from services.shared import child; child.die_with_parent(1 << 22); print('goes on')"
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
