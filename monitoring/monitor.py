@@ -19,7 +19,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from monitoring.dashboards import FOLDER
-from monitoring.prometheus import Prometheus
+from monitoring.prometheus import Prometheus, StartError
 from monitoring.render import Window, pictures
 from services.cli.supervisor import metrics_ports
 
@@ -46,7 +46,11 @@ def main() -> int:
     ports = metrics_ports(int(environment["INGEST_METRICS_PORT"]))
     with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
         prometheus = Prometheus(program, Path(folder) / "prometheus", PROMETHEUS_PORT, ports, scrape_every="1s")
-        running.enter_context(prometheus)
+        try:
+            running.enter_context(prometheus)
+        except StartError as error:
+            print(error, file=sys.stderr)
+            return 1
         print(f"Prometheus: {prometheus.url}")
         if not chosen.pictures:
             _start_grafana(running, prometheus.url, Path(folder))

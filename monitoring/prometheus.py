@@ -26,6 +26,10 @@ class QueryError(Exception):
     """Prometheus refuses an expression; says why."""
 
 
+class StartError(Exception):
+    """Prometheus does not start; says why."""
+
+
 class Prometheus:
     """Runs Prometheus in a folder for the `with` block; `targets` are the metrics ports of the services by name."""
 
@@ -45,7 +49,7 @@ class Prometheus:
         ]
 
     def __enter__(self) -> Self:
-        """Start Prometheus and wait until it is ready."""
+        """Start Prometheus and wait until it is ready; raise StartError when that does not come about."""
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / "prometheus.yml").write_text(yaml.safe_dump(self._configuration(), sort_keys=False))
         with (self._folder / "prometheus.log").open("wb") as log:
@@ -54,7 +58,8 @@ class Prometheus:
         while not self._is_ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.__exit__()
-                raise RuntimeError(f"Prometheus does not start: {(self._folder / 'prometheus.log').read_text()}")
+                last = (self._folder / "prometheus.log").read_text().strip().splitlines()[-1:]
+                raise StartError("Prometheus does not start: " + "".join(last))
             time.sleep(0.1)
         return self
 

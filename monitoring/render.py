@@ -162,4 +162,4 @@ def shown(value: float, unit: str) -> str:
     for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if unit not in {"s", "celsius"} and abs(value) >= factor:
             return f"{value / factor:.3g} {prefix}{names.get(unit, '')}"
-    return f"{value:.3g} {names.get(unit, '')}".strip()
+    return f"{value:{',.0f' if abs(value) >= 1000 else '.3g'}} {names.get(unit, '')}".strip()  # noqa: PLR2004 (digits)

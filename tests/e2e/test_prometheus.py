@@ -18,6 +18,7 @@ import pytest
 from monitoring.expressions import asked, fill
 from monitoring.panels import RANGE, growth
 from monitoring.prometheus import RULES, Prometheus
+from monitoring.render import Window, pictures
 from services.cli.supervisor import metrics_ports
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def complaints(promtool: str, page: str) -> list[str]:
     return [line for line in (done.stdout + done.stderr).splitlines() if not named_by_nvidia.fullmatch(line)]
 
 
-def test_every_panel_and_every_alert_is_answered_from_a_real_run(run: Run) -> None:
+def test_every_panel_and_every_alert_is_answered_from_a_real_run(run: Run, tmp_path: Path) -> None:
     assert set(run.pages) == {"downloader", "asr", "embedder"}
     assert {complaint for page in run.pages.values() for complaint in complaints(run.promtool, page)} == set()
 
@@ -149,6 +150,10 @@ def test_every_panel_and_every_alert_is_answered_from_a_real_run(run: Run) -> No
     empty = {panel.partition(": ")[2] for panel, has_data in with_data.items() if not has_data}
     assert empty <= set(EMPTY)
     assert set(EMPTY) <= {panel.partition(": ")[2] for panel in with_data}
+
+    drawn = pictures(run.prometheus, Window(run.began, run.ended), tmp_path)
+    assert [path.name for path in drawn] == [f"dashboard-{name}.png" for name in ("pipeline", "gpu", "videos")]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in drawn)
 
     skipped = run.prometheus.over(SKIPPED, run.began, run.ended, 1.0)
     assert skipped[0]["values"][-1][1] == "1"  # a single event counts, though its series begins with it
