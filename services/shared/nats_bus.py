@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from services.shared.state import Position
 
 REQUEST_TIMEOUT_S = 5.0
+CHANGE_TIMEOUT_S = 60.0  # a stream or consumer is several files, each flushed to a disk that may be busy
+CHANGE_LIMIT_S = 180.0
 PING_EVERY_S = 10
 REPEAT_PAUSE_S = 1.0
 OLDEST_SERVER = (2, 12, 9)
@@ -74,6 +76,7 @@ class NatsBus:
         self._loop = asyncio.new_event_loop()
         self._client = Client()
         self._stream: JetStreamContext
+        self._manager: JetStreamContext
         self._subscriptions: dict[tuple[int, str], JetStreamContext.PullSubscription] = {}
         self._beats: dict[str, asyncio.Task[None]] = {}
         self._watch: asyncio.Task[None] | None = None
@@ -119,6 +122,7 @@ class NatsBus:
                 await asyncio.sleep(REPEAT_PAUSE_S)
         self._check_version()
         self._stream = self._client.jetstream(timeout=REQUEST_TIMEOUT_S)
+        self._manager = self._client.jetstream(timeout=CHANGE_TIMEOUT_S)
         self._watch = self._loop.create_task(self._watch_absence())
 
     def _check_version(self) -> None:
@@ -254,15 +258,15 @@ class NatsBus:
 
     def provision(self, topology: Topology, *, update: bool = False) -> None:
         """Create what is missing and verify the rest; a difference is an error, or with `update` put right."""
-        self._run(nats_topology.provision(self._stream, topology, update=update), limit_s=60)
+        self._run(nats_topology.provision(self._manager, topology, update=update), limit_s=CHANGE_LIMIT_S)
 
     def reset_consumers(self, topology: Topology) -> None:
         """Make every unacknowledged message deliverable at once (only for a broker that nobody else uses)."""
-        self._run(nats_topology.reset_consumers(self._stream, topology), limit_s=60)
+        self._run(nats_topology.reset_consumers(self._manager, topology), limit_s=CHANGE_LIMIT_S)
 
     def wipe(self, topology: Topology) -> None:
         """Delete the streams, with everything in them."""
-        self._run(nats_topology.wipe(self._stream, topology), limit_s=60)
+        self._run(nats_topology.wipe(self._manager, topology), limit_s=CHANGE_LIMIT_S)
 
     def lag(self, consumer: str, stream: str) -> Lag:
         """Return how far a consumer is behind."""
@@ -329,7 +333,7 @@ class NatsBus:
             return future.result(limit_s)
         except TimeoutError as error:
             future.cancel()
-            raise BusUnavailableError(f"no answer from NATS within {limit_s:.0f} s") from error
+            raise BusUnavailableError("NATS does not answer in time") from error
         except nats.errors.Error as error:
             raise BusRefusedError(str(error)) from error
 

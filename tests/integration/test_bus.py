@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,10 +12,12 @@ import pytest
 
 from services.shared.bus import EVENT_STREAM, REQUESTED, WORK_STREAM, BusRefusedError, Topology
 from services.shared.errors import ConfigurationError
+from services.shared.nats_bus import REQUEST_TIMEOUT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from services.cli.embedded import EmbeddedNats
     from services.shared.nats_bus import NatsBus
 
 
@@ -86,6 +90,19 @@ def test_provisioning_again_changes_nothing_and_a_difference_is_named(bus: NatsB
         bus.provision(changed)
     bus.provision(changed, update=True)
     bus.provision(changed)
+
+
+def test_provisioning_bears_a_broker_that_is_slow(
+    bus: NatsBus, nats_server: EmbeddedNats, test_topology: Topology
+) -> None:
+    nats_server.process.send_signal(signal.SIGSTOP)
+    later = threading.Timer(REQUEST_TIMEOUT_S + 1, nats_server.process.send_signal, (signal.SIGCONT,))
+    later.start()
+    try:
+        bus.reset_consumers(test_topology)
+    finally:
+        later.join()
+    bus.provision(test_topology)
 
 
 def test_a_stream_that_differs_is_named_with_its_field(bus: NatsBus, test_topology: Topology) -> None:
