@@ -33,7 +33,8 @@ from services.shared.messages import (
     VideoRequested,
     encode,
 )
-from services.shared.nats_bus import BusOptions, NatsBus
+from services.shared.nats_bus import NatsBus
+from services.shared.nats_connection import BusOptions
 from services.shared.quarantine import Quarantine
 from services.shared.watchdog import Watchdog
 from services.shared.worker import StageWork, Worker

@@ -17,7 +17,8 @@ from services.embedder.database import Database
 from services.embedder.migrate import migrate
 from services.shared import logs
 from services.shared.bus import Topology, topology
-from services.shared.nats_bus import BusOptions, NatsBus
+from services.shared.nats_bus import NatsBus
+from services.shared.nats_connection import BusOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

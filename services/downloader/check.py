@@ -7,7 +7,6 @@ lasting one skips the video, everything else comes back (see `services.downloade
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +17,6 @@ from services.shared.errors import Code, IngestError
 from services.shared.messages import Metadata, Policy, Source, SourceKind, VideoAccessible, VideoRequested
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from services.downloader.ytdlp import SiteOptions
     from services.shared.child import ChildLimits
     from services.shared.volume import Volume
@@ -81,13 +78,8 @@ def apply_policy(policy: Policy, metadata: Metadata, longest_s: float) -> None:
     if duration is not None and duration > longest_s:
         raise IngestError(Code.TOO_LONG, f"{duration / 3600:.1f} h > limit {longest_s / 3600:.1f} h")
     since = policy.published_after
-    if published is not None and since is not None and _in_utc(published) < _in_utc(since):
+    if published is not None and since is not None and published < since:
         raise IngestError(Code.TOO_OLD, f"published {published:%Y-%m-%d}, wanted since {since:%Y-%m-%d}")
-
-
-def _in_utc(at: datetime) -> datetime:
-    """Return a time with its zone; one that names none is UTC."""
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def local_file(source: Source, roots: tuple[Path, ...]) -> Path:

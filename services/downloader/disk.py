@@ -6,6 +6,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from services.shared.errors import IngestError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -27,12 +29,19 @@ class DiskGate:
         self._measured_at = -MEASURE_EVERY_S
         self._share = 0.0
         self._paused = False
+        self._unknown: str | None = None
 
     def held(self) -> str | None:
         """Return the reason to pause, or None."""
         with self._lock:
             if self._clock() - self._measured_at >= MEASURE_EVERY_S:
                 self._measured_at = self._clock()
-                self._share = self._used_bytes() / self._budget
+                try:
+                    self._share = self._used_bytes() / self._budget
+                    self._unknown = None
+                except IngestError as error:  # a volume that cannot be measured takes no files either
+                    self._unknown = str(error)
                 self._paused = self._share > PAUSE_ABOVE or (self._paused and self._share >= RESUME_BELOW)
-            return f"the volume uses {self._share:.0%} of its disk budget" if self._paused else None
+            if self._paused:
+                return f"the volume uses {self._share:.0%} of its disk budget"
+            return self._unknown

@@ -31,6 +31,7 @@ RETRIES = 3
 AUDIO_ONLY = "bestaudio/best"
 AFTER_PREMIERE_S = 3600.0
 LIVE_PAUSE_S = 1800.0
+LONGEST_ANNOUNCED_S = 366 * 24 * 3600.0  # more is nonsense, and further than a date can be moved
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,8 @@ def fetch(report: Reporter, source: Source, folder: str, options: SiteOptions) -
     files = [path for path in Path(folder).iterdir() if path.suffix not in (".part", ".ytdl")]
     if len(files) != 1 or not files[0].is_file():
         raise verdict(Refusal(words or "the download left no file"), datetime.now(UTC), options.site_pause_s)
-    return Fetched(str(files[0]), info.get("duration"), metadata_of(info))
+    metadata = metadata_of(info)
+    return Fetched(str(files[0]), metadata.duration_s, metadata)
 
 
 def listing(_report: Reporter, url: str, options: SiteOptions, first: int, last: int) -> list[Entry]:
@@ -231,7 +233,7 @@ def _refuse_unavailable(info: dict[str, Any], now: datetime) -> None:
     match info.get("live_status"):
         case "is_upcoming":
             start = _time(info.get("release_timestamp"))
-            margin = timedelta(seconds=float(info.get("duration") or 0) + AFTER_PREMIERE_S)
+            margin = timedelta(seconds=(_duration_s(info) or 0) + AFTER_PREMIERE_S)
             raise IngestError(
                 Code.NOT_YET_AVAILABLE, f"starts at {start or 'an unknown time'}", retry_at=start and start + margin
             )
@@ -254,13 +256,21 @@ def _has_media(info: dict[str, Any]) -> bool:
 def metadata_of(info: dict[str, Any]) -> Metadata:
     """Return our metadata from yt-dlp's."""
     published = _time(info.get("timestamp") or info.get("release_timestamp")) or _date(info.get("upload_date"))
-    duration = info.get("duration")
     return Metadata(
         title=clean(str(info["title"])) if info.get("title") else None,
         channel=clean(str(info.get("channel") or info.get("uploader") or "")) or None,
         published_at=published,
-        duration_s=float(duration) if duration and float(duration) >= 0 else None,
+        duration_s=_duration_s(info),
     )
+
+
+def _duration_s(info: dict[str, Any]) -> float | None:
+    """Return the length that a site announces, or None where it is none (a live page may say `Infinity`)."""
+    try:
+        seconds = float(info.get("duration") or 0)
+    except (TypeError, ValueError):
+        return None
+    return seconds if 0 < seconds < LONGEST_ANNOUNCED_S else None
 
 
 def _time(timestamp: float | None) -> datetime | None:
@@ -285,6 +295,7 @@ def _deno_path() -> str | None:
     """Return the deno that the package brings, or None to look for one on PATH."""
     try:
         from deno import find_deno_bin
-    except ImportError:
+
+        return str(find_deno_bin())
+    except (ImportError, FileNotFoundError):  # FileNotFoundError: installed where its program is not, as by --target
         return None
-    return str(find_deno_bin())

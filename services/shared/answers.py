@@ -26,11 +26,13 @@ from services.shared.errors import Code, IngestError, Outcome
 from services.shared.logs import get_logger
 from services.shared.messages import DeadLetter, Event, EventKind, Metadata, Stage, VideoMessage, encode
 from services.shared.retry import Again, Attempts, GiveUp, Pauses, Settled, decide
+from services.shared.text import shorten
 
 if TYPE_CHECKING:
     from services.shared.journal import Journal
 
 LONGEST_KEPT_PAYLOAD = 200_000
+LONGEST_TEXT = 2_000
 log = get_logger(__name__)
 
 
@@ -84,14 +86,20 @@ class Answers:
         self._rng = random.Random()  # noqa: S311 (jitter)
 
     def succeed(self, hand: Hand, done: Done, took_s: float) -> None:
-        """Publish the next message and acknowledge."""
+        """Publish the next message and acknowledge; an answer that cannot be sent is a failure."""
+        numbers = {**done.numbers, "took_s": round(took_s, 3)}
+        event = self._event(hand, done.kind, code=done.code, text=done.text, numbers=numbers, metadata=done.metadata)
+        try:
+            data, told = encode(done.message) if done.message is not None else b"", encode(event)
+        except IngestError as error:
+            self.fail(hand, error)
+            return
         if not hand.claim():
             return
         if done.message is not None:
             subject = SUBJECT_OF[type(done.message)]
-            self._bus.publish(subject, encode(done.message), f"{subject}:{done.message.job}")
-        numbers = {**done.numbers, "took_s": round(took_s, 3)}
-        self.tell(hand, done.kind, code=done.code, text=done.text, numbers=numbers, metadata=done.metadata)
+            self._bus.publish(subject, data, f"{subject}:{done.message.job}")
+        self._publish(event, told)
         self._bus.ack(hand.delivery)
         self._journal.clear(hand.job)
         metrics.count(self._stage, done.kind, done.code)
@@ -130,7 +138,11 @@ class Answers:
 
     def tell(self, hand: Hand, kind: EventKind, **details: Any) -> None:  # noqa: ANN401 (a foreign or generic shape)
         """Publish an event about the message in hand."""
-        event = Event(
+        event = self._event(hand, kind, **details)
+        self._publish(event, encode(event))
+
+    def _event(self, hand: Hand, kind: EventKind, *, text: str = "", **details: Any) -> Event:  # noqa: ANN401 (a foreign or generic shape)
+        return Event(
             video_id=hand.message.video_id,
             generation=hand.message.generation,
             stage=self._stage,
@@ -139,10 +151,13 @@ class Answers:
             attempt=hand.attempts.number,
             worker=self._options.name,
             source=hand.message.source,
+            text=shorten(text, LONGEST_TEXT),
             **details,
         )
+
+    def _publish(self, event: Event, data: bytes) -> None:
         subject = event_subject(self._stage)
-        self._bus.publish(subject, encode(event), f"{subject}:{event.video_id}:{kind}:{event.at.timestamp()}")
+        self._bus.publish(subject, data, f"{subject}:{event.video_id}:{event.kind}:{event.at.timestamp()}")
 
     def _send_later(self, hand: Hand, again: Again) -> None:
         headers = {**again.attempts.as_headers(), DUE: again.at.isoformat()}
@@ -155,14 +170,25 @@ class Answers:
             subject=INPUT_OF[self._stage],
             payload=delivery.data.decode("utf-8", "backslashreplace")[:LONGEST_KEPT_PAYLOAD],
             code=error.code,
-            text=error.message,
+            text=shorten(error.message, LONGEST_TEXT),
             attempts=attempts.as_numbers(),
             at=datetime.now(UTC),
             video_id=message.video_id if message else None,
             generation=message.generation if message else None,
         )
         subject = dead_subject(self._stage)
-        self._bus.publish(subject, encode(letter), f"{subject}:{delivery.sequence}:{delivery.published_at.timestamp()}")
+        self._bus.publish(
+            subject, _encode_shortened(letter), f"{subject}:{delivery.sequence}:{delivery.published_at.timestamp()}"
+        )
+
+
+def _encode_shortened(letter: DeadLetter) -> bytes:
+    """Return a dead letter as JSON, with as much of its payload as the broker takes (escapes may make it grow)."""
+    while True:
+        try:
+            return encode(letter)
+        except IngestError:
+            letter = letter.model_copy(update={"payload": letter.payload[: len(letter.payload) // 2]})
 
 
 _KIND_OF = {

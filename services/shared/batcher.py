@@ -206,7 +206,7 @@ class Batcher(Generic[Item, Answer]):
                 else:
                     middle = len(part) // 2
                     pending.extendleft((part[middle:], part[:middle]))
-            except Exception as error:  # noqa: BLE001 (told to whoever waits for the answer)
+            except BaseException as error:  # noqa: BLE001 (told to whoever waits for the answer)
                 for entry in part:
                     entry.future.set_exception(_own_copy(error))
             else:
@@ -233,8 +233,13 @@ class Batcher(Generic[Item, Answer]):
             self._successes = 0
 
 
-def _own_copy(error: Exception) -> Exception:
-    """Return an error for one caller: an exception that several threads raise collects the traces of all."""
+def _own_copy(error: BaseException) -> Exception:
+    """Return an error for one caller: an exception that several threads raise collects the traces of all.
+
+    What would end a thread (as SystemExit) becomes an ordinary error: neither the device's nor a caller's may end.
+    """
+    if not isinstance(error, Exception):
+        return RuntimeError(f"the batch ended with {error!r}")
     try:
         own = copy.copy(error)
     except Exception:  # noqa: BLE001 (a copy calls the constructor of a foreign class, with other arguments than its own)

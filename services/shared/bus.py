@@ -163,6 +163,10 @@ class BusRefusedError(BusError):
     """The broker refuses: no permission, no such stream, or a queue that is full."""
 
 
+class BusNothingError(BusRefusedError):
+    """What was asked for is not there."""
+
+
 class Bus(Protocol):
     """A broker as the worker sees it. Every method blocks, and may be called from any thread."""
 

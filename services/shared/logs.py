@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 SECRET_KEYS = re.compile(r"password|secret|token|cookie|authorization|credential", re.IGNORECASE)
-_USER_INFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/@\s'\"]+@", re.IGNORECASE)
+LONGEST_VALUE = 20_000  # foreign text may be of any length, and to search it takes time
+_USER_INFO = re.compile(r"(?P<scheme>(?<![a-z0-9+.-])[a-z0-9+.-]+://)[^/@\s'\"]+@", re.IGNORECASE)
 _QUERY = re.compile(r"(?P<url>https?://[^\s?'\"]+)\?[^\s'\"]+", re.IGNORECASE)
 _DSN_PASSWORD = re.compile(r"password=('[^']*'|\S+)", re.IGNORECASE)
 
@@ -27,8 +28,13 @@ _DSN_PASSWORD = re.compile(r"password=('[^']*'|\S+)", re.IGNORECASE)
 def redact(text: str) -> str:
     """Return `text` with the passwords and query strings of URLs replaced by `***`.
 
-    YouTube's own `?v=` and `?list=` stay: they are names, not signatures.
+    YouTube's own `?v=` and `?list=` stay: they are names, not signatures. A very long text keeps its beginning.
     """
+    if len(text) > LONGEST_VALUE:
+        kept = (
+            text[:LONGEST_VALUE].rpartition(" ")[0] or text[:LONGEST_VALUE]
+        )  # half an address could hide its password
+        text = f"{kept} ({len(text) - len(kept)} more characters)"
     text = _USER_INFO.sub(r"\g<scheme>***@", text)
     text = _DSN_PASSWORD.sub("password=***", text)
     return _QUERY.sub(lambda match: match[0] if _is_public_query(match[0]) else f"{match['url']}?***", text)

@@ -8,21 +8,22 @@ small fact: ids, paths and checksums, never audio or text. Beside the queue, eac
 `Event`, which the ledger (in the embedder) folds into the table `videos`; what cannot be done becomes a `DeadLetter`.
 
 `schema_version` grows when a message changes; readers are deployed before writers. A message that cannot be read is
-BAD_MESSAGE (not JSON), BAD_VERSION, BAD_VIDEO_ID or BAD_FIELD, and goes to the dead letters in one attempt.
+BAD_MESSAGE (not JSON), MESSAGE_TOO_LARGE, BAD_VERSION, BAD_VIDEO_ID or BAD_FIELD, and goes to the dead letters in one
+attempt.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from services.shared.errors import Code, IngestError
-from services.shared.text import clean
+from services.shared.text import clean, shorten
 
 SCHEMA_VERSION = 1
 MAX_MESSAGE_BYTES = 1_000_000
@@ -35,11 +36,17 @@ def _finite(numbers: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in numbers.items() if math.isfinite(value)}
 
 
+def _in_utc(at: datetime) -> datetime:
+    """Return a time with its zone; one that names none is UTC."""
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
 VideoId = Annotated[str, Field(pattern=VIDEO_ID_PATTERN)]
 Generation = Annotated[int, Field(ge=1, lt=1 << 63)]  # a bigint of the archive
 Attempt = Annotated[int, Field(ge=0, lt=1 << 31)]  # an integer of the archive
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Text = Annotated[str, AfterValidator(clean)]
+Moment = Annotated[datetime, AfterValidator(_in_utc)]
 Figures = Annotated[dict[str, float], AfterValidator(_finite)]
 
 
@@ -93,7 +100,7 @@ class Metadata(Part):
 
     title: Text | None = None
     channel: Text | None = None
-    published_at: datetime | None = None
+    published_at: Moment | None = None
     duration_s: Seconds | None = None
 
     def over(self, older: Metadata) -> Metadata:
@@ -106,7 +113,7 @@ class Policy(Part):
 
     min_duration_s: Seconds | None = None
     max_duration_s: Seconds | None = None
-    published_after: datetime | None = None
+    published_after: Moment | None = None
 
 
 class Artifact(Part):
@@ -178,12 +185,12 @@ class Event(Message):
     generation: Generation
     stage: Stage
     kind: EventKind
-    at: datetime
+    at: Moment
     attempt: Attempt = 1
     worker: str = ""
     code: Code | None = None
     text: Text = ""
-    retry_at: datetime | None = None
+    retry_at: Moment | None = None
     source: Source | None = None
     metadata: Metadata = Metadata()
     numbers: Figures = Field(default_factory=dict)
@@ -198,7 +205,7 @@ class DeadLetter(Message):
     code: Code
     text: Text
     attempts: dict[str, int]
-    at: datetime
+    at: Moment
     video_id: str | None = None
     generation: int | None = None
 
@@ -215,16 +222,18 @@ def encode(message: Message) -> bytes:
 
 
 def decode(model: type[M], data: bytes) -> M:
-    """Return the message in `data`; raise BAD_MESSAGE, BAD_VERSION, BAD_VIDEO_ID or BAD_FIELD."""
+    """Return the message in `data`; raise the code of what is wrong with it."""
     try:
         content: Any = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise IngestError(Code.BAD_MESSAGE, f"payload is not valid JSON ({error})") from error
     if not isinstance(content, dict):
         raise IngestError(Code.BAD_MESSAGE, f"payload is a JSON {type(content).__name__}, not an object")
+    if len(data) > MAX_MESSAGE_BYTES:  # with headers it could not be sent again
+        raise IngestError(Code.MESSAGE_TOO_LARGE, f"{len(data)} bytes, limit {MAX_MESSAGE_BYTES}")
     version = content.get("schema_version", SCHEMA_VERSION)
     if version != SCHEMA_VERSION:
-        raise IngestError(Code.BAD_VERSION, f"got {version!r}, support {SCHEMA_VERSION}")
+        raise IngestError(Code.BAD_VERSION, f"got {shorten(repr(version), 100)}, support {SCHEMA_VERSION}")
     try:
         return model.model_validate(content)
     except ValidationError as error:
@@ -233,7 +242,7 @@ def decode(model: type[M], data: bytes) -> M:
 
 def _field_error(error: ValidationError) -> IngestError:
     first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"])
+    field = shorten(".".join(str(part) for part in first["loc"]), 200)
     if field == "video_id" and first["type"] != "missing":
         return IngestError(Code.BAD_VIDEO_ID, "must match [A-Za-z0-9_-]{11}")
     reason = "missing" if first["type"] == "missing" else first["msg"]

@@ -21,7 +21,8 @@ from services.shared.bus import EVENT_STREAM, LATER_STREAM, LEDGER, WORK_STREAM,
 from services.shared.errors import ConfigurationError, IngestError
 from services.shared.journal import Journal
 from services.shared.messages import Stage
-from services.shared.nats_bus import BusOptions, NatsBus
+from services.shared.nats_bus import NatsBus
+from services.shared.nats_connection import BusOptions
 from services.shared.quarantine import Quarantine
 from services.shared.retry import Pauses
 from services.shared.settings import Settings, load

@@ -16,6 +16,7 @@ import errno
 import hashlib
 import os
 import re
+import shutil
 import time
 import uuid
 from contextlib import contextmanager, suppress
@@ -93,6 +94,7 @@ class Volume:
             try:
                 sha256, size = _copy(made.file, temporary)
                 target = folder / f"{made.kind}-{sha256[:16]}.{made.extension}"
+                _remove_folder(target)
                 temporary.replace(target)
             finally:
                 temporary.unlink(missing_ok=True)
@@ -106,10 +108,13 @@ class Volume:
     def discard(self, video_id: str, kind: Kind) -> None:
         """Forget an artifact: the next look for it finds nothing. The file itself goes too."""
         manifest = self.manifest(video_id, kind)
+        folder = self.folder(video_id)
         with translate_os_errors("discard"):
-            (self.folder(video_id) / f"{kind}.json").unlink(missing_ok=True)
-            if manifest is not None:
-                self.resolve(manifest.artifact.path).unlink(missing_ok=True)
+            (folder / f"{kind}.json").unlink(missing_ok=True)
+            path = self.resolve(manifest.artifact.path) if manifest is not None else folder
+            if path.parent == folder:  # nobody else's file, whatever a manifest says
+                _remove_folder(path)
+                path.unlink(missing_ok=True)
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -156,12 +161,16 @@ class Volume:
         return path
 
     def used_bytes(self) -> int:
-        """Return the space that the files of all videos take, while others may come and go."""
+        """Return the space that the files of all videos take, while others may come and go.
+
+        Raise ENV_VOLUME when a part of the volume cannot be looked at: that is not the same as an empty one.
+        """
         used = 0
-        for folder, _, names in os.walk(self.root / "videos"):
-            for name in names:
-                with suppress(FileNotFoundError):
-                    used += Path(folder, name).stat().st_size
+        with translate_os_errors("measure"):
+            for folder, _, names in os.walk(self.root / "videos", onerror=_unless_gone):
+                for name in names:
+                    with suppress(FileNotFoundError):
+                        used += Path(folder, name).stat().st_size
         return used
 
 
@@ -197,6 +206,17 @@ def _copy(source: Path, target: Path) -> tuple[str, int]:
             writer.write(block)
         _flush(writer)
     return digest.hexdigest(), size
+
+
+def _remove_folder(path: Path) -> None:
+    """Remove a folder that has the name of a file of ours; leave anything else."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+
+
+def _unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _flush(file: BinaryIO) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from services.shared.bus import EVENT_STREAM, REQUESTED, WORK_STREAM, BusRefusedError, Topology
 from services.shared.errors import ConfigurationError
-from services.shared.nats_bus import REQUEST_TIMEOUT_S
+from services.shared.nats_connection import REQUEST_TIMEOUT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,8 +1,7 @@
 """What the tests of bad inputs share: a bad web server, the downloader with small limits, a stage at work.
 
 The number that begins the id of a test is that of its row in the table of bad inputs: every row from 1 to 49 has its
-code here, and shows that the next message has its turn. What does not yet is `xfail`: in rows 1 to 4 messages whose
-dead letter or answer is over 1 MB, in row 46 a folder in place of the file. What cannot be run as it happens:
+code here, and shows that the next message has its turn. What cannot be run as it happens:
 
     13 to 19, 30   YouTube cannot be asked: an extractor of ours says in a real yt-dlp what YouTube would say
     43             ten hours are announced, not decoded: one hour shows that none of it stays in memory

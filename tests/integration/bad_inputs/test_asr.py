@@ -178,11 +178,7 @@ def test_a_broken_file_is_downloaded_once_more_and_then_given_up(
     "spoil",
     [
         pytest.param(vanish, id="46 missing file"),
-        pytest.param(
-            become_a_folder,
-            marks=pytest.mark.xfail(strict=True, raises=IngestError, reason="Volume.discard cannot remove a folder"),
-            id="46 directory",
-        ),
+        pytest.param(become_a_folder, id="46 directory"),
     ],
 )
 def test_a_file_that_is_not_there_is_waited_for_and_then_downloaded_once_more(

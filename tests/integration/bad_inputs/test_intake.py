@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -71,10 +72,7 @@ BAD_PAYLOADS = [
     pytest.param(payload(video_id="abc.*.>ijkl"), Code.BAD_VIDEO_ID, "must match", id="5 subject wildcards"),
     pytest.param(payload(video_id=12345678901), Code.BAD_VIDEO_ID, "must match", id="5 a number"),
 ]
-SLOT_ENDS = (
-    "services/shared/answers.py: the letter or the answer is over 1 MB, and the slot's thread ends with the queue"
-)
-DEADLY_PAYLOADS = [
+EXTREME_PAYLOADS = [
     pytest.param(b"\x00" * 250_000, Code.BAD_MESSAGE, id="1 control characters that grow sixfold in the dead letter"),
     pytest.param(payload(schema_version="9" * 900_000), Code.BAD_VERSION, id="2 version of 900 kB"),
     pytest.param(payload(**{"k" * 900_000: 1}), Code.BAD_FIELD, id="3 field name of 900 kB"),
@@ -116,16 +114,32 @@ def test_each_unreadable_message_is_a_dead_letter_of_one_attempt_and_the_queue_g
     assert all(letter.attempts == {"transient": 0, "postponed": 0, "crash": 0} for letter in letters)
 
 
-@pytest.mark.xfail(strict=True, reason=SLOT_ENDS)
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@pytest.mark.parametrize(("data", "code"), DEADLY_PAYLOADS)
+@pytest.mark.parametrize(("data", "code"), EXTREME_PAYLOADS)
 def test_an_extreme_message_is_a_dead_letter_and_the_queue_goes_on(
     line: Line, wait_until: Callable[..., None], data: bytes, code: Code
 ) -> None:
     line.start(Stage.CHECK, VideoRequested, pass_on)
     line.send(data, GOOD)
-    wait_until(lambda: line.ended().get(GOOD.video_id) == (EventKind.FINISHED, None), 4.0)
+    wait_until(lambda: line.ended().get(GOOD.video_id) == (EventKind.FINISHED, None))
     assert [letter.code for letter in line.letters()] == [code]
+
+
+@pytest.mark.parametrize(
+    "title", [pytest.param("x" * MAX_MESSAGE_BYTES, id="4 an answer of 1 MB"), pytest.param("x", id="4 a small answer")]
+)
+def test_an_answer_that_is_too_large_to_be_sent_fails_its_video_alone(
+    line: Line, wait_until: Callable[..., None], title: str
+) -> None:
+    def learn(message: VideoRequested, report: Report) -> Done:
+        known = Metadata(title=title if message == GOOD else "y")
+        return replace(pass_on(message.model_copy(update={"metadata": known}), report), metadata=known)
+
+    line.start(Stage.CHECK, VideoRequested, learn)
+    line.send(GOOD, good(1))
+    wait_until(lambda: len(line.ended()) == 2)
+    too_large = (EventKind.FAILED, Code.MESSAGE_TOO_LARGE)
+    assert line.ended()[GOOD.video_id] == (too_large if len(title) > 1 else (EventKind.FINISHED, None))
+    assert line.ended()[good(1).video_id] == (EventKind.FINISHED, None)
 
 
 @pytest.mark.parametrize(

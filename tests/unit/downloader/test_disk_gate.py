@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.downloader.disk import MEASURE_EVERY_S, DiskGate
+from services.shared.errors import Code, IngestError
 
 
 class Disk:
@@ -17,6 +18,8 @@ class Disk:
 
     def measure(self) -> int:
         self.measured += 1
+        if self.used < 0:
+            raise IngestError(Code.ENV_VOLUME, "measure: Stale file handle")
         return self.used
 
     def gate(self) -> DiskGate:
@@ -48,6 +51,17 @@ def test_the_gate_closes_above_80_and_opens_below_70_percent(used: list[int], is
         disk.set(share)
         held = gate.held()
     assert (held is not None) is is_held
+
+
+def test_a_disk_that_cannot_be_measured_takes_no_files_until_it_can() -> None:
+    disk = Disk()
+    gate = disk.gate()
+    disk.set(-1)
+    assert gate.held() == "ENV_VOLUME: measure: Stale file handle"
+    disk.now += 1
+    assert gate.held() is not None
+    disk.set(10)
+    assert gate.held() is None
 
 
 def test_the_reason_names_the_share() -> None:

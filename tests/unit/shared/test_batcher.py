@@ -161,6 +161,21 @@ def test_an_error_that_cannot_be_copied_reaches_its_callers_and_the_device_goes_
         assert batcher.submit(Item(0, 1)).result(PROMPT_S).number == 1
 
 
+@pytest.mark.parametrize("end", [SystemExit(1), KeyboardInterrupt()])
+def test_what_would_end_a_thread_ends_neither_the_device_nor_its_callers(end: BaseException) -> None:
+    def run(items: Sequence[int]) -> Sequence[int]:
+        if 0 in items:
+            raise end
+        return items
+
+    batcher: Batcher[int, int] = Batcher(run, BatchLimits(1, 0.001))
+    error = batcher.submit(0).exception(PROMPT_S)
+    assert isinstance(error, RuntimeError)
+    assert type(end).__name__ in str(error)
+    assert batcher.submit(1).result(PROMPT_S) == 1
+    batcher.close()
+
+
 def test_a_run_that_loses_an_answer_fails_its_callers_and_the_device_goes_on() -> None:
     batcher: Batcher[int, int] = Batcher(lambda items: [item for item in items if item], BatchLimits(1, 0.001))
     with pytest.raises(RuntimeError, match="0 answers for 1 items"):

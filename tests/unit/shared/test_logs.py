@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 
 import pytest
 
@@ -27,6 +28,7 @@ TOKEN = "hunter2"  # noqa: S105 (the secret of these tests)
         ),
         pytest.param("host=db password=hunter2 user=u", "host=db password=*** user=u", id="DSN"),
         pytest.param("host=db PASSWORD='hunter 2' user=u", "host=db password=*** user=u", id="quoted in a DSN"),
+        pytest.param("1nats://u:hunter2@host", "1nats://***@host", id="after a digit"),
         pytest.param("postgresql://db/x?password=hunter2", "postgresql://db/x?password=***", id="password in a query"),
     ],
 )
@@ -46,6 +48,19 @@ def test_secrets_in_a_text_are_masked(text: str, redacted: str) -> None:
 )
 def test_what_is_no_secret_stays(text: str) -> None:
     assert logs.redact(text) == text
+
+
+@pytest.mark.parametrize("text", ["k" * 2_000_000, "http://" * 300_000, "k@" * 1_000_000, "a " * 1_000_000])
+def test_a_text_of_megabytes_is_cut_in_no_time(text: str) -> None:
+    began = time.monotonic()
+    assert len(logs.redact(text)) < logs.LONGEST_VALUE + 100
+    assert time.monotonic() - began < 2
+
+
+def test_no_half_of_an_address_is_left_where_a_long_text_is_cut() -> None:
+    text = "x " * (logs.LONGEST_VALUE // 2 - 10) + "nats://user:hunter2@host:4222 " + "x" * 100
+    assert TOKEN in text[: logs.LONGEST_VALUE]
+    assert TOKEN not in logs.redact(text)
 
 
 def test_a_query_that_only_begins_like_a_video_is_masked() -> None:

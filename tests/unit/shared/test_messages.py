@@ -186,6 +186,24 @@ def test_titles_from_outside_lose_what_cannot_be_stored() -> None:
     assert (metadata.title, metadata.channel) == ("abc", "[31mred")
 
 
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        pytest.param("2026-01-02T03:04:05", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), id="no zone is UTC"),
+        pytest.param("2026-01-02T03:04:05+02:00", datetime(2026, 1, 2, 1, 4, 5, tzinfo=UTC), id="a zone is kept"),
+    ],
+)
+def test_every_time_has_a_zone(said: str, meant: datetime) -> None:
+    payload = FINE | {"metadata": {"published_at": said}, "policy": {"published_after": said}}
+    message = decode(VideoRequested, json.dumps(payload).encode())
+    assert (message.metadata.published_at, message.policy.published_after) == (meant, meant)
+    told = json.loads(encode(event(retry_at=meant))) | {"at": said, "retry_at": said}
+    assert (decode(Event, json.dumps(told).encode()).at, decode(Event, json.dumps(told).encode()).retry_at) == (
+        meant,
+        meant,
+    )
+
+
 def event(**changes: object) -> Event:
     at = datetime(2026, 1, 2, tzinfo=UTC)
     fine = {"video_id": "abcdefghijk", "generation": 1, "stage": Stage.ASR, "kind": EventKind.FINISHED, "at": at}

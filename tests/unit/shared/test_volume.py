@@ -139,6 +139,31 @@ def test_a_discarded_artifact_is_gone(volume: Volume, source: Path) -> None:
     assert files(volume) == []
 
 
+def test_a_folder_in_the_place_of_a_file_makes_room_for_it(volume: Volume, source: Path) -> None:
+    path = volume.resolve(volume.keep(ID, made(source)).path)
+    path.unlink()
+    (path / "inside").mkdir(parents=True)
+    assert volume.verified(volume.keep(ID, made(source))).read_bytes() == CONTENT
+    path.unlink()
+    path.mkdir()
+    volume.discard(ID, "audio")
+    assert list(volume.folder(ID).iterdir()) == []
+
+
+@pytest.mark.parametrize("path", [".", "videos", "elsewhere/audio-0.mp3"])
+def test_a_manifest_cannot_make_us_remove_what_is_not_its_own(volume: Volume, source: Path, path: str) -> None:
+    artifact = volume.keep(ID, made(source))
+    (volume.root / "elsewhere").mkdir()
+    (volume.root / "elsewhere/audio-0.mp3").touch()
+    manifest = volume.manifest(ID, "audio")
+    assert manifest is not None
+    wrong = manifest.model_copy(update={"artifact": artifact.model_copy(update={"path": path})})
+    (volume.folder(ID) / "audio.json").write_text(wrong.model_dump_json())
+    volume.discard(ID, "audio")
+    assert volume.resolve(artifact.path).exists()
+    assert (volume.root / "elsewhere/audio-0.mp3").exists()
+
+
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff\xfe", b"[1]", b'{"artifact": 5}'])
 def test_an_unreadable_manifest_is_none(volume: Volume, source: Path, content: bytes) -> None:
     volume.keep(ID, made(source))
@@ -209,6 +234,12 @@ def test_used_space_can_be_measured_while_files_come_and_go(volume: Volume, sour
     finally:
         done.set()
         busy.join()
+
+
+def test_a_volume_that_cannot_be_looked_at_is_not_taken_for_empty(volume: Volume) -> None:
+    volume.root.mkdir()
+    (volume.root / "videos").touch()
+    assert code_of(volume.used_bytes) is Code.ENV_VOLUME
 
 
 def test_a_small_file_is_replaced_as_a_whole(tmp_path: Path) -> None:

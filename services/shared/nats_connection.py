@@ -1,0 +1,218 @@
+"""A connection to a NATS server: the client on an event loop of its own thread, for callers in any thread.
+
+Reconnects for ever; ends the process's patience when the broker stays away; a denial and a refused login fail at once,
+where the client itself would time out or try again. What is said over it is the business of `nats_bus`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+
+from services.shared.bus import BusError, BusNothingError, BusRefusedError, BusUnavailableError
+from services.shared.errors import ConfigurationError
+from services.shared.logs import get_logger
+from services.shared.permissions import inbox_prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from nats.js import JetStreamContext
+
+REQUEST_TIMEOUT_S = 5.0
+CHANGE_TIMEOUT_S = 60.0  # a stream or consumer is several files, each flushed to a disk that may be busy
+PING_EVERY_S = 10
+REPEAT_PAUSE_S = 1.0
+OLDEST_SERVER = (2, 12, 9)
+BROKEN_SERVERS = ((2, 14, 0),)
+
+T = TypeVar("T")
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class BusOptions:
+    """How to reach the broker. `patience_s` is how long it may be away before calls fail and `on_lost` is called."""
+
+    url: str
+    name: str
+    ack_wait_s: float = 60.0
+    patience_s: float = 300.0
+    user: str | None = None
+    password: str | None = None
+
+
+class NatsConnection:
+    """The client and its thread. Coroutines run on that thread: `run` brings them there."""
+
+    def __init__(self, options: BusOptions, on_lost: Callable[[str], None] | None = None) -> None:
+        self._options = options
+        self._on_lost = on_lost
+        self.loop = asyncio.new_event_loop()
+        self.client = Client()
+        self.stream: JetStreamContext
+        self.manager: JetStreamContext
+        self._watch: asyncio.Task[None] | None = None
+        self._denials: deque[str] = deque(maxlen=20)
+        self._denied = asyncio.Event()
+        self._login_refused = asyncio.Event()
+        self._away_since: float | None = None
+        self._thread = threading.Thread(target=self.loop.run_forever, name="bus", daemon=True)
+
+    def connect(self) -> None:
+        """Connect; raise BusUnavailableError when nobody answers, ConfigurationError when the server is too old."""
+        self._thread.start()
+        self.run(self._connect(), limit_s=self._options.patience_s + 2 * REQUEST_TIMEOUT_S)
+
+    async def _connect(self) -> None:
+        """Connect. The client itself would try for ever, and take a refused login for a broker that is away."""
+        refused = asyncio.ensure_future(self._login_refused.wait())
+        connecting = asyncio.ensure_future(
+            self.client.connect(
+                self._options.url,
+                name=self._options.name,
+                user=self._options.user,
+                password=self._options.password,
+                inbox_prefix=inbox_prefix(self._options.user or self._options.name.split(".")[0]).encode(),
+                connect_timeout=int(REQUEST_TIMEOUT_S),
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=int(REPEAT_PAUSE_S),
+                ping_interval=PING_EVERY_S,
+                max_outstanding_pings=2,
+                allow_reconnect=True,
+                error_cb=self._on_error,
+                disconnected_cb=self._on_disconnected,
+                reconnected_cb=self._on_reconnected,
+            )
+        )
+        waited_for = {refused, connecting}
+        await asyncio.wait(waited_for, timeout=self._options.patience_s, return_when=asyncio.FIRST_COMPLETED)
+        refused.cancel()
+        if not connecting.done():
+            connecting.cancel()
+            if self._login_refused.is_set():
+                raise BusRefusedError(f"NATS refuses the login of {self._options.user or self._options.name}")
+            raise BusUnavailableError(f"no NATS server answers at {self._options.url}")
+        await connecting
+        self._check_version()
+        self.stream = self.client.jetstream(timeout=REQUEST_TIMEOUT_S)
+        self.manager = self.client.jetstream(timeout=CHANGE_TIMEOUT_S)
+        self._watch = self.loop.create_task(self._watch_absence())
+
+    def _check_version(self) -> None:
+        version = self.client.connected_server_version
+        number = (version.major, version.minor, version.patch)
+        if number < OLDEST_SERVER or number in BROKEN_SERVERS:
+            raise ConfigurationError(
+                f"nats-server {'.'.join(map(str, number))} loses acknowledgements or messages after a crash; "
+                f"use {'.'.join(map(str, OLDEST_SERVER))} or newer (not 2.14.0)"
+            )
+
+    async def _on_error(self, error: Exception) -> None:
+        if "permissions violation" in str(error).lower():
+            self._denials.append(str(error))
+            self._denied.set()
+        if "authorization" in str(error).lower():
+            self._login_refused.set()
+        log.warning("bus_error", error=str(error))
+
+    async def _on_disconnected(self) -> None:
+        self._away_since = time.monotonic()
+
+    async def _on_reconnected(self) -> None:
+        self._away_since = None
+        log.info("bus_reconnected")
+
+    async def _watch_absence(self) -> None:
+        while not self.client.is_closed:
+            away = self.away_s
+            if away > self._options.patience_s and self._on_lost is not None:
+                self._on_lost(f"no NATS server for {away:.0f} s at {self._options.url}")
+                return
+            await asyncio.sleep(min(1.0, self._options.patience_s / 4))
+
+    @property
+    def away_s(self) -> float:
+        """Seconds since the broker went away; 0 while it is there."""
+        since = self._away_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    @property
+    def is_connected(self) -> bool:
+        """Tell whether the broker is there now."""
+        return self.client.is_connected
+
+    def close(self) -> None:
+        """Close the connection and end the thread."""
+        if not self._thread.is_alive():
+            return
+        with contextlib.suppress(BusError):
+            self.run(self._close(), limit_s=2 * REQUEST_TIMEOUT_S)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(REQUEST_TIMEOUT_S)
+        if not self._thread.is_alive():
+            self.loop.close()
+
+    async def _close(self) -> None:
+        if self.client.is_connected:
+            with contextlib.suppress(asyncio.TimeoutError, nats.errors.Error):
+                await asyncio.wait_for(self.client.flush(), REQUEST_TIMEOUT_S)
+        await self.client.close()
+        for task in asyncio.all_tasks():
+            if task is not asyncio.current_task():
+                task.cancel()
+
+    def run(self, work: Coroutine[Any, Any, T], limit_s: float | None = None) -> T:
+        """Run `work` on the bus thread; translate what NATS raises."""
+        limit_s = limit_s if limit_s is not None else self._options.patience_s + 2 * REQUEST_TIMEOUT_S
+        future = asyncio.run_coroutine_threadsafe(work, self.loop)
+        try:
+            return future.result(limit_s)
+        except TimeoutError as error:
+            future.cancel()
+            raise BusUnavailableError("NATS does not answer in time") from error
+        except nats.js.errors.NotFoundError as error:
+            raise BusNothingError(str(error)) from error
+        except nats.errors.Error as error:
+            raise BusRefusedError(str(error)) from error
+
+    async def repeat(self, subject: str, attempt: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Repeat `attempt` until the server answers; give up after the patience. Refusals are not repeated."""
+        deadline = time.monotonic() + self._options.patience_s
+        while True:
+            try:
+                return await self.unless_denied(subject, attempt())
+            except (TimeoutError, nats.errors.Error) as error:
+                if isinstance(error, nats.js.errors.APIError):
+                    raise BusRefusedError(f"{subject}: {error.description}") from error
+                if isinstance(error, nats.errors.MaxPayloadError):
+                    raise BusRefusedError(f"{subject}: the message is larger than the server takes") from error
+                if time.monotonic() > deadline or self.client.is_closed:
+                    raise BusUnavailableError(f"{subject}: no answer for {self._options.patience_s:.0f} s") from error
+                await asyncio.sleep(REPEAT_PAUSE_S)
+
+    async def unless_denied(self, subject: str, work: Coroutine[Any, Any, T]) -> T:
+        """Await `work`, but fail at once when the server denies its subject (the client itself would time out)."""
+        task = asyncio.ensure_future(work)
+        denied = asyncio.ensure_future(self._denied.wait())
+        try:
+            await asyncio.wait({task, denied}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                self._denied.clear()
+                wanted = f'"{subject}'.lower()  # the client tells denials in small letters
+                reason = next((text for text in self._denials if wanted in text.lower()), None)
+                if reason is not None:
+                    task.cancel()
+                    raise BusRefusedError(f"{reason}; check the permissions of NATS user {self._options.user}")
+            return await task
+        finally:
+            denied.cancel()

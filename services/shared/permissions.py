@@ -1,0 +1,159 @@
+"""What each NATS user may say and hear: exactly what its service needs. Pure data, and its text for a nats-server.
+
+    user        who logs in                               may
+    downloader  the downloader service                    work on check and download; keep the governor's state
+    asr         the asr service                           work on asr
+    embedder    the embedder service                      work on embedder; keep the ledger
+    submit      a Job or CronJob with `ingest submit`     ask for recordings, and follow them
+    admin       `ingest migrate` and operators            everything about our streams
+
+Only `admin` creates streams and consumers (`ingest migrate`), purges and deletes. A service hears its own inbox alone,
+named after its user, so that no service reads what another was answered. That every service may read single messages
+of the work queue is for one metric: the age of the oldest message of every stage.
+
+    python -m services.shared.permissions      prints the block; passwords are variables of the server's environment
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from services.shared.bus import (
+    ACCESSIBLE,
+    AUDIO,
+    DEAD_STREAM,
+    EVENT_STREAM,
+    GOVERNOR_BUCKET,
+    INPUT_OF,
+    LATER_STREAM,
+    LEDGER,
+    REQUESTED,
+    TRANSCRIPT,
+    WORK_STREAM,
+    dead_subject,
+    event_subject,
+    later_consumer,
+    later_subject,
+)
+from services.shared.messages import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STREAMS = (WORK_STREAM, LATER_STREAM, EVENT_STREAM, DEAD_STREAM, f"KV_{GOVERNOR_BUCKET}")
+PASSWORD_VARIABLE = "INGEST_NATS_PASSWORD_{user}"  # noqa: S105 (the name of a variable)
+
+
+class User(StrEnum):
+    """The users of the broker."""
+
+    DOWNLOADER = "downloader"
+    ASR = "asr"
+    EMBEDDER = "embedder"
+    SUBMIT = "submit"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True)
+class Permissions:
+    """Subjects that a user may publish to and subscribe to; everything else is denied."""
+
+    publish: tuple[str, ...]
+    subscribe: tuple[str, ...]
+
+
+def inbox_prefix(user: str) -> str:
+    """Return where the answers to a user go."""
+    return "_INBOX_" + re.sub(r"[^A-Za-z0-9_-]", "_", user)
+
+
+def permissions(user: User) -> Permissions:
+    """Return what a user may do."""
+    return Permissions(publish=_PUBLISH[user], subscribe=(f"{inbox_prefix(user)}.>",))
+
+
+def authorization(passwords: Mapping[User, str]) -> str:
+    """Return the `authorization` block of a nats-server for these users.
+
+    A password stands in it as it is given: a text in quotes (`json.dumps`), or `$NAME` for a variable of the server.
+    """
+    users = "\n".join(_user(user, password) for user, password in passwords.items())
+    return f"authorization {{\n  users = [\n{users}\n  ]\n}}\n"
+
+
+def _user(user: User, password: str) -> str:
+    may = permissions(user)
+    return (
+        f'    {{ user: "{user}", password: {password}, permissions: {{\n'
+        f"      publish: {{ allow: {json.dumps(may.publish)} }}\n"
+        f"      subscribe: {{ allow: {json.dumps(may.subscribe)} }} }} }}"
+    )
+
+
+def _take(consumer: str, stream: str) -> tuple[str, ...]:
+    """Return what taking and answering the messages of a consumer needs; servers differ in the form of the answer."""
+    return (
+        f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}",
+        f"$JS.ACK.{stream}.{consumer}.>",
+        f"$JS.ACK.*.*.{stream}.{consumer}.>",
+    )
+
+
+def _work(stage: Stage, *results: str) -> tuple[str, ...]:
+    """Return what working on a stage needs: its input, its results, and what becomes of failures."""
+    return (
+        *_take(stage, WORK_STREAM),
+        *_take(later_consumer(stage), LATER_STREAM),
+        INPUT_OF[stage],  # a message that has waited goes back to its queue
+        *results,
+        later_subject(stage),
+        event_subject(stage),
+        dead_subject(stage),
+    )
+
+
+# What every service asks when it starts (is everything there, and as it should be?) and for its metrics.
+_LOOK = (
+    "$JS.API.INFO",
+    *(f"$JS.API.STREAM.INFO.{stream}" for stream in STREAMS),
+    *(f"$JS.API.CONSUMER.INFO.{WORK_STREAM}.{stage}" for stage in Stage),
+    *(f"$JS.API.CONSUMER.INFO.{LATER_STREAM}.{later_consumer(stage)}" for stage in Stage),
+    f"$JS.API.CONSUMER.INFO.{EVENT_STREAM}.{LEDGER}",
+    f"$JS.API.STREAM.MSG.GET.{WORK_STREAM}",
+)
+_READ_GOVERNOR = (f"$JS.API.DIRECT.GET.KV_{GOVERNOR_BUCKET}.$KV.{GOVERNOR_BUCKET}.>",)
+
+_PUBLISH = {
+    User.DOWNLOADER: (
+        *_LOOK,
+        *_work(Stage.CHECK, ACCESSIBLE),
+        *_work(Stage.DOWNLOAD, AUDIO),
+        *_READ_GOVERNOR,
+        f"$KV.{GOVERNOR_BUCKET}.>",
+    ),
+    User.ASR: (*_LOOK, *_work(Stage.ASR, TRANSCRIPT, ACCESSIBLE)),
+    User.EMBEDDER: (
+        *_LOOK,
+        *_work(Stage.EMBEDDER, ACCESSIBLE),
+        *_take(LEDGER, EVENT_STREAM),
+        f"$JS.API.STREAM.MSG.GET.{EVENT_STREAM}",
+    ),
+    User.SUBMIT: (
+        *_LOOK,
+        *_READ_GOVERNOR,
+        f"$JS.API.STREAM.MSG.GET.{LATER_STREAM}",
+        f"$JS.API.STREAM.MSG.GET.{EVENT_STREAM}",
+        REQUESTED,
+        event_subject(Stage.CHECK),
+    ),
+    User.ADMIN: ("ingest.>", "$JS.API.>", "$JS.ACK.>", f"$KV.{GOVERNOR_BUCKET}.>"),
+}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(authorization({user: f"${PASSWORD_VARIABLE.format(user=user.upper())}" for user in User}))

@@ -1,0 +1,221 @@
+"""Every NATS user can do its work and nothing else; a denial is told at once and does not look like a time-out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import nats
+import pytest
+
+from services.cli.embedded import nats_binary
+from services.shared.bus import (
+    ACCESSIBLE,
+    AUDIO,
+    DEAD_STREAM,
+    EVENT_STREAM,
+    INPUT_OF,
+    LATER_STREAM,
+    LEDGER,
+    REQUESTED,
+    TRANSCRIPT,
+    WORK_STREAM,
+    BusRefusedError,
+    Topology,
+    dead_subject,
+    event_subject,
+    later_consumer,
+    later_subject,
+)
+from services.shared.messages import Stage
+from services.shared.nats_bus import NatsBus
+from services.shared.nats_connection import BusOptions
+from services.shared.permissions import User, authorization, inbox_prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+STAGES = {User.DOWNLOADER: (Stage.CHECK, Stage.DOWNLOAD), User.ASR: (Stage.ASR,), User.EMBEDDER: (Stage.EMBEDDER,)}
+RESULTS = {
+    Stage.CHECK: (ACCESSIBLE,),
+    Stage.DOWNLOAD: (AUDIO,),
+    Stage.ASR: (TRANSCRIPT, ACCESSIBLE),
+    Stage.EMBEDDER: (ACCESSIBLE,),
+}
+AT_ONCE_S = 2.0
+Login = "Callable[[User], NatsBus]"
+
+
+@pytest.fixture(scope="module")
+def passwords() -> dict[User, str]:
+    return {user: secrets.token_urlsafe(12) for user in User}
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory, passwords: dict[User, str]) -> Iterator[str]:
+    """The address of a nats-server that knows the users of `services.shared.permissions`."""
+    folder = tmp_path_factory.mktemp("guarded")
+    quoted = {user: json.dumps(password) for user, password in passwords.items()}
+    listen = f'listen: "127.0.0.1:-1"\nports_file_dir: "{folder}"\njetstream {{ store_dir: "{folder}" }}\n'
+    (folder / "nats.conf").write_text(listen + authorization(quoted))
+    with subprocess.Popen([nats_binary(), "-c", str(folder / "nats.conf")], stderr=subprocess.DEVNULL) as server:
+        deadline = time.monotonic() + 20
+        while not (found := list(folder.glob("*.ports"))) or not found[0].read_text().strip():
+            assert server.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield str(json.loads(found[0].read_text())["nats"][0])
+        server.send_signal(signal.SIGTERM)
+
+
+@pytest.fixture
+def login(guarded: str, passwords: dict[User, str], test_topology: Topology) -> Iterator[Callable[[User], NatsBus]]:
+    """A function that logs a user in, to a broker whose streams are new and empty."""
+    opened: list[NatsBus] = []
+
+    def enter(user: User) -> NatsBus:
+        options = BusOptions(guarded, f"test.{user}", ack_wait_s=2.0, user=user, password=passwords[user])
+        opened.append(NatsBus(options).connect())
+        return opened[-1]
+
+    admin = enter(User.ADMIN)
+    admin.wipe(test_topology)
+    admin.provision(test_topology)
+    yield enter
+    for bus in opened:
+        bus.close()
+
+
+@pytest.mark.parametrize("user", STAGES)
+def test_a_service_can_do_all_its_work(login: Callable[[User], NatsBus], test_topology: Topology, user: User) -> None:
+    admin, bus = login(User.ADMIN), login(user)
+    bus.provision(test_topology)
+    for stage in STAGES[user]:
+        admin.publish(INPUT_OF[stage], b"{}", f"in:{stage}")
+        delivery = bus.fetch(stage, WORK_STREAM, 2.0)
+        assert delivery is not None
+        bus.keep_alive(delivery, 5.0)
+        for subject in (*RESULTS[stage], event_subject(stage), dead_subject(stage), later_subject(stage)):
+            bus.publish(subject, b"{}", f"out:{stage}:{subject}")
+        bus.ack(delivery)
+        waiting = bus.fetch(later_consumer(stage), LATER_STREAM, 2.0)
+        assert waiting is not None
+        bus.publish(INPUT_OF[stage], b"{}", f"woken:{stage}")
+        bus.nak(waiting, 60.0)
+    for stage in Stage:  # as its metrics want to know of all stages
+        assert bus.lag(stage, WORK_STREAM).waiting >= 0
+        assert bus.lag(later_consumer(stage), LATER_STREAM).waiting >= 0
+        bus.oldest_at(stage, WORK_STREAM)
+    assert bus.lag(LEDGER, EVENT_STREAM).waiting == len(STAGES[user])
+    assert bus.stored(DEAD_STREAM) == len(STAGES[user])
+
+
+def test_the_embedder_can_keep_the_ledger(login: Callable[[User], NatsBus]) -> None:
+    login(User.ADMIN).publish("ingest.event.asr", b"{}", "event")
+    bus = login(User.EMBEDDER)
+    delivery = bus.fetch(LEDGER, EVENT_STREAM, 2.0)
+    assert delivery is not None
+    bus.ack(delivery)
+    assert bus.acknowledged(LEDGER, EVENT_STREAM) == delivery.sequence
+
+
+def test_a_submitter_can_ask_and_follow(login: Callable[[User], NatsBus]) -> None:
+    bus = login(User.SUBMIT)
+    assert bus.fill(WORK_STREAM) == 0
+    bus.publish(event_subject(Stage.CHECK), b"{}", "event")
+    bus.publish(REQUESTED, b"{}", "request")
+    assert [data for _, data in bus.read(WORK_STREAM, "ingest.>")] == [b"{}"]
+    assert list(bus.read(LATER_STREAM, "ingest.later.*")) == []
+    assert bus.after(EVENT_STREAM, "ingest.event.*", 0) == (1, b"{}")
+    assert bus.lag(Stage.ASR, WORK_STREAM).waiting == 0
+
+
+FOREIGN: dict[User, tuple[str, ...]] = {
+    User.DOWNLOADER: (REQUESTED.replace("requested", "other"), TRANSCRIPT, event_subject(Stage.ASR)),
+    User.ASR: (REQUESTED, dead_subject(Stage.CHECK), later_subject(Stage.DOWNLOAD), "$KV.ingest_governor.site"),
+    User.EMBEDDER: (REQUESTED, AUDIO, event_subject(Stage.ASR), "$KV.ingest_governor.site"),
+    User.SUBMIT: (ACCESSIBLE, AUDIO, TRANSCRIPT, event_subject(Stage.EMBEDDER), dead_subject(Stage.CHECK)),
+    User.ADMIN: ("elsewhere", "$KV.other.key", "$SYS.REQ.SERVER.PING"),
+}
+
+
+@pytest.mark.parametrize(("user", "subject"), [(user, subject) for user in FOREIGN for subject in FOREIGN[user]])
+def test_what_is_not_its_work_is_denied_at_once(login: Callable[[User], NatsBus], user: User, subject: str) -> None:
+    bus = login(user)
+    began = time.monotonic()
+    with pytest.raises(BusRefusedError, match=f"check the permissions of NATS user {user}"):
+        bus.publish(subject, b"{}", "x")
+    assert time.monotonic() - began < AT_ONCE_S
+
+
+@pytest.mark.parametrize("user", [user for user in User if user is not User.ADMIN])
+def test_only_an_operator_changes_streams_and_reads_dead_letters(
+    login: Callable[[User], NatsBus], test_topology: Topology, user: User
+) -> None:
+    login(User.ADMIN).publish(dead_subject(Stage.ASR), b"{}", "letter")
+    bus = login(user)
+    began = time.monotonic()
+    for attempt in (
+        lambda: list(bus.read(DEAD_STREAM, "ingest.dead.*")),
+        lambda: bus.delete(WORK_STREAM, 1),
+        lambda: bus.delete(DEAD_STREAM, 1),
+        lambda: bus.wipe(test_topology),
+        lambda: bus.reset_consumers(test_topology),
+    ):
+        with pytest.raises(BusRefusedError, match="ermissions"):
+            attempt()
+    assert time.monotonic() - began < 5 * AT_ONCE_S
+    assert [data for _, data in login(User.ADMIN).read(DEAD_STREAM, "ingest.dead.*")] == [b"{}"]
+
+
+@pytest.mark.parametrize(
+    ("user", "consumer", "stream"),
+    [
+        (User.DOWNLOADER, Stage.ASR, WORK_STREAM),
+        (User.ASR, Stage.CHECK, WORK_STREAM),
+        (User.ASR, LEDGER, EVENT_STREAM),
+        (User.EMBEDDER, Stage.DOWNLOAD, WORK_STREAM),
+        (User.EMBEDDER, later_consumer(Stage.ASR), LATER_STREAM),
+        (User.SUBMIT, Stage.CHECK, WORK_STREAM),
+    ],
+)
+def test_nobody_takes_the_messages_of_another_stage(
+    login: Callable[[User], NatsBus], user: User, consumer: str, stream: str
+) -> None:
+    bus = login(user)
+    began = time.monotonic()
+    with pytest.raises(BusRefusedError, match="ermissions"):
+        bus.fetch(consumer, stream, 5.0)
+    assert time.monotonic() - began < AT_ONCE_S
+
+
+@pytest.mark.parametrize(
+    "subject", ["ingest.>", ">", "$JS.>", *(f"{inbox_prefix(user)}.>" for user in User if user is not User.ASR)]
+)
+def test_nobody_hears_what_is_not_said_to_it(guarded: str, passwords: dict[User, str], subject: str) -> None:
+    async def listen() -> str:
+        denied: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+        async def note(error: Exception) -> None:
+            if not denied.done():
+                denied.set_result(str(error))
+
+        client = await nats.connect(guarded, user=User.ASR, password=passwords[User.ASR], error_cb=note)
+        try:
+            await client.subscribe(subject)
+            await client.flush()
+            return await asyncio.wait_for(denied, 5)
+        finally:
+            await client.close()
+
+    assert "permissions violation for subscription" in asyncio.run(listen()).lower()
+
+
+def test_a_stranger_is_not_let_in(guarded: str) -> None:
+    with pytest.raises(BusRefusedError, match="refuses the login"):
+        NatsBus(BusOptions(guarded, "stranger", user="asr", password="guess")).connect()  # noqa: S106 (a wrong one)
