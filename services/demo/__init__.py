@@ -15,6 +15,8 @@ FOLDER = Path(str(resources.files(__name__)))
 SAMPLES = FOLDER / "samples"
 EMBEDDING_MODEL = "all-MiniLM-L6-v2"  # comes with the local extra
 ASR_MODEL = FOLDER / "models" / "mini-whisper"
+VOICE_MODEL = FOLDER / "models" / "mini-voices"
+VOICE_MODEL_SHA256 = FOLDER / "models" / "mini-voices.sha256"
 
 
 @dataclass(frozen=True)
