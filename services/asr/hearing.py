@@ -18,15 +18,6 @@ if TYPE_CHECKING:
     from services.asr.settings import AsrSettings
 
 NAMING_FILE = "naming.json"
-FIELDS = {
-    "accept": "voice_accept",
-    "margin": "voice_margin",
-    "split_accept": "voice_split_accept",
-    "split_range": "voice_split_range",
-    "split_variance": "voice_split_variance",
-    "same_voice": "voice_same",
-    "link": "voice_link",
-}
 
 
 def thresholds(settings: AsrSettings) -> Thresholds:
@@ -36,8 +27,16 @@ def thresholds(settings: AsrSettings) -> Thresholds:
         known = Thresholds.model_validate_json(path.read_bytes()) if path.is_file() else Thresholds()
     except ValidationError as error:
         raise ConfigurationError(f"{path}: {str(error).splitlines()[0]}") from error
-    given = {field: value for field, name in FIELDS.items() if (value := getattr(settings, name)) is not None}
-    return known.model_copy(update=given)
+    given = {
+        "accept": settings.voice_accept,
+        "margin": settings.voice_margin,
+        "split_accept": settings.voice_split_accept,
+        "split_range": settings.voice_split_range,
+        "split_variance": settings.voice_split_variance,
+        "same_voice": settings.voice_same,
+        "link": settings.voice_link,
+    }
+    return known.model_copy(update={name: value for name, value in given.items() if value is not None})
 
 
 def load(settings: AsrSettings, device: str) -> Diarizer:
