@@ -1,7 +1,7 @@
 """Find the thresholds of the miniature voice model: `python -m training.voices_calibrate`.
 
-Voices that are neither trained on nor used for measuring tell how alike the same and different voices are; what comes of
-it is written to the model's naming.json, and the model's fingerprint anew.
+Voices that are neither trained on nor used for measuring tell how alike the same and different voices are; what comes
+of it is written to the naming.json of the model, and its fingerprint anew.
 """
 
 from __future__ import annotations

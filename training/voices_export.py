@@ -23,7 +23,7 @@ from training.segmentation_train import new_model
 if TYPE_CHECKING:
     from pyannote.audio import Model
 
-CLUSTERING = {"method": "centroid", "min_cluster_size": 6, "threshold": 0.7}
+CLUSTERING = {"method": "centroid", "min_cluster_size": 6, "threshold": 0.75}
 STEP = 0.2  # of the window: half the passes of the default
 
 

@@ -1,8 +1,9 @@
 """Words meet turns: who said each word, and segments that are split where the speaker changes. Pure.
 
-A word belongs to the turn that it overlaps most; a word in no turn to the nearest one within a bound, or to nobody. A
-speaker change of a few words between two parts of the same speaker, shorter than a bound, is taken for a slip of the
-diarization and smoothed away. Nothing that was said is dropped.
+A word belongs to the turn that it overlaps most. One that lies for the most part in no turn goes with its neighbours in
+the segment, if their turn is within a bound, else to the nearest turn within that bound, or to nobody. A speaker change
+of a few words between two parts of one speaker, shorter than a bound, is taken for a slip and smoothed away. Nothing
+that was said is dropped.
 """
 
 from __future__ import annotations
@@ -42,21 +43,41 @@ class _Timeline:
     def _later(self, one: int, other: int) -> int:
         return other if self.turns[other].end_s > self.turns[one].end_s else one
 
-    def attributed(self, word: Word) -> Attributed:
+    def attributed(self, words: Sequence[Word]) -> list[Attributed]:
+        """Return the words of a segment with their turns."""
+        inside = [self._inside(word) for word in words]
+        return [
+            item
+            if item.turn is not None
+            else Attributed(item.word, self._near(item.word, inside, place), item.is_overlap)
+            for place, item in enumerate(inside)
+        ]
+
+    def _inside(self, word: Word) -> Attributed:
+        """Return a word with the turn in which most of it lies, if there is one."""
         first, last = bisect_left(self._reach_s, word.start_s), bisect_right(self._starts_s, word.end_s)
         shared = {
             number: overlap for number in range(first, last) if (overlap := _overlap_s(word, self.turns[number])) > 0
         }
         if not shared:
-            return Attributed(word, self._nearest(word, last), is_overlap=False)
+            return Attributed(word, None, is_overlap=False)
         best = max(shared, key=lambda number: (shared[number], -number))
         others = {self.turns[number].cluster for number in shared} - {self.turns[best].cluster}
-        return Attributed(word, best, is_overlap=bool(others))
+        is_most = shared[best] >= (word.end_s - word.start_s) / 2
+        return Attributed(word, best if is_most else None, is_overlap=bool(others))
 
-    def _nearest(self, word: Word, last: int) -> int | None:
-        before, after = self._latest[last - 1 : last], range(last, len(self.turns))[:1]
-        distances_s = {number: word.start_s - self.turns[number].end_s for number in before}
-        distances_s |= {number: self.turns[number].start_s - word.end_s for number in after}
+    def _near(self, word: Word, inside: Sequence[Attributed], place: int) -> int | None:
+        """Return the turn of the word's neighbours in the segment, or the nearest one."""
+        before = next((item.turn for item in reversed(inside[:place]) if item.turn is not None), None)
+        after = next((item.turn for item in inside[place + 1 :] if item.turn is not None), None)
+        neighbours = [number for number in (before, after) if number is not None]
+        last = bisect_right(self._starts_s, word.end_s)
+        nearest = [*self._latest[last - 1 : last], *range(last, len(self.turns))[:1]]
+        found = self._nearest(word, neighbours)
+        return self._nearest(word, nearest) if found is None else found
+
+    def _nearest(self, word: Word, numbers: Sequence[int]) -> int | None:
+        distances_s = {number: -_overlap_s(word, self.turns[number]) for number in numbers}
         best = min(distances_s, key=lambda number: distances_s[number], default=None)
         return best if best is not None and distances_s[best] <= NEAREST_S else None
 
@@ -72,13 +93,14 @@ def attribute(segments: Iterable[Segment], turns: Sequence[Turn]) -> list[Segmen
         if not segment.words:
             made.append(segment)
             continue
-        spoken = smooth([timeline.attributed(word) for word in segment.words], turns)
+        spoken = smooth(timeline.attributed(segment.words), turns)
         for _, group in groupby(spoken, key=lambda item: _speaker(item, turns)):
             made.append(_segment(segment, list(group), turns))
     return sorted(made, key=lambda segment: segment.start_s)
 
 
 def _overlap_s(word: Word, turn: Turn) -> float:
+    """Return for how long a turn covers a word; negative, how far it is away."""
     if word.end_s == word.start_s:  # a word without length lies in a turn or does not
         return 1e-6 if turn.start_s <= word.start_s <= turn.end_s else 0.0
     return min(word.end_s, turn.end_s) - max(word.start_s, turn.start_s)

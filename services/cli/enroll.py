@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from services.asr import voices
+from services.asr import hearing, voices
 from services.asr.purity import halves
 from services.asr.voices import Profile, Profiles, checked_name
 from services.cli import console
@@ -26,37 +26,44 @@ if TYPE_CHECKING:
 MOST_VECTORS = 200
 
 
-def enroll(
-    settings: AllSettings, name: str, sources: Sequence[str], turns: Sequence[str], *, replace: bool, as_json: bool
-) -> None:
-    """Write the next version of a profile and print it; raise what is wrong with its recordings."""
+def enroll(settings: AllSettings, name: str, sources: Sequence[str], turns: Sequence[str], *, replace: bool) -> Profile:
+    """Write the next version of a profile and return it; raise what is wrong with its recordings."""
     name = checked_name(name)
-    profiles = Profiles(settings.volume)
+    profiles, volume = Profiles(settings.volume), Volume(settings.volume)
     before = None if replace else profiles.get(name)
-    listener = Listener(settings)
-    heard = [listener.listen(source) for source in sources]
-    heard += [from_turns(Volume(settings.volume), text, listener.key) for text in turns]
-    profile = joined(name, listener.key, heard, before, listener.thresholds.same_voice)
-    kept = profiles.keep(profile)
+    heard = [from_turns(volume, text) for text in turns]
+    if sources:
+        listener = Listener(settings)
+        heard += [listener.listen(source) for source in sources]
+    return profiles.keep(joined(name, heard, before, hearing.thresholds(settings).same_voice))
+
+
+def print_enrolled(profile: Profile, *, as_json: bool) -> None:
+    """Print what a profile holds now."""
     if as_json:
-        console.print_json(facts(kept))
+        console.print_json(facts(profile))
         return
-    console.out.print(
-        f"{kept.name}, version {kept.version}: {len(kept.vectors)} vectors over {kept.speech_s:.0f} s of speech, "
-        f"purity {kept.purity:.3f}",
-        markup=False,
-    )
+    console.out.print(described(profile), markup=False)
     console.out.print("next: ingest voices relabel --all")
 
 
-def joined(name: str, key: str, heard: Sequence[Heard], before: Profile | None, same_voice: float) -> Profile:
+def described(profile: Profile) -> str:
+    """Return one line about a profile."""
+    return (
+        f"{profile.name}, version {profile.version}: {len(profile.vectors)} vectors over {profile.speech_s:.0f} s of "
+        f"speech, purity {profile.purity:.3f}"
+    )
+
+
+def joined(name: str, heard: Sequence[Heard], before: Profile | None, same_voice: float) -> Profile:
     """Return a profile of what is heard, and of what it was before.
 
-    Raise PROFILE_MODEL when it was made by another model, TOO_LITTLE_SPEECH below three vectors over 30 s, and
+    Raise PROFILE_MODEL when these were made by different models, TOO_LITTLE_SPEECH below three vectors over 30 s, and
     SEVERAL_VOICES when the vectors fall into two halves that are not alike.
     """
-    if before is not None and before.model_key != key:
-        text = f"{name} was enrolled with {before.model_key}, not {key}; --replace enrolls anew"
+    keys = dict.fromkeys([*([before.model_key] if before else []), *(one.model_key for one in heard)])
+    if len(keys) != 1:
+        text = f"vectors of {' and '.join(keys)} do not go together; --replace forgets the enrolled ones"
         raise IngestError(Code.PROFILE_MODEL, text)
     old = [before.vectors] if before is not None else []
     vectors = _spread(np.concatenate([*old, *(one.vectors for one in heard)]))
@@ -69,7 +76,7 @@ def joined(name: str, key: str, heard: Sequence[Heard], before: Profile | None, 
         text = f"the recordings hold two voices: {found.smaller:.0%} of them is another's"
         raise IngestError(Code.SEVERAL_VOICES, f"{text} (purity {found.purity:.2f}, at least {same_voice:.2f})")
     sources = (*(before.sources if before else ()), *(one.source for one in heard))
-    return Profile(name, 1, key, vectors, speech_s, tuple(dict.fromkeys(sources)), found.purity)
+    return Profile(name, 1, heard[0].model_key, vectors, speech_s, tuple(dict.fromkeys(sources)), found.purity)
 
 
 def _spread(vectors: FloatArray) -> FloatArray:
@@ -94,18 +101,16 @@ def chosen(text: str) -> Chosen:
     return Chosen(video_id, speaker.strip())
 
 
-def from_turns(volume: Volume, text: str, key: str) -> Heard:
+def from_turns(volume: Volume, text: str) -> Heard:
     """Return what the turns of a speaker of an archived video sound like; raise what is missing."""
     wanted = chosen(text)
     manifest = volume.manifest(wanted.video_id, "voices")
     if manifest is None:
         raise IngestError(Code.ARTIFACT_MISSING, f"nobody has listened to who speaks in {wanted.video_id}")
     found = voiceprints.read(volume.verified(manifest.artifact, patience_s=0))
-    if found.model_key != key:
-        raise IngestError(Code.PROFILE_MODEL, f"{wanted.video_id} was heard with {found.model_key}, not {key}")
     turns = [turn for turn in found.turns if turn.speaker.casefold() == wanted.speaker.casefold()]
     rows = [turn.vector for turn in turns if turn.vector is not None]
     if not rows:
         names = ", ".join(sorted({turn.speaker for turn in found.turns})) or "nobody"
         raise IngestError(Code.BAD_FIELD, f"{wanted.speaker} is not heard in {wanted.video_id}: {names}")
-    return Heard(text, found.vectors.array()[rows], sum(turn.end_s - turn.start_s for turn in turns))
+    return Heard(text, found.model_key, found.vectors.array()[rows], sum(turn.end_s - turn.start_s for turn in turns))

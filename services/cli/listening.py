@@ -34,6 +34,7 @@ class Heard:
     """What is heard in a recording: vectors (count, dimension) of pieces spread over it, and how long is spoken."""
 
     source: str
+    model_key: str
     vectors: FloatArray
     speech_s: float
 
@@ -43,7 +44,6 @@ class Listener:
 
     def __init__(self, settings: AllSettings) -> None:
         self._settings = settings
-        self.thresholds = hearing.thresholds(settings)
         self._diarizer: Diarizer = hearing.load(settings, settings.asr_device)
 
     @property
@@ -59,7 +59,8 @@ class Listener:
         cut = pieces.audible(pieces.cut(spans, SAMPLE_RATE), waveform)
         if not cut:
             raise IngestError(Code.TOO_LITTLE_SPEECH, f"nobody speaks in {source}")
-        return Heard(source, self._diarizer.embed(waveform, cut), sum(span.duration_s for span in speech))
+        vectors = self._diarizer.embed(waveform, cut)
+        return Heard(source, self.key, vectors, sum(span.duration_s for span in speech))
 
     def _waveform(self, source: str) -> Waveform:
         found = list(recordings(source, self._settings))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from services.asr.naming import Thresholds
+    from services.cli.local import Connected
     from services.cli.settings import AllSettings
     from services.shared.voiceprints import Voiceprints
 
@@ -43,12 +44,8 @@ class Relabelled:
 
 def relabel(settings: AllSettings, *, videos: Sequence[str] | None, channel: str | None, as_json: bool) -> None:
     """Work out names again and print what changed; raise ConfigurationError for a video that is not known."""
-    volume, profiles = Volume(settings.volume), Profiles(settings.volume)
-    thresholds = hearing.thresholds(settings)
     with connected(settings) as to:
-        names = Names(to.archive)
-        ids = _chosen(Catalog(to.archive), videos, channel)
-        done = [_one(volume, profiles, thresholds, names, video_id) for video_id in ids]
+        done = relabel_all(to, videos=videos, channel=channel)
     if as_json:
         console.print_json(done)
         return
@@ -59,6 +56,14 @@ def relabel(settings: AllSettings, *, videos: Sequence[str] | None, channel: str
             console.err.print(f"{item.video_id}  {item.trouble}", markup=False)
     total = sum(sum(item.changes.values()) for item in done)
     console.out.print(f"{len(done)} videos, {total} passages renamed")
+
+
+def relabel_all(to: Connected, *, videos: Sequence[str] | None = None, channel: str | None = None) -> list[Relabelled]:
+    """Work out the names of videos again and return what changed in each."""
+    volume, profiles = Volume(to.settings.volume), Profiles(to.settings.volume)
+    thresholds, names = hearing.thresholds(to.settings), Names(to.archive)
+    ids = _chosen(Catalog(to.archive), videos, channel)
+    return [_one(volume, profiles, thresholds, names, video_id) for video_id in ids]
 
 
 def _chosen(catalog: Catalog, videos: Sequence[str] | None, channel: str | None) -> list[str]:

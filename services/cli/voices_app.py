@@ -39,7 +39,8 @@ def enroll(
 
     if not (sources or turns):
         raise typer.BadParameter("say where the voice is heard: --from FILE|URL or --from-turns VIDEO:SPEAKER")
-    command.enroll(_settings(state), name, sources or (), turns or (), replace=replace, as_json=json)
+    profile = command.enroll(_settings(state), name, sources or (), turns or (), replace=replace)
+    command.print_enrolled(profile, as_json=json)
 
 
 @voices_app.command("list")
