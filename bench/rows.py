@@ -64,6 +64,8 @@ def _passage(index: int, sentences: list[str]) -> Passage:
         end_s=start_s + SENTENCES * SENTENCE_S,
         text=" ".join(sentences),
         speaker=None,
+        speaker_score=None,
+        is_overlap=False,
         offsets=tuple(sum(lengths[:number]) for number in range(SENTENCES)),
         starts_s=tuple(start_s + number * SENTENCE_S for number in range(SENTENCES)),
         avg_logprob=-0.25,

@@ -1,7 +1,7 @@
 """Make the recordings of the demonstration: `python -m training.make_samples` writes services/demo/samples.
 
-Six episodes of about a minute, each on one subject, read by voices that the recognizer was never trained with, in
-sentences that it has never seen.
+Six episodes of about a minute, each on one subject, read by voices that the models were never trained with, in
+sentences that they have never heard; and a conversation of two of these voices.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import av
 import numpy as np
 
-from services.demo import SAMPLES, Said, Sample
+from services.demo import ENROLLED, SAMPLES, Said, Sample
+from training.conversations import Speaker, converse, speaking
 from training.grammar import SUBJECTS, held_out, sentence
 from training.voices import SAMPLE_RATE, Utterance, Voice, speak
 
@@ -34,6 +35,10 @@ EPISODES = (
     ("music", "Notes from the concert", "2026-03-30", Voice("espeak-ng", "steph3", "en-us", 165, 55)),
     ("medicine", "A night in the hospital", "2026-04-06", Voice("espeak-ng", "miguel", "en-us", 155, 40)),
 )
+
+
+CONVERSATION = ("7-conversation.ogg", "Two friends at the harbor", "2026-04-13", 75.0)
+TALKERS = {ENROLLED: EPISODES[0][3], "": EPISODES[3][3]}  # the stranger has no name
 
 
 def unseen_sentences(rng: random.Random, subject: str, count: int) -> list[str]:
@@ -86,6 +91,22 @@ def main() -> None:
         made.append(Sample(file, title, published, round(len(samples) / SAMPLE_RATE, 2), name, tuple(said)))
         print(file, f"{made[-1].duration_s:.1f} s", len(texts), "sentences,", len(SUBJECTS[subject].things), "things")
     (SAMPLES / "samples.json").write_text(json.dumps([asdict(sample) for sample in made], indent=1) + "\n")
+    make_conversation()
+
+
+def make_conversation() -> None:
+    """Write the conversation."""
+    file, title, published, length_s = CONVERSATION
+    rng = random.Random(7)
+    say = speaking([Speaker(voice) for voice in TALKERS.values()], rng)
+    talk = converse(say, range(len(TALKERS)), rng, length_s, overlaps=0.0)
+    write_opus(talk.samples, SAMPLES / file)
+    names = list(TALKERS)
+    said = tuple(Said(turn.start_s, turn.text, turn.end_s, names[turn.speaker]) for turn in talk.said)
+    voices = " and ".join(f"{voice.accent}+{voice.name}" for voice in TALKERS.values())
+    made = Sample(file, title, published, round(len(talk.samples) / SAMPLE_RATE, 2), f"espeak-ng {voices}", said)
+    (SAMPLES / "conversation.json").write_text(json.dumps([asdict(made)], indent=1) + "\n")
+    print(file, f"{made.duration_s:.1f} s", len(said), "sentences")
 
 
 if __name__ == "__main__":

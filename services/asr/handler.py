@@ -1,17 +1,20 @@
-"""The asr stage: an audio file becomes a transcript file.
+"""The asr stage: an audio file becomes a transcript file; where voices are listened to, with who said what.
 
-A file that is missing, changed or broken is asked for once more: the message goes back to the download stage.
+When nobody can tell who speaks, the transcript is kept without speakers, and the event says DIARIZATION_FAILED. A file
+that is missing, changed or broken is asked for once more: the message goes back to the download stage.
 """
 
 from __future__ import annotations
 
 import time
 import uuid
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from services.asr import audio
-from services.shared import metrics, transcript
+from services.asr import audio, speakers
+from services.asr.naming import is_stranger
+from services.shared import metrics, transcript, voiceprints
 from services.shared.answers import Done
 from services.shared.errors import Code, IngestError
 from services.shared.messages import (
@@ -27,13 +30,19 @@ from services.shared.transcript import Timings, Transcript
 from services.shared.volume import Made, Volume, translate_os_errors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from services.asr.audio import Span, Waveform
     from services.asr.transcribe import Spoken, Transcriber
+    from services.asr.who import Who
     from services.shared.child import ChildLimits
     from services.shared.media import Decoded, DecodeLimits
     from services.shared.messages import Artifact
+    from services.shared.voiceprints import Voiceprints
     from services.shared.worker import Report
+
+KEY_LENGTH = 12
 
 # what another download may cure
 WORTH_ANOTHER_DOWNLOAD = frozenset(
@@ -49,6 +58,15 @@ WORTH_ANOTHER_DOWNLOAD = frozenset(
 
 
 @dataclass(frozen=True)
+class Told:
+    """Who speaks in a recording, or why nobody could tell; neither where nobody listens. `took_s` is wall time."""
+
+    voices: Voiceprints | None = None
+    failure: IngestError | None = None
+    took_s: float = 0.0
+
+
+@dataclass(frozen=True)
 class Transcribe:
     """The handler of the asr stage."""
 
@@ -57,10 +75,13 @@ class Transcribe:
     transcriber: Transcriber
     decode_limits: DecodeLimits
     child_limits: ChildLimits
+    who: Who | None = None
 
     def __call__(self, message: AudioReady, report: Report) -> Done:
         """Return TranscriptReady, or VideoAccessible when the audio has to be downloaded again."""
         origin = f"{message.audio.sha256}:{self.transcriber.recognizer.key}"
+        if self.who is not None:
+            origin += f":{self.who.hearing.sha256[:KEY_LENGTH]}"
         with self.transcriber.time.doing(BLOCKED):
             there = self.volume.find(message.video_id, "transcript", origin, message.fresh_from)
         if there is not None:
@@ -88,32 +109,74 @@ class Transcribe:
         spoken = self.transcriber.transcribe(
             waveform, speech, decoded.duration_s, lambda done_s: report({"audio_s": done_s, "of_s": decoded.duration_s})
         )
-        total_s = time.monotonic() - began
+        recognised_s = time.monotonic() - began
+        told = self._tell(message, waveform, speech)
         timings = Timings(
             decode_s=round(decode_s, 3),
             speech_s=round(speech_s, 3),
-            recognise_s=round(total_s - decode_s - speech_s, 3),
-            total_s=round(total_s, 3),
+            recognise_s=round(recognised_s - decode_s - speech_s, 3),
+            diarize_s=round(told.took_s, 3),
+            total_s=round(time.monotonic() - began, 3),
         )
         with device.doing(BLOCKED):
-            made = self._assemble(message, spoken, decoded, timings)
+            made = self._assemble(message, spoken, decoded, timings, told)
+            if told.voices is not None:
+                self._keep_voices(message, told.voices, made.duration_s, origin)
             artifact = self._keep(message, made, origin)
-        _count(made)
+        _count(made, told)
         numbers = {
             "audio_s": decoded.duration_s,
             "speech_s": round(spoken.speech_s, 3),
             "segments": float(len(made.segments)),
             "real_time_factor": round(made.real_time_factor, 4),
             "fresh": 1.0,
+            **self._numbers(told),
             **made.notes,
             **device.news(),
         }
-        return Done(self._ready(message, artifact), numbers=numbers)
+        failure = told.failure
+        return Done(
+            self._ready(message, artifact),
+            code=failure.code if failure else None,
+            text=f"{failure.message}; kept without speakers" if failure else "",
+            numbers=numbers,
+        )
 
-    def _assemble(self, message: AudioReady, spoken: Spoken, decoded: Decoded, timings: Timings) -> Transcript:
-        flagged = sum(bool(segment.flags) for segment in spoken.built.segments)
+    def _tell(self, message: AudioReady, waveform: Waveform, speech: Sequence[Span]) -> Told:
+        """Return who speaks; a failure does not cost the transcript."""
+        if self.who is None:
+            return Told()
+        began = time.monotonic()
+        try:
+            with self.transcriber.time.running():
+                voices = self.who.speaks(message.video_id, waveform, speech)
+        except IngestError as error:
+            if error.code is not Code.DIARIZATION_FAILED:
+                raise
+            return Told(failure=error, took_s=time.monotonic() - began)
+        return Told(voices, took_s=time.monotonic() - began)
+
+    def _numbers(self, told: Told) -> dict[str, float]:
+        """Return the figures of the diarization: all of them each time, for those of an older run must not remain."""
+        if self.who is None:
+            return {}
+        turns = told.voices.turns if told.voices else ()
+        return {
+            "diarization_failed": float(told.failure is not None),
+            "fast_path": float(told.voices is not None and told.voices.outcome == "fast_path"),
+            "speakers": float(len({turn.speaker for turn in turns})),
+            "turns": float(len(turns)),
+        }
+
+    def _assemble(
+        self, message: AudioReady, spoken: Spoken, decoded: Decoded, timings: Timings, told: Told
+    ) -> Transcript:
+        segments = spoken.built.segments
+        if told.voices is not None:
+            segments = tuple(speakers.attribute(segments, told.voices.turns))
+        flagged = sum(bool(segment.flags) for segment in segments)
         notes = {
-            "no_speech": float(not spoken.built.segments),
+            "no_speech": float(not segments),
             "hallucination_flagged": float(flagged),
             "timestamp_fixed": float(spoken.built.fixed),
             "refined": float(spoken.refined),
@@ -128,29 +191,33 @@ class Transcribe:
             language=spoken.language,
             language_probability=spoken.language_probability,
             model_key=self.transcriber.recognizer.key,
-            segments=spoken.built.segments,
+            segments=segments,
+            turns=told.voices.turns if told.voices else None,
             timings=timings,
             notes={name: value for name, value in notes.items() if value},
         )
 
     def _keep(self, message: AudioReady, made: Transcript, origin: str) -> Artifact:
-        temporary = self.scratch / f"{uuid.uuid4().hex}.{transcript.EXTENSION}"
+        with self._temporary(transcript.EXTENSION) as file:
+            transcript.write(made, file)
+            kept = Made(file, "transcript", transcript.EXTENSION, made.duration_s, origin, message.generation)
+            return self.volume.keep(message.video_id, kept)
+
+    def _keep_voices(self, message: AudioReady, voices: Voiceprints, duration_s: float, origin: str) -> None:
+        with self._temporary(voiceprints.EXTENSION) as file:
+            voiceprints.write(voices, file)
+            kept = Made(file, "voices", voiceprints.EXTENSION, duration_s, origin, message.generation)
+            self.volume.keep(message.video_id, kept)
+
+    @contextmanager
+    def _temporary(self, extension: str) -> Iterator[Path]:
+        """Give the name of a file that is gone at the end."""
+        path = self.scratch / f"{uuid.uuid4().hex}.{extension}"
         try:
-            with translate_os_errors("transcript"):
-                transcript.write(made, temporary)
-            return self.volume.keep(
-                message.video_id,
-                Made(
-                    file=temporary,
-                    kind="transcript",
-                    extension=transcript.EXTENSION,
-                    duration_s=made.duration_s,
-                    origin=origin,
-                    generation=message.generation,
-                ),
-            )
+            with translate_os_errors("scratch folder"):
+                yield path
         finally:
-            temporary.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
     def _ready(self, message: AudioReady, artifact: Artifact) -> TranscriptReady:
         return TranscriptReady(
@@ -176,7 +243,13 @@ class Transcribe:
         return Done(again, kind=EventKind.RETRYING, code=error.code, text=f"{error.message}; downloading it again")
 
 
-def _count(made: Transcript) -> None:
+def _count(made: Transcript, told: Told) -> None:
+    if told.failure is not None:
+        metrics.DIARIZATIONS.labels("failed").inc()
+    elif told.voices is not None:
+        metrics.DIARIZATIONS.labels(told.voices.outcome).inc()
+        for name in {turn.speaker for turn in told.voices.turns}:
+            metrics.SPEAKERS.labels("unknown" if is_stranger(name) else "named").inc()
     metrics.AUDIO_SECONDS.labels(Stage.ASR).inc(made.duration_s)
     metrics.REAL_TIME_FACTOR.observe(made.real_time_factor)
     metrics.SEGMENTS.inc(len(made.segments))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from services.asr import gpu
+from services.asr import gpu, hearing
 from services.asr.allocator import keep_freed_memory
 from services.asr.handler import Transcribe
 from services.asr.recognize import Recognised, Recognizer, RecognizerOptions, Request, device_of
@@ -41,6 +41,7 @@ def build(settings: AsrSettings, _bus: NatsBus) -> Room:
     transcriber = make_transcriber(settings, time)
     recognizer = transcriber.recognizer
     recognizer.self_test()
+    who = hearing.make(settings, device)
     time.ready()
     metrics.show(metrics.Batches("asr", [batcher.figures for batcher in transcriber.batchers]))
     figures = transcriber.batcher.figures
@@ -55,6 +56,7 @@ def build(settings: AsrSettings, _bus: NatsBus) -> Room:
         transcriber=transcriber,
         decode_limits=DecodeLimits(max_duration_s=settings.max_audio_s),
         child_limits=ChildLimits(settings.asr_deadline_s + settings.max_audio_s / 10),
+        who=who,
     )
     work = StageWork(
         stage=Stage.ASR,

@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from services.shared.settings import Positive, PositiveSeconds, Settings
 
@@ -40,6 +40,40 @@ class AsrSettings(Settings):
     """A segment that compresses at or above this ratio (it repeats itself) is doubtful."""
     asr_refine_no_speech: float = 0.8
     """A segment in which nobody spoke with at least this probability is doubtful."""
+    diarization_model: str | None = None
+    """Say who speaks, with this pyannote.audio pipeline: a folder, or pyannote/speaker-diarization-community-1 on the
+    hub. Off without it."""
+    diarization_token: SecretStr | None = None
+    """Token for the hub, where the pipeline wants one."""
+    diarization_sha256: str | None = None
+    """Fingerprint that the pipeline's files must have (loading them executes them); the log says the present one."""
+    diarization_device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the pipeline runs; auto is where the recognizer does."""
+    diarization_batch: Positive = 32
+    """Windows of ten seconds, or pieces of turns, in a batch."""
+    diarization_window_s: PositiveSeconds = 1800.0
+    """A longer recording is diarized in windows, whose speakers are then linked: memory stays flat."""
+    diarization_fast_path: bool = True
+    """Leave the diarization out where samples of the whole recording are all the voice of one profile."""
+    min_speakers: Positive | None = None
+    """At least this many speakers are looked for in each recording ..."""
+    max_speakers: Positive | None = None
+    """... and at most this many."""
+    voice_accept: Annotated[float, Field(ge=-1, le=1)] | None = None
+    """Cosine from which a speaker is given the name of a profile. Without it (and those below): what the model's
+    naming.json says; `ingest voices calibrate` proposes it."""
+    voice_margin: Annotated[float, Field(ge=0, le=2)] | None = None
+    """How far the best profile must be ahead of the second."""
+    voice_split_accept: Annotated[float, Field(ge=-1, le=1)] | None = None
+    """Cosine from which a single turn of a mixed speaker is given a name."""
+    voice_split_range: Annotated[float, Field(ge=0, le=2)] | None = None
+    """A speaker whose turns' scores have a range over this is mixed, and named turn by turn ..."""
+    voice_split_variance: Annotated[float, Field(ge=0, le=1)] | None = None
+    """... or a variance over this."""
+    voice_same: Annotated[float, Field(ge=-1, le=1)] | None = None
+    """Least cosine of the halves that one voice's vectors fall into, and of a monologue's samples to their mean."""
+    voice_link: Annotated[float, Field(ge=-1, le=1)] | None = None
+    """Cosine from which speakers of two windows of a long recording are one."""
     max_audio_s: PositiveSeconds = 12 * 3600.0
     """Longest recording that is accepted."""
     asr_deadline_s: PositiveSeconds = 900.0

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from services.cli import console
+from services.cli.options import Json, State
+from services.cli.options import settings as _settings
+from services.cli.voices_app import voices_app
 from services.shared import logs
 from services.shared.bus import BusError
 from services.shared.errors import Code, ConfigurationError, IngestError
@@ -24,8 +26,8 @@ app = typer.Typer(
 )
 dead_app = typer.Typer(help="Look at messages that could not be handled, and send them again.", no_args_is_help=True)
 app.add_typer(dead_app, name="dead")
+app.add_typer(voices_app, name="voices")
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Sources = Annotated[
     list[str] | None,
     typer.Argument(help="YouTube channel, playlist, video or id; podcast feed; media URL; local file or folder."),
@@ -37,7 +39,6 @@ Since = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only
 SkipShorts = Annotated[float | None, typer.Option(metavar="SECONDS", help="Skip what is shorter than this.")]
 MaxDuration = Annotated[float | None, typer.Option(metavar="SECONDS", help="Skip what is longer than this.")]
 Force = Annotated[bool, typer.Option("--force", help="Do everything again, also what is indexed.")]
-State = Annotated[Path | None, typer.Option("--state", help="State folder of the local mode.")]
 
 
 def main() -> None:
@@ -63,17 +64,6 @@ def _end_on_usage(error: Exception) -> None:
         sys.exit(getattr(error, "exit_code", console.USAGE))
     if type(error).__name__ == "Abort":
         sys.exit(console.INTERRUPTED)
-
-
-def _settings(state: Path | None = None, **overrides: Any) -> Any:  # noqa: ANN401 (a foreign or generic shape)
-    """Read the settings. Modules of the rooms are imported only by the commands that need them: `--help` is quick."""
-    from services.cli.settings import AllSettings
-    from services.shared.settings import load
-
-    logs.configure(json_lines=False, level="WARNING")
-    if state is not None:
-        overrides["state_path"] = state.expanduser().resolve()
-    return load(AllSettings, **overrides)
 
 
 def _choice(

@@ -1,4 +1,7 @@
-"""`ingest demo`: the whole way, offline: a podcast feed on loopback becomes a searchable archive."""
+"""`ingest demo`: the whole way, offline: a podcast feed on loopback becomes a searchable archive.
+
+When all is indexed, the voice of one episode is enrolled: another episode turns out to be her talking to a stranger.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,24 @@ import time
 from typing import TYPE_CHECKING
 
 from services.cli import console
+from services.cli.enroll import described, enroll
 from services.cli.local import connected
+from services.cli.relabel import relabel_all
 from services.cli.requests import Choice
 from services.cli.run import print_outcome
 from services.cli.run import run as run_sources
 from services.cli.search import print_hits
 from services.cli.settings import AllSettings
-from services.demo import ASR_MODEL, EMBEDDING_MODEL, samples
+from services.demo import (
+    ASR_MODEL,
+    EMBEDDING_MODEL,
+    ENROLLED,
+    VOICE_MODEL,
+    conversation,
+    episodes,
+    samples,
+    voice_model_sha256,
+)
 from services.demo.accuracy import word_error_rate
 from services.demo.feed import HOST, TITLE, served
 from services.embedder.catalog import Catalog
@@ -31,6 +45,8 @@ QUESTIONS = (
     "who looks after sick people",
     "someone plays a tune",
 )
+SAID_BY_HER = "space travel"
+SHOWN_PASSAGES = 6
 
 
 def run(state: Path) -> int:
@@ -43,13 +59,15 @@ def run(state: Path) -> int:
         volume_path=None,
         asr_model=str(ASR_MODEL),
         asr_language="en",
+        diarization_model=str(VOICE_MODEL),
+        diarization_sha256=voice_model_sha256(),
         embedding_model=EMBEDDING_MODEL,
         allowed_hosts=HOST,
         nats_url=None,
         database_url=None,
     )
     with served() as feed:
-        console.out.print(f"[bold]1. A podcast of {len(samples())} episodes[/] is served at {feed}")
+        console.out.print(f"[bold]1. A podcast of {len(episodes())} episodes[/] is served at {feed}")
         console.out.print("[bold]2. ingest run[/] downloads, transcribes and indexes it, with services on this machine")
         outcome = run_sources(settings, [feed], Choice(), quiet=False)
     print_outcome(outcome, as_json=False)
@@ -58,6 +76,7 @@ def run(state: Path) -> int:
         return outcome.status
     with connected(settings) as to:
         _print_transcripts(to)
+        _print_speakers(to)
         _print_answers(to)
     console.out.print(f"\n[bold]Everything is in[/] {state}: volume/ (audio, transcripts), postgres/, nats/, logs/")
     console.out.print(f"Look around: ingest status --state {state}; ingest search --state {state} WORDS")
@@ -68,7 +87,7 @@ def run(state: Path) -> int:
 def _print_transcripts(to: Connected) -> None:
     console.out.print("\n[bold]3. What was said, and when[/] (the first sentences of each episode)")
     volume = Volume(to.settings.volume)
-    known = {sample.title: sample for sample in samples()}
+    known = {sample.title: sample for sample in episodes()}
     for row in sorted(Catalog(to.archive).chosen(), key=lambda row: row.published_at or row.updated_at):
         manifest = volume.manifest(row.video_id, "transcript")
         if manifest is None or row.title not in known:
@@ -82,11 +101,29 @@ def _print_transcripts(to: Connected) -> None:
             console.out.print(f"    {console.clock(segment.start_s)}  {segment.text}", markup=False)
 
 
+def _print_speakers(to: Connected) -> None:
+    """Enroll the voice of the first episode, rename the archive, and show the conversation."""
+    catalog = Catalog(to.archive)
+    by_title = {row.title: row.video_id for row in catalog.chosen()}
+    alone = f"{by_title[samples()[0].title]}:{catalog.speakers(by_title[samples()[0].title])[0].speaker}"
+    console.out.print("\n[bold]4. Who said it[/]: a name for the voice of the first episode is one for all episodes")
+    console.out.print(f"\n  ingest voices enroll {ENROLLED} --from-turns {alone!r}", style="italic", markup=False)
+    profile = enroll(to.settings, ENROLLED, [], [alone], replace=False)
+    console.out.print(f"    {described(profile)}", markup=False)
+    console.out.print("\n  ingest voices relabel --all", style="italic")
+    for item in relabel_all(to):
+        for change, passages in item.changes.items():
+            console.out.print(f"    {item.video_id}  {change}: {passages} passages", markup=False)
+    console.out.print(f"\n  [bold]{conversation().title}[/]")
+    for passage in catalog.passages(by_title[conversation().title])[:SHOWN_PASSAGES]:
+        console.out.print(f"    {console.clock(passage.start_s)}  {passage.speaker}: {passage.text}", markup=False)
+
+
 def _print_answers(to: Connected) -> None:
     from services.embedder.encode import Encoder  # heavy: not before it is needed
     from services.embedder.search import Question, Search
 
-    console.out.print("\n[bold]4. Three questions[/], in other words than those that were said")
+    console.out.print("\n[bold]5. Three questions[/], in other words than those that were said")
     settings = to.settings
     search = Search(
         to.archive, Encoder(settings.embedding_model, settings.embedding_device, settings.embedding_batch_size)
@@ -94,3 +131,5 @@ def _print_answers(to: Connected) -> None:
     for question in QUESTIONS:
         console.out.print(f"\n  ingest search {question!r}", style="italic")
         print_hits(search.ask(Question(question, channel=TITLE, limit=1)), as_json=False)
+    console.out.print(f"\n  ingest search {SAID_BY_HER!r} --speaker {ENROLLED}", style="italic")
+    print_hits(search.ask(Question(SAID_BY_HER, speaker=ENROLLED, limit=1)), as_json=False)

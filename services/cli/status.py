@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from services.cli import bottleneck, console, requests
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from services.cli.bottleneck import Devices
     from services.cli.settings import AllSettings
+    from services.embedder.catalog import SpeakerRow
 
 
 def show(
@@ -44,8 +46,9 @@ def _print_video(catalog: Catalog, video: str, *, as_json: bool) -> None:
     row = catalog.videos([video]).get(video)
     if row is None:
         raise ConfigurationError(f"the archive knows no video {video}")
+    speakers = [item for item in catalog.speakers(video) if item.speaker is not None]
     if as_json:
-        console.print_json(row)
+        console.print_json({**asdict(row), "speakers": speakers})
         return
     facts = [
         ("title", row.title),
@@ -62,6 +65,17 @@ def _print_video(catalog: Catalog, video: str, *, as_json: bool) -> None:
         *sorted((name, value) for name, value in row.figures.items() if name != state.ASKED_AT),
     ]
     console.out.print(console.table(row.video_id, ("", ""), ((name, value) for name, value in facts if value)))
+    if speakers:
+        cells = (
+            (item.speaker, console.clock(item.duration_s), item.passages, item.overlapping or None, _score(item))
+            for item in speakers
+        )
+        columns = ("speaker", "speaks", "passages", "overlapped", "least score")
+        console.out.print(console.table("\nWho speaks", columns, cells))
+
+
+def _score(item: SpeakerRow) -> str | None:
+    return None if item.least_score is None else f"{item.least_score:.2f}"
 
 
 def _print_list(rows: Sequence[VideoRow], *, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
-from services.demo import SAMPLES, Sample, samples
+from services.demo import SAMPLES, Sample, episodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,7 +43,7 @@ class _Handler(SimpleHTTPRequestHandler):
         if self.path != FEED_PATH:
             super().do_GET()
             return
-        content = feed_xml(samples(), f"http://{self.headers['Host']}").encode()
+        content = feed_xml(episodes(), f"http://{self.headers['Host']}").encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/rss+xml")
         self.send_header("Content-Length", str(len(content)))

@@ -28,6 +28,10 @@ DEVICE_SECONDS = r"""
 SELECT name, sum(seconds::float8) FROM videos, jsonb_each_text(figures) AS figure (name, seconds)
 WHERE name ~ '^asr\.(gpu|cpu)_[a-z]+_s$' GROUP BY name
 """
+SPEAKERS = """
+SELECT speaker, count(*), sum(end_s - start_s), min(speaker_score)::float8, count(*) FILTER (WHERE is_overlap)
+FROM segments WHERE video_id = %s GROUP BY speaker ORDER BY 3 DESC
+"""
 PASSAGES = "SELECT start_s, end_s, text, speaker FROM segments WHERE video_id = %s ORDER BY idx"
 
 
@@ -78,6 +82,17 @@ class PassageRow:
     speaker: str | None
 
 
+@dataclass(frozen=True)
+class SpeakerRow:
+    """What a speaker (None: nobody knows) says in a video, the least score of it, and where others speak, too."""
+
+    speaker: str | None
+    passages: int
+    duration_s: float
+    least_score: float | None
+    overlapping: int
+
+
 class Catalog:
     """Reads the table `videos`."""
 
@@ -112,6 +127,12 @@ class Catalog:
         with self._database.transaction() as connection:
             rows: list[Any] = connection.execute(PASSAGES, (video_id,)).fetchall()
         return [PassageRow(*row) for row in rows]
+
+    def speakers(self, video_id: str) -> list[SpeakerRow]:
+        """Return who speaks in a video, most first."""
+        with self._database.transaction() as connection:
+            rows: list[Any] = connection.execute(SPEAKERS, (video_id,)).fetchall()
+        return [SpeakerRow(*row) for row in rows]
 
     def _rows(self, query: str, parameters: Any) -> list[VideoRow]:  # noqa: ANN401 (a foreign or generic shape)
         with self._database.transaction() as connection:

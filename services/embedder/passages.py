@@ -49,6 +49,8 @@ class Passage:
     end_s: float
     text: str
     speaker: str | None
+    speaker_score: float | None
+    is_overlap: bool
     offsets: tuple[int, ...]
     starts_s: tuple[float, ...]
     avg_logprob: float
@@ -154,6 +156,8 @@ def _passage(index: int, sentences: Sequence[Sentence]) -> Passage:
         end_s=sentences[-1].end_s,
         text=_join(sentences),
         speaker=quality[0].speaker,
+        speaker_score=min((item.speaker_score for item in quality if item.speaker_score is not None), default=None),
+        is_overlap=any(segment.is_overlap for segment in quality),
         offsets=tuple(offsets),
         starts_s=tuple(sentence.start_s for sentence in sentences),
         avg_logprob=min(segment.avg_logprob for segment in quality),

@@ -31,12 +31,13 @@ WHERE video_id = %(video_id)s AND indexed_generation < %(generation)s
 STORED = "SELECT indexed_generation, passages FROM videos WHERE video_id = %s"
 DELETE_OLD = "DELETE FROM segments WHERE video_id = %s"
 COPY_SEGMENTS = """
-COPY segments (video_id, idx, start_s, end_s, text, speaker, sentence_offsets, sentence_starts_s, avg_logprob,
-    compression_ratio, no_speech_prob, refined, flags, ts_config) FROM STDIN (FORMAT BINARY)
+COPY segments (video_id, idx, start_s, end_s, text, speaker, speaker_score, is_overlap, sentence_offsets,
+    sentence_starts_s, avg_logprob, compression_ratio, no_speech_prob, refined, flags, ts_config)
+FROM STDIN (FORMAT BINARY)
 """
 SEGMENT_TYPES = (
-    *("text", "int4", "float8", "float8", "text", "text", "int4[]", "float8[]", "float4"),
-    *("float4", "float4", "bool", "text[]", "oid"),  # a regconfig is sent as its oid
+    *("text", "int4", "float8", "float8", "text", "text", "float4", "bool", "int4[]", "float8[]"),
+    *("float4", "float4", "float4", "bool", "text[]", "oid"),  # a regconfig is sent as its oid
 )
 COPY_EMBEDDINGS = "COPY embeddings (video_id, idx, model, embedding) FROM STDIN (FORMAT BINARY)"
 EMBEDDING_TYPES = ("text", "int4", "text", "halfvec")
@@ -153,6 +154,8 @@ def _segment_row(video_id: str, passage: Passage, config: object) -> tuple[objec
         passage.end_s,
         clean(passage.text),
         passage.speaker,
+        passage.speaker_score,
+        passage.is_overlap,
         list(passage.offsets),
         list(passage.starts_s),
         passage.avg_logprob,

@@ -84,6 +84,12 @@ class Code(StrEnum):
     CHECKSUM_MISMATCH = "CHECKSUM_MISMATCH"
     # recognition, embedding, storage
     GPU_OOM = "GPU_OOM"
+    DIARIZATION_FAILED = "DIARIZATION_FAILED"
+    BAD_VOICEPRINTS = "BAD_VOICEPRINTS"
+    BAD_PROFILE = "BAD_PROFILE"
+    PROFILE_MODEL = "PROFILE_MODEL"
+    TOO_LITTLE_SPEECH = "TOO_LITTLE_SPEECH"
+    SEVERAL_VOICES = "SEVERAL_VOICES"
     BAD_TRANSCRIPT = "BAD_TRANSCRIPT"
     BAD_SEGMENT = "BAD_SEGMENT"
     TEXT_TOO_LONG = "TEXT_TOO_LONG"
@@ -149,6 +155,9 @@ RULES: dict[Code, Rule] = {
     Code.ARTIFACT_MISSING: _ONCE_MORE,
     Code.CHECKSUM_MISMATCH: _ONCE_MORE,
     Code.GPU_OOM: Rule(Outcome.TRANSIENT, 3, "lower INGEST_ASR_BATCH or use a smaller model"),
+    Code.DIARIZATION_FAILED: Rule(
+        Outcome.DONE, 1, "the transcript is there, without speakers; `ingest submit --force`"
+    ),
     Code.BAD_TRANSCRIPT: Rule(Outcome.TRANSIENT, 2, "transcribe again: `ingest submit --force`"),
     Code.SUPERSEDED: Rule(Outcome.DONE, 1, "a newer run of this video is stored already"),
     Code.CRASH_LOOP: Rule(Outcome.PERMANENT, 3, "this video ended its worker three times; look at the worker's log"),

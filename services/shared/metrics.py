@@ -139,6 +139,10 @@ REAL_TIME_FACTOR = Histogram(
 SEGMENTS = Counter("ingest_segments", "Segments recognised", registry=None)
 REFINED_SEGMENTS = Counter("ingest_refined_segments", "Segments that the second pass has improved", registry=None)
 FLAGGED_SEGMENTS = Counter("ingest_flagged_segments", "Segments that look invented, by the reason", ("flag",))
+DIARIZATIONS = Counter(
+    "ingest_diarizations", "Recordings by how it was found out who speaks: full, fast_path, or failed", ("outcome",)
+)
+SPEAKERS = Counter("ingest_speakers", "Speakers of recordings: named after a profile, or unknown", ("verdict",))
 
 # -- the embedder ------------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,9 @@
                                            audio-<16 hex>.<ext>     the audio, named by its content
                                            transcript.json          what the transcript is
                                            transcript-<16 hex>.zst  the transcript
+                                           voices.json              what the voiceprints are
+                                           voices-<16 hex>.zst      who spoke when, with voice embeddings
+           voices/                         the profiles of enrolled voices
 
 A file is written under a temporary name in the same folder, flushed, renamed, and the folder flushed; its manifest
 comes last. Names come from content and ids, never from titles. A file that is being read is never overwritten: another
@@ -32,7 +35,7 @@ from services.shared.messages import VIDEO_ID_PATTERN, Artifact, Part
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Kind = Literal["audio", "transcript"]
+Kind = Literal["audio", "transcript", "voices"]
 BLOCK_BYTES = 1 << 20
 LATE_FILE_S = 10.0  # another machine may see a new file this much later (NFS attribute cache)
 TEMPORARY_PREFIX = ".tmp-"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,7 +41,7 @@ TRANSCRIPT = Transcript(
     language_probability=0.99,
     model_key="small/int8/beam5",
     segments=(SEGMENT, SEGMENT),
-    turns=(Turn(start_s=0.1, end_s=0.9, speaker="A"),),
+    turns=(Turn(start_s=0.1, end_s=0.9, cluster="1", speaker="A", score=0.9, rule="cluster", vector=0),),
     timings=TIMINGS,
     notes={"refined": 1.0},
 )
@@ -56,6 +57,16 @@ def test_a_transcript_is_read_as_it_was_written(tmp_path: Path) -> None:
     transcript.write(TRANSCRIPT, path)
     assert transcript.read(path) == TRANSCRIPT
     assert path.read_bytes()[:4] == b"\x28\xb5\x2f\xfd"
+
+
+def test_a_transcript_from_before_there_were_speakers_is_read(tmp_path: Path) -> None:
+    older = TRANSCRIPT.model_copy(update={"transcript_version": 1, "turns": None})
+    content = older.model_dump()
+    del content["timings"]["diarize_s"]
+    for segment in content["segments"]:
+        del segment["speaker_score"], segment["is_overlap"]
+    (tmp_path / "x").write_bytes(packed(json.dumps(content)))
+    assert transcript.read(tmp_path / "x") == older
 
 
 def test_a_transcript_without_speech_is_a_transcript(tmp_path: Path) -> None:
@@ -107,7 +118,7 @@ def test_a_damaged_file_is_a_bad_transcript(tmp_path: Path, harm: Callable[[byte
 
 def test_a_transcript_of_another_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.zst"
-    transcript.write(TRANSCRIPT.model_copy(update={"transcript_version": 2}), path)
-    with pytest.raises(IngestError, match="has version 2") as caught:
+    transcript.write(TRANSCRIPT.model_copy(update={"transcript_version": 3}), path)
+    with pytest.raises(IngestError, match="has version 3") as caught:
         transcript.read(path)
     assert caught.value.code is Code.BAD_TRANSCRIPT

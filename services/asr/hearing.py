@@ -1,0 +1,73 @@
+"""Puts together what says who speaks: pipeline, profiles, thresholds; for the service and the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from services.asr.naming import Thresholds
+from services.asr.voices import Profiles
+from services.asr.who import Who
+from services.shared import metrics
+from services.shared.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from services.asr.diarize import Diarizer
+    from services.asr.settings import AsrSettings
+
+NAMING_FILE = "naming.json"
+
+
+def thresholds(settings: AsrSettings) -> Thresholds:
+    """Return the thresholds: as set, else as the model's own file says, else cautious ones that hold for no model."""
+    path = Path(settings.diarization_model or "") / NAMING_FILE
+    try:
+        known = Thresholds.model_validate_json(path.read_bytes()) if path.is_file() else Thresholds()
+    except ValidationError as error:
+        raise ConfigurationError(f"{path}: {str(error).splitlines()[0]}") from error
+    given = {
+        "accept": settings.voice_accept,
+        "margin": settings.voice_margin,
+        "split_accept": settings.voice_split_accept,
+        "split_range": settings.voice_split_range,
+        "split_variance": settings.voice_split_variance,
+        "same_voice": settings.voice_same,
+        "link": settings.voice_link,
+    }
+    return known.model_copy(update={name: value for name, value in given.items() if value is not None})
+
+
+def load(settings: AsrSettings, device: str) -> Diarizer:
+    """Load the pipeline; `device` is where the recognizer runs. Raise ConfigurationError when none is set."""
+    if settings.diarization_model is None:
+        raise ConfigurationError("INGEST_DIARIZATION_MODEL is not set: nobody hears who speaks")
+    from services.asr.diarize import Diarizer, DiarizerOptions  # seconds of imports
+
+    wanted = device if settings.diarization_device == "auto" else settings.diarization_device
+    options = DiarizerOptions(
+        model=settings.diarization_model,
+        device="cuda" if wanted == "cuda" else "cpu",
+        batch=settings.diarization_batch,
+        window_s=settings.diarization_window_s,
+        link=thresholds(settings).link,
+        token=settings.diarization_token.get_secret_value() if settings.diarization_token else None,
+        sha256=settings.diarization_sha256,
+        min_speakers=settings.min_speakers,
+        max_speakers=settings.max_speakers,
+    )
+    with metrics.loading("diarization"):
+        return Diarizer(options)
+
+
+def make(settings: AsrSettings, device: str) -> Who | None:
+    """Return what says who speaks, or None where no pipeline is set."""
+    if settings.diarization_model is None:
+        return None
+    return Who(
+        hearing=load(settings, device),
+        profiles=Profiles(settings.volume),
+        thresholds=thresholds(settings),
+        fast_path=settings.diarization_fast_path,
+    )

@@ -1,0 +1,80 @@
+"""Who says a stored passage, changed afterwards: one transaction for each video, fenced like every other change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from services.shared.errors import Code, IngestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from services.embedder.database import Database
+    from services.shared.transcript import Turn
+
+LOCK = "SELECT indexed_generation FROM videos WHERE video_id = %s FOR UPDATE"
+PASSAGES = "SELECT idx, start_s, end_s, speaker, speaker_score FROM segments WHERE video_id = %s ORDER BY idx"
+CHANGE = "UPDATE segments SET speaker = %s, speaker_score = %s WHERE video_id = %s AND idx = %s"
+SAME_SCORE = 1e-3
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A stored passage: when it is said, by whom, and how sure that is."""
+
+    index: int
+    start_s: float
+    end_s: float
+    speaker: str | None
+    score: float | None
+
+
+def name_passages(passages: Iterable[Spoken], turns: Sequence[Turn]) -> list[Spoken]:
+    """Return passages with the name of the turns that they overlap most; one in no turn stays with nobody's name."""
+    named = []
+    for passage in passages:
+        shares: dict[str, float] = {}
+        scores: dict[str, float] = {}
+        for turn in turns:
+            shared_s = min(passage.end_s, turn.end_s) - max(passage.start_s, turn.start_s)
+            if shared_s > 0:
+                shares[turn.speaker] = shares.get(turn.speaker, 0.0) + shared_s
+                if turn.score is not None:
+                    scores[turn.speaker] = min(turn.score, scores.get(turn.speaker, 1.0))
+        best = max(shares, key=lambda name: (shares[name], name), default=None)
+        if best is not None and passage.speaker is not None:
+            passage = Spoken(passage.index, passage.start_s, passage.end_s, best, scores.get(best))  # noqa: PLW2901
+        named.append(passage)
+    return named
+
+
+class Names:
+    """Changes who says the passages of a video."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def change(
+        self, video_id: str, generation: int, decide: Callable[[list[Spoken]], list[Spoken]]
+    ) -> list[tuple[str | None, str | None]]:
+        """Give the passages the speakers that `decide` says; return old and new name of those whose name changed.
+
+        Raise SUPERSEDED when the rows are older than `generation`: the run that replaces them knows the names.
+        """
+        with self._database.transaction() as connection:
+            row = connection.execute(LOCK, (video_id,)).fetchone()
+            if row is None or int(str(row[0])) < generation:
+                raise IngestError(Code.SUPERSEDED, f"{video_id} is being indexed anew, with the present names")
+            rows: list[Any] = connection.execute(PASSAGES, (video_id,)).fetchall()
+            before = [Spoken(*row) for row in rows]
+            changed = [(old, new) for old, new in zip(before, decide(before), strict=True) if _differs(old, new)]
+            with connection.cursor() as cursor:
+                cursor.executemany(CHANGE, [(new.speaker, new.score, video_id, new.index) for _, new in changed])
+        return [(old.speaker, new.speaker) for old, new in changed if old.speaker != new.speaker]
+
+
+def _differs(old: Spoken, new: Spoken) -> bool:
+    if old.speaker != new.speaker or (old.score is None) != (new.score is None):
+        return True
+    return old.score is not None and new.score is not None and abs(old.score - new.score) > SAME_SCORE

@@ -1,0 +1,61 @@
+"""Files of JSON, compressed with zstd; vectors in them are base64 of little-endian half-precision numbers."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import zstandard
+from pydantic import StringConstraints, ValidationError
+
+from services.shared.errors import Code, IngestError
+from services.shared.messages import Part
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LARGEST_BYTES = 1 << 30
+
+P = TypeVar("P", bound=Part)
+Base64 = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]*={0,2}$")]
+
+
+class Vectors(Part):
+    """Any number of vectors of one length."""
+
+    dimension: int
+    data: Base64
+
+    def array(self) -> npt.NDArray[np.float32]:
+        """Return the vectors (count, dimension); raise ValueError when the data are no such."""
+        numbers = np.frombuffer(base64.b64decode(self.data, validate=True), dtype="<f2").astype(np.float32)
+        if not np.isfinite(numbers).all():
+            raise ValueError("vectors are not finite")
+        return numbers.reshape(-1, self.dimension)
+
+
+def vectors(array: npt.NDArray[np.float32]) -> Vectors:
+    """Return vectors (count, dimension) for a file."""
+    return Vectors(dimension=array.shape[1], data=base64.b64encode(array.astype("<f2").tobytes()).decode())
+
+
+def pack(part: Part) -> bytes:
+    """Return what stands in a file."""
+    return zstandard.compress(part.model_dump_json().encode())
+
+
+def read(kind: type[P], path: Path, code: Code) -> P:
+    """Return a file's content; raise `code` for anything else."""
+    try:
+        return kind.model_validate_json(_unpack(path.read_bytes()))
+    except (zstandard.ZstdError, ValidationError) as error:
+        raise IngestError(code, f"{path.name} cannot be read: {str(error).splitlines()[0]}") from error
+
+
+def _unpack(data: bytes) -> bytes:
+    """Return what is inside; its announced size is checked first, for that much memory would be taken."""
+    if zstandard.frame_content_size(data) > LARGEST_BYTES:
+        raise zstandard.ZstdError(f"announces more than {LARGEST_BYTES} bytes")
+    return zstandard.ZstdDecompressor().decompress(data, max_output_size=LARGEST_BYTES)

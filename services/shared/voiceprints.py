@@ -1,0 +1,58 @@
+"""The voiceprints of a recording: its turns with their voice embeddings, kept beside the transcript.
+
+Names can be worked out again from this file alone: no audio, no recognition, no network. It is replaced whole when that
+has been done; the rows in Postgres remain the truth about what is searchable.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import model_validator
+
+from services.shared import packed
+from services.shared.errors import Code, IngestError
+from services.shared.messages import Part
+from services.shared.packed import Vectors
+from services.shared.transcript import Turn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Self
+
+VOICEPRINTS_VERSION = 1
+EXTENSION = "voices.zst"
+
+
+class Voiceprints(Part):
+    """Who spoke when in a recording, and how it sounded; `model_key` names the space of the vectors.
+
+    `outcome` is `full` where the diarization ran, `fast_path` where one enrolled voice speaks throughout.
+    """
+
+    voiceprints_version: int = VOICEPRINTS_VERSION
+    video_id: str
+    model_key: str
+    outcome: Literal["full", "fast_path"]
+    turns: tuple[Turn, ...]
+    vectors: Vectors
+
+    @model_validator(mode="after")
+    def _turns_point_at_vectors(self) -> Self:
+        count = len(self.vectors.array())
+        if any(turn.vector is not None and not 0 <= turn.vector < count for turn in self.turns):
+            raise ValueError("a turn points at no vector")
+        return self
+
+
+def write(voiceprints: Voiceprints, path: Path) -> None:
+    """Write a voiceprints file."""
+    path.write_bytes(packed.pack(voiceprints))
+
+
+def read(path: Path) -> Voiceprints:
+    """Return a voiceprints file's content; raise BAD_VOICEPRINTS for anything else."""
+    voiceprints = packed.read(Voiceprints, path, Code.BAD_VOICEPRINTS)
+    if voiceprints.voiceprints_version != VOICEPRINTS_VERSION:
+        raise IngestError(Code.BAD_VOICEPRINTS, f"{path.name} has version {voiceprints.voiceprints_version}")
+    return voiceprints

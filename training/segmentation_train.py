@@ -1,0 +1,110 @@
+"""Train the miniature segmentation model: `python -m training.segmentation_train`.
+
+A PyanNet of 0.2 million parameters that says for each frame of ten seconds who of up to three speakers speaks, two at a
+time at most (powerset classes, in any order of the speakers). It learns from conversations composed on the fly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import random
+from pathlib import Path
+
+import numpy as np
+import torch
+from pyannote.audio.core.task import Problem, Resolution, Specifications
+from pyannote.audio.models.segmentation import PyanNet
+from pyannote.audio.utils.powerset import Powerset
+from torch import Tensor, nn
+
+from training.conversations import Pool, converse, make_pool, training_speakers
+from training.voices import SAMPLE_RATE
+
+SPEAKERS, TOGETHER = 3, 2
+WINDOW_S = 10.0
+AUDIO_S = 60.0  # of each step
+PERMUTATIONS = tuple(itertools.permutations(range(SPEAKERS)))
+
+
+def new_model() -> PyanNet:
+    """Return an untrained model; its first layer stays a fixed bank of filters."""
+    model = PyanNet(sincnet={"stride": 20}, lstm={"hidden_size": 64}, linear={"hidden_size": 64})
+    model.specifications = Specifications(
+        problem=Problem.MONO_LABEL_CLASSIFICATION,
+        resolution=Resolution.FRAME,
+        duration=WINDOW_S,
+        classes=[f"speaker#{number + 1}" for number in range(SPEAKERS)],
+        powerset_max_classes=TOGETHER,
+        permutation_invariant=True,
+    )
+    model.build()  # type: ignore[no-untyped-call]
+    model.sincnet.conv1d[0].requires_grad_(requires_grad=False)
+    return model
+
+
+def example(pool: Pool, rng: random.Random, length_s: float, model: PyanNet) -> tuple[Tensor, Tensor]:
+    """Return a waveform (1, samples) and who speaks in each frame of the model, (frames, speakers)."""
+    present = rng.sample(range(len(training_speakers())), rng.choices((1, 2, 3), (2, 5, 3))[0])
+    whole = converse(pool.saying(rng), present, rng, length_s + 4.0, overlaps=0.35)
+    first_s = rng.uniform(0.0, 3.0)
+    first, count = int(first_s * SAMPLE_RATE), int(length_s * SAMPLE_RATE)
+    field = model.receptive_field
+    times = first_s + field.start + field.duration / 2 + field.step * np.arange(model.num_frames(count))
+    labels = np.zeros((len(times), SPEAKERS), dtype=np.float32)
+    for turn in whole.said:
+        labels[(times >= turn.start_s) & (times < turn.end_s), present.index(turn.speaker)] = 1.0
+    return torch.from_numpy(whole.samples[first : first + count].copy())[None], torch.from_numpy(labels)
+
+
+def loss_of(scores: Tensor, labels: Tensor, powerset: Powerset) -> Tensor:
+    """Return the cross entropy under the best order of the speakers, of scores (batch, frames, classes)."""
+    each = []
+    for order in PERMUTATIONS:
+        target = powerset.to_powerset(labels[:, :, list(order)]).argmax(dim=-1)
+        each.append(nn.functional.nll_loss(scores.transpose(1, 2), target, reduction="none").mean(dim=1))
+    return torch.stack(each).min(dim=0).values.mean()
+
+
+def train(folder: Path, steps: int, seed: int = 1) -> PyanNet:
+    """Train from scratch and return the model."""
+    pool, rng = Pool(folder), random.Random(seed)
+    torch.manual_seed(seed)
+    model, powerset = new_model(), Powerset(SPEAKERS, TOGETHER)
+    optimizer = torch.optim.AdamW([each for each in model.parameters() if each.requires_grad], lr=2e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps, pct_start=0.15)
+    model.train()
+    average = 0.0
+    for step in range(1, steps + 1):
+        length_s = WINDOW_S / 2 if step < 0.6 * steps else WINDOW_S
+        examples = [example(pool, rng, length_s, model) for _ in range(int(AUDIO_S / length_s))]
+        waveforms, labels = (torch.stack(part) for part in zip(*examples, strict=True))
+        loss = loss_of(model(waveforms), labels, powerset)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        average += 0.05 * (float(loss.detach()) - average) if step > 1 else float(loss.detach())
+        if step % 25 == 0:
+            print(f"step {step}: loss {average:.3f}", flush=True)
+        if step % 100 == 0:
+            torch.save(model.state_dict(), folder / "segmentation.pt")
+    torch.save(model.state_dict(), folder / "segmentation.pt")
+    return model.eval()
+
+
+def main() -> None:
+    """Read the command line and train."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path("build/voices"), help="where the material is kept")
+    parser.add_argument("--each", type=int, default=20, help="utterances of each speaker")
+    parser.add_argument("--steps", type=int, default=2000)
+    arguments = parser.parse_args()
+    if not (arguments.folder / "utterances.json").exists():
+        make_pool(arguments.folder, arguments.each)
+    train(arguments.folder, arguments.steps)
+
+
+if __name__ == "__main__":
+    main()
