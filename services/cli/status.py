@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from services.cli import bottleneck, console, requests
 from services.cli.local import connected
+from services.downloader.budget import Budget
+from services.downloader.governor import Governor
 from services.embedder.catalog import Catalog, Total, VideoRow
 from services.shared import state
 from services.shared.bus import WORK_STREAM, Lag
@@ -14,10 +17,11 @@ from services.shared.errors import ConfigurationError
 from services.shared.messages import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from services.cli.bottleneck import Devices
     from services.cli.settings import AllSettings
+    from services.downloader.budget import SiteState
     from services.embedder.catalog import SpeakerRow
 
 
@@ -39,7 +43,10 @@ def show(
             _print_list(catalog.chosen(states=states, codes=codes, limit=limit), as_json=as_json)
         else:
             lags = {stage: to.bus.lag(stage, WORK_STREAM) for stage in Stage}
-            _print_totals(catalog.totals(), lags, bottleneck.devices([catalog.device_seconds()]), as_json=as_json)
+            budget = Budget(settings.site_videos_per_hour, settings.site_burst)
+            held = held_until(Governor(to.bus, budget).sites())
+            devices = bottleneck.devices([catalog.device_seconds()])
+            _print_totals(catalog.totals(), lags, devices, held, as_json=as_json)
 
 
 def _print_video(catalog: Catalog, video: str, *, as_json: bool) -> None:
@@ -86,10 +93,17 @@ def _print_list(rows: Sequence[VideoRow], *, as_json: bool) -> None:
     console.out.print(console.table(f"{len(rows)} videos", ("video", "state", "title", "code", "message"), cells))
 
 
-def _print_totals(totals: Sequence[Total], lags: dict[Stage, Lag], devices: Devices, *, as_json: bool) -> None:
+def held_until(sites: Mapping[str, SiteState]) -> dict[str, datetime]:
+    """Return the sites that have limited us, and until when they are left alone."""
+    return {site: datetime.fromtimestamp(known.open_until, UTC) for site, known in sites.items() if known.is_open}
+
+
+def _print_totals(
+    totals: Sequence[Total], lags: dict[Stage, Lag], devices: Devices, held: dict[str, datetime], *, as_json: bool
+) -> None:
     if as_json:
         by_stage = {str(stage): lag for stage, lag in lags.items()}
-        console.print_json({"videos": totals, "queues": by_stage, "devices": devices})
+        console.print_json({"videos": totals, "queues": by_stage, "devices": devices, "held_until": held})
         return
     cells = (
         (item.state, item.error_code, item.videos, console.hours(item.duration_s), item.passages) for item in totals
@@ -97,6 +111,8 @@ def _print_totals(totals: Sequence[Total], lags: dict[Stage, Lag], devices: Devi
     console.out.print(console.table("Videos", ("state", "reason", "videos", "audio", "passages"), cells))
     queues = ((stage, lag.waiting, lag.in_hand) for stage, lag in lags.items())
     console.out.print(console.table("\nQueues", ("stage", "waiting", "in hand"), queues))
+    for site, until in held.items():
+        console.out.print(f"\n{site}: held by the site's limit until {until:%Y-%m-%d %H:%M:%S} UTC", markup=False)
     for line in bottleneck.lines(devices):
         console.out.print(f"\nOver all recordings: {line}")
 

@@ -6,6 +6,7 @@ lasting one skips the video, everything else comes back (see `services.downloade
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,9 @@ from services.shared.errors import Code, IngestError
 from services.shared.messages import Metadata, Policy, Source, SourceKind, VideoAccessible, VideoRequested
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
     from services.downloader.ytdlp import SiteOptions
     from services.shared.child import ChildLimits
     from services.shared.volume import Volume
@@ -35,6 +39,7 @@ class Check:
     limits: ChildLimits
     file_roots: tuple[Path, ...]
     max_duration_s: float
+    leave: Callable[[Source], AbstractContextManager[object]] = nullcontext
 
     def __call__(self, message: VideoRequested, _report: Report) -> Done:
         """Return VideoAccessible with what the site says; raise the verdict otherwise."""
@@ -56,7 +61,8 @@ class Check:
         if source.kind is SourceKind.FILE:
             local_file(source, self.file_roots)
             return Metadata()
-        return child.run(ytdlp.inspect, (source, self.options), limits_for(source.kind, self.limits))
+        with self.leave(source):
+            return child.run(ytdlp.inspect, (source, self.options), limits_for(source.kind, self.limits))
 
 
 def limits_for(kind: SourceKind, limits: ChildLimits) -> ChildLimits:

@@ -10,7 +10,7 @@ import shutil
 import time
 import uuid
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,12 +22,13 @@ from services.shared import child, media, metrics
 from services.shared.answers import Done
 from services.shared.errors import Code, IngestError
 from services.shared.media import DecodeLimits, tolerance_s
-from services.shared.messages import Artifact, AudioReady, Metadata, SourceKind, Stage, VideoAccessible
+from services.shared.messages import Artifact, AudioReady, Metadata, Source, SourceKind, Stage, VideoAccessible
 from services.shared.timesplit import CHECKING, TRANSFERRING, WAITING_FOR_DISK, SlotTimes
 from services.shared.volume import Made, Volume, translate_os_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from services.shared.child import ChildLimits, Reporter
     from services.shared.worker import Report
@@ -72,6 +73,7 @@ class Fetch:
     pace: Pace
     file_roots: tuple[Path, ...]
     slots: SlotTimes = field(default_factory=lambda: SlotTimes(1))
+    leave: Callable[[Source], AbstractContextManager[object]] = nullcontext
 
     def __call__(self, message: VideoAccessible, report: Report) -> Done:
         """Return AudioReady; raise what is wrong with the recording or the way to it."""
@@ -113,7 +115,7 @@ class Fetch:
             else:
                 watch = _RateWatch(self.pace, report)
                 args = (message.source, str(folder), self.options)
-                with self.slots.doing(TRANSFERRING):
+                with self.leave(message.source), self.slots.doing(TRANSFERRING):
                     fetched = child.run(ytdlp.fetch, args, limits_for(message.source.kind, self.site_limits), watch)
             with self.slots.doing(CHECKING):
                 duration_s = self._length(fetched.path, message.source.kind)

@@ -6,9 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from services.downloader.budget import Budget
 from services.downloader.check import Check
 from services.downloader.disk import DiskGate
 from services.downloader.fetch import Fetch, Pace
+from services.downloader.governor import Governor, GovernorWatch
 from services.downloader.settings import DownloaderSettings, listed
 from services.downloader.sources import site_options
 from services.shared import child, metrics
@@ -27,7 +29,7 @@ WRITING_TIME_S = 300.0
 SLOT_SECONDS = "Time of the download slots, all together, by what they do"
 
 
-def build(settings: DownloaderSettings, _bus: NatsBus) -> Room:
+def build(settings: DownloaderSettings, bus: NatsBus) -> Room:
     """Return the two stages of the downloader."""
     child.preload("services.downloader.ytdlp", "services.shared.media")
     volume = Volume(settings.volume)
@@ -35,6 +37,9 @@ def build(settings: DownloaderSettings, _bus: NatsBus) -> Room:
     slots = SlotTimes(settings.io_workers)
     metrics.show(metrics.StateSeconds("ingest_slot_seconds", SLOT_SECONDS, slots.seconds))
     options = site_options(settings)
+    governor = Governor(bus, Budget(settings.site_videos_per_hour, settings.site_burst))
+    watch = GovernorWatch(governor)
+    watch.start()
     hosts, roots = listed(settings.allowed_hosts), tuple(map(Path, listed(settings.file_roots)))
     # No memory limit where a JavaScript engine runs: it reserves address space by the gigabyte.
     check_limits = ChildLimits(settings.check_deadline_s, memory_bytes=0, network=True, hosts=hosts)
@@ -52,8 +57,9 @@ def build(settings: DownloaderSettings, _bus: NatsBus) -> Room:
         pace=Pace(settings.min_rate_bytes_s, settings.rate_window_s),
         file_roots=roots,
         slots=slots,
+        leave=governor.leave,
     )
-    check = Check(volume, options, check_limits, roots, settings.max_audio_s)
+    check = Check(volume, options, check_limits, roots, settings.max_audio_s, governor.leave)
     check_deadline_s = settings.check_deadline_s + WRITING_TIME_S
     fetch_deadline_s = 2 * settings.download_deadline_s + WRITING_TIME_S
     return Room(
@@ -64,7 +70,8 @@ def build(settings: DownloaderSettings, _bus: NatsBus) -> Room:
                 talking=partial(slots.doing, PUBLISHING),
                 pausing=partial(slots.doing, WAITING_FOR_DISK),
             ),
-        )
+        ),
+        stop=watch.stop,
     )
 
 

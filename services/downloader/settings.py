@@ -41,6 +41,10 @@ class DownloaderSettings(Settings):
     """The time over which the download rate is measured."""
     site_pause_s: PositiveSeconds = 3600.0
     """How long to leave a site alone that limits us, when it does not say."""
+    site_videos_per_hour: Positive = 250
+    """Videos an hour that the whole fleet asks YouTube for; it bears about 300 from one address."""
+    site_burst: Positive = 10
+    """Videos that may be asked for at once after a pause."""
     disk_budget_bytes: Positive = 100 << 30
     """Space for files on the shared volume: fetching pauses above 80 % and goes on below 70 %."""
     scratch_path: Path | None = None

@@ -144,6 +144,14 @@ class Delivery:
 
 
 @dataclass(frozen=True)
+class Entry:
+    """The value of a key, and its revision."""
+
+    data: bytes
+    revision: int
+
+
+@dataclass(frozen=True)
 class Lag:
     """How far a consumer is behind: messages never delivered, and messages in someone's hands."""
 
@@ -165,6 +173,10 @@ class BusRefusedError(BusError):
 
 class BusNothingError(BusRefusedError):
     """What was asked for is not there."""
+
+
+class BusConflictError(BusRefusedError):
+    """Somebody else has written since."""
 
 
 class Bus(Protocol):

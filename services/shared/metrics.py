@@ -127,6 +127,12 @@ MODEL_LOAD = Gauge("ingest_model_load_seconds", "Time that loading a model took"
 DOWNLOADS = Counter("ingest_downloads", "Downloads by verdict: fresh, there_already, or the error code", ("verdict",))
 DISK_USED = Known("ingest_disk_used_bytes", "Space that audio and transcripts take on the shared volume")
 DISK_BUDGET = Known("ingest_disk_budget_bytes", "Space that audio and transcripts may take")
+SITE_OPEN = Known(
+    "ingest_site_circuit_open", "Whether a site has limited us and has not answered since: 1 or 0", "site"
+)
+SITE_HELD_UNTIL = Known(
+    "ingest_site_held_until_seconds", "Until when a site is left alone, in seconds since 1970; 0 when it is not", "site"
+)
 
 # -- asr ---------------------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ import contextlib
 import json
 import threading
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import nats
@@ -21,9 +22,12 @@ import nats.js.errors
 from services.shared import nats_topology
 from services.shared.bus import (
     MESSAGE_ID,
+    WORK_STREAM,
+    BusConflictError,
     BusNothingError,
     BusUnavailableError,
     Delivery,
+    Entry,
     Lag,
     Topology,
 )
@@ -31,7 +35,6 @@ from services.shared.nats_connection import REQUEST_TIMEOUT_S, BusOptions, NatsC
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
-    from datetime import datetime
 
     from nats.aio.msg import Msg
     from nats.js import JetStreamContext
@@ -132,6 +135,39 @@ class NatsBus:
         beat = self._beats.pop(reply, None)
         if beat is not None:
             beat.cancel()
+
+    # -- keys -------------------------------------------------------------------------------------------------------
+
+    def read_key(self, bucket: str, key: str) -> Entry | None:
+        """Return the value of a key, or None."""
+        stream = f"KV_{bucket}"
+        work = self._nats.stream.get_last_msg(stream, f"$KV.{bucket}.{key}")
+        try:
+            found = self._nats.run(self._nats.unless_denied(f"$JS.API.STREAM.MSG.GET.{stream}", work))
+        except BusNothingError:
+            return None
+        return Entry(found.data or b"", int(found.seq or 0))
+
+    def replace_key(self, bucket: str, key: str, data: bytes, revision: int) -> bool:
+        """Write a value if the key is still at `revision` (0: not there yet); tell whether it was."""
+        subject = f"$KV.{bucket}.{key}"
+        headers = {"Nats-Expected-Last-Subject-Sequence": str(revision)}
+        work = self._nats.stream.publish(subject, data, timeout=REQUEST_TIMEOUT_S, headers=headers)
+        try:
+            self._nats.run(self._nats.unless_denied(subject, work))
+        except BusConflictError:
+            return False
+        return True
+
+    def clock(self) -> datetime:
+        """Return the broker's time, which all its clients share."""
+        subject = f"$JS.API.STREAM.INFO.{WORK_STREAM}"
+
+        async def ask() -> bytes:
+            work = self._nats.client.request(subject, timeout=REQUEST_TIMEOUT_S)
+            return (await self._nats.unless_denied(subject, work)).data
+
+        return datetime.fromisoformat(json.loads(self._nats.run(ask()))["ts"])
 
     # -- the operator's side ----------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
 
-from services.shared.bus import BusError, BusNothingError, BusRefusedError, BusUnavailableError
+from services.shared.bus import BusConflictError, BusError, BusNothingError, BusRefusedError, BusUnavailableError
 from services.shared.errors import ConfigurationError
 from services.shared.logs import get_logger
 from services.shared.permissions import inbox_prefix
@@ -34,6 +34,7 @@ PING_EVERY_S = 10
 REPEAT_PAUSE_S = 1.0
 OLDEST_SERVER = (2, 12, 9)
 BROKEN_SERVERS = ((2, 14, 0),)
+WRITTEN_SINCE = (10071, 10164)  # wrong last sequence (of the subject); the second form is that of newer servers
 
 T = TypeVar("T")
 log = get_logger(__name__)
@@ -182,6 +183,10 @@ class NatsConnection:
             raise BusUnavailableError("NATS does not answer in time") from error
         except nats.js.errors.NotFoundError as error:
             raise BusNothingError(str(error)) from error
+        except nats.js.errors.BadRequestError as error:
+            if error.err_code in WRITTEN_SINCE:
+                raise BusConflictError(str(error)) from error
+            raise BusRefusedError(str(error)) from error
         except nats.errors.Error as error:
             raise BusRefusedError(str(error)) from error
 

@@ -8,6 +8,7 @@ import secrets
 import signal
 import subprocess
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import nats
@@ -19,6 +20,7 @@ from services.shared.bus import (
     AUDIO,
     DEAD_STREAM,
     EVENT_STREAM,
+    GOVERNOR_BUCKET,
     INPUT_OF,
     LATER_STREAM,
     LEDGER,
@@ -113,6 +115,18 @@ def test_a_service_can_do_all_its_work(login: Callable[[User], NatsBus], test_to
         bus.oldest_at(stage, WORK_STREAM)
     assert bus.lag(LEDGER, EVENT_STREAM).waiting == len(STAGES[user])
     assert bus.stored(DEAD_STREAM) == len(STAGES[user])
+
+
+def test_the_downloader_can_keep_the_state_of_its_governor_and_a_submitter_can_see_it(
+    login: Callable[[User], NatsBus],
+) -> None:
+    bus = login(User.DOWNLOADER)
+    known = bus.read_key(GOVERNOR_BUCKET, "sites")
+    assert bus.replace_key(GOVERNOR_BUCKET, "sites", b"{}", known.revision if known else 0)
+    assert abs((bus.clock() - datetime.now(UTC)).total_seconds()) < 60
+    seen = login(User.SUBMIT).read_key(GOVERNOR_BUCKET, "sites")
+    assert seen is not None
+    assert seen.data == b"{}"
 
 
 def test_the_embedder_can_keep_the_ledger(login: Callable[[User], NatsBus]) -> None:

@@ -1,0 +1,40 @@
+"""Row 20 of the bad inputs, for the fleet: a real web server says "too many requests", and is left alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from services.downloader.budget import Budget
+from services.downloader.governor import KEY, Governor
+from services.shared.bus import GOVERNOR_BUCKET
+from services.shared.errors import Code
+from services.shared.messages import Stage, VideoRequested
+from tests.integration.bad_inputs import site as sites
+from tests.integration.bad_inputs.conftest import Downloader, requested
+from tests.integration.bad_inputs.line import answer_to
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from services.shared.nats_bus import NatsBus
+    from tests.integration.bad_inputs.line import Line
+    from tests.integration.bad_inputs.site import Site
+
+
+def test_20_a_site_that_limits_us_is_not_asked_by_those_that_come_after(
+    downloader: Downloader, line: Line, site: Site, bus: NatsBus, wait_until: Callable[..., None]
+) -> None:
+    known = bus.read_key(GOVERNOR_BUCKET, KEY)
+    bus.replace_key(GOVERNOR_BUCKET, KEY, b"{}", known.revision if known else 0)
+    governor = Governor(bus, Budget(250, 10))
+    url = site.add(sites.status(429, Retry_After=3600))
+    line.start(Stage.CHECK, VideoRequested, replace(downloader.check, leave=governor.leave))
+    line.send(requested(url))
+    wait_until(lambda: len(line.answers()) == 1)
+    asked = len(site.asked)
+    line.send(*(requested(url, f"later{number:06}") for number in range(5)))
+    wait_until(lambda: len(line.answers()) == 6)
+    assert set(line.answers().values()) == {answer_to(Code.SOURCE_RATE_LIMITED)}
+    assert len(site.asked) == asked
+    assert {event.attempt for event in line.events()} == {1}

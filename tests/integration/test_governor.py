@@ -1,0 +1,179 @@
+"""The governor with a fleet of fifty real processes on a real broker."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from prometheus_client import REGISTRY
+
+from services.cli.embedded import NATS_USER, EmbeddedNats
+from services.cli.status import held_until
+from services.downloader.budget import Budget
+from services.downloader.governor import KEY, YOUTUBE, Governor, GovernorWatch
+from services.shared.bus import GOVERNOR_BUCKET
+from services.shared.errors import Code, IngestError, Outcome
+from services.shared.messages import Source, SourceKind
+from services.shared.nats_connection import BusOptions
+from tests.integration.governed import VIDEO, Part, play
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from services.shared.nats_bus import NatsBus
+
+FLEET = 50
+PER_SECOND = 4.0
+BURST = 5.0
+BUDGET = Budget(PER_SECOND * 3600, BURST)
+PODCAST = Source(kind=SourceKind.MEDIA, url="https://podcasts.example.org/a.mp3")
+Granted = list[tuple[float, float]]
+
+
+@pytest.fixture
+def part(nats_server: EmbeddedNats, bus: NatsBus) -> Part:
+    empty(bus)
+    options = BusOptions(nats_server.url, "fleet", user=NATS_USER, password=nats_server.password, patience_s=60.0)
+    return Part(options, BUDGET, 6.0)
+
+
+@pytest.fixture
+def governor(bus: NatsBus) -> Governor:
+    empty(bus)
+    return Governor(bus, BUDGET)
+
+
+def empty(bus: NatsBus) -> None:
+    known = bus.read_key(GOVERNOR_BUCKET, KEY)
+    bus.replace_key(GOVERNOR_BUCKET, KEY, b"{}", known.revision if known else 0)
+
+
+def fleet(parts: list[Part]) -> list[Granted]:
+    """Run the processes; return when each was let in. Nobody's attempt may be charged."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.integration.governed"])
+    with ExitStack() as ended:
+        ends: list[Connection] = []
+        for one in parts:
+            ours, theirs = context.Pipe()
+            process = context.Process(target=play, args=(one, theirs), daemon=True)
+            process.start()
+            ended.callback(process.join)
+            ends.append(ours)
+        for end in ends:
+            assert end.recv() == "ready"
+        for end in ends:
+            end.send("go")
+        results = [end.recv() for end in ends]
+    assert [charged for _, charged in results if charged] == []
+    return [granted for granted, _ in results]
+
+
+def test_fifty_downloaders_never_ask_for_more_than_the_budget_and_a_burst(part: Part) -> None:
+    granted = sorted(began for one in fleet([part] * FLEET) for began, _ in one)
+    videos, window_s = len(granted) / 2, granted[-1] - granted[0]
+    assert videos <= BURST + PER_SECOND * (window_s + 0.5)
+    assert videos >= PER_SECOND * window_s / 2, "the budget is there to be used"
+
+
+def test_one_limit_holds_everybody_and_one_video_tries_the_door(part: Part, bus: NatsBus) -> None:
+    look_s, pause_s = 0.5, 4.0
+    parts = [replace(part, seconds=8.0, look_s=look_s)] * (FLEET - 1)
+    results = fleet([replace(part, seconds=8.0, look_s=look_s, pause_s=pause_s), *parts])
+    (refused_at,) = [ended for _, ended in results[0][:1]]
+    until = refused_at + pause_s
+    everybody = sorted(began for one in results for began, _ in one)
+    assert [began for began in everybody if refused_at + 0.5 < began < until - 0.1] == []
+    later = [began for began in everybody if began >= until - 0.1]
+    assert later, "the door was tried"
+    assert [began for began in later if began < later[0] + look_s - 0.1] == later[:1], "by one video alone"
+    assert not Governor(bus, BUDGET).sites()[YOUTUBE].is_open
+
+
+def limit(governor: Governor, source: Source, seconds: float) -> None:
+    until = datetime.now(UTC) + timedelta(seconds=seconds)
+    with pytest.raises(IngestError), governor.leave(source):
+        raise IngestError(Code.SOURCE_RATE_LIMITED, "HTTP Error 429", retry_at=until)
+
+
+def test_a_site_that_limits_us_holds_no_other_site(governor: Governor) -> None:
+    limit(governor, PODCAST, 60)
+    with pytest.raises(IngestError, match=r"podcasts\.example\.org: HTTP Error 429") as held, governor.leave(PODCAST):
+        pytest.fail("the site was asked")
+    assert held.value.rule.outcome is Outcome.POSTPONED
+    assert held.value.retry_at is not None
+    for other in (VIDEO, PODCAST.model_copy(update={"url": "https://example.com/b.mp3"})):
+        with governor.leave(other):
+            pass
+
+
+def told(code: Code | None) -> None:
+    if code is not None:
+        raise IngestError(code, "the probe")
+
+
+@pytest.mark.parametrize(
+    ("code", "closes"),
+    [
+        pytest.param(None, True, id="an answer"),
+        pytest.param(Code.VIDEO_PRIVATE, True, id="a refusal of one video is an answer"),
+        pytest.param(Code.NETWORK_TIMEOUT, False, id="silence is none"),
+    ],
+)
+def test_what_a_probe_learns_decides(governor: Governor, code: Code | None, closes: bool) -> None:  # noqa: FBT001 (a table)
+    limit(governor, VIDEO, 0.0)
+    with suppress(IngestError), governor.leave(VIDEO):
+        told(code)
+    assert governor.sites()[YOUTUBE].is_open is not closes
+
+
+def test_status_and_metrics_say_until_when_a_site_is_left_alone(governor: Governor) -> None:
+    limit(governor, VIDEO, 90)
+    until = held_until(governor.sites())[YOUTUBE]
+    assert timedelta(seconds=80) < until - datetime.now(UTC) < timedelta(seconds=100)
+    watch = GovernorWatch(governor)
+    watch.look()
+    assert REGISTRY.get_sample_value("ingest_site_circuit_open", {"site": YOUTUBE}) == 1
+    assert REGISTRY.get_sample_value("ingest_site_held_until_seconds", {"site": YOUTUBE}) == until.timestamp()
+    limit(governor, PODCAST, 0.0)
+    watch.look()
+    with governor.leave(PODCAST):
+        pass
+    watch.look()
+    assert REGISTRY.get_sample_value("ingest_site_circuit_open", {"site": "podcasts.example.org"}) is None
+
+
+def test_a_file_of_our_own_needs_nobodys_leave(governor: Governor) -> None:
+    with governor.leave(Source(kind=SourceKind.FILE, url="/a.mp3")):
+        pass
+    assert governor.sites() == {}
+
+
+def test_a_state_that_cannot_be_read_is_learned_again(governor: Governor, bus: NatsBus) -> None:
+    for nonsense in (b"\xff", b"[]", b'{"youtube": {"tokens": 1, "colour": "red"}}'):
+        known = bus.read_key(GOVERNOR_BUCKET, KEY)
+        assert known is not None
+        assert bus.replace_key(GOVERNOR_BUCKET, KEY, nonsense, known.revision)
+        with governor.leave(VIDEO):
+            pass
+
+
+def test_of_many_writers_of_one_revision_one_wins(bus: NatsBus) -> None:
+    empty(bus)
+    known = bus.read_key(GOVERNOR_BUCKET, KEY)
+    assert known is not None
+    won: list[bool] = []
+    threads = [
+        threading.Thread(target=lambda: won.append(bus.replace_key(GOVERNOR_BUCKET, KEY, b"{}", known.revision)))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(won) == [False] * 7 + [True]
