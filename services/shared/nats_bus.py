@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 import threading
 import time
 from collections import deque
@@ -37,6 +38,7 @@ from services.shared.logs import get_logger
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
     from datetime import datetime
+    from pathlib import Path
 
     from nats.aio.msg import Msg
     from nats.js import JetStreamContext
@@ -63,6 +65,7 @@ class BusOptions:
     patience_s: float = 300.0
     user: str | None = None
     password: str | None = None
+    ca_file: Path | None = None
 
 
 class NatsBus:
@@ -99,6 +102,7 @@ class NatsBus:
                     name=self._options.name,
                     user=self._options.user,
                     password=self._options.password,
+                    tls=self._tls(),
                     inbox_prefix=f"_INBOX_{self._options.name.split('.')[0]}".encode(),
                     connect_timeout=int(REQUEST_TIMEOUT_S),
                     max_reconnect_attempts=-1,
@@ -120,6 +124,15 @@ class NatsBus:
         self._check_version()
         self._stream = self._client.jetstream(timeout=REQUEST_TIMEOUT_S)
         self._watch = self._loop.create_task(self._watch_absence())
+
+    def _tls(self) -> ssl.SSLContext | None:
+        """Return whom to trust; without a file of certificates, the client trusts the system's."""
+        if self._options.ca_file is None:
+            return None
+        try:
+            return ssl.create_default_context(cafile=self._options.ca_file)
+        except OSError as error:
+            raise ConfigurationError(f"cannot read the certificates in {self._options.ca_file}: {error}") from error
 
     def _check_version(self) -> None:
         version = self._client.connected_server_version
@@ -254,7 +267,8 @@ class NatsBus:
 
     def provision(self, topology: Topology, *, update: bool = False) -> None:
         """Create what is missing and verify the rest; a difference is an error, or with `update` put right."""
-        self._run(nats_topology.provision(self._stream, topology, update=update), limit_s=60)
+        work = nats_topology.provision(self._stream, topology, update=update)
+        self._run(self._unless_denied("$JS.API.", work), limit_s=60)
 
     def reset_consumers(self, topology: Topology) -> None:
         """Make every unacknowledged message deliverable at once (only for a broker that nobody else uses)."""
