@@ -6,7 +6,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+
+# Images and the cluster on this machine. BASE_IMAGE, TORCH_INDEX (an index with CPU builds of torch) and KIND_NODE_IMAGE
+# (kind's own without it) may be given, as `make images TORCH_INDEX=https://download.pytorch.org/whl/cpu`.
+ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
+ROOMS := downloader asr embedder cli
+TAG ?= dev
+HELM ?= helm
+BUILD := nice $(ENGINE) build $(if $(filter podman,$(ENGINE)),--network host) --build-arg VERSION=$(TAG) \
+  $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) $(if $(TORCH_INDEX),--build-arg TORCH_INDEX=$(TORCH_INDEX))
+KIND_VALUES := k8s/kind/values.yaml
+kind-%: export KIND_EXPERIMENTAL_PROVIDER ?= $(if $(filter podman,$(ENGINE)),podman)
+
 .PHONY: help setup demo monitor test check format lock bench asr-model clean
+.PHONY: images images-gpu kind-up kind-load kind-install kind-test kind-down
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -57,6 +70,36 @@ bench: $(READY) ## print the figures that the README quotes
 asr-model: $(READY) ## train the miniature recognizer again (hours; needs espeak-ng and flite)
 	$(BIN)/python -m training.asr_train
 	$(BIN)/python -m training.asr_convert
+
+images: ## build the images for machines without graphics card
+	for room in $(ROOMS); do $(BUILD) --file Dockerfile.cpu --target $$room --tag localhost/ingest-$$room:$(TAG) . || exit 1; done
+	@$(ENGINE) images --format '{{.Repository}}:{{.Tag}}  {{.Size}}' | grep '^localhost/ingest-.*:$(TAG) '
+
+images-gpu: ## build the images for CUDA: asr and embedder
+	for room in asr embedder; do \
+	  $(BUILD) --file Dockerfile.gpu --target $$room --tag localhost/ingest-$$room:$(TAG)-cuda . || exit 1; done
+	@$(ENGINE) images --format '{{.Repository}}:{{.Tag}}  {{.Size}}' | grep '^localhost/ingest-.*:$(TAG)-cuda '
+
+kind-up: ## make a Kubernetes cluster on this machine
+	mkdir -p .kind/data && chmod 1777 .kind/data
+	kind create cluster --config kind-config.yaml $(if $(KIND_NODE_IMAGE),--image $(KIND_NODE_IMAGE)) --wait 120s
+
+kind-load: ## bring the images into it
+	rm -f .kind/images.tar
+	$(ENGINE) save $(if $(filter podman,$(ENGINE)),--multi-image-archive --quiet) --output .kind/images.tar \
+	  $(ROOMS:%=localhost/ingest-%:$(TAG))
+	kind load image-archive .kind/images.tar --name ingest
+	rm .kind/images.tar
+
+kind-install: ## install the chart in it, with the miniature models, and wait until it works
+	$(HELM) upgrade --install ingest charts/ --namespace ingest --create-namespace --values $(KIND_VALUES) --wait --timeout 10m
+
+kind-test: ## let a recording go all the way
+	$(HELM) test ingest --namespace ingest --logs --timeout 10m
+
+kind-down: ## remove the cluster and everything in it
+	kind delete cluster --name ingest
+	rm -rf .kind
 
 clean: ## remove everything that can be made again
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

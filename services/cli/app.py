@@ -293,12 +293,13 @@ def config(json: Json = False) -> None:
 @app.command()
 def migrate(
     index: Annotated[bool, typer.Option("--index", help="Also build the vector index, as after a bulk load.")] = False,
+    wait: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Wait so long for servers that start.")] = 0,
     state: State = None,
 ) -> None:
     """Bring the database schema and the streams up to date; safe to repeat, also by many at once."""
     from services.cli.migrate import run as run_migrations
 
-    run_migrations(_settings(state), index=index)
+    run_migrations(_settings(state), index=index, wait_s=wait)
 
 
 @app.command()
@@ -317,6 +318,17 @@ def demo(state: State = None) -> None:
 
     settings = _settings(state)
     raise typer.Exit(run_demo(settings.state_path if state else settings.state_path / "demo"))
+
+
+@app.command()
+def selftest(state: State = None) -> None:
+    """Send a bundled recording through the services that run elsewhere, and find it by search.
+
+    The services have to read the folder INGEST_FILE_ROOTS, as those of the chart do: `helm test` runs this.
+    """
+    from services.cli.selftest import run as run_selftest
+
+    raise typer.Exit(run_selftest(_settings(state)))
 
 
 @app.command()

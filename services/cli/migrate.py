@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from services.cli import console
 from services.cli.local import connected
 from services.embedder.migrate import build_index, migrate
+from services.shared.bus import BusUnavailableError
+from services.shared.errors import Code, IngestError
 from services.shared.service import bus_topology
 
 if TYPE_CHECKING:
     from services.cli.settings import AllSettings
 
+PAUSE_S = 2.0
 
-def run(settings: AllSettings, *, index: bool) -> None:
-    """Apply migrations, create or update streams and consumers, and build the vector index if asked for."""
+
+def run(settings: AllSettings, *, index: bool, wait_s: float) -> None:
+    """Apply migrations, create or update streams and consumers, and build the vector index if asked for.
+
+    For `wait_s`, servers may be still on their way.
+    """
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            _run(settings, index=index)
+        except (IngestError, BusUnavailableError) as error:
+            unavailable = isinstance(error, BusUnavailableError) or error.code is Code.ENV_DB_UNAVAILABLE
+            if not unavailable or time.monotonic() > deadline:
+                raise
+            console.err.print(f"waiting: {error}", markup=False)
+            time.sleep(PAUSE_S)
+        else:
+            return
+
+
+def _run(settings: AllSettings, *, index: bool) -> None:
     with connected(settings) as to:
         applied = migrate(to.archive)
         console.out.print(f"schema: {', '.join(applied) if applied else 'up to date'}")

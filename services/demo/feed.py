@@ -54,6 +54,11 @@ class _Handler(SimpleHTTPRequestHandler):
         """Write no line for each request."""
 
 
+def serve(port: int) -> None:
+    """Serve the feed to everybody, until the process ends."""
+    ThreadingHTTPServer(("", port), partial(_Handler, directory=str(SAMPLES))).serve_forever()
+
+
 @contextmanager
 def served() -> Iterator[str]:
     """Serve the feed and give its address."""

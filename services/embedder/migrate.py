@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from services.embedder.database import Database
 
 LOCK = 7_402_615  # any number that nobody else uses
+TABLE_THERE = "SELECT to_regclass('migrations') IS NOT NULL"  # who may create no table may look
 TABLE = """
-CREATE TABLE IF NOT EXISTS migrations (
+CREATE TABLE migrations (
     name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()
 )
 """
@@ -38,7 +39,8 @@ def migrate(database: Database) -> list[str]:
     with database.session() as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
         try:
-            connection.execute(TABLE)
+            if connection.execute(TABLE_THERE).fetchone() != (True,):
+                connection.execute(TABLE)
             known = {str(name): sha256 for name, sha256 in connection.execute(KNOWN)}
             ours = migrations()
             unknown = known.keys() - {name for name, _ in ours}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import threading
 import time
 from collections import deque
@@ -25,6 +26,7 @@ from services.shared.permissions import inbox_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from pathlib import Path
 
     from nats.js import JetStreamContext
 
@@ -50,6 +52,7 @@ class BusOptions:
     patience_s: float = 300.0
     user: str | None = None
     password: str | None = None
+    ca_file: Path | None = None
 
 
 class NatsConnection:
@@ -83,6 +86,7 @@ class NatsConnection:
                 name=self._options.name,
                 user=self._options.user,
                 password=self._options.password,
+                tls=self._tls(),
                 inbox_prefix=inbox_prefix(self._options.user or self._options.name.split(".")[0]).encode(),
                 connect_timeout=int(REQUEST_TIMEOUT_S),
                 max_reconnect_attempts=-1,
@@ -108,6 +112,15 @@ class NatsConnection:
         self.stream = self.client.jetstream(timeout=REQUEST_TIMEOUT_S)
         self.manager = self.client.jetstream(timeout=CHANGE_TIMEOUT_S)
         self._watch = self.loop.create_task(self._watch_absence())
+
+    def _tls(self) -> ssl.SSLContext | None:
+        """Return whom to trust; without a file of certificates, the client trusts the system's."""
+        if self._options.ca_file is None:
+            return None
+        try:
+            return ssl.create_default_context(cafile=self._options.ca_file)
+        except OSError as error:
+            raise ConfigurationError(f"cannot read the certificates in {self._options.ca_file}: {error}") from error
 
     def _check_version(self) -> None:
         version = self.client.connected_server_version

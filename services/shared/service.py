@@ -17,7 +17,17 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 from services.shared import health, logs
 from services.shared.answers import WorkerOptions
 from services.shared.backlog import BacklogWatch, Watched
-from services.shared.bus import EVENT_STREAM, LATER_STREAM, LEDGER, WORK_STREAM, Topology, later_consumer, topology
+from services.shared.bus import (
+    EVENT_STREAM,
+    LATER_STREAM,
+    LEDGER,
+    WORK_STREAM,
+    BusError,
+    BusUnavailableError,
+    Topology,
+    later_consumer,
+    topology,
+)
 from services.shared.errors import ConfigurationError, IngestError
 from services.shared.journal import Journal
 from services.shared.messages import Stage
@@ -38,6 +48,7 @@ EXIT_CONFIGURATION = 78  # EX_CONFIG of sysexits.h
 EXIT_BUS_LOST = 75  # EX_TEMPFAIL
 EXIT_BROKEN = 70  # EX_SOFTWARE
 CHECK_EVERY_S = 0.5
+STREAMS_WAIT_S = 2.0
 
 S = TypeVar("S", bound=Settings)
 log = logs.get_logger(__name__)
@@ -91,6 +102,7 @@ def connect(settings: Settings, name: str, on_lost: Callable[[str], None] | None
         patience_s=settings.bus_patience_s,
         user=settings.nats_user,
         password=password,
+        ca_file=settings.nats_ca_file,
     )
     return NatsBus(options, on_lost).connect()
 
@@ -108,6 +120,9 @@ def main(name: str, kind: type[S], build: Callable[[S, NatsBus], Room]) -> NoRet
     except IngestError as error:
         logs.get_logger(__name__).error("cannot_start", code=error.code, error=error.message)
         _leave(EXIT_CONFIGURATION)
+    except BusError as error:
+        logs.get_logger(__name__).error("cannot_start", error=str(error))
+        _leave(EXIT_BUS_LOST if isinstance(error, BusUnavailableError) else EXIT_CONFIGURATION)
     _leave(0)
 
 
@@ -134,7 +149,7 @@ def _serve(name: str, settings: S, build: Callable[[S, NatsBus], Room]) -> None:
     bus = connect(settings, f"{name}.{settings.worker_name}", lost)
     if settings.metrics_port:
         health.serve(settings.metrics_port, list, lambda: ready + ([] if bus.is_connected else ["no NATS"]))
-    bus.provision(bus_topology(settings))
+    _await_streams(bus, settings)
     began = time.monotonic()
     room = build(settings, bus)
     workers = _workers(settings, room, bus, journal)
@@ -158,6 +173,21 @@ def _serve(name: str, settings: S, build: Callable[[S, NatsBus], Room]) -> None:
     room.stop()
     bus.close()
     log.info("stopped")
+
+
+def _await_streams(bus: NatsBus, settings: Settings) -> None:
+    """Create or verify streams and consumers; who may not create any waits until `ingest migrate` has done it."""
+    deadline = time.monotonic() + settings.bus_patience_s
+    while True:
+        try:
+            bus.provision(bus_topology(settings))
+        except BusError as error:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("waiting_for_streams", error=str(error), advice="`ingest migrate` creates them")
+            time.sleep(STREAMS_WAIT_S)
+        else:
+            return
 
 
 def _journal(name: str, settings: Settings) -> Journal:

@@ -45,6 +45,8 @@ class Settings(BaseSettings):
     """User for NATS."""
     nats_password: SecretStr | None = None
     """Password for NATS."""
+    nats_ca_file: Path | None = None
+    """Certificates (PEM) to trust instead of the system's, where the URL is tls://."""
     state_path: Path = Path.home() / ".local" / "share" / "ingest"
     """Folder in which the local mode keeps everything: embedded servers, volume, logs."""
     volume_path: Path | None = None

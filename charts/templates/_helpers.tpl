@@ -1,0 +1,176 @@
+{{- define "ingest.name" -}}
+{{ .Values.nameOverride | default .Chart.Name | trunc 40 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "ingest.fullname" -}}
+{{- $name := include "ingest.name" . -}}
+{{- if .Values.fullnameOverride -}}
+{{ .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
+{{- else if contains $name .Release.Name -}}
+{{ .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- else -}}
+{{ printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" }}
+{{- end -}}
+{{- end }}
+
+{{/* Labels of a component: (list root "asr"). Selectors use the stable part alone. */}}
+{{- define "ingest.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "ingest.name" (first .) }}
+app.kubernetes.io/instance: {{ (first .).Release.Name }}
+app.kubernetes.io/component: {{ last . }}
+{{- end }}
+
+{{- define "ingest.labels" -}}
+{{ include "ingest.selectorLabels" . }}
+app.kubernetes.io/version: {{ (first .).Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: ingest
+app.kubernetes.io/managed-by: {{ (first .).Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" (first .).Chart.Name ((first .).Chart.Version | replace "+" "_") }}
+{{- end }}
+
+{{- define "ingest.metadata" -}}
+name: {{ include "ingest.fullname" (first .) }}-{{ last . }}
+namespace: {{ (first .).Release.Namespace }}
+labels:
+  {{- include "ingest.labels" . | nindent 2 }}
+{{- end }}
+
+{{/* Image of a component: (list root image). A digest beats a tag; an image's own registry beats the chart's, and that the global one. */}}
+{{- define "ingest.image" -}}
+{{- $root := first . -}}{{- $image := last . -}}
+{{- $registry := $image.registry | default $root.Values.image.registry | default ($root.Values.global).imageRegistry -}}
+{{- with $registry }}{{ trimSuffix "/" . }}/{{ end }}{{ $image.repository }}
+{{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag | default $root.Values.image.tag | default $root.Chart.AppVersion }}{{ end }}
+{{- end }}
+
+{{- define "ingest.secretName" -}}
+{{ .Values.auth.existingSecret | default (printf "%s-passwords" (include "ingest.fullname" .)) }}
+{{- end }}
+
+{{- define "ingest.serviceAccountName" -}}
+{{ .Values.serviceAccount.name | default (ternary (include "ingest.fullname" .) "default" .Values.serviceAccount.create) }}
+{{- end }}
+
+{{- define "ingest.claimName" -}}
+{{ .Values.volume.existingClaim | default (printf "%s-data" (include "ingest.fullname" .)) }}
+{{- end }}
+
+{{- define "ingest.natsUrl" -}}
+{{- if .Values.nats.enabled -}}
+{{ ternary "tls" "nats" (ne .Values.nats.tls.secretName "") }}://{{ include "ingest.fullname" . }}-nats:4222
+{{- else -}}
+{{ .Values.nats.url }}
+{{- end -}}
+{{- end }}
+
+{{/* Address of the database for a user: (list root "ingest_reader"). */}}
+{{- define "ingest.databaseUrl" -}}
+{{- $root := first . -}}
+{{- if $root.Values.postgres.enabled -}}
+postgresql://{{ last . }}@{{ include "ingest.fullname" $root }}-postgres:5432/ingest
+{{- else -}}
+{{ $root.Values.postgres.url | replace "USER" (last .) }}
+{{- end -}}
+{{- end }}
+
+{{/* A setting's value as the environment wants it: whole numbers stay whole. */}}
+{{- define "ingest.value" -}}
+{{- if and (kindIs "float64" .) (eq . (floor .)) -}}
+{{ printf "%.0f" . | quote }}
+{{- else -}}
+{{ . | toString | quote }}
+{{- end -}}
+{{- end }}
+
+{{/* Settings as environment variables: (list root map...), later maps win. */}}
+{{- define "ingest.settings" -}}
+{{- $merged := dict -}}
+{{- range rest . }}{{ $merged = mergeOverwrite $merged (deepCopy (. | default dict)) }}{{ end -}}
+{{- range $name, $value := $merged }}
+{{- if not (kindIs "invalid" $value) }}
+- name: INGEST_{{ $name | upper }}
+  value: {{ include "ingest.value" $value }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* What every process of ours is told: where things are. Passwords are files. */}}
+{{- define "ingest.commonSettings" -}}
+nats_url: {{ include "ingest.natsUrl" . }}
+volume_path: /data
+log_format: json
+{{- if or .Values.nats.caSecret (and .Values.nats.enabled .Values.nats.tls.secretName) }}
+nats_ca_file: /etc/ingest/nats-ca/ca.crt
+{{- end }}
+{{- end }}
+
+{{- define "ingest.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: {{ .Values.podSecurity.user }}
+runAsGroup: {{ .Values.podSecurity.user }}
+fsGroup: {{ .Values.podSecurity.user }}
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "ingest.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{/* A volume with the passwords of one user each: (list root natsUser databaseUser volumeName). */}}
+{{- define "ingest.passwords" -}}
+{{- $root := index . 0 -}}
+- name: {{ index . 3 }}
+  secret:
+    secretName: {{ include "ingest.secretName" $root }}
+    defaultMode: 0440
+    items:
+      - {key: nats-{{ index . 1 }}, path: ingest_nats_password}
+      {{- with index . 2 }}
+      - {key: postgres-{{ . }}, path: ingest_database_password}
+      {{- end }}
+{{- end }}
+
+{{/* Certificate authorities of external servers. */}}
+{{- define "ingest.caVolumes" -}}
+{{- if or .Values.nats.caSecret (and .Values.nats.enabled .Values.nats.tls.secretName) }}
+- name: nats-ca
+  secret:
+    secretName: {{ .Values.nats.caSecret | default .Values.nats.tls.secretName }}
+    items: [{key: ca.crt, path: ca.crt}]
+{{- end }}
+{{- with .Values.postgres.caSecret }}
+- name: postgres-ca
+  secret:
+    secretName: {{ . }}
+    items: [{key: ca.crt, path: ca.crt}]
+{{- end }}
+{{- end }}
+
+{{- define "ingest.caMounts" -}}
+{{- if or .Values.nats.caSecret (and .Values.nats.enabled .Values.nats.tls.secretName) }}
+- {name: nats-ca, mountPath: /etc/ingest/nats-ca, readOnly: true}
+{{- end }}
+{{- if .Values.postgres.caSecret }}
+- {name: postgres-ca, mountPath: /etc/ingest/postgres-ca, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{/* What every pod has, whatever it runs: (list root values). */}}
+{{- define "ingest.scheduling" -}}
+{{- $root := first . -}}{{- $values := last . -}}
+serviceAccountName: {{ include "ingest.serviceAccountName" $root }}
+automountServiceAccountToken: false
+enableServiceLinks: false
+{{- with $root.Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- range $key := list "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "priorityClassName" "runtimeClassName" "schedulerName" }}
+{{- with get $values $key }}
+{{ $key }}: {{ toJson . }}
+{{- end }}
+{{- end }}
+{{- end }}
