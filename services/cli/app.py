@@ -39,6 +39,9 @@ Since = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only
 SkipShorts = Annotated[float | None, typer.Option(metavar="SECONDS", help="Skip what is shorter than this.")]
 MaxDuration = Annotated[float | None, typer.Option(metavar="SECONDS", help="Skip what is longer than this.")]
 Force = Annotated[bool, typer.Option("--force", help="Do everything again, also what is indexed.")]
+Kubernetes = Annotated[bool, typer.Option("--k8s", help="Of a release of the chart, on the kubeconfig's cluster.")]
+Namespace = Annotated[str | None, typer.Option(help="With --k8s: the release's namespace.")]
+ReleaseName = Annotated[str, typer.Option("--release", help="With --k8s: the release's name.")]
 
 
 def main() -> None:
@@ -142,14 +145,19 @@ def submit(
     skip_shorts: SkipShorts = None,
     max_duration: MaxDuration = None,
     force: Force = False,
+    k8s: Kubernetes = False,
+    namespace: Namespace = None,
+    release: ReleaseName = "ingest",
     state: State = None,
     json: Json = False,
 ) -> None:
     """Ask for recordings; services that run elsewhere do the work.
 
-    [bold]Example[/]
+    [bold]Examples[/]
 
       ingest submit https://youtu.be/dQw4w9WgXcQ --wait      (with INGEST_NATS_URL and INGEST_DATABASE_URL set)
+
+      ingest submit --k8s --namespace ingest https://example.org/podcast.xml
     """
     from services.cli.run import print_outcome
     from services.cli.run import submit as submit_sources
@@ -165,6 +173,11 @@ def submit(
         max_duration=max_duration,
         force=force,
     )
+    if k8s:
+        from services.cli import cluster, remote
+
+        done = remote.submit(cluster.Release(release, namespace), sources, choice, wait=wait, as_json=json)
+        raise typer.Exit(console.OK if done else console.FAILED)
     outcome = submit_sources(_settings(state), sources, choice, wait=wait, quiet=json)
     if wait:
         print_outcome(outcome, as_json=json)
@@ -181,6 +194,9 @@ def status(
     state_is: Annotated[list[str] | None, typer.Option("--state-is", help="List the videos in this state.")] = None,
     code: Annotated[list[str] | None, typer.Option(help="List the videos with this error code.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="List at most this many.")] = 50,
+    k8s: Kubernetes = False,
+    namespace: Namespace = None,
+    release: ReleaseName = "ingest",
     state: State = None,
     json: Json = False,
 ) -> None:
@@ -193,7 +209,14 @@ def status(
       ingest status --state-is failed
 
       ingest status dQw4w9WgXcQ --json
+
+      ingest status --k8s --namespace ingest      (pods, what they wait for, queues and totals of a cluster)
     """
+    if k8s:
+        from services.cli import cluster, remote
+
+        remote.show(cluster.Release(release, namespace), as_json=json)
+        return
     from services.cli.status import show
 
     show(_settings(state), video, states=state_is, codes=code, limit=limit, as_json=json)
