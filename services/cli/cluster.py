@@ -67,7 +67,7 @@ class Release:
         """Run a command in a Job and wait for its end."""
         with _translated(f"namespace {self.namespace}"):
             job = self._job(command)
-            self._batch.create_namespaced_job(self.namespace, job)
+            self._batch.create_namespaced_job(self.namespace, job)  # type: ignore[arg-type] # it takes plain ones, too
             return self._end(job["metadata"]["name"], limit_s)
 
     def _job(self, command: Sequence[str]) -> Object:
@@ -107,7 +107,7 @@ class Release:
 
 def _plain(found: object) -> list[Object]:
     """Return the objects of an answer as the API writes them."""
-    items: list[Object] = client.ApiClient().sanitize_for_serialization(found)["items"]
+    items: list[Object] = client.ApiClient().sanitize_for_serialization(found)["items"]  # type: ignore[no-untyped-call] # the same
     return items
 
 

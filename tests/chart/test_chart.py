@@ -1,0 +1,296 @@
+"""What the chart renders, over a matrix of values: valid for each Kubernetes, hardened, in words the services know."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from helm_python import Chart, HelmRenderError, HelmValuesError, lint
+
+from k8s.manifest import CHART, text
+from services.asr.settings import AsrSettings
+from services.cli.settings import AllSettings
+from services.downloader.settings import DownloaderSettings
+from services.embedder.settings import EmbedderSettings
+from services.shared import permissions
+from services.shared.settings import Settings, variable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.chart.conftest import Manifest, Render
+
+K8S = Path(__file__).parents[2] / "k8s"
+SETTINGS: dict[str, type[Settings]] = {
+    "asr": AsrSettings,
+    "downloader": DownloaderSettings,
+    "embedder": EmbedderSettings,
+}
+CUSTOM = {"PodMonitor", "PrometheusRule", "ScaledObject"}
+KEDA = {"enabled": True}
+MATRIX = {
+    "no values": {},
+    "kind": yaml.safe_load((K8S / "kind" / "values.yaml").read_text()),
+    "servers of one's own": {
+        "nats": {"enabled": False, "url": "tls://nats.messaging:4222", "caSecret": "ca"},
+        "postgres": {"enabled": False, "url": "postgresql://USER@db:5432/ingest", "caSecret": "ca"},
+        "auth": {"existingSecret": "mine"},
+        "volume": {"existingClaim": "mine"},
+        "models": {"existingClaim": "models"},
+        "migrations": {"by": "hook"},
+    },
+    "everything on": {
+        "submit": {"sources": ["https://example.org/feed.xml"], "options": ["--limit", "3"]},
+        "sync": {"sources": ["https://example.org/feed.xml"]},
+        "purge": {"enabled": True},
+        "nats": {"tls": {"secretName": "nats-tls"}},
+        "asr": {"keda": KEDA, "gpu": {"resourceName": "nvidia.com/mig-1g.10gb"}},
+        "embedder": {"keda": KEDA},
+        "downloader": {"autoscaling": {"enabled": True}, "extraEnv": [{"name": "HTTPS_PROXY", "value": "x"}]},
+        "rbac": {"subjects": [{"kind": "User", "name": "someone", "apiGroup": "rbac.authorization.k8s.io"}]},
+        "monitoring": {
+            "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+            "prometheusRule": {"enabled": True},
+            "dashboards": {"enabled": True},
+        },
+        "global": {"imageRegistry": "registry.example.org"},
+        "serviceAccount": {"annotations": {"a": "b"}},
+        "settings": {"log_level": "DEBUG", "queue_bytes": 536870912},
+    },
+    "least": {
+        "networkPolicy": {"enabled": False},
+        "serviceAccount": {"create": False},
+        "rbac": {"create": False},
+        "migrations": {"by": "none"},
+        "models": {"download": False},
+        "nameOverride": "speech",
+        "asr": {"replicas": 0, "podDisruptionBudget": {"enabled": False}},
+    },
+}
+CASES = [pytest.param(values, id=name) for name, values in MATRIX.items()]
+
+
+def pods(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
+    """Yield (name of the object, specification of its pods)."""
+    for manifest in manifests:
+        spec = manifest.get("spec", {})
+        spec = spec.get("jobTemplate", {}).get("spec", spec)
+        if manifest["kind"] == "Pod":
+            yield manifest["metadata"]["name"], manifest["spec"]
+        elif "template" in spec:
+            yield manifest["metadata"]["name"], spec["template"]["spec"]
+
+
+def containers(spec: Manifest) -> list[Manifest]:
+    return [*spec.get("initContainers", []), *spec["containers"]]
+
+
+def deployment(manifests: list[Manifest], component: str) -> Manifest:
+    found = [
+        item for item in manifests if item["kind"] == "Deployment" and item["metadata"]["name"].endswith(component)
+    ]
+    return found[0]
+
+
+@pytest.mark.parametrize("values", CASES)
+def test_lint_has_no_complaint(values: dict[str, Any]) -> None:
+    report = lint(CHART, values, strict=True)
+    assert report["errors"] == []
+    assert [item["error"] for item in report["messages"]] == ["icon is recommended"]
+
+
+@pytest.mark.parametrize("minor", range(29, 37))
+@pytest.mark.parametrize("values", CASES)
+def test_every_object_is_valid_for_kubernetes(render: Render, values: dict[str, Any], minor: int) -> None:
+    for manifest in render(values):
+        if manifest["kind"] not in CUSTOM:
+            kubernetes_validate.validate(manifest, f"1.{minor}", strict=True)
+
+
+@pytest.mark.parametrize("values", CASES)
+def test_labels_are_the_recommended_ones_and_selectors_find_their_pods(render: Render, values: dict[str, Any]) -> None:
+    manifests = render(values)
+    templates = [item["spec"]["template"]["metadata"]["labels"] for item in manifests if item["kind"] == "Deployment"]
+    for manifest in manifests:
+        labels = manifest["metadata"]["labels"]
+        assert {"app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component"} <= labels.keys()
+        assert labels["helm.sh/chart"] == "ingest-0.1.0"
+        assert manifest["kind"] == "PersistentVolume" or manifest["metadata"]["namespace"] == "somewhere"
+        if manifest["kind"] in {"PodDisruptionBudget", "Deployment"}:
+            wanted = manifest["spec"]["selector"]["matchLabels"]
+            assert any(wanted.items() <= found.items() for found in templates)
+            assert not {"helm.sh/chart", "app.kubernetes.io/version"} & wanted.keys()
+
+
+@pytest.mark.parametrize("values", CASES)
+def test_every_container_is_hardened(render: Render, values: dict[str, Any]) -> None:
+    for name, spec in pods(render(values)):
+        security = spec["securityContext"]
+        assert security["runAsNonRoot"], name
+        assert security["runAsUser"] > 0, name
+        assert security["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        assert security["fsGroupChangePolicy"] == "OnRootMismatch", name
+        assert spec["automountServiceAccountToken"] is False, name
+        assert spec["enableServiceLinks"] is False, name
+        for container in containers(spec):
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert container["resources"]["requests"], name
+            assert not container["image"].endswith(":latest"), name
+        for volume in spec.get("volumes", []):
+            assert "hostPath" not in volume, name
+            assert "sizeLimit" in volume.get("emptyDir", {"sizeLimit": ""}), name
+
+
+@pytest.mark.parametrize("values", CASES)
+def test_passwords_are_files_and_each_service_sees_only_its_own(render: Render, values: dict[str, Any]) -> None:
+    manifests = render(values)
+    for component, keys in {
+        "asr": {"nats-asr"},
+        "downloader": {"nats-downloader"},
+        "embedder": {"nats-embedder", "postgres-embedder"},
+    }.items():
+        spec = deployment(manifests, component)["spec"]["template"]["spec"]
+        (container,) = spec["containers"]
+        mounted = {mount["name"] for mount in container["volumeMounts"]}
+        volumes = [volume for volume in spec["volumes"] if volume["name"] in mounted and "secret" in volume]
+        items = [item["key"] for volume in volumes for item in volume["secret"]["items"] if item["key"] != "ca.crt"]
+        assert set(items) == keys
+        assert not any("secretKeyRef" in json.dumps(item) for item in container["env"])
+
+
+@pytest.mark.parametrize("values", CASES)
+def test_environment_names_are_settings_of_the_service(render: Render, values: dict[str, Any]) -> None:
+    for name, spec in pods(render(values)):
+        for container in containers(spec):
+            kind = SETTINGS.get(container["name"], AllSettings)
+            known = {variable(field) for field in kind.model_fields} | {"INGEST_SECRETS_DIR"}
+            ours = {item["name"] for item in container.get("env", []) if item["name"].startswith("INGEST_")}
+            assert ours <= known, (name, container["name"])
+
+
+def test_replicas_are_twelve_two_twelve(render: Render) -> None:
+    manifests = render()
+    counts = [deployment(manifests, name)["spec"]["replicas"] for name in ("downloader", "asr", "embedder")]
+    assert counts == [12, 2, 12]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        pytest.param({"replicas": 0}, 0, id="0 is 0"),
+        pytest.param({"replicas": None}, None, id="null is no field"),
+        pytest.param({"autoscaling": {"enabled": True}}, None, id="left to the autoscaler"),
+        pytest.param({"keda": {"enabled": True}}, None, id="left to KEDA"),
+    ],
+)
+def test_replicas(render: Render, values: dict[str, Any], expected: int | None) -> None:
+    assert deployment(render({"asr": values}), "asr")["spec"].get("replicas") == expected
+
+
+def test_the_gpu_is_a_limit_under_the_name_that_was_given_and_pods_are_replaced_without_a_second_card(
+    render: Render,
+) -> None:
+    spec = deployment(render({"asr": {"gpu": {"resourceName": "nvidia.com/gpu.shared"}}}), "asr")["spec"]
+    assert spec["template"]["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu.shared"] == 1
+    assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
+    without = deployment(render({"asr": {"gpu": {"count": 0}}}), "asr")["spec"]["template"]["spec"]["containers"][0]
+    assert set(without["resources"]["limits"]) == {"memory"}
+
+
+@pytest.mark.parametrize("component", ["downloader", "asr", "embedder"])
+def test_the_pod_outlives_the_grace_of_the_service(render: Render, component: str) -> None:
+    spec = deployment(render({component: {"graceSeconds": 1000}}), component)["spec"]["template"]["spec"]
+    environment = {item["name"]: item.get("value") for item in spec["containers"][0]["env"]}
+    assert float(environment["INGEST_GRACE_S"]) < spec["terminationGracePeriodSeconds"]
+
+
+def test_large_numbers_stay_whole(render: Render) -> None:
+    spec = deployment(render({"settings": {"queue_bytes": 107374182400}}), "asr")["spec"]["template"]["spec"]
+    assert {"name": "INGEST_QUEUE_BYTES", "value": "107374182400"} in spec["containers"][0]["env"]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        pytest.param({"asr": {"replica": 3}}, "/asr", id="unknown key"),
+        pytest.param({"asr": {"replicas": "two"}}, "/asr/replicas", id="wrong type"),
+        pytest.param({"image": {"pullPolicy": "Sometimes"}}, "/image/pullPolicy", id="no such word"),
+        pytest.param({"volume": {"hostPath": "relative"}}, "/volume/hostPath", id="relative path"),
+        pytest.param({"postgres": {"url": "postgresql://me@db/x"}}, "/postgres/url", id="url without USER"),
+        pytest.param({"asr": {"image": {"digest": "sha256:short"}}}, "/asr/image/digest", id="no digest"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_its_name(render: Render, values: dict[str, Any], words: str) -> None:
+    with pytest.raises(HelmValuesError, match=words):
+        render(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        pytest.param({"asr": {"keda": KEDA, "autoscaling": KEDA}}, "choose one", id="two autoscalers"),
+        pytest.param({"nats": {"enabled": False}}, "nats.url", id="no NATS"),
+        pytest.param({"postgres": {"enabled": False}}, "postgres.url", id="no Postgres"),
+        pytest.param({"volume": {"hostPath": "/x", "existingClaim": "y"}}, "only one", id="two volumes"),
+        pytest.param({"auth": {"seed": ""}}, "existingSecret", id="no passwords"),
+        pytest.param(
+            {"nats": {"enabled": False, "url": "nats://x"}, "asr": {"keda": KEDA}},
+            "monitoringEndpoint",
+            id="KEDA blind",
+        ),
+    ],
+)
+def test_values_that_contradict_each_other_are_refused_with_advice(
+    render: Render, values: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(HelmRenderError, match=words):
+        render(values)
+
+
+@pytest.mark.parametrize("key", sorted(yaml.safe_load((CHART / "values.yaml").read_text())))
+def test_a_top_level_key_without_value_is_refused_by_name_or_does_no_harm(chart: Chart, key: str) -> None:
+    try:
+        chart.render({key: None}, name="ingest", namespace="somewhere")
+    except HelmValuesError as error:
+        assert f"missing property '{key}'" in str(error)  # noqa: PT017 (either is right)
+
+
+def test_every_value_is_in_the_schema_and_the_other_way_round() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    assert values.keys() == schema["properties"].keys()
+
+
+def test_rendering_twice_gives_the_same(render: Render) -> None:
+    assert render() == render()
+
+
+def test_passwords_differ_between_users_seeds_and_releases(render: Render) -> None:
+    def passwords(seed: str, name: str) -> list[str]:
+        (secret,) = [item for item in render({"auth": {"seed": seed}}, name=name) if item["kind"] == "Secret"]
+        return list(secret["stringData"].values())
+
+    found = [*passwords("a", "ingest"), *passwords("b", "ingest"), *passwords("a", "other-ingest")]
+    assert len(found) == len(set(found)) == 21
+    assert all(password[0].isalpha() for password in found)
+
+
+def test_the_permissions_on_nats_are_those_of_the_code() -> None:
+    assert json.loads((CHART / "files" / "nats-permissions.json").read_text()) == permissions.users()
+
+
+def test_the_plain_manifest_is_the_chart() -> None:
+    assert (K8S / "ingest.yaml").read_text() == text(), "python -m k8s.manifest > k8s/ingest.yaml"
+
+
+@pytest.mark.parametrize("path", sorted(K8S.rglob("*.yaml")), ids=lambda path: path.name)
+def test_every_file_for_clusters_is_yaml(path: Path) -> None:
+    assert list(yaml.safe_load_all(path.read_text()))

@@ -1,0 +1,129 @@
+"""A real cluster: the one whose kubeconfig context CLUSTER_TESTS names, with the images of `make images` loaded.
+
+The tests make and remove namespaces of their own; they want a cluster that may be broken, as that of `make kind-up`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).parents[2]
+KUBECONFIG = os.environ.get("KUBECONFIG", str(Path.home() / ".kube" / "config"))
+VALUES = ROOT / "k8s" / "kind" / "values.yaml"
+FEED = "http://ingest-demo/feed.xml"
+SAMPLES = 6
+
+JsonObject = dict[str, Any]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(item.path).is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.timeout(900))  # pods start, models load
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What a user has at hand: kubectl, helm, and the command line of ours."""
+
+    namespace: str
+    helm_program: str = "helm"
+
+    def command(self, *words: str, ok: bool = True, limit_s: float = 600) -> str:
+        environment = {**os.environ, "KUBECONFIG": KUBECONFIG}
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=limit_s, env=environment)
+        assert done.returncode == 0 or not ok, f"{' '.join(words)}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+        return done.stdout + done.stderr
+
+    def kubectl(self, *words: str, ok: bool = True) -> str:
+        return self.command("kubectl", "--namespace", self.namespace, *words, ok=ok)
+
+    def helm(self, *words: str, ok: bool = True) -> str:
+        return self.command(self.helm_program, *words, "--namespace", self.namespace, ok=ok)
+
+    def ingest(self, *words: str, ok: bool = True) -> str:
+        return self.command("python", "-m", "services.cli.app", *words, "--k8s", "--namespace", self.namespace, ok=ok)
+
+    def install(self, *more: str, wait: bool = True) -> str:
+        waiting = ("--wait", "--timeout", "8m") if wait else ()
+        values = ("--values", str(VALUES))
+        return self.helm(
+            "upgrade", "--install", "--create-namespace", "ingest", str(ROOT / "charts"), *values, *waiting, *more
+        )
+
+    def get(self, *words: str) -> JsonObject:
+        found: JsonObject = json.loads(self.kubectl("get", *words, "--output", "json"))
+        return found
+
+    def pods(self, component: str) -> list[JsonObject]:
+        pods: list[JsonObject] = self.get("pods", "--selector", f"app.kubernetes.io/component={component}")["items"]
+        return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+
+    def sql(self, query: str) -> str:
+        words = ("psql", "-h", "127.0.0.1", "-U", "ingest_owner", "-d", "ingest", "-Atc", query)
+        return self.kubectl("exec", "ingest-postgres-0", "--", *words).strip()
+
+    def until(self, condition: Callable[[], bool], what: str, limit_s: float = 240) -> float:
+        began = time.monotonic()
+        while not condition():
+            assert time.monotonic() - began < limit_s, f"{what}: not within {limit_s:.0f} s\n{self.state()}"
+            time.sleep(1)
+        return time.monotonic() - began
+
+    def submit(self) -> None:
+        """Ask for the six recordings of the demonstration anew."""
+        assert f"{SAMPLES} requested" in self.ingest("submit", FEED, "--force")
+
+    def all_indexed(self) -> bool:
+        """Tell whether every recording of the feed is indexed in its newest run."""
+        where = "state = 'indexed' AND indexed_generation = generation AND source_url LIKE 'http://ingest-demo%'"
+        return self.sql(f"SELECT count(*) FROM videos WHERE {where}") == str(SAMPLES)  # noqa: S608 (constants)
+
+    def state(self) -> str:
+        return self.kubectl("get", "pods,events", "--output", "wide", ok=False)[-4000:]
+
+    def remove(self) -> None:
+        self.helm("uninstall", "ingest", "--wait", ok=False)
+        self.command("kubectl", "delete", "namespace", self.namespace, "--wait", "--ignore-not-found")
+        self.command("kubectl", "delete", "persistentvolume", f"ingest-data-{self.namespace}", "--ignore-not-found")
+
+
+@pytest.fixture(scope="session")
+def reachable() -> None:
+    context = os.environ.get("CLUSTER_TESTS")
+    if not context:
+        pytest.skip("needs CLUSTER_TESTS=CONTEXT, a cluster that may be broken: make kind-up images kind-load")
+    for program in ("kubectl", "helm"):
+        assert shutil.which(program), f"needs {program}"
+    Cluster("default").command("kubectl", "config", "use-context", context)
+
+
+@pytest.fixture(scope="session")
+def cluster(reachable: None) -> Iterator[Cluster]:  # noqa: ARG001 (asked for its effect)
+    """A release with the miniature models and the demonstration's feed, ready to work, for all tests."""
+    found = Cluster("ingest-tests")
+    found.remove()
+    found.install()
+    yield found
+    found.remove()
+
+
+@pytest.fixture
+def empty(reachable: None) -> Iterator[Cluster]:  # noqa: ARG001 (asked for its effect)
+    """A namespace in which nothing is installed."""
+    found = Cluster("ingest-tests-other")
+    found.remove()
+    yield found
+    found.remove()

@@ -1,0 +1,110 @@
+"""Install, upgrade, roll back and uninstall, with Helm 3 and with Helm 4; and what is said when something is wrong."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cluster.conftest import Cluster
+
+ASR_GRACE = "jsonpath={.spec.template.spec.terminationGracePeriodSeconds}"
+REPLICAS = "jsonpath={.spec.replicas}"
+
+
+@pytest.mark.parametrize("program", ["helm", "helm3"])
+def test_install_upgrade_roll_back_uninstall(empty: Cluster, program: str) -> None:
+    if shutil.which(program) is None:
+        pytest.skip(f"needs {program}")
+    cluster = replace(empty, helm_program=program)
+    cluster.install()
+    cluster.install("--set", "asr.graceSeconds=77")
+    assert cluster.kubectl("get", "deploy/ingest-asr", "--output", ASR_GRACE) == "107"
+    cluster.helm("rollback", "ingest", "1", "--wait")
+    assert cluster.kubectl("get", "deploy/ingest-asr", "--output", ASR_GRACE) == "330"
+    cluster.helm("uninstall", "ingest", "--wait")
+    kinds = "deployments,statefulsets,jobs,cronjobs,services,secrets,networkpolicies,poddisruptionbudgets,roles"
+    left = cluster.kubectl("get", kinds, "--output", "name").split()
+    assert not [name for name in left if "ingest" in name]
+    claims = set(cluster.kubectl("get", "persistentvolumeclaims", "--output", "name").split())
+    kept = {"ingest-data", "data-ingest-nats-0", "data-ingest-postgres-0"}
+    assert claims == {f"persistentvolumeclaim/{name}" for name in kept}
+
+
+def test_scaling_by_hand_and_upgrading_go_together_as_the_notes_say(empty: Cluster) -> None:
+    empty.install(wait=False)
+    empty.kubectl("scale", "deploy/ingest-asr", "--replicas=2")
+    refused = empty.helm("upgrade", "ingest", "charts", "--reuse-values", "--set", "asr.graceSeconds=78", ok=False)
+    assert ".spec.replicas" in refused
+    empty.helm("upgrade", "ingest", "charts", "--reuse-values", "--set", "asr.graceSeconds=78", "--force-conflicts")
+    assert empty.kubectl("get", "deploy/ingest-asr", "--output", REPLICAS) == "1"
+
+
+def test_a_wrong_secret_gives_a_reason_that_can_be_read(empty: Cluster) -> None:
+    empty.install(wait=False)
+    empty.kubectl("rollout", "status", "deploy/ingest-asr", "--timeout=240s")
+    empty.kubectl("patch", "secret", "ingest-passwords", "--patch", '{"stringData": {"nats-asr": "wrong"}}')
+    empty.kubectl("delete", "pod", "--selector", "app.kubernetes.io/component=asr")
+    empty.until(lambda: "NATS refuses the login of asr" in empty.ingest("status", ok=False), "a reason", 120)
+
+
+def test_the_third_of_three_asr_pods_waits_for_a_card_and_status_says_so(empty: Cluster) -> None:
+    node = empty.get("nodes")["items"][0]["metadata"]["name"]
+    patch = '{"status": {"capacity": {"nvidia.com/gpu": "2"}}}'
+    empty.kubectl("patch", "node", node, "--subresource", "status", "--type", "merge", "--patch", patch)
+    numbers = ("--set", "asr.gpu.count=1,asr.replicas=3,downloader.replicas=12,embedder.replicas=12")
+    empty.install(*numbers, wait=False)
+
+    def scheduled() -> dict[str, int]:
+        return {
+            component: len([pod for pod in empty.pods(component) if "nodeName" in pod["spec"]])
+            for component in ("downloader", "asr", "embedder")
+        }
+
+    empty.until(lambda: scheduled() == {"downloader": 12, "asr": 2, "embedder": 12}, "26 pods on the node")
+    empty.until(lambda: "1 Insufficient nvidia.com/gpu" in " ".join(_status(empty).split()), "the reason", 120)
+
+
+def _status(cluster: Cluster) -> str:
+    return cluster.ingest("status", "--json", ok=False)
+
+
+@pytest.fixture
+def custom_resources(empty: Cluster, request: pytest.FixtureRequest) -> Cluster:
+    name = request.param
+    if name not in empty.command("kubectl", "get", "customresourcedefinitions", "--output", "name"):
+        pytest.skip(f"the cluster does not know {name}")
+    return empty
+
+
+@pytest.mark.parametrize("custom_resources", ["podmonitors.monitoring.coreos.com"], indirect=True)
+def test_the_prometheus_operator_accepts_its_resources(custom_resources: Cluster) -> None:
+    wanted = ",".join(f"monitoring.{name}.enabled=true" for name in ("podMonitor", "prometheusRule", "dashboards"))
+    custom_resources.install("--set", wanted, wait=False)
+    custom_resources.kubectl("get", "podmonitor/ingest-services", "prometheusrule/ingest-alerts")
+    boards = custom_resources.kubectl("get", "configmaps", "--selector", "grafana_dashboard=1", "--output", "name")
+    assert len(boards.split()) == 3
+
+
+@pytest.mark.parametrize("custom_resources", ["scaledobjects.keda.sh"], indirect=True)
+def test_keda_follows_the_backlog_up_and_down(custom_resources: Cluster) -> None:
+    cluster = custom_resources
+    numbers = "maxReplicas=2 lagThreshold=1 pollingSeconds=2 cooldownSeconds=5 stabilizationSeconds=5"
+    cluster.install("--set", ",".join(f"asr.keda.{part}" for part in ["enabled=true", *numbers.split()]))
+
+    def replicas() -> str:
+        return cluster.kubectl("get", "deploy/ingest-asr", "--output", REPLICAS)
+
+    assert replicas() == "1"
+
+    def grown() -> bool:
+        if cluster.all_indexed() or cluster.sql("SELECT count(*) FROM videos") == "0":
+            cluster.submit()
+        return replicas() == "2"
+
+    cluster.until(grown, "two pods for the backlog")
+    cluster.until(cluster.all_indexed, "six recordings")
+    cluster.until(lambda: replicas() == "1", "one pod without a backlog")

@@ -1,0 +1,63 @@
+"""A release works, and goes on working whatever is done to its pods."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cluster.conftest import Cluster
+
+
+def test_from_nothing_to_rows_by_the_commands_of_the_readme(cluster: Cluster, record_property: object) -> None:
+    began = time.monotonic()
+    assert "Succeeded" in cluster.helm("test", "ingest", "--logs", "--timeout", "8m")
+    cluster.submit()
+    cluster.until(lambda: cluster.sql("SELECT count(*) FROM segments") != "0", "first row")
+    print(f"from an installed release to the first row: {time.monotonic() - began:.0f} s")  # noqa: T201 (a figure)
+    cluster.until(cluster.all_indexed, "six recordings")
+    found = cluster.kubectl("exec", "deploy/ingest-embedder", "--", "ingest", "search", "boats", "--json")
+    assert "ingest-demo" in found
+    assert record_property is not None
+
+
+@pytest.mark.parametrize("replicas", [2, 4, 1], ids=lambda number: f"asr-to-{number}")
+def test_asr_is_scaled_while_it_works_and_nothing_is_lost(cluster: Cluster, replicas: int) -> None:
+    cluster.submit()
+    cluster.kubectl("scale", "deploy/ingest-asr", f"--replicas={replicas}")
+    cluster.until(cluster.all_indexed, "six recordings")
+    cluster.kubectl("rollout", "status", "deploy/ingest-asr", "--timeout=240s")
+    assert len(cluster.pods("asr")) == replicas
+
+
+@pytest.mark.parametrize("component", ["downloader", "asr", "embedder", "nats", "postgres"])
+def test_a_pod_is_killed_in_the_middle_of_the_work_and_nothing_is_lost(cluster: Cluster, component: str) -> None:
+    cluster.submit()
+    name = cluster.pods(component)[0]["metadata"]["name"]
+    cluster.kubectl("delete", "pod", name, "--grace-period=0", "--force")
+
+    def done() -> bool:
+        ready = all(
+            status["ready"] for pod in cluster.pods("postgres") for status in pod["status"]["containerStatuses"]
+        )
+        return ready and cluster.all_indexed()
+
+    cluster.until(done, f"six recordings after {component} was killed")
+    assert cluster.sql("SELECT count(*) FROM videos WHERE state = 'failed'") == "0"
+
+
+def test_status_tells_pods_queues_and_totals(cluster: Cluster) -> None:
+    cluster.kubectl("rollout", "status", "deploy/ingest-asr", "--timeout=240s")
+    told = json.loads(cluster.ingest("status", "--json"))
+    workers = {item["component"]: (item["wanted"], item["ready"]) for item in told["workers"]}
+    assert workers == {"downloader": (1, 1), "asr": (1, 1), "embedder": (1, 1)}
+    assert set(told["queues"]) == {"check", "download", "asr", "embedder"}
+    assert told["videos"]
+
+
+def test_a_release_that_is_not_there_is_named(cluster: Cluster) -> None:
+    told = cluster.ingest("status", "--release", "nobody", ok=False)
+    assert "there is no release nobody in namespace ingest-tests" in " ".join(told.split())
