@@ -287,6 +287,12 @@ def test_the_permissions_on_nats_are_those_of_the_code() -> None:
     assert json.loads((CHART / "files" / "nats-permissions.json").read_text()) == permissions.users()
 
 
+def test_the_users_for_the_official_nats_chart_are_the_same() -> None:
+    values = yaml.safe_load((K8S / "operators" / "nats.yaml").read_text())
+    users = values["config"]["merge"]["authorization"]["users"]
+    assert {user["user"]: user["permissions"] for user in users} == permissions.users()
+
+
 def test_the_plain_manifest_is_the_chart() -> None:
     assert (K8S / "ingest.yaml").read_text() == text(), "python -m k8s.manifest > k8s/ingest.yaml"
 
