@@ -15,6 +15,7 @@ TAG ?= dev
 HELM ?= helm
 BUILD := nice $(ENGINE) build $(if $(filter podman,$(ENGINE)),--network host) --build-arg VERSION=$(TAG) \
   $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) $(if $(TORCH_INDEX),--build-arg TORCH_INDEX=$(TORCH_INDEX))
+KIND_CONFIG ?= kind-config.yaml
 KIND_VALUES := k8s/kind/values.yaml
 kind-%: export KIND_EXPERIMENTAL_PROVIDER ?= $(if $(filter podman,$(ENGINE)),podman)
 
@@ -82,7 +83,7 @@ images-gpu: ## build the images for CUDA: asr and embedder
 
 kind-up: ## make a Kubernetes cluster on this machine
 	mkdir -p .kind/data && chmod 1777 .kind/data
-	kind create cluster --config kind-config.yaml $(if $(KIND_NODE_IMAGE),--image $(KIND_NODE_IMAGE)) --wait 120s
+	kind create cluster --config $(KIND_CONFIG) $(if $(KIND_NODE_IMAGE),--image $(KIND_NODE_IMAGE)) --wait 120s
 
 kind-load: ## bring the images into it
 	rm -f .kind/images.tar

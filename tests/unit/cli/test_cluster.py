@@ -1,0 +1,54 @@
+"""What `--k8s` reads out of pods, and what it hands on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from services.cli.cluster import trouble
+from services.cli.remote import options
+from services.cli.requests import Choice
+from services.shared.messages import Policy
+
+WAITING = {"reason": "CrashLoopBackOff", "message": "back-off 10s"}
+
+
+def pod(container: dict[str, Any] | None = None, conditions: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
+    statuses = [{"name": "asr", **container}] if container else []
+    return {"status": {"conditions": list(conditions), "containerStatuses": statuses}}
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        pytest.param(pod({"state": {"running": {}}}), [], id="all is well"),
+        pytest.param(pod({"state": {"waiting": {"reason": "ContainerCreating"}}}), [], id="on its way"),
+        pytest.param(
+            pod(None, ({"type": "PodScheduled", "status": "False", "message": "1 Insufficient nvidia.com/gpu."},)),
+            ["not scheduled: 1 Insufficient nvidia.com/gpu."],
+            id="no card",
+        ),
+        pytest.param(
+            pod({"state": {"waiting": WAITING}, "lastState": {"terminated": {"message": "first\nNATS refuses\n"}}}),
+            ["asr: CrashLoopBackOff: NATS refuses"],
+            id="last words",
+        ),
+        pytest.param(
+            pod({"state": {"waiting": {"reason": "ErrImagePull", "message": "no such image"}}}),
+            ["asr: ErrImagePull: no such image"],
+            id="no image",
+        ),
+    ],
+)
+def test_why_a_pod_does_not_run(found: dict[str, Any], expected: list[str]) -> None:
+    assert trouble(found) == expected
+
+
+def test_a_choice_becomes_the_options_that_make_it() -> None:
+    policy = Policy(min_duration_s=60.0, max_duration_s=None, published_after=datetime(2026, 1, 2, tzinfo=UTC))
+    assert options(Choice()) == []
+    assert options(Choice(policy=policy, limit=3, newest_first=True, force=True)) == [
+        *("--limit", "3", "--since", "2026-01-02", "--skip-shorts", "60.0", "--newest-first", "--force")
+    ]
