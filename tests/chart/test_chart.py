@@ -16,7 +16,7 @@ from services.asr.settings import AsrSettings
 from services.cli.settings import AllSettings
 from services.downloader.settings import DownloaderSettings
 from services.embedder.settings import EmbedderSettings
-from services.shared import permissions
+from services.shared.permissions import User, permissions
 from services.shared.settings import Settings, variable
 
 if TYPE_CHECKING:
@@ -279,18 +279,20 @@ def test_passwords_differ_between_users_seeds_and_releases(render: Render) -> No
         return list(secret["stringData"].values())
 
     found = [*passwords("a", "ingest"), *passwords("b", "ingest"), *passwords("a", "other-ingest")]
-    assert len(found) == len(set(found)) == 21
+    assert len(found) == len(set(found)) == 24
     assert all(password[0].isalpha() for password in found)
-
-
-def test_the_permissions_on_nats_are_those_of_the_code() -> None:
-    assert json.loads((CHART / "files" / "nats-permissions.json").read_text()) == permissions.users()
 
 
 def test_the_users_for_the_official_nats_chart_are_the_same() -> None:
     values = yaml.safe_load((K8S / "operators" / "nats.yaml").read_text())
     users = values["config"]["merge"]["authorization"]["users"]
-    assert {user["user"]: user["permissions"] for user in users} == permissions.users()
+    found = {user["user"]: user["permissions"] for user in users}
+    assert {name: tuple(rights["publish"]["allow"]) for name, rights in found.items()} == {
+        user: permissions(user).publish for user in User
+    }
+    assert {name: tuple(rights["subscribe"]["allow"]) for name, rights in found.items()} == {
+        user: permissions(user).subscribe for user in User
+    }
 
 
 def test_the_plain_manifest_is_the_chart() -> None:
