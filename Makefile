@@ -14,6 +14,7 @@ ROOMS := downloader asr embedder cli
 TAG ?= dev
 HELM ?= helm
 BUILD := nice $(ENGINE) build $(if $(filter podman,$(ENGINE)),--network host) --build-arg VERSION=$(TAG) \
+  --build-arg LOCKED=$(shell cat requirements.lock pyproject.toml images/* | sha256sum | cut -c1-12) \
   $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) $(if $(TORCH_INDEX),--build-arg TORCH_INDEX=$(TORCH_INDEX))
 KIND_CONFIG ?= kind-config.yaml
 KIND_VALUES := k8s/kind/values.yaml
