@@ -168,7 +168,8 @@ def test_passwords_are_files_and_each_service_sees_only_its_own(render: Render, 
 
 @pytest.mark.parametrize("values", CASES)
 def test_environment_names_are_settings_of_the_service(render: Render, values: dict[str, Any]) -> None:
-    for name, spec in pods(render(values)):
+    ours_alone = [(name, spec) for name, spec in pods(render(values)) if not name.endswith("-nats")]
+    for name, spec in ours_alone:
         for container in containers(spec):
             kind = SETTINGS.get(container["name"], AllSettings)
             known = {variable(field) for field in kind.model_fields} | {"INGEST_SECRETS_DIR"}
