@@ -80,7 +80,7 @@ class Diarizer:
             text = f"diarization model {options.model} has sha256 {self.sha256}, not the one that is pinned"
             raise IngestError(Code.ENV_MODEL, text)
         self.pipeline: Any = _load(folder, options)  # steps of it are replaced
-        self._network = self.pipeline._embedding.model_  # noqa: SLF001 (the model inside of the pipeline)
+        self.network = self.pipeline._embedding.model_  # noqa: SLF001 (the model inside of the pipeline)
         embedding = folder / EMBEDDING_FOLDER
         self.name = Path(options.model).name
         self.key = f"{self.name}@{fingerprint(embedding if embedding.is_dir() else folder)[:FINGERPRINT_LENGTH]}"
@@ -180,8 +180,8 @@ class Diarizer:
         if self._pad:
             waveforms = _padded(waveforms, self.options.batch)
             masks = None if masks is None else _padded(masks, self.options.batch)
-        device = self._network.device
-        found = self._network(waveforms.to(device), weights=None if masks is None else masks.to(device))
+        device = self.network.device
+        found = self.network(waveforms.to(device), weights=None if masks is None else masks.to(device))
         return torch.as_tensor(found)[:count].float().cpu()
 
 
