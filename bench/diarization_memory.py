@@ -50,13 +50,11 @@ def private_bytes() -> int:
 
 def child(path: Path, window_s: float) -> None:
     """Diarize a recording, and print the figures as JSON."""
-    from services.asr import audio
     from services.asr.diarize import Diarizer, DiarizerOptions
 
     diarizer = Diarizer(DiarizerOptions(str(VOICE_MODEL), "cpu", 32, window_s, 0.7, sha256=voice_model_sha256()))
     waveform = np.memmap(path, dtype=np.float32, mode="r")
     diarizer.diarize(waveform[: 30 * SAMPLE_RATE], [])  # what is needed once
-    speech = audio.find_speech(waveform)
     before, peak, done = private_bytes(), [0], threading.Event()
 
     def watch() -> None:
@@ -66,7 +64,7 @@ def child(path: Path, window_s: float) -> None:
     watcher = threading.Thread(target=watch)
     watcher.start()
     began = time.monotonic()
-    spoken = diarizer.diarize(waveform, speech)
+    spoken = diarizer.diarize(waveform, [])
     took_s = time.monotonic() - began
     done.set()
     watcher.join()

@@ -26,7 +26,7 @@ from pyannote.audio.telemetry import set_telemetry_metrics
 from services.asr.audio import Span
 from services.asr.naming import unit
 from services.asr.pieces import batches
-from services.asr.windows import Diarized, Spoken, link, windows
+from services.asr.windows import Bounds, Diarized, Spoken, link, windows
 from services.shared.errors import Code, IngestError
 from services.shared.logs import get_logger
 from services.shared.media import SAMPLE_RATE
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 FINGERPRINT_LENGTH = 12
 BLOCK_BYTES = 1 << 20
 EMBEDDING_FOLDER = "embedding"
+NOBODY_KNOWS = Bounds()
 
 log = get_logger(__name__)
 
@@ -59,8 +60,7 @@ class DiarizerOptions:
     link: float
     token: str | None = None
     sha256: str | None = None
-    min_speakers: int | None = None
-    max_speakers: int | None = None
+    bounds: Bounds = NOBODY_KNOWS
     pad: bool | None = None
 
 
@@ -91,12 +91,19 @@ class Diarizer:
         """Return the length of a voice embedding."""
         return int(self.pipeline._embedding.dimension)  # noqa: SLF001 (as above)
 
-    def diarize(self, waveform: Waveform, speech: Sequence[Span]) -> list[Spoken]:
-        """Return who speaks when, in order, by names `S1` to `Sn`; `speech` says where pauses are."""
+    def diarize(self, waveform: Waveform, speech: Sequence[Span], bounds: Bounds = NOBODY_KNOWS) -> list[Spoken]:
+        """Return who speaks when, in order, by names `S1` to `Sn`; `speech` says where pauses are.
+
+        In each window of a long recording there are at most so many speakers, but not at least so many.
+        """
         if not len(waveform):
             return []
         duration_s = len(waveform) / SAMPLE_RATE
-        parts = [self._window(waveform, window) for window in windows(duration_s, self.options.window_s, speech)]
+        cut = windows(duration_s, self.options.window_s, speech)
+        bounds = bounds.over(self.options.bounds)
+        if len(cut) > 1:
+            bounds = Bounds(None, bounds.most)
+        parts = [self._window(waveform, window, bounds) for window in cut]
         return link(parts, self.options.link)
 
     def embed(self, waveform: Waveform, pieces: Sequence[Piece]) -> FloatArray:
@@ -110,14 +117,14 @@ class Diarizer:
             vectors[[places[piece] for piece in batch]] = found.numpy()
         return unit(vectors)
 
-    def _window(self, waveform: Waveform, window: Span) -> Diarized:
+    def _window(self, waveform: Waveform, window: Span, bounds: Bounds) -> Diarized:
         """Return who speaks when in a window, in the time of the recording."""
         first, last = int(window.start_s * SAMPLE_RATE), int(window.end_s * SAMPLE_RATE)
         samples = torch.from_numpy(np.array(waveform[first:last], dtype=np.float32))[None]
         file = {"waveform": samples, "sample_rate": SAMPLE_RATE, "uri": "recording"}
-        bounds = {"min_speakers": self.options.min_speakers, "max_speakers": self.options.max_speakers}
+        given = {"min_speakers": bounds.least, "max_speakers": bounds.most}
         with self._device():
-            output = self.pipeline(file, **{name: value for name, value in bounds.items() if value is not None})
+            output = self.pipeline(file, **{name: value for name, value in given.items() if value is not None})
         return _checked(output, Span(first / SAMPLE_RATE, last / SAMPLE_RATE))
 
     @contextmanager

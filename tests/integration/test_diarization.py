@@ -18,6 +18,7 @@ from services.asr.service import make_transcriber
 from services.asr.settings import AsrSettings
 from services.asr.voices import Profile, Profiles
 from services.asr.who import Who
+from services.asr.windows import Bounds
 from services.demo import ASR_MODEL, VOICE_MODEL, Sample, conversation, samples, voice_model_sha256
 from services.shared import transcript, voiceprints
 from services.shared.child import ChildLimits
@@ -120,6 +121,14 @@ def test_in_windows_the_speakers_stay_the_same(talk: audio.Waveform) -> None:
 )
 def test_where_nobody_speaks_nobody_is_found(diarizer: Diarizer, waveform: audio.Waveform) -> None:
     assert diarizer.diarize(waveform, []) == []
+
+
+@pytest.mark.parametrize(
+    ("bounds", "count"),
+    [pytest.param(Bounds(most=1), 1, id="at most one"), pytest.param(Bounds(least=3), 3, id="at least three")],
+)
+def test_bounds_of_a_recording_are_kept(diarizer: Diarizer, talk: audio.Waveform, bounds: Bounds, count: int) -> None:
+    assert len({item.speaker for item in diarizer.diarize(talk, [], bounds)}) == count
 
 
 def stock(diarizer: Diarizer, monkeypatch: pytest.MonkeyPatch) -> Any:  # noqa: ANN401 (a pipeline of pyannote.audio)
@@ -247,7 +256,7 @@ class Broken:
 
     key = sha256 = "broken"
 
-    def diarize(self, _waveform: audio.Waveform, _speech: Sequence[Span]) -> list[Spoken]:
+    def diarize(self, _waveform: audio.Waveform, _speech: Sequence[Span], _bounds: Bounds) -> list[Spoken]:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     def embed(self, _waveform: audio.Waveform, _pieces: Sequence[Piece]) -> FloatArray:
