@@ -20,7 +20,7 @@ KIND_CONFIG ?= kind-config.yaml
 KIND_VALUES := k8s/kind/values.yaml
 kind-%: export KIND_EXPERIMENTAL_PROVIDER ?= $(if $(filter podman,$(ENGINE)),podman)
 
-.PHONY: help setup demo monitor test check format lock bench asr-model clean
+.PHONY: help setup demo monitor test check format lock bench asr-model voice-models clean
 .PHONY: images images-gpu kind-up kind-load kind-install kind-test kind-down
 
 help: ## list the commands
@@ -72,6 +72,12 @@ bench: $(READY) ## print the figures that the README quotes
 asr-model: $(READY) ## train the miniature recognizer again (hours; needs espeak-ng and flite)
 	$(BIN)/python -m training.asr_train
 	$(BIN)/python -m training.asr_convert
+
+voice-models: $(READY) ## train the miniature voice models again (an hour; needs espeak-ng and flite)
+	$(BIN)/python -m training.voice_train
+	$(BIN)/python -m training.segmentation_train
+	$(BIN)/python -m training.voices_export
+	$(BIN)/python -m training.voices_calibrate
 
 images: ## build the images for machines without graphics card
 	for room in $(ROOMS); do $(BUILD) --file Dockerfile.cpu --target $$room --tag localhost/ingest-$$room:$(TAG) . || exit 1; done

@@ -26,7 +26,7 @@ from pyannote.audio.telemetry import set_telemetry_metrics
 from services.asr.audio import Span
 from services.asr.naming import unit
 from services.asr.pieces import batches
-from services.asr.windows import Diarized, Spoken, link, windows
+from services.asr.windows import Bounds, Diarized, Spoken, link, windows
 from services.shared.errors import Code, IngestError
 from services.shared.logs import get_logger
 from services.shared.media import SAMPLE_RATE
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 FINGERPRINT_LENGTH = 12
 BLOCK_BYTES = 1 << 20
 EMBEDDING_FOLDER = "embedding"
+NOBODY_KNOWS = Bounds()
 
 log = get_logger(__name__)
 
@@ -59,8 +60,7 @@ class DiarizerOptions:
     link: float
     token: str | None = None
     sha256: str | None = None
-    min_speakers: int | None = None
-    max_speakers: int | None = None
+    bounds: Bounds = NOBODY_KNOWS
     pad: bool | None = None
 
 
@@ -79,8 +79,8 @@ class Diarizer:
         elif options.sha256 != self.sha256:
             text = f"diarization model {options.model} has sha256 {self.sha256}, not the one that is pinned"
             raise IngestError(Code.ENV_MODEL, text)
-        self._pipeline: Any = _load(folder, options)  # steps of it are replaced
-        self._network = self._pipeline._embedding.model_  # noqa: SLF001 (the model inside of the pipeline)
+        self.pipeline: Any = _load(folder, options)  # steps of it are replaced
+        self.network = self.pipeline._embedding.model_  # noqa: SLF001 (the model inside of the pipeline)
         embedding = folder / EMBEDDING_FOLDER
         self.name = Path(options.model).name
         self.key = f"{self.name}@{fingerprint(embedding if embedding.is_dir() else folder)[:FINGERPRINT_LENGTH]}"
@@ -89,12 +89,21 @@ class Diarizer:
     @property
     def dimension(self) -> int:
         """Return the length of a voice embedding."""
-        return int(self._pipeline._embedding.dimension)  # noqa: SLF001 (as above)
+        return int(self.pipeline._embedding.dimension)  # noqa: SLF001 (as above)
 
-    def diarize(self, waveform: Waveform, speech: Sequence[Span]) -> list[Spoken]:
-        """Return who speaks when, in order, by names `S1` to `Sn`; `speech` says where pauses are."""
+    def diarize(self, waveform: Waveform, speech: Sequence[Span], bounds: Bounds = NOBODY_KNOWS) -> list[Spoken]:
+        """Return who speaks when, in order, by names `S1` to `Sn`; `speech` says where pauses are.
+
+        In each window of a long recording there are at most so many speakers, but not at least so many.
+        """
+        if not len(waveform):
+            return []
         duration_s = len(waveform) / SAMPLE_RATE
-        parts = [self._window(waveform, window) for window in windows(duration_s, self.options.window_s, speech)]
+        cut = windows(duration_s, self.options.window_s, speech)
+        bounds = bounds.over(self.options.bounds)
+        if len(cut) > 1:
+            bounds = Bounds(None, bounds.most)
+        parts = [self._window(waveform, window, bounds) for window in cut]
         return link(parts, self.options.link)
 
     def embed(self, waveform: Waveform, pieces: Sequence[Piece]) -> FloatArray:
@@ -108,14 +117,14 @@ class Diarizer:
             vectors[[places[piece] for piece in batch]] = found.numpy()
         return unit(vectors)
 
-    def _window(self, waveform: Waveform, window: Span) -> Diarized:
+    def _window(self, waveform: Waveform, window: Span, bounds: Bounds) -> Diarized:
         """Return who speaks when in a window, in the time of the recording."""
         first, last = int(window.start_s * SAMPLE_RATE), int(window.end_s * SAMPLE_RATE)
         samples = torch.from_numpy(np.array(waveform[first:last], dtype=np.float32))[None]
         file = {"waveform": samples, "sample_rate": SAMPLE_RATE, "uri": "recording"}
-        bounds = {"min_speakers": self.options.min_speakers, "max_speakers": self.options.max_speakers}
+        given = {"min_speakers": bounds.least, "max_speakers": bounds.most}
         with self._device():
-            output = self._pipeline(file, **{name: value for name, value in bounds.items() if value is not None})
+            output = self.pipeline(file, **{name: value for name, value in given.items() if value is not None})
         return _checked(output, Span(first / SAMPLE_RATE, last / SAMPLE_RATE))
 
     @contextmanager
@@ -134,9 +143,9 @@ class Diarizer:
     # -- the two steps that are done differently ----------------------------------------------------------------------
 
     def _replace_steps(self) -> None:
-        self._pipeline.get_embeddings = self._embeddings
+        self.pipeline.get_embeddings = self._embeddings
         if self._pad:
-            inference = self._pipeline._segmentation  # noqa: SLF001 (the segmentation inside of the pipeline)
+            inference = self.pipeline._segmentation  # noqa: SLF001 (the segmentation inside of the pipeline)
             infer = inference.infer
             inference.infer = lambda chunks: infer(_padded(chunks, self.options.batch))[: len(chunks)]
 
@@ -155,7 +164,7 @@ class Diarizer:
         for at in range(0, len(speaking), self.options.batch):
             chunks = speaking[at : at + self.options.batch]
             spans = [segmentations.sliding_window[int(chunk)] for chunk in chunks]
-            crops = [self._pipeline._audio.crop(file, span, mode="pad")[0] for span in spans]  # noqa: SLF001 (as above)
+            crops = [self.pipeline._audio.crop(file, span, mode="pad")[0] for span in spans]  # noqa: SLF001 (as above)
             vectors = self._forward(torch.stack(crops), torch.from_numpy(masks[chunks])).numpy()
             active = np.asarray(masks[chunks].any(axis=2))
             found[chunks] = np.where(active[..., None], vectors, found[chunks])
@@ -163,7 +172,7 @@ class Diarizer:
 
     def _least_frames(self, segmentations: Any) -> int:  # noqa: ANN401 (a class of pyannote.core)
         samples = segmentations.sliding_window.duration * SAMPLE_RATE
-        return int(np.ceil(segmentations.data.shape[1] * self._pipeline._embedding.min_num_samples / samples))  # noqa: SLF001 (as above)
+        return int(np.ceil(segmentations.data.shape[1] * self.pipeline._embedding.min_num_samples / samples))  # noqa: SLF001 (as above)
 
     def _of_nothing(self, file: dict[str, Any], frames: int) -> FloatArray:
         """Return the embedding (dimension,) that an empty mask gives, the same for any audio."""
@@ -178,8 +187,8 @@ class Diarizer:
         if self._pad:
             waveforms = _padded(waveforms, self.options.batch)
             masks = None if masks is None else _padded(masks, self.options.batch)
-        device = self._network.device
-        found = self._network(waveforms.to(device), weights=None if masks is None else masks.to(device))
+        device = self.network.device
+        found = self.network(waveforms.to(device), weights=None if masks is None else masks.to(device))
         return torch.as_tensor(found)[:count].float().cpu()
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from services.asr import audio, speakers
 from services.asr.naming import is_stranger
+from services.asr.windows import Bounds
 from services.shared import metrics, transcript, voiceprints
 from services.shared.answers import Done
 from services.shared.errors import Code, IngestError
@@ -149,7 +150,8 @@ class Transcribe:
         began = time.monotonic()
         try:
             with self.transcriber.time.running():
-                voices = self.who.speaks(message.video_id, waveform, speech)
+                bounds = Bounds(message.metadata.min_speakers, message.metadata.max_speakers)
+                voices = self.who.speaks(message.video_id, waveform, speech, bounds)
         except IngestError as error:
             if error.code is not Code.DIARIZATION_FAILED:
                 raise

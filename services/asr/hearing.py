@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from services.asr.naming import Thresholds
 from services.asr.voices import Profiles
 from services.asr.who import Who
+from services.asr.windows import Bounds
 from services.shared import metrics
 from services.shared.errors import ConfigurationError
 
@@ -54,8 +55,7 @@ def load(settings: AsrSettings, device: str) -> Diarizer:
         link=thresholds(settings).link,
         token=settings.diarization_token.get_secret_value() if settings.diarization_token else None,
         sha256=settings.diarization_sha256,
-        min_speakers=settings.min_speakers,
-        max_speakers=settings.max_speakers,
+        bounds=Bounds(settings.min_speakers, settings.max_speakers),
     )
     with metrics.loading("diarization"):
         return Diarizer(options)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 
 from services.asr import monologue, naming, pieces
+from services.asr.windows import Bounds
 from services.shared import packed
 from services.shared.errors import Code, IngestError
 from services.shared.logs import get_logger
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from services.asr.voices import Profile, Profiles
     from services.asr.windows import Spoken
 
+NOBODY_KNOWS = Bounds()
 SURE_S = 1.5  # turns from this length on have to agree with the fast path
 
 log = get_logger(__name__)
@@ -41,7 +43,7 @@ class Hearing(Protocol):
     key: str
     sha256: str
 
-    def diarize(self, waveform: Waveform, speech: Sequence[Span]) -> list[Spoken]:
+    def diarize(self, waveform: Waveform, speech: Sequence[Span], bounds: Bounds) -> list[Spoken]:
         """Return who speaks when."""
 
     def embed(self, waveform: Waveform, pieces: Sequence[Piece]) -> FloatArray:
@@ -57,13 +59,15 @@ class Who:
     thresholds: Thresholds
     fast_path: bool = True
 
-    def speaks(self, video_id: str, waveform: Waveform, speech: Sequence[Span]) -> Voiceprints:
+    def speaks(
+        self, video_id: str, waveform: Waveform, speech: Sequence[Span], bounds: Bounds = NOBODY_KNOWS
+    ) -> Voiceprints:
         """Return the turns of a recording with their names and vectors; raise DIARIZATION_FAILED, whatever the cause.
 
         Raise the code of a volume that cannot be read: that is nothing that this recording has to live with.
         """
         try:
-            return self._speaks(video_id, waveform, speech)
+            return self._speaks(video_id, waveform, speech, bounds)
         except IngestError:
             raise
         except Exception as error:
@@ -71,13 +75,13 @@ class Who:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise IngestError(Code.DIARIZATION_FAILED, reason) from error
 
-    def _speaks(self, video_id: str, waveform: Waveform, speech: Sequence[Span]) -> Voiceprints:
+    def _speaks(self, video_id: str, waveform: Waveform, speech: Sequence[Span], bounds: Bounds) -> Voiceprints:
         profiles = self.profiles.of(self.hearing.key)
         outcome: Literal["full", "fast_path"] = "fast_path"
         found = self._monologue(waveform, speech, profiles) if self.fast_path and profiles else None
         if found is None:
             outcome = "full"
-            turns, vectors = self.embedded(waveform, _turns(self.hearing.diarize(waveform, speech)))
+            turns, vectors = self.embedded(waveform, _turns(self.hearing.diarize(waveform, speech, bounds)))
             found = naming.name_turns(turns, vectors, profiles, self.thresholds), vectors
         named, vectors = found
         return Voiceprints(

@@ -26,6 +26,18 @@ SEARCH = 0.2  # share of a window in which its end may be moved to a pause
 
 
 @dataclass(frozen=True)
+class Bounds:
+    """At least and at most so many speakers are there; None where nobody knows."""
+
+    least: int | None = None
+    most: int | None = None
+
+    def over(self, general: Bounds) -> Bounds:
+        """Return these bounds, with what nobody knows of this recording from the general ones."""
+        return Bounds(self.least or general.least, self.most or general.most)
+
+
+@dataclass(frozen=True)
 class Spoken:
     """A speaker of the diarization speaks."""
 

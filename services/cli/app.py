@@ -38,6 +38,8 @@ NewestFirst = Annotated[bool, typer.Option("--newest-first", help="Begin with th
 Since = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only what was published since this day.")]
 SkipShorts = Annotated[float | None, typer.Option(metavar="SECONDS", help="Skip what is shorter than this.")]
 MaxDuration = Annotated[float | None, typer.Option(metavar="SECONDS", help="Skip what is longer than this.")]
+MinSpeakers = Annotated[int | None, typer.Option(min=1, help="At least this many people speak in each.")]
+MaxSpeakers = Annotated[int | None, typer.Option(min=1, help="At most this many.")]
 Force = Annotated[bool, typer.Option("--force", help="Do everything again, also what is indexed.")]
 Kubernetes = Annotated[bool, typer.Option("--k8s", help="Of a release of the chart, on the kubeconfig's cluster.")]
 Namespace = Annotated[str | None, typer.Option(help="With --k8s: the release's namespace.")]
@@ -77,17 +79,28 @@ def _choice(
     since: datetime | None,
     skip_shorts: float | None,
     max_duration: float | None,
+    speakers: tuple[int | None, int | None],
     force: bool,
 ) -> Any:  # noqa: ANN401 (a foreign or generic shape)
     from services.cli.requests import Choice
-    from services.shared.messages import Policy
+    from services.shared.messages import Metadata, Policy
 
+    least, most = speakers
+    if least is not None and most is not None and least > most:
+        raise typer.BadParameter(f"--min-speakers {least} is more than --max-speakers {most}")
     policy = Policy(
         min_duration_s=skip_shorts,
         max_duration_s=max_duration,
         published_after=since.replace(tzinfo=UTC) if since else None,
     )
-    return Choice(policy=policy, limit=limit, limit_new=limit_new, newest_first=newest_first, force=force)
+    return Choice(
+        policy=policy,
+        limit=limit,
+        limit_new=limit_new,
+        newest_first=newest_first,
+        force=force,
+        speakers=Metadata(min_speakers=least, max_speakers=most),
+    )
 
 
 @app.command()
@@ -99,6 +112,8 @@ def run(
     since: Since = None,
     skip_shorts: SkipShorts = None,
     max_duration: MaxDuration = None,
+    min_speakers: MinSpeakers = None,
+    max_speakers: MaxSpeakers = None,
     force: Force = False,
     state: State = None,
     json: Json = False,
@@ -127,6 +142,7 @@ def run(
         since=since,
         skip_shorts=skip_shorts,
         max_duration=max_duration,
+        speakers=(min_speakers, max_speakers),
         force=force,
     )
     outcome = run_sources(_settings(state), sources or [], choice, quiet=json)
@@ -144,6 +160,8 @@ def submit(
     since: Since = None,
     skip_shorts: SkipShorts = None,
     max_duration: MaxDuration = None,
+    min_speakers: MinSpeakers = None,
+    max_speakers: MaxSpeakers = None,
     force: Force = False,
     k8s: Kubernetes = False,
     namespace: Namespace = None,
@@ -171,6 +189,7 @@ def submit(
         since=since,
         skip_shorts=skip_shorts,
         max_duration=max_duration,
+        speakers=(min_speakers, max_speakers),
         force=force,
     )
     if k8s:

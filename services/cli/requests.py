@@ -40,13 +40,17 @@ FULLEST_QUEUE = 0.8  # a stage stores its result before its input goes: a full q
 
 @dataclass(frozen=True)
 class Choice:
-    """Which recordings of the sources are wanted. `limit_new` looks on until so many are found that are not indexed."""
+    """Which recordings of the sources are wanted, and what the user knows about their speakers.
+
+    `limit_new` looks on until so many are found that are not indexed.
+    """
 
     policy: Policy = field(default_factory=Policy)
     limit: int | None = None
     limit_new: int | None = None
     newest_first: bool = False
     force: bool = False
+    speakers: Metadata = field(default_factory=Metadata)
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,7 @@ def request(bus: NatsBus, wanted: Wanted, choice: Choice) -> int:
         video_id=wanted.recording.video_id,
         generation=generation,
         source=wanted.recording.source,
-        metadata=wanted.recording.metadata,
+        metadata=choice.speakers.over(wanted.recording.metadata),
         force=choice.force,
         policy=choice.policy,
     )

@@ -45,6 +45,7 @@ VideoId = Annotated[str, Field(pattern=VIDEO_ID_PATTERN)]
 Generation = Annotated[int, Field(ge=1, lt=1 << 63)]  # a bigint of the archive
 Attempt = Annotated[int, Field(ge=0, lt=1 << 31)]  # an integer of the archive
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Speakers = Annotated[int, Field(ge=1, le=1000)]
 Text = Annotated[str, AfterValidator(clean)]
 Moment = Annotated[datetime, AfterValidator(_in_utc)]
 Figures = Annotated[dict[str, float], AfterValidator(_finite)]
@@ -96,12 +97,14 @@ class Source(Part):
 
 
 class Metadata(Part):
-    """What is known about a recording; the stages fill it in as they learn."""
+    """What is known about a recording; the stages fill it in as they learn (speakers: bounds, where somebody knows)."""
 
     title: Text | None = None
     channel: Text | None = None
     published_at: Moment | None = None
     duration_s: Seconds | None = None
+    min_speakers: Speakers | None = None
+    max_speakers: Speakers | None = None
 
     def over(self, older: Metadata) -> Metadata:
         """Return this metadata with its gaps filled from `older`."""

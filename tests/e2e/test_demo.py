@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from services.cli.demo import QUESTIONS
-from services.demo import samples
+from services.demo import ENROLLED, conversation, episodes, samples
 from services.demo.accuracy import edits, words
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ def test_the_demonstration_shows_what_it_promises(ingest: Ingest) -> None:
     began = time.monotonic()
     said = ingest("demo")
     assert time.monotonic() - began < LIMIT_S
-    assert f"{len(samples())} of {len(samples())} indexed" in said
+    assert f"{len(episodes())} of {len(episodes())} indexed" in said
+    assert_speakers_are_named(ingest)
     for question, title in ANSWERED_BY.items():
         hit = ingest.json("search", question, "--limit", "1")[0]
         assert hit["title"] == title, question
@@ -33,8 +34,18 @@ def test_the_demonstration_shows_what_it_promises(ingest: Ingest) -> None:
         assert abs(hit["start_s"] - meant.start_s) <= WORST_START_S, (hit, meant)
 
 
+def assert_speakers_are_named(ingest: Ingest) -> None:
+    hits = ingest.json("search", "the moon and the stars", "--speaker", ENROLLED, "--limit", "20")
+    assert {hit["speaker"] for hit in hits} == {ENROLLED}
+    (video_id,) = {hit["video_id"] for hit in hits if hit["title"] == conversation().title}
+    spoken = {row["speaker"]: row["duration_s"] for row in ingest.json("status", video_id)["speakers"]}
+    assert set(spoken) == {ENROLLED, "Unknown 1"}
+    said_s = sum(said.end_s - said.start_s for said in conversation().said if said.speaker == ENROLLED)
+    assert abs(spoken[ENROLLED] - said_s) < 0.2 * said_s
+
+
 def test_every_sample_is_understood(ingest: Ingest) -> None:
     printed = re.findall(r"^  (.+) \(word error rate ([\d.]+)%", ingest("demo"), re.MULTILINE)
     rates = {title: float(rate) for title, rate in printed}
-    assert set(rates) == {sample.title for sample in samples()}
+    assert set(rates) == {sample.title for sample in episodes()}
     assert max(rates.values()) <= WORST_WORD_ERROR_RATE * 100, rates

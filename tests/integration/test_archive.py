@@ -210,7 +210,7 @@ def test_events_become_one_row_with_everything_learned_on_the_way(database: Data
     row = Catalog(database).videos([VIDEO])[VIDEO]
     assert (row.state, row.stage, row.error_code, row.retry_at) == ("postponed", "asr", "ENV_DISK_FULL", retry_at)
     assert (row.title, row.channel, row.duration_s) == ("A talk", "Talks", 60)
-    assert row.figures == {"download.bytes": 1000.0}
+    assert row.figures == {"asked_at": NOW.timestamp(), "download.bytes": 1000.0}
 
 
 def test_an_event_that_comes_twice_or_late_changes_nothing(database: Database) -> None:

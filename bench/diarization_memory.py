@@ -1,0 +1,115 @@
+"""Peak memory of diarizing a long recording against a short one, each in a process of its own.
+
+The recording is composed of the bundled samples, in an order of its own in each hour, and mapped from a file as in the
+service. What is measured is memory that the process has taken for itself (RssAnon), above what it has before it begins.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+from bench import report
+from services.demo import VOICE_MODEL, episodes, voice_model_sha256
+from services.shared.media import SAMPLE_RATE, DecodeLimits, FloatArray, decode
+
+MEASURE_EVERY_S = 0.02
+MEGABYTE = 1 << 20
+
+
+def compose(path: Path, hours: float, seed: int) -> None:
+    """Write a recording of so many hours."""
+    rng = random.Random(seed)
+    clips: list[FloatArray] = []
+    for sample in episodes():
+        blocks: list[FloatArray] = []
+        decode(sample.path, DecodeLimits(), blocks.append)
+        clips.append(np.concatenate(blocks).astype(np.float32))
+    left = int(hours * 3600 * SAMPLE_RATE)
+    with path.open("wb") as out:
+        while left > 0:
+            clip = rng.choice(clips)[:left]
+            out.write((clip * np.float32(rng.uniform(0.6, 1.0))).tobytes())
+            left -= len(clip)
+
+
+def private_bytes() -> int:
+    """Return the memory that this process has taken for itself."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
+
+
+def child(path: Path, window_s: float) -> None:
+    """Diarize a recording, and print the figures as JSON."""
+    from services.asr.diarize import Diarizer, DiarizerOptions
+
+    diarizer = Diarizer(DiarizerOptions(str(VOICE_MODEL), "cpu", 32, window_s, 0.7, sha256=voice_model_sha256()))
+    waveform = np.memmap(path, dtype=np.float32, mode="r")
+    diarizer.diarize(waveform[: 30 * SAMPLE_RATE], [])  # what is needed once
+    before, peak, done = private_bytes(), [0], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(MEASURE_EVERY_S):
+            peak[0] = max(peak[0], private_bytes())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    began = time.monotonic()
+    spoken = diarizer.diarize(waveform, [])
+    took_s = time.monotonic() - began
+    done.set()
+    watcher.join()
+    found = {"peak_mb": (peak[0] - before) / MEGABYTE, "took_s": took_s, "turns": len(spoken)}
+    print(json.dumps({**found, "speakers": len({item.speaker for item in spoken})}))
+
+
+def measure(hours: float, window_s: float, seed: int) -> dict[str, float]:
+    """Return the figures of a recording of so many hours."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "recording.f32"
+        compose(path, hours, seed)
+        command = [sys.executable, "-m", "bench.diarization_memory", "--child", str(path), "--window", str(window_s)]
+        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 (ourselves)
+        found: dict[str, float] = json.loads(said.splitlines()[-1])
+        return {"hours": hours, **found}
+
+
+def main() -> None:
+    """Read the command line and print the figures."""
+    parser = report.parser("bench.diarization_memory", __doc__)
+    parser.add_argument("--hours", type=float, nargs="+", default=[1.0, 3.0], help="lengths (default %(default)s)")
+    parser.add_argument(
+        "--window", type=float, default=1800.0, help="INGEST_DIARIZATION_WINDOW_S (default %(default)s)"
+    )
+    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    report.quiet()
+    if arguments.child is not None:
+        child(arguments.child, arguments.window)
+        return
+    found = [measure(hours, arguments.window, arguments.seed) for hours in arguments.hours]
+    if arguments.json:
+        report.print_json(found)
+        return
+    report.print_machine()
+    rows = [
+        (
+            *(f"{one['hours']:g} h", f"{one['peak_mb']:.0f} MB", f"{one['peak_mb'] / found[0]['peak_mb']:.2f}x"),
+            *(f"{one['took_s']:.0f} s", f"{one['turns']:.0f}", f"{one['speakers']:.0f}"),
+        )
+        for one in found
+    ]
+    report.print_table(("recording", "peak memory", "of the first", "took", "turns", "speakers"), rows)
+
+
+if __name__ == "__main__":
+    main()

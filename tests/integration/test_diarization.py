@@ -1,0 +1,325 @@
+"""Who speaks, with the real pipeline and the miniature models: right speakers, names, and what happens in trouble."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+
+from services.asr import audio, hearing, pieces
+from services.asr.audio import Span
+from services.asr.diarize import Diarizer, DiarizerOptions, fingerprint
+from services.asr.handler import Transcribe
+from services.asr.service import make_transcriber
+from services.asr.settings import AsrSettings
+from services.asr.voices import Profile, Profiles
+from services.asr.who import Who
+from services.asr.windows import Bounds
+from services.demo import ASR_MODEL, VOICE_MODEL, Sample, conversation, samples, voice_model_sha256
+from services.shared import transcript, voiceprints
+from services.shared.child import ChildLimits
+from services.shared.errors import Code, ConfigurationError, IngestError
+from services.shared.media import SAMPLE_RATE, DecodeLimits
+from services.shared.messages import AudioReady, EventKind, Source, SourceKind, TranscriptReady
+from services.shared.settings import load
+from services.shared.volume import Made, Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from services.asr.naming import FloatArray
+    from services.asr.pieces import Piece
+    from services.asr.transcribe import Transcriber
+    from services.asr.windows import Spoken
+
+VIDEO = "abcdefghijk"
+LIMITS = ChildLimits(60)
+OPTIONS = DiarizerOptions(str(VOICE_MODEL), "cpu", 32, 1800.0, 0.7, sha256=voice_model_sha256())
+THRESHOLDS = hearing.thresholds(load(AsrSettings, diarization_model=str(VOICE_MODEL)))
+
+
+@pytest.fixture(scope="module")
+def diarizer() -> Diarizer:
+    return Diarizer(OPTIONS)
+
+
+@pytest.fixture(scope="module")
+def waveforms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, audio.Waveform]:
+    scratch = tmp_path_factory.mktemp("scratch")
+    return {
+        sample.title: audio.load(sample.path, scratch, DecodeLimits(), LIMITS)[0]
+        for sample in (*samples()[:2], conversation())
+    }
+
+
+@pytest.fixture(scope="module")
+def alone(waveforms: dict[str, audio.Waveform]) -> audio.Waveform:
+    """The voice that is enrolled, alone."""
+    return waveforms[samples()[0].title]
+
+
+@pytest.fixture(scope="module")
+def talk(waveforms: dict[str, audio.Waveform]) -> audio.Waveform:
+    return waveforms[conversation().title]
+
+
+def enrolled(diarizer: Diarizer, waveform: audio.Waveform, name: str = "Marina") -> Profile:
+    spans = pieces.spread(audio.find_speech(waveform), 3.0, 3)
+    vectors = diarizer.embed(waveform, pieces.audible(pieces.cut(spans, SAMPLE_RATE), waveform))
+    return Profile(name, 1, diarizer.key, vectors)
+
+
+@pytest.fixture
+def who(diarizer: Diarizer, alone: audio.Waveform, tmp_path: Path) -> Who:
+    profiles = Profiles(tmp_path / "volume")
+    profiles.keep(enrolled(diarizer, alone))
+    return Who(diarizer, profiles, THRESHOLDS)
+
+
+def speaking(spoken: Sequence[Spoken], at_s: float) -> set[str]:
+    return {item.speaker for item in spoken if item.span.start_s <= at_s <= item.span.end_s}
+
+
+def wrong_share(spoken: Sequence[Spoken], sample: Sample) -> float:
+    """The share of sentences in whose middle somebody else is heard than the one who speaks most of her sentences."""
+    heard = [(said.speaker, speaking(spoken, (said.start_s + said.end_s) / 2)) for said in sample.said]
+    labels = {item.speaker for item in spoken}
+    return min(
+        sum(found != {first if name else second} for name, found in heard) / len(heard)
+        for first in labels
+        for second in labels
+        if first != second
+    )
+
+
+def test_two_people_are_told_apart(diarizer: Diarizer, talk: audio.Waveform) -> None:
+    spoken = diarizer.diarize(talk, audio.find_speech(talk))
+    assert {item.speaker for item in spoken} == {"S1", "S2"}
+    assert wrong_share(spoken, conversation()) <= 0.05
+    assert all(0 <= item.span.start_s < item.span.end_s <= len(talk) / SAMPLE_RATE for item in spoken)
+    assert [item.span.start_s for item in spoken] == sorted(item.span.start_s for item in spoken)
+
+
+def test_in_windows_the_speakers_stay_the_same(talk: audio.Waveform) -> None:
+    spoken = Diarizer(replace(OPTIONS, window_s=30.0)).diarize(talk, audio.find_speech(talk))
+    assert {item.speaker for item in spoken} == {"S1", "S2"}
+    assert wrong_share(spoken, conversation()) <= 0.1
+
+
+@pytest.mark.parametrize(
+    "waveform",
+    [
+        pytest.param(np.zeros(0, dtype=np.float32), id="nothing"),
+        pytest.param(np.zeros(SAMPLE_RATE // 20, dtype=np.float32), id="50 ms"),
+        pytest.param(np.zeros(20 * SAMPLE_RATE, dtype=np.float32), id="silence"),
+    ],
+)
+def test_where_nobody_speaks_nobody_is_found(diarizer: Diarizer, waveform: audio.Waveform) -> None:
+    assert diarizer.diarize(waveform, []) == []
+
+
+@pytest.mark.parametrize(
+    ("bounds", "count"),
+    [pytest.param(Bounds(most=1), 1, id="at most one"), pytest.param(Bounds(least=3), 3, id="at least three")],
+)
+def test_bounds_of_a_recording_are_kept(diarizer: Diarizer, talk: audio.Waveform, bounds: Bounds, count: int) -> None:
+    assert len({item.speaker for item in diarizer.diarize(talk, [], bounds)}) == count
+
+
+def stock(diarizer: Diarizer, monkeypatch: pytest.MonkeyPatch) -> Any:  # noqa: ANN401 (a pipeline of pyannote.audio)
+    """The pipeline with the steps of pyannote.audio itself."""
+    monkeypatch.delattr(diarizer.pipeline, "get_embeddings")
+    return diarizer.pipeline
+
+
+def as_file(waveform: audio.Waveform) -> dict[str, Any]:
+    return {"waveform": torch.from_numpy(np.array(waveform))[None], "sample_rate": SAMPLE_RATE, "uri": "x"}
+
+
+@pytest.mark.parametrize("exclude", [pytest.param(True, id="overlap left out"), pytest.param(False, id="all masks")])
+@pytest.mark.parametrize("pad", [pytest.param(True, id="padded"), pytest.param(False, id="as they come")])
+def test_embeddings_are_those_of_the_original(
+    talk: audio.Waveform, monkeypatch: pytest.MonkeyPatch, *, exclude: bool, pad: bool
+) -> None:
+    diarizer = Diarizer(replace(OPTIONS, pad=pad, batch=16))
+    pipeline, file = diarizer.pipeline, as_file(talk)
+    with torch.inference_mode():
+        segmentations = pipeline.get_segmentations(file)
+        ours = pipeline.get_embeddings(file, segmentations, exclude_overlap=exclude)
+        theirs = stock(diarizer, monkeypatch).get_embeddings(file, segmentations, exclude_overlap=exclude)
+    assert ours.shape == theirs.shape
+    assert (segmentations.data.sum(axis=1) == 0).any(), "no mask is empty: the test shows too little"
+    assert float(np.abs(ours - theirs).max()) <= 1e-5
+
+
+def test_batches_change_no_vector(diarizer: Diarizer, talk: audio.Waveform) -> None:
+    cut = pieces.audible(
+        pieces.cut([Span(second, second + 1.0 + second % 3) for second in range(60)], SAMPLE_RATE), talk
+    )
+    together = diarizer.embed(talk, cut)
+    one_by_one = np.concatenate([diarizer.embed(talk, [piece]) for piece in cut])
+    assert float((together * one_by_one).sum(axis=1).min()) >= 0.9999
+    assert np.allclose(np.linalg.norm(together, axis=1), 1)
+    assert diarizer.embed(talk, []).shape == (0, diarizer.dimension)
+
+
+# -- names ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_enrolled_voice_gets_its_name_and_the_stranger_none(who: Who, talk: audio.Waveform) -> None:
+    found = who.speaks(VIDEO, talk, audio.find_speech(talk))
+    assert found.outcome == "full"
+    assert {turn.speaker for turn in found.turns} == {"Marina", "Unknown 1"}
+    for said in conversation().said:
+        middle_s = (said.start_s + said.end_s) / 2
+        names = {turn.speaker for turn in found.turns if turn.start_s <= middle_s <= turn.end_s}
+        assert names == {said.speaker or "Unknown 1"}, said
+    assert all(turn.rule and turn.vector is not None for turn in found.turns if turn.end_s - turn.start_s > 1)
+    assert {turn.profile_version for turn in found.turns} == {1}
+
+
+def test_one_enrolled_voice_throughout_takes_the_fast_path(
+    who: Who, alone: audio.Waveform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> list[Spoken]:
+        pytest.fail("the diarization was not left out")
+
+    monkeypatch.setattr(Diarizer, "diarize", never)  # an adapter, not a decision of ours
+    found = who.speaks(VIDEO, alone, audio.find_speech(alone))
+    assert found.outcome == "fast_path"
+    assert {(turn.speaker, turn.rule) for turn in found.turns} == {("Marina", "fast_path")}
+
+
+def test_a_second_voice_after_ten_minutes_takes_the_full_path(
+    who: Who, waveforms: dict[str, audio.Waveform], alone: audio.Waveform
+) -> None:
+    late = np.concatenate([*[np.asarray(alone)] * 13, waveforms[samples()[1].title][: 20 * SAMPLE_RATE]])
+    assert len(alone) * 13 > 600 * SAMPLE_RATE
+    found = who.speaks(VIDEO, late, audio.find_speech(late))
+    assert found.outcome == "full"
+    assert {turn.speaker for turn in found.turns} == {"Marina", "Unknown 1"}
+    assert min(turn.start_s for turn in found.turns if turn.speaker == "Unknown 1") > 600
+
+
+def test_a_profile_of_another_model_names_nobody(diarizer: Diarizer, alone: audio.Waveform, tmp_path: Path) -> None:
+    profiles = Profiles(tmp_path / "volume")
+    profiles.keep(replace(enrolled(diarizer, alone), model_key="another@model"))
+    found = Who(diarizer, profiles, THRESHOLDS).speaks(VIDEO, alone, audio.find_speech(alone))
+    assert found.outcome == "full"
+    assert {turn.speaker for turn in found.turns} == {"Unknown 1"}
+
+
+# -- loading ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_bundled_model_is_what_its_fingerprint_says() -> None:
+    assert fingerprint(VOICE_MODEL) == voice_model_sha256()
+
+
+def test_a_model_that_was_changed_is_not_loaded(tmp_path: Path) -> None:
+    changed = tmp_path / "model"
+    shutil.copytree(VOICE_MODEL, changed)
+    with (changed / "embedding" / "pytorch_model.bin").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(IngestError, match="not the one that is pinned") as caught:
+        Diarizer(replace(OPTIONS, model=str(changed)))
+    assert caught.value.code is Code.ENV_MODEL
+
+
+@pytest.mark.parametrize(
+    "model", [pytest.param("nobody/no-such-pipeline", id="not on the hub"), pytest.param("", id="an empty folder")]
+)
+def test_a_model_that_is_not_there_is_named(tmp_path: Path, model: str) -> None:
+    with pytest.raises(IngestError, match="diarization model") as caught:
+        Diarizer(replace(OPTIONS, model=model or str(tmp_path), sha256=None))
+    assert caught.value.code is Code.ENV_MODEL
+
+
+def test_thresholds_are_those_of_the_model_unless_they_are_set(tmp_path: Path) -> None:
+    known = load(AsrSettings, diarization_model=str(VOICE_MODEL), voice_accept=0.9)
+    assert hearing.thresholds(known) == THRESHOLDS.model_copy(update={"accept": 0.9})
+    (tmp_path / "naming.json").write_text('{"accept": "high"}')
+    with pytest.raises(ConfigurationError, match=r"naming\.json"):
+        hearing.thresholds(load(AsrSettings, diarization_model=str(tmp_path)))
+
+
+# -- the handler ------------------------------------------------------------------------------------------------------
+
+
+class Broken:
+    """A pipeline that fails, as one without memory does."""
+
+    key = sha256 = "broken"
+
+    def diarize(self, _waveform: audio.Waveform, _speech: Sequence[Span], _bounds: Bounds) -> list[Spoken]:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    def embed(self, _waveform: audio.Waveform, _pieces: Sequence[Piece]) -> FloatArray:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+@pytest.fixture(scope="module")
+def transcriber() -> Iterator[Transcriber]:
+    made = make_transcriber(load(AsrSettings, asr_model=str(ASR_MODEL), asr_device="cpu"))
+    yield made
+    made.batcher.close()
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Volume:
+    return Volume(tmp_path / "volume")
+
+
+@pytest.fixture
+def message(volume: Volume) -> AudioReady:
+    sample = conversation()
+    made = Made(sample.path, "audio", "ogg", sample.duration_s, "test", 1)
+    source = Source(kind=SourceKind.MEDIA, url="http://example.org/a.ogg")
+    return AudioReady(video_id=VIDEO, source=source, audio=volume.keep(VIDEO, made))
+
+
+def test_segments_have_speakers_and_the_voiceprints_are_kept(
+    who: Who, transcriber: Transcriber, volume: Volume, message: AudioReady, tmp_path: Path
+) -> None:
+    handler = Transcribe(volume, tmp_path / "scratch", transcriber, DecodeLimits(), LIMITS, who)
+    done = handler(message, lambda _numbers: None)
+    assert isinstance(done.message, TranscriptReady)
+    said = transcript.read(volume.verified(done.message.transcript))
+    assert {segment.speaker for segment in said.segments} == {"Marina", "Unknown 1"}
+    assert {segment.speaker_score is not None for segment in said.segments} == {True}
+    manifest = volume.manifest(VIDEO, "voices")
+    assert manifest is not None
+    assert voiceprints.read(volume.verified(manifest.artifact)).turns == said.turns
+    assert (done.numbers["speakers"], done.numbers["diarization_failed"], done.numbers["fast_path"]) == (2, 0, 0)
+    assert said.timings.diarize_s > 0
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_a_broken_diarizer_costs_the_speakers_and_not_the_transcript(
+    transcriber: Transcriber, volume: Volume, message: AudioReady, tmp_path: Path
+) -> None:
+    broken = Who(Broken(), Profiles(tmp_path / "volume"), THRESHOLDS)
+    handler = Transcribe(volume, tmp_path / "scratch", transcriber, DecodeLimits(), LIMITS, broken)
+    done = handler(message, lambda _numbers: None)
+    assert isinstance(done.message, TranscriptReady)
+    assert (done.kind, done.code) == (EventKind.FINISHED, Code.DIARIZATION_FAILED)
+    assert "out of memory" in done.text
+    said = transcript.read(volume.verified(done.message.transcript))
+    assert len(said.segments) > 10
+    assert {segment.speaker for segment in said.segments} == {None}
+    assert (said.turns, volume.manifest(VIDEO, "voices")) == (None, None)
+    assert done.numbers["diarization_failed"] == 1
+
+
+def test_another_pipeline_listens_again(
+    who: Who, transcriber: Transcriber, volume: Volume, message: AudioReady, tmp_path: Path
+) -> None:
+    without = Transcribe(volume, tmp_path / "scratch", transcriber, DecodeLimits(), LIMITS)
+    assert without(message, lambda _numbers: None).numbers["fresh"] == 1
+    assert replace(without, who=who)(message, lambda _numbers: None).numbers["fresh"] == 1
+    assert replace(without, who=who)(message, lambda _numbers: None).numbers["fresh"] == 0

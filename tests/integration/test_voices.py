@@ -1,0 +1,255 @@
+"""Enrolling, calibrating and relabelling: with the real pipeline, a real archive, and no audio where none is needed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from services.asr.voices import Profile, Profiles
+from services.cli.calibrate import calibrate, labelled_source
+from services.cli.enroll import chosen, enroll, from_turns, joined
+from services.cli.listening import Heard
+from services.cli.local import Connected, Home
+from services.cli.relabel import relabel_all
+from services.cli.settings import AllSettings
+from services.demo import VOICE_MODEL, samples, voice_model_sha256
+from services.embedder.catalog import Catalog
+from services.embedder.passages import Passage
+from services.embedder.store import Rows, Store
+from services.shared import packed, voiceprints
+from services.shared.errors import Code, ConfigurationError, IngestError
+from services.shared.media import DecodeLimits, decode
+from services.shared.settings import load
+from services.shared.transcript import Turn
+from services.shared.voiceprints import Voiceprints
+from services.shared.volume import Made, Volume
+from training.make_samples import write_opus
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from services.asr.naming import FloatArray
+    from services.embedder.database import Database
+    from services.shared.nats_bus import NatsBus
+
+VIDEO, OTHER = "abcdefghijk", "ABCDEFGHIJK"
+KEY = "model@1"
+ADA, GRACE = np.eye(2, dtype=np.float32)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> AllSettings:
+    return load(
+        AllSettings,
+        state_path=tmp_path,
+        diarization_model=str(VOICE_MODEL),
+        diarization_sha256=voice_model_sha256(),
+        asr_device="cpu",
+    )
+
+
+def keep_voices(volume: Volume, tmp_path: Path, video_id: str, generation: int = 1, key: str = KEY) -> Voiceprints:
+    """A video in which one voice speaks in passages 0 and 2, another in passage 1."""
+    turns = tuple(
+        Turn(
+            start_s=number * 30.0,
+            end_s=number * 30.0 + 25,
+            cluster=cluster,
+            speaker=f"Unknown {cluster[1:]}",
+            vector=number,
+        )
+        for number, cluster in enumerate(("S1", "S2", "S1"))
+    )
+    made = Voiceprints(
+        video_id=video_id,
+        model_key=key,
+        outcome="full",
+        turns=turns,
+        vectors=packed.vectors(np.stack([ADA, GRACE, ADA])),
+    )
+    voiceprints.write(made, tmp_path / "prints")
+    volume.keep(video_id, Made(tmp_path / "prints", "voices", voiceprints.EXTENSION, 85.0, "test", generation))
+    return made
+
+
+def passage(index: int, speaker: str | None) -> Passage:
+    return Passage(
+        index=index,
+        start_s=index * 30.0,
+        end_s=index * 30.0 + 25,
+        text=f"passage {index}",
+        speaker=speaker,
+        speaker_score=None,
+        is_overlap=index == 1,
+        offsets=(0,),
+        starts_s=(index * 30.0,),
+        avg_logprob=-0.1,
+        compression_ratio=1.0,
+        no_speech_prob=0.0,
+        refined=False,
+        flags=(),
+    )
+
+
+def index(database: Database, video_id: str, generation: int = 1) -> None:
+    rows = [passage(number, f"Unknown {1 + number % 2}") for number in range(3)]
+    vectors = [np.ones(3, dtype=np.float32)] * 3
+    Store(database, "test", 3).replace(Rows(video_id, generation, "en", rows, vectors))
+
+
+@pytest.fixture
+def archive(settings: AllSettings, bus: NatsBus, database: Database) -> Connected:
+    return Connected(settings, bus, database, Home(settings))
+
+
+@pytest.fixture
+def volume(settings: AllSettings) -> Volume:
+    return Volume(settings.volume)
+
+
+def speakers(database: Database, video_id: str) -> list[str | None]:
+    return [row.speaker for row in Catalog(database).passages(video_id)]
+
+
+def test_rows_know_speakers_scores_and_overlaps(database: Database) -> None:
+    index(database, VIDEO)
+    first, second = Catalog(database).speakers(VIDEO)
+    assert (first.speaker, first.passages, first.duration_s, first.overlapping) == ("Unknown 1", 2, 50.0, 0)
+    assert (second.speaker, second.passages, second.overlapping) == ("Unknown 2", 1, 1)
+
+
+def test_an_enrolled_voice_gets_its_name_in_the_archive_and_loses_it_again(
+    archive: Connected, database: Database, volume: Volume, tmp_path: Path
+) -> None:
+    for video_id in (VIDEO, OTHER):
+        index(database, video_id)
+        keep_voices(volume, tmp_path, video_id)
+    profiles = Profiles(volume.root)
+    profiles.keep(Profile("Ada", 1, KEY, np.stack([ADA] * 3)))
+    done = relabel_all(archive, videos=[VIDEO])
+    assert [item.changes for item in done] == [{"Unknown 1 -> Ada": 2, "Unknown 2 -> Unknown 1": 1}]
+    assert speakers(database, VIDEO) == ["Ada", "Unknown 1", "Ada"]
+    assert speakers(database, OTHER) == ["Unknown 1", "Unknown 2", "Unknown 1"]
+    score = Catalog(database).speakers(VIDEO)[0].least_score
+    assert score == pytest.approx(1.0, abs=1e-3)
+    manifest = volume.manifest(VIDEO, "voices")
+    assert manifest is not None
+    kept = voiceprints.read(volume.verified(manifest.artifact))
+    assert next((turn.speaker, turn.rule, turn.profile_version) for turn in kept.turns) == ("Ada", "cluster", 1)
+    assert sum(len(item.changes) for item in relabel_all(archive, videos=[VIDEO])) == 0
+    profiles.remove("Ada")
+    relabel_all(archive)
+    assert speakers(database, VIDEO) == ["Unknown 1", "Unknown 2", "Unknown 1"]
+
+
+def test_profiles_of_another_model_rename_nobody(
+    archive: Connected, database: Database, volume: Volume, tmp_path: Path
+) -> None:
+    index(database, VIDEO)
+    keep_voices(volume, tmp_path, VIDEO)
+    Profiles(volume.root).keep(Profile("Ada", 1, "another@model", np.stack([ADA] * 3)))
+    relabel_all(archive)
+    assert speakers(database, VIDEO) == ["Unknown 1", "Unknown 2", "Unknown 1"]
+
+
+def test_rows_that_are_about_to_be_replaced_are_left_alone(
+    archive: Connected, database: Database, volume: Volume, tmp_path: Path
+) -> None:
+    index(database, VIDEO, generation=1)
+    keep_voices(volume, tmp_path, VIDEO, generation=2)
+    Profiles(volume.root).keep(Profile("Ada", 1, KEY, np.stack([ADA] * 3)))
+    (done,) = relabel_all(archive)
+    assert (done.changes, done.trouble.partition(":")[0]) == ({}, Code.SUPERSEDED)
+    assert speakers(database, VIDEO) == ["Unknown 1", "Unknown 2", "Unknown 1"]
+
+
+def test_a_video_that_nobody_listened_to_or_whose_file_is_damaged_stops_no_other(
+    archive: Connected, database: Database, volume: Volume, tmp_path: Path
+) -> None:
+    index(database, VIDEO)
+    index(database, OTHER)
+    keep_voices(volume, tmp_path, VIDEO)
+    manifest = volume.manifest(VIDEO, "voices")
+    assert manifest is not None
+    volume.resolve(manifest.artifact.path).write_bytes(b"broken")
+    trouble = {item.video_id: item.trouble for item in relabel_all(archive)}
+    assert trouble[VIDEO].startswith(Code.CHECKSUM_MISMATCH)
+    assert "nobody has listened" in trouble[OTHER]
+    with pytest.raises(ConfigurationError, match="knows no video"):
+        relabel_all(archive, videos=["ZZZZZZZZZZZ"])
+
+
+# -- enrolling --------------------------------------------------------------------------------------------------------
+
+
+def test_a_voice_is_enrolled_from_a_recording(settings: AllSettings) -> None:
+    profile = enroll(settings, "Marina", [str(samples()[0].path)], [], replace=False)
+    assert (profile.name, profile.version) == ("Marina", 1)
+    assert len(profile.vectors) >= 10
+    assert profile.speech_s >= 30
+    assert profile.purity > 0.8
+    again = enroll(settings, "marina", [str(samples()[0].path)], [], replace=False)
+    assert (again.version, len(again.vectors)) == (2, 2 * len(profile.vectors))
+
+
+def test_a_recording_of_two_voices_is_refused_with_the_reason(settings: AllSettings, tmp_path: Path) -> None:
+    blocks: list[FloatArray] = []
+    for sample in samples()[:2]:
+        decode(sample.path, DecodeLimits(), blocks.append)
+    write_opus(np.concatenate(blocks), tmp_path / "two.ogg")
+    with pytest.raises(IngestError, match="two voices") as caught:
+        enroll(settings, "Marina", [str(tmp_path / "two.ogg")], [], replace=False)
+    assert caught.value.code is Code.SEVERAL_VOICES
+    assert Profiles(settings.volume).all() == []
+
+
+def test_turns_of_an_archived_video_are_enrolled_without_its_audio(
+    settings: AllSettings, volume: Volume, tmp_path: Path
+) -> None:
+    keep_voices(volume, tmp_path, VIDEO)
+    heard = from_turns(volume, f"{VIDEO}:unknown 1")
+    assert (heard.model_key, len(heard.vectors), heard.speech_s) == (KEY, 2, 50.0)
+    with pytest.raises(IngestError) as caught:
+        enroll(settings, "Ada", [], [f"{VIDEO}:Unknown 1"], replace=False)
+    assert caught.value.code is Code.TOO_LITTLE_SPEECH
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        pytest.param(f"{VIDEO}:Eve", Code.BAD_FIELD, id="nobody of that name"),
+        pytest.param(VIDEO, Code.BAD_FIELD, id="no speaker"),
+        pytest.param(f"{OTHER}:Ada", Code.ARTIFACT_MISSING, id="nobody has listened"),
+        pytest.param("../../etc:Ada", Code.BAD_VIDEO_ID, id="no video"),
+    ],
+)
+def test_turns_that_are_not_there_are_named(volume: Volume, tmp_path: Path, text: str, code: Code) -> None:
+    keep_voices(volume, tmp_path, VIDEO)
+    with pytest.raises(IngestError) as caught:
+        from_turns(volume, text)
+    assert caught.value.code is code
+
+
+def test_a_speaker_may_have_a_colon_in_the_name() -> None:
+    assert chosen("abc:Unknown: 1").speaker == "Unknown: 1"
+
+
+def test_vectors_of_two_models_are_not_mixed() -> None:
+    heard = [Heard("a.m4a", KEY, np.stack([ADA] * 5), 40.0)]
+    before = Profile("Ada", 3, "another@model", np.stack([ADA] * 5))
+    with pytest.raises(IngestError, match="another@model") as caught:
+        joined("Ada", heard, before, 0.6)
+    assert caught.value.code is Code.PROFILE_MODEL
+    assert joined("Ada", heard, None, 0.6).model_key == KEY
+
+
+def test_calibration_takes_two_voices(settings: AllSettings, capsys: pytest.CaptureFixture[str]) -> None:
+    recordings = [f"{number}={sample.path}" for number, sample in enumerate(samples()[:3])]
+    calibrate(settings, recordings, as_json=False)
+    assert "proposed: INGEST_VOICE_ACCEPT=0." in capsys.readouterr().out
+    with pytest.raises(ConfigurationError, match="2 voices"):
+        calibrate(settings, recordings[:1], as_json=False)
+    with pytest.raises(ConfigurationError, match="NAME=FILE"):
+        labelled_source("a.m4a")
