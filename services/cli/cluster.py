@@ -6,6 +6,7 @@ users and the addresses. What is needed for all this is in the Role `...-operato
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from contextlib import contextmanager
@@ -136,13 +137,24 @@ def trouble(pod: Object) -> list[str]:
 
 
 def _why(container: Object) -> str | None:
-    """Return what a container waits for, with the last line of what it said when it ended."""
+    """Return what a container waits for, or why it was started again, with the last thing that it said."""
     waiting = container["state"].get("waiting", {})
-    if waiting.get("reason") in {None, "PodInitializing", "ContainerCreating"}:
-        return None
     ended = container.get("lastState", {}).get("terminated", {})
+    reason = waiting.get("reason")
+    if reason in {None, "PodInitializing", "ContainerCreating"}:
+        if container["ready"] or not ended.get("exitCode"):
+            return None
+        reason = f"ended with {ended['exitCode']} and was started again"
     lines = str(ended.get("message") or waiting.get("message") or "").strip().splitlines()
-    return f"{container['name']}: {waiting['reason']}" + (f": {lines[-1]}" if lines else "")
+    return f"{container['name']}: {reason}" + (f": {_said(lines[-1])}" if lines else "")
+
+
+def _said(line: str) -> str:
+    """Return the error of a line in the log of a service, or the line."""
+    try:
+        return str(json.loads(line)["error"])
+    except (ValueError, KeyError, TypeError):
+        return line
 
 
 def _configure() -> str:

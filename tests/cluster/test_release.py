@@ -48,7 +48,7 @@ def test_a_wrong_secret_gives_a_reason_that_can_be_read(empty: Cluster) -> None:
     empty.kubectl("rollout", "status", "deploy/ingest-asr", "--timeout=240s")
     empty.kubectl("patch", "secret", "ingest-passwords", "--patch", '{"stringData": {"nats-asr": "wrong"}}')
     empty.kubectl("delete", "pod", "--selector", "app.kubernetes.io/component=asr")
-    empty.until(lambda: "NATS refuses the login of asr" in empty.ingest("status", ok=False), "a reason", 120)
+    empty.until(lambda: "NATS refuses the login of asr" in _status(empty), "a reason", 120)
 
 
 def test_the_third_of_three_asr_pods_waits_for_a_card_and_status_says_so(empty: Cluster) -> None:

@@ -16,7 +16,7 @@ WAITING = {"reason": "CrashLoopBackOff", "message": "back-off 10s"}
 
 
 def pod(container: dict[str, Any] | None = None, conditions: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
-    statuses = [{"name": "asr", **container}] if container else []
+    statuses = [{"name": "asr", "ready": False, **container}] if container else []
     return {"status": {"conditions": list(conditions), "containerStatuses": statuses}}
 
 
@@ -34,6 +34,13 @@ def pod(container: dict[str, Any] | None = None, conditions: tuple[dict[str, Any
             pod({"state": {"waiting": WAITING}, "lastState": {"terminated": {"message": "first\nNATS refuses\n"}}}),
             ["asr: CrashLoopBackOff: NATS refuses"],
             id="last words",
+        ),
+        pytest.param(
+            pod(
+                {"state": {"running": {}}, "lastState": {"terminated": {"exitCode": 78, "message": '{"error": "no"}'}}}
+            ),
+            ["asr: ended with 78 and was started again: no"],
+            id="between two crashes",
         ),
         pytest.param(
             pod({"state": {"waiting": {"reason": "ErrImagePull", "message": "no such image"}}}),
