@@ -234,8 +234,8 @@ def status(
     if k8s:
         from services.cli import cluster, remote
 
-        remote.show(cluster.Release(release, namespace), as_json=json)
-        return
+        healthy = remote.show(cluster.Release(release, namespace), as_json=json)
+        raise typer.Exit(console.OK if healthy else console.FAILED)
     from services.cli.status import show
 
     show(_settings(state), video, states=state_is, codes=code, limit=limit, as_json=json)

@@ -12,10 +12,11 @@ from services.shared.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from services.cli.cluster import Finished, Release
+    from services.cli.cluster import Finished, Release, Workers
     from services.cli.requests import Choice
 
 START_S = 300.0
+STATUS_S = 90.0
 WAIT_S = 7 * 86_400.0
 
 
@@ -45,14 +46,22 @@ def options(choice: Choice) -> list[str]:
     ]
 
 
-def show(release: Release, *, as_json: bool) -> None:
-    """Print pods, queues and totals of a release."""
+def show(release: Release, *, as_json: bool) -> bool:
+    """Print pods, queues and totals of a release; without the latter two, and False, where these cannot be had."""
     workers = release.workers()
-    finished = release.run(["ingest", "status", "--json"], START_S)
-    inside = _parsed(finished)
+    inside: dict[str, Any] = {"queues": {}, "videos": [], "problem": None}
+    try:
+        inside |= _parsed(release.run(["ingest", "status", "--json"], STATUS_S))
+    except ConfigurationError as error:
+        inside["problem"] = str(error)
     if as_json:
         console.print_json({"workers": [asdict(item) for item in workers], **inside})
-        return
+    else:
+        _print(release, workers, inside)
+    return inside["problem"] is None
+
+
+def _print(release: Release, workers: Sequence[Workers], inside: dict[str, Any]) -> None:
     queues = {"downloader": ("check", "download"), "asr": ("asr",), "embedder": ("embedder",)}
     lags = inside["queues"]
     cells = (
@@ -60,8 +69,8 @@ def show(release: Release, *, as_json: bool) -> None:
             item.component,
             f"{item.ready} of {item.wanted}",
             item.resources,
-            ", ".join(f"{stage}: {lags[stage]['waiting']}" for stage in queues[item.component]),
-            ", ".join(f"{stage}: {lags[stage]['in_hand']}" for stage in queues[item.component]),
+            ", ".join(f"{stage}: {lags[stage]['waiting']}" for stage in queues[item.component] if lags),
+            ", ".join(f"{stage}: {lags[stage]['in_hand']}" for stage in queues[item.component] if lags),
             "\n".join(item.troubles),
         )
         for item in workers
@@ -70,6 +79,8 @@ def show(release: Release, *, as_json: bool) -> None:
     console.out.print(console.table(f"{release.name} in {release.namespace}", header, cells))
     totals = ((item["state"], item["error_code"], item["videos"], item["passages"]) for item in inside["videos"])
     console.out.print(console.table("\nVideos", ("state", "reason", "videos", "passages"), totals))
+    if inside["problem"]:
+        console.err.print(f"error: {inside['problem']}", style="red", markup=False)
 
 
 def _parsed(finished: Finished) -> dict[str, Any]:
