@@ -47,7 +47,7 @@ def examine(settings: AllSettings, *, as_json: bool) -> bool:
 
 def _findings(settings: AllSettings) -> Iterator[Finding]:
     checks: tuple[Callable[[AllSettings], Finding], ...] = (
-        *(_settings, _nats_server, _servers, _volume, _javascript, _gpu, _asr_model, _embedding_model),
+        *(_settings, _nats_server, _servers, _volume, _javascript, _gpu, _asr_model, _diarization, _embedding_model),
     )
     for check in checks:
         yield check(settings)
@@ -135,6 +135,23 @@ def _asr_model(settings: AllSettings) -> Finding:
     except IngestError as error:
         return Finding("ASR model", "problem", error.message, _model_advice("INGEST_ASR_MODEL"))
     return Finding("ASR model", "ok", f"{recognizer.key} on {recognizer.device}")
+
+
+def _diarization(settings: AllSettings) -> Finding:
+    if settings.diarization_model is None:
+        return Finding("diarization", "note", "off: nobody says who speaks", "set INGEST_DIARIZATION_MODEL")
+    from services.asr import hearing
+
+    try:
+        diarizer = hearing.load(settings, settings.asr_device)
+        thresholds = hearing.thresholds(settings)
+    except IngestError as error:
+        return Finding("diarization", "problem", error.message, _model_advice("INGEST_DIARIZATION_MODEL"))
+    if settings.diarization_sha256 is None:
+        return Finding(
+            "diarization", "note", f"{diarizer.key}, not pinned", f"INGEST_DIARIZATION_SHA256={diarizer.sha256}"
+        )
+    return Finding("diarization", "ok", f"{diarizer.key}, names from a cosine of {thresholds.accept:.2f}")
 
 
 def _embedding_model(settings: AllSettings) -> Finding:
