@@ -51,7 +51,7 @@ def play(row: Row, rounds: int, seed: int, keep: Path | None = None) -> Result:
             for _ in range(rounds):
                 row.play(trial)
                 done += 1
-            fleet.until(lambda: not judge(fleet, reader, failures=trial.failures, faults=trial.faults), 15.0)
+            fleet.until(lambda: not judge(fleet, reader, failures=trial.failures, faults=trial.faults), 60.0)
         except TimeoutError as error:
             trial_wrong.append(str(error))
         reader.stop()

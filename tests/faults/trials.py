@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from services.shared.bus import EVENT_STREAM, LATER_STREAM, LEDGER, WORK_STREAM
-from services.shared.messages import Stage
 from tests.faults.fleet import ACK_WAIT_S, Fleet
 
 if TYPE_CHECKING:
     import random
-    import signal
     from collections.abc import Callable
 
     from services.shared.messages import Event
 
 RECOVERY_S = ACK_WAIT_S + 10.0
 LOAD = 24
-LOAD_WORK_S = 0.4
-LOAD_S = 30.0  # with the rest of the load, which is work as usual
+LOAD_WORK_S = 1.5
+LOAD_S = 45.0  # with the rest of the load, which is work as usual
 
 
 @dataclass
@@ -68,9 +67,10 @@ class Row:
 def under_load(trial: Trial) -> list[str]:
     """Submit many videos, and return at a moment at random when some are on their way."""
     fleet = trial.fleet
+    fleet.send(signal.SIGSTOP)  # all of the load is there before any of it is done
     ids = fleet.submit(LOAD)
-    fleet.until(lambda: any(event.stage is Stage.DOWNLOAD for event in events_of(fleet, ids)))
-    fleet.let_pass(trial.rng.uniform(0.0, 2.0))
+    fleet.send(signal.SIGCONT)
+    fleet.let_pass(trial.rng.uniform(0.2, 1.5))
     trial.demand(any(state != "indexed" for state, _, _ in fleet.states(ids).values()), "there was no load any more")
     return ids
 
