@@ -20,7 +20,7 @@ KIND_CONFIG ?= kind-config.yaml
 KIND_VALUES := k8s/kind/values.yaml
 kind-%: export KIND_EXPERIMENTAL_PROVIDER ?= $(if $(filter podman,$(ENGINE)),podman)
 
-.PHONY: help setup demo monitor test check format lock bench asr-model voice-models clean
+.PHONY: help setup demo monitor test check format lock faults bench asr-model voice-models clean
 .PHONY: images images-gpu kind-up kind-load kind-install kind-test kind-down
 
 help: ## list the commands
@@ -63,6 +63,11 @@ format: $(READY) ## put the code into its layout
 lock: ## bring requirements.lock up to date with pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --quiet -o requirements.lock
+
+ROUNDS ?= 3
+SEED ?= 1
+faults: $(READY) ## break everything that can break, and print what became of the videos (ROUNDS=3 SEED=1 ONLY=)
+	$(BIN)/python -m tests.faults --rounds $(ROUNDS) --seed $(SEED) --only '$(ONLY)'
 
 bench: $(READY) ## print the figures that the README quotes
 	$(BIN)/python -m bench.pipeline

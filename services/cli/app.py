@@ -333,6 +333,30 @@ def config(json: Json = False) -> None:
 
 
 @app.command()
+def resume(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be asked for again.")] = False,
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """Rebuild the queue after the broker has lost it: from the table, and from the files on the volume.
+
+    Asks again for every video that has not come to an end and has no message in the queue. What is done already is not
+    done again: stages find its files. Safe to repeat, and while services run.
+
+    [bold]Example[/]
+
+      ingest resume --dry-run
+    """
+    from services.cli.resume import resume as resume_videos
+
+    found = resume_videos(_settings(state), dry_run=dry_run)
+    if json:
+        console.print_json({"requested": [] if dry_run else found, "lost": found})
+    else:
+        console.out.print(f"{len(found)} {'would be asked for' if dry_run else 'requested'} again")
+
+
+@app.command()
 def migrate(
     index: Annotated[bool, typer.Option("--index", help="Also build the vector index, as after a bulk load.")] = False,
     wait: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Wait so long for servers that start.")] = 0,
@@ -375,12 +399,15 @@ def selftest(state: State = None) -> None:
 
 @app.command()
 def purge(
-    older_than_days: Annotated[float, typer.Option(min=0, help="Files of videos indexed at least this long ago.")] = 7,
+    older_than_days: Annotated[float, typer.Option(min=0, help="Audio of videos indexed at least this long ago.")] = 7,
     yes: Annotated[bool, typer.Option("--yes", help="Delete; without it, only show what would go.")] = False,
     state: State = None,
     json: Json = False,
 ) -> None:
-    """Delete audio files of indexed videos; transcripts and the archive stay.
+    """Delete files that are not needed any more; transcripts and the archive stay.
+
+    That is: audio of videos indexed long ago (and, while the volume uses more than 70 % of its budget, the oldest of
+    the others), what interrupted writes have left, and, after a day, files that no video of the table owns.
 
     [bold]Example[/]
 

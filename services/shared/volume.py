@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Kind = Literal["audio", "transcript", "voices"]
+KINDS: tuple[Kind, ...] = ("audio", "transcript", "voices")
 BLOCK_BYTES = 1 << 20
 LATE_FILE_S = 10.0  # another machine may see a new file this much later (NFS attribute cache)
 TEMPORARY_PREFIX = ".tmp-"

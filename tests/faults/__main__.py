@@ -1,0 +1,97 @@
+"""Injects faults into a whole pipeline and prints what came of each: `python -m tests.faults --rounds 20 --seed 1`."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import statistics
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.shared import logs
+from tests.faults.fleet import running
+from tests.faults.oracle import Reader, judge
+from tests.faults.rows import ROWS
+from tests.faults.trials import Row, Trial
+
+HEAD = "| row | fault | promise | rounds | result | recovery (median / longest) |\n|---|---|---|---|---|---|"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a row."""
+
+    row: Row
+    rounds: int
+    wrong: list[str]
+    recoveries_s: list[float]
+    faults: int
+
+    @property
+    def slowest_s(self) -> float:
+        """Return the longest recovery."""
+        return max(self.recoveries_s, default=0.0)
+
+
+def play(row: Row, rounds: int, seed: int, keep: Path | None = None) -> Result:
+    """Play rounds of a row on a fleet of its own, and let the oracle judge what is there afterwards."""
+    logs.configure(json_lines=True, level="ERROR")
+    folder = Path(tempfile.mkdtemp(prefix="ingest-faults-"))
+    trial_wrong: list[str] = []
+    with running(folder, row.work_s) as fleet:
+        reader = Reader(fleet)
+        reader.start()
+        trial = Trial(fleet, random.Random(f"{seed}:{row.number}"))  # noqa: S311 (repeatable)
+        fleet.wait(fleet.submit(2))
+        done = 0
+        try:
+            for _ in range(rounds):
+                row.play(trial)
+                done += 1
+            fleet.until(lambda: not judge(fleet, reader, failures=trial.failures, faults=trial.faults), 60.0)
+        except TimeoutError as error:
+            trial_wrong.append(str(error))
+        reader.stop()
+        wrong = [*trial_wrong, *trial.wrong, *judge(fleet, reader, failures=trial.failures, faults=trial.faults)]
+        if row.limit_s is not None and max(trial.recoveries_s, default=0.0) > row.limit_s:
+            wrong.append(f"recovery took {max(trial.recoveries_s):.1f} s, promised {row.limit_s:.0f} s")
+        if wrong and keep is not None:
+            shutil.copytree(fleet.logs, keep / row.number, dirs_exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    return Result(row, done, wrong, trial.recoveries_s, trial.faults)
+
+
+def line(result: Result) -> str:
+    """Return a row of the printed table."""
+    middle = statistics.median(result.recoveries_s) if result.recoveries_s else 0.0
+    said = "FAILED: " + "; ".join(result.wrong[:3]) if result.wrong else "kept"
+    row = result.row
+    took = f"{middle:.1f} / {result.slowest_s:.1f} s"
+    return f"| {row.number} | {row.fault} | {row.promise} | {result.rounds} | {said} | {took} |"
+
+
+def main() -> int:
+    """Run rows, print the table, and return 1 when a promise was broken."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="numbers of rows, comma-separated (1 means all of 1.x)")
+    parser.add_argument("--keep", type=Path, help="folder for the logs of rows that fail")
+    options = parser.parse_args()
+    only = {number for number in options.only.split(",") if number}
+    print(HEAD, flush=True)
+    broken = 0
+    for row in ROWS:
+        if only and row.number not in only and row.number.split(".")[0] not in only:
+            continue
+        result = play(row, options.rounds, options.seed, options.keep)
+        broken += bool(result.wrong)
+        print(line(result), flush=True)
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,269 @@
+"""A whole pipeline of real processes under a driver that can harm any part of it: servers, workers, volume."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from services.cli.embedded import NATS_USER, EmbeddedNats, EmbeddedPostgres
+from services.cli.requests import publish
+from services.embedder.database import Database
+from services.embedder.migrate import migrate
+from services.embedder.settings import EmbedderSettings
+from services.shared.bus import EVENT_STREAM, BusError
+from services.shared.errors import ConfigurationError
+from services.shared.messages import Event, Source, SourceKind, VideoRequested, decode
+from services.shared.service import bus_topology, connect
+from services.shared.settings import as_environment, load
+from services.shared.state import SETTLED
+from services.shared.volume import Volume
+from tests.faults import points
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+ROOMS = ("downloader", "asr", "embedder")
+REPLICAS = 2
+ACK_WAIT_S = 3.0
+POLL_S = 0.1
+LIMIT_S = 300.0
+SOURCE = Source(kind=SourceKind.MEDIA, url="https://example.org/a.mp3?sig=SIGNATURE")
+
+
+@dataclass
+class Worker:
+    """A worker process, started again when it ends (as a cluster does)."""
+
+    name: str
+    room: str
+    process: subprocess.Popen[bytes]
+    statuses: list[int] = field(default_factory=list)
+
+
+class Fleet:
+    """The servers, two replicas of each room, and what a driver does to them. Use from one thread, the main one."""
+
+    def __init__(self, folder: Path, work_s: float = 0.0) -> None:
+        self.folder = folder
+        self.faults = folder / "faults"
+        self.logs = folder / "logs"
+        for path in (self.faults, self.logs):
+            path.mkdir(parents=True)
+        self.nats = EmbeddedNats(folder / "nats")
+        self.postgres = EmbeddedPostgres(folder / "postgres")
+        self.settings = load(
+            EmbedderSettings,
+            nats_url=self.nats.url,
+            nats_user=NATS_USER,
+            nats_password=self.nats.password,
+            database_url=self.postgres.url,
+            volume_path=folder / "volume",
+            ack_wait_s=ACK_WAIT_S,
+            bus_patience_s=30.0,
+            grace_s=2.0,
+            retry_first_s=0.2,
+            retry_longest_s=1.0,
+            postponed_s=0.5,
+            database_timeout_s=5.0,
+            log_format="json",
+        )
+        self.volume = Volume(self.settings.volume)
+        self.archive = self._archive()
+        self.topology = bus_topology(self.settings)
+        self.bus = connect(self.settings, "driver")
+        self.bus.provision(self.topology)
+        self._work_s = work_s
+        self._numbers = itertools.count()
+        self.generations: dict[str, int] = {}
+        self.workers: list[Worker] = []
+        for room in ROOMS:
+            for number in range(REPLICAS):
+                name = f"{room}-{number}"
+                self.workers.append(Worker(name, room, self._spawn(name, room)))
+
+    def _archive(self) -> Database:
+        assert self.settings.database_url is not None
+        archive = Database(self.settings.database_url, password=None, size=3, timeout_s=20.0, name="driver").open()
+        migrate(archive)
+        return archive
+
+    def _spawn(self, name: str, room: str) -> subprocess.Popen[bytes]:
+        others = {key: value for key, value in os.environ.items() if not key.startswith("INGEST_")}
+        environment = {
+            **others,
+            **as_environment(self.settings),
+            "INGEST_WORKER_NAME": name,
+            points.FOLDER: str(self.faults),
+            "INGEST_FAULT_WORK_S": str(self._work_s),
+        }
+        with (self.logs / f"{name}.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "tests.faults.rooms", room], env=environment, stdout=log, stderr=log
+            )
+
+    # -- what goes in, and what came of it ----------------------------------------------------------------------------
+
+    def submit(self, count: int, prefix: str = "", generation: int = 1) -> list[str]:
+        """Ask for new videos; return their ids."""
+        ids = [f"{prefix}{next(self._numbers):0{11 - len(prefix)}}" for _ in range(count)]
+        for video_id in ids:
+            self.ask(video_id, generation)
+        return ids
+
+    def ask(self, video_id: str, generation: int = 1, *, force: bool = False) -> None:
+        """Ask for a video."""
+        publish(self.bus, VideoRequested(video_id=video_id, generation=generation, source=SOURCE, force=force))
+        self.generations[video_id] = max(generation, self.generations.get(video_id, 0))
+
+    def states(self, ids: list[str]) -> dict[str, tuple[str, int, str | None]]:
+        """Return (state, generation, code) of videos in the table."""
+        query = "SELECT video_id, state, generation, error_code FROM videos WHERE video_id = ANY(%s)"
+        with self.archive.transaction() as connection:
+            rows = connection.execute(query, (ids,)).fetchall()
+        return {str(row[0]): (str(row[1]), int(str(row[2])), str(row[3]) if row[3] else None) for row in rows}
+
+    def events(self) -> list[tuple[int, Event]]:
+        """Return all events with their numbers."""
+        return [(number, decode(Event, data)) for number, data in self.bus.read(EVENT_STREAM, "ingest.event.*")]
+
+    def wait(self, ids: list[str], limit_s: float = LIMIT_S) -> float:
+        """Wait until videos have come to an end, keeping the workers running; return how long it took."""
+
+        def settled() -> bool:
+            try:
+                found = self.states(ids)
+            except Exception:  # noqa: BLE001 (the database may be the patient)
+                return False
+            return len(found) == len(ids) and all(
+                state in SETTLED and generation >= self.generations[video_id]
+                for video_id, (state, generation, _) in found.items()
+            )
+
+        return self.until(settled, limit_s, "videos do not come to an end")
+
+    def until(
+        self, condition: Callable[[], bool], limit_s: float = LIMIT_S, what: str = "it did not come true"
+    ) -> float:
+        """Wait for a condition, keeping the workers running; return how long it took."""
+        began = time.monotonic()
+        while not condition():
+            self.watch()
+            if time.monotonic() - began > limit_s:
+                raise TimeoutError(f"{what} within {limit_s:.0f} s")
+            time.sleep(POLL_S)
+        return time.monotonic() - began
+
+    # -- workers ------------------------------------------------------------------------------------------------------
+
+    def watch(self) -> None:
+        """Start again whatever worker has ended."""
+        for worker in self.workers:
+            status = worker.process.poll()
+            if status is not None:
+                worker.statuses.append(status)
+                worker.process = self._spawn(worker.name, worker.room)
+
+    def of(self, room: str) -> list[Worker]:
+        """Return the workers of a room."""
+        return [worker for worker in self.workers if worker.room == room]
+
+    def send(self, number: signal.Signals, room: str | None = None) -> None:
+        """Send a signal to the workers (of a room)."""
+        for worker in self.workers:
+            if room in (None, worker.room):
+                worker.process.send_signal(number)
+
+    def arm(self, point: str, action: str = "kill") -> None:
+        """Let a fault happen at a point."""
+        (self.faults / f"{point}.done").unlink(missing_ok=True)
+        temporary = self.folder / f"arm-{point}"
+        temporary.write_text(action)
+        temporary.rename(self.faults / point)
+
+    def disarm(self, point: str) -> bool:
+        """Take back a fault that has not happened; tell whether it had."""
+        (self.faults / point).unlink(missing_ok=True)
+        return (self.faults / f"{point}.done").exists()
+
+    def happened_at(self, point: str) -> float | None:
+        """Return when a fault happened (seconds since 1970), or None."""
+        try:
+            return float((self.faults / f"{point}.done").read_text() or 0) or None
+        except FileNotFoundError:
+            return None
+
+    # -- servers ------------------------------------------------------------------------------------------------------
+
+    def restart_broker(self, how: signal.Signals = signal.SIGKILL, away_s: float = 0.0, *, wipe: bool = False) -> None:
+        """End the broker, wait, and start it again; with `wipe`, with nothing in it."""
+        self.nats.process.send_signal(how)
+        self.nats.process.wait()
+        self.let_pass(away_s)
+        if wipe:
+            shutil.rmtree(self.folder / "nats" / "jetstream")
+        self.nats.restart()
+        self.until(lambda: self.bus.is_connected, what="the driver is not connected")
+
+    def restart_postgres(self, how: signal.Signals = signal.SIGKILL, away_s: float = 0.0) -> None:
+        """End Postgres, wait, and start it again."""
+        self.postgres.process.send_signal(how)
+        self.postgres.process.wait()
+        self.let_pass(away_s)
+        for _ in range(20):  # its orphans hold the shared memory for a moment
+            try:
+                self.postgres.restart()
+            except ConfigurationError:
+                time.sleep(0.5)
+            else:
+                return
+        raise TimeoutError("Postgres does not start again")
+
+    def postgres_processes(self) -> list[int]:
+        """Return the numbers of Postgres and all its backends."""
+        parent = self.postgres.process.pid
+        children = subprocess.run(["/usr/bin/pgrep", "-P", str(parent)], capture_output=True, text=True, check=False)
+        return [parent, *map(int, children.stdout.split())]
+
+    def let_pass(self, seconds: float) -> None:
+        """Let time pass, keeping the workers running."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.watch()
+            time.sleep(POLL_S)
+
+    def connection(self) -> psycopg.Connection:
+        """Return a connection of its own, for readers and for harm."""
+        return psycopg.connect(self.postgres.url, autocommit=True)
+
+    def stop(self) -> None:
+        """End everything."""
+        for worker in self.workers:
+            worker.process.send_signal(signal.SIGCONT)
+            worker.process.kill()
+            worker.process.wait()
+        with contextlib.suppress(BusError):
+            self.bus.close()
+        self.archive.close()
+        self.nats.stop()
+        self.postgres.stop()
+
+
+@contextlib.contextmanager
+def running(folder: Path, work_s: float = 0.0) -> Iterator[Fleet]:
+    """Give a fleet that ends with the block."""
+    fleet = Fleet(folder, work_s)
+    try:
+        yield fleet
+    finally:
+        fleet.stop()

@@ -1,0 +1,152 @@
+"""The named points of a worker at which the test build can be made to fail. Only the test build knows them.
+
+A point is `<thread>.<moment>`: the thread is a stage, `waker-<stage>` or `ledger`. A fault is armed by a file of the
+point's name in the folder INGEST_FAULT_FOLDER, whose content is the action; whoever gets there first removes the file,
+so that a fault happens once, and leaves `<point>.done` with the time. INGEST_FAULT_AT=<point> arms a kill at the start.
+
+Actions: `kill`, `stop` (SIGSTOP), `hang` (a native call that never returns and holds the interpreter's lock), `segv`,
+`bomb` (more memory than there is), `errno:<NAME>` (what the operating system would say), `database` (the connection is
+lost and nobody knows what became of the transaction).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import functools
+import os
+import re
+import resource
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from services.embedder import ledger
+from services.embedder.database import translated
+from services.embedder.store import Store
+from services.shared.journal import Journal
+from services.shared.messages import Stage
+from services.shared.nats_bus import NatsBus
+from services.shared.volume import TEMPORARY_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FOLDER = "INGEST_FAULT_FOLDER"
+AT = "INGEST_FAULT_AT"
+BOMB_BYTES = 1 << 30
+
+_ALL = ("fetched", "noted", "told_start", "begun", "made")
+_FILE = ("written", "renamed", "manifest_written", "manifest_renamed")
+_END = ("told_end", "before_ack", "acked")
+MOMENTS: dict[str, tuple[str, ...]] = {
+    Stage.CHECK: (*_ALL, "published", *_END, "sent_later"),
+    Stage.DOWNLOAD: (*_ALL, *_FILE, "published", *_END),
+    Stage.ASR: (*_ALL, *_FILE, "published", *_END),
+    Stage.EMBEDDER: (*_ALL, "before_commit", "committed", *_END),
+    "ledger": ("fetched", "folded", "before_ack", "acked"),
+    "waker-check": ("fetched", "published", "before_ack", "acked"),
+}
+POINTS = tuple(f"{thread}.{moment}" for thread, moments in MOMENTS.items() for moment in moments)
+
+
+def reach(moment: str) -> None:
+    """Say that the calling thread is at a point: an armed fault happens now."""
+    thread = re.sub(r"-\d+$", "", threading.current_thread().name)
+    point = Path(os.environ[FOLDER]) / f"{thread}.{moment}"
+    try:
+        action = point.read_text()
+        point.unlink()
+    except FileNotFoundError:
+        return
+    point.with_name(f"{point.name}.done").write_text(str(time.time()))
+    _act(action)
+
+
+def _act(action: str) -> None:
+    match action.partition(":"):
+        case ("kill", _, _):
+            os.kill(os.getpid(), signal.SIGKILL)
+        case ("stop", _, _):
+            os.kill(os.getpid(), signal.SIGSTOP)
+        case ("hang", _, _):
+            ctypes.PyDLL(None).sleep(3600)
+        case ("segv", _, _):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case ("bomb", _, _):
+            resource.setrlimit(resource.RLIMIT_AS, (BOMB_BYTES, BOMB_BYTES))
+            bytearray(2 * BOMB_BYTES)
+        case ("errno", _, name):
+            number = getattr(errno, name)
+            raise OSError(number, os.strerror(number))
+        case ("database", _, _):
+            with translated():
+                raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+
+def install() -> None:
+    """Put the points into this process."""
+    if os.environ.get(AT):
+        (Path(os.environ[FOLDER]) / os.environ[AT]).write_text("kill")
+    _around(NatsBus, "fetch", after=lambda found: reach("fetched") if found is not None else None)
+    _around(NatsBus, "ack", before=lambda *_: reach("before_ack"), after=lambda _: reach("acked"))
+    _around(Journal, "begin", after=lambda _: reach("noted"))
+    _around(Store, "_replace", after=lambda _: reach("before_commit"))
+    _around(Store, "replace", after=lambda _: reach("committed"))
+    _around(ledger, "write_events", after=lambda _: reach("folded"))
+    _around(os, "fsync", before=lambda *_: reach("fsync"))
+    _install_publish()
+    _install_rename()
+
+
+def _around(
+    owner: Any,  # noqa: ANN401 (a class or a module)
+    name: str,
+    before: Callable[..., object] = lambda *_: None,
+    after: Callable[[Any], object] = lambda _: None,
+) -> None:
+    inner = getattr(owner, name)
+
+    @functools.wraps(inner)
+    def outer(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (whatever the function takes)
+        before(*args)
+        answer = inner(*args, **kwargs)
+        after(answer)
+        return answer
+
+    setattr(owner, name, outer)
+
+
+def _install_publish() -> None:
+    inner = NatsBus.publish
+
+    def publish(bus: NatsBus, subject: str, data: bytes, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (as the original)
+        inner(bus, subject, data, *args, **kwargs)
+        if subject.startswith("ingest.event."):
+            reach("told_start" if b'"kind":"started"' in data else "told_end")
+        elif subject.startswith("ingest.later."):
+            reach("sent_later")
+        elif not subject.startswith("ingest.dead."):
+            reach("published")
+
+    NatsBus.publish = publish  # type: ignore[method-assign,assignment] # a test build, not a test
+
+
+def _install_rename() -> None:
+    inner = Path.replace
+
+    def replace(path: Path, target: Path) -> Path:
+        ours = path.name.startswith(TEMPORARY_PREFIX)
+        prefix = "manifest_" if Path(target).suffix == ".json" else ""
+        if ours:
+            reach(f"{prefix}written")
+        moved = inner(path, target)
+        if ours:
+            reach(f"{prefix}renamed")
+        return moved
+
+    Path.replace = replace  # type: ignore[method-assign,assignment] # a test build, not a test

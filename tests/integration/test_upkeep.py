@@ -1,0 +1,124 @@
+"""`ingest resume` and `ingest purge` on a real broker, database and volume."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from services.cli.purge import sweep
+from services.cli.requests import publish
+from services.cli.resume import resume_lost
+from services.cli.retention import Limits
+from services.embedder.catalog import Catalog
+from services.embedder.ledger import Ledger, write_events
+from services.shared.bus import LATER_STREAM, REQUESTED, WORK_STREAM, Topology, later_subject
+from services.shared.messages import Event, EventKind, Source, SourceKind, Stage, VideoRequested, decode, encode
+from services.shared.volume import Made, Volume
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from services.embedder.database import Database
+    from services.shared.nats_bus import NatsBus
+
+SOURCE = Source(kind=SourceKind.MEDIA, url="http://example.org/a.mp3")
+KINDS = {
+    "indexed0001": EventKind.INDEXED,
+    "failed00001": EventKind.FAILED,
+    "skipped0001": EventKind.SKIPPED,
+    "queued00001": EventKind.SUBMITTED,
+    "running0001": EventKind.STARTED,
+    "postponed01": EventKind.POSTPONED,
+    "deferred001": EventKind.DEFERRED,
+}
+UNFINISHED = {"queued00001", "running0001", "postponed01", "deferred001"}
+
+
+@pytest.fixture
+def known(database: Database) -> Catalog:
+    """A table with a video in each state."""
+    events = [
+        Event(video_id=name, generation=3, stage=Stage.CHECK, kind=kind, at=datetime.now(UTC), source=SOURCE)
+        for name, kind in KINDS.items()
+    ]
+    write_events(database, [(event, (1, number + 1)) for number, event in enumerate(events)])
+    return Catalog(database)
+
+
+def requested(bus: NatsBus) -> dict[str, int]:
+    found = [decode(VideoRequested, data) for _, data in bus.read(WORK_STREAM, REQUESTED)]
+    return {message.video_id: message.generation for message in found}
+
+
+def test_everything_unfinished_is_asked_for_again_when_the_broker_is_empty(
+    bus: NatsBus, test_topology: Topology, known: Catalog, database: Database
+) -> None:
+    bus.wipe(test_topology)
+    bus.provision(test_topology)
+    assert set(resume_lost(bus, known, dry_run=True)) == UNFINISHED
+    assert requested(bus) == {}
+    assert set(resume_lost(bus, known, dry_run=False)) == UNFINISHED
+    assert requested(bus) == dict.fromkeys(UNFINISHED, 4)
+    Ledger(bus, database).catch_up()
+    assert resume_lost(bus, known, dry_run=False) == []
+
+
+def test_what_the_broker_still_has_is_not_asked_for_twice(bus: NatsBus, known: Catalog, database: Database) -> None:
+    publish(bus, VideoRequested(video_id="queued00001", generation=3, source=SOURCE))
+    waiting = VideoRequested(video_id="postponed01", generation=3, source=SOURCE)
+    bus.publish(later_subject(Stage.CHECK), encode(waiting), "waiting")
+    running = VideoRequested(video_id="running0001", generation=3, source=SOURCE)
+    bus.publish(REQUESTED, encode(running), "running")
+    held = [bus.fetch(Stage.CHECK, WORK_STREAM, 1.0) for _ in range(2)]
+    assert None not in held
+    Ledger(bus, database).catch_up()
+    assert resume_lost(bus, known, dry_run=False) == ["deferred001"]
+    assert bus.stored(LATER_STREAM) == 1
+
+
+def kept(volume: Volume, source: Path, video_id: str) -> Path:
+    source.write_bytes(video_id.encode() * 100)
+    return volume.resolve(volume.keep(video_id, Made(source, "audio", "mp3", 5.0, "audio-1", 1)).path)
+
+
+def age(path: Path, hours: float) -> None:
+    for one in [path, *path.rglob("*")] if path.is_dir() else [path]:
+        os.utime(one, (time.time() - hours * 3600,) * 2)
+
+
+def test_a_sweep_shows_or_removes_exactly_what_nobody_needs(known: Catalog, tmp_path: Path) -> None:
+    volume = Volume(tmp_path / "volume")
+    paths = {name: kept(volume, tmp_path / "a", name) for name in KINDS}
+    unknown = kept(volume, tmp_path / "a", "unknown0001").parent
+    fresh_unknown = kept(volume, tmp_path / "a", "unknown0002").parent
+    running = paths["running0001"].parent
+    unfinished, young, replaced = running / ".tmp-1", running / ".tmp-2", running / "audio-0000.mp3"
+    left = volume.root / "scratch" / "download"
+    left.mkdir(parents=True)
+    for path in (unfinished, young, replaced, left / "half.part"):
+        path.write_bytes(b"x")
+    for path in (unknown, unfinished, replaced, left, paths["running0001"]):
+        age(path, 100)
+    rows = {row.video_id: row for row in known.chosen()}
+    limits = Limits(timedelta(0), timedelta(hours=50), timedelta(hours=24), 0.0)
+    found = {
+        (removal.what, removal.reason) for removal in sweep(volume, volume.root / "scratch", rows, limits, delete=False)
+    }
+    assert found == {
+        ("indexed0001", "indexed"),
+        (str(unknown.relative_to(volume.root)), "unknown"),
+        (str(unfinished.relative_to(volume.root)), "unfinished"),
+        (str(replaced.relative_to(volume.root)), "replaced"),
+        ("scratch/download", "unfinished"),
+    }
+    assert paths["indexed0001"].exists()
+    sweep(volume, volume.root / "scratch", rows, limits, delete=True)
+    gone = [paths["indexed0001"], unknown, unfinished, replaced, left]
+    assert [path for path in gone if path.exists()] == []
+    stay = [path for name, path in paths.items() if name != "indexed0001"]
+    assert [path for path in (*stay, young, fresh_unknown) if not path.exists()] == []
+    assert sweep(volume, volume.root / "scratch", rows, limits, delete=True) == []
