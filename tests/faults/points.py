@@ -78,8 +78,12 @@ def _act(action: str) -> None:
         case ("segv", _, _):
             os.kill(os.getpid(), signal.SIGSEGV)
         case ("bomb", _, _):
-            resource.setrlimit(resource.RLIMIT_AS, (BOMB_BYTES, BOMB_BYTES))
-            bytearray(2 * BOMB_BYTES)
+            before = resource.getrlimit(resource.RLIMIT_AS)
+            resource.setrlimit(resource.RLIMIT_AS, (BOMB_BYTES, before[1]))
+            try:
+                bytearray(2 * BOMB_BYTES)
+            finally:
+                resource.setrlimit(resource.RLIMIT_AS, before)
         case ("errno", _, name):
             number = getattr(errno, name)
             raise OSError(number, os.strerror(number))
