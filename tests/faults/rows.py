@@ -10,6 +10,7 @@ from tests.faults.trials import LOAD_S, LOAD_WORK_S, RECOVERY_S, Row
 
 SAME = "nothing lost, no attempt charged"
 LOADED = (LOAD_S, LOAD_WORK_S)
+DRAIN_WORK_S = 3.0  # longer than the grace of 2 s; two stages work so long after the drain, as usual
 BURIED = "dead letter after three; its neighbours are done"
 WRITES = ("download.written", "asr.written", "download.fsync", "asr.fsync", "asr.manifest_written")
 KILLS = tuple(
@@ -72,6 +73,13 @@ ROWS: tuple[Row, ...] = (
     Row("24a", "recording that crashes its worker", BURIED, workers.poison_jobs("segv"), 60.0),
     Row("24b", "recording that takes all memory", BURIED, workers.poison_jobs("bomb"), 60.0),
     Row("24c", "recording that hangs its worker", BURIED, workers.poison_jobs("hang"), 60.0),
-    Row("28", "SIGTERM with work in hand", "status 0; handed back, not charged", workers.drained, RECOVERY_S, 3.0),
+    Row(
+        "28",
+        "SIGTERM with work in hand",
+        "status 0; handed back, not charged",
+        workers.drained,
+        RECOVERY_S + 2 * DRAIN_WORK_S,
+        DRAIN_WORK_S,
+    ),
     Row("31", "fifty submit one video at once", "done once", workers.submitted_by_many),
 )
