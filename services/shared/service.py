@@ -129,8 +129,7 @@ def main(name: str, kind: type[S], build: Callable[[S, NatsBus], Room]) -> NoRet
 def _serve(name: str, settings: S, build: Callable[[S, NatsBus], Room]) -> None:
     journal = _journal(name, settings)
     stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    _on_signals(lambda: _leave(0))  # until work is in hand there is nothing to finish, and the start may take minutes
 
     def lost(reason: str) -> None:
         log.error("bus_lost", error=reason)
@@ -155,6 +154,7 @@ def _serve(name: str, settings: S, build: Callable[[S, NatsBus], Room]) -> None:
     workers = _workers(settings, room, bus, journal)
     wakers = [Waker(work.stage, bus) for work in room.stages]
     runners: list[Runner] = [*workers, *wakers, *([_backlog(room, bus)] if settings.metrics_port else [])]
+    _on_signals(stopping.set)
     for runner in runners:
         runner.start()
     ready.clear()
@@ -173,6 +173,11 @@ def _serve(name: str, settings: S, build: Callable[[S, NatsBus], Room]) -> None:
     room.stop()
     bus.close()
     log.info("stopped")
+
+
+def _on_signals(act: Callable[[], None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: act())
 
 
 def _await_streams(bus: NatsBus, settings: Settings) -> None:
