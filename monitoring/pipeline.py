@@ -177,13 +177,23 @@ TROUBLE = (
         "Messages that could not be handled. A rise is worth a look: `ingest dead list`.",
         Query(f"max({of('ingest_dead_letters')})", "dead letters"),
         unit="none",
+        width=12,
     ),
     graph(
         "Downloads, by verdict",
         "How downloads have ended.",
         Query(growth("ingest_downloads_total", "verdict"), "{{verdict}}"),
         unit="none",
+        width=12,
         bars=True,
+    ),
+    graph(
+        "Held by a site's limit",
+        "How long a site that has limited us is left alone by all downloaders. No video loses an attempt.",
+        Query(f"max by (site) ({of('ingest_site_held_until_seconds')} > 0) - time()", "{{site}}"),
+        unit="s",
+        width=12,
+        empty="no site limits us",
     ),
     graph(
         "Shared volume",
@@ -191,6 +201,7 @@ TROUBLE = (
         Query(f"max({of('ingest_disk_used_bytes')})", "used"),
         Query(f"max({of('ingest_disk_budget_bytes')})", "budget"),
         unit="bytes",
+        width=12,
     ),
 )
 

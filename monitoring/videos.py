@@ -1,4 +1,4 @@
-"""The dashboard Videos: how they end, what is slow, what comes back, how good the transcripts are.
+"""The dashboard Videos: how they end, what is slow, what comes back, how good the transcripts are, who speaks.
 
 No metric carries a video's name: their number has no bound. `ingest status` names them.
 """
@@ -147,8 +147,31 @@ QUALITY = (
     ),
 )
 
+SPEAKERS = (
+    row("Who speaks"),
+    graph(
+        "Diarization, by outcome",
+        "Recordings by how it was found out who speaks: in full, by the fast path of one enrolled voice, or not at "
+        "all. A failed one keeps its transcript, without speakers.",
+        Query(growth("ingest_diarizations_total", "outcome"), "{{outcome}}"),
+        unit="none",
+        width=12,
+        bars=True,
+        empty="no pipeline is set: INGEST_DIARIZATION_MODEL",
+    ),
+    graph(
+        "Speakers",
+        "Speakers of recordings: with the name of an enrolled voice, or Unknown.",
+        Query(growth("ingest_speakers_total", "verdict"), "{{verdict}}"),
+        unit="none",
+        width=12,
+        bars=True,
+        empty="no pipeline is set: INGEST_DIARIZATION_MODEL",
+    ),
+)
+
 
 def build() -> Dashboard:
     """Return the dashboard."""
-    description = "How videos end, what is slow, what comes back, how good the transcripts are."
-    return board("ingest-videos", "ingest: videos", description, [*STATES, *SLOW, *AGAIN, *QUALITY])
+    description = "How videos end, what is slow, what comes back, how good the transcripts are, who speaks."
+    return board("ingest-videos", "ingest: videos", description, [*STATES, *SLOW, *AGAIN, *QUALITY, *SPEAKERS])

@@ -20,6 +20,7 @@ from monitoring.panels import RANGE, growth
 from monitoring.prometheus import RULES, Prometheus
 from monitoring.render import Window, pictures
 from services.cli.supervisor import metrics_ports
+from services.demo import VOICE_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,6 +37,7 @@ EMPTY = {
     "Deferred": "no premiere and no live stream among the sources",
     "Multiprocessors at work": "only NVIDIA's dcgm-exporter has it, on a data-centre card",
     "Postponed, by code": "nothing is held back: no rate limit, no full disk, no database away",
+    "Held by a site's limit": "no site limits us",
     "Doubtful segments": "whether something looks invented is up to the model",
 }
 
@@ -95,6 +97,7 @@ def run(
     """A run of the whole pipeline under Prometheus, with a simulated card."""
     binary, promtool = program("prometheus", "prometheus"), program("promtool", "prometheus")
     ingest.environment |= {"INGEST_METRICS_PORT": str(ports["downloader"]), "INGEST_GPU_METRICS": "simulated"}
+    ingest.environment |= {"INGEST_DIARIZATION_MODEL": str(VOICE_MODEL)}
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
