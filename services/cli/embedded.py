@@ -121,6 +121,8 @@ class EmbeddedPostgres:
         }
         flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         command = [str(self._server.bin_path / "postgres"), "-D", str(self._server.pgdata), *flags]
+        for file in (self._server.pgdata / "postmaster.pid", self._sockets / ".s.PGSQL.5432.lock"):
+            _forget_the_dead(file, str(self._server.pgdata))
         process = processes.start(command, self._log, signal.SIGINT, self._keep_open, user=self._user)
         processes.wait_for(self._database_ready, process, self._log, self.name)
         return process
@@ -141,6 +143,19 @@ class EmbeddedPostgres:
         """End the server (its fast way: transactions are rolled back, nothing is lost)."""
         processes.stop(self.process, signal.SIGINT)
         shutil.rmtree(self._sockets, ignore_errors=True)
+
+
+def _forget_the_dead(file: Path, data: str) -> None:
+    """Remove a lock of a server on `data` that is gone: Postgres takes a zombie, or a stranger with its number, for it.
+
+    (That no server is alive is known from our own lock.)
+    """
+    try:
+        command = Path(f"/proc/{int(file.read_text().split()[0])}/cmdline").read_bytes()
+    except (OSError, ValueError, IndexError):
+        return
+    if data.encode() not in command:
+        file.unlink(missing_ok=True)
 
 
 def _private_folder(folder: Path, user: str | None) -> Path:
