@@ -1,4 +1,7 @@
-"""The part of the fault table that every change has to pass; `make faults` plays all of it, with more rounds."""
+"""The part of the fault table that every change has to pass; `make faults` plays all of it, with more rounds.
+
+What is left after a fault is judged here. How long it took is judged by `make faults`, which has the machine alone.
+"""
 
 from __future__ import annotations
 
