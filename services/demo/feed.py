@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import partial
@@ -49,6 +49,16 @@ class _Handler(SimpleHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+    def handle(self) -> None:
+        """Answer; who hangs up in between (a look at the file's head is enough for some) is no error."""
+        with suppress(ConnectionError):
+            super().handle()
+
+    def finish(self) -> None:
+        """Let go of the connection, which may be gone already."""
+        with suppress(ConnectionError):
+            super().finish()
 
     def log_message(self, *_args: object) -> None:
         """Write no line for each request."""

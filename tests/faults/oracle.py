@@ -17,7 +17,7 @@ import re
 import threading
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from services.shared.bus import EVENT_STREAM, LATER_STREAM, LEDGER, WORK_STREAM, later_consumer
 from services.shared.errors import IngestError
@@ -174,8 +174,18 @@ def _logs(fleet: Fleet) -> list[str]:
         for line in path.read_text(errors="replace").splitlines():
             if password in line or "SIGNATURE" in line:
                 wrong.append(f"I8: a secret in {path.name}: {line[:200]}")
-            if line.startswith("{"):
-                said = json.loads(line)
-                if said.get("event") in FAILURES and not (said.get("video_id") and said.get("code")):
-                    wrong.append(f"I8: {path.name}: {line[:200]}")
+            said = _whole(line)
+            if said.get("event") in FAILURES and not (said.get("video_id") and said.get("code")):
+                wrong.append(f"I8: {path.name}: {line[:200]}")
     return wrong
+
+
+def _whole(line: str) -> dict[str, Any]:
+    """Return what a log line says. A killed worker may have left a part of a line in front of it, or nothing whole."""
+    for start in (line.find("{"), line.rfind('{"service": ')):
+        try:
+            said: dict[str, Any] = json.loads(line[start:]) if start >= 0 else {}
+        except ValueError:
+            continue
+        return said
+    return {}
