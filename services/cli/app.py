@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli import console
+from services.cli.dead_app import dead_app
 from services.cli.options import Json, State
 from services.cli.options import settings as _settings
 from services.cli.voices_app import voices_app
@@ -24,7 +25,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-dead_app = typer.Typer(help="Look at messages that could not be handled, and send them again.", no_args_is_help=True)
 app.add_typer(dead_app, name="dead")
 app.add_typer(voices_app, name="voices")
 
@@ -291,37 +291,6 @@ def retry(
         console.print_json({"requested": count})
     else:
         console.out.print(f"{count} requested again" + ("; `ingest run` does the work" if count else ""))
-
-
-@dead_app.command("list")
-def dead_list(state: State = None, json: Json = False) -> None:
-    """List the dead letters."""
-    from services.cli import dead
-
-    dead.print_list(_settings(state), as_json=json)
-
-
-@dead_app.command("show")
-def dead_show(number: Annotated[int, typer.Argument(help="Number from `dead list`.")], state: State = None) -> None:
-    """Show one dead letter with its message."""
-    from services.cli import dead
-
-    dead.print_one(_settings(state), number)
-
-
-@dead_app.command("replay")
-def dead_replay(
-    numbers: Annotated[list[int] | None, typer.Argument(help="Numbers from `dead list`.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
-    state: State = None,
-) -> None:
-    """Send dead letters again to the stage that gave them up."""
-    from services.cli import dead
-
-    if not numbers and not every:
-        raise typer.BadParameter("name the numbers of `ingest dead list`, or --all")
-    count = dead.replay(_settings(state), numbers or None)
-    console.out.print(f"{count} sent again" + ("; `ingest run` does the work" if count else ""))
 
 
 @app.command()
