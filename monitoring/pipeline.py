@@ -196,6 +196,14 @@ TROUBLE = (
         empty="no site limits us",
     ),
     graph(
+        "Left of a site's budget",
+        "Videos that all downloaders together may ask a site for right now. More come by the minute, up to the burst; "
+        "at zero downloads wait for their turn.",
+        Query(f"min by (site) ({of('ingest_site_budget_left')})", "{{site}}"),
+        unit="none",
+        width=12,
+    ),
+    graph(
         "Shared volume",
         "Space that audio and transcripts take, and their budget; above 80 % of it downloads pause.",
         Query(f"max({of('ingest_disk_used_bytes')})", "used"),

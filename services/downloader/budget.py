@@ -72,12 +72,12 @@ def take(state: SiteState, budget: Budget, now: float, cost: float) -> tuple[Sit
     """
     if state.is_open:
         return _take_while_open(state, budget, now)
-    filled = _filled(state, budget, now)
-    if filled.tokens >= cost:
-        return replace(filled, tokens=filled.tokens - cost, waiting=max(0, filled.waiting - 1)), Leave(True)
-    missing = cost - filled.tokens + cost * filled.waiting
+    current = filled(state, budget, now)
+    if current.tokens >= cost:
+        return replace(current, tokens=current.tokens - cost, waiting=max(0, current.waiting - 1)), Leave(True)
+    missing = cost - current.tokens + cost * current.waiting
     again_at = now + min(LONGEST_WAIT_S, missing / budget.per_second)
-    return replace(filled, waiting=filled.waiting + 1), Leave(False, again_at, "the hourly budget is spent")
+    return replace(current, waiting=current.waiting + 1), Leave(False, again_at, "the hourly budget is spent")
 
 
 def _take_while_open(state: SiteState, budget: Budget, now: float) -> tuple[SiteState, Leave]:
@@ -107,8 +107,8 @@ def unheard(state: SiteState) -> SiteState:
     return replace(state, probe_until=0.0)
 
 
-def _filled(state: SiteState, budget: Budget, now: float) -> SiteState:
-    """Return the state with the tokens that have come since."""
+def filled(state: SiteState, budget: Budget, now: float) -> SiteState:
+    """Return the state with the tokens that have come since; there are none while the circuit is open."""
     elapsed_s = max(0.0, now - state.at)
     tokens = min(budget.burst, state.tokens + elapsed_s * budget.per_second)
     return replace(state, tokens=tokens, at=max(now, state.at))

@@ -86,8 +86,13 @@ class Governor:
         self._tell(site, None)
 
     def sites(self) -> Sites:
-        """Return the state of all sites as it is now."""
-        return self._read()[0]
+        """Return the state of all sites as it is now, with the tokens that have come; YouTube's is always there."""
+        known, _, now = self._read()
+        known.setdefault(YOUTUBE, budget.fresh(self._youtube, now))
+        return {site: budget.filled(state, self._limit(site), now) for site, state in known.items()}
+
+    def _limit(self, site: str) -> Budget:
+        return self._youtube if site == YOUTUBE else NO_LIMIT
 
     def _enter(self, site: str) -> None:
         try:
@@ -101,7 +106,7 @@ class Governor:
     def _take(self, sites: Sites, site: str, now: float) -> tuple[Sites, Leave]:
         if site != YOUTUBE and site not in sites:
             return sites, Leave(True)
-        limit = self._youtube if site == YOUTUBE else NO_LIMIT
+        limit = self._limit(site)
         state, given = budget.take(sites.get(site) or budget.fresh(limit, now), limit, now, LOOK_COST)
         return {**sites, site: state}, given
 
@@ -164,14 +169,14 @@ def _after(sites: Sites, site: str, error: IngestError | None, now: float) -> Si
 
 
 class GovernorWatch:
-    """Tells /metrics which circuits are open, in a thread of its own."""
+    """Tells /metrics which circuits are open and what is left of the budget, in a thread of its own."""
 
     def __init__(self, governor: Governor) -> None:
         self._governor = governor
         self._known: set[str] = set()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="governor", daemon=True)
-        metrics.show(metrics.SITE_OPEN, metrics.SITE_HELD_UNTIL)
+        metrics.show(metrics.SITE_OPEN, metrics.SITE_HELD_UNTIL, metrics.SITE_BUDGET)
 
     def start(self) -> None:
         """Start the thread."""
@@ -193,7 +198,16 @@ class GovernorWatch:
         for site, state in sites.items():
             metrics.SITE_OPEN.tell(float(state.is_open), site)
             metrics.SITE_HELD_UNTIL.tell(state.open_until, site)
+        self._tell_budget(sites.get(YOUTUBE))
         self._known = set(sites)
+
+    @staticmethod
+    def _tell_budget(youtube: SiteState | None) -> None:
+        """Tell what is left; of a broker that is away nothing is known."""
+        if youtube is None:
+            metrics.SITE_BUDGET.forget(YOUTUBE)
+        else:
+            metrics.SITE_BUDGET.tell(youtube.tokens, YOUTUBE)
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -133,6 +133,11 @@ SITE_OPEN = Known(
 SITE_HELD_UNTIL = Known(
     "ingest_site_held_until_seconds", "Until when a site is left alone, in seconds since 1970; 0 when it is not", "site"
 )
+SITE_BUDGET = Known(
+    "ingest_site_budget_left",
+    "Videos that all downloaders together may ask a site for right now; more come with the hourly budget",
+    "site",
+)
 
 # -- asr ---------------------------------------------------------------------------------------------------------------
 

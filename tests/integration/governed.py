@@ -30,6 +30,7 @@ class Part:
     seconds: float
     pause_s: float | None = None
     look_s: float = 0.0
+    delay_s: float = 0.0
 
 
 def answer(pause_s: float | None) -> None:
@@ -48,6 +49,7 @@ def play(part: Part, results: Connection) -> None:
     pause_s = part.pause_s
     results.send("ready")
     results.recv()
+    time.sleep(part.delay_s)
     end = time.monotonic() + part.seconds
     while time.monotonic() < end:
         try:

@@ -15,7 +15,7 @@ from prometheus_client import REGISTRY
 from services.cli.embedded import NATS_USER, EmbeddedNats
 from services.cli.status import held_until
 from services.downloader.budget import Budget
-from services.downloader.governor import KEY, YOUTUBE, Governor, GovernorWatch
+from services.downloader.governor import KEY, LOOK_COST, YOUTUBE, Governor, GovernorWatch
 from services.shared.bus import GOVERNOR_BUCKET
 from services.shared.errors import Code, IngestError, Outcome
 from services.shared.messages import Source, SourceKind
@@ -83,7 +83,7 @@ def test_fifty_downloaders_never_ask_for_more_than_the_budget_and_a_burst(part: 
 
 def test_one_limit_holds_everybody_and_one_video_tries_the_door(part: Part, bus: NatsBus) -> None:
     look_s, pause_s = 0.5, 4.0
-    parts = [replace(part, seconds=8.0, look_s=look_s)] * (FLEET - 1)
+    parts = [replace(part, seconds=8.0, look_s=look_s, delay_s=look_s / 2)] * (FLEET - 1)  # not before it
     results = fleet([replace(part, seconds=8.0, look_s=look_s, pause_s=pause_s), *parts])
     (refused_at,) = [ended for _, ended in results[0][:1]]
     until = refused_at + pause_s
@@ -151,7 +151,24 @@ def test_status_and_metrics_say_until_when_a_site_is_left_alone(governor: Govern
 def test_a_file_of_our_own_needs_nobodys_leave(governor: Governor) -> None:
     with governor.leave(Source(kind=SourceKind.FILE, url="/a.mp3")):
         pass
-    assert governor.sites() == {}
+    assert governor.sites()[YOUTUBE].tokens == BUDGET.burst
+
+
+def test_metrics_say_what_is_left_of_the_budget(bus: NatsBus) -> None:
+    empty(bus)
+    governor = Governor(bus, Budget(1.0, BURST))
+    watch = GovernorWatch(governor)
+    watch.look()
+    assert REGISTRY.get_sample_value("ingest_site_budget_left", {"site": YOUTUBE}) == BURST
+    with governor.leave(VIDEO):
+        pass
+    watch.look()
+    left = REGISTRY.get_sample_value("ingest_site_budget_left", {"site": YOUTUBE})
+    assert left is not None
+    assert BURST - LOOK_COST <= left < BURST
+    limit(governor, VIDEO, 90)
+    watch.look()
+    assert REGISTRY.get_sample_value("ingest_site_budget_left", {"site": YOUTUBE}) == 0
 
 
 def test_a_state_that_cannot_be_read_is_learned_again(governor: Governor, bus: NatsBus) -> None:
