@@ -1,11 +1,9 @@
--- Who may do what in the archive; run once by the owner of the database `ingest`, who also runs the migrations:
+-- Who may come into the archive; run once by the owner of the database `ingest`, who also runs the migrations:
 --   EMBEDDER_PASSWORD=... READER_PASSWORD=... psql "$OWNER_URL" -v ON_ERROR_STOP=1 -f roles.sql
--- The embedder writes rows, the command line reads them, neither changes the schema.
+-- What each may do there is given by `ingest migrate`, table by table (services/embedder/rights.sql).
 \getenv embedder_password EMBEDDER_PASSWORD
 \getenv reader_password READER_PASSWORD
 CREATE ROLE ingest_embedder LOGIN PASSWORD :'embedder_password';
 CREATE ROLE ingest_reader LOGIN PASSWORD :'reader_password';
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO ingest_embedder, ingest_reader;
-ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO ingest_embedder;
-ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO ingest_reader;

