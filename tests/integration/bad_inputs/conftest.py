@@ -1,16 +1,18 @@
 """What the tests of bad inputs share: a bad web server, the downloader with small limits, a stage at work.
 
-The number that begins the id of a test is that of its row in the table of bad inputs: every row from 1 to 49 has its
+The number that begins the id of a test is that of its row in the table of bad inputs: every row from 1 to 61 has its
 code here, and shows that the next message has its turn. What cannot be run as it happens:
 
     13 to 19, 30   YouTube cannot be asked: an extractor of ours says in a real yt-dlp what YouTube would say
     43             ten hours are announced, not decoded: one hour shows that none of it stays in memory
     49             the recognizer is a stand-in that is not sure of the language; the speech is real
+    50 to 52       there is no GPU: its real words are said by the real recognizer, from the place of the library's call
 """
 
 from __future__ import annotations
 
 import subprocess
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -137,18 +139,22 @@ def line(bus: NatsBus, tmp_path: Path) -> Iterator[Line]:
     made.stop()
 
 
+@contextmanager
+def mounted(folder: Path, size: str) -> Iterator[Path]:
+    """Give a file system of this size. Where none may be mounted, the test is skipped."""
+    folder.mkdir()
+    words = ["/bin/mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no right to mount a small disk: {done.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["/bin/umount", "-l", str(folder)], check=True)
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 KiB. Where none may be mounted, the test with /dev/full still shows what a full disk says."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["/bin/mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip(f"no right to mount a small disk: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["/bin/umount", "-l", str(folder)], check=True)
+    """A file system of 64 KiB. (The test with /dev/full shows anywhere what a full disk says.)"""
+    with mounted(tmp_path / "small", "64k") as folder:
+        yield folder

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PAUSES = Pauses(first_s=0.2, longest_s=0.5, postponed_s=0.2, deferred_s=3600.0)
 LIMIT_S = 60.0
-ENDS = {EventKind.FINISHED, EventKind.FAILED, EventKind.SKIPPED}
+ENDS = {EventKind.FINISHED, EventKind.INDEXED, EventKind.FAILED, EventKind.SKIPPED}
 KIND_OF = {
     Outcome.PERMANENT: EventKind.FAILED,
     Outcome.SKIPPED: EventKind.SKIPPED,
