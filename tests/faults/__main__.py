@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.shared import logs
-from tests.faults.fleet import running
+from tests.faults.fleet import CannotPlayError, running
 from tests.faults.oracle import Reader, judge
 from tests.faults.rows import ROWS
 from tests.faults.trials import Row, Trial
@@ -49,7 +49,7 @@ def play(row: Row, rounds: int, seed: int, keep: Path | None = None) -> Result:
     logs.configure(json_lines=True, level="ERROR")
     folder = Path(tempfile.mkdtemp(prefix="ingest-faults-"))
     trial_wrong: list[str] = []
-    with running(folder, row.work_s) as fleet:
+    with running(folder, row.work_s, small_disk=row.small_disk, own_clock=row.own_clock) as fleet:
         reader = Reader(fleet)
         reader.start()
         trial = Trial(fleet, random.Random(f"{seed}:{row.number}"))  # noqa: S311 (repeatable)
@@ -93,7 +93,11 @@ def main() -> int:
     for row in ROWS:
         if only and row.number not in only and row.number.split(".")[0] not in only:
             continue
-        result = play(row, options.rounds, options.seed, options.keep)
+        try:
+            result = play(row, options.rounds, options.seed, options.keep)
+        except CannotPlayError as reason:
+            print(f"| {row.number} | {row.fault} | {row.promise} | 0 | not played: {reason} | |", flush=True)
+            continue
         broken += bool(result.broken)
         print(line(result), flush=True)
     return 1 if broken else 0

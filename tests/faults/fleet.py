@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -27,18 +28,24 @@ from services.shared.service import bus_topology, connect
 from services.shared.settings import as_environment, load
 from services.shared.state import SETTLED
 from services.shared.volume import Volume
+from tests import disks
 from tests.faults import points
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 ROOMS = ("downloader", "asr", "embedder")
 REPLICAS = 2
 ACK_WAIT_S = 3.0
 POLL_S = 0.1
 LIMIT_S = 300.0
+CLOCK = Path(__file__).with_name("clock.c")
+DISK_BYTES = 4 << 30  # three quarters of it the broker takes for its streams, which is what they may grow to
 SOURCE = Source(kind=SourceKind.MEDIA, url="https://example.org/a.mp3?sig=SIGNATURE")
+
+
+class CannotPlayError(Exception):
+    """This machine does not allow a fault to be injected."""
 
 
 @dataclass
@@ -54,8 +61,9 @@ class Worker:
 class Fleet:
     """The servers, two replicas of each room, and what a driver does to them. Use from one thread, the main one."""
 
-    def __init__(self, folder: Path, work_s: float = 0.0) -> None:
+    def __init__(self, folder: Path, work_s: float = 0.0, *, own_clock: bool = False) -> None:
         self.folder = folder
+        self._clock = _own_clock(folder) if own_clock else {}
         self.faults = folder / "faults"
         self.logs = folder / "logs"
         for path in (self.faults, self.logs):
@@ -106,6 +114,7 @@ class Fleet:
             "INGEST_WORKER_NAME": name,
             points.FOLDER: str(self.faults),
             "INGEST_FAULT_WORK_S": str(self._work_s),
+            **self._clock,
         }
         with (self.logs / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
@@ -203,6 +212,12 @@ class Fleet:
         except FileNotFoundError:
             return None
 
+    def put_clock(self, offset_s: int) -> None:
+        """Put the workers' clock so far from the true time."""
+        temporary = self.folder / "clock.new"
+        temporary.write_text(f"{offset_s}\n")
+        temporary.rename(self.folder / "clock")
+
     # -- servers ------------------------------------------------------------------------------------------------------
 
     def restart_broker(self, how: signal.Signals = signal.SIGKILL, away_s: float = 0.0, *, wipe: bool = False) -> None:
@@ -260,10 +275,24 @@ class Fleet:
 
 
 @contextlib.contextmanager
-def running(folder: Path, work_s: float = 0.0) -> Iterator[Fleet]:
-    """Give a fleet that ends with the block."""
-    fleet = Fleet(folder, work_s)
-    try:
+def running(folder: Path, work_s: float = 0.0, *, small_disk: str = "", own_clock: bool = False) -> Iterator[Fleet]:
+    """Give a fleet that ends with the block; raise CannotPlayError where the machine does not allow what is asked."""
+    with contextlib.ExitStack() as stack:
+        if small_disk:
+            try:
+                stack.enter_context(disks.small_disk(folder / small_disk, f"{DISK_BYTES}"))
+            except disks.NoRightToMountError as error:
+                raise CannotPlayError(f"no right to mount a small disk: {error}") from error
+        fleet = Fleet(folder, work_s, own_clock=own_clock)
+        stack.callback(fleet.stop)
         yield fleet
-    finally:
-        fleet.stop()
+
+
+def _own_clock(folder: Path) -> dict[str, str]:
+    """Return the environment in which a process takes the time of day from `folder/clock`."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        raise CannotPlayError("needs a C compiler: apt-get install gcc libc6-dev")
+    library = folder / "clock.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-o", str(library), str(CLOCK)], check=True)
+    return {"LD_PRELOAD": str(library), "INGEST_FAULT_CLOCK": str(folder / "clock")}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from services.cli.resume import resume_lost
 from services.embedder.catalog import Catalog
+from tests.disks import full
 from tests.faults.trials import Trial, attempts, is_folded, send_to, under_load, written_at
 
 if TYPE_CHECKING:
@@ -55,6 +56,33 @@ def broker_frozen(trial: Trial) -> None:
     trial.fleet.nats.process.send_signal(signal.SIGCONT)
     trial.recover(ids)
     trial.demand(attempts(trial.fleet, ids) == {1}, "a fault of the broker was charged")
+
+
+def broker_full(trial: Trial) -> None:
+    """The broker's disk is full for 8 s; then there is room, and the broker is started again, as Kubernetes does."""
+    fleet = trial.fleet
+    ids = under_load(trial)
+    with full(fleet.folder / "nats"):
+        trial.harm()
+        fleet.let_pass(8.0)
+    since = time.monotonic()
+    fleet.restart_broker(signal.SIGTERM)
+    trial.recover(ids, since)
+    trial.demand(attempts(fleet, ids) == {1}, "a fault of the broker was charged")
+
+
+def postgres_full(trial: Trial) -> None:
+    """Postgres's disk is full for 8 s; where the server has ended over it, it is started again when there is room."""
+    fleet = trial.fleet
+    ids = under_load(trial)
+    with full(fleet.folder / "postgres"):
+        trial.harm()
+        fleet.let_pass(8.0)
+    since = time.monotonic()
+    if fleet.postgres.process.poll() is not None:
+        fleet.restart_postgres()
+    trial.recover(ids, since)
+    trial.demand(attempts(fleet, ids) == {1}, "a fault of the database was charged")
 
 
 def postgres_ended(how: signal.Signals) -> Callable[[Trial], None]:

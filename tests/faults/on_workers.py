@@ -122,6 +122,18 @@ def drained(trial: Trial) -> None:
     trial.demand(attempts(fleet, ids) == {1}, "a drain was charged")
 
 
+def clock_stepped(trial: Trial) -> None:
+    """The workers' clock jumps by an hour, and back again: nothing that matters is measured by it."""
+    ids = under_load(trial)
+    trial.fleet.put_clock(trial.rng.choice([3600, -3600]))
+    trial.harm()
+    trial.recover(ids)
+    trial.fleet.put_clock(0)
+    more = trial.fleet.submit(4)
+    trial.fleet.wait(more)
+    trial.demand(attempts(trial.fleet, [*ids, *more]) == {1}, "a jump of the clock was charged")
+
+
 def poison_jobs(action: str) -> Callable[[Trial], None]:
     """Return a round in which a recording ends whatever worker touches it; its neighbours must not suffer."""
 

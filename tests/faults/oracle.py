@@ -145,11 +145,12 @@ def _queues(fleet: Fleet) -> list[str]:
 
 
 def _repeats(fleet: Fleet, faults: int) -> list[str]:
-    began = Counter(
-        (event.video_id, event.generation, event.stage)
-        for _, event in fleet.events()
-        if event.kind is EventKind.STARTED and not event.video_id.startswith(("again", "segv", "bomb", "hang"))
-    )
+    """Tell what was begun too often; a try that ended with "not your fault, later" (postponed) explains the next."""
+    began: Counter[tuple[str, int, Stage]] = Counter()
+    for _, event in fleet.events():
+        if not event.video_id.startswith(("again", "segv", "bomb", "hang")):
+            change = (event.kind is EventKind.STARTED) - (event.kind is EventKind.POSTPONED)
+            began[event.video_id, event.generation, event.stage] += change
     return [
         f"I6: {job} was begun {count} times with {faults} faults" for job, count in began.items() if count > 1 + faults
     ]

@@ -47,6 +47,7 @@ ROWS: tuple[Row, ...] = (
         60.0,
         LOAD_WORK_S,
     ),
+    Row("11", "the broker's disk full for 8 s", SAME, servers.broker_full, *LOADED, small_disk="nats"),
     Row("12", "Postgres SIGKILLed under load", SAME, servers.postgres_ended(signal.SIGKILL), *LOADED),
     Row(
         "13",
@@ -58,6 +59,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row("13b", "every connection terminated, five times", SAME, servers.backends_terminated, *LOADED),
     Row("14", "Postgres SIGSTOPped for 8 s", SAME, servers.postgres_frozen, 40.0, LOAD_WORK_S),
+    Row("15", "Postgres's disk full for 8 s", SAME, servers.postgres_full, *LOADED, small_disk="postgres"),
     Row("16", "connection lost after COMMIT was sent", "committed once, no attempt charged", servers.commit_unknown),
     Row(
         *("17", "ENOSPC, EDQUOT or EIO at write, fsync or rename", "no half file, no attempt charged"),
@@ -81,5 +83,6 @@ ROWS: tuple[Row, ...] = (
         RECOVERY_S + 2 * DRAIN_WORK_S,
         DRAIN_WORK_S,
     ),
+    Row("30", "the workers' clock jumps by an hour and back", SAME, workers.clock_stepped, *LOADED, own_clock=True),
     Row("31", "fifty submit one video at once", "done once", workers.submitted_by_many),
 )

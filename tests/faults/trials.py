@@ -62,6 +62,8 @@ class Row:
     play: Callable[[Trial], None]
     limit_s: float | None = RECOVERY_S
     work_s: float = 0.0
+    small_disk: str = ""  # the server ("nats", "postgres") that has a small disk of its own
+    own_clock: bool = False  # the workers' clock can be put forward and back
 
 
 def under_load(trial: Trial) -> list[str]:

@@ -11,7 +11,6 @@ code here, and shows that the next message has its turn. What cannot be run as i
 
 from __future__ import annotations
 
-import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,6 +26,7 @@ from services.shared.errors import IngestError
 from services.shared.media import DecodeLimits
 from services.shared.messages import Metadata, Source, SourceKind, VideoAccessible, VideoRequested
 from services.shared.volume import Volume
+from tests import disks
 from tests.integration.bad_inputs import site as sites
 from tests.integration.bad_inputs.line import Line
 from tests.integration.bad_inputs.recordings import encoded
@@ -139,22 +139,18 @@ def line(bus: NatsBus, tmp_path: Path) -> Iterator[Line]:
     made.stop()
 
 
-@contextmanager
-def mounted(folder: Path, size: str) -> Iterator[Path]:
-    """Give a file system of this size. Where none may be mounted, the test is skipped."""
-    folder.mkdir()
-    words = ["/bin/mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"no right to mount a small disk: {done.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["/bin/umount", "-l", str(folder)], check=True)
-
-
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 64 KiB. (The test with /dev/full shows anywhere what a full disk says.)"""
     with mounted(tmp_path / "small", "64k") as folder:
         yield folder
+
+
+@contextmanager
+def mounted(folder: Path, size: str) -> Iterator[Path]:
+    """Give a file system of this size. Where none may be mounted, the test is skipped."""
+    try:
+        with disks.small_disk(folder, size):
+            yield folder
+    except disks.NoRightToMountError as error:
+        pytest.skip(f"no right to mount a small disk: {error}")

@@ -36,6 +36,7 @@ from services.shared.errors import Code, IngestError, Outcome
 from services.shared.messages import EventKind, Metadata, Source, SourceKind, Stage, TranscriptReady
 from services.shared.transcript import Segment, Timings, Transcript
 from services.shared.volume import Made, Volume
+from tests.disks import full
 from tests.integration.bad_inputs.conftest import GOOD_ID, VIDEO_ID, mounted
 from tests.integration.bad_inputs.line import answer_to
 
@@ -305,14 +306,13 @@ def test_a_database_without_room_is_waited_for(
 ) -> None:
     folder, archive = small_archive
     room = room_on(archive)
-    disk = os.statvfs(folder)
-    (folder / "ballast").write_bytes(bytes(disk.f_bavail * disk.f_bsize - 65536))
-    line.start(Stage.EMBEDDER, TranscriptReady, room.handler)
-    line.send(room.put(VIDEO_ID, *(segment(float(at), at + 1.0, f"{at} {POLITE * 15}") for at in range(200))))
-    wait_until(lambda: VIDEO_ID in line.answers(), 60.0)
-    assert line.answers() == {VIDEO_ID: answer_to(code)}
-    assert room.texts(VIDEO_ID) == []
-    (folder / "ballast").unlink()
+    said = (segment(float(at), at + 1.0, f"{at} {POLITE * 15}") for at in range(200))
+    with full(folder, spare_bytes=65536):
+        line.start(Stage.EMBEDDER, TranscriptReady, room.handler)
+        line.send(room.put(VIDEO_ID, *said))
+        wait_until(lambda: VIDEO_ID in line.answers(), 60.0)
+        assert line.answers() == {VIDEO_ID: answer_to(code)}
+        assert room.texts(VIDEO_ID) == []
     wait_until(lambda: line.ended() == {VIDEO_ID: (EventKind.INDEXED, None)}, 60.0)
     assert len(room.texts(VIDEO_ID)) == 200
     assert {event.attempt for event in line.events()} == {1}

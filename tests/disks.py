@@ -1,0 +1,43 @@
+"""A small file system of one's own, for what happens when a disk is full."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class NoRightToMountError(Exception):
+    """This process may not mount: a container without privileges, or not root."""
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[Path]:
+    """Mount a file system of this size; raise NoRightToMountError where that is not allowed."""
+    folder.mkdir()
+    words = ["/bin/mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise NoRightToMountError(done.stderr.strip())
+    try:
+        yield folder
+    finally:
+        subprocess.run(["/bin/umount", "-l", str(folder)], check=True)
+
+
+@contextmanager
+def full(folder: Path, spare_bytes: int = 0) -> Iterator[None]:
+    """Fill a file system for the time of a block."""
+    ballast = folder / "ballast"
+    disk = os.statvfs(folder)
+    with ballast.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, disk.f_bavail * disk.f_bsize - spare_bytes)
+    try:
+        yield
+    finally:
+        ballast.unlink()
