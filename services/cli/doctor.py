@@ -12,6 +12,7 @@ from services.cli import console
 from services.cli.config import unknown
 from services.cli.embedded import nats_binary
 from services.cli.local import connected
+from services.downloader import javascript
 from services.shared.bus import BusError
 from services.shared.errors import ConfigurationError, IngestError
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from services.cli.settings import AllSettings
 
-OLDEST_DENO = (2, 3)
 LEAST_FREE_BYTES = 5 << 30
 
 
@@ -102,18 +102,9 @@ def _volume(settings: AllSettings) -> Finding:
 
 def _javascript(_settings: AllSettings) -> Finding:
     try:
-        from deno import find_deno_bin
-
-        binary: str | None = str(find_deno_bin())
-    except (ImportError, FileNotFoundError):
-        binary = shutil.which("deno")
-    if binary is None:
-        return Finding("JavaScript runtime", "note", "none", "YouTube needs it: pip install deno")
-    version = _output([binary, "--version"]).split()[1]
-    number = tuple(int(part) for part in version.split(".")[:2])
-    if number < OLDEST_DENO:
-        return Finding("JavaScript runtime", "note", f"deno {version}", "YouTube needs deno 2.3 or newer")
-    return Finding("JavaScript runtime", "ok", f"deno {version}")
+        return Finding("JavaScript runtime", "ok", f"deno {javascript.version()}")
+    except IngestError as error:
+        return Finding("JavaScript runtime", "problem", error.message, "the downloader does not start without it")
 
 
 def _gpu(_settings: AllSettings) -> Finding:

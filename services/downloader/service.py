@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from services.downloader import javascript
 from services.downloader.budget import Budget
 from services.downloader.check import Check
 from services.downloader.disk import DiskGate
@@ -30,7 +31,8 @@ SLOT_SECONDS = "Time of the download slots, all together, by what they do"
 
 
 def build(settings: DownloaderSettings, bus: NatsBus) -> Room:
-    """Return the two stages of the downloader."""
+    """Return the two stages of the downloader; raise ENV_JS_RUNTIME where YouTube could not be read."""
+    javascript.version()
     child.preload("services.downloader.ytdlp", "services.shared.media")
     volume = Volume(settings.volume)
     gate = _gate(volume, settings.disk_budget_bytes)

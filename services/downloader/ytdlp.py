@@ -16,6 +16,7 @@ import yt_dlp
 import yt_dlp.networking.exceptions
 import yt_dlp.utils
 
+from services.downloader import javascript
 from services.downloader.verdicts import Refusal, availability_code, code_of, verdict
 from services.shared import network
 from services.shared.errors import Code, IngestError
@@ -85,7 +86,7 @@ class _Notes:
 
 def session(kind: SourceKind, options: SiteOptions, **extra: object) -> yt_dlp.YoutubeDL:
     """Return a yt-dlp that does what we want and nothing else. One for each job: it keeps state."""
-    deno = _deno_path()
+    deno = javascript.path()
     params: dict[str, Any] = {
         "logger": _Notes(),
         "allowed_extractors": list(options.extractors) if kind is SourceKind.YOUTUBE else ["generic"],
@@ -289,13 +290,3 @@ def _date(text: str | None) -> datetime | None:
 
 def _seconds(text: str | None) -> float | None:
     return float(text) if text and text.isdecimal() else None
-
-
-def _deno_path() -> str | None:
-    """Return the deno that the package brings, or None to look for one on PATH."""
-    try:
-        from deno import find_deno_bin
-
-        return str(find_deno_bin())
-    except (ImportError, FileNotFoundError):  # FileNotFoundError: installed where its program is not, as by --target
-        return None
