@@ -20,7 +20,7 @@ KIND_CONFIG ?= kind-config.yaml
 KIND_VALUES := k8s/kind/values.yaml
 kind-%: export KIND_EXPERIMENTAL_PROVIDER ?= $(if $(filter podman,$(ENGINE)),podman)
 
-.PHONY: help setup demo monitor test check format lock faults bench asr-model voice-models clean
+.PHONY: help setup demo monitor test check format lock faults soak bench asr-model voice-models clean
 .PHONY: images images-gpu kind-up kind-load kind-install kind-test kind-down
 
 help: ## list the commands
@@ -69,6 +69,10 @@ ROUNDS ?= 3
 SEED ?= 1
 faults: $(READY) ## break everything that can break, and print what became of the videos (ROUNDS=3 SEED=1 ONLY=)
 	$(BIN)/python -m tests.faults --rounds $(ROUNDS) --seed $(SEED) --only '$(ONLY)'
+
+MINUTES ?= 30
+soak: $(READY) ## work for half an hour while something breaks every minute (MINUTES=30 SEED=1)
+	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) --seed $(SEED)
 
 bench: $(READY) ## print the figures that the README quotes
 	$(BIN)/python -m bench.pipeline
