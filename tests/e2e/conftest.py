@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 RECORDINGS = 30
 SENTENCES = 2
 LIMIT_S = 240
+SIGNATURE = "c0ffee-signature"  # in the addresses, as a paid feed has them
 
 
 @dataclass
@@ -71,8 +72,9 @@ def served(folder: Path, made: list[Sample]) -> Iterator[Podcast]:
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def do_GET(self) -> None:
-            if self.path == "/feed.xml":
-                content = feed_xml(made, f"http://{self.headers['Host']}", folder).encode()
+            if self.path.startswith("/feed.xml"):
+                feed = feed_xml(made, f"http://{self.headers['Host']}", folder)
+                content = feed.replace('.ogg"', f'.ogg?sig={SIGNATURE}"').encode()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
@@ -88,7 +90,7 @@ def served(folder: Path, made: list[Sample]) -> Iterator[Podcast]:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield Podcast(f"http://127.0.0.1:{server.server_port}/feed.xml", asked)
+        yield Podcast(f"http://127.0.0.1:{server.server_port}/feed.xml?token={SIGNATURE}", asked)
     finally:
         server.shutdown()
         server.server_close()
@@ -204,6 +206,7 @@ class Undisturbed:
     podcast: Podcast
     outcome: dict[str, Any]
     rows: list[tuple[Any, ...]]
+    asked: list[str]
 
 
 @pytest.fixture(scope="session")
@@ -213,4 +216,4 @@ def undisturbed(
     """The thirty recordings, indexed once without trouble."""
     with served(*recordings) as podcast, command_line(tmp_path_factory.mktemp("undisturbed")) as ingest:
         outcome = ingest.json("run", podcast.url)
-        yield Undisturbed(ingest, podcast, outcome, ingest.rows())
+        yield Undisturbed(ingest, podcast, outcome, ingest.rows(), list(podcast.asked))

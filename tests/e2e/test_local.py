@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.e2e.conftest import SIGNATURE
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Ingest, Podcast, Undisturbed
@@ -32,6 +35,18 @@ def test_a_feed_is_indexed_and_a_second_run_does_nothing_again(undisturbed: Undi
     assert undisturbed.podcast.asked == []
     assert undisturbed.ingest.rows() == undisturbed.rows
     assert undisturbed.ingest.processes() == {}
+
+
+def test_no_log_tells_a_password_or_a_signature(undisturbed: Undisturbed) -> None:
+    state = undisturbed.ingest.state
+    password = json.loads((state / "nats" / "nats.conf").read_text().rpartition("password: ")[2].split(" }")[0])
+    logs = {path: path.read_text() for path in state.rglob("*.log")}
+    assert {path.name for path in logs} >= {"downloader.log", "asr.log", "embedder.log", "nats.log", "postgres.log"}
+    assert undisturbed.asked
+    assert all(SIGNATURE in address for address in undisturbed.asked)
+    for path, text in logs.items():
+        assert SIGNATURE not in text, path
+        assert password not in text, path
 
 
 @pytest.mark.parametrize(
