@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +55,8 @@ class Cluster:
         return self.command(self.helm_program, *words, "--namespace", self.namespace, ok=ok)
 
     def ingest(self, *words: str, ok: bool = True) -> str:
-        return self.command("python", "-m", "services.cli.app", *words, "--k8s", "--namespace", self.namespace, ok=ok)
+        program = (sys.executable, "-m", "services.cli.app")
+        return self.command(*program, *words, "--k8s", "--namespace", self.namespace, ok=ok)
 
     def install(self, *more: str, wait: bool = True) -> str:
         waiting = ("--wait", "--timeout", "8m") if wait else ()

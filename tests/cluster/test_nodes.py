@@ -22,7 +22,8 @@ def spread(component: str) -> dict[str, Any]:
     return {"replicas": 2, "topologySpreadConstraints": [{**constraint, "labelSelector": {"matchLabels": labels}}]}
 
 
-def test_two_nodes_share_the_work(cluster: Cluster, tmp_path: Path) -> None:
+def test_two_nodes_share_the_work(empty: Cluster, tmp_path: Path) -> None:
+    cluster = empty
     nodes = {node["metadata"]["name"] for node in cluster.get("nodes")["items"]}
     if len(nodes) == 1:
         pytest.skip("needs a second node: make kind-up KIND_CONFIG=k8s/kind/two-nodes.yaml")
