@@ -23,8 +23,8 @@ import torch
 
 from bench import report
 from services.asr import pieces
-from services.asr.audio import Span
 from services.asr.diarize import Diarizer, DiarizerOptions
+from services.asr.spans import Span
 from services.demo import VOICE_MODEL, conversation, episodes, voice_model_sha256
 from services.shared.media import SAMPLE_RATE, DecodeLimits, decode
 from training.make_samples import write_opus

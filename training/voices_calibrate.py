@@ -11,11 +11,11 @@ import random
 import numpy as np
 
 from services.asr import pieces
-from services.asr.audio import Span
 from services.asr.calibration import calibrate
 from services.asr.diarize import Diarizer, DiarizerOptions, fingerprint
 from services.asr.hearing import NAMING_FILE
 from services.asr.naming import FloatArray, Thresholds
+from services.asr.spans import Span
 from services.demo import VOICE_MODEL, VOICE_MODEL_SHA256
 from training.conversations import Speaker, converse, speaking
 from training.voices import SAMPLE_RATE, Voice

@@ -7,7 +7,6 @@ recording of ten hours costs page cache, not memory. The array is shared by ever
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 
+from services.asr.spans import Span
 from services.shared import child, media
 from services.shared.media import SAMPLE_RATE, Decoded, DecodeLimits
 from services.shared.volume import translate_os_errors
@@ -28,19 +28,6 @@ WINDOW_S = 600
 LONGEST_SPEECH_S = 28.0
 SHORTEST_SILENCE_S = 0.3
 PADDING_S = 0.2
-
-
-@dataclass(frozen=True)
-class Span:
-    """Somebody speaks from `start_s` to `end_s`."""
-
-    start_s: float
-    end_s: float
-
-    @property
-    def duration_s(self) -> float:
-        """Length in seconds."""
-        return self.end_s - self.start_s
 
 
 def load(path: Path, scratch: Path, decode_limits: DecodeLimits, limits: ChildLimits) -> tuple[Waveform, Decoded]:

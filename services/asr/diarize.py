@@ -23,9 +23,9 @@ from pyannote.audio import Pipeline
 from pyannote.audio.pipelines import SpeakerDiarization
 from pyannote.audio.telemetry import set_telemetry_metrics
 
-from services.asr.audio import Span
 from services.asr.naming import unit
 from services.asr.pieces import batches
+from services.asr.spans import Span
 from services.asr.windows import Bounds, Diarized, Spoken, link, windows
 from services.shared.errors import Code, IngestError
 from services.shared.logs import get_logger

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from services.asr.audio import Span, Waveform
+    from services.asr.audio import Waveform
+    from services.asr.spans import Span
     from services.asr.transcribe import Spoken, Transcriber
     from services.asr.who import Who
     from services.shared.child import ChildLimits

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from services.asr.audio import Span
+from services.asr.spans import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

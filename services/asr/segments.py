@@ -10,9 +10,9 @@ from services.shared.transcript import Segment, Word
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from services.asr.audio import Span
     from services.asr.chunks import SpeechChunk
     from services.asr.recognize import Recognised
+    from services.asr.spans import Span
 
 SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")  # noqa: RUF001 (the marks of other scripts)
 PAUSE_S = 1.0

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from services.asr.audio import Waveform
     from services.asr.chunks import SpeechChunk
     from services.asr.recognize import Recognised, Recognizer, Request
+    from services.asr.spans import Span
 
 LANGUAGE_SAMPLES = 3
 
@@ -63,7 +64,7 @@ class Transcriber:
         return [self.batcher] if second is self.batcher else [self.batcher, second]
 
     def transcribe(
-        self, waveform: Waveform, speech: list[audio.Span], duration_s: float, progress: Callable[[float], None]
+        self, waveform: Waveform, speech: list[Span], duration_s: float, progress: Callable[[float], None]
     ) -> Spoken:
         """Return what is said; `progress` gets the seconds that are done. Raise GPU_OOM when not one chunk fits."""
         parts = chunks.merge(speech)
@@ -94,7 +95,7 @@ class Transcriber:
         self,
         recognizer: Recognizer,
         waveform: Waveform,
-        span: audio.Span,
+        span: Span,
         language: str | None,
         *,
         strong: bool = False,

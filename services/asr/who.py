@@ -25,9 +25,10 @@ from services.shared.voiceprints import Voiceprints
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from services.asr.audio import Span, Waveform
+    from services.asr.audio import Waveform
     from services.asr.naming import FloatArray, Thresholds
     from services.asr.pieces import Piece
+    from services.asr.spans import Span
     from services.asr.voices import Profile, Profiles
     from services.asr.windows import Spoken
 

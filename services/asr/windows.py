@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from services.asr.audio import Span
 from services.asr.naming import unit
+from services.asr.spans import Span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

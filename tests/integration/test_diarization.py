@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from services.asr import audio, hearing, pieces
-from services.asr.audio import Span
 from services.asr.diarize import Diarizer, DiarizerOptions, fingerprint
 from services.asr.handler import Transcribe
 from services.asr.service import make_transcriber
 from services.asr.settings import AsrSettings
+from services.asr.spans import Span
 from services.asr.voices import Profile, Profiles
 from services.asr.who import Who
 from services.asr.windows import Bounds

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import pytest
 
-from services.asr.audio import Span
 from services.asr.handler import Transcribe
 from services.asr.recognize import Heard, Recognised, Recognizer, Request
+from services.asr.spans import Span
 from services.asr.transcribe import Transcriber
 from services.demo import samples
 from services.shared import transcript

@@ -13,10 +13,10 @@ import pytest
 from faster_whisper import BatchedInferencePipeline
 
 from services.asr import hearing, service
-from services.asr.audio import Span
 from services.asr.handler import Transcribe
 from services.asr.service import make_transcriber
 from services.asr.settings import AsrSettings
+from services.asr.spans import Span
 from services.asr.voices import Profiles
 from services.asr.who import Who
 from services.demo import ASR_MODEL, samples

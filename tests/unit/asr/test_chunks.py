@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.asr.audio import Span
 from services.asr.chunks import LONGEST_CHUNK_S, SpeechChunk, merge
+from services.asr.spans import Span
 
 
 def spans(lengths: list[tuple[float, float]]) -> list[Span]:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.asr import pieces
-from services.asr.audio import Span
 from services.asr.pieces import Piece
+from services.asr.spans import Span
 from services.shared.transcript import Turn
 
 RATE = 100

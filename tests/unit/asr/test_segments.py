@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.asr.audio import Span
 from services.asr.chunks import SpeechChunk, merge
 from services.asr.recognize import Heard, Recognised
 from services.asr.segments import (
@@ -19,6 +18,7 @@ from services.asr.segments import (
     place,
     split,
 )
+from services.asr.spans import Span
 from services.shared.transcript import Segment, Word
 
 CHUNK = SpeechChunk(Span(10.0, 20.0), (Span(10.0, 14.0), Span(16.0, 20.0)))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.asr.audio import Span
+from services.asr.spans import Span
 from services.asr.windows import Diarized, Spoken, link, windows
 
 
