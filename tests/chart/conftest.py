@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,8 +13,7 @@ from k8s.manifest import CHART
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Manifest = dict[str, Any]
-Render = Callable[..., list[Manifest]]
+    from tests.chart.rendered import Manifest, Render
 
 
 @pytest.fixture(scope="session")

@@ -18,11 +18,10 @@ from services.downloader.settings import DownloaderSettings
 from services.embedder.settings import EmbedderSettings
 from services.shared.permissions import User, permissions
 from services.shared.settings import Settings, variable
+from tests.chart.rendered import RELABELLING, VALUES, containers, deployment, pods
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.chart.conftest import Manifest, Render
+    from tests.chart.rendered import Render
 
 K8S = Path(__file__).parents[2] / "k8s"
 SETTINGS: dict[str, type[Settings]] = {
@@ -42,6 +41,7 @@ MATRIX = {
         "volume": {"existingClaim": "mine"},
         "models": {"existingClaim": "models"},
         "migrations": {"by": "hook"},
+        "voices": {"settings": {"diarization_model": "/data/models/voices"}},
     },
     "everything on": {
         "submit": {"sources": ["https://example.org/feed.xml"], "options": ["--limit", "3"]},
@@ -59,6 +59,10 @@ MATRIX = {
         },
         "global": {"imageRegistry": "registry.example.org"},
         "serviceAccount": {"annotations": {"a": "b"}},
+        "voices": {
+            "tokenSecret": "hub",
+            "settings": {"diarization_model": "pyannote/some", "diarization_window_s": 900.5, "voice_accept": 0.5},
+        },
         "settings": {"log_level": "DEBUG", "queue_bytes": 536870912},
     },
     "least": {
@@ -72,28 +76,6 @@ MATRIX = {
     },
 }
 CASES = [pytest.param(values, id=name) for name, values in MATRIX.items()]
-
-
-def pods(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
-    """Yield (name of the object, specification of its pods)."""
-    for manifest in manifests:
-        spec = manifest.get("spec", {})
-        spec = spec.get("jobTemplate", {}).get("spec", spec)
-        if manifest["kind"] == "Pod":
-            yield manifest["metadata"]["name"], manifest["spec"]
-        elif "template" in spec:
-            yield manifest["metadata"]["name"], spec["template"]["spec"]
-
-
-def containers(spec: Manifest) -> list[Manifest]:
-    return [*spec.get("initContainers", []), *spec["containers"]]
-
-
-def deployment(manifests: list[Manifest], component: str) -> Manifest:
-    found = [
-        item for item in manifests if item["kind"] == "Deployment" and item["metadata"]["name"].endswith(component)
-    ]
-    return found[0]
 
 
 @pytest.mark.parametrize("values", CASES)
@@ -173,6 +155,7 @@ def test_environment_names_are_settings_of_the_service(render: Render, values: d
         for container in containers(spec):
             kind = SETTINGS.get(container["name"], AllSettings)
             known = {variable(field) for field in kind.model_fields} | {"INGEST_SECRETS_DIR"}
+            known |= RELABELLING if kind is EmbedderSettings else set()
             ours = {item["name"] for item in container.get("env", []) if item["name"].startswith("INGEST_")}
             assert ours <= known, (name, container["name"])
 
@@ -226,6 +209,9 @@ def test_large_numbers_stay_whole(render: Render) -> None:
         pytest.param({"image": {"pullPolicy": "Sometimes"}}, "/image/pullPolicy", id="no such word"),
         pytest.param({"volume": {"hostPath": "relative"}}, "/volume/hostPath", id="relative path"),
         pytest.param({"postgres": {"url": "postgresql://me@db/x"}}, "/postgres/url", id="url without USER"),
+        pytest.param({"voices": {"settings": {"voice_acept": 0.5}}}, "/voices/settings", id="unknown voice setting"),
+        pytest.param({"voices": {"settings": {"voice_accept": 2}}}, "voice_accept", id="no cosine"),
+        pytest.param({"voices": {"settings": {"diarization_device": "gpu"}}}, "diarization_device", id="no device"),
         pytest.param({"asr": {"image": {"digest": "sha256:short"}}}, "/asr/image/digest", id="no digest"),
     ],
 )
@@ -241,6 +227,10 @@ def test_a_wrong_value_is_refused_by_its_name(render: Render, values: dict[str, 
         pytest.param({"nats": {"enabled": False}}, "nats.url", id="no NATS"),
         pytest.param({"postgres": {"enabled": False}}, "postgres.url", id="no Postgres"),
         pytest.param({"volume": {"hostPath": "/x", "existingClaim": "y"}}, "only one", id="two volumes"),
+        pytest.param(
+            {"asr": {"settings": {"diarization_model": "x"}}}, "voices.settings", id="a pipeline for asr alone"
+        ),
+        pytest.param({"settings": {"diarization_model": "x"}}, "voices.settings", id="a pipeline for all"),
         pytest.param({"auth": {"seed": ""}}, "existingSecret", id="no passwords"),
         pytest.param(
             {"nats": {"enabled": False, "url": "nats://x"}, "asr": {"keda": KEDA}},
@@ -256,7 +246,7 @@ def test_values_that_contradict_each_other_are_refused_with_advice(
         render(values)
 
 
-@pytest.mark.parametrize("key", sorted(yaml.safe_load((CHART / "values.yaml").read_text())))
+@pytest.mark.parametrize("key", sorted(VALUES))
 def test_a_top_level_key_without_value_is_refused_by_name_or_does_no_harm(chart: Chart, key: str) -> None:
     try:
         chart.render({key: None}, name="ingest", namespace="somewhere")
@@ -265,9 +255,12 @@ def test_a_top_level_key_without_value_is_refused_by_name_or_does_no_harm(chart:
 
 
 def test_every_value_is_in_the_schema_and_the_other_way_round() -> None:
-    values = yaml.safe_load((CHART / "values.yaml").read_text())
     schema = json.loads((CHART / "values.schema.json").read_text())
-    assert values.keys() == schema["properties"].keys()
+    assert VALUES.keys() == schema["properties"].keys()
+    voices = schema["properties"]["voices"]["properties"]["settings"]["properties"]
+    ours = {name for name in AsrSettings.model_fields if name.startswith(("diarization_", "voice_"))}
+    assert voices.keys() == VALUES["voices"]["settings"].keys()
+    assert voices.keys() == ours - {"diarization_token"} | {"min_speakers", "max_speakers"}
 
 
 def test_rendering_twice_gives_the_same(render: Render) -> None:
