@@ -90,11 +90,7 @@ def choose(sources: Iterable[str], choice: Choice, settings: AllSettings, catalo
 
 def unfinished(rows: Iterable[VideoRow]) -> list[Wanted]:
     """Return the known videos that have not come to an end, as if they were asked for again."""
-    return [
-        Wanted(Recording(row.video_id, Source(kind=SourceKind(row.source_kind), url=row.source_url), Metadata()), row)
-        for row in rows
-        if row.source_kind and row.source_url
-    ]
+    return [Wanted(_recording(row), row) for row in rows if row.source_kind and row.source_url]
 
 
 def _unique(found: Iterable[Recording]) -> Iterator[Recording]:
@@ -165,13 +161,14 @@ def publish(bus: NatsBus, message: VideoRequested) -> None:
 
 def again(row: VideoRow) -> VideoRequested:
     """Return the request that runs a known video once more; stages find what is done already."""
+    known = _recording(row)
+    return VideoRequested(
+        video_id=known.video_id, generation=row.generation + 1, source=known.source, metadata=known.metadata
+    )
+
+
+def _recording(row: VideoRow) -> Recording:
     if row.source_kind is None or row.source_url is None:
         raise IngestError(Code.BAD_FIELD, f"{row.video_id} has no source in the archive")
-    return VideoRequested(
-        video_id=row.video_id,
-        generation=row.generation + 1,
-        source=Source(kind=SourceKind(row.source_kind), url=row.source_url),
-        metadata=Metadata(
-            title=row.title, channel=row.channel, published_at=row.published_at, duration_s=row.duration_s
-        ),
-    )
+    source = Source(kind=SourceKind(row.source_kind), url=row.source_url)
+    return Recording(row.video_id, source, Metadata(**{name: getattr(row, name) for name in Metadata.model_fields}))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from services.cli.settings import AllSettings
     from services.downloader.budget import SiteState
     from services.embedder.catalog import SpeakerRow
+    from services.shared.nats_bus import NatsBus
 
 
 def show(
@@ -120,16 +121,20 @@ def _print_totals(
 def retry(settings: AllSettings, *, codes: Sequence[str] | None, videos: Sequence[str] | None) -> int:
     """Ask again for videos that failed or were skipped: those named, those with an error code, or all failed ones."""
     with connected(settings) as to:
-        catalog = Catalog(to.archive)
-        if videos:
-            found = catalog.videos(videos)
-            missing = [video for video in videos if video not in found]
-            if missing:
-                raise ConfigurationError(f"the archive knows no video {', '.join(missing)}")
-            rows = list(found.values())
-        else:
-            states = (state.FAILED, state.SKIPPED) if codes else (state.FAILED,)
-            rows = catalog.chosen(states=states, codes=codes)
-        for row in rows:
-            requests.publish(to.bus, requests.again(row))
-        return len(rows)
+        return retry_known(to.bus, Catalog(to.archive), codes=codes, videos=videos)
+
+
+def retry_known(bus: NatsBus, catalog: Catalog, *, codes: Sequence[str] | None, videos: Sequence[str] | None) -> int:
+    """Do what `retry` does, with given connections."""
+    if videos:
+        found = catalog.videos(videos)
+        missing = [video for video in videos if video not in found]
+        if missing:
+            raise ConfigurationError(f"the archive knows no video {', '.join(missing)}")
+        rows = list(found.values())
+    else:
+        states = (state.FAILED, state.SKIPPED) if codes else (state.FAILED,)
+        rows = catalog.chosen(states=states, codes=codes)
+    for row in rows:
+        requests.publish(bus, requests.again(row))
+    return len(rows)

@@ -26,18 +26,20 @@ GROUP = 100
 FETCH_WAIT_S = 1.0
 TROUBLE_WAIT_S = 2.0
 COLUMNS = """video_id, generation, state, stage, attempts, error_code, error_message, retry_at, source_kind, source_url,
-    title, channel, published_at, duration_s, figures, event_epoch, event_sequence, updated_at"""
+    title, channel, published_at, duration_s, min_speakers, max_speakers, figures, event_epoch, event_sequence,
+    updated_at"""
 READ = f"SELECT {COLUMNS} FROM videos WHERE video_id = ANY(%s) FOR UPDATE"  # noqa: S608 (constants only)
 WRITE = f"""
 INSERT INTO videos ({COLUMNS}) VALUES (%(video_id)s, %(generation)s, %(state)s, %(stage)s, %(attempts)s, %(code)s,
     %(message)s, %(retry_at)s, %(source_kind)s, %(source_url)s, %(title)s, %(channel)s, %(published_at)s,
-    %(duration_s)s, %(figures)s, %(epoch)s, %(sequence)s, %(updated_at)s)
+    %(duration_s)s, %(min_speakers)s, %(max_speakers)s, %(figures)s, %(epoch)s, %(sequence)s, %(updated_at)s)
 ON CONFLICT (video_id) DO UPDATE SET generation = EXCLUDED.generation, state = EXCLUDED.state, stage = EXCLUDED.stage,
     attempts = EXCLUDED.attempts, error_code = EXCLUDED.error_code, error_message = EXCLUDED.error_message,
     retry_at = EXCLUDED.retry_at, source_kind = EXCLUDED.source_kind, source_url = EXCLUDED.source_url,
     title = EXCLUDED.title, channel = EXCLUDED.channel, published_at = EXCLUDED.published_at,
-    duration_s = EXCLUDED.duration_s, figures = EXCLUDED.figures, event_epoch = EXCLUDED.event_epoch,
-    event_sequence = EXCLUDED.event_sequence, updated_at = EXCLUDED.updated_at
+    duration_s = EXCLUDED.duration_s, min_speakers = EXCLUDED.min_speakers, max_speakers = EXCLUDED.max_speakers,
+    figures = EXCLUDED.figures, event_epoch = EXCLUDED.event_epoch, event_sequence = EXCLUDED.event_sequence,
+    updated_at = EXCLUDED.updated_at
 """  # noqa: S608 (constants only)
 
 log = get_logger(__name__)
@@ -124,7 +126,7 @@ def _read(connection: Connection, ids: list[str]) -> dict[str, VideoState]:
 
 def _state(row: tuple[Any, ...]) -> VideoState:
     (video_id, generation, state, stage, attempts, code, message, retry_at, kind, url, *rest) = row
-    (title, channel, published_at, duration_s, figures, epoch, sequence, updated_at) = rest
+    (title, channel, published_at, duration_s, least, most, figures, epoch, sequence, updated_at) = rest
     return VideoState(
         video_id=video_id,
         generation=generation,
@@ -135,7 +137,14 @@ def _state(row: tuple[Any, ...]) -> VideoState:
         message=message or "",
         retry_at=retry_at,
         source=Source(kind=SourceKind(kind), url=url) if kind and url else None,
-        metadata=Metadata(title=title, channel=channel, published_at=published_at, duration_s=duration_s),
+        metadata=Metadata(
+            title=title,
+            channel=channel,
+            published_at=published_at,
+            duration_s=duration_s,
+            min_speakers=least,
+            max_speakers=most,
+        ),
         figures=figures,
         position=(epoch, sequence),
         updated_at=updated_at,
@@ -154,10 +163,7 @@ def _parameters(state: VideoState) -> dict[str, object]:
         "retry_at": state.retry_at,
         "source_kind": state.source.kind if state.source else None,
         "source_url": state.source.url if state.source else None,
-        "title": state.metadata.title,
-        "channel": state.metadata.channel,
-        "published_at": state.metadata.published_at,
-        "duration_s": state.metadata.duration_s,
+        **dict(state.metadata),
         "figures": json.dumps(state.figures),
         "epoch": state.position[0],
         "sequence": state.position[1],

@@ -73,7 +73,7 @@ def fold(known: VideoState, event: Event, position: Position) -> VideoState:
     learned = replace(
         known,
         source=event.source or known.source,
-        metadata=event.metadata.over(known.metadata),
+        metadata=event.metadata.over(_metadata(known, event)),
         figures=_figures(known, event),
         position=position,
         updated_at=event.at,
@@ -94,6 +94,13 @@ def fold(known: VideoState, event: Event, position: Position) -> VideoState:
 
 
 _ENDINGS: Final = frozenset({EventKind.FAILED, EventKind.SKIPPED, EventKind.DEFERRED})
+
+
+def _metadata(known: VideoState, event: Event) -> Metadata:
+    """Return what is known of the recording; how many speak in it is for each request to say anew."""
+    if event.kind is EventKind.SUBMITTED:
+        return known.metadata.model_copy(update={"min_speakers": None, "max_speakers": None})
+    return known.metadata
 
 
 def _figures(known: VideoState, event: Event) -> dict[str, float]:

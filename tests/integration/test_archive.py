@@ -201,7 +201,7 @@ def event(kind: EventKind, stage: Stage = Stage.ASR, **fields: object) -> Event:
 def test_events_become_one_row_with_everything_learned_on_the_way(database: Database) -> None:
     retry_at = NOW + timedelta(hours=1)
     told = [
-        event(EventKind.SUBMITTED, Stage.CHECK),
+        event(EventKind.SUBMITTED, Stage.CHECK, metadata=Metadata(min_speakers=2, max_speakers=4)),
         event(EventKind.FINISHED, Stage.CHECK, metadata=Metadata(title="A talk", channel="Talks", duration_s=60)),
         event(EventKind.FINISHED, Stage.DOWNLOAD, numbers={"bytes": 1000.0}),
         event(EventKind.POSTPONED, code=Code.ENV_DISK_FULL, text="full", retry_at=retry_at),
@@ -210,6 +210,7 @@ def test_events_become_one_row_with_everything_learned_on_the_way(database: Data
     row = Catalog(database).videos([VIDEO])[VIDEO]
     assert (row.state, row.stage, row.error_code, row.retry_at) == ("postponed", "asr", "ENV_DISK_FULL", retry_at)
     assert (row.title, row.channel, row.duration_s) == ("A talk", "Talks", 60)
+    assert (row.min_speakers, row.max_speakers) == (2, 4)
     assert row.figures == {"asked_at": NOW.timestamp(), "download.bytes": 1000.0}
 
 

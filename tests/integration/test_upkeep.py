@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from services.cli.purge import sweep
-from services.cli.requests import publish
+from services.cli.requests import Choice, publish, request, unfinished
 from services.cli.resume import resume_lost
 from services.cli.retention import Limits
+from services.cli.status import retry_known
 from services.embedder.catalog import Catalog
 from services.embedder.ledger import Ledger, write_events
 from services.shared.bus import LATER_STREAM, REQUESTED, WORK_STREAM, Topology, later_subject
-from services.shared.messages import Event, EventKind, Source, SourceKind, Stage, VideoRequested, decode, encode
+from services.shared.messages import (
+    Event,
+    EventKind,
+    Metadata,
+    Source,
+    SourceKind,
+    Stage,
+    VideoRequested,
+    decode,
+    encode,
+)
 from services.shared.volume import Made, Volume
 
 if TYPE_CHECKING:
@@ -35,6 +47,7 @@ KINDS = {
     "postponed01": EventKind.POSTPONED,
     "deferred001": EventKind.DEFERRED,
 }
+KNOWN = Metadata(title="A talk", duration_s=60, min_speakers=2, max_speakers=3)
 UNFINISHED = {"queued00001", "running0001", "postponed01", "deferred001"}
 
 
@@ -42,16 +55,27 @@ UNFINISHED = {"queued00001", "running0001", "postponed01", "deferred001"}
 def known(database: Database) -> Catalog:
     """A table with a video in each state."""
     events = [
-        Event(video_id=name, generation=3, stage=Stage.CHECK, kind=kind, at=datetime.now(UTC), source=SOURCE)
+        Event(
+            video_id=name,
+            generation=3,
+            stage=Stage.CHECK,
+            kind=kind,
+            at=datetime.now(UTC),
+            source=SOURCE,
+            metadata=KNOWN,
+        )
         for name, kind in KINDS.items()
     ]
     write_events(database, [(event, (1, number + 1)) for number, event in enumerate(events)])
     return Catalog(database)
 
 
+def requests(bus: NatsBus) -> list[VideoRequested]:
+    return [decode(VideoRequested, data) for _, data in bus.read(WORK_STREAM, REQUESTED)]
+
+
 def requested(bus: NatsBus) -> dict[str, int]:
-    found = [decode(VideoRequested, data) for _, data in bus.read(WORK_STREAM, REQUESTED)]
-    return {message.video_id: message.generation for message in found}
+    return {message.video_id: message.generation for message in requests(bus)}
 
 
 def test_everything_unfinished_is_asked_for_again_when_the_broker_is_empty(
@@ -65,6 +89,22 @@ def test_everything_unfinished_is_asked_for_again_when_the_broker_is_empty(
     assert requested(bus) == dict.fromkeys(UNFINISHED, 4)
     Ledger(bus, database).catch_up()
     assert resume_lost(bus, known, dry_run=False) == []
+
+
+def test_what_is_known_of_a_recording_goes_with_every_later_request(
+    bus: NatsBus, known: Catalog, database: Database
+) -> None:
+    assert retry_known(bus, known, codes=None, videos=None) == 1
+    Ledger(bus, database).catch_up()
+    resume_lost(bus, known, dry_run=False)
+    for item in unfinished(known.chosen(states=["running"])):
+        request(bus, replace(item, row=None), Choice(speakers=Metadata(max_speakers=2)))
+    found = {(message.video_id, message.generation): message.metadata for message in requests(bus)}
+    assert found.pop(("running0001", 1)) == KNOWN.model_copy(update={"max_speakers": 2})
+    assert found == dict.fromkeys([(name, 4) for name in ("failed00001", *UNFINISHED)], KNOWN)
+    Ledger(bus, database).catch_up()
+    row = known.videos(["failed00001"])["failed00001"]
+    assert (row.state, row.min_speakers, row.max_speakers) == ("queued", 2, 3)
 
 
 def test_what_the_broker_still_has_is_not_asked_for_twice(bus: NatsBus, known: Catalog, database: Database) -> None:

@@ -149,6 +149,14 @@ def test_figures_and_facts_add_up_and_later_ones_count() -> None:
     assert (state.position, state.updated_at) == ((EPOCH, 4), BEGAN)
 
 
+def test_bounds_of_speakers_are_those_of_the_latest_request() -> None:
+    bounded = folded(event(EventKind.SUBMITTED, metadata={"max_speakers": 2, "title": "A talk"}))
+    begun = folded(event(EventKind.STARTED), known=bounded, first=(EPOCH, 2))
+    assert begun.metadata == Metadata(title="A talk", max_speakers=2)
+    asked_again = folded(event(EventKind.SUBMITTED, generation=2), known=begun, first=(EPOCH, 3))
+    assert asked_again.metadata == Metadata(title="A talk")
+
+
 def test_a_late_twin_still_adds_what_it_knows() -> None:
     state = folded(event(EventKind.INDEXED), event(EventKind.FINISHED, numbers={"took_s": 2.0}))
     assert (state.state, state.figures, state.position) == (INDEXED, {"asr.took_s": 2.0}, (EPOCH, 2))
