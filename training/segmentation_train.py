@@ -6,10 +6,9 @@ time at most (powerset classes, in any order of the speakers). It learns from co
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import random
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,8 +17,12 @@ from pyannote.audio.models.segmentation import PyanNet
 from pyannote.audio.utils.powerset import Powerset
 from torch import Tensor, nn
 
-from training.conversations import Pool, converse, make_pool, training_speakers
+from training.conversations import Pool, converse, training_speakers
+from training.steps import Course, descend, main
 from training.voices import SAMPLE_RATE
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SPEAKERS, TOGETHER = 3, 2
 WINDOW_S = 10.0
@@ -71,40 +74,17 @@ def train(folder: Path, steps: int, seed: int = 1) -> PyanNet:
     pool, rng = Pool(folder), random.Random(seed)
     torch.manual_seed(seed)
     model, powerset = new_model(), Powerset(SPEAKERS, TOGETHER)
-    optimizer = torch.optim.AdamW([each for each in model.parameters() if each.requires_grad], lr=2e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps, pct_start=0.15)
-    model.train()
-    average = 0.0
-    for step in range(1, steps + 1):
+    optimizer = torch.optim.AdamW([each for each in model.parameters() if each.requires_grad])
+
+    def loss_at(step: int) -> Tensor:
         length_s = WINDOW_S / 2 if step < 0.6 * steps else WINDOW_S
         examples = [example(pool, rng, length_s, model) for _ in range(int(AUDIO_S / length_s))]
         waveforms, labels = (torch.stack(part) for part in zip(*examples, strict=True))
-        loss = loss_of(model(waveforms), labels, powerset)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        average += 0.05 * (float(loss.detach()) - average) if step > 1 else float(loss.detach())
-        if step % 25 == 0:
-            print(f"step {step}: loss {average:.3f}", flush=True)
-        if step % 100 == 0:
-            torch.save(model.state_dict(), folder / "segmentation.pt")
-    torch.save(model.state_dict(), folder / "segmentation.pt")
-    return model.eval()
+        return loss_of(model(waveforms), labels, powerset)
 
-
-def main() -> None:
-    """Read the command line and train."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=Path("build/voices"), help="where the material is kept")
-    parser.add_argument("--each", type=int, default=20, help="utterances of each speaker")
-    parser.add_argument("--steps", type=int, default=2000)
-    arguments = parser.parse_args()
-    if not (arguments.folder / "utterances.json").exists():
-        make_pool(arguments.folder, arguments.each)
-    train(arguments.folder, arguments.steps)
+    descend(model, optimizer, Course(steps, rising=0.15, longest_gradient=1.0), loss_at, folder / "segmentation.pt")
+    return model
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, train, steps=2000)

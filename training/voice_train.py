@@ -6,9 +6,7 @@ level and the colour of the channel are varied in the features, so that these ar
 
 from __future__ import annotations
 
-import argparse
 import random
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,10 +15,13 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, linear, normalize, one_hot
 
 from services.demo.voice_model import FLOOR, MiniVoice
-from training.conversations import Pool, make_pool, training_speakers
+from training.conversations import Pool, training_speakers
+from training.steps import Course, descend, main
 from training.voices import as_floats
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy.typing as npt
 
 FRAMES_A_SECOND = 100
@@ -107,41 +108,19 @@ def train(folder: Path, steps: int, seed: int = 1) -> MiniVoice:
     torch.manual_seed(seed)
     model = MiniVoice()
     head = Margin(model.dimension, len(training_speakers()))
-    optimizer = torch.optim.AdamW([*model.parameters(), *head.parameters()], lr=2e-3, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps, pct_start=0.2)
-    model.train()
-    average = 0.0
-    for step in range(1, steps + 1):
+    optimizer = torch.optim.AdamW([*model.parameters(), *head.parameters()], weight_decay=1e-3)
+
+    def loss_at(step: int) -> Tensor:
         speakers = rng.sample(range(len(training_speakers())), BATCH)
         frames = int(rng.uniform(1.0, 4.0) * FRAMES_A_SECOND)
         batch = torch.from_numpy(np.stack([features.crop(rng, speaker, frames) for speaker in speakers]))
         embeddings = model.forward_embedding(model.frames(vary(batch, noise)))
-        loss = head(embeddings, torch.tensor(speakers), MARGIN * min(1.0, step / (0.3 * steps)))
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimizer.step()
-        schedule.step()
-        average += 0.02 * (float(loss.detach()) - average) if step > 1 else float(loss.detach())
-        if step % 50 == 0:
-            print(f"step {step}: loss {average:.3f}", flush=True)
-        if step % 500 == 0:
-            torch.save(model.state_dict(), folder / "voice.pt")
-    torch.save(model.state_dict(), folder / "voice.pt")
-    return model.eval()
+        loss: Tensor = head(embeddings, torch.tensor(speakers), MARGIN * min(1.0, step / (0.3 * steps)))
+        return loss
 
-
-def main() -> None:
-    """Read the command line and train."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=Path("build/voices"), help="where the material is kept")
-    parser.add_argument("--each", type=int, default=20, help="utterances of each speaker")
-    parser.add_argument("--steps", type=int, default=2500)
-    arguments = parser.parse_args()
-    if not (arguments.folder / "utterances.json").exists():
-        make_pool(arguments.folder, arguments.each)
-    train(arguments.folder, arguments.steps)
+    descend(model, optimizer, Course(steps, rising=0.2, longest_gradient=5.0), loss_at, folder / "voice.pt")
+    return model
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, train, steps=2500)
