@@ -120,10 +120,10 @@ class Diarizer:
     def _window(self, waveform: Waveform, window: Span, bounds: Bounds) -> Diarized:
         """Return who speaks when in a window, in the time of the recording."""
         first, last = int(window.start_s * SAMPLE_RATE), int(window.end_s * SAMPLE_RATE)
-        samples = torch.from_numpy(np.array(waveform[first:last], dtype=np.float32))[None]
-        file = {"waveform": samples, "sample_rate": SAMPLE_RATE, "uri": "recording"}
         given = {"min_speakers": bounds.least, "max_speakers": bounds.most}
         with self._device():
+            samples = torch.from_numpy(waveform[first:last])[None]  # mapped and read-only: nothing is copied
+            file = {"waveform": samples, "sample_rate": SAMPLE_RATE, "uri": "recording"}
             output = self.pipeline(file, **{name: value for name, value in given.items() if value is not None})
         return _checked(output, Span(first / SAMPLE_RATE, last / SAMPLE_RATE))
 
@@ -131,7 +131,7 @@ class Diarizer:
     def _device(self) -> Iterator[None]:
         """Let one caller at a time use the device."""
         with self._lock, torch.inference_mode(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # few speakers, short files: what comes of it is checked
+            warnings.simplefilter("ignore", UserWarning)  # few speakers, short files, arrays that cannot be written
             warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
             warnings.filterwarnings("ignore", "invalid value encountered", RuntimeWarning)
             try:
