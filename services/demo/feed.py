@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import threading
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -65,7 +67,8 @@ class _Handler(SimpleHTTPRequestHandler):
 
 
 def serve(port: int) -> None:
-    """Serve the feed to everybody, until the process ends."""
+    """Serve the feed to everybody, until asked to end (the first process of a container has to listen itself)."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     ThreadingHTTPServer(("", port), partial(_Handler, directory=str(SAMPLES))).serve_forever()
 
 
