@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from services.demo import episodes
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -24,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 KUBECONFIG = os.environ.get("KUBECONFIG", str(Path.home() / ".kube" / "config"))
 VALUES = ROOT / "k8s" / "kind" / "values.yaml"
 FEED = "http://ingest-demo/feed.xml"
-SAMPLES = 6
+SAMPLES = len(episodes())
 
 JsonObject = dict[str, Any]
 
@@ -85,7 +87,7 @@ class Cluster:
         return time.monotonic() - began
 
     def submit(self) -> None:
-        """Ask for the six recordings of the demonstration anew."""
+        """Ask for the recordings of the demonstration anew."""
         assert f"{SAMPLES} requested" in self.ingest("submit", FEED, "--force")
 
     def all_indexed(self) -> bool:

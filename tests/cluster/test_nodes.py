@@ -34,6 +34,6 @@ def test_two_nodes_share_the_work(empty: Cluster, tmp_path: Path) -> None:
         assert {pod["spec"]["nodeName"] for pod in cluster.pods(component)} == nodes
     for _ in range(3):
         cluster.submit()
-        cluster.until(cluster.all_indexed, "six recordings")
+        cluster.until(cluster.all_indexed, "all recordings")
     for pod in [pod for component in WORKERS for pod in cluster.pods(component)]:
         assert '"event": "started"' in cluster.kubectl("logs", pod["metadata"]["name"]), pod["metadata"]["name"]

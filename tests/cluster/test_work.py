@@ -18,7 +18,7 @@ def test_from_nothing_to_rows_by_the_commands_of_the_readme(cluster: Cluster, re
     cluster.submit()
     cluster.until(lambda: cluster.sql("SELECT count(*) FROM segments") != "0", "first row")
     print(f"from an installed release to the first row: {time.monotonic() - began:.0f} s")  # noqa: T201 (a figure)
-    cluster.until(cluster.all_indexed, "six recordings")
+    cluster.until(cluster.all_indexed, "all recordings")
     found = cluster.kubectl("exec", "deploy/ingest-embedder", "--", "ingest", "search", "boats", "--json")
     assert "ingest-demo" in found
     assert record_property is not None
@@ -28,7 +28,7 @@ def test_from_nothing_to_rows_by_the_commands_of_the_readme(cluster: Cluster, re
 def test_asr_is_scaled_while_it_works_and_nothing_is_lost(cluster: Cluster, replicas: int) -> None:
     cluster.submit()
     cluster.kubectl("scale", "deploy/ingest-asr", f"--replicas={replicas}")
-    cluster.until(cluster.all_indexed, "six recordings")
+    cluster.until(cluster.all_indexed, "all recordings")
     cluster.kubectl("rollout", "status", "deploy/ingest-asr", "--timeout=240s")
     assert len(cluster.pods("asr")) == replicas
 
@@ -45,7 +45,7 @@ def test_a_pod_is_killed_in_the_middle_of_the_work_and_nothing_is_lost(cluster: 
         )
         return ready and cluster.all_indexed()
 
-    cluster.until(done, f"six recordings after {component} was killed")
+    cluster.until(done, f"all recordings after {component} was killed")
     assert cluster.sql("SELECT count(*) FROM videos WHERE state = 'failed'") == "0"
 
 
