@@ -180,7 +180,8 @@ class NatsConnection:
         if self.client.is_connected:
             with contextlib.suppress(asyncio.TimeoutError, nats.errors.Error):
                 await asyncio.wait_for(self.client.flush(), REQUEST_TIMEOUT_S)
-        await self.client.close()
+        with contextlib.suppress(OSError, nats.errors.Error):  # of a socket that the server has torn
+            await self.client.close()
         for task in asyncio.all_tasks():
             if task is not asyncio.current_task():
                 task.cancel()
