@@ -123,7 +123,7 @@ spec:
 - name: migrate
   image: {{ include "ingest.image" . }}
   imagePullPolicy: {{ $root.Values.image.pullPolicy }}
-  command: [ingest, migrate, --wait, "600"]
+  command: [tini, --, ingest, migrate, --wait, "600"]
   securityContext:
     {{- include "ingest.containerSecurity" $root | nindent 4 }}
   env:
@@ -156,7 +156,7 @@ spec:
     - name: ingest
       image: {{ include "ingest.image" (list $root .image) }}
       imagePullPolicy: {{ $root.Values.image.pullPolicy }}
-      command: {{ .command | toJson }}
+      command: {{ concat (list "tini" "--") .command | toJson }}
       securityContext:
         {{- include "ingest.containerSecurity" $root | nindent 8 }}
       env:

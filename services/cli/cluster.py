@@ -79,7 +79,7 @@ class Release:
                 f"there is no release {self.name} in namespace {self.namespace}: see --release and --namespace"
             )
         metadata, spec = found[0]["metadata"], found[0]["spec"]["jobTemplate"]["spec"]
-        spec["template"]["spec"]["containers"][0]["command"] = list(command)
+        spec["template"]["spec"]["containers"][0]["command"] = ["tini", "--", *command]
         name = f"{metadata['name']}-{uuid.uuid4().hex[:8]}"
         return {"metadata": {"name": name, "labels": metadata["labels"]}, "spec": spec}
 

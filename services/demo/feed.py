@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 import threading
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -67,8 +65,7 @@ class _Handler(SimpleHTTPRequestHandler):
 
 
 def serve(port: int) -> None:
-    """Serve the feed to everybody, until asked to end (the first process of a container has to listen itself)."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    """Serve the feed to everybody, until the process ends."""
     ThreadingHTTPServer(("", port), partial(_Handler, directory=str(SAMPLES))).serve_forever()
 
 

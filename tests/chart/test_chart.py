@@ -263,6 +263,22 @@ def test_every_value_is_in_the_schema_and_the_other_way_round() -> None:
     assert voices.keys() == ours - {"diarization_token"} | {"min_speakers", "max_speakers"}
 
 
+def test_every_command_of_ours_can_be_ended_from_its_start(render: Render) -> None:
+    values = {
+        "submit": {"sources": ["https://example.org/feed.xml"]},
+        "demo": {"enabled": True},
+        "purge": {"enabled": True},
+    }
+    commands = {
+        container["name"]: container["command"]
+        for _, spec in pods(render(values))
+        for container in containers(spec)
+        if "command" in container
+    }
+    assert {"migrate", "wait-for-models", "ingest", "complete"} <= commands.keys()
+    assert {tuple(command[:2]) for command in commands.values()} == {("tini", "--")}
+
+
 def test_rendering_twice_gives_the_same(render: Render) -> None:
     assert render() == render()
 

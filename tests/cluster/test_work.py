@@ -49,6 +49,26 @@ def test_a_pod_is_killed_in_the_middle_of_the_work_and_nothing_is_lost(cluster: 
     assert cluster.sql("SELECT count(*) FROM videos WHERE state = 'failed'") == "0"
 
 
+def test_a_pod_that_is_still_starting_ends_at_once(cluster: Cluster) -> None:
+    """The first process of a container hears SIGTERM only if it says so; a Python that still imports has not."""
+    before = cluster.pods("asr")[0]["metadata"]["name"]
+    cluster.kubectl("delete", "pod", before, "--wait=false")
+
+    def starting() -> list[str]:
+        return [
+            pod["metadata"]["name"]
+            for pod in cluster.pods("asr")
+            for status in pod["status"].get("containerStatuses", [])
+            if pod["metadata"]["name"] != before and "running" in status["state"]
+        ]
+
+    cluster.until(lambda: bool(starting()), "another pod")
+    began = time.monotonic()
+    cluster.kubectl("delete", "pod", starting()[0], "--timeout=120s")
+    assert time.monotonic() - began < 20
+    cluster.kubectl("rollout", "status", "deploy/ingest-asr", "--timeout=240s")
+
+
 def test_status_tells_pods_queues_and_totals(cluster: Cluster) -> None:
     cluster.kubectl("rollout", "status", "deploy/ingest-asr", "--timeout=240s")
     told = json.loads(cluster.ingest("status", "--json"))
