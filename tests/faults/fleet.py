@@ -208,7 +208,7 @@ class Fleet:
     def happened_at(self, point: str) -> float | None:
         """Return when a fault happened (seconds since 1970), or None."""
         try:
-            return float((self.faults / f"{point}.done").read_text() or 0) or None
+            return (self.faults / f"{point}.done").stat().st_mtime
         except FileNotFoundError:
             return None
 

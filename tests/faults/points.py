@@ -1,8 +1,8 @@
 """The named points of a worker at which the test build can be made to fail. Only the test build knows them.
 
 A point is `<thread>.<moment>`: the thread is a stage, `waker-<stage>` or `ledger`. A fault is armed by a file of the
-point's name in the folder INGEST_FAULT_FOLDER, whose content is the action; whoever gets there first removes the file,
-so that a fault happens once, and leaves `<point>.done` with the time. INGEST_FAULT_AT=<point> arms a kill at the start.
+point's name in the folder INGEST_FAULT_FOLDER, whose content is the action; whoever gets there first renames it to
+`<point>.done`, so that a fault happens once and its time is known. INGEST_FAULT_AT=<point> arms a kill at the start.
 
 Actions: `kill`, `stop` (SIGSTOP), `hang` (a native call that never returns and holds the interpreter's lock), `segv`,
 `bomb` (more memory than there is), `errno:<NAME>` (what the operating system would say), `database` (the connection is
@@ -19,7 +19,6 @@ import re
 import resource
 import signal
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,10 +59,10 @@ def reach(moment: str) -> None:
     point = Path(os.environ[FOLDER]) / f"{thread}.{moment}"
     try:
         action = point.read_text()
-        point.unlink()
+        done = point.rename(point.with_name(f"{point.name}.done"))
     except FileNotFoundError:
         return
-    point.with_name(f"{point.name}.done").write_text(str(time.time()))
+    os.utime(done)
     _act(action)
 
 
