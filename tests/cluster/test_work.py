@@ -40,9 +40,7 @@ def test_a_pod_is_killed_in_the_middle_of_the_work_and_nothing_is_lost(cluster: 
     cluster.kubectl("delete", "pod", name, "--grace-period=0", "--force")
 
     def done() -> bool:
-        statuses = [
-            status for pod in cluster.pods("postgres") for status in pod["status"].get("containerStatuses", [])
-        ]
+        statuses = [status for pod in cluster.pods("postgres") for status in pod["status"].get("containerStatuses", [])]
         return any(status["ready"] for status in statuses) and cluster.all_indexed()
 
     cluster.until(done, f"all recordings after {component} was killed")
