@@ -150,11 +150,6 @@ def translated() -> Iterator[None]:
         raise IngestError(Code.ENV_DB_FULL, str(error).splitlines()[0]) from error
     except (psycopg.errors.DataError, psycopg.errors.IntegrityError) as error:
         raise IngestError(Code.BAD_SEGMENT, str(error).splitlines()[0]) from error
-    except (
-        psycopg.OperationalError,
-        psycopg.InterfaceError,
-        psycopg.errors.InsufficientPrivilege,
-        PoolTimeout,
-    ) as error:
+    except UNAVAILABLE as error:
         lines = str(error).splitlines() or [type(error).__name__]
         raise IngestError(Code.ENV_DB_UNAVAILABLE, lines[0]) from error
