@@ -83,7 +83,7 @@ def test_fifty_downloaders_never_ask_for_more_than_the_budget_and_a_burst(part: 
 
 def test_one_limit_holds_everybody_and_one_video_tries_the_door(part: Part, bus: NatsBus) -> None:
     look_s, pause_s = 0.5, 4.0
-    parts = [replace(part, seconds=8.0, look_s=look_s, delay_s=look_s / 2)] * (FLEET - 1)  # not before it
+    parts = [replace(part, seconds=8.0, look_s=look_s, delay_s=2 * look_s)] * (FLEET - 1)  # the limit is told before
     results = fleet([replace(part, seconds=8.0, look_s=look_s, pause_s=pause_s), *parts])
     (refused_at,) = [ended for _, ended in results[0][:1]]
     until = refused_at + pause_s
