@@ -17,6 +17,7 @@ from services.shared.errors import ConfigurationError
 if TYPE_CHECKING:
     from services.embedder.database import Database
 
+FILES = resources.files("services.embedder")
 LOCK = 7_402_615  # any number that nobody else uses
 TABLE_THERE = "SELECT to_regclass('migrations') IS NOT NULL"  # who may create no table may look
 TABLE = """
@@ -28,14 +29,9 @@ KNOWN = "SELECT name, sha256 FROM migrations"
 REMEMBER = "INSERT INTO migrations (name, sha256) VALUES (%s, %s)"
 
 
-def rights() -> str:
-    """Return the SQL that says who may do what."""
-    return (resources.files("services.embedder") / "rights.sql").read_text()
-
-
 def migrations() -> list[tuple[str, str]]:
     """Return (name, SQL) of every migration, in order."""
-    folder = resources.files("services.embedder") / "migrations"
+    folder = FILES / "migrations"
     return sorted((file.name, file.read_text()) for file in folder.iterdir() if file.name.endswith(".sql"))
 
 
@@ -63,7 +59,7 @@ def migrate(database: Database) -> list[str]:
                     applied.append(name)
                 elif known[name] != digest:
                     raise ConfigurationError(f"migration {name} was applied in another version than this program's")
-            connection.execute(rights().encode())
+            connection.execute((FILES / "rights.sql").read_text().encode())
         finally:
             connection.execute("SELECT pg_advisory_unlock(%s)", (LOCK,))
     return applied

@@ -21,8 +21,7 @@ def broker_ended(how: signal.Signals, away_s: float) -> Callable[[Trial], None]:
         trial.harm()
         since = time.monotonic()
         trial.fleet.restart_broker(how, away_s)
-        trial.recover(ids, since)
-        trial.demand(attempts(trial.fleet, ids) == {1}, "a fault of the broker was charged")
+        trial.recover_uncharged(ids, since)
 
     return play
 
@@ -54,8 +53,7 @@ def broker_frozen(trial: Trial) -> None:
     trial.harm()
     trial.fleet.let_pass(8.0)
     trial.fleet.nats.process.send_signal(signal.SIGCONT)
-    trial.recover(ids)
-    trial.demand(attempts(trial.fleet, ids) == {1}, "a fault of the broker was charged")
+    trial.recover_uncharged(ids)
 
 
 def broker_full(trial: Trial) -> None:
@@ -67,8 +65,7 @@ def broker_full(trial: Trial) -> None:
         fleet.let_pass(8.0)
     since = time.monotonic()
     fleet.restart_broker(signal.SIGTERM)
-    trial.recover(ids, since)
-    trial.demand(attempts(fleet, ids) == {1}, "a fault of the broker was charged")
+    trial.recover_uncharged(ids, since)
 
 
 def postgres_full(trial: Trial) -> None:
@@ -81,8 +78,7 @@ def postgres_full(trial: Trial) -> None:
     since = time.monotonic()
     if fleet.postgres.process.poll() is not None:
         fleet.restart_postgres()
-    trial.recover(ids, since)
-    trial.demand(attempts(fleet, ids) == {1}, "a fault of the database was charged")
+    trial.recover_uncharged(ids, since)
 
 
 def postgres_ended(how: signal.Signals) -> Callable[[Trial], None]:
@@ -91,8 +87,7 @@ def postgres_ended(how: signal.Signals) -> Callable[[Trial], None]:
         trial.harm()
         since = time.monotonic()
         trial.fleet.restart_postgres(how)
-        trial.recover(ids, since)
-        trial.demand(attempts(trial.fleet, ids) == {1}, "a fault of the database was charged")
+        trial.recover_uncharged(ids, since)
 
     return play
 
@@ -104,8 +99,7 @@ def backends_terminated(trial: Trial) -> None:
             connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
             trial.fleet.let_pass(0.2)
     trial.harm()
-    trial.recover(ids)
-    trial.demand(attempts(trial.fleet, ids) == {1}, "a fault of the database was charged")
+    trial.recover_uncharged(ids)
 
 
 def postgres_frozen(trial: Trial) -> None:
@@ -119,8 +113,7 @@ def postgres_frozen(trial: Trial) -> None:
     fleet.let_pass(8.0)
     for process in processes:
         send_to(process, signal.SIGCONT)
-    trial.recover(ids)
-    trial.demand(attempts(fleet, ids) == {1}, "a fault of the database was charged")
+    trial.recover_uncharged(ids)
 
 
 def commit_unknown(trial: Trial) -> None:

@@ -46,6 +46,11 @@ class Trial:
         self.fleet.wait(ids, limit_s)
         self.recoveries_s.append(time.monotonic() - began)
 
+    def recover_uncharged(self, ids: list[str], since: float | None = None) -> None:
+        """Wait for videos that a fault of the environment has held up; it may not have cost them an attempt."""
+        self.recover(ids, since)
+        self.demand(attempts(self.fleet, ids) == {1}, "a fault of the environment was charged")
+
     def demand(self, condition: bool, what: str) -> None:  # noqa: FBT001 (reads like an assertion)
         """Note what is not as promised."""
         if not condition:
