@@ -68,18 +68,22 @@ class NatsConnection:
         self._watch: asyncio.Task[None] | None = None
         self._denials: deque[str] = deque(maxlen=20)
         self._denied = asyncio.Event()
-        self._login_refused = asyncio.Event()
+        self._refusal: BusRefusedError | ConfigurationError | None = None
+        self._refused = asyncio.Event()
         self._away_since: float | None = None
         self._thread = threading.Thread(target=self.loop.run_forever, name="bus", daemon=True)
 
     def connect(self) -> None:
-        """Connect; raise BusUnavailableError when nobody answers, ConfigurationError when the server is too old."""
+        """Connect; raise BusUnavailableError when nobody answers, BusRefusedError when the login is refused.
+
+        ConfigurationError is raised when the server is too old or its certificate not trusted.
+        """
         self._thread.start()
         self.run(self._connect(), limit_s=self._options.patience_s + 2 * REQUEST_TIMEOUT_S)
 
     async def _connect(self) -> None:
-        """Connect. The client itself would try for ever, and take a refused login for a broker that is away."""
-        refused = asyncio.ensure_future(self._login_refused.wait())
+        """Connect. The client itself would try for ever, and take one that refuses us for one that is away."""
+        refused = asyncio.ensure_future(self._refused.wait())
         connecting = asyncio.ensure_future(
             self.client.connect(
                 self._options.url,
@@ -104,8 +108,8 @@ class NatsConnection:
         refused.cancel()
         if not connecting.done():
             connecting.cancel()
-            if self._login_refused.is_set():
-                raise BusRefusedError(f"NATS refuses the login of {self._options.user or self._options.name}")
+            if self._refusal is not None:
+                raise self._refusal
             raise BusUnavailableError(f"no NATS server answers at {self._options.url}")
         await connecting
         self._check_version()
@@ -136,8 +140,16 @@ class NatsConnection:
             self._denials.append(str(error))
             self._denied.set()
         if "authorization" in str(error).lower():
-            self._login_refused.set()
+            self._refuse(BusRefusedError(f"NATS refuses the login of {self._options.user or self._options.name}"))
+        if isinstance(error, ssl.SSLCertVerificationError):
+            hint = "INGEST_NATS_CA_FILE names the certificates to trust"
+            reason = f"the certificate of {self._options.url} is not trusted: {error.verify_message} ({hint})"
+            self._refuse(ConfigurationError(reason))
         log.warning("bus_error", error=str(error))
+
+    def _refuse(self, reason: BusRefusedError | ConfigurationError) -> None:
+        self._refusal = reason
+        self._refused.set()
 
     async def _on_disconnected(self) -> None:
         self._away_since = time.monotonic()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-import signal
-import subprocess
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -14,7 +12,6 @@ from typing import TYPE_CHECKING
 import nats
 import pytest
 
-from services.cli.embedded import nats_binary
 from services.shared.bus import (
     ACCESSIBLE,
     AUDIO,
@@ -38,6 +35,7 @@ from services.shared.messages import Stage
 from services.shared.nats_bus import NatsBus
 from services.shared.nats_connection import BusOptions
 from services.shared.permissions import User, authorization, inbox_prefix
+from tests.brokers import nats_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,16 +61,8 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, passwords: dict[User, str]
     """The address of a nats-server that knows the users of `services.shared.permissions`."""
     folder = tmp_path_factory.mktemp("guarded")
     quoted = {user: json.dumps(password) for user, password in passwords.items()}
-    listen = f'listen: "127.0.0.1:-1"\nports_file_dir: "{folder}"\njetstream {{ store_dir: "{folder}" }}\n'
-    (folder / "nats.conf").write_text(listen + authorization(quoted))
-    with subprocess.Popen([nats_binary(), "-c", str(folder / "nats.conf")], stderr=subprocess.DEVNULL) as server:
-        deadline = time.monotonic() + 20
-        while not (found := list(folder.glob("*.ports"))) or not found[0].read_text().strip():
-            assert server.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        yield str(json.loads(found[0].read_text())["nats"][0])
-        server.send_signal(signal.SIGTERM)
+    with nats_with(folder, authorization(quoted)) as url:
+        yield url
 
 
 @pytest.fixture

@@ -1,0 +1,67 @@
+"""A release that brings no servers works with those of somebody else: other address, TLS, passwords of a Secret."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cluster.conftest import Cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+HOST = "ingest-{}.ingest-tests-servers"
+
+
+@pytest.fixture
+def certificates(tmp_path: Path, program: Callable[[str, str], str]) -> Path:
+    """A folder with ca.crt, and tls.crt and tls.key for the server, signed by it."""
+    new = [program("openssl", "openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    signed = ["-CA", "ca.crt", "-CAkey", "ca.key", "-addext", f"subjectAltName=DNS:{HOST.format('nats')}"]
+    for name, more in (("ca", []), ("tls", signed)):
+        words = [*new, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.crt", *more]
+        subprocess.run(words, cwd=tmp_path, check=True, capture_output=True)
+    return tmp_path
+
+
+@pytest.fixture
+def servers(empty: Cluster, certificates: Path, tmp_path: Path) -> Iterator[Cluster]:
+    """A namespace with a NATS that speaks TLS and a Postgres, open to the pods of the namespace `empty`."""
+    found = Cluster("ingest-tests-servers")
+    found.remove()
+    found.command("kubectl", "create", "namespace", found.namespace)
+    files = [f"--from-file={certificates / name}" for name in ("ca.crt", "tls.crt", "tls.key")]
+    found.kubectl("create", "secret", "generic", "certificates", *files)
+    client = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": empty.namespace}}}
+    nobody = {"replicas": 0}
+    values = {"nats": {"tls": {"secretName": "certificates"}}, "networkPolicy": {"clients": [client]}}
+    workers = {"downloader": nobody, "asr": nobody, "embedder": nobody, "demo": {"enabled": False}}
+    (tmp_path / "servers.json").write_text(json.dumps(values | workers))
+    found.install("--values", str(tmp_path / "servers.json"))
+    yield found
+    found.remove()
+
+
+def test_servers_of_somebody_else_are_used(
+    empty: Cluster, servers: Cluster, certificates: Path, tmp_path: Path
+) -> None:
+    empty.command("kubectl", "create", "namespace", empty.namespace)
+    empty.kubectl("create", "secret", "generic", "authority", f"--from-file={certificates / 'ca.crt'}")
+    passwords = servers.get("secret", "ingest-passwords")
+    passwords["metadata"] = {"name": "mine"}
+    (tmp_path / "secret.json").write_text(json.dumps(passwords))
+    empty.kubectl("apply", "--filename", str(tmp_path / "secret.json"))
+    nats = {"enabled": False, "url": f"tls://{HOST.format('nats')}:4222", "caSecret": "authority"}
+    postgres = {"enabled": False, "url": f"postgresql://USER@{HOST.format('postgres')}:5432/ingest"}
+    values = {"nats": nats, "postgres": postgres, "auth": {"existingSecret": "mine", "seed": ""}}
+    (tmp_path / "values.json").write_text(json.dumps(values))
+    empty.install("--values", str(tmp_path / "values.json"))
+    pods = {pod["metadata"]["labels"]["app.kubernetes.io/component"] for pod in empty.get("pods")["items"]}
+    assert not pods & {"nats", "postgres"}
+    empty.submit()
+    empty.until(servers.all_indexed, "all recordings")
+    assert "Succeeded" in empty.helm("test", "ingest", "--logs", "--timeout", "8m")

@@ -1,0 +1,65 @@
+"""A broker that speaks TLS: trusted by a file of certificates, and told at once when it is not trusted."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from services.shared.errors import ConfigurationError
+from services.shared.nats_bus import NatsBus
+from services.shared.nats_connection import BusOptions
+from tests.brokers import nats_with
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from services.shared.bus import Topology
+
+PATIENCE_S = 60.0
+AT_ONCE_S = 5.0
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory, program: Callable[[str, str], str]) -> Path:
+    """A folder with an authority (ca.crt), one for 127.0.0.1 signed by it (tls.crt, tls.key), and other.crt."""
+    folder = tmp_path_factory.mktemp("certificates")
+    new = [program("openssl", "openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    signed = ["-CA", "ca.crt", "-CAkey", "ca.key", "-addext", "subjectAltName=IP:127.0.0.1"]
+    for name, more in (("ca", []), ("other", []), ("tls", signed)):
+        words = [*new, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.crt", *more]
+        subprocess.run(words, cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory, certificates: Path) -> Iterator[str]:
+    tls = f'tls {{ cert_file: "{certificates}/tls.crt", key_file: "{certificates}/tls.key" }}'
+    with nats_with(tmp_path_factory.mktemp("broker"), tls) as url:
+        yield url
+
+
+def connect(url: str, ca_file: Path | None) -> NatsBus:
+    return NatsBus(BusOptions(url=url, name="test", patience_s=PATIENCE_S, ca_file=ca_file)).connect()
+
+
+def test_a_named_authority_is_trusted(broker: str, certificates: Path, test_topology: Topology) -> None:
+    bus = connect(broker, certificates / "ca.crt")
+    bus.provision(test_topology)
+    bus.close()
+
+
+@pytest.mark.parametrize("name", [None, "other.crt"])
+def test_a_certificate_of_nobody_we_trust_is_told_at_once(broker: str, certificates: Path, name: str | None) -> None:
+    began = time.monotonic()
+    with pytest.raises(ConfigurationError, match=r"is not trusted: .*INGEST_NATS_CA_FILE"):
+        connect(broker, certificates / name if name else None)
+    assert time.monotonic() - began < AT_ONCE_S
+
+
+def test_a_file_of_certificates_that_is_not_there_is_named(broker: str, certificates: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"missing\.crt"):
+        connect(broker, certificates / "missing.crt")
