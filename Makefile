@@ -116,6 +116,8 @@ kind-test: ## let a recording go all the way
 	$(HELM) test ingest --namespace ingest --logs --timeout 10m
 
 kind-down: ## remove the cluster and everything in it
+	@# the shared folder belongs to the users of the pods: who made the cluster may not be allowed to empty it
+	-$(ENGINE) exec ingest-control-plane find /ingest-data -mindepth 1 -delete 2>/dev/null
 	kind delete cluster --name ingest
 	rm -rf .kind
 

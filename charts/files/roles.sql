@@ -1,5 +1,6 @@
--- Who may come into the archive; run once by the owner of the database `ingest`, who also runs the migrations:
---   EMBEDDER_PASSWORD=... READER_PASSWORD=... psql "$OWNER_URL" -v ON_ERROR_STOP=1 -f roles.sql
+-- Who may come into the archive; run once in the database `ingest` by one who may create roles, as ingest_owner, who also
+-- runs the migrations, may on a server of its own:
+--   EMBEDDER_PASSWORD=... READER_PASSWORD=... psql "$ADMIN_URL" -v ON_ERROR_STOP=1 -f roles.sql
 -- What each may do there is given by `ingest migrate`, table by table (services/embedder/rights.sql).
 \getenv embedder_password EMBEDDER_PASSWORD
 \getenv reader_password READER_PASSWORD

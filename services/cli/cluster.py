@@ -7,6 +7,7 @@ users and the addresses. What is needed for all this is in the Role `...-operato
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from contextlib import contextmanager
@@ -81,7 +82,8 @@ class Release:
         metadata, spec = found[0]["metadata"], found[0]["spec"]["jobTemplate"]["spec"]
         spec["template"]["spec"]["containers"][0]["command"] = ["tini", "--", *command]
         name = f"{metadata['name']}-{uuid.uuid4().hex[:8]}"
-        return {"metadata": {"name": name, "labels": metadata["labels"]}, "spec": spec}
+        owner = {"apiVersion": "batch/v1", "kind": "CronJob", "name": metadata["name"], "uid": metadata["uid"]}
+        return {"metadata": {"name": name, "labels": metadata["labels"], "ownerReferences": [owner]}, "spec": spec}
 
     def _end(self, name: str, limit_s: float) -> Finished:
         deadline = time.monotonic() + limit_s
@@ -131,7 +133,9 @@ def trouble(pod: Object) -> list[str]:
     status = pod["status"]
     for condition in status.get("conditions", ()):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            return [f"not scheduled: {condition.get('message', 'no reason given')}"]
+            message = condition.get("message", "no reason given")
+            missing = ", ".join(sorted(set(re.findall(r"Insufficient ([\w./-]*\w)", message))))
+            return [f"waits for {missing}: {message}" if missing else f"not scheduled: {message}"]
     containers = [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
     return [text for container in containers if (text := _why(container))]
 

@@ -38,6 +38,8 @@ def options(choice: Choice) -> list[str]:
         "--since": since and f"{since:%Y-%m-%d}",
         "--skip-shorts": choice.policy.min_duration_s,
         "--max-duration": choice.policy.max_duration_s,
+        "--min-speakers": choice.speakers.min_speakers,
+        "--max-speakers": choice.speakers.max_speakers,
     }
     flags = {"--newest-first": choice.newest_first, "--force": choice.force}
     return [

@@ -11,9 +11,9 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -43,6 +43,7 @@ class Cluster:
 
     namespace: str
     helm_program: str = "helm"
+    began: float = field(default_factory=time.monotonic)
 
     def command(self, *words: str, ok: bool = True, limit_s: float = 600) -> str:
         environment = {**os.environ, "KUBECONFIG": KUBECONFIG}
@@ -106,6 +107,13 @@ class Cluster:
         self.command("kubectl", "delete", "persistentvolume", f"ingest-data-{self.namespace}", "--ignore-not-found")
 
 
+def missing(what: str) -> NoReturn:
+    """Skip the test, but in CI, which brings everything, fail it."""
+    if os.environ.get("CI"):
+        pytest.fail(what)
+    pytest.skip(what)
+
+
 @pytest.fixture(scope="session")
 def reachable() -> None:
     context = os.environ.get("CLUSTER_TESTS")
@@ -119,8 +127,8 @@ def reachable() -> None:
 @pytest.fixture(scope="session")
 def cluster(reachable: None) -> Iterator[Cluster]:  # noqa: ARG001 (asked for its effect)
     """A release with the miniature models and the demonstration's feed, ready to work, for all tests."""
+    Cluster("ingest-tests").remove()
     found = Cluster("ingest-tests")
-    found.remove()
     found.install()
     yield found
     found.remove()

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cluster.conftest import missing
+
 if TYPE_CHECKING:
     from tests.cluster.conftest import Cluster
 
@@ -15,11 +17,16 @@ ASR_GRACE = "jsonpath={.spec.template.spec.terminationGracePeriodSeconds}"
 REPLICAS = "jsonpath={.spec.replicas}"
 
 
+def with_program(cluster: Cluster, program: str) -> Cluster:
+    """Return the same cluster, for another Helm."""
+    if shutil.which(program) is None:
+        missing(f"needs {program}")
+    return replace(cluster, helm_program=program)
+
+
 @pytest.mark.parametrize("program", ["helm", "helm3"])
 def test_install_upgrade_roll_back_uninstall(empty: Cluster, program: str) -> None:
-    if shutil.which(program) is None:
-        pytest.skip(f"needs {program}")
-    cluster = replace(empty, helm_program=program)
+    cluster = with_program(empty, program)
     cluster.install()
     cluster.install("--set", "asr.graceSeconds=77")
     assert cluster.kubectl("get", "deploy/ingest-asr", "--output", ASR_GRACE) == "107"
@@ -34,13 +41,17 @@ def test_install_upgrade_roll_back_uninstall(empty: Cluster, program: str) -> No
     assert claims == {f"persistentvolumeclaim/{name}" for name in kept}
 
 
-def test_scaling_by_hand_and_upgrading_go_together_as_the_notes_say(empty: Cluster) -> None:
-    empty.install(wait=False)
-    empty.kubectl("scale", "deploy/ingest-asr", "--replicas=2")
-    refused = empty.helm("upgrade", "ingest", "charts", "--reuse-values", "--set", "asr.graceSeconds=78", ok=False)
-    assert ".spec.replicas" in refused
-    empty.helm("upgrade", "ingest", "charts", "--reuse-values", "--set", "asr.graceSeconds=78", "--force-conflicts")
-    assert empty.kubectl("get", "deploy/ingest-asr", "--output", REPLICAS) == "1"
+@pytest.mark.parametrize("program", ["helm", "helm3"])
+def test_scaling_by_hand_and_upgrading_go_together_as_the_notes_say(empty: Cluster, program: str) -> None:
+    cluster = with_program(empty, program)
+    cluster.install(wait=False)
+    cluster.kubectl("scale", "deploy/ingest-asr", "--replicas=2")
+    upgrade = ["upgrade", "ingest", "charts", "--reuse-values", "--set", "asr.graceSeconds=78"]
+    if program == "helm":
+        assert ".spec.replicas" in cluster.helm(*upgrade, ok=False)
+        upgrade.append("--force-conflicts")
+    cluster.helm(*upgrade)
+    assert cluster.kubectl("get", "deploy/ingest-asr", "--output", REPLICAS) == "1"
 
 
 def test_a_wrong_secret_gives_a_reason_that_can_be_read(empty: Cluster) -> None:
@@ -77,7 +88,7 @@ def _status(cluster: Cluster) -> str:
 def custom_resources(empty: Cluster, request: pytest.FixtureRequest) -> Cluster:
     name = request.param
     if name not in empty.command("kubectl", "get", "customresourcedefinitions", "--output", "name"):
-        pytest.skip(f"the cluster does not know {name}")
+        missing(f"the cluster does not know {name}")
     return empty
 
 

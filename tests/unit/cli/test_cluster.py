@@ -10,7 +10,7 @@ import pytest
 from services.cli.cluster import trouble
 from services.cli.remote import options
 from services.cli.requests import Choice
-from services.shared.messages import Policy
+from services.shared.messages import Metadata, Policy
 
 WAITING = {"reason": "CrashLoopBackOff", "message": "back-off 10s"}
 
@@ -27,8 +27,13 @@ def pod(container: dict[str, Any] | None = None, conditions: tuple[dict[str, Any
         pytest.param(pod({"state": {"waiting": {"reason": "ContainerCreating"}}}), [], id="on its way"),
         pytest.param(
             pod(None, ({"type": "PodScheduled", "status": "False", "message": "1 Insufficient nvidia.com/gpu."},)),
-            ["not scheduled: 1 Insufficient nvidia.com/gpu."],
+            ["waits for nvidia.com/gpu: 1 Insufficient nvidia.com/gpu."],
             id="no card",
+        ),
+        pytest.param(
+            pod(None, ({"type": "PodScheduled", "status": "False", "message": "node(s) had untolerated taint(s)"},)),
+            ["not scheduled: node(s) had untolerated taint(s)"],
+            id="no node",
         ),
         pytest.param(
             pod({"state": {"waiting": WAITING}, "lastState": {"terminated": {"message": "first\nNATS refuses\n"}}}),
@@ -56,6 +61,8 @@ def test_why_a_pod_does_not_run(found: dict[str, Any], expected: list[str]) -> N
 def test_a_choice_becomes_the_options_that_make_it() -> None:
     policy = Policy(min_duration_s=60.0, max_duration_s=None, published_after=datetime(2026, 1, 2, tzinfo=UTC))
     assert options(Choice()) == []
-    assert options(Choice(policy=policy, limit=3, newest_first=True, force=True)) == [
-        *("--limit", "3", "--since", "2026-01-02", "--skip-shorts", "60.0", "--newest-first", "--force")
+    speakers = Metadata(min_speakers=2, max_speakers=4)
+    assert options(Choice(policy=policy, limit=3, newest_first=True, force=True, speakers=speakers)) == [
+        *("--limit", "3", "--since", "2026-01-02", "--skip-shorts", "60.0"),
+        *("--min-speakers", "2", "--max-speakers", "4", "--newest-first", "--force"),
     ]
