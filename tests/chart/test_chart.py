@@ -42,6 +42,7 @@ MATRIX = {
         "models": {"existingClaim": "models"},
         "migrations": {"by": "hook"},
         "voices": {"settings": {"diarization_model": "/data/models/voices"}},
+        "networkPolicy": {"metricsFrom": [], "externalServers": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]},
     },
     "everything on": {
         "submit": {"sources": ["https://example.org/feed.xml"], "options": ["--limit", "3"]},
