@@ -51,7 +51,16 @@ MATRIX = {
         "nats": {"tls": {"secretName": "nats-tls"}},
         "asr": {"keda": KEDA, "gpu": {"resourceName": "nvidia.com/mig-1g.10gb"}},
         "embedder": {"keda": KEDA},
-        "downloader": {"autoscaling": {"enabled": True}, "extraEnv": [{"name": "HTTPS_PROXY", "value": "x"}]},
+        "models": {"extraEnv": [{"name": "HF_ENDPOINT", "value": "x"}], "extraEgress": [{"ports": [{"port": 3128}]}]},
+        "downloader": {
+            "autoscaling": {"enabled": True},
+            "settings": {"cookies_file": "/cookies/cookies.txt"},
+            "extraEnv": [{"name": "HTTPS_PROXY", "value": "x"}],
+            "extraEnvFrom": [{"secretRef": {"name": "proxies"}}],
+            "extraVolumes": [{"name": "cookies", "projected": {"sources": [{"secret": {"name": "cookies"}}]}}],
+            "extraVolumeMounts": [{"name": "cookies", "mountPath": "/cookies"}],
+            "extraEgress": [{"ports": [{"port": 8443}]}],
+        },
         "rbac": {"subjects": [{"kind": "User", "name": "someone", "apiGroup": "rbac.authorization.k8s.io"}]},
         "monitoring": {
             "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
@@ -147,6 +156,17 @@ def test_passwords_are_files_and_each_service_sees_only_its_own(render: Render, 
         items = [item["key"] for volume in volumes for item in volume["secret"]["items"] if item["key"] != "ca.crt"]
         assert set(items) == keys
         assert not any("secretKeyRef" in json.dumps(item) for item in container["env"])
+
+
+@pytest.mark.parametrize(("by", "sees"), [("init", True), ("hook", False), ("none", False)])
+def test_pods_of_the_embedder_see_the_owners_passwords_only_where_they_migrate(
+    render: Render,
+    by: str,
+    sees: bool,  # noqa: FBT001 (a table's value)
+) -> None:
+    spec = deployment(render({"migrations": {"by": by}}), "embedder")["spec"]["template"]["spec"]
+    assert ("postgres-owner" in json.dumps(spec)) == sees
+    assert ("nats-admin" in json.dumps(spec)) == sees
 
 
 @pytest.mark.parametrize("values", CASES)
