@@ -12,9 +12,9 @@ spec:
   replicas: {{ $values.replicas }}
   {{- end }}
   revisionHistoryLimit: 5
-  progressDeadlineSeconds: 1800
+  progressDeadlineSeconds: {{ add $values.graceSeconds $values.startSeconds 1800 }} # half an hour for a node, images and models
   strategy:
-    {{- toYaml $values.strategy | nindent 4 }}
+    {{- ternary (omit $values.strategy "rollingUpdate") $values.strategy (eq (toString $values.strategy.type) "Recreate") | toYaml | nindent 4 }}
   selector:
     matchLabels:
       {{- include "ingest.selectorLabels" (list $root $component) | nindent 6 }}

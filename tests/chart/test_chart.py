@@ -30,7 +30,8 @@ SETTINGS: dict[str, type[Settings]] = {
     "embedder": EmbedderSettings,
 }
 CUSTOM = {"PodMonitor", "PrometheusRule", "ScaledObject"}
-KEDA = {"enabled": True}
+KEDA: dict[str, Any] = {"enabled": True}
+DOWNLOADS = Settings.model_fields["download_limit"].default
 MATRIX = {
     "no values": {},
     "kind": yaml.safe_load((K8S / "kind" / "values.yaml").read_text()),
@@ -82,7 +83,8 @@ MATRIX = {
         "migrations": {"by": "none"},
         "models": {"download": False},
         "nameOverride": "speech",
-        "asr": {"replicas": 0, "podDisruptionBudget": {"enabled": False}},
+        "volume": {"hostPath": "/shared"},
+        "asr": {"replicas": 0, "strategy": {"type": "Recreate"}, "podDisruptionBudget": {"enabled": False}},
     },
 }
 CASES = [pytest.param(values, id=name) for name, values in MATRIX.items()]
@@ -217,6 +219,23 @@ def test_the_pod_outlives_the_grace_of_the_service(render: Render, component: st
     assert float(environment["INGEST_GRACE_S"]) < spec["terminationGracePeriodSeconds"]
 
 
+@pytest.mark.parametrize("component", ["downloader", "asr", "embedder"])
+def test_pods_may_be_replaced_all_at_once(render: Render, component: str) -> None:
+    strategy = deployment(render({component: {"strategy": {"type": "Recreate"}}}), component)["spec"]["strategy"]
+    assert strategy == {"type": "Recreate"}
+
+
+@pytest.mark.parametrize("component", ["downloader", "asr", "embedder"])
+def test_a_rollout_is_given_up_after_the_old_pod_had_time_to_stop_and_the_new_one_to_start(
+    render: Render, component: str
+) -> None:
+    spec = deployment(render({component: {"graceSeconds": 5000, "startSeconds": 4000}}), component)["spec"]
+    pod = spec["template"]["spec"]
+    start = pod["containers"][0]["startupProbe"]
+    starting_s = start["failureThreshold"] * start["periodSeconds"]
+    assert spec["progressDeadlineSeconds"] > pod["terminationGracePeriodSeconds"] + starting_s
+
+
 def test_large_numbers_stay_whole(render: Render) -> None:
     spec = deployment(render({"settings": {"queue_bytes": 107374182400}}), "asr")["spec"]["template"]["spec"]
     assert {"name": "INGEST_QUEUE_BYTES", "value": "107374182400"} in spec["containers"][0]["env"]
@@ -258,6 +277,28 @@ def test_a_wrong_value_is_refused_by_its_name(render: Render, values: dict[str, 
             "monitoringEndpoint",
             id="KEDA blind",
         ),
+        *(
+            pytest.param({component: {"settings": {name: 7}}}, "under settings", id=f"{name} of {component} alone")
+            for component in SETTINGS
+            for name in ("ack_wait_s", "check_limit", "download_limit", "queue_bytes")
+        ),
+        *(
+            pytest.param({"settings": {name: 0}}, "the chart sets it", id=f"{name} of all")
+            for name in ("grace_s", "metrics_port", "volume_path")
+        ),
+        *(
+            pytest.param({component: {"settings": {name: 0}}}, "the chart sets it", id=f"{name} of {component}")
+            for component in SETTINGS
+            for name in ("grace_s", "metrics_port", "volume_path")
+        ),
+        *(
+            pytest.param(
+                {"downloader": {scaler: {"enabled": True, "maxReplicas": DOWNLOADS + 1}}},
+                f"{DOWNLOADS} downloads",
+                id=f"more downloaders by {scaler} than downloads",
+            )
+            for scaler in ("autoscaling", "keda")
+        ),
     ],
 )
 def test_values_that_contradict_each_other_are_refused_with_advice(
@@ -265,6 +306,21 @@ def test_values_that_contradict_each_other_are_refused_with_advice(
 ) -> None:
     with pytest.raises(HelmRenderError, match=words):
         render(values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param({"downloader": {"keda": KEDA | {"maxReplicas": DOWNLOADS}}}, id="as many as by default"),
+        pytest.param(
+            {"downloader": {"keda": KEDA | {"maxReplicas": 24}}, "settings": {"download_limit": 24}},
+            id="a higher limit",
+        ),
+        pytest.param({"downloader": {"keda": {"maxReplicas": 500}}}, id="not enabled"),
+    ],
+)
+def test_an_autoscaler_may_have_as_many_downloaders_as_downloads(render: Render, values: dict[str, Any]) -> None:
+    assert render(values)
 
 
 @pytest.mark.parametrize("key", sorted(VALUES))
