@@ -55,6 +55,11 @@ labels:
 {{ .Values.volume.existingClaim | default (printf "%s-data" (include "ingest.fullname" .)) }}
 {{- end }}
 
+{{- define "ingest.dataVolume" -}}
+- name: data
+  persistentVolumeClaim: {claimName: {{ include "ingest.claimName" . }}}
+{{- end }}
+
 {{- define "ingest.natsUrl" -}}
 {{- if .Values.nats.enabled -}}
 {{ ternary "tls" "nats" (ne .Values.nats.tls.secretName "") }}://{{ include "ingest.fullname" . }}-nats:4222

@@ -4,12 +4,24 @@
     matchLabels:
       {{- include "ingest.selectorLabels" . | nindent 6 }}
 {{- end }}
+{{/* To a server of yours, by its address: a host of several may have a port of its own. */}}
+{{- define "ingest.toExternal" -}}
+{{- $standard := dict "nats" 4222 "tls" 4222 "ws" 80 "wss" 443 "postgres" 5432 "postgresql" 5432 -}}
+{{- $ports := list -}}
+{{- range regexReplaceAll "^[a-z]+://([^/?]*@)?([^/?]*).*$" .url "${2}" | splitList "," }}
+{{- $ports = append $ports (regexFind ":[0-9]+$" . | trimPrefix ":" | default (get $standard (regexFind "^[a-z]+" $.url)) | int | dict "port") }}
+{{- end -}}
+- ports: {{ uniq $ports | toJson }}
+  {{- with .peers }}
+  to: {{ toJson . }}
+  {{- end }}
+{{- end }}
 {{- define "ingest.toNats" -}}
 {{- if .Values.nats.enabled }}
 - to: {{ include "ingest.peer" (list . "nats") | fromYamlArray | toJson }}
   ports: [{port: 4222}]
 {{- else }}
-- ports: [{port: {{ .Values.networkPolicy.externalPorts.nats }}}]
+{{ include "ingest.toExternal" (dict "url" .Values.nats.url "peers" .Values.networkPolicy.externalServers) }}
 {{- end }}
 {{- end }}
 {{- define "ingest.toPostgres" -}}
@@ -17,7 +29,7 @@
 - to: {{ include "ingest.peer" (list . "postgres") | fromYamlArray | toJson }}
   ports: [{port: 5432}]
 {{- else }}
-- ports: [{port: {{ .Values.networkPolicy.externalPorts.postgres }}}]
+{{ include "ingest.toExternal" (dict "url" .Values.postgres.url "peers" .Values.networkPolicy.externalServers) }}
 {{- end }}
 {{- end }}
 {{- define "ingest.toSites" -}}
@@ -34,6 +46,7 @@
 {{- end }}
 {{- end }}
 {{- define "ingest.toDns" -}}
-- to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}}]
-  ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
+{{- range .Values.networkPolicy.dns }}
+- {{ toJson . }}
+{{- end }}
 {{- end }}

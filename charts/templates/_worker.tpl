@@ -12,9 +12,9 @@ spec:
   replicas: {{ $values.replicas }}
   {{- end }}
   revisionHistoryLimit: 5
-  progressDeadlineSeconds: 1800
+  progressDeadlineSeconds: {{ add $values.graceSeconds $values.startSeconds 1800 }} # half an hour for a node, images and models
   strategy:
-    {{- toYaml $values.strategy | nindent 4 }}
+    {{- ternary (omit $values.strategy "rollingUpdate") $values.strategy (eq (toString $values.strategy.type) "Recreate") | toYaml | nindent 4 }}
   selector:
     matchLabels:
       {{- include "ingest.selectorLabels" (list $root $component) | nindent 6 }}
@@ -103,8 +103,7 @@ spec:
             {{- toYaml . | nindent 12 }}
             {{- end }}
       volumes:
-        - name: data
-          persistentVolumeClaim: {claimName: {{ include "ingest.claimName" $root }}}
+        {{- include "ingest.dataVolume" $root | nindent 8 }}
         - name: tmp
           emptyDir: {sizeLimit: {{ $values.tmpSize }}}
         {{- include "ingest.passwords" (list $root $component (.databaseUser | trimPrefix "ingest_") "passwords") | nindent 8 }}
@@ -140,9 +139,10 @@ spec:
     {{- include "ingest.caMounts" $root | nindent 4 }}
 {{- end }}
 
-{{/* Pod of a command of the CLI: (dict "root" . "component" "submit" "command" list "image" image "values" values). */}}
+{{/* Pod of a command of the CLI, which reads listings as the downloader would:
+     (dict "root" . "component" "submit" "command" list "image" image "settings" map "env" "yaml" "volumes" "yaml" "mounts" "yaml"). */}}
 {{- define "ingest.commandPod" -}}
-{{- $root := .root -}}
+{{- $root := .root -}}{{- $downloader := .root.Values.downloader -}}
 metadata:
   labels:
     {{- include "ingest.labels" (list $root .component) | nindent 4 }}
@@ -163,7 +163,17 @@ spec:
         - {name: INGEST_SECRETS_DIR, value: /etc/ingest/passwords}
         - {name: INGEST_DATABASE_URL, value: {{ include "ingest.databaseUrl" (list $root "ingest_reader") | quote }}}
         - {name: INGEST_NATS_USER, value: submit}
-        {{- include "ingest.settings" (list $root (include "ingest.commonSettings" $root | fromYaml) (include "ingest.sourceSettings" $root | fromYaml) $root.Values.settings .settings) | nindent 8 }}
+        {{- include "ingest.settings" (list $root (include "ingest.commonSettings" $root | fromYaml) (include "ingest.sourceSettings" $root | fromYaml) $root.Values.settings $downloader.settings .settings) | nindent 8 }}
+        {{- with .env }}
+        {{- . | nindent 8 }}
+        {{- end }}
+        {{- with $downloader.extraEnv }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+      {{- with $downloader.extraEnvFrom }}
+      envFrom:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
       resources:
         {{- toYaml (.resources | default $root.Values.jobs.resources) | nindent 8 }}
       terminationMessagePolicy: FallbackToLogsOnError
@@ -172,13 +182,24 @@ spec:
         - {name: tmp, mountPath: /tmp}
         - {name: passwords, mountPath: /etc/ingest/passwords, readOnly: true}
         {{- include "ingest.caMounts" $root | nindent 8 }}
+        {{- with .mounts }}
+        {{- . | nindent 8 }}
+        {{- end }}
+        {{- with $downloader.extraVolumeMounts }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
   volumes:
-    - name: data
-      persistentVolumeClaim: {claimName: {{ include "ingest.claimName" $root }}}
+    {{- include "ingest.dataVolume" $root | nindent 4 }}
     - name: tmp
       emptyDir: {sizeLimit: 1Gi}
     {{- include "ingest.passwords" (list $root "submit" "reader" "passwords") | nindent 4 }}
     {{- include "ingest.caVolumes" $root | nindent 4 }}
+    {{- with .volumes }}
+    {{- . | nindent 4 }}
+    {{- end }}
+    {{- with $downloader.extraVolumes }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
 {{- end }}
 
 {{/* Where sources may be: for the downloader, and for whoever reads listings. */}}

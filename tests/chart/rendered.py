@@ -43,3 +43,13 @@ def deployment(manifests: list[Manifest], component: str) -> Manifest:
 
 def environment(container: Manifest) -> dict[str, str]:
     return {item["name"]: item.get("value", "") for item in container.get("env", [])}
+
+
+def named(manifests: list[Manifest], prefix: str) -> list[Manifest]:
+    return [item for item in manifests if item["metadata"]["name"].startswith(prefix)]
+
+
+def job_pod(manifests: list[Manifest], component: str) -> Manifest:
+    (job,) = [item for item in named(manifests, f"ingest-{component}-") if item["kind"] == "Job"]
+    spec: Manifest = job["spec"]["template"]["spec"]
+    return spec

@@ -30,7 +30,8 @@ SETTINGS: dict[str, type[Settings]] = {
     "embedder": EmbedderSettings,
 }
 CUSTOM = {"PodMonitor", "PrometheusRule", "ScaledObject"}
-KEDA = {"enabled": True}
+KEDA: dict[str, Any] = {"enabled": True}
+DOWNLOADS = Settings.model_fields["download_limit"].default
 MATRIX = {
     "no values": {},
     "kind": yaml.safe_load((K8S / "kind" / "values.yaml").read_text()),
@@ -42,6 +43,7 @@ MATRIX = {
         "models": {"existingClaim": "models"},
         "migrations": {"by": "hook"},
         "voices": {"settings": {"diarization_model": "/data/models/voices"}},
+        "networkPolicy": {"metricsFrom": [], "externalServers": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]},
     },
     "everything on": {
         "submit": {"sources": ["https://example.org/feed.xml"], "options": ["--limit", "3"]},
@@ -50,7 +52,16 @@ MATRIX = {
         "nats": {"tls": {"secretName": "nats-tls"}},
         "asr": {"keda": KEDA, "gpu": {"resourceName": "nvidia.com/mig-1g.10gb"}},
         "embedder": {"keda": KEDA},
-        "downloader": {"autoscaling": {"enabled": True}, "extraEnv": [{"name": "HTTPS_PROXY", "value": "x"}]},
+        "models": {"extraEnv": [{"name": "HF_ENDPOINT", "value": "x"}], "extraEgress": [{"ports": [{"port": 3128}]}]},
+        "downloader": {
+            "autoscaling": {"enabled": True},
+            "settings": {"cookies_file": "/cookies/cookies.txt"},
+            "extraEnv": [{"name": "HTTPS_PROXY", "value": "x"}],
+            "extraEnvFrom": [{"secretRef": {"name": "proxies"}}],
+            "extraVolumes": [{"name": "cookies", "projected": {"sources": [{"secret": {"name": "cookies"}}]}}],
+            "extraVolumeMounts": [{"name": "cookies", "mountPath": "/cookies"}],
+            "extraEgress": [{"ports": [{"port": 8443}]}],
+        },
         "rbac": {"subjects": [{"kind": "User", "name": "someone", "apiGroup": "rbac.authorization.k8s.io"}]},
         "monitoring": {
             "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
@@ -72,7 +83,8 @@ MATRIX = {
         "migrations": {"by": "none"},
         "models": {"download": False},
         "nameOverride": "speech",
-        "asr": {"replicas": 0, "podDisruptionBudget": {"enabled": False}},
+        "volume": {"hostPath": "/shared"},
+        "asr": {"replicas": 0, "strategy": {"type": "Recreate"}, "podDisruptionBudget": {"enabled": False}},
     },
 }
 CASES = [pytest.param(values, id=name) for name, values in MATRIX.items()]
@@ -148,6 +160,17 @@ def test_passwords_are_files_and_each_service_sees_only_its_own(render: Render, 
         assert not any("secretKeyRef" in json.dumps(item) for item in container["env"])
 
 
+@pytest.mark.parametrize(("by", "sees"), [("init", True), ("hook", False), ("none", False)])
+def test_pods_of_the_embedder_see_the_owners_passwords_only_where_they_migrate(
+    render: Render,
+    by: str,
+    sees: bool,  # noqa: FBT001 (a table's value)
+) -> None:
+    spec = deployment(render({"migrations": {"by": by}}), "embedder")["spec"]["template"]["spec"]
+    assert ("postgres-owner" in json.dumps(spec)) == sees
+    assert ("nats-admin" in json.dumps(spec)) == sees
+
+
 @pytest.mark.parametrize("values", CASES)
 def test_environment_names_are_settings_of_the_service(render: Render, values: dict[str, Any]) -> None:
     ours_alone = [(name, spec) for name, spec in pods(render(values)) if not name.endswith("-nats")]
@@ -196,6 +219,23 @@ def test_the_pod_outlives_the_grace_of_the_service(render: Render, component: st
     assert float(environment["INGEST_GRACE_S"]) < spec["terminationGracePeriodSeconds"]
 
 
+@pytest.mark.parametrize("component", ["downloader", "asr", "embedder"])
+def test_pods_may_be_replaced_all_at_once(render: Render, component: str) -> None:
+    strategy = deployment(render({component: {"strategy": {"type": "Recreate"}}}), component)["spec"]["strategy"]
+    assert strategy == {"type": "Recreate"}
+
+
+@pytest.mark.parametrize("component", ["downloader", "asr", "embedder"])
+def test_a_rollout_is_given_up_after_the_old_pod_had_time_to_stop_and_the_new_one_to_start(
+    render: Render, component: str
+) -> None:
+    spec = deployment(render({component: {"graceSeconds": 5000, "startSeconds": 4000}}), component)["spec"]
+    pod = spec["template"]["spec"]
+    start = pod["containers"][0]["startupProbe"]
+    starting_s = start["failureThreshold"] * start["periodSeconds"]
+    assert spec["progressDeadlineSeconds"] > pod["terminationGracePeriodSeconds"] + starting_s
+
+
 def test_large_numbers_stay_whole(render: Render) -> None:
     spec = deployment(render({"settings": {"queue_bytes": 107374182400}}), "asr")["spec"]["template"]["spec"]
     assert {"name": "INGEST_QUEUE_BYTES", "value": "107374182400"} in spec["containers"][0]["env"]
@@ -237,6 +277,28 @@ def test_a_wrong_value_is_refused_by_its_name(render: Render, values: dict[str, 
             "monitoringEndpoint",
             id="KEDA blind",
         ),
+        *(
+            pytest.param({component: {"settings": {name: 7}}}, "under settings", id=f"{name} of {component} alone")
+            for component in SETTINGS
+            for name in ("ack_wait_s", "check_limit", "download_limit", "queue_bytes")
+        ),
+        *(
+            pytest.param({"settings": {name: 0}}, "the chart sets it", id=f"{name} of all")
+            for name in ("grace_s", "metrics_port", "volume_path")
+        ),
+        *(
+            pytest.param({component: {"settings": {name: 0}}}, "the chart sets it", id=f"{name} of {component}")
+            for component in SETTINGS
+            for name in ("grace_s", "metrics_port", "volume_path")
+        ),
+        *(
+            pytest.param(
+                {"downloader": {scaler: {"enabled": True, "maxReplicas": DOWNLOADS + 1}}},
+                f"{DOWNLOADS} downloads",
+                id=f"more downloaders by {scaler} than downloads",
+            )
+            for scaler in ("autoscaling", "keda")
+        ),
     ],
 )
 def test_values_that_contradict_each_other_are_refused_with_advice(
@@ -244,6 +306,21 @@ def test_values_that_contradict_each_other_are_refused_with_advice(
 ) -> None:
     with pytest.raises(HelmRenderError, match=words):
         render(values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param({"downloader": {"keda": KEDA | {"maxReplicas": DOWNLOADS}}}, id="as many as by default"),
+        pytest.param(
+            {"downloader": {"keda": KEDA | {"maxReplicas": 24}}, "settings": {"download_limit": 24}},
+            id="a higher limit",
+        ),
+        pytest.param({"downloader": {"keda": {"maxReplicas": 500}}}, id="not enabled"),
+    ],
+)
+def test_an_autoscaler_may_have_as_many_downloaders_as_downloads(render: Render, values: dict[str, Any]) -> None:
+    assert render(values)
 
 
 @pytest.mark.parametrize("key", sorted(VALUES))

@@ -50,6 +50,7 @@ def test_the_job_fetches_the_pipeline_and_alone_sees_the_token(render: Render) -
     spec = job["spec"]["template"]["spec"]
     (fetch,) = [item for item in spec["initContainers"] if item["name"] == "voices"]
     assert environment(fetch) == {
+        "HF_HOME": "/models",
         "INGEST_DIARIZATION_MODEL": "pyannote/some",
         "INGEST_DIARIZATION_SHA256": "ab" * 32,
         "INGEST_SECRETS_DIR": "/etc/ingest/token",

@@ -1,0 +1,86 @@
+"""Network policies: who may reach whom, rendered; tests/cluster tries them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from helm_python import HelmValuesError
+
+from tests.chart.rendered import named
+
+if TYPE_CHECKING:
+    from tests.chart.rendered import Manifest, Render
+
+DNS = {
+    "to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}],
+    "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
+}
+
+
+def policies(render: Render, values: dict[str, Any] | None = None) -> dict[str, Manifest]:
+    """Return the policies of a release by their components."""
+    found = [item for item in named(render(values), "ingest-") if item["kind"] == "NetworkPolicy"]
+    return {item["metadata"]["name"].removeprefix("ingest-"): item["spec"] for item in found}
+
+
+def test_metrics_are_open_to_those_who_may_read_them(render: Render) -> None:
+    peers = [{"namespaceSelector": {"matchLabels": {"a": "b"}}}]
+    found = policies(render, {"networkPolicy": {"metricsFrom": peers}})
+    for component in ("downloader", "asr", "embedder"):
+        assert found[component]["ingress"] == [{"from": peers, "ports": [{"port": 9090}]}]
+    assert found["nats"]["ingress"][1:] == [{"from": peers, "ports": [{"port": 8222}]}]
+
+
+def test_nobody_reads_metrics_where_nobody_may(render: Render) -> None:
+    found = policies(render, {"networkPolicy": {"metricsFrom": []}})
+    for component in ("downloader", "asr", "embedder"):
+        assert "Ingress" in found[component]["policyTypes"]
+        assert not found[component].get("ingress")
+    assert [rule["ports"] for rule in found["nats"]["ingress"]] == [[{"port": 4222}]]
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        pytest.param([DNS], id="as it is"),
+        pytest.param([DNS, {"to": [{"ipBlock": {"cidr": "169.254.20.10/32"}}]}], id="a cache on the node"),
+        pytest.param([], id="nowhere"),
+    ],
+)
+def test_names_are_asked_for_where_the_values_say(render: Render, rules: list[Manifest]) -> None:
+    values = {} if rules == [DNS] else {"networkPolicy": {"dns": rules}}
+    found = policies(render, values)
+    for component in ("downloader", "asr", "embedder", "commands", "models"):
+        egress = found[component]["egress"]
+        assert egress[: len(rules)] == rules
+        assert DNS not in egress[len(rules) :]
+
+
+@pytest.mark.parametrize(
+    ("nats", "postgres", "ports"),
+    [
+        pytest.param("nats://n", "postgresql://USER@p/ingest", ([4222], [5432]), id="standard ports"),
+        pytest.param("tls://n:4333", "postgresql://USER@p:6432/x?a=b:9", ([4333], [6432]), id="other ports"),
+        pytest.param("wss://u:5@n/x:6", "postgres://USER@p/x", ([443], [5432]), id="no port, though digits"),
+        pytest.param("nats://[::1]:4333", "postgresql://USER@[::1]/x", ([4333], [5432]), id="IPv6"),
+        pytest.param("nats://n", "postgresql://USER@a:6432,b,c:6432/x", ([4222], [6432, 5432]), id="several hosts"),
+    ],
+)
+def test_ports_of_other_servers_are_those_of_their_addresses(
+    render: Render, nats: str, postgres: str, ports: tuple[list[int], list[int]]
+) -> None:
+    servers = [{"ipBlock": {"cidr": "192.0.2.0/24"}}]
+    values = {"nats": {"enabled": False, "url": nats}, "postgres": {"enabled": False, "url": postgres}}
+    anywhere = [{"ports": [{"port": port} for port in some]} for some in ports]
+    assert policies(render, values)["asr"]["egress"] == [DNS, anywhere[0]]
+    assert policies(render, values)["embedder"]["egress"] == [DNS, *anywhere]
+    there = policies(render, {**values, "networkPolicy": {"externalServers": servers}})
+    assert there["asr"]["egress"] == [DNS, {**anywhere[0], "to": servers}]
+    assert there["embedder"]["egress"] == [DNS, *({**rule, "to": servers} for rule in anywhere)]
+    assert there["commands"]["egress"][1:3] == there["embedder"]["egress"][1:]
+
+
+def test_an_address_without_a_host_is_refused_because_its_port_may_be_anywhere(render: Render) -> None:
+    with pytest.raises(HelmValuesError, match="/postgres/url"):
+        render({"postgres": {"enabled": False, "url": "postgresql://USER@/ingest?host=p&port=6432"}})
