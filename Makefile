@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 # (kind's own without it) may be given, as `make images TORCH_INDEX=https://download.pytorch.org/whl/cpu`.
 ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
 ROOMS := downloader asr embedder cli
-TAG ?= dev
+TAG ?= $(shell sed -n 's/^appVersion: //p' charts/Chart.yaml)
 HELM ?= helm
 BUILD := nice $(ENGINE) build $(if $(filter podman,$(ENGINE)),--network host) --build-arg VERSION=$(TAG) \
   --build-arg LOCKED=$(shell cat requirements.lock pyproject.toml images/* | sha256sum | cut -c1-12) \

@@ -35,12 +35,14 @@ labels:
   {{- include "ingest.labels" . | nindent 2 }}
 {{- end }}
 
-{{/* Image of a component: (list root image). A digest beats a tag; an image's own registry beats the chart's, and that the global one. */}}
+{{/* Image of a component: (list root "asr"). A digest beats a tag; an image's own registry beats the chart's, and that the
+     global one; without any of them it is where `make images` puts it. Where asr gets a card, its image is that for cards. */}}
 {{- define "ingest.image" -}}
-{{- $root := first . -}}{{- $image := last . -}}
-{{- $registry := $image.registry | default $root.Values.image.registry | default ($root.Values.global).imageRegistry -}}
-{{- with $registry }}{{ trimSuffix "/" . }}/{{ end }}{{ $image.repository }}
-{{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag | default $root.Values.image.tag | default $root.Chart.AppVersion }}{{ end }}
+{{- $root := first . -}}{{- $image := (get $root.Values (last .)).image -}}
+{{- $registry := $image.registry | default $root.Values.image.registry | default ($root.Values.global).imageRegistry | default "localhost" -}}
+{{- $variant := ternary "-cuda" "" (and (eq (last .) "asr") (gt (int $root.Values.asr.gpu.count) 0)) -}}
+{{ trimSuffix "/" $registry }}/{{ $image.repository }}
+{{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag | default (printf "%s%s" ($root.Values.image.tag | default $root.Chart.AppVersion) $variant) }}{{ end }}
 {{- end }}
 
 {{- define "ingest.secretName" -}}

@@ -47,7 +47,7 @@ spec:
       {{- end }}
       containers:
         - name: {{ $component }}
-          image: {{ include "ingest.image" (list $root $values.image) }}
+          image: {{ include "ingest.image" (list $root $component) }}
           imagePullPolicy: {{ $root.Values.image.pullPolicy }}
           securityContext:
             {{- include "ingest.containerSecurity" $root | nindent 12 }}
@@ -116,7 +116,7 @@ spec:
         {{- end }}
 {{- end }}
 
-{{/* Init container that brings schema and streams up to date, under the owner's name: (list root image). */}}
+{{/* Init container that brings schema and streams up to date, under the owner's name: (list root component), of whose image it is. */}}
 {{- define "ingest.migrate" -}}
 {{- $root := first . -}}
 - name: migrate
@@ -140,7 +140,7 @@ spec:
 {{- end }}
 
 {{/* Pod of a command of the CLI, which reads listings as the downloader would:
-     (dict "root" . "component" "submit" "command" list "image" image "settings" map "env" "yaml" "volumes" "yaml" "mounts" "yaml"). */}}
+     (dict "root" . "component" "submit" "command" list "image" component "settings" map "env" "yaml" "volumes" "yaml" "mounts" "yaml"). */}}
 {{- define "ingest.commandPod" -}}
 {{- $root := .root -}}{{- $downloader := .root.Values.downloader -}}
 metadata:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
+import yaml
 
 from services.demo import episodes
 
@@ -27,6 +28,7 @@ KUBECONFIG = os.environ.get("KUBECONFIG", str(Path.home() / ".kube" / "config"))
 VALUES = ROOT / "k8s" / "kind" / "values.yaml"
 FEED = "http://ingest-demo/feed.xml"
 SAMPLES = len(episodes())
+VERSION = yaml.safe_load((ROOT / "charts" / "Chart.yaml").read_text())["appVersion"]
 
 JsonObject = dict[str, Any]
 

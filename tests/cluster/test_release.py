@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster.conftest import missing
+from tests.cluster.conftest import VERSION, missing
 
 if TYPE_CHECKING:
     from tests.cluster.conftest import Cluster
@@ -66,7 +66,10 @@ def test_the_third_of_three_asr_pods_waits_for_a_card_and_status_says_so(empty: 
     nodes = [node["metadata"]["name"] for node in empty.get("nodes")["items"]]
     patch = '{"status": {"capacity": {"nvidia.com/gpu": "2"}}}'
     empty.kubectl("patch", "node", nodes[0], "--subresource", "status", "--type", "merge", "--patch", patch)
-    numbers = ("--set", "asr.gpu.count=1,asr.replicas=3,downloader.replicas=12,embedder.replicas=12")
+    numbers = (
+        "--set",
+        f"asr.gpu.count=1,asr.image.tag={VERSION},asr.replicas=3,downloader.replicas=12,embedder.replicas=12",
+    )
     empty.install(*numbers, wait=False)
 
     def scheduled() -> dict[str, int]:

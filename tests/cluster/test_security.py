@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cluster.conftest import VERSION
+
 if TYPE_CHECKING:
     from tests.cluster.conftest import Cluster
 
@@ -50,7 +52,7 @@ def test_a_pod_runs_without_rights(cluster: Cluster, component: str) -> None:
     assert "volume" in lines
     assert "No such file or directory" in told
     image = cluster.pods(component)[0]["status"]["containerStatuses"][0]["image"]
-    assert image == f"localhost/ingest-{component}:dev"
+    assert image == f"localhost/ingest-{component}:{VERSION}"
 
 
 def test_each_service_has_only_its_own_passwords(cluster: Cluster) -> None:
