@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from services.downloader import ytdlp
+from services.downloader import javascript, ytdlp
 from services.shared import child
 from services.shared.answers import Done
 from services.shared.errors import Code, IngestError
@@ -66,8 +66,11 @@ class Check:
 
 
 def limits_for(kind: SourceKind, limits: ChildLimits) -> ChildLimits:
-    """Return the limits of a child that talks to a site: of memory too, except where YouTube's scripts must run."""
-    return limits if kind is SourceKind.YOUTUBE else replace(limits, memory_bytes=PAGE_MEMORY_BYTES)
+    """Return the limits of a child that talks to a site: YouTube's scripts need their engine, others less memory."""
+    if kind is not SourceKind.YOUTUBE:
+        return replace(limits, memory_bytes=PAGE_MEMORY_BYTES)
+    engine = javascript.path()
+    return replace(limits, programs=(engine,) if engine else ())
 
 
 def combine(kind: SourceKind, submitted: Metadata, found: Metadata) -> Metadata:

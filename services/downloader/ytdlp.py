@@ -2,7 +2,7 @@
 
 Every option that guards against a silent success or a foreign wish is set here: finite retries, missing fragments are
 errors, no entry of a playlist is looked at, our own file names, no post-processing (the container is kept as
-delivered), no configuration files, and only the extractors that the kind of source needs.
+delivered), no other program, no configuration files, and only the extractors that the kind of source needs.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ RETRIES = 3
 AUDIO_ONLY = "bestaudio/best"
 AFTER_PREMIERE_S = 3600.0
 LIVE_PAUSE_S = 1800.0
+NO_PROGRAM = "/dev/null/none"  # a path that cannot exist
 LONGEST_ANNOUNCED_S = 366 * 24 * 3600.0  # more is nonsense, and further than a date can be moved
 
 
@@ -108,6 +109,7 @@ def session(kind: SourceKind, options: SiteOptions, **extra: object) -> yt_dlp.Y
         "hls_prefer_native": True,
         "cachedir": False,
         "noprogress": True,
+        "ffmpeg_location": NO_PROGRAM,
         "quiet": True,
         "no_color": True,
         "cookiefile": options.cookies_file if kind is SourceKind.YOUTUBE else None,

@@ -34,7 +34,11 @@ _context = multiprocessing.get_context("forkserver")
 
 @dataclass(frozen=True)
 class ChildLimits:
-    """What a child may use. `hosts` are the names or addresses it may reach although they are not public."""
+    """What a child may use.
+
+    Where it has a network, `hosts` are the names or addresses that it may reach although they are not public, and
+    `programs` the only ones that it may start.
+    """
 
     deadline_s: float
     memory_bytes: int = 4 << 30
@@ -43,6 +47,7 @@ class ChildLimits:
     hosts: tuple[str, ...] = ()
 
 
+    programs: tuple[str, ...] = ()
 class Reporter(Protocol):
     """Sends a report from the child to its parent."""
 
@@ -158,6 +163,6 @@ def _confine(limits: ChildLimits) -> None:
     if limits.memory_bytes:
         resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
     if limits.network:
-        network.guard(limits.hosts)
+        network.guard(limits.hosts, limits.programs)
     else:
         network.cut_off()

@@ -221,6 +221,24 @@ def test_a_recording_that_vanished_from_the_volume_is_downloaded_again(
         path.unlink()
     again = downloader.fetched(url)
     assert again.numbers["fresh"] == 1.0
+@pytest.mark.parametrize(
+    ("method", "code"),
+    [
+        pytest.param("AES-128", Code.URL_NOT_ALLOWED, id="8 key that yt-dlp asks for"),
+        pytest.param("SAMPLE-AES", Code.NO_MEDIA_FOUND, id="8 key that yt-dlp leaves to ffmpeg"),
+    ],
+)
+def test_nor_is_its_key_whoever_would_ask_for_it(
+    downloader: Downloader, site: Site, forbidden_site: Site, pieces: list[bytes], method: str, code: Code
+) -> None:
+    key = forbidden_site.add(sites.file(bytes(16)), "key")
+    piece = forbidden_site.add(sites.file(pieces[0], "video/mp2t"), "piece.ts")
+    url = sites.playlist(site, piece, head=f'#EXT-X-KEY:METHOD={method},URI="{key}"')
+    error = downloader.refusal("download", url)
+    assert forbidden_site.asked == []
+    assert (error.code, error.rule.outcome) == (code, P)
+
+
     assert again.message == first.message
 
 
