@@ -144,7 +144,8 @@ class Fetch:
 
 def probe(_report: Reporter, path: str, limits: DecodeLimits) -> float:
     """Return the decoded length of a file in seconds (runs in a child process)."""
-    return media.decode(Path(path), limits, lambda _block: None).duration_s
+    with translate_os_errors("recording"):
+        return media.decode(Path(path), limits, lambda _block: None).duration_s
 
 
 def check_length(duration_s: float, announced_s: float | None) -> None:
