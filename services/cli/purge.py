@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -76,14 +77,14 @@ def _audio(volume: Volume, rows: dict[str, VideoRow]) -> Iterator[Audio]:
 def _in_folders(volume: Volume, rows: dict[str, VideoRow]) -> Iterator[Stray]:
     for folder in (volume.root / "videos").glob("*/*"):
         if folder.name not in rows:
-            yield _stray(volume, folder, "unknown")
+            yield from _stray(volume, folder, "unknown")
             continue
         named = {manifest.artifact.path for manifest in _manifests(volume, folder.name)}
         for path in folder.iterdir():
             if path.name.startswith(TEMPORARY_PREFIX):
-                yield _stray(volume, path, "unfinished")
+                yield from _stray(volume, path, "unfinished")
             elif path.suffix != ".json" and str(path.relative_to(volume.root)) not in named:
-                yield _stray(volume, path, "replaced")
+                yield from _stray(volume, path, "replaced")
 
 
 def _manifests(volume: Volume, video_id: str) -> Iterator[Manifest]:
@@ -97,15 +98,17 @@ def _in_scratch(volume: Volume, scratch: Path) -> Iterator[Stray]:
     """Yield what lies in the scratch folder; one outside of the volume is its machine's business."""
     if scratch.is_dir() and scratch.resolve().is_relative_to(volume.root):
         for path in scratch.iterdir():
-            yield _stray(volume, path, "unfinished")
+            yield from _stray(volume, path, "unfinished")
 
 
-def _stray(volume: Volume, path: Path, kind: str) -> Stray:
-    files = [path, *path.rglob("*")] if path.is_dir() else [path]
-    stats = [file.lstat() for file in files]
-    changed_at = datetime.fromtimestamp(max(stat.st_mtime for stat in stats), UTC)
-    size = sum(stat.st_size for file, stat in zip(files, stats, strict=True) if not file.is_dir())
-    return Stray(str(path.resolve().relative_to(volume.root)), kind, size, changed_at)
+def _stray(volume: Volume, path: Path, kind: str) -> Iterator[Stray]:
+    """Yield what lies at a path, unless some of it goes meanwhile: then somebody works on it."""
+    with suppress(FileNotFoundError):
+        files = [path, *path.rglob("*")] if path.is_dir() else [path]
+        stats = [file.lstat() for file in files]
+        changed_at = datetime.fromtimestamp(max(stat.st_mtime for stat in stats), UTC)
+        size = sum(stat.st_size for file, stat in zip(files, stats, strict=True) if not file.is_dir())
+        yield Stray(str(path.resolve().relative_to(volume.root)), kind, size, changed_at)
 
 
 def _remove(path: Path) -> None:

@@ -28,7 +28,7 @@ from services.shared.messages import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from services.cli.settings import AllSettings
     from services.embedder.catalog import Catalog, VideoRow
@@ -66,9 +66,18 @@ class Wanted:
         return self.row is not None and self.row.state == state.INDEXED
 
 
-def choose(sources: Iterable[str], choice: Choice, settings: AllSettings, catalog: Catalog) -> list[Wanted]:
-    """Return the recordings of sources that are wanted, each once. Raise IngestError for a source that is none."""
-    found = _unique(recording for source in sources for recording in recordings(source, settings))
+def choose(
+    sources: Iterable[str],
+    choice: Choice,
+    settings: AllSettings,
+    catalog: Catalog,
+    before_listing: Callable[[], object],
+) -> list[Wanted]:
+    """Return the recordings of sources that are wanted, each once. Raise IngestError for a source that is none.
+
+    `before_listing` is called before YouTube is asked for the videos of a channel or playlist.
+    """
+    found = _unique(recording for source in sources for recording in recordings(source, settings, before_listing))
     found = (recording for recording in found if _is_recent(recording, choice.policy.published_after))
     if choice.newest_first:
         oldest = datetime.min.replace(tzinfo=UTC)

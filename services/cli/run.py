@@ -14,6 +14,8 @@ from services.cli.display import Display
 from services.cli.follow import Follower
 from services.cli.local import Connected, connected
 from services.cli.tally import Tally, count
+from services.downloader.budget import Budget
+from services.downloader.governor import Governor
 from services.embedder.catalog import Catalog
 from services.shared import state
 from services.shared.bus import BusError
@@ -83,7 +85,8 @@ def _ask(to: Connected, sources: Sequence[str], choice: Choice) -> tuple[Followe
     follower = Follower(to.bus)
     with console.err.status("looking for recordings"):
         if sources:
-            wanted = requests.choose(sources, choice, to.settings, catalog)
+            governor = Governor(to.bus, Budget(to.settings.site_videos_per_hour, to.settings.site_burst))
+            wanted = requests.choose(sources, choice, to.settings, catalog, governor.refuse_while_open)
         else:
             wanted = requests.unfinished(catalog.chosen(states=UNFINISHED))
     for item in wanted:

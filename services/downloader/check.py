@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from services.downloader import ytdlp
+from services.downloader import javascript, ytdlp
 from services.shared import child
 from services.shared.answers import Done
 from services.shared.errors import Code, IngestError
 from services.shared.messages import Metadata, Policy, Source, SourceKind, VideoAccessible, VideoRequested
+from services.shared.volume import translate_os_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,8 +67,11 @@ class Check:
 
 
 def limits_for(kind: SourceKind, limits: ChildLimits) -> ChildLimits:
-    """Return the limits of a child that talks to a site: of memory too, except where YouTube's scripts must run."""
-    return limits if kind is SourceKind.YOUTUBE else replace(limits, memory_bytes=PAGE_MEMORY_BYTES)
+    """Return the limits of a child that talks to a site: YouTube's scripts need their engine, others less memory."""
+    if kind is not SourceKind.YOUTUBE:
+        return replace(limits, memory_bytes=PAGE_MEMORY_BYTES)
+    engine = javascript.path()
+    return replace(limits, programs=(engine,) if engine else ())
 
 
 def combine(kind: SourceKind, submitted: Metadata, found: Metadata) -> Metadata:
@@ -89,10 +93,17 @@ def apply_policy(policy: Policy, metadata: Metadata, longest_s: float) -> None:
 
 
 def local_file(source: Source, roots: tuple[Path, ...]) -> Path:
-    """Return the file of a `file` source; refuse one outside the folders that may be read."""
-    path = Path(source.url).resolve()
-    if not any(path.is_relative_to(root.resolve()) for root in roots):
-        raise IngestError(Code.URL_NOT_ALLOWED, "local file outside INGEST_FILE_ROOTS")
-    if not path.is_file():
-        raise IngestError(Code.VIDEO_GONE, f"no such file: {path.name}")
+    """Return the file of a `file` source; refuse one outside the folders that may be read.
+
+    Raise ENV_VOLUME where such a folder is missing or cannot be read: its files are not gone.
+    """
+    with translate_os_errors("INGEST_FILE_ROOTS"):
+        path = Path(source.url).resolve()
+        folders = [root for root in roots if path.is_relative_to(root.resolve())]
+        if not folders:
+            raise IngestError(Code.URL_NOT_ALLOWED, "local file outside INGEST_FILE_ROOTS")
+        if not path.is_file():
+            for root in folders:
+                root.stat()
+            raise IngestError(Code.VIDEO_GONE, f"no such file: {path.name}")
     return path

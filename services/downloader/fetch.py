@@ -80,7 +80,8 @@ class Fetch:
         try:
             done = self._ready(message, report)
         except IngestError as error:
-            metrics.DOWNLOADS.labels(error.code).inc()
+            is_playlist = error.code is Code.NOT_AUDIO and error.is_final
+            metrics.DOWNLOADS.labels("playlist" if is_playlist else error.code).inc()
             raise
         metrics.DOWNLOADS.labels("fresh" if done.numbers["fresh"] else "there_already").inc()
         return done
@@ -144,7 +145,8 @@ class Fetch:
 
 def probe(_report: Reporter, path: str, limits: DecodeLimits) -> float:
     """Return the decoded length of a file in seconds (runs in a child process)."""
-    return media.decode(Path(path), limits, lambda _block: None).duration_s
+    with translate_os_errors("recording"):
+        return media.decode(Path(path), limits, lambda _block: None).duration_s
 
 
 def check_length(duration_s: float, announced_s: float | None) -> None:
@@ -178,14 +180,17 @@ class _RateWatch:
         self._pace = pace
         self._report = report
         self._seen: deque[tuple[float, float]] = deque()
+        self._telling_s = 0.0
         self._finished = False
 
     def __call__(self, numbers: dict[str, float] | None) -> None:
-        now = time.monotonic()
+        began = time.monotonic()
+        now = began - self._telling_s  # a broker that is away is not the site's fault
         if numbers is not None:
             self._finished = bool(numbers["finished"])
             self._seen.append((now, numbers["bytes"]))
             self._report({"bytes": numbers["bytes"]})
+            self._telling_s += time.monotonic() - began
         if self._finished or not self._seen:
             return
         while len(self._seen) > 1 and now - self._seen[1][0] >= self._pace.window_s:

@@ -24,7 +24,7 @@ class DownloaderSettings(Settings):
     extractors: str = "youtube.*"
     """yt-dlp extractors (regular expressions, comma-separated) for pages of video sites."""
     cookies_file: Path | None = None
-    """Cookies for YouTube in Netscape format; risks the account they belong to."""
+    """Cookies for YouTube in Netscape format, never written to; risks the account they belong to."""
     max_download_bytes: Positive = 4 << 30
     """Largest file that is downloaded."""
     max_audio_s: PositiveSeconds = 12 * 3600.0

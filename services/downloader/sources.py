@@ -65,8 +65,13 @@ def site_options(settings: DownloaderSettings) -> SiteOptions:
     )
 
 
-def recordings(text: str, settings: DownloaderSettings) -> Iterator[Recording]:
-    """Yield the recordings of a source, a channel page by page; raise IngestError for what is no source."""
+def recordings(
+    text: str, settings: DownloaderSettings, before_listing: Callable[[], object] = lambda: None
+) -> Iterator[Recording]:
+    """Yield the recordings of a source, a channel page by page; raise IngestError for what is no source.
+
+    `before_listing` is called each time before YouTube is asked for a page of a channel or playlist.
+    """
     path = _existing(text)
     if path is not None:
         yield from _files(path)
@@ -78,7 +83,7 @@ def recordings(text: str, settings: DownloaderSettings) -> Iterator[Recording]:
     if parts is None:
         raise IngestError(Code.BAD_URL, f"{shorten(text)!r} is no address, no YouTube id, and there is no such file")
     if parts.hostname in YOUTUBE_HOSTS:
-        yield from _youtube(text, settings)
+        yield from _youtube(text, settings, before_listing)
     else:
         yield from _address(text, settings)
 
@@ -147,7 +152,7 @@ def uploads_playlist(channel_id: str) -> str:
     return f"https://www.youtube.com/playlist?list=UU{channel_id[2:]}"
 
 
-def _youtube(url: str, settings: DownloaderSettings) -> Iterator[Recording]:
+def _youtube(url: str, settings: DownloaderSettings, before_listing: Callable[[], object]) -> Iterator[Recording]:
     video_id = video_id_of(url)
     if video_id is not None:
         yield youtube_video(video_id)
@@ -160,9 +165,11 @@ def _youtube(url: str, settings: DownloaderSettings) -> Iterator[Recording]:
     elif segments[:1] == ["channel"] and len(segments) > 1:
         listing_url = uploads_playlist(segments[1])
     else:
+        before_listing()
         listing_url = uploads_playlist(child.run(ytdlp.channel_id, (url, options), limits))
     first = 1
     while True:
+        before_listing()
         entries: list[Entry] = child.run(ytdlp.listing, (listing_url, options, first, first + PAGE - 1), limits)
         for entry in entries:
             if re.fullmatch(VIDEO_ID_PATTERN, entry.video_id):

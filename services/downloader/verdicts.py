@@ -53,6 +53,7 @@ _SENTENCES: Final[tuple[tuple[str, Code], ...]] = (
         Code.URL_NOT_ALLOWED,
     ),
     (r"No suitable extractor|No connection adapters", Code.URL_NOT_ALLOWED),
+    (r"download detected but \S+ could not be (found|run)", Code.NO_MEDIA_FOUND),  # only a program of its own reads it
     (r"Unsupported URL|No video formats found|no media|extension .* is unusual", Code.NO_MEDIA_FOUND),
     # the way between
     (r"expected \d+ ?bytes|more expected|ContentTooShort|IncompleteRead|Did not get any data", Code.TRUNCATED_DOWNLOAD),

@@ -2,11 +2,12 @@
 
 Every option that guards against a silent success or a foreign wish is set here: finite retries, missing fragments are
 errors, no entry of a playlist is looked at, our own file names, no post-processing (the container is kept as
-delivered), no configuration files, and only the extractors that the kind of source needs.
+delivered), no other program, no configuration files, and only the extractors that the kind of source needs.
 """
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from services.shared import network
 from services.shared.errors import Code, IngestError
 from services.shared.messages import Metadata, Source, SourceKind
 from services.shared.text import clean
+from services.shared.volume import translate_os_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 RETRIES = 3
 AUDIO_ONLY = "bestaudio/best"
+NO_PROGRAM = "/dev/null/none"  # a path that cannot exist
 AFTER_PREMIERE_S = 3600.0
 LIVE_PAUSE_S = 1800.0
 LONGEST_ANNOUNCED_S = 366 * 24 * 3600.0  # more is nonsense, and further than a date can be moved
@@ -106,14 +109,23 @@ def session(kind: SourceKind, options: SiteOptions, **extra: object) -> yt_dlp.Y
         "overwrites": False,
         "fixup": "never",
         "hls_prefer_native": True,
+        "ffmpeg_location": NO_PROGRAM,
         "cachedir": False,
         "noprogress": True,
         "quiet": True,
         "no_color": True,
-        "cookiefile": options.cookies_file if kind is SourceKind.YOUTUBE else None,
+        "cookiefile": _cookies(options) if kind is SourceKind.YOUTUBE else None,
         **extra,
     }
     return yt_dlp.YoutubeDL(params)
+
+
+def _cookies(options: SiteOptions) -> io.StringIO | None:
+    """Return a copy of the cookies: yt-dlp writes them back, and the file may be read-only, or read by others."""
+    if options.cookies_file is None:
+        return None
+    with translate_os_errors("INGEST_COOKIES_FILE"):
+        return io.StringIO(Path(options.cookies_file).read_text(encoding="utf-8"))
 
 
 def inspect(_report: Reporter, source: Source, options: SiteOptions) -> Metadata:

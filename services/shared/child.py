@@ -1,8 +1,9 @@
 """Runs work that must not be trusted (foreign sites, foreign media) in a child process with limits.
 
 The child is forked from a clean server process that has imported the heavy modules already, so it starts in
-milliseconds. It leads a process group of its own, dies with its parent, and has limits on memory, CPU time, file size
-and the network. The parent reads its reports, and ends the whole group at the deadline or when the caller says so.
+milliseconds. It leads a process group of its own, dies with its parent, and has limits on memory, CPU time, file size,
+open files and the network. The parent reads its reports, and ends the whole group at the deadline or when the caller
+says so.
 """
 
 from __future__ import annotations
@@ -29,18 +30,24 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 PR_SET_PDEATHSIG = 1
 CHECK_EVERY_S = 0.5
+OPEN_FILES = 256
 _context = multiprocessing.get_context("forkserver")
 
 
 @dataclass(frozen=True)
 class ChildLimits:
-    """What a child may use. `hosts` are the names or addresses it may reach although they are not public."""
+    """What a child may use.
+
+    Where it has a network, `hosts` are the names or addresses that it may reach although they are not public, and
+    `programs` the only ones that it may start.
+    """
 
     deadline_s: float
     memory_bytes: int = 4 << 30
     file_bytes: int = 16 << 30
     network: bool = False
     hosts: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
 
 
 class Reporter(Protocol):
@@ -154,10 +161,11 @@ def _confine(limits: ChildLimits) -> None:
     seconds = int(limits.deadline_s) + 10
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if limits.memory_bytes:
         resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
     if limits.network:
-        network.guard(limits.hosts)
+        network.guard(limits.hosts, limits.programs)
     else:
         network.cut_off()

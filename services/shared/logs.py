@@ -1,7 +1,7 @@
 """Log lines: readable on a terminal, JSON elsewhere; each carries the stage, the video and the attempt it is about.
 
 What belongs to a try is bound once (`bound(video_id=..., attempt=...)`) and then on every line of that thread. Secrets
-never reach a line: URLs lose their query and their password, and keys that name a secret lose their value.
+never reach a line: URLs lose their query, signature and password, and keys that name a secret lose their value.
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ SECRET_KEYS = re.compile(r"password|secret|token|cookie|authorization|credential
 LONGEST_VALUE = 20_000  # foreign text may be of any length, and to search it takes time
 _USER_INFO = re.compile(r"(?P<scheme>(?<![a-z0-9+.-])[a-z0-9+.-]+://)[^/@\s'\"]+@", re.IGNORECASE)
 _QUERY = re.compile(r"(?P<url>https?://[^\s?'\"]+)\?[^\s'\"]+", re.IGNORECASE)
+_MEDIA = re.compile(r"(?P<host>https?://[^/\s'\"]+\.googlevideo\.com(?::\d+)?)/[^\s'\"]+", re.IGNORECASE)
+_SIGNATURE = re.compile(r"(?P<name>/(?:sig|lsig|signature|sparams)/)[^/?\s'\"]+", re.IGNORECASE)
 _DSN_PASSWORD = re.compile(r"password=('[^']*'|\S+)", re.IGNORECASE)
 
 
 def redact(text: str) -> str:
-    """Return `text` with the passwords and query strings of URLs replaced by `***`.
+    """Return `text` with the passwords, signatures and query strings of URLs replaced by `***`.
 
-    YouTube's own `?v=` and `?list=` stay: they are names, not signatures. A very long text keeps its beginning.
+    Of an address of YouTube's media only the host stays: its path says who may have it. YouTube's own `?v=` and
+    `?list=` stay: they are names, not signatures. A very long text keeps its beginning.
     """
     if len(text) > LONGEST_VALUE:
         kept = (
@@ -36,6 +39,8 @@ def redact(text: str) -> str:
         )  # half an address could hide its password
         text = f"{kept} ({len(text) - len(kept)} more characters)"
     text = _USER_INFO.sub(r"\g<scheme>***@", text)
+    text = _MEDIA.sub(r"\g<host>/***", text)
+    text = _SIGNATURE.sub(r"\g<name>***", text)
     text = _DSN_PASSWORD.sub("password=***", text)
     return _QUERY.sub(lambda match: match[0] if _is_public_query(match[0]) else f"{match['url']}?***", text)
 

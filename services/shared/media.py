@@ -185,8 +185,8 @@ def _refuse_text(file: BinaryIO) -> None:
     head = file.read(512)
     file.seek(0)
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if start.startswith((b"#extm3u", b"ffconcat", b"[playlist]", b"<mpd")) or b"<mpd" in start:
-        raise IngestError(Code.NOT_AUDIO, "playlist not allowed")
+    if start.startswith((b"#extm3u", b"ffconcat", b"[playlist]", b"<mpd", b"v=0")) or b"<mpd" in start:
+        raise IngestError(Code.NOT_AUDIO, "playlist not allowed", is_final=True)  # it was meant to be opened
     if start.startswith((b"<!doctype", b"<html", b"<head", b"<body")):
         raise IngestError(Code.NOT_AUDIO, "looks like text/html")
     if start.startswith((b"{", b"[")) and b'"' in start:

@@ -124,7 +124,11 @@ MODEL_LOAD = Gauge("ingest_model_load_seconds", "Time that loading a model took"
 
 # -- the downloader ----------------------------------------------------------------------------------------------------
 
-DOWNLOADS = Counter("ingest_downloads", "Downloads by verdict: fresh, there_already, or the error code", ("verdict",))
+DOWNLOADS = Counter(
+    "ingest_downloads",
+    "Downloads by verdict: fresh, there_already, playlist (in the place of audio), or the error code",
+    ("verdict",),
+)
 DISK_USED = Known("ingest_disk_used_bytes", "Space that audio and transcripts take on the shared volume")
 DISK_BUDGET = Known("ingest_disk_budget_bytes", "Space that audio and transcripts may take")
 SITE_OPEN = Known(

@@ -1,8 +1,9 @@
 """Keeps a process away from private addresses, or from the network altogether.
 
 The guard is an audit hook: the interpreter calls it at every `connect`, after name resolution, whatever library
-connects; so redirects, playlists and names that point to a private address are all refused at the same place. It cannot
-be removed; it is meant for child processes.
+connects; so redirects, playlists and names that point to a private address are all refused at the same place. Another
+program would connect without it, so none is started either, except those that are named. It cannot be removed; it is
+meant for child processes.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import ipaddress
+import os
 import socket
 import sys
 from typing import Any
@@ -18,10 +20,15 @@ CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
 GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # all that the open internet has of IPv6
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+STARTS_A_PROGRAM = frozenset({"subprocess.Popen", "os.posix_spawn", "os.exec", "os.system"})
 
 
 class AddressRefusedError(PermissionError):
     """A connection to an address that is not public and not allowed."""
+
+
+class ProgramRefusedError(PermissionError):
+    """The start of a program that is not allowed: nothing would keep it away from private addresses."""
 
 
 _refused: list[str] = []
@@ -61,11 +68,16 @@ def addresses_of(hosts: tuple[str, ...]) -> frozenset[str]:
     return frozenset(found)
 
 
-def guard(hosts: tuple[str, ...]) -> None:
-    """Refuse from now on every connection that is neither to a public address nor to one of `hosts`."""
+def guard(hosts: tuple[str, ...], programs: tuple[str, ...] = ()) -> None:
+    """Refuse from now on every connection that is neither to a public address nor to one of `hosts`.
+
+    Refuse also the start of every program that is not one of `programs`.
+    """
     allowed = addresses_of(hosts)
 
     def check(event: str, args: tuple[Any, ...]) -> None:
+        if event in STARTS_A_PROGRAM and os.fsdecode(args[0]) not in programs:
+            raise ProgramRefusedError(f"{os.fsdecode(args[0])} may not be started")
         if event != "socket.connect" or not isinstance(args[1], tuple):
             return
         address = str(args[1][0])

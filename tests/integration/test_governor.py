@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from prometheus_client import REGISTRY
+from pydantic import SecretStr
 
 from services.cli.embedded import NATS_USER, EmbeddedNats
+from services.cli.requests import Choice
+from services.cli.run import submit
+from services.cli.settings import AllSettings
 from services.cli.status import held_until
 from services.downloader.budget import Budget
 from services.downloader.governor import KEY, LOOK_COST, YOUTUBE, Governor, GovernorWatch
@@ -20,6 +24,7 @@ from services.shared.bus import GOVERNOR_BUCKET
 from services.shared.errors import Code, IngestError, Outcome
 from services.shared.messages import Source, SourceKind
 from services.shared.nats_connection import BusOptions
+from services.shared.settings import load
 from tests.integration.governed import VIDEO, Part, play
 
 if TYPE_CHECKING:
@@ -130,6 +135,37 @@ def test_what_a_probe_learns_decides(governor: Governor, code: Code | None, clos
     with suppress(IngestError), governor.leave(VIDEO):
         told(code)
     assert governor.sites()[YOUTUBE].is_open is not closes
+
+
+CHANNEL = "https://www.youtube.com/@channel"
+
+
+@pytest.mark.parametrize("url", [CHANNEL, "https://www.youtube.com/playlist?list=PL123"])
+def test_a_channel_is_not_listed_while_its_site_is_left_alone(
+    governor: Governor, nats_server: EmbeddedNats, database_url: str, url: str
+) -> None:
+    settings = load(
+        AllSettings,
+        nats_url=nats_server.url,
+        nats_user=NATS_USER,
+        nats_password=SecretStr(nats_server.password),
+        database_url=SecretStr(database_url),
+    )
+    limit(governor, VIDEO, 60)
+    with pytest.raises(IngestError, match=r"youtube is left alone until .* UTC: HTTP Error 429") as held:
+        submit(settings, [url], Choice(), wait=False, quiet=True)
+    assert held.value.code is Code.SOURCE_RATE_LIMITED
+    assert submit(settings, [VIDEO.url], Choice(), wait=False, quiet=True).asked_for == 1
+
+
+def test_listing_goes_on_when_the_time_is_over_and_takes_the_probe_from_nobody(
+    governor: Governor, bus: NatsBus
+) -> None:
+    governor.refuse_while_open()
+    limit(governor, VIDEO, 0.0)
+    before = bus.read_key(GOVERNOR_BUCKET, KEY)
+    governor.refuse_while_open()
+    assert bus.read_key(GOVERNOR_BUCKET, KEY) == before
 
 
 def test_status_and_metrics_say_until_when_a_site_is_left_alone(governor: Governor) -> None:

@@ -183,10 +183,10 @@ def endless(start: bytes, kind: str = "text/html") -> Page:
     return answer
 
 
-def playlist(site: Site, *pieces: Page | str, ended: bool = True) -> str:
-    """Return the address of an HLS playlist of 4 s pieces: pages of this site, or addresses."""
+def playlist(site: Site, *pieces: Page | str, ended: bool = True, head: str = "") -> str:
+    """Return the address of an HLS playlist of 4 s pieces: pages of this site, or addresses; `head` is a line more."""
     urls = [piece if isinstance(piece, str) else site.add(piece, "piece.ts") for piece in pieces]
-    lines = ["#EXTM3U", "#EXT-X-VERSION:3", "#EXT-X-TARGETDURATION:4", "#EXT-X-MEDIA-SEQUENCE:0"]
+    lines = ["#EXTM3U", "#EXT-X-VERSION:3", "#EXT-X-TARGETDURATION:4", "#EXT-X-MEDIA-SEQUENCE:0", *head.splitlines()]
     for url in urls:
         lines += ["#EXTINF:4.0,", url]
     lines += ["#EXT-X-ENDLIST"] if ended else []

@@ -7,11 +7,15 @@ the code of the row, and leaves neither a file nor a folder behind.
 from __future__ import annotations
 
 import subprocess
+import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+from prometheus_client import REGISTRY
 
+from services.downloader.fetch import Pace
 from services.downloader.verdicts import Refusal, code_of
 from services.shared.bus import INPUT_OF, SUBJECT_OF
 from services.shared.errors import Code, IngestError, Outcome
@@ -106,6 +110,23 @@ def test_a_download_that_does_not_come_whole_is_told_by_its_code(
     assert words in error.message
 
 
+@pytest.mark.parametrize("away_s", [pytest.param(2.0, id="25 not the site's fault")])
+def test_a_download_is_not_slow_because_nobody_listens_to_its_reports(
+    downloader: Downloader, site: Site, webm: bytes, away_s: float
+) -> None:
+    """The broker is away when the first report comes: telling it lasts for two windows of the pace."""
+    told: list[float] = []
+
+    def report(numbers: dict[str, float]) -> None:
+        if not told:
+            time.sleep(away_s)
+        told.append(numbers["bytes"])
+
+    fetch = replace(downloader.fetch, pace=Pace(min_bytes_s=4000.0, window_s=1.0))  # more than a first small block
+    assert isinstance(fetch(accessible(site.add(sites.file(webm))), report).message, AudioReady)
+    assert told[-1] == len(webm)
+
+
 @pytest.mark.parametrize("announced_s", [pytest.param(15.0, id="27 of 15 s announced only 12 s came")])
 def test_a_recording_that_is_shorter_than_announced_was_not_delivered_whole(
     downloader: Downloader, site: Site, webm: bytes, announced_s: float
@@ -115,6 +136,25 @@ def test_a_recording_that_is_shorter_than_announced_was_not_delivered_whole(
         downloader.fetched(url, announced_s=announced_s)
     assert caught.value.code is Code.TRUNCATED_DOWNLOAD
     assert isinstance(downloader.fetched(url, announced_s=announced_s - 1.1).message, AudioReady)
+
+
+PLAYLISTS = [
+    pytest.param(b"#EXTM3U\n#EXTINF:4,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n", id="45 hls called audio"),
+    pytest.param(b"ffconcat version 1.0\nfile /etc/passwd\n", id="45 ffconcat called audio"),
+]
+
+
+@pytest.mark.parametrize("playlist", PLAYLISTS)
+def test_a_playlist_in_the_place_of_audio_is_refused_for_good_and_counted(
+    downloader: Downloader, line: Line, site: Site, wait_until: Callable[..., None], playlist: bytes
+) -> None:
+    before = REGISTRY.get_sample_value("ingest_downloads_total", {"verdict": "playlist"}) or 0
+    line.start(Stage.DOWNLOAD, VideoAccessible, downloader.fetch)
+    line.send(accessible(site.add(sites.file(playlist))))
+    wait_until(lambda: VIDEO_ID in line.answers())
+    assert line.answers() == {VIDEO_ID: (EventKind.FAILED, Code.NOT_AUDIO)}
+    assert [letter.text for letter in line.letters()] == ["playlist not allowed"]
+    assert REGISTRY.get_sample_value("ingest_downloads_total", {"verdict": "playlist"}) == before + 1
 
 
 # -- pieces of a stream -----------------------------------------------------------------------------------------------
@@ -179,6 +219,24 @@ def test_a_piece_of_a_stream_is_not_had_from_where_we_must_not_go(
 ) -> None:
     error = downloader.refusal("download", sites.playlist(site, sites.file(pieces[0], "video/mp2t"), url))
     assert (error.code, error.rule.outcome) == (Code.URL_NOT_ALLOWED, P)
+
+
+@pytest.mark.parametrize(
+    ("method", "code"),
+    [
+        pytest.param("AES-128", Code.URL_NOT_ALLOWED, id="8 key that yt-dlp asks for"),
+        pytest.param("SAMPLE-AES", Code.NO_MEDIA_FOUND, id="8 key that yt-dlp leaves to ffmpeg"),
+    ],
+)
+def test_nor_is_its_key_whoever_would_ask_for_it(
+    downloader: Downloader, site: Site, forbidden_site: Site, pieces: list[bytes], method: str, code: Code
+) -> None:
+    key = forbidden_site.add(sites.file(bytes(16)), "key")
+    piece = forbidden_site.add(sites.file(pieces[0], "video/mp2t"), "piece.ts")
+    url = sites.playlist(site, piece, head=f'#EXT-X-KEY:METHOD={method},URI="{key}"')
+    error = downloader.refusal("download", url)
+    assert forbidden_site.asked == []
+    assert (error.code, error.rule.outcome) == (code, P)
 
 
 # -- our own disk, and what was there ---------------------------------------------------------------------------------

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from services.downloader.check import apply_policy, combine, local_file
+from services.downloader import javascript
+from services.downloader.check import PAGE_MEMORY_BYTES, apply_policy, combine, limits_for, local_file
+from services.shared.child import ChildLimits
 from services.shared.errors import Code, IngestError
 from services.shared.messages import Metadata, Policy, Source, SourceKind, VideoRequested, decode
 
@@ -146,3 +148,22 @@ def test_a_file_that_is_gone_is_told_by_its_name_alone(tmp_path: Path) -> None:
         local_file(file_source(tmp_path / "a.mp3"), (tmp_path,))
     assert caught.value.code is Code.VIDEO_GONE
     assert refusal(tmp_path, tmp_path) is Code.VIDEO_GONE
+
+
+def test_files_are_not_gone_because_their_folder_is_not_mounted(tmp_path: Path) -> None:
+    talks = tmp_path / "talks"
+    assert refusal(talks / "a.mp3", tmp_path / "music", talks) is Code.ENV_VOLUME
+    talks.mkdir()
+    assert refusal(talks / "a.mp3", tmp_path / "music", talks) is Code.VIDEO_GONE
+
+
+def test_only_youtube_s_scripts_have_an_engine_and_no_limit_of_memory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    engine = tmp_path / "deno"
+    engine.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    limits = ChildLimits(30.0, memory_bytes=0, network=True)
+    youtube, other = limits_for(SourceKind.YOUTUBE, limits), limits_for(SourceKind.MEDIA, limits)
+    assert (youtube.memory_bytes, youtube.programs) == (0, (javascript.path(),))
+    assert (other.memory_bytes, other.programs) == (PAGE_MEMORY_BYTES, ())

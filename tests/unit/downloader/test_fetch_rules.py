@@ -1,11 +1,19 @@
-"""The rules of the download stage: when a file is complete, and what its name may be."""
+"""The rules of the download stage: when a file is complete, what its name may be, whose fault it is."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from services.downloader.fetch import check_length, extension_of
+from services.downloader.fetch import check_length, extension_of, probe
+from services.shared import child
+from services.shared.child import ChildLimits
 from services.shared.errors import Code, IngestError
+from services.shared.media import DecodeLimits
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -52,3 +60,12 @@ def test_a_shorter_file_is_truncated(duration_s: float, announced_s: float) -> N
 )
 def test_only_extensions_that_we_know_get_into_our_names(path: str, extension: str) -> None:
     assert extension_of(path) == extension
+
+
+def test_a_file_that_cannot_be_read_is_the_fault_of_the_volume(tmp_path: Path) -> None:
+    """A link that leads to itself stands for a stale handle: both are an error of the file system alone."""
+    loop = tmp_path / "loop.webm"
+    loop.symlink_to(loop)
+    with pytest.raises(IngestError) as caught:
+        child.run(probe, (str(loop), DecodeLimits()), ChildLimits(30.0))
+    assert caught.value.code is Code.ENV_VOLUME

@@ -54,6 +54,8 @@ def said(text: str, code: Code, name: str = "") -> object:
         said("Video is live now", Code.IS_LIVE),
         said("The live stream is still being recorded", Code.IS_LIVE),
         said("[youtube] x: Video unavailable", Code.VIDEO_GONE),
+        said("m3u8 download detected but ffmpeg could not be found. Please install", Code.NO_MEDIA_FOUND),
+        said('RTMP download detected but "rtmpdump" could not be run. Please install', Code.NO_MEDIA_FOUND),
         said("This video is no longer available due to a copyright claim by X", Code.VIDEO_GONE),
         said("This video has been removed by the uploader", Code.VIDEO_GONE),
         said("because the YouTube account associated with this video has been terminated.", Code.VIDEO_GONE),

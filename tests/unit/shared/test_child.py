@@ -68,6 +68,10 @@ def take_memory(_report: Reporter, size: int) -> int:
     return len(bytearray(size))
 
 
+def open_files(_report: Reporter, count: int) -> int:
+    return len([os.dup(1) for _ in range(count)])
+
+
 def hang(report: Reporter) -> None:
     report({"pid": float(os.getpid())})
     time.sleep(60)
@@ -157,6 +161,11 @@ def test_work_that_wants_too_much_memory_is_ended() -> None:
 
 def test_memory_is_not_limited_where_no_limit_is_set() -> None:
     assert child.run(take_memory, (64 << 20,), ChildLimits(60.0, memory_bytes=0)) == 64 << 20
+
+
+def test_work_that_opens_too_many_files_is_refused_them() -> None:
+    assert "Too many open files" in crash(open_files, child.OPEN_FILES).message
+    assert child.run(open_files, (child.OPEN_FILES // 2,), LIMITS) == child.OPEN_FILES // 2
 
 
 def test_work_beyond_its_deadline_is_ended() -> None:

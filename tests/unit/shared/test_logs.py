@@ -19,6 +19,20 @@ TOKEN = "hunter2"  # noqa: S105 (the secret of these tests)
         pytest.param("nats://ingest:hunter2@host:4222", "nats://***@host:4222", id="password of a server"),
         pytest.param("at postgresql://u:hunter2@db/x, port", "at postgresql://***@db/x, port", id="inside a text"),
         pytest.param("https://hunter2@host/path", "https://***@host/path", id="token for a user"),
+        pytest.param(
+            "https://host/hls/sig/hunter2/a.m3u8", "https://host/hls/sig/***/a.m3u8", id="signature in a path"
+        ),
+        pytest.param("https://host/lsig/hunter2?e=1", "https://host/lsig/***?***", id="signature at the end of a path"),
+        pytest.param(
+            "get https://manifest.googlevideo.com/api/manifest/ip/1.2.3.4/sparams/a,b/sig/hunter2/index.m3u8: 403",
+            "get https://manifest.googlevideo.com/*** 403",
+            id="address of YouTube's media",
+        ),
+        pytest.param(
+            "'https://u:hunter2@rr1---sn-x.googlevideo.com:443/videoplayback?pot=hunter2'",
+            "'https://***@rr1---sn-x.googlevideo.com:443/***'",
+            id="the same with all that an address may have",
+        ),
         pytest.param("https://host/a.mp3?sig=hunter2&e=1", "https://host/a.mp3?***", id="signature"),
         pytest.param("get 'https://host/a?sig=hunter2' now", "get 'https://host/a?***' now", id="quoted"),
         pytest.param(
@@ -44,6 +58,7 @@ def test_secrets_in_a_text_are_masked(text: str, redacted: str) -> None:
         pytest.param("https://www.youtube.com/playlist?list=UU_x5XG1OV2P6uZZ5FSM9Ttw", id="playlist"),
         pytest.param("what? me@example.org", id="no address"),
         pytest.param("https://example.org/a.mp3", id="no query"),
+        pytest.param("https://example.org/design/signatures/a.mp3", id="a path that only begins like a signature"),
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +13,7 @@ from services.shared import child, network
 from services.shared.child import ChildLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from services.shared.child import Reporter
 
@@ -130,6 +132,43 @@ def test_a_guarded_child_may_go_to_a_public_address() -> None:
     limits = ChildLimits(30.0, network=True)
     outcome, refused = child.run(attempt, ("1.1.1.1", 9, socket.SOCK_DGRAM), limits)  # a datagram socket sends nothing
     assert (outcome in {"connected", "unreachable"}, refused) == (True, [])
+
+
+def popen(program: str) -> None:
+    subprocess.run([program, "-c", "exit 0"], check=True)
+
+
+def spawn(program: str) -> None:
+    os.waitpid(os.posix_spawn(program, [program, "-c", "exit 0"], {}), 0)
+
+
+def shell(_program: str) -> None:
+    os.system("exit 0")  # noqa: S605, S607 (must be refused)
+
+
+def execute(program: str) -> None:
+    os.execv(program, [program, "-c", "exit 0"])  # noqa: S606 (must be refused)
+
+
+def start(_report: Reporter, how: Callable[[str], None], program: str) -> str:
+    """Return what comes of starting a program (runs in a child process)."""
+    try:
+        how(program)
+    except network.ProgramRefusedError:
+        return "refused"
+    return "started"
+
+
+@pytest.mark.parametrize("how", [popen, spawn, shell, execute])
+def test_a_guarded_child_starts_no_program_that_would_go_where_it_must_not(how: Callable[[str], None]) -> None:
+    limits = ChildLimits(30.0, network=True, programs=("/bin/true",))
+    assert child.run(start, (how, "/bin/sh"), limits) == "refused"
+
+
+@pytest.mark.parametrize("how", [popen, spawn])
+def test_a_guarded_child_starts_the_programs_it_was_allowed(how: Callable[[str], None]) -> None:
+    limits = ChildLimits(30.0, network=True, programs=("/bin/sh",))
+    assert child.run(start, (how, "/bin/sh"), limits) == "started"
 
 
 def test_a_child_without_network_reaches_nothing_at_all(server: tuple[str, int]) -> None:
