@@ -168,7 +168,7 @@ class Worker(Generic[In]):
         self._hands.add(hand)
         try:
             with bound(stage=self._work.stage, video_id=message.video_id, attempt=attempts.number):
-                self._bus.keep_alive(delivery, math.inf)  # who talks or waits for leave is ended by other means
+                self._bus.keep_alive(delivery, math.inf)  # until the work begins: neighbours may take long
                 if refusal is not None:
                     self._answers.fail(hand, refusal)
                 else:
@@ -215,7 +215,7 @@ class Worker(Generic[In]):
                 return self._work.handle(message, self._reporter(hand))
         except IngestError as error:
             return error
-        except BusError:
+        except BusError:  # not the video's fault: the message comes back by itself
             raise
         except Exception as error:
             log.exception("unexpected_error")
