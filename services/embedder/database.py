@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
 import psycopg
@@ -27,11 +27,18 @@ if TYPE_CHECKING:
     from services.embedder.settings import EmbedderSettings
 
 CONNECT_TIMEOUT_S = 10
+CHECK_TIMEOUT_S = 5.0
 LIFETIME_S = 1800.0
 UNAVAILABLE = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.errors.InsufficientPrivilege,  # to this role
+    psycopg.errors.UndefinedTable,  # not restored, or not migrated yet
+    psycopg.errors.ReadOnlySqlTransaction,  # a standby, or a provider's guard of the disk
+    psycopg.errors.IdleInTransactionSessionTimeout,  # one of us was frozen
+    psycopg.errors.InternalError_,  # the server's own, as the two that follow
+    psycopg.errors.DataCorrupted,
+    psycopg.errors.IndexCorrupted,
     PoolTimeout,
 )
 
@@ -60,7 +67,7 @@ class Database:
             max_size=size,
             max_lifetime=LIFETIME_S,
             timeout=CONNECT_TIMEOUT_S,
-            check=ConnectionPool.check_connection,
+            check=_check,
             configure=_configure,
             open=False,
         )
@@ -120,18 +127,30 @@ def connect(settings: EmbedderSettings, *, size: int, name: str) -> Database:
 
 def _configure(connection: Connection) -> None:
     """Teach a new connection about vectors, if the extension is there already."""
-    found = connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone()
-    connection.commit()
-    if found:
-        register_vector(connection)
+    with _deadline(connection, CONNECT_TIMEOUT_S):
+        found = connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone()
         connection.commit()
+        if found:
+            register_vector(connection)
+            connection.commit()
+
+
+def _check(connection: Connection) -> None:
+    """Raise when a connection is not what it was, or does not say so in time: the pool then makes another."""
+    with _deadline(connection, CHECK_TIMEOUT_S):
+        ConnectionPool.check_connection(connection)
 
 
 @contextmanager
 def _deadline(connection: Connection, seconds: float) -> Iterator[None]:
     """Shut the socket down after `seconds`: the call that waits on it fails at once."""
     handle = socket.socket(fileno=os.dup(connection.fileno()))
-    timer = threading.Timer(seconds, lambda: handle.shutdown(socket.SHUT_RDWR))
+
+    def shut() -> None:
+        with suppress(OSError):  # the server has closed it meanwhile
+            handle.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, shut)
     timer.daemon = True
     timer.start()
     try:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, LiteralString
 
@@ -23,6 +28,9 @@ from services.shared.errors import Code, ConfigurationError, IngestError
 from services.shared.messages import Event, EventKind, Metadata, Source, SourceKind, Stage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from services.cli.embedded import EmbeddedPostgres
     from services.embedder.encode import Vector
 
 VIDEO = "abcdefghijk"
@@ -160,6 +168,69 @@ def test_a_call_that_gets_no_answer_ends_at_its_deadline(database_url: str) -> N
     with slow, pytest.raises(IngestError) as ended:
         execute(slow, "SET LOCAL statement_timeout = 0; SELECT pg_sleep(20)")
     assert ended.value.code is Code.ENV_DB_UNAVAILABLE
+
+
+@contextmanager
+def frozen(*processes: int) -> Iterator[None]:
+    """Let processes neither answer nor end."""
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
+
+
+def backend_of(database: Database) -> int:
+    """Return the process that serves the one connection of a pool."""
+    with database.transaction() as connection:
+        (process,) = connection.execute("SELECT pg_backend_pid()").fetchone() or (0,)
+    return int(str(process))
+
+
+def test_a_connection_that_has_fallen_silent_is_replaced(database_url: str) -> None:
+    alone = Database(SecretStr(database_url), password=None, size=1, timeout_s=20.0, name="alone").open()
+    with alone, ThreadPoolExecutor() as callers, frozen(backend_of(alone)):
+        assert callers.submit(Catalog(alone).totals).result(15) == []
+
+
+def test_a_database_that_has_fallen_silent_holds_nobody(database_url: str, postgres: EmbeddedPostgres) -> None:
+    alone = Database(SecretStr(database_url), password=None, size=1, timeout_s=2.0, name="alone").open()
+    with alone, ThreadPoolExecutor() as callers:
+        with frozen(postgres.process.pid, backend_of(alone)):
+            began = time.monotonic()
+            error = callers.submit(Catalog(alone).totals).exception(25)
+            assert time.monotonic() - began < 20
+        assert isinstance(error, IngestError)
+        assert error.code is Code.ENV_DB_UNAVAILABLE
+        assert Catalog(alone).totals() == []
+
+
+def execute_and_idle(database: Database, query: LiteralString) -> None:
+    with database.transaction() as connection:
+        connection.execute(query)
+        time.sleep(0.5)
+        connection.execute("SELECT 1")
+
+
+NOT_THE_VIDEOS_FAULT: list[object] = [
+    pytest.param("SET TRANSACTION READ ONLY; DELETE FROM videos", id="read-only"),
+    pytest.param("SET LOCAL idle_in_transaction_session_timeout = 10; SELECT pg_sleep(0)", id="idle for too long"),
+    pytest.param("DROP TABLE videos CASCADE; SELECT * FROM videos", id="no tables"),
+]
+
+
+@pytest.mark.parametrize("query", NOT_THE_VIDEOS_FAULT)
+def test_a_database_in_no_state_to_work_is_not_the_videos_fault(database: Database, query: LiteralString) -> None:
+    with pytest.raises(IngestError) as refused:
+        execute_and_idle(database, query)
+    assert refused.value.code is Code.ENV_DB_UNAVAILABLE
+
+
+def test_a_fault_of_ours_is_not_called_one_of_the_database(database: Database) -> None:
+    with pytest.raises(psycopg.errors.UndefinedColumn):
+        execute(database, "SELECT nothing FROM videos")
 
 
 def test_migrating_again_and_at_the_same_time_changes_nothing(database: Database) -> None:
