@@ -91,7 +91,7 @@ class Transcribe:
         try:
             return self._transcribe(message, origin, report)
         except IngestError as error:
-            if error.code not in WORTH_ANOTHER_DOWNLOAD:
+            if error.is_final or error.code not in WORTH_ANOTHER_DOWNLOAD:
                 raise
             if message.redo:
                 raise IngestError(error.code, f"{error.message} (downloaded twice)", is_final=True) from error

