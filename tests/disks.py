@@ -1,15 +1,18 @@
-"""A small file system of one's own, for what happens when a disk is full."""
+"""A small file system of one's own, for what happens when a disk is full or takes no writes."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+BUSY_S = 10.0
 
 
 class NoRightToMountError(Exception):
@@ -41,3 +44,20 @@ def full(folder: Path, spare_bytes: int = 0) -> Iterator[None]:
         yield
     finally:
         ballast.unlink()
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Let nobody write to a file system of one's own for the time of a block; files that are open come to their end."""
+    deadline = time.monotonic() + BUSY_S
+    while not _remounted(folder, "ro"):
+        assert time.monotonic() < deadline, f"{folder} is always being written to"
+    try:
+        yield
+    finally:
+        assert _remounted(folder, "rw")
+
+
+def _remounted(folder: Path, how: str) -> bool:
+    words = ["/bin/mount", "-o", f"remount,{how}", str(folder)]
+    return subprocess.run(words, capture_output=True, check=False).returncode == 0
