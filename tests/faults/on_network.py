@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from services.shared.errors import Code
 from services.shared.messages import EventKind
-from tests.faults.on_servers import AWAY_S, CALL_S
-from tests.faults.trials import Trial, events_of, under_load, until_postponed
+from tests.faults.on_servers import AWAY_S
+from tests.faults.trials import Trial, events_of, under_load, until_calls_end
 
 if TYPE_CHECKING:
     from tests.faults.fleet import Fleet
@@ -35,12 +34,12 @@ def _reconnections(fleet: Fleet) -> dict[str, int]:
 
 
 def postgres_stalled(trial: Trial) -> None:
-    """The network to Postgres stalls until a call has ended by its own deadline."""
+    """The network to Postgres stalls until calls have ended by their own deadline."""
     fleet = trial.fleet
     ids = under_load(trial)
     trial.harm()
     with fleet.servers.to_postgres.stalled():
-        until_postponed(fleet, ids, Code.ENV_DB_UNAVAILABLE, CALL_S)
+        until_calls_end(fleet, ids)
     trial.recover_uncharged(ids)
 
 

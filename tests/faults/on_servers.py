@@ -10,13 +10,12 @@ from services.cli.resume import resume_lost
 from services.embedder.catalog import Catalog
 from services.shared.errors import Code
 from tests.disks import full
-from tests.faults.trials import Trial, is_folded, under_load, until_postponed, written_at
+from tests.faults.trials import CALL_S, Trial, is_folded, under_load, until_calls_end, until_postponed, written_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 AWAY_S = 8.0
-CALL_S = 25.0  # a call gets a connection within 10 s, has a deadline of 5 s, and its end is told
 
 
 def broker_ended(how: signal.Signals, away_s: float) -> Callable[[Trial], None]:
@@ -125,7 +124,7 @@ def postgres_frozen(trial: Trial) -> None:
     ids = under_load(trial)
     trial.harm()
     with trial.fleet.servers.postgres_frozen():
-        until_postponed(trial.fleet, ids, Code.ENV_DB_UNAVAILABLE, CALL_S)
+        until_calls_end(trial.fleet, ids)
     trial.recover_uncharged(ids)
 
 

@@ -50,13 +50,15 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._thread.start()
-        self.port = self._do(self._listen())
+        self._server = self._do(self._listen())
+        self.port = int(self._server.sockets[0].getsockname()[1])
 
     def close(self) -> None:
         """End every connection, and the thread."""
-        self.reset()
+        self._do(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
 
     # -- what a network does ------------------------------------------------------------------------------------------
 
@@ -102,26 +104,40 @@ class Proxy:
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    async def _listen(self) -> int:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        return int(server.sockets[0].getsockname()[1])
+    async def _listen(self) -> asyncio.Server:
+        return await asyncio.start_server(self._serve, "127.0.0.1", 0)
+
+    async def _end(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        self._server.close()
 
     async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         link = Link(to_client)
         self._links.add(link)
-        with contextlib.suppress(OSError):
+        try:
             await self._flows.wait()
             server, to_server = await self._reach()
-            ways = [
-                asyncio.ensure_future(self._hand_on(client, to_server, link, self._sent)),
-                asyncio.ensure_future(self._hand_on(server, to_client, link, self._answered)),
-            ]
+            await self._both_ways((client, to_server), (server, to_client), link)
+        except OSError:
+            _reset(to_client)  # nobody listens behind us
+        finally:
+            self._links.discard(link)
+            to_client.close()
+
+    async def _both_ways(self, there: Streams, back: Streams, link: Link) -> None:
+        ways = [
+            asyncio.ensure_future(self._hand_on(*there, link, self._sent)),
+            asyncio.ensure_future(self._hand_on(*back, link, self._answered)),
+        ]
+        try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
             for way in ways:
                 way.cancel()
-            to_server.close()
-        self._links.discard(link)
-        to_client.close()
+            there[1].close()
 
     async def _hand_on(
         self,

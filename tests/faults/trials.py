@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from services.shared.bus import EVENT_STREAM, LATER_STREAM, LEDGER, WORK_STREAM
+from services.shared.errors import Code
 from services.shared.messages import EventKind, Stage
 from tests.faults.fleet import ACK_WAIT_S, Fleet, Needs
 
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
-    from services.shared.errors import Code
     from services.shared.messages import Event
 
 RECOVERY_S = ACK_WAIT_S + 10.0
 REST_S = 60.0
+CALL_S = 25.0  # a call gets a connection within 10 s, has a deadline of 5 s, and its end is told
 LOAD = 24
 LOAD_WORK_S = 1.5
 LOAD_S = 45.0  # with the rest of the load, which is work as usual
@@ -107,6 +108,31 @@ def until_postponed(fleet: Fleet, ids: list[str], code: Code, limit_s: float) ->
         return any(event.kind is EventKind.POSTPONED and event.code is code for event in events_of(fleet, ids))
 
     fleet.until(is_postponed, limit_s, f"nothing was postponed for {code}")
+
+
+def until_calls_end(fleet: Fleet, ids: list[str]) -> None:
+    """Wait until calls of a database that says nothing have ended: all those for videos, and those of both ledgers."""
+    put_off = _put_off(fleet)
+    until_postponed(fleet, ids, Code.ENV_DB_UNAVAILABLE, CALL_S)
+    begun = _in_embedder(fleet, ids, EventKind.STARTED)
+    fleet.until(
+        lambda: (
+            begun <= _in_embedder(fleet, ids, EventKind.POSTPONED)
+            and all(count > put_off[name] for name, count in _put_off(fleet).items())
+        ),
+        CALL_S,
+        "a call of the database does not end",
+    )
+
+
+def _in_embedder(fleet: Fleet, ids: list[str], kind: EventKind) -> set[str]:
+    told = (event for event in events_of(fleet, ids) if event.stage is Stage.EMBEDDER)
+    return {event.video_id for event in told if event.kind is kind}
+
+
+def _put_off(fleet: Fleet) -> dict[str, int]:
+    """Return how often each ledger has put off its work."""
+    return {log.stem: log.read_text(errors="replace").count('"ledger_waits"') for log in fleet.logs.glob("embedder-*")}
 
 
 def events_of(fleet: Fleet, ids: list[str]) -> list[Event]:
