@@ -26,6 +26,7 @@ from faster_whisper.transcribe import (
 )
 
 from services.shared.batcher import OutOfDeviceMemoryError
+from services.shared.device import is_lost
 from services.shared.errors import Code, IngestError
 from services.shared.logs import get_logger
 from services.shared.media import SAMPLE_RATE
@@ -163,7 +164,7 @@ class Recognizer:
             self._model.model.unload_model()  # what it held is not to be trusted after this
             self._model.model.load_model()
             return OutOfDeviceMemoryError(str(error))
-        if "CUDA" in str(error) or "cuDNN" in str(error) or "CUBLAS" in str(error):
+        if is_lost(error):
             self.broken = str(error)  # the context is lost: this process ends when its messages are answered
             return IngestError(Code.ENV_CUDA, str(error))
         return error

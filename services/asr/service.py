@@ -39,8 +39,7 @@ def build(settings: AsrSettings, _bus: NatsBus) -> Room:
     metrics.show(metrics.StateSeconds("ingest_gpu_seconds", GPU_SECONDS, time.seconds))
     metrics.show(metrics.REAL_TIME_FACTOR, metrics.SEGMENTS, metrics.REFINED_SEGMENTS)
     transcriber = make_transcriber(settings, time)
-    recognizer = transcriber.recognizer
-    recognizer.self_test()
+    transcriber.recognizer.self_test()
     who = hearing.make(settings, device)
     time.ready()
     metrics.show(metrics.Batches("asr", [batcher.figures for batcher in transcriber.batchers]))
@@ -49,6 +48,9 @@ def build(settings: AsrSettings, _bus: NatsBus) -> Room:
 
     def deadline_s(message: AudioReady) -> float:
         return settings.asr_deadline_s + settings.asr_deadline_factor * message.audio.duration_s
+
+    def broken() -> str | None:
+        return transcriber.broken or (who.broken if who else None)
 
     handler = Transcribe(
         volume=Volume(settings.volume),
@@ -64,11 +66,11 @@ def build(settings: AsrSettings, _bus: NatsBus) -> Room:
         handle=handler,
         deadline_s=deadline_s,
         slots=settings.asr_workers,
-        held=lambda: recognizer.broken,
+        held=broken,
         talking=partial(time.doing, BLOCKED),
         pausing=partial(time.doing, BLOCKED),
     )
-    return Room(stages=(work,), broken=lambda: recognizer.broken, stop=transcriber.batcher.close)
+    return Room(stages=(work,), broken=broken, stop=transcriber.batcher.close)
 
 
 def make_transcriber(settings: AsrSettings, time: DeviceTime | None = None) -> Transcriber:

@@ -63,6 +63,11 @@ class Transcriber:
         second = self.refinement.batcher if self.refinement else self.batcher
         return [self.batcher] if second is self.batcher else [self.batcher, second]
 
+    @property
+    def broken(self) -> str | None:
+        """Return why the device is lost, whichever pass has lost it."""
+        return self.recognizer.broken or (self.refinement.recognizer.broken if self.refinement else None)
+
     def transcribe(
         self, waveform: Waveform, speech: list[Span], duration_s: float, progress: Callable[[float], None]
     ) -> Spoken:

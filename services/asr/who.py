@@ -8,7 +8,7 @@ speech ─► samples over the whole recording ─► all one enrolled voice? �
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from services.asr import monologue, naming, pieces
 from services.asr.windows import Bounds
 from services.shared import packed
+from services.shared.device import is_lost
 from services.shared.errors import Code, IngestError
 from services.shared.logs import get_logger
 from services.shared.media import SAMPLE_RATE
@@ -51,21 +52,23 @@ class Hearing(Protocol):
         """Return a vector of length 1 for each piece, (count, dimension)."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Who:
-    """Says who speaks in a waveform."""
+    """Says who speaks in a waveform. `broken` says why its device is lost."""
 
     hearing: Hearing
     profiles: Profiles
     thresholds: Thresholds
     fast_path: bool = True
+    broken: str | None = field(default=None, init=False)
 
     def speaks(
         self, video_id: str, waveform: Waveform, speech: Sequence[Span], bounds: Bounds = NOBODY_KNOWS
     ) -> Voiceprints:
         """Return the turns of a recording with their names and vectors; raise DIARIZATION_FAILED, whatever the cause.
 
-        Raise the code of a volume that cannot be read: that is nothing that this recording has to live with.
+        Raise the code of a volume that cannot be read, or of a lost device (ENV_CUDA): those are nothing that this
+        recording has to live with.
         """
         try:
             return self._speaks(video_id, waveform, speech, bounds)
@@ -74,6 +77,9 @@ class Who:
         except Exception as error:
             log.exception("diarization_failed", video_id=video_id)
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            if is_lost(error):
+                self.broken = reason  # this process ends when its messages are answered
+                raise IngestError(Code.ENV_CUDA, reason) from error
             raise IngestError(Code.DIARIZATION_FAILED, reason) from error
 
     def _speaks(self, video_id: str, waveform: Waveform, speech: Sequence[Span], bounds: Bounds) -> Voiceprints:

@@ -1,8 +1,8 @@
 """Keeps the local mode running: the services (the same programs as on a cluster) and the embedded servers.
 
 A service that ends is started again after a pause that doubles; one that ends at once several times (a wrong setting, a
-missing model) ends the run, with the last lines of its log. Children are started and started again by the main thread:
-the kernel ties a child's fate to the thread that made it.
+missing model) ends the run, with the last lines of its log, unless it says that its trouble passes. Children are
+started and started again by the main thread: the kernel ties a child's fate to the thread that made it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from services.cli import processes
 from services.shared.errors import RULES, Code, ConfigurationError
-from services.shared.service import EXIT_CONFIGURATION
+from services.shared.service import EXIT_CONFIGURATION, EXIT_PASSING
 
 if TYPE_CHECKING:
     import subprocess
@@ -102,7 +102,8 @@ class Supervisor:
                 continue
             if service.restart_at is None:
                 self._judge(service, status, now)
-                news.append(f"{service.name} ended ({_status(status)}); starting it again")
+                why = f": {last_words(self.log_of(service.name))}" if status == EXIT_PASSING else ""
+                news.append(f"{service.name} ended ({_status(status)}{why}); starting it again")
             elif now >= service.restart_at:
                 service.process = self._spawn(service.name)
                 service.started_at, service.restart_at = now, None
@@ -112,11 +113,12 @@ class Supervisor:
     def _judge(self, service: _Service, status: int, now: float) -> None:
         quick = now - service.started_at < QUICK_END_S
         service.quick_ends = service.quick_ends + 1 if quick else 0
-        if status == EXIT_CONFIGURATION or service.quick_ends >= MOST_QUICK_ENDS:
+        pause_s = pause_after(status, service.quick_ends)
+        if pause_s is None:
             raise ConfigurationError(
                 f"the {service.name} service cannot run ({_status(status)}): {last_words(self.log_of(service.name))}"
             )
-        service.restart_at = now + min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**service.quick_ends)
+        service.restart_at = now + pause_s
 
     @property
     def restarts(self) -> int:
@@ -131,6 +133,13 @@ class Supervisor:
         for service in self._services:
             processes.stop(service.process, signal.SIGTERM, grace_s + QUICK_END_S)
         self._services = []
+
+
+def pause_after(status: int, quick_ends: int) -> float | None:
+    """Return for how long a service rests that has ended, so often in a row at once; None when a start is of no use."""
+    if status == EXIT_CONFIGURATION or (quick_ends >= MOST_QUICK_ENDS and status != EXIT_PASSING):
+        return None
+    return FIRST_PAUSE_S * 2**quick_ends if quick_ends <= MOST_QUICK_ENDS else LONGEST_PAUSE_S
 
 
 def last_words(log: Path) -> str:

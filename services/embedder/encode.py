@@ -17,6 +17,7 @@ from tokenizers import Tokenizer
 from transformers.utils import logging as transformers_logging
 
 from services.shared.batcher import OutOfDeviceMemoryError
+from services.shared.device import is_lost
 from services.shared.errors import Code, IngestError
 
 if TYPE_CHECKING:
@@ -30,10 +31,14 @@ Vector = npt.NDArray[np.float32]
 
 
 class Encoder:
-    """A loaded model. `dimensions` is the length of its vectors, `max_tokens` what it reads of a text."""
+    """A loaded model. `dimensions` is the length of its vectors, `max_tokens` what it reads of a text.
+
+    `broken` says why its device is lost.
+    """
 
     def __init__(self, name: str, device: Literal["auto", "cpu", "cuda"], batch_size: int) -> None:
         self._batch_size = batch_size
+        self.broken: str | None = None
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
             self._model = SentenceTransformer(
@@ -60,7 +65,10 @@ class Encoder:
         return len(self._counter.encode(text, add_special_tokens=False).ids)
 
     def run(self, texts: Sequence[str]) -> list[Vector]:
-        """Return the vectors of texts, in one batch; raise BAD_EMBEDDING when they are none."""
+        """Return the vectors of texts, in one batch; raise BAD_EMBEDDING when they are none.
+
+        Raise ENV_CUDA when the device is lost.
+        """
         try:
             vectors = self._model.encode(
                 list(texts),
@@ -72,6 +80,11 @@ class Encoder:
         except torch.OutOfMemoryError as error:
             torch.cuda.empty_cache()
             raise OutOfDeviceMemoryError(str(error)) from error
+        except RuntimeError as error:
+            if not is_lost(error):
+                raise
+            self.broken = str(error).splitlines()[0]  # this process ends when its messages are answered
+            raise IngestError(Code.ENV_CUDA, self.broken) from error
         check_vectors(vectors, self.dimensions)
         return list(vectors)
 

@@ -63,9 +63,10 @@ def build(settings: EmbedderSettings, bus: NatsBus) -> Room:
         handle=handler,
         deadline_s=lambda _: settings.embed_deadline_s,
         slots=settings.db_workers,
+        held=lambda: encoder.broken,
         talking=partial(time.doing, COMMITTING),
     )
-    return Room(stages=(work,), stop=stop, keeps_ledger=True)
+    return Room(stages=(work,), stop=stop, broken=lambda: encoder.broken, keeps_ledger=True)
 
 
 def _batcher(settings: EmbedderSettings, encoder: Encoder, time: DeviceTime) -> Batcher[str, Vector]:

@@ -195,7 +195,7 @@ class Bus(Protocol):
         """Give a message back, to be delivered again after `delay_s`."""
 
     def keep_alive(self, delivery: Delivery, limit_s: float) -> None:
-        """Keep a message ours for up to `limit_s`: beat every third of the consumer's acknowledgement time."""
+        """Keep a message ours for up to `limit_s` from now: beat every third of the consumer's acknowledgement time."""
 
     def release(self, delivery: Delivery) -> None:
         """Stop the beats of a message."""

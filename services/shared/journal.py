@@ -13,12 +13,14 @@ from __future__ import annotations
 import json
 import os
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from services.shared.logs import get_logger
 from services.shared.volume import translate_os_errors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 log = get_logger(__name__)
@@ -32,6 +34,7 @@ class Journal:
         self._counts.mkdir(parents=True, exist_ok=True)
         self._note = folder / f"{worker}.json"
         self._jobs: set[str] = set()
+        self._abandoned = False
         self._lock = threading.Lock()
         self._charge_previous()
 
@@ -55,34 +58,46 @@ class Journal:
         """Note that a job runs no more. A note that cannot be removed would only charge a later crash twice."""
         with self._lock:
             self._jobs.discard(job)
-            try:
+            with _best_effort("crash_note_stays"):
                 self._write()
-            except OSError as error:
-                log.warning("crash_note_stays", error=str(error))
 
     def _write(self) -> None:
+        if self._abandoned:
+            return
         temporary = self._note.with_suffix(".tmp")
         temporary.write_text(json.dumps(sorted(self._jobs)))
         temporary.replace(self._note)
 
     def abandon(self) -> None:
-        """Remove the note: the process is about to end for a reason that is no job's fault."""
-        with self._lock:
+        """Remove the note, and write no other: the process is about to end for a reason that is no job's fault."""
+        with self._lock, _best_effort("crash_note_stays"):
+            self._abandoned = True
             self._note.unlink(missing_ok=True)
 
     def crashes(self, job: str) -> int:
-        """Return how often a job has ended its worker."""
-        try:
-            return int(self._count_file(job).read_text())
-        except (FileNotFoundError, ValueError):
-            return 0
+        """Return how often a job has ended its worker; raise ENV_VOLUME when that cannot be known."""
+        with translate_os_errors("crash count"):
+            try:
+                return int(self._count_file(job).read_text())
+            except (FileNotFoundError, ValueError):
+                return 0
 
     def clear(self, job: str) -> None:
-        """Forget the crashes of a job: it has come to an end."""
-        self._count_file(job).unlink(missing_ok=True)
+        """Forget the crashes of a job: it has come to an end. A count that stays harms only another run of this job."""
+        with _best_effort("crash_count_stays"):
+            self._count_file(job).unlink(missing_ok=True)
 
     def _count_file(self, job: str) -> Path:
         return self._counts / job.replace(os.sep, "_")
+
+
+@contextmanager
+def _best_effort(event: str) -> Iterator[None]:
+    """Log what the file system refuses in the `with` block, and go on."""
+    try:
+        yield
+    except OSError as error:
+        log.warning(event, error=str(error))
 
 
 def forgive(folder: Path) -> None:

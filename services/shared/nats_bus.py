@@ -113,9 +113,10 @@ class NatsBus:
         self._nats.run(self._nats.repeat(delivery.reply, ask))
 
     def keep_alive(self, delivery: Delivery, limit_s: float) -> None:
-        """Beat `+WPI` for a message every third of the acknowledgement time, for at most `limit_s`."""
+        """Beat `+WPI` for a message every third of the acknowledgement time, for at most `limit_s` from now."""
 
         async def start() -> None:
+            self._stop_beat(delivery.reply)
             self._beats[delivery.reply] = self._nats.loop.create_task(self._beat(delivery.reply, limit_s))
 
         self._nats.run(start())

@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
@@ -28,7 +29,7 @@ from services.shared.bus import (
     later_consumer,
     topology,
 )
-from services.shared.errors import ConfigurationError, IngestError
+from services.shared.errors import Code, ConfigurationError, IngestError
 from services.shared.journal import Journal
 from services.shared.messages import Stage
 from services.shared.nats_bus import NatsBus
@@ -45,10 +46,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 EXIT_CONFIGURATION = 78  # EX_CONFIG of sysexits.h
-EXIT_BUS_LOST = 75  # EX_TEMPFAIL
+EXIT_PASSING = 75  # EX_TEMPFAIL: another start may find what this one has missed
 EXIT_BROKEN = 70  # EX_SOFTWARE
 CHECK_EVERY_S = 0.5
 STREAMS_WAIT_S = 2.0
+ABANDON_LIMIT_S = 2.0
+OVERTIME_S = 3.0
+PASSING = frozenset({Code.ENV_DB_UNAVAILABLE, Code.ENV_DB_FULL, Code.ENV_DISK_FULL, Code.ENV_VOLUME})
 
 S = TypeVar("S", bound=Settings)
 log = logs.get_logger(__name__)
@@ -115,14 +119,13 @@ def main(name: str, kind: type[S], build: Callable[[S, NatsBus], Room]) -> NoRet
         logs.configure(json_lines=as_json, level=settings.log_level, service=name, worker=settings.worker_name)
         _serve(name, settings, build)
     except ConfigurationError as error:
-        logs.get_logger(__name__).error("wrong_configuration", error=str(error))
-        _leave(EXIT_CONFIGURATION)
+        _give_up(EXIT_CONFIGURATION, "wrong_configuration", error=str(error))
     except IngestError as error:
-        logs.get_logger(__name__).error("cannot_start", code=error.code, error=error.message)
-        _leave(EXIT_CONFIGURATION)
+        status = EXIT_PASSING if error.code in PASSING else EXIT_CONFIGURATION
+        _give_up(status, "cannot_start", code=error.code, error=error.message)
     except BusError as error:
-        logs.get_logger(__name__).error("cannot_start", error=str(error))
-        _leave(EXIT_BUS_LOST if isinstance(error, BusUnavailableError) else EXIT_CONFIGURATION)
+        status = EXIT_PASSING if isinstance(error, BusUnavailableError) else EXIT_CONFIGURATION
+        _give_up(status, "cannot_start", error=str(error))
     _leave(0)
 
 
@@ -132,15 +135,13 @@ def _serve(name: str, settings: S, build: Callable[[S, NatsBus], Room]) -> None:
     _on_signals(lambda: _leave(0))  # until work is in hand there is nothing to finish, and the start may take minutes
 
     def lost(reason: str) -> None:
-        log.error("bus_lost", error=reason)
-        journal.abandon()
-        _leave(EXIT_BUS_LOST)
+        if not stopping.is_set():  # else the end is near, and a good one
+            _give_up(EXIT_PASSING, "bus_lost", journal, error=reason)
 
     def thread_failed(failed: threading.ExceptHookArgs) -> None:
         """End the process: half a service is worse than a restarted one, and the fault is ours, not a job's."""
-        log.error("thread_failed", thread=failed.thread and failed.thread.name, exc_info=failed.exc_value)
-        journal.abandon()
-        _leave(EXIT_BROKEN)
+        name = failed.thread and failed.thread.name
+        _give_up(EXIT_BROKEN, "thread_failed", journal, thread=name, exc_info=failed.exc_value)
 
     threading.excepthook = thread_failed
 
@@ -162,10 +163,10 @@ def _serve(name: str, settings: S, build: Callable[[S, NatsBus], Room]) -> None:
     while not stopping.wait(CHECK_EVERY_S):
         reason = room.broken()
         if reason and not any(worker.in_hand for worker in workers):
-            log.error("broken", error=reason)
-            _leave(EXIT_BROKEN)
+            _give_up(EXIT_BROKEN, "broken", journal, error=reason)
     log.info("stopping", in_hand=sum(worker.in_hand for worker in workers))
     deadline = time.monotonic() + settings.grace_s
+    _leave_after(settings.grace_s + OVERTIME_S, journal)
     for runner in runners:
         runner.stop()
     for runner in runners:
@@ -217,8 +218,35 @@ def _backlog(room: Room, bus: NatsBus) -> BacklogWatch:
     return BacklogWatch(bus, consumers, dead_letters=room.keeps_ledger)
 
 
+def _give_up(status: int, event: str, journal: Journal | None = None, **details: object) -> NoReturn:
+    """Say why, and end at once for a reason that is no job's fault, even where the log takes no more."""
+    try:
+        logs.get_logger(__name__).error(event, **details)
+    finally:
+        _end(status, journal)
+
+
+def _leave_after(seconds: float, journal: Journal) -> None:
+    """End well after `seconds`, whatever still waits for a broker, a database or a device then."""
+    timer = threading.Timer(seconds, _end, (0, journal))
+    timer.daemon = True
+    timer.start()
+
+
+def _end(status: int, journal: Journal | None) -> NoReturn:
+    """End at once, charging nobody; a volume that does not answer holds only the thread that asks it."""
+    try:
+        if journal is not None:
+            forgetting = threading.Thread(target=journal.abandon, name="abandon", daemon=True)
+            forgetting.start()
+            forgetting.join(ABANDON_LIMIT_S)
+    finally:
+        _leave(status)
+
+
 def _leave(status: int) -> NoReturn:
     """End at once: what is still running in other threads is repeated by somebody else."""
-    sys.stderr.flush()
-    sys.stdout.flush()
+    for stream in (sys.stderr, sys.stdout):
+        with suppress(OSError, ValueError):
+            stream.flush()
     os._exit(status)

@@ -8,16 +8,18 @@ A slot is a thread with one message in hand. The handler never sees any of this:
 has made. Publish first, acknowledge after: work may be repeated, never lost.
 
 SIGTERM (`stop`): no more messages are fetched, what is in hand may finish within the grace period, the rest is given
-back uncounted. A job that has ended its worker before runs alone, so that it cannot take others with it.
+back uncounted. A job that has ended its worker before runs alone, so that it cannot take others with it. What cannot be
+told to a broker that is away is not told: the message comes back by itself, uncounted.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from services.shared import metrics
@@ -29,6 +31,8 @@ from services.shared.messages import EventKind, Stage, VideoMessage, decode
 from services.shared.retry import Attempts, is_crash_loop
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from services.shared.journal import Journal
     from services.shared.quarantine import Quarantine
     from services.shared.watchdog import Watchdog
@@ -37,6 +41,7 @@ FETCH_WAIT_S = 1.0
 PAUSED_WAIT_S = 1.0
 BUS_TROUBLE_WAIT_S = 2.0
 PROGRESS_EVERY_S = 2.0
+GIVE_BACK_S = 2.0
 
 In = TypeVar("In", bound=VideoMessage)
 log = get_logger(__name__)
@@ -102,14 +107,25 @@ class Worker(Generic[In]):
         self._stop.set()
 
     def drain(self, deadline: float) -> None:
-        """Wait for the messages in hand until `deadline` (monotonic seconds), then give back what is left."""
+        """Wait for the messages in hand until `deadline` (monotonic seconds), then give back what is left.
+
+        A broker that is away is given `GIVE_BACK_S`: what it does not learn comes back by itself.
+        """
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        for hand in list(self._hands):
+        left = list(self._hands)
+        if left:
+            self._journal.abandon()
+            giving = threading.Thread(target=self._give_back, args=(left,), name="give-back", daemon=True)
+            giving.start()
+            giving.join(GIVE_BACK_S)
+
+    def _give_back(self, hands: Sequence[Hand]) -> None:
+        for hand in hands:
             if hand.claim():
                 log.info("handed_back", job=hand.job)
-                self._journal.end(hand.job)
-                self._bus.nak(hand.delivery)
+                with suppress(BusError):
+                    self._bus.nak(hand.delivery)
 
     @property
     def in_hand(self) -> int:
@@ -147,27 +163,38 @@ class Worker(Generic[In]):
             self._answers.refuse(delivery, error)
             return
         job = f"{self._work.stage}.{message.job}"
-        attempts = Attempts.from_headers(delivery.headers, crash=self._journal.crashes(job))
+        attempts, refusal = self._judged(delivery, job)
         hand = Hand(delivery, message, attempts, job)
         self._hands.add(hand)
         try:
             with bound(stage=self._work.stage, video_id=message.video_id, attempt=attempts.number):
-                self._try(hand, message)
+                self._bus.keep_alive(delivery, math.inf)  # until the work begins: neighbours may take long
+                if refusal is not None:
+                    self._answers.fail(hand, refusal)
+                else:
+                    self._try(hand, message)
         finally:
             self._bus.release(delivery)  # an answer has done so already; without one, somebody else must get it
             self._hands.discard(hand)
 
+    def _judged(self, delivery: Delivery, job: str) -> tuple[Attempts, IngestError | None]:
+        """Return how often a job was tried, and why it is not to be tried now."""
+        attempts = Attempts.from_headers(delivery.headers)
+        try:
+            attempts = replace(attempts, crash=self._journal.crashes(job))
+        except IngestError as error:
+            return attempts, error
+        if is_crash_loop(attempts):
+            return attempts, IngestError(Code.CRASH_LOOP, f"ended its worker {attempts.crash} times")
+        return attempts, None
+
     def _try(self, hand: Hand, message: In) -> None:
         deadline_s = self._work.deadline_s(message)
-        self._bus.keep_alive(hand.delivery, deadline_s + self._options.grace_s)
-        if is_crash_loop(hand.attempts):
-            crashes = hand.attempts.crash
-            self._answers.fail(hand, IngestError(Code.CRASH_LOOP, f"ended its worker {crashes} times"))
-            return
         with ExitStack() as alone:
             with self._work.talking():
                 alone.enter_context(self._quarantine.entered(suspect=hand.attempts.crash > 0))
                 self._answers.tell(hand, EventKind.STARTED)
+            self._bus.keep_alive(hand.delivery, deadline_s + self._options.grace_s)
             log.info("started")
             began = time.monotonic()
             try:
@@ -181,13 +208,15 @@ class Worker(Generic[In]):
                 self._journal.end(hand.job)
 
     def _outcome(self, hand: Hand, message: In, deadline_s: float) -> Done | IngestError:
-        """Return what the handler has made of a message."""
+        """Return what the handler has made of a message; raise BusError when it could not tell of its progress."""
         try:
             self._journal.begin(hand.job)
             with self._watchdog.limit(deadline_s), metrics.handling(self._work.stage):
                 return self._work.handle(message, self._reporter(hand))
         except IngestError as error:
             return error
+        except BusError:  # not the video's fault: the message comes back by itself
+            raise
         except Exception as error:
             log.exception("unexpected_error")
             return IngestError(Code.UNEXPECTED, f"{type(error).__name__}: {error}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -47,6 +48,18 @@ def test_heartbeats_keep_a_message_beyond_the_acknowledgement_time_and_end_at_th
     assert again is not None
     assert again.delivered == 2
     bus.ack(again)
+
+
+def test_a_later_limit_of_the_heartbeats_takes_the_place_of_an_earlier_one(bus: NatsBus) -> None:
+    bus.publish(REQUESTED, b"long", "long")
+    delivery = bus.fetch("check", WORK_STREAM, 2)
+    assert delivery is not None
+    bus.keep_alive(delivery, math.inf)
+    assert bus.fetch("check", WORK_STREAM, 3.0) is None
+    bus.keep_alive(delivery, limit_s=1.0)
+    again = bus.fetch("check", WORK_STREAM, 6.0)
+    assert again is not None
+    assert again.delivered == 2
 
 
 def test_a_message_without_a_sign_of_life_goes_to_another_worker(

@@ -263,6 +263,13 @@ class Broken:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
 
+class Lost(Broken):
+    """A pipeline whose device is lost."""
+
+    def diarize(self, _waveform: audio.Waveform, _speech: Sequence[Span], _bounds: Bounds) -> list[Spoken]:
+        raise torch.AcceleratorError("CUDA error: unspecified launch failure")
+
+
 @pytest.fixture(scope="module")
 def transcriber() -> Iterator[Transcriber]:
     made = make_transcriber(load(AsrSettings, asr_model=str(ASR_MODEL), asr_device="cpu"))
@@ -314,6 +321,17 @@ def test_a_broken_diarizer_costs_the_speakers_and_not_the_transcript(
     assert {segment.speaker for segment in said.segments} == {None}
     assert (said.turns, volume.manifest(VIDEO, "voices")) == (None, None)
     assert done.numbers["diarization_failed"] == 1
+
+
+def test_a_lost_device_does_not_cost_the_speakers(
+    transcriber: Transcriber, volume: Volume, message: AudioReady, tmp_path: Path
+) -> None:
+    lost = Who(Lost(), Profiles(tmp_path / "volume"), THRESHOLDS)
+    handler = Transcribe(volume, tmp_path / "scratch", transcriber, DecodeLimits(), LIMITS, lost)
+    with pytest.raises(IngestError) as caught:
+        handler(message, lambda _numbers: None)
+    assert (caught.value.code, lost.broken) == (Code.ENV_CUDA, "CUDA error: unspecified launch failure")
+    assert volume.manifest(VIDEO, "transcript") is None
 
 
 def test_another_pipeline_listens_again(

@@ -1,4 +1,4 @@
-"""A service can be ended while it is still starting, and when its broker has gone."""
+"""How a service ends: while it is still starting, when broker or volume have gone, with work in hand."""
 
 from __future__ import annotations
 
@@ -8,12 +8,28 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import pytest
+
 from services.cli.embedded import NATS_USER, EmbeddedNats
+from services.shared.bus import REQUESTED
+from services.shared.errors import Code
+from services.shared.journal import Journal
+from services.shared.messages import Source, SourceKind, VideoRequested, encode
+from services.shared.nats_bus import NatsBus
+from services.shared.nats_connection import BusOptions
+from services.shared.service import EXIT_BROKEN, EXIT_CONFIGURATION, EXIT_PASSING, OVERTIME_S
+from tests.integration.obedient import REFUSES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    Wait = Callable[[Callable[[], bool]], None]
+
+GRACE_S = 2.0
 
 
 def test_a_service_that_waits_for_its_broker_ends_at_once_when_asked_to(tmp_path: Path) -> None:
@@ -52,3 +68,116 @@ def test_a_service_whose_broker_has_gone_ends_well(tmp_path: Path) -> None:
     assert "Traceback" not in told
     assert '"stopped"' in told
     assert service.returncode == 0
+
+
+# -- with work in hand, and on a volume that fails --------------------------------------------------------------------
+
+
+@pytest.fixture
+def nats(tmp_path: Path) -> Iterator[EmbeddedNats]:
+    server = EmbeddedNats(tmp_path / "nats")
+    yield server
+    server.process.send_signal(signal.SIGCONT)
+    server.stop()
+
+
+@contextmanager
+def obedient(nats: EmbeddedNats, volume: Path, **settings: object) -> Iterator[subprocess.Popen[str]]:
+    """Run the service whose work is the test's; it is killed at the end of the block."""
+    known = {
+        "INGEST_NATS_URL": nats.url,
+        "INGEST_NATS_USER": NATS_USER,
+        "INGEST_NATS_PASSWORD": nats.password,
+        "INGEST_VOLUME_PATH": volume,
+        "INGEST_WORKER_NAME": "a",
+        "INGEST_GRACE_S": GRACE_S,
+    }
+    environment = {name: str(value) for name, value in {**os.environ, **known, **settings}.items()}
+    command = [sys.executable, "-m", "tests.integration.obedient"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as service:
+        try:
+            yield service
+        finally:
+            service.kill()
+
+
+def until_ready(service: subprocess.Popen[str]) -> None:
+    assert service.stderr is not None
+    assert any('"ready"' in line for line in service.stderr)
+
+
+def submit(nats: EmbeddedNats, *video_ids: str) -> list[VideoRequested]:
+    bus = NatsBus(BusOptions(nats.url, "submitter", user=NATS_USER, password=nats.password)).connect()
+    source = Source(kind=SourceKind.MEDIA, url="http://example.org/a.mp3")
+    messages = [VideoRequested(video_id=video_id, source=source) for video_id in video_ids]
+    for message in messages:
+        bus.publish(REQUESTED, encode(message), message.job)
+    bus.close()
+    return messages
+
+
+@pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL])
+def test_a_service_whose_broker_is_away_ends_within_its_grace_and_nobody_is_charged(
+    nats: EmbeddedNats, tmp_path: Path, wait_until: Wait, how: signal.Signals
+) -> None:
+    volume = tmp_path / "volume"
+    with obedient(nats, volume, INGEST_BUS_PATIENCE_S=30) as service:
+        until_ready(service)
+        messages = submit(nats, "abcdefghij1", "abcdefghij2")
+        wait_until(lambda: all((volume / f"{message.video_id}.begun").exists() for message in messages))
+        nats.process.send_signal(how)
+        (volume / f"{messages[0].video_id}.go").touch()  # its slot waits for the broker from now on
+        wait_until((volume / f"{messages[0].video_id}.done").exists)
+        service.send_signal(signal.SIGTERM)
+        _, told = service.communicate(timeout=GRACE_S + OVERTIME_S + 2)
+    assert service.returncode == 0
+    assert "cannot_start" not in told
+    journal = Journal(volume / "workers", "obedient-a")
+    assert [journal.crashes(f"check.{message.job}") for message in messages] == [0, 0]
+
+
+def break_folder(folder: Path) -> None:
+    """Put something in the place of a folder: each step in it fails."""
+    folder.rename(folder.with_name("away"))
+    folder.touch()
+
+
+def test_a_service_that_has_lost_broker_and_volume_ends(nats: EmbeddedNats, tmp_path: Path) -> None:
+    with obedient(nats, tmp_path / "volume", INGEST_BUS_PATIENCE_S=2) as service:
+        until_ready(service)
+        break_folder(tmp_path / "volume" / "workers")
+        nats.process.kill()
+        service.communicate(timeout=20)
+    assert service.returncode == EXIT_PASSING
+
+
+def test_a_service_with_a_fault_and_without_a_volume_ends(nats: EmbeddedNats, tmp_path: Path) -> None:
+    with obedient(nats, tmp_path / "volume") as service:
+        until_ready(service)
+        break_folder(tmp_path / "volume" / "workers")
+        (tmp_path / "volume" / "fault").touch()
+        service.communicate(timeout=20)
+    assert service.returncode == EXIT_BROKEN
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        pytest.param(Code.ENV_DB_UNAVAILABLE, EXIT_PASSING, id="no database"),
+        pytest.param(Code.ENV_DISK_FULL, EXIT_PASSING, id="full disk"),
+        pytest.param(Code.ENV_MODEL, EXIT_CONFIGURATION, id="no model"),
+    ],
+)
+def test_a_service_that_cannot_start_says_whether_that_passes(
+    nats: EmbeddedNats, tmp_path: Path, code: Code, status: int
+) -> None:
+    with obedient(nats, tmp_path / "volume", **{REFUSES: code}) as service:
+        _, told = service.communicate(timeout=20)
+    assert (service.returncode, code in told) == (status, True)
+
+
+def test_a_service_without_its_volume_may_be_started_again(nats: EmbeddedNats, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with obedient(nats, tmp_path / "file" / "volume") as service:
+        _, told = service.communicate(timeout=20)
+    assert (service.returncode, Code.ENV_VOLUME in told) == (EXIT_PASSING, True)

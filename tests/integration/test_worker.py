@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -12,8 +13,17 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client import REGISTRY
 
+from services.cli.embedded import NATS_USER, EmbeddedNats
 from services.shared.answers import Done, WorkerOptions
-from services.shared.bus import ACCESSIBLE, DEAD_STREAM, EVENT_STREAM, LATER_STREAM, REQUESTED, WORK_STREAM
+from services.shared.bus import (
+    ACCESSIBLE,
+    DEAD_STREAM,
+    EVENT_STREAM,
+    LATER_STREAM,
+    REQUESTED,
+    WORK_STREAM,
+    BusUnavailableError,
+)
 from services.shared.errors import Code, IngestError
 from services.shared.journal import Journal
 from services.shared.messages import (
@@ -28,18 +38,19 @@ from services.shared.messages import (
     decode,
     encode,
 )
+from services.shared.nats_bus import NatsBus
+from services.shared.nats_connection import BusOptions
 from services.shared.quarantine import Quarantine
 from services.shared.retry import Pauses
 from services.shared.timesplit import PUBLISHING, TRANSFERRING, WAITING_FOR_DISK, SlotTimes
 from services.shared.waker import Waker
 from services.shared.watchdog import Watchdog
-from services.shared.worker import Report, StageWork, Worker
+from services.shared.worker import PROGRESS_EVERY_S, Report, StageWork, Worker
+from tests.conftest import ACK_WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from services.shared.nats_bus import NatsBus
 
 Wait = Callable[[Callable[[], bool]], None]
 PAUSES = Pauses(first_s=0.2, longest_s=1.0, postponed_s=0.2, deferred_s=0.5)
@@ -63,12 +74,19 @@ class Bench:
         self.calls: list[VideoRequested] = []
         self.running: list[tuple[Worker[VideoRequested], Waker]] = []
 
-    def start(self, handle: Callable[[VideoRequested, Report], Done], *, slots: int = 2, grace_s: float = 5.0) -> None:
+    def start(
+        self,
+        handle: Callable[[VideoRequested, Report], Done],
+        *,
+        slots: int = 2,
+        grace_s: float = 5.0,
+        deadline_s: Callable[[VideoRequested], float] = lambda _: 30.0,
+    ) -> None:
         def counted(message: VideoRequested, report: Report) -> Done:
             self.calls.append(message)
             return handle(message, report)
 
-        work = StageWork(Stage.CHECK, VideoRequested, counted, lambda _: 30.0, slots)
+        work = StageWork(Stage.CHECK, VideoRequested, counted, deadline_s, slots)
         worker = Worker(
             work,
             self.bus,
@@ -298,6 +316,78 @@ def test_a_suspect_runs_alone(bench: Bench, wait_until: Wait) -> None:
     assert together == [1]
     attempts = {event.video_id: event.attempt for event in bench.events() if event.kind is EventKind.FINISHED}
     assert attempts[suspect.video_id] == 2
+
+
+def test_a_suspect_that_waits_for_its_neighbour_stays_in_hand_and_runs_once(bench: Bench, wait_until: Wait) -> None:
+    suspect, neighbour = requested("suspect0000"), requested("ordinary000")
+    Journal(bench.folder, "check-test").begin(f"check.{suspect.job}")
+    deadlines = {suspect.video_id: 1.0, neighbour.video_id: 30.0}
+
+    def work(message: VideoRequested, _report: Report) -> Done:
+        if message.video_id == neighbour.video_id:
+            time.sleep(1.0 + 3 * ACK_WAIT_S)
+        return Done(accessible(message))
+
+    bench.start(work, slots=3, grace_s=0.5, deadline_s=lambda message: deadlines[message.video_id])
+    bench.submit(neighbour)
+    wait_until(lambda: len(bench.calls) == 1)
+    bench.submit(suspect)
+    wait_until(lambda: bench.kinds().count(EventKind.FINISHED) == 2)
+    wait_until(lambda: bench.queued() == [])
+    time.sleep(0.5)
+    assert [message.video_id for message in bench.calls] == [neighbour.video_id, suspect.video_id]
+
+
+def test_a_broker_that_is_away_while_progress_is_told_costs_no_attempt(
+    bus: NatsBus, nats_server: EmbeddedNats, tmp_path: Path, wait_until: Wait
+) -> None:
+    options = BusOptions(nats_server.url, "impatient", ACK_WAIT_S, 1.0, NATS_USER, nats_server.password)
+    impatient = NatsBus(options).connect()
+    bench = Bench(impatient, tmp_path)
+    raised: list[BusUnavailableError] = []
+
+    def work(message: VideoRequested, report: Report) -> Done:
+        if len(bench.calls) > 1:
+            return Done(accessible(message))
+        time.sleep(PROGRESS_EVERY_S)
+        nats_server.process.send_signal(signal.SIGSTOP)
+        try:
+            report({"done": 0.5})
+        except BusUnavailableError as error:
+            raised.append(error)
+            raise
+        finally:
+            nats_server.process.send_signal(signal.SIGCONT)
+        return Done(accessible(message))
+
+    bench.start(work)
+    try:
+        bus.publish(REQUESTED, encode(requested()), "x")
+        wait_until(lambda: raised != [])
+        ((worker, _),) = bench.running
+        wait_until(lambda: EventKind.FINISHED in bench.kinds())
+        wait_until(lambda: worker.in_hand == 0)
+    finally:
+        bench.stop()
+        impatient.close()
+    assert {event.kind for event in Bench(bus, tmp_path).events()} <= {
+        *(EventKind.STARTED, EventKind.PROGRESS, EventKind.FINISHED),
+    }
+    assert {event.attempt for event in Bench(bus, tmp_path).events()} == {1}
+    assert len(bench.calls) == 2
+
+
+def test_a_volume_that_does_not_tell_the_crashes_of_a_job_costs_no_attempt(bench: Bench, wait_until: Wait) -> None:
+    count = bench.folder / "crashes" / f"check.{requested().job}"
+    count.mkdir(parents=True)
+    bench.start(lambda message, _: Done(accessible(message)))
+    bench.submit(requested())
+    wait_until(lambda: EventKind.POSTPONED in bench.kinds())
+    count.rmdir()
+    wait_until(lambda: EventKind.FINISHED in bench.kinds())
+    postponed = {event.code for event in bench.events() if event.kind is EventKind.POSTPONED}
+    assert postponed == {Code.ENV_VOLUME}
+    assert {event.attempt for event in bench.events()} == {1}
 
 
 def test_nothing_is_fetched_while_the_stage_is_held(bus: NatsBus, tmp_path: Path, wait_until: Wait) -> None:

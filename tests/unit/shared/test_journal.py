@@ -109,6 +109,39 @@ def test_a_worker_that_ends_for_a_reason_of_its_own_charges_nobody(tmp_path: Pat
     assert Journal(tmp_path, "asr-a").crashes(JOB) == 0
 
 
+def test_nothing_is_noted_any_more_once_the_end_is_near(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "asr-a")
+    journal.begin(JOB)
+    journal.begin(OTHER)
+    journal.abandon()
+    journal.end(JOB)
+    journal.begin(JOB)
+    again = Journal(tmp_path, "asr-a")
+    assert (again.crashes(JOB), again.crashes(OTHER)) == (0, 0)
+
+
+def test_where_the_count_of_crashes_cannot_be_read_the_volume_is_to_blame(tmp_path: Path) -> None:
+    died_with(tmp_path, JOB)
+    journal = Journal(tmp_path, "asr-a")
+    (count,) = (tmp_path / "crashes").iterdir()
+    count.unlink()
+    count.mkdir()
+    with pytest.raises(IngestError) as caught:
+        journal.crashes(JOB)
+    assert caught.value.code is Code.ENV_VOLUME
+
+
+def test_a_volume_that_fails_ends_no_thread(tmp_path: Path) -> None:
+    folder = tmp_path / "workers"
+    journal = Journal(folder, "asr-a")
+    journal.begin(JOB)
+    folder.rename(tmp_path / "away")
+    folder.touch()
+    journal.end(JOB)
+    journal.clear(JOB)
+    journal.abandon()
+
+
 def test_a_job_does_not_begin_where_its_note_cannot_be_written(tmp_path: Path) -> None:
     journal = Journal(tmp_path, "asr-a")
     journal.begin(JOB)

@@ -1,0 +1,79 @@
+"""A GPU that is lost at work: nobody is charged for it, no new work is begun, and the process ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from pyannote.audio.pipelines import SpeakerDiarization
+from sentence_transformers import SentenceTransformer
+
+from services.asr import service as asr
+from services.asr.handler import Transcribe
+from services.asr.settings import AsrSettings
+from services.demo import ASR_MODEL, VOICE_MODEL
+from services.embedder import service as embedder
+from services.embedder.handler import Embed
+from services.embedder.settings import EmbedderSettings
+from services.shared.errors import Code, IngestError, Outcome
+from services.shared.media import SAMPLE_RATE
+from services.shared.settings import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from services.shared.nats_bus import NatsBus
+    from services.shared.service import Room
+
+VIDEO = "abcdefghijk"
+LOST = "CUDA error: unspecified launch failure"
+
+
+def lose(*_: object, **__: object) -> object:
+    """Fail as a device does whose context is gone."""
+    raise torch.AcceleratorError(f"{LOST}\nCUDA kernel errors might be asynchronously reported at some other API call")
+
+
+def reasons(room: Room) -> set[str | None]:
+    """Return why a room begins no work, and why it ends."""
+    return {room.broken(), *(work.held() for work in room.stages)}
+
+
+def test_the_embedder_ends_and_nobody_is_charged(
+    bus: NatsBus, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = embedder.build(load(EmbedderSettings, database_url=database_url, volume_path=tmp_path), bus)
+    (work,) = room.stages
+    assert isinstance(work.handle, Embed)
+    try:
+        assert reasons(room) == {None}
+        monkeypatch.setattr(SentenceTransformer, "encode", lose)
+        with pytest.raises(IngestError, match=LOST) as caught:
+            work.handle.batcher.submit("a text").result(20)
+        assert (caught.value.code, caught.value.rule.outcome) == (Code.ENV_CUDA, Outcome.POSTPONED)
+        assert reasons(room) == {LOST}
+    finally:
+        room.stop()
+
+
+def test_asr_ends_also_when_it_was_listening_to_voices(
+    bus: NatsBus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = {"asr_model": str(ASR_MODEL), "diarization_model": str(VOICE_MODEL)}
+    room = asr.build(load(AsrSettings, asr_device="cpu", volume_path=tmp_path, **models), bus)
+    (work,) = room.stages
+    assert isinstance(work.handle, Transcribe)
+    who = work.handle.who
+    assert who is not None
+    try:
+        assert reasons(room) == {None}
+        monkeypatch.setattr(SpeakerDiarization, "apply", lose)
+        noise = np.random.default_rng(0).standard_normal(5 * SAMPLE_RATE, dtype=np.float32) * np.float32(0.1)
+        with pytest.raises(IngestError, match=LOST) as caught:
+            who.speaks(VIDEO, noise, [])
+        assert caught.value.code is Code.ENV_CUDA
+        assert reasons(room) == {LOST}
+    finally:
+        room.stop()
