@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import time
@@ -37,13 +38,27 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 def full(folder: Path, spare_bytes: int = 0) -> Iterator[None]:
     """Fill a file system for the time of a block."""
     ballast = folder / "ballast"
-    disk = os.statvfs(folder)
-    with ballast.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, disk.f_bavail * disk.f_bsize - spare_bytes)
     try:
+        with ballast.open("wb") as file:
+            while not _filled(file.fileno(), spare_bytes):
+                continue  # somebody else has just taken of the space
         yield
     finally:
         ballast.unlink()
+
+
+def _filled(file: int, spare_bytes: int) -> bool:
+    disk = os.fstatvfs(file)
+    left_bytes = disk.f_bavail * disk.f_bsize - spare_bytes
+    if left_bytes <= 0:
+        return True
+    try:
+        os.posix_fallocate(file, 0, left_bytes)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        return False
+    return True
 
 
 @contextmanager
