@@ -1,15 +1,19 @@
-"""A small file system of one's own, for what happens when a disk is full."""
+"""A small file system of one's own, for what happens when a disk is full or takes no writes."""
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+BUSY_S = 10.0
 
 
 class NoRightToMountError(Exception):
@@ -34,10 +38,41 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 def full(folder: Path, spare_bytes: int = 0) -> Iterator[None]:
     """Fill a file system for the time of a block."""
     ballast = folder / "ballast"
-    disk = os.statvfs(folder)
-    with ballast.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, disk.f_bavail * disk.f_bsize - spare_bytes)
     try:
+        with ballast.open("wb") as file:
+            while not _filled(file.fileno(), spare_bytes):
+                continue  # somebody else has just taken of the space
         yield
     finally:
         ballast.unlink()
+
+
+def _filled(file: int, spare_bytes: int) -> bool:
+    disk = os.fstatvfs(file)
+    left_bytes = disk.f_bavail * disk.f_bsize - spare_bytes
+    if left_bytes <= 0:
+        return True
+    try:
+        os.posix_fallocate(file, 0, left_bytes)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        return False
+    return True
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Let nobody write to a file system of one's own for the time of a block; files that are open come to their end."""
+    deadline = time.monotonic() + BUSY_S
+    while not _remounted(folder, "ro"):
+        assert time.monotonic() < deadline, f"{folder} is always being written to"
+    try:
+        yield
+    finally:
+        assert _remounted(folder, "rw")
+
+
+def _remounted(folder: Path, how: str) -> bool:
+    words = ["/bin/mount", "-o", f"remount,{how}", str(folder)]
+    return subprocess.run(words, capture_output=True, check=False).returncode == 0

@@ -13,7 +13,9 @@ from pathlib import Path
 
 from services.shared import logs
 from tests.faults.fleet import CannotPlayError, running
-from tests.faults.oracle import Reader, judge
+from tests.faults.oracle import Oracle
+from tests.faults.reader import Reader
+from tests.faults.rounds import play_round
 from tests.faults.rows import ROWS
 from tests.faults.trials import Row, Trial
 
@@ -28,7 +30,6 @@ class Result:
     rounds: int
     wrong: list[str]
     recoveries_s: list[float]
-    faults: int
 
     @property
     def slowest_s(self) -> float:
@@ -39,35 +40,27 @@ class Result:
     def broken(self) -> list[str]:
         """Return what was promised and did not come: what is wrong, and a recovery that took too long."""
         limit_s = self.row.limit_s
-        if limit_s is None or self.slowest_s <= limit_s:
+        if self.slowest_s <= limit_s:
             return self.wrong
         return [*self.wrong, f"recovery took {self.slowest_s:.1f} s, promised {limit_s:.0f} s"]
 
 
 def play(row: Row, rounds: int, seed: int, keep: Path | None = None) -> Result:
-    """Play rounds of a row on a fleet of its own, and let the oracle judge what is there afterwards."""
+    """Play rounds of a row on a fleet of its own, until one breaks a promise."""
     logs.configure(json_lines=True, level="ERROR")
     folder = Path(tempfile.mkdtemp(prefix="ingest-faults-"))
-    trial_wrong: list[str] = []
-    with running(folder, row.work_s, small_disk=row.small_disk, own_clock=row.own_clock) as fleet:
-        reader = Reader(fleet)
-        reader.start()
+    with running(folder, row.needs) as fleet, Reader(fleet) as reader:
         trial = Trial(fleet, random.Random(f"{seed}:{row.number}"))  # noqa: S311 (repeatable)
         fleet.wait(fleet.submit(2))
-        done = 0
-        try:
-            for _ in range(rounds):
-                row.play(trial)
-                done += 1
-            fleet.until(lambda: not judge(fleet, reader, failures=trial.failures, faults=trial.faults), 60.0)
-        except TimeoutError as error:
-            trial_wrong.append(str(error))
-        reader.stop()
-        wrong = [*trial_wrong, *trial.wrong, *judge(fleet, reader, failures=trial.failures, faults=trial.faults)]
+        oracle = Oracle(fleet, reader)
+        done, wrong = 0, list[str]()
+        while done < rounds and not wrong:
+            wrong = play_round(row.play, trial, oracle)
+            done += 1
         if wrong and keep is not None:
             shutil.copytree(fleet.logs, keep / row.number, dirs_exist_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
-    return Result(row, done, wrong, trial.recoveries_s, trial.faults)
+    return Result(row, done, wrong, trial.recoveries_s)
 
 
 def line(result: Result) -> str:

@@ -1,4 +1,4 @@
-"""A whole pipeline of real processes under a driver that can harm any part of it: servers, workers, volume."""
+"""A whole pipeline of real processes under a driver that can harm any part of it; what is done to servers is theirs."""
 
 from __future__ import annotations
 
@@ -14,15 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psycopg
-
-from services.cli.embedded import NATS_USER, EmbeddedNats, EmbeddedPostgres
+from services.cli.embedded import NATS_USER
 from services.cli.requests import publish
 from services.embedder.database import Database
 from services.embedder.migrate import migrate
 from services.embedder.settings import EmbedderSettings
 from services.shared.bus import EVENT_STREAM, BusError
-from services.shared.errors import ConfigurationError
 from services.shared.messages import Event, Source, SourceKind, VideoRequested, decode
 from services.shared.service import bus_topology, connect
 from services.shared.settings import as_environment, load
@@ -30,6 +27,7 @@ from services.shared.state import SETTLED
 from services.shared.volume import Volume
 from tests import disks
 from tests.faults import points
+from tests.faults.servers import Servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,15 +35,34 @@ if TYPE_CHECKING:
 ROOMS = ("downloader", "asr", "embedder")
 REPLICAS = 2
 ACK_WAIT_S = 3.0
+GRACE_S = 2.0
 POLL_S = 0.1
 LIMIT_S = 300.0
 CLOCK = Path(__file__).with_name("clock.c")
-DISK_BYTES = 4 << 30  # three quarters of it the broker takes for its streams, which is what they may grow to
+DISK_BYTES = {  # three quarters of its disk the broker takes for its streams, which is what they may grow to
+    "nats": 4 << 30,
+    "postgres": 4 << 30,
+    "volume": 32 << 20,
+}
 SOURCE = Source(kind=SourceKind.MEDIA, url="https://example.org/a.mp3?sig=SIGNATURE")
 
 
 class CannotPlayError(Exception):
     """This machine does not allow a fault to be injected."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a fleet has to be like for a fault: how long work takes, and which of its parts can be harmed.
+
+    `small_disk` is the part ("nats", "postgres", "volume") that has a small disk of its own; with `own_clock` the
+    workers' clock can be put forward and back; with `proxied` they reach the servers through a network of our own.
+    """
+
+    work_s: float = 0.0
+    small_disk: str = ""
+    own_clock: bool = False
+    proxied: bool = False
 
 
 @dataclass
@@ -61,44 +78,48 @@ class Worker:
 class Fleet:
     """The servers, two replicas of each room, and what a driver does to them. Use from one thread, the main one."""
 
-    def __init__(self, folder: Path, work_s: float = 0.0, *, own_clock: bool = False) -> None:
+    def __init__(self, folder: Path, needs: Needs) -> None:
         self.folder = folder
-        self._clock = _own_clock(folder) if own_clock else {}
+        self._clock = _own_clock(folder) if needs.own_clock else {}
         self.faults = folder / "faults"
         self.logs = folder / "logs"
         for path in (self.faults, self.logs):
             path.mkdir(parents=True)
-        self.nats = EmbeddedNats(folder / "nats")
-        self.postgres = EmbeddedPostgres(folder / "postgres")
-        self.settings = load(
+        self.servers = Servers(folder)
+        self.settings = self._settings(proxied=False)
+        self._workers_settings = self._settings(proxied=needs.proxied)
+        self.volume = Volume(self.settings.volume)
+        self.archive = self._archive()
+        self.topology = bus_topology(self.settings)
+        self.bus = connect(self.settings, "driver")
+        self.bus.provision(self.topology)
+        self._work_s = needs.work_s
+        self._numbers = itertools.count()
+        self._events: list[Event] = []
+        self._last_event = 0
+        self.generations: dict[str, int] = {}
+        self.workers = [self._worker(room, number) for room in ROOMS for number in range(REPLICAS)]
+
+    def _settings(self, *, proxied: bool) -> EmbedderSettings:
+        return load(
             EmbedderSettings,
-            nats_url=self.nats.url,
+            **self.servers.addresses(proxied=proxied),
             nats_user=NATS_USER,
-            nats_password=self.nats.password,
-            database_url=self.postgres.url,
-            volume_path=folder / "volume",
+            nats_password=self.servers.nats.password,
+            volume_path=self.folder / "volume",
             ack_wait_s=ACK_WAIT_S,
             bus_patience_s=30.0,
-            grace_s=2.0,
+            grace_s=GRACE_S,
             retry_first_s=0.2,
             retry_longest_s=1.0,
             postponed_s=0.5,
             database_timeout_s=5.0,
             log_format="json",
         )
-        self.volume = Volume(self.settings.volume)
-        self.archive = self._archive()
-        self.topology = bus_topology(self.settings)
-        self.bus = connect(self.settings, "driver")
-        self.bus.provision(self.topology)
-        self._work_s = work_s
-        self._numbers = itertools.count()
-        self.generations: dict[str, int] = {}
-        self.workers: list[Worker] = []
-        for room in ROOMS:
-            for number in range(REPLICAS):
-                name = f"{room}-{number}"
-                self.workers.append(Worker(name, room, self._spawn(name, room)))
+
+    def _worker(self, room: str, number: int) -> Worker:
+        name = f"{room}-{number}"
+        return Worker(name, room, self._spawn(name, room))
 
     def _archive(self) -> Database:
         assert self.settings.database_url is not None
@@ -110,7 +131,7 @@ class Fleet:
         others = {key: value for key, value in os.environ.items() if not key.startswith("INGEST_")}
         environment = {
             **others,
-            **as_environment(self.settings),
+            **as_environment(self._workers_settings),
             "INGEST_WORKER_NAME": name,
             points.FOLDER: str(self.faults),
             "INGEST_FAULT_WORK_S": str(self._work_s),
@@ -142,9 +163,16 @@ class Fleet:
             rows = connection.execute(query, (ids,)).fetchall()
         return {str(row[0]): (str(row[1]), int(str(row[2])), str(row[3]) if row[3] else None) for row in rows}
 
-    def events(self) -> list[tuple[int, Event]]:
-        """Return all events with their numbers."""
-        return [(number, decode(Event, data)) for number, data in self.bus.read(EVENT_STREAM, "ingest.event.*")]
+    def events(self) -> list[Event]:
+        """Return all events there were; only those that came since the last call are read."""
+        while (found := self.bus.after(EVENT_STREAM, "ingest.event.*", self._last_event)) is not None:
+            self._last_event, data = found
+            self._events.append(decode(Event, data))
+        return self._events
+
+    def forget_place(self) -> None:
+        """Read events from the start again: the broker has lost them, and counts anew."""
+        self._last_event = 0
 
     def wait(self, ids: list[str], limit_s: float = LIMIT_S) -> float:
         """Wait until videos have come to an end, keeping the workers running; return how long it took."""
@@ -187,6 +215,12 @@ class Fleet:
         """Return the workers of a room."""
         return [worker for worker in self.workers if worker.room == room]
 
+    @property
+    def ended(self) -> int:
+        """Return how many workers have ended so far."""
+        self.watch()
+        return sum(len(worker.statuses) for worker in self.workers)
+
     def send(self, number: signal.Signals, room: str | None = None) -> None:
         """Send a signal to the workers (of a room)."""
         for worker in self.workers:
@@ -218,48 +252,12 @@ class Fleet:
         temporary.write_text(f"{offset_s}\n")
         temporary.rename(self.folder / "clock")
 
-    # -- servers ------------------------------------------------------------------------------------------------------
-
-    def restart_broker(self, how: signal.Signals = signal.SIGKILL, away_s: float = 0.0, *, wipe: bool = False) -> None:
-        """End the broker, wait, and start it again; with `wipe`, with nothing in it."""
-        self.nats.process.send_signal(how)
-        self.nats.process.wait()
-        self.let_pass(away_s)
-        if wipe:
-            shutil.rmtree(self.folder / "nats" / "jetstream")
-        self.nats.restart()
-        self.until(lambda: self.bus.is_connected, what="the driver is not connected")
-
-    def restart_postgres(self, how: signal.Signals = signal.SIGKILL, away_s: float = 0.0) -> None:
-        """End Postgres, wait, and start it again."""
-        self.postgres.process.send_signal(how)
-        self.postgres.process.wait()
-        self.let_pass(away_s)
-        for _ in range(20):  # its orphans hold the shared memory for a moment
-            try:
-                self.postgres.restart()
-            except ConfigurationError:
-                time.sleep(0.5)
-            else:
-                return
-        raise TimeoutError("Postgres does not start again")
-
-    def postgres_processes(self) -> list[int]:
-        """Return the numbers of Postgres and all its backends."""
-        parent = self.postgres.process.pid
-        children = subprocess.run(["/usr/bin/pgrep", "-P", str(parent)], capture_output=True, text=True, check=False)
-        return [parent, *map(int, children.stdout.split())]
-
     def let_pass(self, seconds: float) -> None:
         """Let time pass, keeping the workers running."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.watch()
             time.sleep(POLL_S)
-
-    def connection(self) -> psycopg.Connection:
-        """Return a connection of its own, for readers and for harm."""
-        return psycopg.connect(self.postgres.url, autocommit=True)
 
     def stop(self) -> None:
         """End everything."""
@@ -270,20 +268,20 @@ class Fleet:
         with contextlib.suppress(BusError):
             self.bus.close()
         self.archive.close()
-        self.nats.stop()
-        self.postgres.stop()
+        self.servers.stop()
 
 
 @contextlib.contextmanager
-def running(folder: Path, work_s: float = 0.0, *, small_disk: str = "", own_clock: bool = False) -> Iterator[Fleet]:
+def running(folder: Path, needs: Needs) -> Iterator[Fleet]:
     """Give a fleet that ends with the block; raise CannotPlayError where the machine does not allow what is asked."""
     with contextlib.ExitStack() as stack:
-        if small_disk:
+        if needs.small_disk:
             try:
-                stack.enter_context(disks.small_disk(folder / small_disk, f"{DISK_BYTES}"))
+                disk = disks.small_disk(folder / needs.small_disk, f"{DISK_BYTES[needs.small_disk]}")
+                stack.enter_context(disk)
             except disks.NoRightToMountError as error:
                 raise CannotPlayError(f"no right to mount a small disk: {error}") from error
-        fleet = Fleet(folder, work_s, own_clock=own_clock)
+        fleet = Fleet(folder, needs)
         stack.callback(fleet.stop)
         yield fleet
 

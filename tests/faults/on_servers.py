@@ -1,4 +1,4 @@
-"""Faults of the broker, the database and the volume: one function for a round of each."""
+"""Faults of the broker and the database: one function for a round of each."""
 
 from __future__ import annotations
 
@@ -8,19 +8,25 @@ from typing import TYPE_CHECKING
 
 from services.cli.resume import resume_lost
 from services.embedder.catalog import Catalog
+from services.shared.errors import Code
 from tests.disks import full
-from tests.faults.trials import Trial, attempts, is_folded, send_to, under_load, written_at
+from tests.faults.trials import CALL_S, Trial, is_folded, under_load, until_calls_end, until_postponed, written_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+AWAY_S = 8.0
+
 
 def broker_ended(how: signal.Signals, away_s: float) -> Callable[[Trial], None]:
+    """Return a round in which the broker ends, and is started again."""
+
     def play(trial: Trial) -> None:
         ids = under_load(trial)
         trial.harm()
         since = time.monotonic()
-        trial.fleet.restart_broker(how, away_s)
+        with trial.fleet.servers.broker_away(how):
+            trial.fleet.let_pass(away_s)
         trial.recover_uncharged(ids, since)
 
     return play
@@ -31,9 +37,12 @@ def broker_wiped(trial: Trial) -> None:
     fleet = trial.fleet
     ids = under_load(trial)
     fleet.until(lambda: is_folded(fleet))
+    fleet.events()
     fleet.send(signal.SIGKILL)
     since = time.monotonic()
-    fleet.restart_broker(wipe=True)
+    with fleet.servers.broker_away(wipe=True):
+        fleet.forget_place()
+    fleet.until(lambda: fleet.bus.is_connected, what="the driver is not connected")
     fleet.bus.provision(fleet.topology)
     trial.harm()
     done = [video for video, (state, _, _) in fleet.states(ids).items() if state == "indexed"]
@@ -48,11 +57,11 @@ def broker_wiped(trial: Trial) -> None:
 
 
 def broker_frozen(trial: Trial) -> None:
+    """The broker stands still for longer than its clients' patience with one that does not answer a ping."""
     ids = under_load(trial)
-    trial.fleet.nats.process.send_signal(signal.SIGSTOP)
     trial.harm()
-    trial.fleet.let_pass(8.0)
-    trial.fleet.nats.process.send_signal(signal.SIGCONT)
+    with trial.fleet.servers.broker_frozen():
+        trial.fleet.let_pass(AWAY_S)
     trial.recover_uncharged(ids)
 
 
@@ -62,9 +71,10 @@ def broker_full(trial: Trial) -> None:
     ids = under_load(trial)
     with full(fleet.folder / "nats"):
         trial.harm()
-        fleet.let_pass(8.0)
+        fleet.let_pass(AWAY_S)
     since = time.monotonic()
-    fleet.restart_broker(signal.SIGTERM)
+    with fleet.servers.broker_away(signal.SIGTERM):
+        pass
     trial.recover_uncharged(ids, since)
 
 
@@ -74,27 +84,31 @@ def postgres_full(trial: Trial) -> None:
     ids = under_load(trial)
     with full(fleet.folder / "postgres"):
         trial.harm()
-        fleet.let_pass(8.0)
+        fleet.let_pass(AWAY_S)
     since = time.monotonic()
-    if fleet.postgres.process.poll() is not None:
-        fleet.restart_postgres()
+    if fleet.servers.postgres.process.poll() is not None:
+        fleet.servers.start_postgres()
     trial.recover_uncharged(ids, since)
 
 
 def postgres_ended(how: signal.Signals) -> Callable[[Trial], None]:
+    """Return a round in which Postgres ends, and is started again."""
+
     def play(trial: Trial) -> None:
         ids = under_load(trial)
         trial.harm()
         since = time.monotonic()
-        trial.fleet.restart_postgres(how)
+        with trial.fleet.servers.postgres_away(how):
+            pass
         trial.recover_uncharged(ids, since)
 
     return play
 
 
 def backends_terminated(trial: Trial) -> None:
+    """Every connection ends, five times."""
     ids = under_load(trial)
-    with trial.fleet.connection() as connection:
+    with trial.fleet.servers.connection() as connection:
         for _ in range(5):
             connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
             trial.fleet.let_pass(0.2)
@@ -103,56 +117,21 @@ def backends_terminated(trial: Trial) -> None:
 
 
 def postgres_frozen(trial: Trial) -> None:
-    """Nothing answers, and nothing closes: only a deadline of the client's own helps."""
-    fleet = trial.fleet
+    """Nothing answers, and nothing closes: only a deadline of the client's own ends a call, and it has to.
+
+    Postgres goes on only when that was seen: until then it would free the call that has no deadline, too.
+    """
     ids = under_load(trial)
-    processes = fleet.postgres_processes()
-    for process in processes:
-        send_to(process, signal.SIGSTOP)
     trial.harm()
-    fleet.let_pass(8.0)
-    for process in processes:
-        send_to(process, signal.SIGCONT)
+    with trial.fleet.servers.postgres_frozen():
+        until_calls_end(trial.fleet, ids)
     trial.recover_uncharged(ids)
 
 
-def commit_unknown(trial: Trial) -> None:
-    trial.fleet.arm("embedder.committed", "database")
-    ids = trial.fleet.submit(3)
+def postgres_read_only(trial: Trial) -> None:
+    """Postgres takes no writes for 8 s, as after a failover to a server that is not the first yet."""
+    ids = under_load(trial)
     trial.harm()
-    trial.recover(ids)
-    trial.demand(trial.fleet.disarm("embedder.committed"), "the point was never reached")
-    trial.demand(attempts(trial.fleet, ids) == {1}, "a fault of the database was charged")
-
-
-def volume_says(names: tuple[str, ...], points: tuple[str, ...]) -> Callable[[Trial], None]:
-    """Return a round in which the operating system refuses a step of writing a file."""
-
-    def play(trial: Trial) -> None:
-        point, name = trial.rng.choice(points), trial.rng.choice(names)
-        trial.fleet.arm(point, f"errno:{name}")
-        ids = trial.fleet.submit(3)
-        trial.harm()
-        trial.recover(ids)
-        trial.demand(trial.fleet.disarm(point), f"{point} was never reached")
-        trial.demand(attempts(trial.fleet, ids) == {1}, "a fault of the volume was charged")
-
-    return play
-
-
-def artifact_harmed(trial: Trial) -> None:
-    """A file vanishes or changes between two stages: it is made once more."""
-    fleet = trial.fleet
-    fleet.send(signal.SIGSTOP, "asr")
-    (video,) = fleet.submit(1)
-    fleet.until(lambda: fleet.volume.manifest(video, "audio") is not None)
-    manifest = fleet.volume.manifest(video, "audio")
-    assert manifest is not None
-    path = fleet.volume.resolve(manifest.artifact.path)
-    if trial.rng.random() < 0.5:
-        path.unlink()
-    else:
-        path.write_bytes(bytes(100))
-    trial.harm()
-    fleet.send(signal.SIGCONT, "asr")
-    trial.recover([video])
+    with trial.fleet.servers.postgres_read_only():
+        until_postponed(trial.fleet, ids, Code.ENV_DB_UNAVAILABLE, CALL_S)
+    trial.recover_uncharged(ids)

@@ -1,20 +1,18 @@
-"""The one judge of all faults: the eight invariants of the pipeline, checked on what is really there.
+"""The one judge of all faults: eight invariants of the pipeline, checked after each round on what is really there.
 
 I1  every video that was asked for has come to exactly one end, without help
 I2  its passages are complete: numbered 0 to n-1, as many as its row says, each with its vector
-I3  no reader ever saw passages of two runs together
-I4  every file is what its manifest says; what unfinished writes have left is swept away
+I3  no reader ever saw anything but all passages of one run
+I4  every file is what its manifest says; only workers that have ended have left unfinished writes
 I5  broker and table agree: nothing waits, nothing is in anybody's hands, no event is unread
-I6  no stage has worked on a video more often than the faults explain
-I7  no worker keeps more files open than when it was new
+I6  no stage has begun a video more often than the faults of the round explain, nor one of an earlier round
+I7  no worker keeps more files open than a new one may
 I8  a failure in a log names its video and its code; no secret is in any log
 """
 
 from __future__ import annotations
 
 import json
-import re
-import threading
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,9 +24,10 @@ from services.shared.state import ENDED
 from services.shared.volume import TEMPORARY_PREFIX
 
 if TYPE_CHECKING:
-    import psycopg
+    from collections.abc import Mapping
 
     from tests.faults.fleet import Fleet
+    from tests.faults.reader import Reader
 
 INCOMPLETE = """
 SELECT videos.video_id, passages, count(segments.idx), coalesce(max(segments.idx) + 1, 0), count(embeddings.idx)
@@ -36,69 +35,68 @@ FROM videos LEFT JOIN segments ON segments.video_id = videos.video_id
 LEFT JOIN embeddings ON embeddings.video_id = videos.video_id AND embeddings.idx = segments.idx
 WHERE state = 'indexed' GROUP BY videos.video_id, passages
 """
-SEEN = "SELECT video_id, array_agg(text ORDER BY idx) FROM segments GROUP BY video_id"
-RUN = re.compile(r"^Video (\S+) run (\d+) passage (\d+)\.$")
 MOST_OPEN_FILES = 60  # pool, broker, logs, and a file or two for each slot
 FAILURES = {"failed", "retrying", "postponed", "skipped", "deferred"}
+BEGINS = {EventKind.STARTED: 1, EventKind.POSTPONED: -1, EventKind.RETRYING: -1}  # told ends explain the next begin
 
 
-class Reader(threading.Thread):
-    """Reads the archive all the time, as a user's search would; keeps what must never be seen."""
+class Oracle:
+    """Judges a fleet at the end of each round; `begin` marks the start of one."""
 
-    def __init__(self, fleet: Fleet) -> None:
-        super().__init__(name="reader", daemon=True)
+    def __init__(self, fleet: Fleet, reader: Reader) -> None:
         self._fleet = fleet
-        self._done = threading.Event()
-        self.mixed: set[str] = set()
-        self.reads = 0
+        self._reader = reader
+        self.begin()
 
-    def run(self) -> None:
-        connection: psycopg.Connection | None = None
-        while not self._done.wait(0.05):
-            try:
-                connection = connection or self._fleet.connection()
-                rows = connection.execute(SEEN).fetchall()
-            except Exception:  # noqa: BLE001 (the database may be the patient)
-                connection = None
-                continue
-            self.reads += 1
-            self.mixed.update(str(video_id) for video_id, texts in rows if is_mixed(str(video_id), texts))
-        if connection is not None:
-            connection.close()
+    def begin(self) -> None:
+        """Remember what is there when a round begins."""
+        self._told = len(self._fleet.events())
+        self._ended = self._fleet.ended
+        self._asked = dict(self._fleet.generations)
 
-    def stop(self) -> None:
-        self._done.set()
-        self.join()
+    def judge(self, failures: Mapping[str, str], repeats: Mapping[Stage, int]) -> list[str]:
+        """Return what is violated.
 
+        `failures` are the videos that must fail, with their codes; `repeats` is how often the faults of this round
+        explain that a stage begins a video again.
+        """
+        return [
+            *_ends(self._fleet, failures),
+            *_rows(self._fleet),
+            *(f"I3: {video_id} was seen in a mix" for video_id in sorted(self._reader.mixed)),
+            *_files(self._fleet),
+            *self._unfinished(),
+            *_queues(self._fleet),
+            *self._begins(repeats),
+            *_open_files(self._fleet),
+            *_logs(self._fleet),
+        ]
 
-def is_mixed(video_id: str, texts: list[str]) -> bool:
-    """Tell whether passages are not exactly those of one run of this video."""
-    found = [match.groups() if (match := RUN.match(text)) else None for text in texts]
-    runs = {one[1] for one in found if one}
-    numbers = [int(one[2]) for one in found if one]
-    return (
-        None in found
-        or len(runs) != 1
-        or {one[0] for one in found if one} != {video_id}
-        or numbers != list(range(len(numbers)))
-    )
+    def _unfinished(self) -> list[str]:
+        if self._fleet.ended > self._ended:
+            return []
+        return [f"I4: {path.name} is unfinished, and no worker has ended" for path in unfinished_writes(self._fleet)]
 
-
-def judge(fleet: Fleet, reader: Reader, *, failures: dict[str, str], faults: int) -> list[str]:
-    """Return what is violated. `failures` are the videos that must fail, with their codes; `faults` explain repeats."""
-    return [
-        *_ends(fleet, failures),
-        *_rows(fleet),
-        *(f"I3: {video_id} was seen in a mix" for video_id in sorted(reader.mixed)),
-        *_files(fleet),
-        *_queues(fleet),
-        *_repeats(fleet, faults),
-        *_open_files(fleet),
-        *_logs(fleet),
-    ]
+    def _begins(self, repeats: Mapping[Stage, int]) -> list[str]:
+        began: Counter[tuple[str, int, Stage]] = Counter()
+        for event in self._fleet.events()[self._told :]:
+            began[event.video_id, event.generation, event.stage] += BEGINS.get(event.kind, 0)
+        wrong = []
+        for (video_id, generation, stage), count in began.items():
+            most = 0 if generation <= self._asked.get(video_id, 0) else 1 + repeats.get(stage, 0)
+            if count > most:
+                wrong.append(f"I6: {stage} has begun {video_id}.{generation} {count} times, explained are {most}")
+        return wrong
 
 
-def _ends(fleet: Fleet, failures: dict[str, str]) -> list[str]:
+def unfinished_writes(fleet: Fleet) -> list[Path]:
+    """Return the unfinished writes that the volume keeps."""
+    root = fleet.settings.volume
+    found = [path for path in (root / "videos").rglob("*") if path.name.startswith(TEMPORARY_PREFIX)]
+    return found + list((root / "scratch").glob("*"))
+
+
+def _ends(fleet: Fleet, failures: Mapping[str, str]) -> list[str]:
     states = fleet.states(list(fleet.generations))
     wrong = []
     for video_id, generation in fleet.generations.items():
@@ -128,11 +126,6 @@ def _files(fleet: Fleet) -> list[str]:
     return wrong
 
 
-def unfinished_writes(fleet: Fleet) -> int:
-    """Return how many unfinished writes the volume keeps."""
-    return sum(1 for path in fleet.settings.volume.rglob("*") if path.name.startswith(TEMPORARY_PREFIX))
-
-
 def _queues(fleet: Fleet) -> list[str]:
     consumers = [(str(stage), WORK_STREAM) for stage in Stage]
     consumers += [(later_consumer(stage), LATER_STREAM) for stage in Stage]
@@ -142,18 +135,6 @@ def _queues(fleet: Fleet) -> list[str]:
         if lag.waiting or lag.in_hand:
             wrong.append(f"I5: {consumer} has {lag.waiting} waiting and {lag.in_hand} in hand")
     return wrong + [f"I5: {stream} is not empty" for stream in (WORK_STREAM, LATER_STREAM) if fleet.bus.stored(stream)]
-
-
-def _repeats(fleet: Fleet, faults: int) -> list[str]:
-    """Tell what was begun too often; a try that ended with "not your fault, later" (postponed) explains the next."""
-    began: Counter[tuple[str, int, Stage]] = Counter()
-    for _, event in fleet.events():
-        if not event.video_id.startswith(("again", "segv", "bomb", "hang")):
-            change = (event.kind is EventKind.STARTED) - (event.kind is EventKind.POSTPONED)
-            began[event.video_id, event.generation, event.stage] += change
-    return [
-        f"I6: {job} was begun {count} times with {faults} faults" for job, count in began.items() if count > 1 + faults
-    ]
 
 
 def _open_files(fleet: Fleet) -> list[str]:
@@ -169,7 +150,7 @@ def _open_files(fleet: Fleet) -> list[str]:
 
 
 def _logs(fleet: Fleet) -> list[str]:
-    password = fleet.nats.password
+    password = fleet.servers.nats.password
     wrong = []
     for path in sorted(fleet.logs.glob("*.log")):
         for line in path.read_text(errors="replace").splitlines():

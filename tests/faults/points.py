@@ -5,8 +5,7 @@ point's name in the folder INGEST_FAULT_FOLDER, whose content is the action; who
 `<point>.done`, so that a fault happens once and its time is known. INGEST_FAULT_AT=<point> arms a kill at the start.
 
 Actions: `kill`, `stop` (SIGSTOP), `hang` (a native call that never returns and holds the interpreter's lock), `segv`,
-`bomb` (more memory than there is), `errno:<NAME>` (what the operating system would say), `database` (the connection is
-lost and nobody knows what became of the transaction).
+`bomb` (more memory than there is), `errno:<NAME>` (what the operating system would say).
 """
 
 from __future__ import annotations
@@ -22,11 +21,9 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psycopg
-
 from services.embedder import ledger
-from services.embedder.database import translated
 from services.embedder.store import Store
+from services.shared import nats_connection, worker
 from services.shared.journal import Journal
 from services.shared.messages import Stage
 from services.shared.nats_bus import NatsBus
@@ -38,6 +35,8 @@ if TYPE_CHECKING:
 FOLDER = "INGEST_FAULT_FOLDER"
 AT = "INGEST_FAULT_AT"
 BOMB_BYTES = 1 << 30
+PING_EVERY_S = 2  # a connection that is half open is given up after three of them
+PROGRESS_EVERY_S = 0.5  # short work tells how far it is, as long work does
 
 _ALL = ("fetched", "noted", "told_start", "begun", "made")
 _FILE = ("written", "renamed", "manifest_written", "manifest_renamed")
@@ -46,7 +45,7 @@ MOMENTS: dict[str, tuple[str, ...]] = {
     Stage.CHECK: (*_ALL, "published", *_END, "sent_later"),
     Stage.DOWNLOAD: (*_ALL, *_FILE, "published", *_END),
     Stage.ASR: (*_ALL, *_FILE, "published", *_END),
-    Stage.EMBEDDER: (*_ALL, "before_commit", "committed", *_END),
+    Stage.EMBEDDER: (*_ALL, "before_replace", "before_commit", "committed", *_END),
     "ledger": ("fetched", "folded", "before_ack", "acked"),
     "waker-check": ("fetched", "published", "before_ack", "acked"),
 }
@@ -86,9 +85,6 @@ def _act(action: str) -> None:
         case ("errno", _, name):
             number = getattr(errno, name)
             raise OSError(number, os.strerror(number))
-        case ("database", _, _):
-            with translated():
-                raise psycopg.OperationalError("server closed the connection unexpectedly")
 
 
 def install() -> None:
@@ -98,12 +94,16 @@ def install() -> None:
     _around(NatsBus, "fetch", after=lambda found: reach("fetched") if found is not None else None)
     _around(NatsBus, "ack", before=lambda *_: reach("before_ack"), after=lambda _: reach("acked"))
     _around(Journal, "begin", after=lambda _: reach("noted"))
+    _around(Journal, "_write", before=lambda *_: reach("note"))
+    _around(Journal, "_count_file", before=lambda *_: reach("count"))
     _around(Store, "_replace", after=lambda _: reach("before_commit"))
-    _around(Store, "replace", after=lambda _: reach("committed"))
+    _around(Store, "replace", before=lambda *_: reach("before_replace"), after=lambda _: reach("committed"))
     _around(ledger, "write_events", after=lambda _: reach("folded"))
     _around(os, "fsync", before=lambda *_: reach("fsync"))
     _install_publish()
     _install_rename()
+    nats_connection.PING_EVERY_S = PING_EVERY_S
+    worker.PROGRESS_EVERY_S = PROGRESS_EVERY_S
 
 
 def _around(
@@ -130,7 +130,8 @@ def _install_publish() -> None:
     def publish(bus: NatsBus, subject: str, data: bytes, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (as the original)
         inner(bus, subject, data, *args, **kwargs)
         if subject.startswith("ingest.event."):
-            reach("told_start" if b'"kind":"started"' in data else "told_end")
+            if b'"kind":"progress"' not in data:
+                reach("told_start" if b'"kind":"started"' in data else "told_end")
         elif subject.startswith("ingest.later."):
             reach("sent_later")
         elif not subject.startswith("ingest.dead."):

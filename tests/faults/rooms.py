@@ -13,6 +13,7 @@ import os
 import sys
 import time
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
@@ -39,13 +40,13 @@ from services.shared.messages import (
 )
 from services.shared.service import Room, main
 from services.shared.transcript import Segment, Timings, Transcript
-from services.shared.volume import Kind, Made, Volume
+from services.shared.volume import Kind, Made, Volume, translate_os_errors
 from services.shared.worker import StageWork
 from tests.faults import points
+from tests.faults.spoken import passage, passages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from services.embedder.encode import Encoder, Vector
     from services.shared.messages import Artifact
@@ -53,11 +54,11 @@ if TYPE_CHECKING:
     from services.shared.worker import Report
 
 AUDIO_BYTES = 20_000
-PASSAGES = 5
 DIMENSIONS = 8
 DEADLINE_S = 4.0
 COMMIT_DEADLINE_S = 60.0  # longer than a call of the database may take, as in the real settings
 SLOTS = 4
+STEP_S = 0.1
 WORK_S = "INGEST_FAULT_WORK_S"
 
 In = TypeVar("In", bound=VideoMessage)
@@ -77,11 +78,6 @@ class Encodes:
         return [(one.astype(np.float32) + 1) / np.linalg.norm(one.astype(np.float32) + 1) for one in made]
 
 
-def passage(video_id: str, generation: int, number: int) -> str:
-    """Return what is said in a passage: from it a reader knows the run."""
-    return f"Video {video_id} run {generation} passage {number}."
-
-
 class Work:
     """The stand-ins for the work of check, download and asr."""
 
@@ -95,18 +91,18 @@ class Work:
         made = VideoAccessible(**_common(message))
         return Done(made)
 
-    def download(self, message: VideoAccessible, _report: Report) -> Done:
-        _work()
+    def download(self, message: VideoAccessible, report: Report) -> Done:
+        _work(report)
         found = self._volume.find(message.video_id, "audio", "audio-1", message.fresh_from)
         data = hashlib.sha256(message.video_id.encode()).digest() * (AUDIO_BYTES // 32)
-        audio = found or self._keep(message, "audio", "audio-1", data)
+        audio = found or self._keep(message, "audio", "audio-1", lambda path: path.write_bytes(data))
         return Done(AudioReady(**_common(message), audio=audio))
 
-    def asr(self, message: AudioReady, _report: Report) -> Done:
+    def asr(self, message: AudioReady, report: Report) -> Done:
         origin = f"{message.audio.sha256}:stand-in"
         found = self._volume.find(message.video_id, "transcript", origin, message.fresh_from)
         try:
-            artifact = found or self._transcribe(message, origin)
+            artifact = found or self._transcribe(message, origin, report)
         except IngestError as error:
             if error.code not in (Code.ARTIFACT_MISSING, Code.CHECKSUM_MISMATCH) or message.redo:
                 raise
@@ -115,9 +111,9 @@ class Work:
             return Done(again, kind=EventKind.RETRYING, code=error.code, text=error.message)
         return Done(TranscriptReady(**_common(message), transcript=artifact))
 
-    def _transcribe(self, message: AudioReady, origin: str) -> Artifact:
+    def _transcribe(self, message: AudioReady, origin: str, report: Report) -> Artifact:
         self._volume.verified(message.audio, patience_s=0)
-        _work()
+        _work(report)
         spoken = tuple(
             Segment(
                 start_s=30.0 * number,
@@ -128,7 +124,7 @@ class Work:
                 compression_ratio=1.0,
                 no_speech_prob=0.0,
             )
-            for number in range(PASSAGES + message.generation % 3)
+            for number in range(passages(message.generation))
         )
         made = Transcript(
             video_id=message.video_id,
@@ -141,21 +137,21 @@ class Work:
             segments=spoken,
             timings=Timings(decode_s=0, speech_s=0, recognise_s=0, total_s=0),
         )
-        path = self._scratch / uuid.uuid4().hex
-        transcript.write(made, path)
-        return self._keep(message, "transcript", origin, path.read_bytes(), path)
+        return self._keep(message, "transcript", origin, lambda path: transcript.write(made, path))
 
-    def _keep(self, message: VideoMessage, kind: Kind, origin: str, data: bytes, path: Path | None = None) -> Artifact:
-        path = path or self._scratch / uuid.uuid4().hex
-        path.write_bytes(data)
-        try:
-            made = Made(path, kind, "bin" if kind == "audio" else "json.zst", 150.0, origin, message.generation)
-            return self._volume.keep(message.video_id, made)
-        finally:
-            path.unlink(missing_ok=True)
+    def _keep(self, message: VideoMessage, kind: Kind, origin: str, write: Callable[[Path], object]) -> Artifact:
+        path = self._scratch / uuid.uuid4().hex
+        extension = "bin" if kind == "audio" else "json.zst"
+        with translate_os_errors("scratch"):
+            try:
+                write(path)
+                made = Made(path, kind, extension, 150.0, origin, message.generation)
+                return self._volume.keep(message.video_id, made)
+            finally:
+                path.unlink(missing_ok=True)
 
     def _misbehave(self, video_id: str) -> None:
-        first = self._scratch / f"{video_id}.again"
+        first = Path(os.environ[points.FOLDER]) / f"{video_id}.failed"
         if video_id.startswith("again") and not first.exists():
             first.touch()
             raise IngestError(Code.NETWORK_ERROR, "the first try fails")
@@ -168,8 +164,12 @@ def _common(message: VideoMessage) -> dict[str, object]:
     return {name: getattr(message, name) for name in VideoMessage.model_fields if name != "schema_version"}
 
 
-def _work() -> None:
-    time.sleep(float(os.environ.get(WORK_S, "0")))
+def _work(report: Report) -> None:
+    """Take as long as wanted, and tell how far it is, as the real work does."""
+    end = time.monotonic() + float(os.environ.get(WORK_S, "0"))
+    while (left_s := end - time.monotonic()) > 0:
+        time.sleep(min(left_s, STEP_S))
+        report({"left_s": left_s})
 
 
 def _stage(stage: Stage, model: type[In], handle: Callable[[In, Report], Done]) -> StageWork[In]:

@@ -6,16 +6,21 @@ What is left after a fault is judged here. How long it took is judged by `make f
 from __future__ import annotations
 
 import signal
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
+from services.shared.bus import event_subject
+from services.shared.messages import Event, EventKind, Stage, encode
+from services.shared.volume import TEMPORARY_PREFIX
 from tests.faults.__main__ import play
-from tests.faults.fleet import running
-from tests.faults.oracle import Reader, is_mixed, judge
+from tests.faults.fleet import Needs, running
+from tests.faults.oracle import Oracle
 from tests.faults.points import MOMENTS, POINTS
-from tests.faults.rooms import passage
+from tests.faults.reader import Reader
 from tests.faults.rows import ROWS
+from tests.faults.spoken import is_mixed, passage, passages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,13 +43,18 @@ def test_every_point_is_in_some_row() -> None:
     assert len(POINTS) == sum(map(len, MOMENTS.values()))
 
 
+def run(generation: int, *numbers: int) -> list[str]:
+    return [passage(VIDEO, generation, number) for number in numbers]
+
+
 @pytest.mark.parametrize(
     ("texts", "mixed"),
     [
-        pytest.param([passage(VIDEO, 1, 0), passage(VIDEO, 1, 1)], False, id="one run"),
-        pytest.param([passage(VIDEO, 1, 0), passage(VIDEO, 2, 1)], True, id="two runs"),
-        pytest.param([passage(VIDEO, 1, 0), passage("b" * 11, 1, 1)], True, id="two videos"),
-        pytest.param([passage(VIDEO, 1, 0), passage(VIDEO, 1, 2)], True, id="a gap"),
+        pytest.param(run(1, *range(passages(1))), False, id="one run"),
+        pytest.param([*run(1, *range(passages(1) - 1)), *run(2, passages(1) - 1)], True, id="two runs"),
+        pytest.param([*run(1, *range(passages(1) - 1)), passage("b" * 11, 1, passages(1) - 1)], True, id="two videos"),
+        pytest.param(run(1, 0, *range(2, passages(1) + 1)), True, id="a gap"),
+        pytest.param(run(1, *range(passages(1) - 1)), True, id="only the beginning"),
         pytest.param(["something else"], True, id="something else"),
     ],
 )
@@ -54,19 +64,34 @@ def test_the_reader_tells_a_mix(texts: list[str], mixed: bool) -> None:  # noqa:
 
 @pytest.mark.timeout(600)
 def test_the_oracle_sees_each_kind_of_harm(tmp_path: Path) -> None:
-    with running(tmp_path / "fleet") as fleet:
+    with running(tmp_path / "fleet", Needs()) as fleet:
         reader = Reader(fleet)
         lost, shortened, spoiled = fleet.submit(3)
         fleet.wait([lost, shortened, spoiled])
-        fleet.until(lambda: judge(fleet, reader, failures={}, faults=0) == [], 20.0)
+        oracle = Oracle(fleet, reader)
+        fleet.until(lambda: oracle.judge({}, {}) == [], 20.0)
+        fleet.ask(spoiled, 2)
+        fleet.wait([spoiled])
+        fleet.until(lambda: oracle.judge({}, {}) == [], 20.0)
         fleet.send(signal.SIGSTOP)
+        oracle.begin()
+        fleet.bus.publish(event_subject(Stage.ASR), encode(begun(spoiled, 2)), "begun again")
         fleet.ask(lost, 2)
-        with fleet.connection() as connection:
+        with fleet.servers.connection() as connection:
             connection.execute("DELETE FROM segments WHERE video_id = %s AND idx = 1", (shortened,))
         manifest = fleet.volume.manifest(spoiled, "audio")
         assert manifest is not None
-        fleet.volume.resolve(manifest.artifact.path).write_bytes(b"x")
-        (fleet.logs / "x.log").write_text(f'{{"event": "failed"}}\npassword {fleet.nats.password}\n')
+        path = fleet.volume.resolve(manifest.artifact.path)
+        path.write_bytes(b"x")
+        path.with_name(f"{TEMPORARY_PREFIX}left").touch()
+        (fleet.logs / "x.log").write_text(f'{{"event": "failed"}}\npassword {fleet.servers.nats.password}\n')
         reader.mixed.add(spoiled)
-        wrong = judge(fleet, reader, failures={shortened: "NOT_AUDIO"}, faults=0)
-    assert {one[:2] for one in wrong} == {"I1", "I2", "I3", "I4", "I5", "I8"}
+        wrong = oracle.judge({shortened: "NOT_AUDIO"}, {})
+    assert {one[:2] for one in wrong} == {"I1", "I2", "I3", "I4", "I5", "I6", "I8"}
+    assert sum(one.startswith("I4") for one in wrong) == 2
+
+
+def begun(video_id: str, generation: int) -> Event:
+    return Event(
+        video_id=video_id, generation=generation, stage=Stage.ASR, kind=EventKind.STARTED, at=datetime.now(UTC)
+    )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import signal
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from services.shared.bus import EVENT_STREAM, LATER_STREAM, LEDGER, WORK_STREAM
-from tests.faults.fleet import ACK_WAIT_S, Fleet
+from services.shared.errors import Code
+from services.shared.messages import EventKind, Stage
+from tests.faults.fleet import ACK_WAIT_S, Fleet, Needs
 
 if TYPE_CHECKING:
     import random
@@ -19,9 +20,16 @@ if TYPE_CHECKING:
     from services.shared.messages import Event
 
 RECOVERY_S = ACK_WAIT_S + 10.0
+REST_S = 60.0
+CALL_S = 25.0  # a call gets a connection within 10 s, has a deadline of 5 s, and its end is told
 LOAD = 24
 LOAD_WORK_S = 1.5
 LOAD_S = 45.0  # with the rest of the load, which is work as usual
+STAGES_OF = {
+    "downloader": (Stage.CHECK, Stage.DOWNLOAD),
+    "asr": (Stage.ASR,),
+    "embedder": (Stage.EMBEDDER,),
+}
 
 
 @dataclass
@@ -33,12 +41,14 @@ class Trial:
     recoveries_s: list[float] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
     faults: int = 0
+    repeats: Counter[Stage] = field(default_factory=Counter)  # that the faults of this round may explain
     wrong: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
 
-    def harm(self) -> None:
-        """Note that a fault was injected."""
-        self.faults += 1
+    def harm(self, *rooms: str, times: int = 1) -> None:
+        """Note that a fault was injected, into these rooms or into all: each video there may be begun once more."""
+        self.faults += times
+        for room in rooms or STAGES_OF:
+            self.repeats.update(dict.fromkeys(STAGES_OF[room], times))
 
     def recover(self, ids: list[str], since: float | None = None, limit_s: float = 300.0) -> None:
         """Wait for videos, and note how long it took since the fault."""
@@ -49,7 +59,17 @@ class Trial:
     def recover_uncharged(self, ids: list[str], since: float | None = None) -> None:
         """Wait for videos that a fault of the environment has held up; it may not have cost them an attempt."""
         self.recover(ids, since)
-        self.demand(attempts(self.fleet, ids) == {1}, "a fault of the environment was charged")
+        self.come_to_rest()
+        charged = {
+            f"{event.stage} {event.code or event.kind} ({event.text[:80]})"
+            for event in events_of(self.fleet, ids)
+            if event.attempt > 1 or event.kind in (EventKind.RETRYING, EventKind.FAILED)
+        }
+        self.demand(not charged, f"a fault of the environment was charged: {', '.join(sorted(charged))}")
+
+    def come_to_rest(self) -> None:
+        """Wait until nothing is to be done, and the table knows of all that was."""
+        self.fleet.until(lambda: is_quiet(self.fleet) and is_folded(self.fleet), REST_S, "messages are left")
 
     def demand(self, condition: bool, what: str) -> None:  # noqa: FBT001 (reads like an assertion)
         """Note what is not as promised."""
@@ -65,10 +85,8 @@ class Row:
     fault: str
     promise: str
     play: Callable[[Trial], None]
-    limit_s: float | None = RECOVERY_S
-    work_s: float = 0.0
-    small_disk: str = ""  # the server ("nats", "postgres") that has a small disk of its own
-    own_clock: bool = False  # the workers' clock can be put forward and back
+    limit_s: float = RECOVERY_S
+    needs: Needs = field(default_factory=Needs)
 
 
 def under_load(trial: Trial) -> list[str]:
@@ -83,28 +101,57 @@ def under_load(trial: Trial) -> list[str]:
     return ids
 
 
+def until_postponed(fleet: Fleet, ids: list[str], code: Code, limit_s: float) -> None:
+    """Wait until a try of one of these videos has ended for a reason that is not its fault."""
+
+    def is_postponed() -> bool:
+        return any(event.kind is EventKind.POSTPONED and event.code is code for event in events_of(fleet, ids))
+
+    fleet.until(is_postponed, limit_s, f"nothing was postponed for {code}")
+
+
+def until_calls_end(fleet: Fleet, ids: list[str]) -> None:
+    """Wait until calls of a database that says nothing have ended: all those for videos, and those of both ledgers."""
+    put_off = _put_off(fleet)
+    until_postponed(fleet, ids, Code.ENV_DB_UNAVAILABLE, CALL_S)
+    begun = _in_embedder(fleet, ids, EventKind.STARTED)
+    fleet.until(
+        lambda: (
+            begun <= _in_embedder(fleet, ids, EventKind.POSTPONED)
+            and all(count > put_off[name] for name, count in _put_off(fleet).items())
+        ),
+        CALL_S,
+        "a call of the database does not end",
+    )
+
+
+def _in_embedder(fleet: Fleet, ids: list[str], kind: EventKind) -> set[str]:
+    told = (event for event in events_of(fleet, ids) if event.stage is Stage.EMBEDDER)
+    return {event.video_id for event in told if event.kind is kind}
+
+
+def _put_off(fleet: Fleet) -> dict[str, int]:
+    """Return how often each ledger has put off its work."""
+    return {log.stem: log.read_text(errors="replace").count('"ledger_waits"') for log in fleet.logs.glob("embedder-*")}
+
+
 def events_of(fleet: Fleet, ids: list[str]) -> list[Event]:
-    return [event for _, event in fleet.events() if event.video_id in ids]
-
-
-def attempts(fleet: Fleet, ids: list[str]) -> set[int]:
-    return {event.attempt for event in events_of(fleet, ids)}
+    """Return what was told about videos."""
+    wanted = set(ids)
+    return [event for event in fleet.events() if event.video_id in wanted]
 
 
 def is_folded(fleet: Fleet) -> bool:
+    """Tell whether the table has heard of everything."""
     lag = fleet.bus.lag(LEDGER, EVENT_STREAM)
     return not lag.waiting and not lag.in_hand
+
+
+def is_quiet(fleet: Fleet) -> bool:
+    """Tell whether no video has a message anywhere."""
+    return not any(fleet.bus.stored(stream) for stream in (WORK_STREAM, LATER_STREAM))
 
 
 def written_at(fleet: Fleet, video_id: str) -> list[float]:
     """Return when the files of a video were written."""
     return sorted(path.stat().st_mtime for path in fleet.volume.folder(video_id).glob("audio-*"))
-
-
-def is_quiet(fleet: Fleet) -> bool:
-    return not any(fleet.bus.stored(stream) for stream in (WORK_STREAM, LATER_STREAM))
-
-
-def send_to(process: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(process, number)

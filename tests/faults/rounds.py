@@ -1,0 +1,54 @@
+"""A round: a fault is played, all comes to rest, and the oracle judges what is there; then the volume is swept."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from services.cli.purge import sweep
+from services.cli.retention import Limits
+from services.embedder.catalog import Catalog
+from tests.faults.oracle import Oracle, unfinished_writes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.faults.trials import Trial
+
+LAST_WORDS_S = 10.0  # a worker that was frozen tells late what it has done; nobody waits for it
+JUDGE_AGAIN_S = 0.5
+AGE_KEPT = timedelta(days=1)
+AT_ONCE = timedelta(0)  # all is at rest: what is unfinished belongs to nobody
+
+
+def play_round(play: Callable[[Trial], None], trial: Trial, oracle: Oracle) -> list[str]:
+    """Play a round and return what is wrong after it."""
+    oracle.begin()
+    trial.repeats.clear()
+    before = len(trial.wrong)
+    try:
+        play(trial)
+        trial.come_to_rest()
+    except TimeoutError as error:
+        trial.wrong.append(str(error))
+    trial.wrong += verdict(trial, oracle)
+    tidy(trial)
+    return trial.wrong[before:]
+
+
+def verdict(trial: Trial, oracle: Oracle) -> list[str]:
+    """Return what the oracle says, after the last words."""
+    deadline = time.monotonic() + LAST_WORDS_S
+    while (wrong := oracle.judge(trial.failures, trial.repeats)) and time.monotonic() < deadline:
+        trial.fleet.let_pass(JUDGE_AGAIN_S)
+    return wrong
+
+
+def tidy(trial: Trial) -> None:
+    """Remove what killed workers have left on the volume, as `ingest purge` does."""
+    fleet = trial.fleet
+    rows = Catalog(fleet.archive).videos(list(fleet.generations))
+    sweep(fleet.volume, fleet.settings.volume / "scratch", rows, Limits(AGE_KEPT, AT_ONCE, AT_ONCE, 0.0), delete=True)
+    left = unfinished_writes(fleet)
+    trial.demand(not left, f"I4: the sweep has left {len(left)} unfinished writes")
