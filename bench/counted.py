@@ -48,6 +48,10 @@ class CountedBus:
         with self._calls.timed(PUBLISH):
             self._bus.publish(subject, data, message_id, headers)
 
+    def mention(self, subject: str, data: bytes) -> None:
+        """Send a message that nobody waits for; it takes no time of the caller's."""
+        self._bus.mention(subject, data)
+
     def fetch(self, consumer: str, stream: str, wait_s: float) -> Delivery | None:
         """Return the next message, or None; waiting for one is not counted as the time of the call."""
         delivery = self._bus.fetch(consumer, stream, wait_s)

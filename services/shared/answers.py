@@ -141,6 +141,10 @@ class Answers:
         event = self._event(hand, kind, **details)
         self._publish(event, encode(event))
 
+    def mention(self, hand: Hand, numbers: dict[str, float]) -> None:
+        """Tell how far the work is, if somebody hears it: a broker that is away must not hold the work up."""
+        self._bus.mention(event_subject(self._stage), encode(self._event(hand, EventKind.PROGRESS, numbers=numbers)))
+
     def _event(self, hand: Hand, kind: EventKind, *, text: str = "", **details: Any) -> Event:  # noqa: ANN401 (a foreign or generic shape)
         return Event(
             video_id=hand.message.video_id,

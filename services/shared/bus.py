@@ -185,6 +185,9 @@ class Bus(Protocol):
     def publish(self, subject: str, data: bytes, message_id: str, headers: Mapping[str, str] | None = None) -> None:
         """Store a message and return when the broker has it; repeated with the same id until it does."""
 
+    def mention(self, subject: str, data: bytes) -> None:
+        """Send a message that may be lost, and wait for nothing."""
+
     def fetch(self, consumer: str, stream: str, wait_s: float) -> Delivery | None:
         """Return the next message of a consumer, or None when there is none within `wait_s`."""
 

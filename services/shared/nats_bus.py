@@ -78,6 +78,15 @@ class NatsBus:
     async def _publish(self, subject: str, data: bytes, headers: dict[str, str]) -> None:
         await self._nats.stream.publish(subject, data, timeout=REQUEST_TIMEOUT_S, headers=headers)
 
+    def mention(self, subject: str, data: bytes) -> None:
+        """Send a message without waiting for anybody; nothing is sent while the server is away."""
+
+        async def send() -> None:
+            if self.is_connected:
+                await self._nats.client.publish(subject, data)
+
+        asyncio.run_coroutine_threadsafe(send(), self._nats.loop)
+
     def fetch(self, consumer: str, stream: str, wait_s: float) -> Delivery | None:
         """Return the next message of a consumer, or None. Asks for one: a message in a queue of ours would age."""
         return self._nats.run(self._fetch(threading.get_ident(), consumer, stream, wait_s), limit_s=wait_s + 30)

@@ -208,7 +208,7 @@ class Worker(Generic[In]):
                 self._journal.end(hand.job)
 
     def _outcome(self, hand: Hand, message: In, deadline_s: float) -> Done | IngestError:
-        """Return what the handler has made of a message; raise BusError when it could not tell of its progress."""
+        """Return what the handler has made of a message; raise BusError when it needs a broker that is away."""
         try:
             self._journal.begin(hand.job)
             with self._watchdog.limit(deadline_s), metrics.handling(self._work.stage):
@@ -228,7 +228,6 @@ class Worker(Generic[In]):
             nonlocal last
             if time.monotonic() - last >= PROGRESS_EVERY_S:
                 last = time.monotonic()
-                with self._work.talking():
-                    self._answers.tell(hand, EventKind.PROGRESS, numbers=numbers)
+                self._answers.mention(hand, numbers)
 
         return report
