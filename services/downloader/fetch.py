@@ -180,17 +180,14 @@ class _RateWatch:
         self._pace = pace
         self._report = report
         self._seen: deque[tuple[float, float]] = deque()
-        self._telling_s = 0.0
         self._finished = False
 
     def __call__(self, numbers: dict[str, float] | None) -> None:
-        began = time.monotonic()
-        now = began - self._telling_s  # a broker that is away is not the site's fault
+        now = time.monotonic()
         if numbers is not None:
             self._finished = bool(numbers["finished"])
             self._seen.append((now, numbers["bytes"]))
             self._report({"bytes": numbers["bytes"]})
-            self._telling_s += time.monotonic() - began
         if self._finished or not self._seen:
             return
         while len(self._seen) > 1 and now - self._seen[1][0] >= self._pace.window_s:

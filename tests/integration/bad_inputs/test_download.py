@@ -7,15 +7,12 @@ the code of the row, and leaves neither a file nor a folder behind.
 from __future__ import annotations
 
 import subprocess
-import time
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 from prometheus_client import REGISTRY
 
-from services.downloader.fetch import Pace
 from services.downloader.verdicts import Refusal, code_of
 from services.shared.bus import INPUT_OF, SUBJECT_OF
 from services.shared.errors import Code, IngestError, Outcome
@@ -108,23 +105,6 @@ def test_a_download_that_does_not_come_whole_is_told_by_its_code(
     error = downloader.refusal("download", site.add(page(webm)))
     assert (error.code, error.rule.outcome) == (code, outcome)
     assert words in error.message
-
-
-@pytest.mark.parametrize("away_s", [pytest.param(2.0, id="25 not the site's fault")])
-def test_a_download_is_not_slow_because_nobody_listens_to_its_reports(
-    downloader: Downloader, site: Site, webm: bytes, away_s: float
-) -> None:
-    """The broker is away when the first report comes: telling it lasts for two windows of the pace."""
-    told: list[float] = []
-
-    def report(numbers: dict[str, float]) -> None:
-        if not told:
-            time.sleep(away_s)
-        told.append(numbers["bytes"])
-
-    fetch = replace(downloader.fetch, pace=Pace(min_bytes_s=4000.0, window_s=1.0))  # more than a first small block
-    assert isinstance(fetch(accessible(site.add(sites.file(webm))), report).message, AudioReady)
-    assert told[-1] == len(webm)
 
 
 @pytest.mark.parametrize("announced_s", [pytest.param(15.0, id="27 of 15 s announced only 12 s came")])
