@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 
@@ -150,6 +151,15 @@ def test_what_is_bound_is_on_the_lines_of_its_thread_and_its_block_only(capsys: 
         "after": None,
     }
     assert {line["stage"] for line in lines.values()} == {"asr"}
+
+
+def test_a_full_disk_under_the_log_ends_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = os.fdopen(os.open("/dev/full", os.O_WRONLY), "w", buffering=1)
+    monkeypatch.setattr("sys.stderr", full)
+    logs.configure(json_lines=True)
+    logs.get_logger("services.test").error("said")
+    with pytest.raises(OSError, match="No space left"):
+        full.close()
 
 
 def test_lines_below_the_level_are_not_written(capsys: pytest.CaptureFixture[str]) -> None:
