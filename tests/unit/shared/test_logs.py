@@ -153,6 +153,13 @@ def test_what_is_bound_is_on_the_lines_of_its_thread_and_its_block_only(capsys: 
     assert {line["stage"] for line in lines.values()} == {"asr"}
 
 
+def test_there_are_colors_on_a_terminal_only(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(json_lines=False)
+    logs.get_logger("services.test").warning("said")
+    assert "said" in (told := capsys.readouterr().err)
+    assert "\x1b" not in told
+
+
 def test_a_full_disk_under_the_log_ends_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     full = os.fdopen(os.open("/dev/full", os.O_WRONLY), "w", buffering=1)
     monkeypatch.setattr("sys.stderr", full)
