@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import pytest
+from tests.cluster.conftest import missing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ def test_two_nodes_share_the_work(empty: Cluster, tmp_path: Path) -> None:
     cluster = empty
     nodes = {node["metadata"]["name"] for node in cluster.get("nodes")["items"]}
     if len(nodes) == 1:
-        pytest.skip("needs a second node: make kind-up KIND_CONFIG=k8s/kind/two-nodes.yaml")
+        missing("needs a second node: make kind-up KIND_CONFIG=k8s/kind/two-nodes.yaml")
     values = tmp_path / "values.json"
     values.write_text(json.dumps({component: spread(component) for component in WORKERS}))
     cluster.install("--values", str(values))

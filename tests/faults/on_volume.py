@@ -5,12 +5,14 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-from services.shared.errors import Code
-from tests.disks import full, read_only
 from tests.faults.trials import Trial, under_load, until_postponed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from services.shared.errors import Code
 
 NOTICED_S = 10.0
 AFTERWARDS_S = 3.0
@@ -30,26 +32,19 @@ def volume_says(names: tuple[str, ...], points: tuple[str, ...]) -> Callable[[Tr
     return play
 
 
-def volume_full(trial: Trial) -> None:
-    """The volume is full, for files and for the journal's notes, until that was noticed and some time longer."""
-    fleet = trial.fleet
-    ids = under_load(trial)
-    trial.harm()
-    with full(fleet.settings.volume):
-        until_postponed(fleet, ids, Code.ENV_DISK_FULL, NOTICED_S)
-        fleet.let_pass(AFTERWARDS_S)
-    trial.recover_uncharged(ids)
+def volume_harmed(harmed: Callable[[Path], AbstractContextManager[None]], code: Code) -> Callable[[Trial], None]:
+    """Return a round in which the volume takes nothing, files or notes, until that was noticed and some time longer."""
 
+    def play(trial: Trial) -> None:
+        fleet = trial.fleet
+        ids = under_load(trial)
+        trial.harm()
+        with harmed(fleet.settings.volume):
+            until_postponed(fleet, ids, code, NOTICED_S)
+            fleet.let_pass(AFTERWARDS_S)
+        trial.recover_uncharged(ids)
 
-def volume_read_only(trial: Trial) -> None:
-    """Nobody may write to the volume, as after an error of its disk, until that was noticed and some time longer."""
-    fleet = trial.fleet
-    ids = under_load(trial)
-    trial.harm()
-    with read_only(fleet.settings.volume):
-        until_postponed(fleet, ids, Code.ENV_VOLUME, NOTICED_S)
-        fleet.let_pass(AFTERWARDS_S)
-    trial.recover_uncharged(ids)
+    return play
 
 
 def artifact_harmed(trial: Trial) -> None:

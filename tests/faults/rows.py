@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 
+from services.shared.errors import Code
+from tests.disks import full, read_only
 from tests.faults import on_messages as messages
 from tests.faults import on_network as network
 from tests.faults import on_servers as servers
@@ -78,7 +80,7 @@ ON_VOLUME = (
     ),
     Row(
         *("17b", "volume full", NO_HALF_FILE),
-        *(volume.volume_full, LOAD_S, Needs(LOAD_WORK_S, small_disk="volume")),
+        *(volume.volume_harmed(full, Code.ENV_DISK_FULL), LOAD_S, Needs(LOAD_WORK_S, small_disk="volume")),
     ),
     Row(
         *("18", "EROFS or ESTALE on the volume", NO_HALF_FILE),
@@ -86,7 +88,7 @@ ON_VOLUME = (
     ),
     Row(
         *("18b", "volume read-only", NO_HALF_FILE),
-        *(volume.volume_read_only, LOAD_S, Needs(LOAD_WORK_S, small_disk="volume")),
+        *(volume.volume_harmed(read_only, Code.ENV_VOLUME), LOAD_S, Needs(LOAD_WORK_S, small_disk="volume")),
     ),
     Row("19", "file vanished or changed between stages", "made once more", volume.artifact_harmed),
 )
