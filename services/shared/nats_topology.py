@@ -55,6 +55,8 @@ async def provision(stream: JetStreamContext, topology: Topology, *, update: boo
         await _stream(stream, spec, update=update)
     for consumer in topology.consumers:
         await _consumer(stream, consumer, update=update)
+    if update:
+        await _discard_acknowledged(stream, topology)
     try:
         await stream.key_value(GOVERNOR_BUCKET)
     except NotFoundError:
@@ -105,6 +107,15 @@ async def _consumer(stream: JetStreamContext, spec: ConsumerSpec, *, update: boo
     if update and _differences(wanted, found, CONSUMER_FIELDS):
         found = (await stream.add_consumer(spec.stream, wanted)).config
     _require_equal(f"consumer {spec.name}", wanted, found, CONSUMER_FIELDS)
+
+
+async def _discard_acknowledged(stream: JetStreamContext, topology: Topology) -> None:
+    """Remove what work queues still hold although it is acknowledged, as a broker may leave it whose disk was full."""
+    queues = {spec.name for spec in topology.streams if spec.work_queue}
+    for spec in topology.consumers:
+        floor = (await stream.consumer_info(spec.stream, spec.name)).ack_floor
+        if spec.stream in queues and floor is not None and floor.stream_seq:
+            await stream.purge_stream(spec.stream, seq=floor.stream_seq + 1, subject=spec.subject)
 
 
 def _differences(wanted: Any, found: Any, fields: tuple[str, ...]) -> list[str]:  # noqa: ANN401 (a foreign or generic shape)

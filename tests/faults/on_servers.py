@@ -66,7 +66,10 @@ def broker_frozen(trial: Trial) -> None:
 
 
 def broker_full(trial: Trial) -> None:
-    """The broker's disk is full for 8 s; then there is room, and the broker is started again, as Kubernetes does."""
+    """The broker's disk is full for 8 s; then there is room, and the broker is started again, as Kubernetes does.
+
+    It may still hold what it knows to be acknowledged. Nobody is given that any more; `ingest migrate` removes it.
+    """
     fleet = trial.fleet
     ids = under_load(trial)
     with full(fleet.folder / "nats"):
@@ -75,7 +78,9 @@ def broker_full(trial: Trial) -> None:
     since = time.monotonic()
     with fleet.servers.broker_away(signal.SIGTERM):
         pass
-    trial.recover_uncharged(ids, since)
+    trial.recover(ids, since)
+    fleet.bus.provision(fleet.topology, update=True)
+    trial.demand_uncharged(ids)
 
 
 def postgres_full(trial: Trial) -> None:

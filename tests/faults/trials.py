@@ -59,6 +59,10 @@ class Trial:
     def recover_uncharged(self, ids: list[str], since: float | None = None) -> None:
         """Wait for videos that a fault of the environment has held up; it may not have cost them an attempt."""
         self.recover(ids, since)
+        self.demand_uncharged(ids)
+
+    def demand_uncharged(self, ids: list[str]) -> None:
+        """Come to rest, and note whether a fault of the environment has cost a video an attempt."""
         self.come_to_rest()
         charged = {
             f"{event.stage} {event.code or event.kind} ({event.text[:80]})"
