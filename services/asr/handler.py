@@ -228,7 +228,7 @@ class Transcribe:
             generation=message.generation,
             source=message.source,
             metadata=Metadata(duration_s=artifact.duration_s).over(message.metadata),
-            force=message.force,
+            fresh_from=message.fresh_from,
             redo=message.redo,
             transcript=artifact,
         )
@@ -240,7 +240,7 @@ class Transcribe:
             generation=message.generation,
             source=message.source,
             metadata=message.metadata,
-            force=message.force,
+            fresh_from=message.fresh_from,
             redo=message.redo + 1,
         )
         return Done(again, kind=EventKind.RETRYING, code=error.code, text=f"{error.message}; downloading it again")

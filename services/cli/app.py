@@ -132,6 +132,7 @@ def run(
 
       ingest run talk.m4a recordings/
     """
+    from services.cli.requests import Choice
     from services.cli.run import print_outcome
     from services.cli.run import run as run_sources
 
@@ -145,6 +146,8 @@ def run(
         speakers=(min_speakers, max_speakers),
         force=force,
     )
+    if not sources and choice != Choice():
+        raise typer.BadParameter("these options are for the recordings of sources: name one, or leave them out")
     outcome = run_sources(_settings(state), sources or [], choice, quiet=json)
     print_outcome(outcome, as_json=json)
     raise typer.Exit(outcome.status)
@@ -273,6 +276,8 @@ def retry(
 ) -> None:
     """Ask again for videos that failed or were skipped; what is done already is not done again.
 
+    Limits that they were asked for with (--since, --skip-shorts, --max-duration) hold no more.
+
     [bold]Examples[/]
 
       ingest retry --code NETWORK_TIMEOUT --code SOURCE_UNAVAILABLE
@@ -309,8 +314,8 @@ def resume(
 ) -> None:
     """Rebuild the queue after the broker has lost it: from the table, and from the files on the volume.
 
-    Asks again for every video that has not come to an end and has no message in the queue. What is done already is not
-    done again: stages find its files. Safe to repeat, and while services run.
+    Asks again for every video that has not come to an end and has no message in the queue, as it was asked for before.
+    What is done already is not done again: stages find its files. Safe to repeat, and while services run.
 
     [bold]Example[/]
 

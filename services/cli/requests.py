@@ -97,11 +97,6 @@ def choose(
     return [replace(wanted, row=rows.get(wanted.recording.video_id)) for wanted in chosen]
 
 
-def unfinished(rows: Iterable[VideoRow]) -> list[Wanted]:
-    """Return the known videos that have not come to an end, as if they were asked for again."""
-    return [Wanted(_recording(row), row) for row in rows if row.source_kind and row.source_url]
-
-
 def _unique(found: Iterable[Recording]) -> Iterator[Recording]:
     seen: set[str] = set()
     for recording in found:
@@ -134,20 +129,34 @@ class _AnyVideo(VideoMessage):
     model_config = ConfigDict(extra="ignore")
 
 
-def request(bus: NatsBus, wanted: Wanted, choice: Choice) -> int:
-    """Ask for a recording and return the generation of this run."""
-    row = wanted.row
-    generation = 1 if row is None else row.generation + 1
-    message = VideoRequested(
+def first(wanted: Wanted, choice: Choice) -> VideoRequested:
+    """Return the request for a recording as the user has chosen it."""
+    generation = 1 if wanted.row is None else wanted.row.generation + 1
+    return VideoRequested(
         video_id=wanted.recording.video_id,
         generation=generation,
         source=wanted.recording.source,
         metadata=choice.speakers.over(wanted.recording.metadata),
-        force=choice.force,
+        fresh_from=generation if choice.force else 0,
         policy=choice.policy,
     )
-    publish(bus, message)
-    return generation
+
+
+def again(row: VideoRow) -> VideoRequested:
+    """Return the request that runs a known video once more, within no limits; stages find what is done already."""
+    known = _recording(row)
+    return VideoRequested(
+        video_id=known.video_id,
+        generation=row.generation + 1,
+        source=known.source,
+        metadata=known.metadata,
+        fresh_from=row.fresh_from,
+    )
+
+
+def instead(row: VideoRow) -> VideoRequested:
+    """Return the request that takes the place of one that was lost: the same limits hold."""
+    return again(row).model_copy(update={"policy": Policy.model_validate(row.policy)})
 
 
 def publish(bus: NatsBus, message: VideoRequested) -> None:
@@ -162,18 +171,12 @@ def publish(bus: NatsBus, message: VideoRequested) -> None:
         at=datetime.now(UTC),
         source=message.source,
         metadata=message.metadata,
+        policy=message.policy,
+        fresh_from=message.fresh_from,
     )
     subject = event_subject(Stage.CHECK)
     bus.publish(subject, encode(event), f"{subject}:{message.job}:submitted:{time.time_ns()}")
     bus.publish(REQUESTED, encode(message), f"{REQUESTED}:{message.job}")
-
-
-def again(row: VideoRow) -> VideoRequested:
-    """Return the request that runs a known video once more; stages find what is done already."""
-    known = _recording(row)
-    return VideoRequested(
-        video_id=known.video_id, generation=row.generation + 1, source=known.source, metadata=known.metadata
-    )
 
 
 def _recording(row: VideoRow) -> Recording:

@@ -42,7 +42,7 @@ def resume_lost(bus: NatsBus, catalog: Catalog, *, dry_run: bool) -> list[str]:
     found = lost(catalog.chosen(limit=ALL), queued)
     if not dry_run:
         for row in found:
-            requests.publish(bus, requests.again(row))
+            requests.publish(bus, requests.instead(row))
     return [row.video_id for row in found]
 
 

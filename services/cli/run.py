@@ -86,21 +86,22 @@ def _ask(to: Connected, sources: Sequence[str], choice: Choice) -> tuple[Followe
     with console.err.status("looking for recordings"):
         if sources:
             governor = Governor(to.bus, Budget(to.settings.site_videos_per_hour, to.settings.site_burst))
-            wanted = requests.choose(sources, choice, to.settings, catalog, governor.refuse_while_open)
+            chosen = requests.choose(sources, choice, to.settings, catalog, governor.refuse_while_open)
+            wanted = [(requests.first(item, choice), item.row) for item in chosen]
         else:
-            wanted = requests.unfinished(catalog.chosen(states=UNFINISHED))
-    for item in wanted:
-        follower.add(item.recording.video_id, item.row)
+            rows = catalog.chosen(states=UNFINISHED)
+            wanted = [(requests.instead(row), row) for row in rows if row.source_url is not None]
+    for message, row in wanted:
+        follower.add(message.video_id, row)
     follower.catch_up()
-    queued = requests.queued_ids(to.bus) if any(item.row for item in wanted) else set()
+    queued = requests.queued_ids(to.bus) if any(row for _, row in wanted) else set()
     asked = 0
-    for item in wanted:
-        video_id = item.recording.video_id
-        known = follower.videos[video_id]
-        if video_id in queued or (item.row is not None and known.is_settled and not choice.force):
+    for message, row in wanted:
+        known = follower.videos[message.video_id]
+        if message.video_id in queued or (row is not None and known.is_settled and not choice.force):
             continue
-        requests.request(to.bus, item, choice)
-        follower.restart(video_id)
+        requests.publish(to.bus, message)
+        follower.restart(message.video_id)
         asked += 1
     return follower, asked
 

@@ -53,7 +53,7 @@ class Check:
             generation=message.generation,
             source=message.source,
             metadata=metadata,
-            force=message.force,
+            fresh_from=message.fresh_from,
             redo=message.redo,
         )
         return Done(accessible, metadata=metadata)

@@ -101,7 +101,7 @@ class Fetch:
             generation=message.generation,
             source=message.source,
             metadata=metadata,
-            force=message.force,
+            fresh_from=message.fresh_from,
             redo=message.redo,
             audio=artifact,
         )

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from services.embedder.database import Database
 
 COLUMNS = """video_id, generation, state, stage, attempts, error_code, error_message, retry_at, source_kind, source_url,
-    title, channel, published_at, duration_s, min_speakers, max_speakers, language, passages, figures, event_epoch,
-    event_sequence, updated_at"""
+    title, channel, published_at, duration_s, min_speakers, max_speakers, policy, fresh_from, language, passages,
+    figures, event_epoch, event_sequence, updated_at"""
 ONE = f"SELECT {COLUMNS} FROM videos WHERE video_id = ANY(%s)"  # noqa: S608 (constants only)
 CHOSEN = f"""
 SELECT {COLUMNS} FROM videos
@@ -56,6 +56,8 @@ class VideoRow:
     duration_s: float | None
     min_speakers: int | None
     max_speakers: int | None
+    policy: dict[str, Any]
+    fresh_from: int
     language: str | None
     passages: int | None
     figures: dict[str, float]

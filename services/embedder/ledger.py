@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from services.shared.bus import EVENT_STREAM, LEDGER, BusError, Delivery
 from services.shared.errors import Code, IngestError
 from services.shared.logs import get_logger
-from services.shared.messages import Event, Metadata, Source, SourceKind, Stage, decode
+from services.shared.messages import Event, Metadata, Policy, Source, SourceKind, Stage, decode
 from services.shared.state import Position, VideoState, fold
 
 if TYPE_CHECKING:
@@ -26,20 +26,21 @@ GROUP = 100
 FETCH_WAIT_S = 1.0
 TROUBLE_WAIT_S = 2.0
 COLUMNS = """video_id, generation, state, stage, attempts, error_code, error_message, retry_at, source_kind, source_url,
-    title, channel, published_at, duration_s, min_speakers, max_speakers, figures, event_epoch, event_sequence,
-    updated_at"""
+    title, channel, published_at, duration_s, min_speakers, max_speakers, policy, fresh_from, figures, event_epoch,
+    event_sequence, updated_at"""
 READ = f"SELECT {COLUMNS} FROM videos WHERE video_id = ANY(%s) FOR UPDATE"  # noqa: S608 (constants only)
 WRITE = f"""
 INSERT INTO videos ({COLUMNS}) VALUES (%(video_id)s, %(generation)s, %(state)s, %(stage)s, %(attempts)s, %(code)s,
     %(message)s, %(retry_at)s, %(source_kind)s, %(source_url)s, %(title)s, %(channel)s, %(published_at)s,
-    %(duration_s)s, %(min_speakers)s, %(max_speakers)s, %(figures)s, %(epoch)s, %(sequence)s, %(updated_at)s)
+    %(duration_s)s, %(min_speakers)s, %(max_speakers)s, %(policy)s, %(fresh_from)s, %(figures)s, %(epoch)s,
+    %(sequence)s, %(updated_at)s)
 ON CONFLICT (video_id) DO UPDATE SET generation = EXCLUDED.generation, state = EXCLUDED.state, stage = EXCLUDED.stage,
     attempts = EXCLUDED.attempts, error_code = EXCLUDED.error_code, error_message = EXCLUDED.error_message,
     retry_at = EXCLUDED.retry_at, source_kind = EXCLUDED.source_kind, source_url = EXCLUDED.source_url,
     title = EXCLUDED.title, channel = EXCLUDED.channel, published_at = EXCLUDED.published_at,
     duration_s = EXCLUDED.duration_s, min_speakers = EXCLUDED.min_speakers, max_speakers = EXCLUDED.max_speakers,
-    figures = EXCLUDED.figures, event_epoch = EXCLUDED.event_epoch, event_sequence = EXCLUDED.event_sequence,
-    updated_at = EXCLUDED.updated_at
+    policy = EXCLUDED.policy, fresh_from = EXCLUDED.fresh_from, figures = EXCLUDED.figures,
+    event_epoch = EXCLUDED.event_epoch, event_sequence = EXCLUDED.event_sequence, updated_at = EXCLUDED.updated_at
 """  # noqa: S608 (constants only)
 
 log = get_logger(__name__)
@@ -126,7 +127,8 @@ def _read(connection: Connection, ids: list[str]) -> dict[str, VideoState]:
 
 def _state(row: tuple[Any, ...]) -> VideoState:
     (video_id, generation, state, stage, attempts, code, message, retry_at, kind, url, *rest) = row
-    (title, channel, published_at, duration_s, least, most, figures, epoch, sequence, updated_at) = rest
+    (title, channel, published_at, duration_s, least, most, policy, fresh_from, *rest) = rest
+    (figures, epoch, sequence, updated_at) = rest
     return VideoState(
         video_id=video_id,
         generation=generation,
@@ -145,6 +147,8 @@ def _state(row: tuple[Any, ...]) -> VideoState:
             min_speakers=least,
             max_speakers=most,
         ),
+        policy=Policy.model_validate(policy),
+        fresh_from=fresh_from,
         figures=figures,
         position=(epoch, sequence),
         updated_at=updated_at,
@@ -164,6 +168,8 @@ def _parameters(state: VideoState) -> dict[str, object]:
         "source_kind": state.source.kind if state.source else None,
         "source_url": state.source.url if state.source else None,
         **dict(state.metadata),
+        "policy": state.policy.model_dump_json(exclude_none=True),
+        "fresh_from": state.fresh_from,
         "figures": json.dumps(state.figures),
         "epoch": state.position[0],
         "sequence": state.position[1],

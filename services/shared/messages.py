@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from services.shared.errors import Code, IngestError
 from services.shared.text import clean, shorten
@@ -43,6 +43,7 @@ def _in_utc(at: datetime) -> datetime:
 
 VideoId = Annotated[str, Field(pattern=VIDEO_ID_PATTERN)]
 Generation = Annotated[int, Field(ge=1, lt=1 << 63)]  # a bigint of the archive
+FreshFrom = Annotated[int, Field(ge=0, lt=1 << 63)]
 Attempt = Annotated[int, Field(ge=0, lt=1 << 31)]  # an integer of the archive
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Speakers = Annotated[int, Field(ge=1, le=1000)]
@@ -137,26 +138,30 @@ class Message(Part):
 class VideoMessage(Message):
     """Base of the four facts of the work queue.
 
-    `generation` grows with every deliberate new run of a video; `force` asks each stage to do its work again; `redo`
-    counts how often a later stage asked an earlier one for its file again.
+    `generation` grows with every deliberate new run of a video; `fresh_from` is the oldest generation whose files may
+    be used again (of a forced run its own, else 0); `redo` counts how often a later stage asked an earlier one for its
+    file again.
     """
 
     video_id: VideoId
     generation: Generation = 1
     source: Source
     metadata: Metadata = Metadata()
-    force: bool = False
+    fresh_from: FreshFrom = 0
     redo: Annotated[int, Field(ge=0)] = 0
+
+    @field_validator("fresh_from")
+    @classmethod
+    def _is_reached(cls, fresh_from: int, info: ValidationInfo) -> int:
+        """Refuse a generation that no file of this run would have."""
+        if fresh_from > info.data.get("generation", fresh_from):
+            raise ValueError("is later than the generation")
+        return fresh_from
 
     @property
     def job(self) -> str:
         """Return the name of this piece of work, the same in every stage."""
         return f"{self.video_id}.{self.generation}.{self.redo}"
-
-    @property
-    def fresh_from(self) -> int:
-        """Return the oldest generation whose files may be used again."""
-        return self.generation if self.force else 0
 
 
 class VideoRequested(VideoMessage):
@@ -182,7 +187,10 @@ class TranscriptReady(VideoMessage):
 
 
 class Event(Message):
-    """Something happened to a video in a stage; `numbers` are figures for progress and statistics."""
+    """Something happened to a video in a stage; `numbers` are figures for progress and statistics.
+
+    That it was submitted also says how: the limits, and which files may be used again.
+    """
 
     video_id: VideoId
     generation: Generation
@@ -196,6 +204,8 @@ class Event(Message):
     retry_at: Moment | None = None
     source: Source | None = None
     metadata: Metadata = Metadata()
+    policy: Policy | None = None
+    fresh_from: FreshFrom | None = None
     numbers: Figures = Field(default_factory=dict)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from services.shared.messages import Event, EventKind, Metadata, Source, Stage
+from services.shared.messages import Event, EventKind, Metadata, Policy, Source, Stage
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -56,6 +56,8 @@ class VideoState:
     retry_at: datetime | None = None
     source: Source | None = None
     metadata: Metadata = field(default_factory=Metadata)
+    policy: Policy = field(default_factory=Policy)
+    fresh_from: int = 0
     figures: dict[str, float] = field(default_factory=dict)
     position: Position = (0, 0)
     updated_at: datetime | None = None
@@ -70,10 +72,12 @@ def fold(known: VideoState, event: Event, position: Position) -> VideoState:
     """Return the state after an event at a position of the stream."""
     if event.generation < known.generation or position <= known.position:
         return known
+    if event.kind is EventKind.SUBMITTED:
+        known = _asked(known, event)
     learned = replace(
         known,
         source=event.source or known.source,
-        metadata=event.metadata.over(_metadata(known, event)),
+        metadata=event.metadata.over(known.metadata),
         figures=_figures(known, event),
         position=position,
         updated_at=event.at,
@@ -96,11 +100,14 @@ def fold(known: VideoState, event: Event, position: Position) -> VideoState:
 _ENDINGS: Final = frozenset({EventKind.FAILED, EventKind.SKIPPED, EventKind.DEFERRED})
 
 
-def _metadata(known: VideoState, event: Event) -> Metadata:
-    """Return what is known of the recording; how many speak in it is for each request to say anew."""
-    if event.kind is EventKind.SUBMITTED:
-        return known.metadata.model_copy(update={"min_speakers": None, "max_speakers": None})
-    return known.metadata
+def _asked(known: VideoState, event: Event) -> VideoState:
+    """Return what is known, with what is for each request to say anew: limits, fresh files, how many speak in it."""
+    return replace(
+        known,
+        metadata=known.metadata.model_copy(update={"min_speakers": None, "max_speakers": None}),
+        policy=event.policy or Policy(),
+        fresh_from=event.fresh_from or 0,
+    )
 
 
 def _figures(known: VideoState, event: Event) -> dict[str, float]:

@@ -153,7 +153,10 @@ class Fleet:
 
     def ask(self, video_id: str, generation: int = 1, *, force: bool = False) -> None:
         """Ask for a video."""
-        publish(self.bus, VideoRequested(video_id=video_id, generation=generation, source=SOURCE, force=force))
+        fresh_from = generation if force else 0
+        publish(
+            self.bus, VideoRequested(video_id=video_id, generation=generation, source=SOURCE, fresh_from=fresh_from)
+        )
         self.generations[video_id] = max(generation, self.generations.get(video_id, 0))
 
     def states(self, ids: list[str]) -> dict[str, tuple[str, int, str | None]]:

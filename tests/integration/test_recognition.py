@@ -162,7 +162,7 @@ def test_a_transcript_is_written_once_and_found_again(
     second = handle(handler, message)
     assert (second.message, second.numbers["fresh"]) == (first.message, 0.0)
     assert transcriber.batcher.figures.batches == batches
-    forced = handle(handler, message.model_copy(update={"force": True, "generation": 2}))
+    forced = handle(handler, message.model_copy(update={"fresh_from": 2, "generation": 2}))
     assert forced.numbers["fresh"] == 1.0
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from services.cli.purge import sweep
-from services.cli.requests import Choice, publish, request, unfinished
+from services.cli.requests import publish
 from services.cli.resume import resume_lost
 from services.cli.retention import Limits
 from services.cli.status import retry_known
@@ -22,6 +21,7 @@ from services.shared.messages import (
     Event,
     EventKind,
     Metadata,
+    Policy,
     Source,
     SourceKind,
     Stage,
@@ -48,24 +48,27 @@ KINDS = {
     "deferred001": EventKind.DEFERRED,
 }
 KNOWN = Metadata(title="A talk", duration_s=60, min_speakers=2, max_speakers=3)
+LIMITS = Policy(max_duration_s=3600, published_after=datetime(2026, 1, 1, tzinfo=UTC))
 UNFINISHED = {"queued00001", "running0001", "postponed01", "deferred001"}
 
 
 @pytest.fixture
 def known(database: Database) -> Catalog:
-    """A table with a video in each state."""
-    events = [
-        Event(
-            video_id=name,
-            generation=3,
-            stage=Stage.CHECK,
-            kind=kind,
-            at=datetime.now(UTC),
-            source=SOURCE,
-            metadata=KNOWN,
-        )
-        for name, kind in KINDS.items()
-    ]
+    """A table with a video in each state; each was asked for by force, within limits."""
+    asked = Event(
+        video_id="x" * 11,
+        generation=3,
+        stage=Stage.CHECK,
+        kind=EventKind.SUBMITTED,
+        at=datetime.now(UTC),
+        source=SOURCE,
+        metadata=KNOWN,
+        policy=LIMITS,
+        fresh_from=3,
+    )
+    submitted = [asked.model_copy(update={"video_id": name}) for name in KINDS]
+    told = [{"video_id": name, "kind": kind, "policy": None, "fresh_from": None} for name, kind in KINDS.items()]
+    events = submitted + [asked.model_copy(update=news) for news in told if news["kind"] is not EventKind.SUBMITTED]
     write_events(database, [(event, (1, number + 1)) for number, event in enumerate(events)])
     return Catalog(database)
 
@@ -91,20 +94,29 @@ def test_everything_unfinished_is_asked_for_again_when_the_broker_is_empty(
     assert resume_lost(bus, known, dry_run=False) == []
 
 
-def test_what_is_known_of_a_recording_goes_with_every_later_request(
-    bus: NatsBus, known: Catalog, database: Database
+def test_a_later_request_keeps_what_is_known_and_which_files_are_fresh_and_in_the_place_of_a_lost_one_the_limits(
+    bus: NatsBus, test_topology: Topology, known: Catalog, database: Database
 ) -> None:
     assert retry_known(bus, known, codes=None, videos=None) == 1
     Ledger(bus, database).catch_up()
     resume_lost(bus, known, dry_run=False)
-    for item in unfinished(known.chosen(states=["running"])):
-        request(bus, replace(item, row=None), Choice(speakers=Metadata(max_speakers=2)))
-    found = {(message.video_id, message.generation): message.metadata for message in requests(bus)}
-    assert found.pop(("running0001", 1)) == KNOWN.model_copy(update={"max_speakers": 2})
-    assert found == dict.fromkeys([(name, 4) for name in ("failed00001", *UNFINISHED)], KNOWN)
+    found = {message.video_id: message for message in requests(bus)}
+    assert set(found) == {"failed00001", *UNFINISHED}
+    assert {(message.generation, message.fresh_from) for message in found.values()} == {(4, 3)}
+    assert {message.metadata.model_dump_json() for message in found.values()} == {KNOWN.model_dump_json()}
+    assert found.pop("failed00001").policy == Policy()
+    assert [message.policy for message in found.values()] == [LIMITS] * len(UNFINISHED)
+
     Ledger(bus, database).catch_up()
     row = known.videos(["failed00001"])["failed00001"]
-    assert (row.state, row.min_speakers, row.max_speakers) == ("queued", 2, 3)
+    assert (row.state, row.min_speakers, row.max_speakers, row.fresh_from) == ("queued", 2, 3, 3)
+    bus.wipe(test_topology)
+    bus.provision(test_topology)
+    assert set(resume_lost(bus, known, dry_run=False)) == {"failed00001", *UNFINISHED}
+    assert {message.video_id: (message.policy, message.fresh_from) for message in requests(bus)} == {
+        "failed00001": (Policy(), 3),
+        **dict.fromkeys(UNFINISHED, (LIMITS, 3)),
+    }
 
 
 def test_what_the_broker_still_has_is_not_asked_for_twice(bus: NatsBus, known: Catalog, database: Database) -> None:

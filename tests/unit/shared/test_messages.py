@@ -63,7 +63,6 @@ common = {
     "generation": st.integers(1, 2**40),
     "source": sources,
     "metadata": metadata,
-    "force": st.booleans(),
     "redo": st.integers(0, 9),
 }
 video_messages: st.SearchStrategy[VideoMessage] = st.one_of(
@@ -139,7 +138,8 @@ def test_an_id_that_is_none_is_a_bad_video_id(video_id: object) -> None:
         pytest.param({"generation": 1.5}, "generation", id="generation 1.5"),
         pytest.param({"generation": 2**63}, "generation", id="generation beyond the database's numbers"),
         pytest.param({"redo": -1}, "redo", id="redo below 0"),
-        pytest.param({"force": "perhaps"}, "force", id="force is no yes or no"),
+        pytest.param({"fresh_from": 2, "generation": 1}, "fresh_from", id="files of a later generation are wanted"),
+        pytest.param({"fresh_from": -1}, "fresh_from", id="files of a generation below 0 are wanted"),
         pytest.param({"metadata": {"duration_s": -1}}, "metadata.duration_s", id="negative length"),
         pytest.param({"metadata": {"duration_s": float("nan")}}, "metadata.duration_s", id="length is no number"),
         pytest.param({"metadata": {"published_at": "soon"}}, "metadata.published_at", id="no time"),
@@ -228,7 +228,6 @@ def test_metadata_fills_its_gaps_from_older_metadata() -> None:
     assert Metadata(title="new").over(older) == Metadata(title="new", channel="channel", duration_s=5.0)
 
 
-def test_a_forced_message_takes_no_file_of_an_older_generation() -> None:
-    message = decode(VideoRequested, json.dumps(FINE | {"generation": 4, "redo": 1}).encode())
-    assert (message.job, message.fresh_from) == ("abcdefghijk.4.1", 0)
-    assert message.model_copy(update={"force": True}).fresh_from == 4
+def test_a_job_is_named_after_what_makes_it_another_one() -> None:
+    message = decode(VideoRequested, json.dumps(FINE | {"generation": 4, "redo": 1, "fresh_from": 4}).encode())
+    assert message.job == "abcdefghijk.4.1"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.shared.errors import Code
-from services.shared.messages import Event, EventKind, Metadata, Source, SourceKind, Stage
+from services.shared.messages import Event, EventKind, Metadata, Policy, Source, SourceKind, Stage
 from services.shared.state import DEFERRED, FAILED, INDEXED, QUEUED, SKIPPED, Position, VideoState, fold
 
 ID = "abcdefghijk"
@@ -155,6 +155,14 @@ def test_bounds_of_speakers_are_those_of_the_latest_request() -> None:
     assert begun.metadata == Metadata(title="A talk", max_speakers=2)
     asked_again = folded(event(EventKind.SUBMITTED, generation=2), known=begun, first=(EPOCH, 3))
     assert asked_again.metadata == Metadata(title="A talk")
+
+
+def test_limits_and_fresh_files_are_those_of_the_latest_request() -> None:
+    asked = event(EventKind.SUBMITTED, policy={"max_duration_s": 60.0}, fresh_from=1)
+    begun = folded(asked, event(EventKind.STARTED))
+    assert (begun.policy, begun.fresh_from) == (Policy(max_duration_s=60.0), 1)
+    asked_again = folded(event(EventKind.SUBMITTED, generation=2), known=begun, first=(EPOCH, 3))
+    assert (asked_again.policy, asked_again.fresh_from) == (Policy(), 0)
 
 
 def test_a_late_twin_still_adds_what_it_knows() -> None:
