@@ -1,11 +1,8 @@
-"""The worker loop on a real broker: the four outcomes, the drain, what comes back and what does not."""
+"""The worker loop on a real broker: the four outcomes, what comes back and what does not."""
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,21 +13,14 @@ from prometheus_client import REGISTRY
 from services.shared.answers import Done, WorkerOptions
 from services.shared.bus import (
     ACCESSIBLE,
-    DEAD_STREAM,
-    EVENT_STREAM,
     LATER_STREAM,
     REQUESTED,
     WORK_STREAM,
-    BusUnavailableError,
 )
 from services.shared.errors import Code, IngestError
 from services.shared.journal import Journal
 from services.shared.messages import (
-    DeadLetter,
-    Event,
     EventKind,
-    Source,
-    SourceKind,
     Stage,
     VideoAccessible,
     VideoRequested,
@@ -38,99 +28,16 @@ from services.shared.messages import (
     encode,
 )
 from services.shared.quarantine import Quarantine
-from services.shared.retry import Pauses
 from services.shared.timesplit import PUBLISHING, TRANSFERRING, WAITING_FOR_DISK, SlotTimes
-from services.shared.waker import Waker
 from services.shared.watchdog import Watchdog
-from services.shared.worker import PROGRESS_EVERY_S, Report, StageWork, Worker
-from tests.conftest import ACK_WAIT_S
+from services.shared.worker import Report, StageWork, Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from services.cli.embedded import EmbeddedNats
     from services.shared.nats_bus import NatsBus
 
-Wait = Callable[[Callable[[], bool]], None]
-PAUSES = Pauses(first_s=0.2, longest_s=1.0, postponed_s=0.2, deferred_s=0.5)
-
-
-def requested(video_id: str = "abcdefghijk", **fields: object) -> VideoRequested:
-    source = Source(kind=SourceKind.MEDIA, url="http://example.org/a.mp3")
-    return VideoRequested(video_id=video_id, source=source, **fields)
-
-
-def accessible(message: VideoRequested) -> VideoAccessible:
-    return VideoAccessible(video_id=message.video_id, generation=message.generation, source=message.source)
-
-
-class Bench:
-    """A worker of the check stage with a handler of the test's choice."""
-
-    def __init__(self, bus: NatsBus, folder: Path) -> None:
-        self.bus = bus
-        self.folder = folder
-        self.calls: list[VideoRequested] = []
-        self.running: list[tuple[Worker[VideoRequested], Waker]] = []
-
-    def start(
-        self,
-        handle: Callable[[VideoRequested, Report], Done],
-        *,
-        slots: int = 2,
-        grace_s: float = 5.0,
-        deadline_s: Callable[[VideoRequested], float] = lambda _: 30.0,
-    ) -> None:
-        def counted(message: VideoRequested, report: Report) -> Done:
-            self.calls.append(message)
-            return handle(message, report)
-
-        work = StageWork(Stage.CHECK, VideoRequested, counted, deadline_s, slots)
-        worker = Worker(
-            work,
-            self.bus,
-            Journal(self.folder, "check-test"),
-            WorkerOptions("test", grace_s, PAUSES),
-            watchdog=Watchdog(),
-            quarantine=Quarantine(),
-        )
-        waker = Waker(Stage.CHECK, self.bus)
-        self.running.append((worker, waker))
-        worker.start()
-        waker.start()
-
-    def stop(self, grace_s: float = 5.0) -> None:
-        for worker, waker in self.running:
-            worker.stop()
-            waker.stop()
-        for worker, waker in self.running:
-            worker.drain(time.monotonic() + grace_s)
-            waker.drain(time.monotonic() + grace_s)
-        self.running.clear()
-
-    def submit(self, *messages: VideoRequested) -> None:
-        for message in messages:
-            self.bus.publish(REQUESTED, encode(message), f"{REQUESTED}:{message.job}")
-
-    def events(self) -> list[Event]:
-        return [decode(Event, data) for _, data in self.bus.read(EVENT_STREAM, "ingest.event.*")]
-
-    def kinds(self) -> list[EventKind]:
-        return [event.kind for event in self.events()]
-
-    def letters(self) -> list[DeadLetter]:
-        return [decode(DeadLetter, data) for _, data in self.bus.read(DEAD_STREAM, "ingest.dead.*")]
-
-    def queued(self) -> list[bytes]:
-        return [data for _, data in self.bus.read(WORK_STREAM, "ingest.video.requested")]
-
-
-@pytest.fixture
-def bench(bus: NatsBus, tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(bus, tmp_path)
-    yield made
-    made.stop()
+from tests.integration.workbench import PAUSES, Bench, Wait, accessible, requested
 
 
 def test_a_result_is_published_told_and_the_message_is_gone(bench: Bench, wait_until: Wait) -> None:
@@ -262,129 +169,6 @@ def test_a_message_bad_in_itself_does_not_stop_its_neighbours(bench: Bench, wait
     bench.submit(*(requested(f"fine{number:07}") for number in range(5)))
     wait_until(lambda: bench.kinds().count(EventKind.FINISHED) + bench.kinds().count(EventKind.FAILED) == 10)
     assert bench.kinds().count(EventKind.FAILED) == 5
-
-
-def test_a_drain_lets_work_finish_and_gives_the_rest_back_uncounted(bench: Bench, wait_until: Wait) -> None:
-    release = threading.Event()
-
-    def slow(message: VideoRequested, _report: Report) -> Done:
-        release.wait(20)
-        return Done(accessible(message))
-
-    bench.start(slow)
-    bench.submit(requested())
-    wait_until(lambda: len(bench.calls) == 1)
-    began = time.monotonic()
-    bench.stop(grace_s=0.5)
-    assert time.monotonic() - began < 3
-    release.set()
-    bench.start(lambda message, _: Done(accessible(message)))
-    wait_until(lambda: EventKind.FINISHED in bench.kinds())
-    finished = [event for event in bench.events() if event.kind is EventKind.FINISHED]
-    assert [event.attempt for event in finished] == [1]
-
-
-def test_a_job_that_ended_its_worker_three_times_is_buried(bench: Bench, wait_until: Wait) -> None:
-    job = f"check.{requested().job}"
-    for _ in range(3):
-        Journal(bench.folder, "check-test").begin(job)
-    bench.start(lambda message, _: Done(accessible(message)))
-    bench.submit(requested())
-    wait_until(lambda: EventKind.FAILED in bench.kinds())
-    assert bench.letters()[0].code is Code.CRASH_LOOP
-    assert bench.letters()[0].attempts["crash"] == 3
-    assert bench.calls == []
-
-
-def test_a_suspect_runs_alone(bench: Bench, wait_until: Wait) -> None:
-    suspect = requested("suspect0000")
-    Journal(bench.folder, "check-test").begin(f"check.{suspect.job}")
-    together: list[int] = []
-    now_running: set[str] = set()
-
-    def watch(message: VideoRequested, _report: Report) -> Done:
-        now_running.add(message.video_id)
-        time.sleep(0.2)
-        if message.video_id == suspect.video_id:
-            together.append(len(now_running))
-        now_running.discard(message.video_id)
-        return Done(accessible(message))
-
-    bench.start(watch, slots=4)
-    bench.submit(*(requested(f"ordinary{number:03}") for number in range(4)), suspect)
-    wait_until(lambda: bench.kinds().count(EventKind.FINISHED) == 5)
-    assert together == [1]
-    attempts = {event.video_id: event.attempt for event in bench.events() if event.kind is EventKind.FINISHED}
-    assert attempts[suspect.video_id] == 2
-
-
-def test_a_suspect_that_waits_for_its_neighbour_stays_in_hand_and_runs_once(bench: Bench, wait_until: Wait) -> None:
-    suspect, neighbour = requested("suspect0000"), requested("ordinary000")
-    Journal(bench.folder, "check-test").begin(f"check.{suspect.job}")
-    deadlines = {suspect.video_id: 1.0, neighbour.video_id: 30.0}
-
-    def work(message: VideoRequested, _report: Report) -> Done:
-        if message.video_id == neighbour.video_id:
-            time.sleep(1.0 + 3 * ACK_WAIT_S)
-        return Done(accessible(message))
-
-    bench.start(work, slots=3, grace_s=0.5, deadline_s=lambda message: deadlines[message.video_id])
-    bench.submit(neighbour)
-    wait_until(lambda: len(bench.calls) == 1)
-    bench.submit(suspect)
-    wait_until(lambda: bench.kinds().count(EventKind.FINISHED) == 2)
-    wait_until(lambda: bench.queued() == [])
-    time.sleep(0.5)
-    assert [message.video_id for message in bench.calls] == [neighbour.video_id, suspect.video_id]
-
-
-def test_work_does_not_wait_for_a_broker_that_is_away_to_tell_how_far_it_is(
-    bench: Bench, nats_server: EmbeddedNats, wait_until: Wait
-) -> None:
-    took_s: list[float] = []
-
-    def work(message: VideoRequested, report: Report) -> Done:
-        time.sleep(PROGRESS_EVERY_S)
-        nats_server.process.send_signal(signal.SIGSTOP)
-        try:
-            began = time.monotonic()
-            report({"done": 0.5})
-            took_s.append(time.monotonic() - began)
-        finally:
-            nats_server.process.send_signal(signal.SIGCONT)
-        return Done(accessible(message))
-
-    bench.start(work)
-    bench.submit(requested())
-    wait_until(lambda: EventKind.FINISHED in bench.kinds())
-    assert took_s[0] < 0.5
-    assert bench.kinds() == [EventKind.STARTED, EventKind.PROGRESS, EventKind.FINISHED]
-
-
-def test_work_that_needs_a_broker_that_is_away_costs_no_attempt(bench: Bench, wait_until: Wait) -> None:
-    def work(message: VideoRequested, _report: Report) -> Done:
-        if len(bench.calls) == 1:
-            raise BusUnavailableError("no answer")
-        return Done(accessible(message))
-
-    bench.start(work)
-    bench.submit(requested())
-    wait_until(lambda: EventKind.FINISHED in bench.kinds())
-    assert bench.kinds() == [EventKind.STARTED, EventKind.STARTED, EventKind.FINISHED]
-    assert {event.attempt for event in bench.events()} == {1}
-
-
-def test_a_volume_that_does_not_tell_the_crashes_of_a_job_costs_no_attempt(bench: Bench, wait_until: Wait) -> None:
-    count = bench.folder / "crashes" / f"check.{requested().job}"
-    count.mkdir(parents=True)
-    bench.start(lambda message, _: Done(accessible(message)))
-    bench.submit(requested())
-    wait_until(lambda: EventKind.POSTPONED in bench.kinds())
-    count.rmdir()
-    wait_until(lambda: EventKind.FINISHED in bench.kinds())
-    postponed = {event.code for event in bench.events() if event.kind is EventKind.POSTPONED}
-    assert postponed == {Code.ENV_VOLUME}
-    assert {event.attempt for event in bench.events()} == {1}
 
 
 def test_nothing_is_fetched_while_the_stage_is_held(bus: NatsBus, tmp_path: Path, wait_until: Wait) -> None:

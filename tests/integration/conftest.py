@@ -1,0 +1,22 @@
+"""What several tests of this folder start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from services.shared.nats_bus import NatsBus
+
+from tests.integration.workbench import Bench
+
+
+@pytest.fixture
+def bench(bus: NatsBus, tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(bus, tmp_path)
+    yield made
+    made.stop()

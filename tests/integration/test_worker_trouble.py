@@ -1,0 +1,149 @@
+"""The worker loop in trouble, on a real broker: drained, suspected of crashes, with broker or volume away."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from services.shared.answers import Done
+from services.shared.bus import (
+    BusUnavailableError,
+)
+from services.shared.errors import Code
+from services.shared.journal import Journal
+from services.shared.messages import (
+    EventKind,
+    VideoRequested,
+)
+from services.shared.worker import PROGRESS_EVERY_S, Report
+from tests.conftest import ACK_WAIT_S
+
+if TYPE_CHECKING:
+    from services.cli.embedded import EmbeddedNats
+
+from tests.integration.workbench import Bench, Wait, accessible, requested
+
+
+def test_a_drain_lets_work_finish_and_gives_the_rest_back_uncounted(bench: Bench, wait_until: Wait) -> None:
+    release = threading.Event()
+
+    def slow(message: VideoRequested, _report: Report) -> Done:
+        release.wait(20)
+        return Done(accessible(message))
+
+    bench.start(slow)
+    bench.submit(requested())
+    wait_until(lambda: len(bench.calls) == 1)
+    began = time.monotonic()
+    bench.stop(grace_s=0.5)
+    assert time.monotonic() - began < 3
+    release.set()
+    bench.start(lambda message, _: Done(accessible(message)))
+    wait_until(lambda: EventKind.FINISHED in bench.kinds())
+    finished = [event for event in bench.events() if event.kind is EventKind.FINISHED]
+    assert [event.attempt for event in finished] == [1]
+
+
+def test_a_job_that_ended_its_worker_three_times_is_buried(bench: Bench, wait_until: Wait) -> None:
+    job = f"check.{requested().job}"
+    for _ in range(3):
+        Journal(bench.folder, "check-test").begin(job)
+    bench.start(lambda message, _: Done(accessible(message)))
+    bench.submit(requested())
+    wait_until(lambda: EventKind.FAILED in bench.kinds())
+    assert bench.letters()[0].code is Code.CRASH_LOOP
+    assert bench.letters()[0].attempts["crash"] == 3
+    assert bench.calls == []
+
+
+def test_a_suspect_runs_alone(bench: Bench, wait_until: Wait) -> None:
+    suspect = requested("suspect0000")
+    Journal(bench.folder, "check-test").begin(f"check.{suspect.job}")
+    together: list[int] = []
+    now_running: set[str] = set()
+
+    def watch(message: VideoRequested, _report: Report) -> Done:
+        now_running.add(message.video_id)
+        time.sleep(0.2)
+        if message.video_id == suspect.video_id:
+            together.append(len(now_running))
+        now_running.discard(message.video_id)
+        return Done(accessible(message))
+
+    bench.start(watch, slots=4)
+    bench.submit(*(requested(f"ordinary{number:03}") for number in range(4)), suspect)
+    wait_until(lambda: bench.kinds().count(EventKind.FINISHED) == 5)
+    assert together == [1]
+    attempts = {event.video_id: event.attempt for event in bench.events() if event.kind is EventKind.FINISHED}
+    assert attempts[suspect.video_id] == 2
+
+
+def test_a_suspect_that_waits_for_its_neighbour_stays_in_hand_and_runs_once(bench: Bench, wait_until: Wait) -> None:
+    suspect, neighbour = requested("suspect0000"), requested("ordinary000")
+    Journal(bench.folder, "check-test").begin(f"check.{suspect.job}")
+    deadlines = {suspect.video_id: 1.0, neighbour.video_id: 30.0}
+
+    def work(message: VideoRequested, _report: Report) -> Done:
+        if message.video_id == neighbour.video_id:
+            time.sleep(1.0 + 3 * ACK_WAIT_S)
+        return Done(accessible(message))
+
+    bench.start(work, slots=3, grace_s=0.5, deadline_s=lambda message: deadlines[message.video_id])
+    bench.submit(neighbour)
+    wait_until(lambda: len(bench.calls) == 1)
+    bench.submit(suspect)
+    wait_until(lambda: bench.kinds().count(EventKind.FINISHED) == 2)
+    wait_until(lambda: bench.queued() == [])
+    time.sleep(0.5)
+    assert [message.video_id for message in bench.calls] == [neighbour.video_id, suspect.video_id]
+
+
+def test_work_does_not_wait_for_a_broker_that_is_away_to_tell_how_far_it_is(
+    bench: Bench, nats_server: EmbeddedNats, wait_until: Wait
+) -> None:
+    took_s: list[float] = []
+
+    def work(message: VideoRequested, report: Report) -> Done:
+        time.sleep(PROGRESS_EVERY_S)
+        nats_server.process.send_signal(signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            report({"done": 0.5})
+            took_s.append(time.monotonic() - began)
+        finally:
+            nats_server.process.send_signal(signal.SIGCONT)
+        return Done(accessible(message))
+
+    bench.start(work)
+    bench.submit(requested())
+    wait_until(lambda: EventKind.FINISHED in bench.kinds())
+    assert took_s[0] < 0.5
+    assert bench.kinds() == [EventKind.STARTED, EventKind.PROGRESS, EventKind.FINISHED]
+
+
+def test_work_that_needs_a_broker_that_is_away_costs_no_attempt(bench: Bench, wait_until: Wait) -> None:
+    def work(message: VideoRequested, _report: Report) -> Done:
+        if len(bench.calls) == 1:
+            raise BusUnavailableError("no answer")
+        return Done(accessible(message))
+
+    bench.start(work)
+    bench.submit(requested())
+    wait_until(lambda: EventKind.FINISHED in bench.kinds())
+    assert bench.kinds() == [EventKind.STARTED, EventKind.STARTED, EventKind.FINISHED]
+    assert {event.attempt for event in bench.events()} == {1}
+
+
+def test_a_volume_that_does_not_tell_the_crashes_of_a_job_costs_no_attempt(bench: Bench, wait_until: Wait) -> None:
+    count = bench.folder / "crashes" / f"check.{requested().job}"
+    count.mkdir(parents=True)
+    bench.start(lambda message, _: Done(accessible(message)))
+    bench.submit(requested())
+    wait_until(lambda: EventKind.POSTPONED in bench.kinds())
+    count.rmdir()
+    wait_until(lambda: EventKind.FINISHED in bench.kinds())
+    postponed = {event.code for event in bench.events() if event.kind is EventKind.POSTPONED}
+    assert postponed == {Code.ENV_VOLUME}
+    assert {event.attempt for event in bench.events()} == {1}
