@@ -145,7 +145,8 @@ def _install_rename() -> None:
 
     def replace(path: Path, target: Path) -> Path:
         ours = path.name.startswith(TEMPORARY_PREFIX)
-        prefix = "manifest_" if Path(target).suffix == ".json" else ""
+        prefix = "voices_" if Path(target).name.startswith("voices") else ""
+        prefix += "manifest_" if Path(target).suffix == ".json" else ""
         if ours:
             reach(f"{prefix}written")
         moved = inner(path, target)

@@ -25,7 +25,7 @@ from services.embedder.migrate import migrate
 from services.embedder.passages import PassageLimits
 from services.embedder.settings import EmbedderSettings
 from services.embedder.store import Store
-from services.shared import transcript
+from services.shared import transcript, voiceprints
 from services.shared.answers import Done
 from services.shared.batcher import Batcher, BatchLimits
 from services.shared.errors import Code, IngestError
@@ -54,6 +54,11 @@ if TYPE_CHECKING:
     from services.shared.worker import Report
 
 AUDIO_BYTES = 20_000
+EXTENSIONS: dict[Kind, str] = {
+    "audio": "bin",
+    "transcript": transcript.EXTENSION,
+    "voices": voiceprints.EXTENSION,
+}
 DIMENSIONS = 8
 DEADLINE_S = 4.0
 COMMIT_DEADLINE_S = 60.0  # longer than a call of the database may take, as in the real settings
@@ -137,15 +142,15 @@ class Work:
             segments=spoken,
             timings=Timings(decode_s=0, speech_s=0, recognise_s=0, total_s=0),
         )
+        self._keep(message, "voices", origin, lambda path: path.write_text(f"{message.job} speaks"))
         return self._keep(message, "transcript", origin, lambda path: transcript.write(made, path))
 
     def _keep(self, message: VideoMessage, kind: Kind, origin: str, write: Callable[[Path], object]) -> Artifact:
         path = self._scratch / uuid.uuid4().hex
-        extension = "bin" if kind == "audio" else "json.zst"
         with translate_os_errors("scratch"):
             try:
                 write(path)
-                made = Made(path, kind, extension, 150.0, origin, message.generation)
+                made = Made(path, kind, EXTENSIONS[kind], 150.0, origin, message.generation)
                 return self._volume.keep(message.video_id, made)
             finally:
                 path.unlink(missing_ok=True)

@@ -18,10 +18,11 @@ def passages(generation: int) -> int:
     return FEWEST + generation % 3
 
 
-def is_mixed(video_id: str, texts: list[str]) -> bool:
-    """Tell whether passages are anything else than all those of one run of this video, in their order."""
+def run_of(video_id: str, texts: list[str]) -> int | None:
+    """Return the run whose passages these are: all of them, in their order. None when they are anything else."""
     first = RUN.match(texts[0]) if texts else None
     if first is None:
-        return True
+        return None
     generation = int(first[2])
-    return texts != [passage(video_id, generation, number) for number in range(passages(generation))]
+    whole = [passage(video_id, generation, number) for number in range(passages(generation))]
+    return generation if texts == whole else None

@@ -1,0 +1,67 @@
+"""What the archive holds of each video, and what is wrong with that: whole, of one run, and of the run it should be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from services.shared.state import INDEXED
+from tests.faults.spoken import run_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from services.embedder.database import Database
+
+STORED = """
+SELECT videos.video_id, state, generation, indexed_generation, fresh_from, coalesce(passages, 0),
+    count(embeddings.idx),
+    coalesce(array_agg(segments.idx ORDER BY segments.idx) FILTER (WHERE text IS NOT NULL), '{}'),
+    coalesce(array_agg(text ORDER BY segments.idx) FILTER (WHERE text IS NOT NULL), '{}')
+FROM videos LEFT JOIN segments ON segments.video_id = videos.video_id
+LEFT JOIN embeddings ON embeddings.video_id = segments.video_id AND embeddings.idx = segments.idx
+GROUP BY videos.video_id
+"""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A row of `videos`, how many vectors there are for its passages, and these: their numbers and texts."""
+
+    video_id: str
+    state: str
+    generation: int
+    indexed_generation: int
+    fresh_from: int
+    passages: int
+    vectors: int
+    numbers: list[int]
+    texts: list[str]
+
+    @property
+    def wrong(self) -> list[str]:
+        """Return what is not as it should be.
+
+        What is said in the passages names the run that has said it; a run may use what an older one has made, unless
+        it was asked to make everything anew.
+        """
+        found = []
+        if self.numbers != list(range(self.passages)) or self.vectors != self.passages:
+            found.append(f"passages {self.numbers} and {self.vectors} vectors, its row says {self.passages}")
+        is_indexed = self.state == INDEXED
+        if is_indexed and (not self.passages or self.indexed_generation != self.generation):
+            found.append(f"{self.passages} passages of run {self.indexed_generation}, indexed in {self.generation}")
+        said = run_of(self.video_id, self.texts)
+        oldest = self.fresh_from if self.indexed_generation == self.generation else 0
+        if self.texts and (said is None or not oldest <= said <= self.indexed_generation):
+            wanted = f"{oldest} to {self.indexed_generation}"
+            found.append(f"what run {said or '?'} has said, and should hold that of {wanted}")
+        return found
+
+
+def stored(archive: Database) -> Iterator[Stored]:
+    """Yield what there is of every video."""
+    with archive.transaction() as connection:
+        rows = connection.execute(STORED).fetchall()
+    for row in rows:
+        yield Stored(*cast("tuple[str, str, int, int, int, int, int, list[int], list[str]]", row))
