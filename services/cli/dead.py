@@ -53,14 +53,19 @@ def print_one(settings: AllSettings, number: int) -> None:
 def replay(settings: AllSettings, numbers: list[int] | None) -> int:
     """Send dead letters (all when no numbers are given) to their stage again; return how many were sent."""
     with connected(settings) as to:
-        found = dict(letters(to.bus))
-        chosen = found if numbers is None else {number: found[number] for number in numbers if number in found}
-        missing = set(numbers or ()) - found.keys()
-        if missing:
-            raise ConfigurationError(f"there is no dead letter {', '.join(map(str, sorted(missing)))}")
-        for number, letter in chosen.items():
-            _send(to.bus, number, letter)
-        return len(chosen)
+        return replay_letters(to.bus, numbers)
+
+
+def replay_letters(bus: NatsBus, numbers: list[int] | None) -> int:
+    """Do what `replay` does, with a given connection."""
+    found = dict(letters(bus))
+    chosen = found if numbers is None else {number: found[number] for number in numbers if number in found}
+    missing = set(numbers or ()) - found.keys()
+    if missing:
+        raise ConfigurationError(f"there is no dead letter {', '.join(map(str, sorted(missing)))}")
+    for number, letter in chosen.items():
+        _send(bus, number, letter)
+    return len(chosen)
 
 
 def _send(bus: NatsBus, number: int, letter: DeadLetter) -> None:
@@ -70,7 +75,7 @@ def _send(bus: NatsBus, number: int, letter: DeadLetter) -> None:
             video_id=letter.video_id,
             generation=letter.generation,
             stage=letter.stage,
-            kind=EventKind.SUBMITTED,
+            kind=EventKind.REPLAYED,
             at=datetime.now(UTC),
         )
         subject = event_subject(letter.stage)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from services.shared import state
 from services.shared.bus import EVENT_STREAM, LEDGER
-from services.shared.errors import Code, IngestError
-from services.shared.messages import Event, Metadata, Source, SourceKind, Stage, decode
+from services.shared.errors import IngestError
+from services.shared.messages import Event, decode
 from services.shared.state import VideoState, fold
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Follower:
 
     def add(self, video_id: str, row: VideoRow | None) -> None:
         """Follow a video that was known as `row`; one whose time has come is on its way again."""
-        known = state_of(video_id, row)
+        known = row.as_state() if row is not None else VideoState(video_id)
         if known.state == state.DEFERRED and known.retry_at and known.retry_at <= datetime.now(UTC):
             known = replace(known, state=state.QUEUED)
         self.videos[video_id] = known
@@ -70,27 +70,3 @@ class Follower:
     def unsettled(self) -> Iterable[VideoState]:
         """Return the videos that are on their way."""
         return [video for video in self.videos.values() if not video.is_settled]
-
-
-def state_of(video_id: str, row: VideoRow | None) -> VideoState:
-    """Return the state of a video as the table has it."""
-    if row is None:
-        return VideoState(video_id)
-    source = None
-    if row.source_kind and row.source_url:
-        source = Source(kind=SourceKind(row.source_kind), url=row.source_url)
-    return VideoState(
-        video_id=video_id,
-        generation=row.generation,
-        state=row.state,
-        stage=Stage(row.stage),
-        attempts=row.attempts,
-        code=Code(row.error_code) if row.error_code else None,
-        message=row.error_message or "",
-        retry_at=row.retry_at,
-        source=source,
-        metadata=Metadata(
-            title=row.title, channel=row.channel, published_at=row.published_at, duration_s=row.duration_s
-        ),
-        position=(row.event_epoch, row.event_sequence),
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -18,8 +17,6 @@ from services.shared.messages import (
     EventKind,
     Metadata,
     Policy,
-    Source,
-    SourceKind,
     Stage,
     VideoMessage,
     VideoRequested,
@@ -33,6 +30,7 @@ if TYPE_CHECKING:
     from services.cli.settings import AllSettings
     from services.embedder.catalog import Catalog, VideoRow
     from services.shared.nats_bus import NatsBus
+    from services.shared.state import VideoState
 
 
 FULLEST_QUEUE = 0.8  # a stage stores its result before its input goes: a full queue would stand still
@@ -112,9 +110,12 @@ def _is_recent(recording: Recording, since: datetime | None) -> bool:
 
 
 def queued_ids(bus: NatsBus) -> set[str]:
-    """Return the videos that have a message waiting, or in somebody's hands."""
+    """Return the videos that have a message waiting, or in somebody's hands.
+
+    Looks twice: a message may change its stream meanwhile.
+    """
     found: set[str] = set()
-    for stream, subject in ((WORK_STREAM, "ingest.>"), (LATER_STREAM, "ingest.later.*")):
+    for stream, subject in ((WORK_STREAM, "ingest.>"), (LATER_STREAM, "ingest.later.*")) * 2:
         for _, data in bus.read(stream, subject):
             try:
                 found.add(decode(_AnyVideo, data).video_id)
@@ -129,38 +130,41 @@ class _AnyVideo(VideoMessage):
     model_config = ConfigDict(extra="ignore")
 
 
-def first(wanted: Wanted, choice: Choice) -> VideoRequested:
+def first(recording: Recording, choice: Choice, generation: int) -> VideoRequested:
     """Return the request for a recording as the user has chosen it."""
-    generation = 1 if wanted.row is None else wanted.row.generation + 1
     return VideoRequested(
-        video_id=wanted.recording.video_id,
+        video_id=recording.video_id,
         generation=generation,
-        source=wanted.recording.source,
-        metadata=choice.speakers.over(wanted.recording.metadata),
+        source=recording.source,
+        metadata=choice.speakers.over(recording.metadata),
         fresh_from=generation if choice.force else 0,
         policy=choice.policy,
     )
 
 
-def again(row: VideoRow) -> VideoRequested:
+def again(known: VideoState) -> VideoRequested:
     """Return the request that runs a known video once more, within no limits; stages find what is done already."""
-    known = _recording(row)
+    if known.source is None:
+        raise IngestError(Code.BAD_FIELD, f"{known.video_id} has no source in the archive")
     return VideoRequested(
         video_id=known.video_id,
-        generation=row.generation + 1,
+        generation=known.generation + 1,
         source=known.source,
         metadata=known.metadata,
-        fresh_from=row.fresh_from,
+        fresh_from=known.fresh_from,
     )
 
 
-def instead(row: VideoRow) -> VideoRequested:
+def instead(known: VideoState) -> VideoRequested:
     """Return the request that takes the place of one that was lost: the same limits hold."""
-    return again(row).model_copy(update={"policy": Policy.model_validate(row.policy)})
+    return again(known).model_copy(update={"policy": known.policy})
 
 
 def publish(bus: NatsBus, message: VideoRequested) -> None:
-    """Put a request into the queue, and tell that it was made; refuse when the stages need the room that is left."""
+    """Put a request into the queue, and tell that it was made; refuse when the stages need the room that is left.
+
+    Both carry the name of the job: where somebody else has just asked for the same run, the broker drops both.
+    """
     if bus.fill(WORK_STREAM) > FULLEST_QUEUE:
         raise BusRefusedError("the work queue is nearly full: submit the rest when it is shorter (`ingest status`)")
     event = Event(
@@ -175,12 +179,5 @@ def publish(bus: NatsBus, message: VideoRequested) -> None:
         fresh_from=message.fresh_from,
     )
     subject = event_subject(Stage.CHECK)
-    bus.publish(subject, encode(event), f"{subject}:{message.job}:submitted:{time.time_ns()}")
+    bus.publish(subject, encode(event), f"{subject}:{message.job}:submitted")
     bus.publish(REQUESTED, encode(message), f"{REQUESTED}:{message.job}")
-
-
-def _recording(row: VideoRow) -> Recording:
-    if row.source_kind is None or row.source_url is None:
-        raise IngestError(Code.BAD_FIELD, f"{row.video_id} has no source in the archive")
-    source = Source(kind=SourceKind(row.source_kind), url=row.source_url)
-    return Recording(row.video_id, source, Metadata(**{name: getattr(row, name) for name in Metadata.model_fields}))

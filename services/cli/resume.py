@@ -37,12 +37,12 @@ def resume(settings: AllSettings, *, dry_run: bool) -> list[str]:
 
 def resume_lost(bus: NatsBus, catalog: Catalog, *, dry_run: bool) -> list[str]:
     """Do what `resume` does, with given connections; streams and consumers are there."""
-    queued = requests.queued_ids(bus) | requests.queued_ids(bus)  # twice: a message may change its stream meanwhile
+    queued = requests.queued_ids(bus)
     _wait_for_ledger(bus)
     found = lost(catalog.chosen(limit=ALL), queued)
     if not dry_run:
         for row in found:
-            requests.publish(bus, requests.instead(row))
+            requests.publish(bus, requests.instead(row.as_state()))
     return [row.video_id for row in found]
 
 

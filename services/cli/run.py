@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from services.cli.requests import Choice
     from services.cli.settings import AllSettings
     from services.cli.supervisor import Supervisor
+    from services.downloader.sources import Recording
     from services.shared.state import VideoState
 
 EVENT_WAIT_S = 0.2
@@ -83,27 +84,27 @@ def _ask(to: Connected, sources: Sequence[str], choice: Choice) -> tuple[Followe
     """Put into the queue what is neither done nor there already; return who follows everything that was wanted."""
     catalog = Catalog(to.archive)
     follower = Follower(to.bus)
+    recordings: dict[str, Recording] = {}
     with console.err.status("looking for recordings"):
         if sources:
             governor = Governor(to.bus, Budget(to.settings.site_videos_per_hour, to.settings.site_burst))
-            chosen = requests.choose(sources, choice, to.settings, catalog, governor.refuse_while_open)
-            wanted = [(requests.first(item, choice), item.row) for item in chosen]
+            for item in requests.choose(sources, choice, to.settings, catalog, governor.refuse_while_open):
+                recordings[item.recording.video_id] = item.recording
+                follower.add(item.recording.video_id, item.row)
         else:
-            rows = catalog.chosen(states=UNFINISHED)
-            wanted = [(requests.instead(row), row) for row in rows if row.source_url is not None]
-    for message, row in wanted:
-        follower.add(message.video_id, row)
+            for row in catalog.chosen(states=UNFINISHED):
+                if row.source_url is not None:
+                    follower.add(row.video_id, row)
     follower.catch_up()
-    queued = requests.queued_ids(to.bus) if any(row for _, row in wanted) else set()
-    asked = 0
-    for message, row in wanted:
-        known = follower.videos[message.video_id]
-        if message.video_id in queued or (row is not None and known.is_settled and not choice.force):
-            continue
-        requests.publish(to.bus, message)
-        follower.restart(message.video_id)
-        asked += 1
-    return follower, asked
+    known = list(follower.videos.values())
+    queued = requests.queued_ids(to.bus) if any(video.generation for video in known) else set()
+    wanted = [video for video in known if video.video_id not in queued and (choice.force or not video.is_settled)]
+    for video in wanted:
+        recording = recordings.get(video.video_id)
+        again = requests.first(recording, choice, video.generation + 1) if recording else requests.instead(video)
+        requests.publish(to.bus, again)
+        follower.restart(video.video_id)
+    return follower, len(wanted)
 
 
 def _watch(

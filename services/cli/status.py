@@ -136,5 +136,5 @@ def retry_known(bus: NatsBus, catalog: Catalog, *, codes: Sequence[str] | None, 
         states = (state.FAILED, state.SKIPPED) if codes else (state.FAILED,)
         rows = catalog.chosen(states=states, codes=codes)
     for row in rows:
-        requests.publish(bus, requests.again(row))
+        requests.publish(bus, requests.again(row.as_state()))
     return len(rows)

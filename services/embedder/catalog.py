@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from services.shared.errors import Code
+from services.shared.messages import Metadata, Policy, Source, SourceKind, Stage
+from services.shared.state import VideoState
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
@@ -64,6 +68,27 @@ class VideoRow:
     event_epoch: int
     event_sequence: int
     updated_at: datetime
+
+    def as_state(self) -> VideoState:
+        """Return the state of the video as the table has it."""
+        source = None
+        if self.source_kind and self.source_url:
+            source = Source(kind=SourceKind(self.source_kind), url=self.source_url)
+        return VideoState(
+            video_id=self.video_id,
+            generation=self.generation,
+            state=self.state,
+            stage=Stage(self.stage),
+            attempts=self.attempts,
+            code=Code(self.error_code) if self.error_code else None,
+            message=self.error_message or "",
+            retry_at=self.retry_at,
+            source=source,
+            metadata=Metadata(**{name: getattr(self, name) for name in Metadata.model_fields}),
+            policy=Policy.model_validate(self.policy),
+            fresh_from=self.fresh_from,
+            position=(self.event_epoch, self.event_sequence),
+        )
 
 
 @dataclass(frozen=True)

@@ -43,10 +43,10 @@ class Journal:
             jobs = json.loads(self._note.read_text())
         except (FileNotFoundError, ValueError):
             return
+        self._note.unlink()  # first: whoever dies while it counts charges nobody twice
         for job in jobs:
             self._count_file(job).write_text(str(self.crashes(job) + 1))
             log.error("worker_died_with_job", job=job, crashes=self.crashes(job))
-        self._note.unlink()
 
     def begin(self, job: str) -> None:
         """Note that a job runs; raise ENV_DISK_FULL or ENV_VOLUME when that cannot be written."""

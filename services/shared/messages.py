@@ -70,9 +70,13 @@ class SourceKind(StrEnum):
 
 
 class EventKind(StrEnum):
-    """What happened to a video; the last four end its way (`deferred` until its time comes)."""
+    """What happened to a video; the last four end its way (`deferred` until its time comes).
+
+    A submission begins a new generation; a dead letter that is replayed goes on with that of its message.
+    """
 
     SUBMITTED = "submitted"
+    REPLAYED = "replayed"
     STARTED = "started"
     PROGRESS = "progress"
     FINISHED = "finished"

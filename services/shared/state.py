@@ -2,7 +2,7 @@
 
 Events may come twice, late, or from two workers at once (one was thought dead). The order in the stream decides, with
 two exceptions: an older generation says nothing about a newer one, and what has come to an end within a generation does
-not begin again by itself; `indexed` stays, whatever a slower twin reports.
+not begin again by itself, nor because it is submitted twice; `indexed` stays, whatever a slower twin reports.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ SETTLED: Final = ENDED | {DEFERRED}
 
 _STATE_AFTER: Final = {
     EventKind.SUBMITTED: QUEUED,
+    EventKind.REPLAYED: QUEUED,
     EventKind.STARTED: "running",
     EventKind.PROGRESS: "running",
     EventKind.FINISHED: QUEUED,
@@ -113,7 +114,7 @@ def _asked(known: VideoState, event: Event) -> VideoState:
 def _figures(known: VideoState, event: Event) -> dict[str, float]:
     """Return the figures with those of an event: nobody can have starved for a video before it was asked for."""
     told = {f"{event.stage}.{name}": value for name, value in event.numbers.items()}
-    if event.kind is EventKind.SUBMITTED:
+    if event.kind in (EventKind.SUBMITTED, EventKind.REPLAYED):
         told[ASKED_AT] = event.at.timestamp()
     elif ASKED_AT in known.figures:
         since_s = max(0.0, event.at.timestamp() - known.figures[ASKED_AT])
@@ -125,5 +126,5 @@ def _may_change(state: str, kind: EventKind) -> bool:
     if state == INDEXED:
         return False
     if state in ENDED:
-        return kind in (EventKind.INDEXED, EventKind.SUBMITTED)
+        return kind in (EventKind.INDEXED, EventKind.REPLAYED)
     return True

@@ -19,7 +19,7 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from services.cli.embedded import EmbeddedPostgres
-from services.cli.requests import Choice, Wanted, first, publish
+from services.cli.requests import Choice, first, publish
 from services.downloader.sources import Recording
 from services.embedder.catalog import Catalog
 from services.embedder.database import Database
@@ -323,9 +323,9 @@ def test_a_database_without_room_is_waited_for(
 
 @pytest.mark.parametrize("times", [pytest.param(2, id="61 submitted twice")])
 def test_a_video_that_is_submitted_twice_is_one_job(bus: NatsBus, database: Database, times: int) -> None:
-    wanted = Wanted(Recording(VIDEO_ID, SOURCE, Metadata()), None)
+    wanted = Recording(VIDEO_ID, SOURCE, Metadata())
     for _ in range(times):
-        publish(bus, first(wanted, Choice()))
+        publish(bus, first(wanted, Choice(), 1))
     assert len(list(bus.read(WORK_STREAM, REQUESTED))) == 1
     Ledger(bus, database).catch_up()
     rows = Catalog(database).videos([VIDEO_ID])

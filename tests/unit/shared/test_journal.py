@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from services.shared.errors import Code, IngestError
 from services.shared.journal import Journal, forgive
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 JOB = "asr.abcdefghijk.1.0"
 OTHER = "asr.bbbbbbbbbbb.1.0"
@@ -55,6 +52,23 @@ def test_a_crash_is_charged_once_however_often_the_worker_starts(tmp_path: Path)
     for _ in range(3):
         journal = Journal(tmp_path, "asr-a")
     assert journal.crashes(JOB) == 1
+
+
+def test_a_worker_that_dies_while_it_charges_charges_nobody_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    died_with(tmp_path, JOB)
+    write = Path.write_text
+
+    def write_and_die(path: Path, text: str) -> int:
+        write(path, text)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr(Path, "write_text", write_and_die)
+        with pytest.raises(KeyboardInterrupt):
+            Journal(tmp_path, "asr-a")
+    assert Journal(tmp_path, "asr-a").crashes(JOB) == 1
 
 
 def test_a_job_that_has_come_to_an_end_has_a_clean_record(tmp_path: Path) -> None:

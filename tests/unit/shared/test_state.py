@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +16,7 @@ from services.shared.state import DEFERRED, FAILED, INDEXED, QUEUED, SKIPPED, Po
 ID = "abcdefghijk"
 BEGAN = datetime(2026, 1, 2, tzinfo=UTC)
 EPOCH = 1000
-REOPENING = {EventKind.INDEXED, EventKind.SUBMITTED}
+REOPENING = {EventKind.INDEXED, EventKind.REPLAYED}
 
 
 def event(
@@ -79,6 +80,7 @@ def test_folding_in_two_goes_is_folding_in_one(told: list[Event], cut: int) -> N
     ("kind", "state"),
     [
         pytest.param(EventKind.SUBMITTED, QUEUED, id="submitted"),
+        pytest.param(EventKind.REPLAYED, QUEUED, id="replayed"),
         pytest.param(EventKind.STARTED, "running", id="started"),
         pytest.param(EventKind.PROGRESS, "running", id="progress"),
         pytest.param(EventKind.FINISHED, QUEUED, id="finished"),
@@ -110,9 +112,19 @@ def test_an_indexed_video_is_not_reopened_within_its_generation(late: EventKind)
 
 
 @pytest.mark.parametrize("ending", [EventKind.FAILED, EventKind.SKIPPED])
-def test_a_submission_reopens_what_has_failed_and_forgets_why(ending: EventKind) -> None:
-    ended = folded(event(ending, code=Code.NOT_AUDIO, text="html"), event(EventKind.SUBMITTED))
+@pytest.mark.parametrize("again", [{"kind": EventKind.REPLAYED}, {"kind": EventKind.SUBMITTED, "generation": 2}])
+def test_a_replay_and_a_new_submission_reopen_what_has_failed_and_forget_why(
+    ending: EventKind, again: dict[str, Any]
+) -> None:
+    ended = folded(event(ending, code=Code.NOT_AUDIO, text="html"), event(**again))
     assert (ended.state, ended.code, ended.message) == (QUEUED, None, "")
+
+
+def test_a_replay_keeps_how_the_video_was_asked_for() -> None:
+    asked = event(EventKind.SUBMITTED, policy={"max_duration_s": 60.0}, fresh_from=1, metadata={"max_speakers": 2})
+    replayed = folded(asked, event(EventKind.FAILED, code=Code.NOT_AUDIO), event(EventKind.REPLAYED))
+    assert (replayed.policy, replayed.fresh_from) == (Policy(max_duration_s=60.0), 1)
+    assert replayed.metadata == Metadata(max_speakers=2)
 
 
 def test_a_newer_generation_begins_anew_whatever_the_older_came_to() -> None:
@@ -130,8 +142,9 @@ def test_a_deferred_video_keeps_its_time_until_it_goes_on() -> None:
 
 def test_a_wiped_broker_counts_anew_and_is_believed() -> None:
     state = folded(event(EventKind.FAILED), first=(EPOCH, 5000))
-    assert fold(state, event(EventKind.SUBMITTED), (EPOCH, 17)) == state
-    assert fold(state, event(EventKind.SUBMITTED), (EPOCH + 1, 1)).state == QUEUED
+    asked_again = event(EventKind.SUBMITTED, generation=2)
+    assert fold(state, asked_again, (EPOCH, 17)) == state
+    assert fold(state, asked_again, (EPOCH + 1, 1)).state == QUEUED
 
 
 def test_figures_and_facts_add_up_and_later_ones_count() -> None:
