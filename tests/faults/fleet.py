@@ -36,6 +36,7 @@ ROOMS = ("downloader", "asr", "embedder")
 REPLICAS = 2
 ACK_WAIT_S = 3.0
 GRACE_S = 2.0
+PATIENCE_S = 30.0
 POLL_S = 0.1
 LIMIT_S = 300.0
 CLOCK = Path(__file__).with_name("clock.c")
@@ -108,7 +109,7 @@ class Fleet:
             nats_password=self.servers.nats.password,
             volume_path=self.folder / "volume",
             ack_wait_s=ACK_WAIT_S,
-            bus_patience_s=30.0,
+            bus_patience_s=PATIENCE_S,
             grace_s=GRACE_S,
             retry_first_s=0.2,
             retry_longest_s=1.0,

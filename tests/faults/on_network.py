@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tests.faults.fleet import Fleet
 
 SLOW_BYTES_PER_S = 4_000
+FELT_S = 2.0  # of all clients together, within 8 s
 RESETS = 5
 
 
@@ -48,9 +49,13 @@ def slow(trial: Trial) -> None:
     servers = trial.fleet.servers
     ids = under_load(trial)
     trial.harm()
+    before = {name: proxy.held_s for name, proxy in servers.proxies.items()}
     with servers.to_nats.slowed(SLOW_BYTES_PER_S), servers.to_postgres.slowed(SLOW_BYTES_PER_S):
         trial.fleet.let_pass(AWAY_S)
     trial.recover_uncharged(ids)
+    for name, proxy in servers.proxies.items():
+        held_s = proxy.held_s - before[name]
+        trial.demand(held_s > FELT_S, f"what is said to {name} was kept back for {held_s:.1f} s only")
 
 
 def reset(trial: Trial) -> None:

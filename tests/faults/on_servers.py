@@ -8,14 +8,32 @@ from typing import TYPE_CHECKING
 
 from services.cli.resume import resume_lost
 from services.embedder.catalog import Catalog
+from services.shared.bus import WORK_STREAM
 from services.shared.errors import Code
+from services.shared.service import EXIT_PASSING
 from tests.disks import full
-from tests.faults.trials import CALL_S, Trial, is_folded, under_load, until_calls_end, until_postponed, written_at
+from tests.faults.fleet import PATIENCE_S
+from tests.faults.trials import (
+    CALL_S,
+    Trial,
+    done_again,
+    events_of,
+    is_folded,
+    is_postponed,
+    is_quiet,
+    under_load,
+    until_calls_end,
+    until_postponed,
+    written_at,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+
 AWAY_S = 8.0
+LONG_AWAY_S = PATIENCE_S + 5
+STILL_S = 4.0  # under load, a video comes to its next stage more often
 
 
 def broker_ended(how: signal.Signals, away_s: float) -> Callable[[Trial], None]:
@@ -24,12 +42,23 @@ def broker_ended(how: signal.Signals, away_s: float) -> Callable[[Trial], None]:
     def play(trial: Trial) -> None:
         ids = under_load(trial)
         trial.harm()
-        since = time.monotonic()
+        at, since = time.time(), time.monotonic()
         with trial.fleet.servers.broker_away(how):
             trial.fleet.let_pass(away_s)
         trial.recover_uncharged(ids, since)
+        again = done_again(events_of(trial.fleet, ids), at)
+        trial.demand(not again, f"{', '.join(again)}: acknowledged, and done again")
 
     return play
+
+
+def broker_long_away(trial: Trial) -> None:
+    """The broker is away for longer than the workers' patience: all of them end, to be started again."""
+    workers = trial.fleet.workers
+    before = {worker.name: len(worker.statuses) for worker in workers}
+    broker_ended(signal.SIGKILL, LONG_AWAY_S)(trial)
+    stayed = [worker.name for worker in workers if EXIT_PASSING not in worker.statuses[before[worker.name] :]]
+    trial.demand(not stayed, f"{', '.join(stayed)} did not give up")
 
 
 def broker_wiped(trial: Trial) -> None:
@@ -74,7 +103,11 @@ def broker_full(trial: Trial) -> None:
     ids = under_load(trial)
     with full(fleet.folder / "nats"):
         trial.harm()
-        fleet.let_pass(AWAY_S)
+        fleet.let_pass(AWAY_S - STILL_S)
+        before = fleet.bus.position(WORK_STREAM)
+        fleet.let_pass(STILL_S)
+        stands_still = fleet.bus.position(WORK_STREAM) == before and not is_quiet(fleet)
+        trial.demand(stands_still, "videos go on to their next stage although the broker's disk is full")
     since = time.monotonic()
     with fleet.servers.broker_away(signal.SIGTERM):
         pass
@@ -84,14 +117,23 @@ def broker_full(trial: Trial) -> None:
 
 
 def postgres_full(trial: Trial) -> None:
-    """Postgres's disk is full for 8 s; where the server has ended over it, it is started again when there is room."""
+    """Postgres's disk is full for 8 s, and until that was felt: by a try, or by the server, which may end over it.
+
+    Then it is started again, when there is room.
+    """
     fleet = trial.fleet
+    server = fleet.servers.postgres
     ids = under_load(trial)
     with full(fleet.folder / "postgres"):
         trial.harm()
         fleet.let_pass(AWAY_S)
+        fleet.until(
+            lambda: server.process.poll() is not None or is_postponed(fleet, ids, Code.ENV_DB_FULL),
+            CALL_S,
+            "nobody was refused for want of space",
+        )
     since = time.monotonic()
-    if fleet.servers.postgres.process.poll() is not None:
+    if server.process.poll() is not None:
         fleet.servers.start_postgres()
     trial.recover_uncharged(ids, since)
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tests.faults.fleet import Fleet
 
 TRIES = 3
+HOUR_S = 3600
+NEARLY_S = 120.0  # between an event and the look at it, and what a clock may be wrong otherwise
 END_S = 10.0  # the grace of 2 s, and what an orderly end may take beside it
 
 
@@ -176,9 +178,19 @@ def _drain(trial: Trial) -> None:
 
 def clock_stepped(trial: Trial) -> None:
     """The workers' clock jumps by an hour, and back again: nothing that matters is measured by it."""
+    fleet = trial.fleet
     ids = under_load(trial)
-    trial.fleet.put_clock(trial.rng.choice([3600, -3600]))
+    step_s = trial.rng.choice([HOUR_S, -HOUR_S])
+    fleet.put_clock(step_s)
     trial.harm()
     trial.recover_uncharged(ids)
-    trial.fleet.put_clock(0)
-    trial.recover_uncharged(trial.fleet.submit(4))
+    trial.demand(abs(_latest_off_s(fleet, ids) - step_s) < NEARLY_S, "the workers' clock has not jumped")
+    fleet.put_clock(0)
+    more = fleet.submit(4)
+    trial.recover_uncharged(more)
+    trial.demand(abs(_latest_off_s(fleet, more)) < NEARLY_S, "the workers' clock has not jumped back")
+
+
+def _latest_off_s(fleet: Fleet, ids: list[str]) -> float:
+    """Return how far from the true time the last event about videos was that have just come to their end."""
+    return events_of(fleet, ids)[-1].at.timestamp() - time.time()

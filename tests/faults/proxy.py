@@ -37,7 +37,10 @@ class Link:
 
 
 class Proxy:
-    """Listens on this machine for clients of the server that `reach` connects to."""
+    """Listens on this machine for clients of the server that `reach` connects to.
+
+    `cuts` counts the connections that were cut; `held_s` sums how long blocks of bytes were kept back to be slow.
+    """
 
     def __init__(self, reach: Callable[[], Coroutine[Any, Any, Streams]]) -> None:
         self._reach = reach
@@ -47,6 +50,7 @@ class Proxy:
         self._flows = asyncio.Event()
         self._flows.set()
         self.cuts = 0
+        self.held_s = 0.0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._thread.start()
@@ -149,7 +153,9 @@ class Proxy:
         with contextlib.suppress(OSError):
             while data := await reader.read(SLOW_BLOCK_BYTES if self._bytes_per_s else BLOCK_BYTES):
                 if self._bytes_per_s:
-                    await asyncio.sleep(len(data) / self._bytes_per_s)
+                    wait_s = len(data) / self._bytes_per_s
+                    self.held_s += wait_s
+                    await asyncio.sleep(wait_s)
                 await self._flows.wait()
                 notice(link, data)
                 writer.write(data)

@@ -44,7 +44,7 @@ ON_SERVERS = (
     Row("7", "broker SIGTERMed under load", SAME, servers.broker_ended(signal.SIGTERM, 0.0), LOAD_S, LOADED),
     Row(
         *("8", "broker away beyond the workers' patience", SAME),
-        *(servers.broker_ended(signal.SIGKILL, 35.0), 90.0, LOADED),
+        *(servers.broker_long_away, 90.0, LOADED),
     ),
     Row("9", "broker SIGSTOPped for 8 s", SAME, servers.broker_frozen, LOAD_S, LOADED),
     Row("9b", "network to the broker stalled for 8 s", SAME, network.broker_stalled, LOAD_S, PROXIED),

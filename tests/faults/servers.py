@@ -35,6 +35,7 @@ class Servers:
         sockets = self.postgres.url.partition("host=")[2]
         self.to_nats = Proxy(lambda: asyncio.open_connection(host, int(port)))
         self.to_postgres = Proxy(lambda: asyncio.open_unix_connection(f"{sockets}/.s.PGSQL.5432"))
+        self.proxies = {"nats-server": self.to_nats, "Postgres": self.to_postgres}
 
     def addresses(self, *, proxied: bool) -> dict[str, str]:
         """Return the settings that name the servers, or the proxies before them."""
@@ -109,7 +110,7 @@ class Servers:
 
     def stop(self) -> None:
         """End everything."""
-        for proxy in (self.to_nats, self.to_postgres):
+        for proxy in self.proxies.values():
             proxy.close()
         self.nats.stop()
         self.postgres.stop()

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 RECOVERY_S = ACK_WAIT_S + 10.0
 REST_S = 60.0
+ACKNOWLEDGED_S = 1.0  # after its end was told, a message is acknowledged, and the broker has noted that
+ENDS = frozenset({EventKind.FINISHED, EventKind.INDEXED, EventKind.FAILED, EventKind.SKIPPED})
 CALL_S = 25.0  # a call gets a connection within 10 s, has a deadline of 5 s, and its end is told
 LOAD = 24
 LOAD_WORK_S = 1.5
@@ -105,13 +107,14 @@ def under_load(trial: Trial) -> list[str]:
     return ids
 
 
+def is_postponed(fleet: Fleet, ids: list[str], code: Code) -> bool:
+    """Tell whether a try of one of these videos has ended for a reason that is not its fault."""
+    return any(event.kind is EventKind.POSTPONED and event.code is code for event in events_of(fleet, ids))
+
+
 def until_postponed(fleet: Fleet, ids: list[str], code: Code, limit_s: float) -> None:
     """Wait until a try of one of these videos has ended for a reason that is not its fault."""
-
-    def is_postponed() -> bool:
-        return any(event.kind is EventKind.POSTPONED and event.code is code for event in events_of(fleet, ids))
-
-    fleet.until(is_postponed, limit_s, f"nothing was postponed for {code}")
+    fleet.until(lambda: is_postponed(fleet, ids, code), limit_s, f"nothing was postponed for {code}")
 
 
 def until_calls_end(fleet: Fleet, ids: list[str]) -> None:
@@ -143,6 +146,21 @@ def events_of(fleet: Fleet, ids: list[str]) -> list[Event]:
     """Return what was told about videos."""
     wanted = set(ids)
     return [event for event in fleet.events() if event.video_id in wanted]
+
+
+def done_again(told: list[Event], since: float) -> list[str]:
+    """Return what was begun after a time (seconds since 1970) and had come to its end well before it."""
+    ended = {
+        (event.stage, event.video_id)
+        for event in told
+        if event.kind in ENDS and event.at.timestamp() < since - ACKNOWLEDGED_S
+    }
+    begun = {
+        (event.stage, event.video_id)
+        for event in told
+        if event.kind is EventKind.STARTED and event.at.timestamp() > since
+    }
+    return [f"{stage} of {video}" for stage, video in sorted(ended & begun)]
 
 
 def is_folded(fleet: Fleet) -> bool:

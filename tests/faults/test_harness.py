@@ -1,0 +1,37 @@
+"""The pure parts of the harness: what rows and commands decide from what they have seen."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from services.shared.messages import Event, EventKind, Stage
+from tests.faults.trials import done_again
+
+VIDEO = "abcdefghijk"
+HARMED_AT = 1_000.0
+
+
+def told(kind: EventKind, at: float, stage: Stage = Stage.ASR) -> Event:
+    return Event(video_id=VIDEO, generation=1, stage=stage, kind=kind, at=datetime.fromtimestamp(at, UTC))
+
+
+@pytest.mark.parametrize(
+    ("events", "again"),
+    [
+        pytest.param([(EventKind.FINISHED, -5.0), (EventKind.STARTED, 1.0)], [f"asr of {VIDEO}"], id="had ended"),
+        pytest.param([(EventKind.STARTED, -5.0), (EventKind.STARTED, 1.0)], [], id="was in hand"),
+        pytest.param([(EventKind.FINISHED, -0.1), (EventKind.STARTED, 1.0)], [], id="was just being acknowledged"),
+        pytest.param([(EventKind.STARTED, -5.0), (EventKind.FINISHED, -4.0)], [], id="is not begun again"),
+    ],
+)
+def test_what_had_ended_before_a_fault_is_not_explained_by_it(
+    events: list[tuple[EventKind, float]], again: list[str]
+) -> None:
+    assert done_again([told(kind, HARMED_AT + after_s) for kind, after_s in events], HARMED_AT) == again
+
+
+def test_a_stage_that_ends_explains_nothing_about_the_next() -> None:
+    events = [told(EventKind.FINISHED, HARMED_AT - 5), told(EventKind.STARTED, HARMED_AT + 1, Stage.EMBEDDER)]
+    assert done_again(events, HARMED_AT) == []
