@@ -26,7 +26,7 @@ from faster_whisper.transcribe import (
 )
 
 from services.shared.batcher import OutOfDeviceMemoryError
-from services.shared.device import is_lost
+from services.shared.device import has_no_room, is_lost
 from services.shared.errors import Code, IngestError
 from services.shared.logs import get_logger
 from services.shared.media import SAMPLE_RATE
@@ -159,7 +159,7 @@ class Recognizer:
         ]
 
     def _device_error(self, error: RuntimeError) -> Exception:
-        if "out of memory" in str(error):
+        if has_no_room(error):
             log.warning("device_out_of_memory", error=str(error))
             self._model.model.unload_model()  # what it held is not to be trusted after this
             self._model.model.load_model()

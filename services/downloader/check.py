@@ -104,6 +104,6 @@ def local_file(source: Source, roots: tuple[Path, ...]) -> Path:
             raise IngestError(Code.URL_NOT_ALLOWED, "local file outside INGEST_FILE_ROOTS")
         if not path.is_file():
             for root in folders:
-                root.stat()
+                (root.parent if root.resolve() == path else root).stat()  # a root may be the file itself
             raise IngestError(Code.VIDEO_GONE, f"no such file: {path.name}")
     return path

@@ -85,16 +85,16 @@ class Governor:
             raise
         self._tell(site, None)
 
-    def refuse_while_open(self, site: str = YOUTUBE) -> None:
-        """Raise SOURCE_RATE_LIMITED with the time until when a site is left alone, if it is; write nothing.
+    def refuse_while_open(self) -> None:
+        """Raise SOURCE_RATE_LIMITED with the time until when YouTube is left alone, if it is; write nothing.
 
         For whoever lists a channel: that is asked once, by somebody who may not touch the budget.
         """
         known, _, now = self._read()
-        state = known.get(site)
+        state = known.get(YOUTUBE)
         if state is not None and state.open_until > now:
             until = datetime.fromtimestamp(state.open_until, UTC)
-            text = f"{site} is left alone until {until:%Y-%m-%d %H:%M} UTC: {state.reason}"
+            text = f"{YOUTUBE} is left alone until {until:%Y-%m-%d %H:%M} UTC: {state.reason}"
             raise IngestError(Code.SOURCE_RATE_LIMITED, text, retry_at=until)
 
     def sites(self) -> Sites:

@@ -7,7 +7,6 @@ delivered), no other program, no configuration files, and only the extractors th
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,12 +17,12 @@ import yt_dlp.networking.exceptions
 import yt_dlp.utils
 
 from services.downloader import javascript
+from services.downloader.cookies import cookies
 from services.downloader.verdicts import Refusal, availability_code, code_of, verdict
 from services.shared import network
 from services.shared.errors import Code, IngestError
 from services.shared.messages import Metadata, Source, SourceKind
 from services.shared.text import clean
-from services.shared.volume import translate_os_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,18 +113,10 @@ def session(kind: SourceKind, options: SiteOptions, **extra: object) -> yt_dlp.Y
         "noprogress": True,
         "quiet": True,
         "no_color": True,
-        "cookiefile": _cookies(options) if kind is SourceKind.YOUTUBE else None,
+        "cookiefile": cookies(options.cookies_file) if options.cookies_file and kind is SourceKind.YOUTUBE else None,
         **extra,
     }
     return yt_dlp.YoutubeDL(params)
-
-
-def _cookies(options: SiteOptions) -> io.StringIO | None:
-    """Return a copy of the cookies: yt-dlp writes them back, and the file may be read-only, or read by others."""
-    if options.cookies_file is None:
-        return None
-    with translate_os_errors("INGEST_COOKIES_FILE"):
-        return io.StringIO(Path(options.cookies_file).read_text(encoding="utf-8"))
 
 
 def inspect(_report: Reporter, source: Source, options: SiteOptions) -> Metadata:

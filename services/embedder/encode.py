@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 from transformers.utils import logging as transformers_logging
 
 from services.shared.batcher import OutOfDeviceMemoryError
-from services.shared.device import is_lost
+from services.shared.device import has_no_room, is_lost
 from services.shared.errors import Code, IngestError
 
 if TYPE_CHECKING:
@@ -77,10 +77,10 @@ class Encoder:
                 convert_to_numpy=True,
                 show_progress_bar=False,
             )
-        except torch.OutOfMemoryError as error:
-            torch.cuda.empty_cache()
-            raise OutOfDeviceMemoryError(str(error)) from error
         except RuntimeError as error:
+            if has_no_room(error):
+                torch.cuda.empty_cache()
+                raise OutOfDeviceMemoryError(str(error)) from error
             if not is_lost(error):
                 raise
             self.broken = str(error).splitlines()[0]  # this process ends when its messages are answered

@@ -1,11 +1,26 @@
-"""Tells when a device is lost: after most errors of CUDA only another process can use it again."""
+"""What an error of torch or ctranslate2 says about the device: no room, lost, or neither."""
 
 from __future__ import annotations
 
 MARKS = ("CUDA", "cuDNN", "CUDNN", "CUBLAS")
+NO_ROOM = ("out of memory", "STATUS_ALLOC_FAILED")
+REFUSED = ("NOT_SUPPORTED", "BAD_PARAM", "INVALID_VALUE", "invalid argument", "invalid configuration argument")
+
+
+def has_no_room(error: Exception) -> bool:
+    """Tell whether the device merely had no room for this; it can be used on."""
+    text = str(error)
+    return isinstance(error, RuntimeError) and any(words in text for words in NO_ROOM)
 
 
 def is_lost(error: Exception) -> bool:
-    """Tell whether an error of torch or ctranslate2 says so; a device that merely has no room can be used on."""
+    """Tell whether only another process can use the device again, as after most errors of CUDA.
+
+    Not so where the device has no room, or refuses what it was asked for.
+    """
     text = str(error)
-    return isinstance(error, RuntimeError) and "out of memory" not in text and any(mark in text for mark in MARKS)
+    return (
+        isinstance(error, RuntimeError)
+        and any(mark in text for mark in MARKS)
+        and not any(words in text for words in (*NO_ROOM, *REFUSED))
+    )

@@ -45,7 +45,7 @@ class Journal:
             return
         self._note.unlink()  # first: whoever dies while it counts charges nobody twice
         for job in jobs:
-            self._count_file(job).write_text(str(self.crashes(job) + 1))
+            _write(self._count_file(job), str(self.crashes(job) + 1))
             log.error("worker_died_with_job", job=job, crashes=self.crashes(job))
 
     def begin(self, job: str) -> None:
@@ -64,9 +64,7 @@ class Journal:
     def _write(self) -> None:
         if self._abandoned:
             return
-        temporary = self._note.with_suffix(".tmp")
-        temporary.write_text(json.dumps(sorted(self._jobs)))
-        temporary.replace(self._note)
+        _write(self._note, json.dumps(sorted(self._jobs)))
 
     def abandon(self) -> None:
         """Remove the note, and write no other: the process is about to end for a reason that is no job's fault."""
@@ -89,6 +87,13 @@ class Journal:
 
     def _count_file(self, job: str) -> Path:
         return self._counts / job.replace(os.sep, "_")
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a file so that it is whole, or as it was."""
+    temporary = file.with_name(f"{file.name}.tmp")
+    temporary.write_text(text)
+    temporary.replace(file)
 
 
 @contextmanager

@@ -85,7 +85,7 @@ class NatsBus:
             if self.is_connected:
                 await self._nats.client.publish(subject, data)
 
-        asyncio.run_coroutine_threadsafe(send(), self._nats.loop)
+        self._nats.begin(send())
 
     def fetch(self, consumer: str, stream: str, wait_s: float) -> Delivery | None:
         """Return the next message of a consumer, or None. Asks for one: a message in a queue of ours would age."""
@@ -139,7 +139,11 @@ class NatsBus:
 
     def release(self, delivery: Delivery) -> None:
         """Stop the beats of a message."""
-        self._nats.loop.call_soon_threadsafe(self._stop_beat, delivery.reply)
+
+        async def stop() -> None:
+            self._stop_beat(delivery.reply)
+
+        self._nats.begin(stop())
 
     def _stop_beat(self, reply: str) -> None:
         beat = self._beats.pop(reply, None)

@@ -12,6 +12,7 @@ import ssl
 import threading
 import time
 from collections import deque
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,6 +27,7 @@ from services.shared.permissions import inbox_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from concurrent.futures import Future
     from pathlib import Path
 
     from nats.js import JetStreamContext
@@ -34,6 +36,7 @@ REQUEST_TIMEOUT_S = 5.0
 CHANGE_TIMEOUT_S = 60.0  # a stream or consumer is several files, each flushed to a disk that may be busy
 PING_EVERY_S = 10
 REPEAT_PAUSE_S = 1.0
+CLOSED = "the connection to NATS is closed"
 OLDEST_SERVER = (2, 12, 9)
 BROKEN_SERVERS = ((2, 14, 0),)
 WRITTEN_SINCE = (10071, 10164)  # wrong last sequence (of the subject); the second form is that of newer servers
@@ -199,11 +202,18 @@ class NatsConnection:
                 task.cancel()
 
     def run(self, work: Coroutine[Any, Any, T], limit_s: float | None = None) -> T:
-        """Run `work` on the bus thread; translate what NATS raises."""
+        """Run `work` on the bus thread; translate what NATS raises.
+
+        BusUnavailableError also says that somebody has closed the connection meanwhile.
+        """
         limit_s = limit_s if limit_s is not None else self._options.patience_s + 2 * REQUEST_TIMEOUT_S
-        future = asyncio.run_coroutine_threadsafe(work, self.loop)
+        future = self.begin(work)
+        if future is None:
+            raise BusUnavailableError(CLOSED)
         try:
             return future.result(limit_s)
+        except CancelledError as error:
+            raise BusUnavailableError(CLOSED) from error
         except TimeoutError as error:
             future.cancel()
             raise BusUnavailableError("NATS does not answer in time") from error
@@ -215,6 +225,14 @@ class NatsConnection:
             raise BusRefusedError(str(error)) from error
         except nats.errors.Error as error:
             raise BusRefusedError(str(error)) from error
+
+    def begin(self, work: Coroutine[Any, Any, T]) -> Future[T] | None:
+        """Begin `work` on the bus thread, and wait for nothing; return None when the connection is closed."""
+        try:
+            return asyncio.run_coroutine_threadsafe(work, self.loop)
+        except RuntimeError:
+            work.close()
+            return None
 
     async def repeat(self, subject: str, attempt: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Repeat `attempt` until the server answers; give up after the patience. Refusals are not repeated."""

@@ -112,9 +112,9 @@ async def _consumer(stream: JetStreamContext, spec: ConsumerSpec, *, update: boo
 async def _discard_acknowledged(stream: JetStreamContext, topology: Topology) -> None:
     """Remove what work queues still hold although it is acknowledged, as a broker may leave it whose disk was full."""
     queues = {spec.name for spec in topology.streams if spec.work_queue}
-    for spec in topology.consumers:
+    for spec in (spec for spec in topology.consumers if spec.stream in queues):
         floor = (await stream.consumer_info(spec.stream, spec.name)).ack_floor
-        if spec.stream in queues and floor is not None and floor.stream_seq:
+        if floor is not None and floor.stream_seq:
             await stream.purge_stream(spec.stream, seq=floor.stream_seq + 1, subject=spec.subject)
 
 

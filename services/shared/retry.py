@@ -32,11 +32,15 @@ class Pauses:
 
 @dataclass(frozen=True)
 class Attempts:
-    """How often a message was tried, by cause. Travels in its headers; `crash` is counted by the journal."""
+    """How often a message was tried, by cause. Travels in its headers; `crash` is counted by the journal.
+
+    `device` is how often the device of its worker was lost while it was in hand.
+    """
 
     transient: int = 0
     postponed: int = 0
     crash: int = 0
+    device: int = 0
 
     @property
     def number(self) -> int:
@@ -45,21 +49,35 @@ class Attempts:
 
     def as_headers(self) -> dict[str, str]:
         """Return the counters that travel with the message."""
-        return {f"{HEADER_PREFIX}Transient": str(self.transient), f"{HEADER_PREFIX}Postponed": str(self.postponed)}
+        return {
+            f"{HEADER_PREFIX}Transient": str(self.transient),
+            f"{HEADER_PREFIX}Postponed": str(self.postponed),
+            f"{HEADER_PREFIX}Device": str(self.device),
+        }
 
     def as_numbers(self) -> dict[str, int]:
         """Return the counters for a dead letter."""
-        return {"transient": self.transient, "postponed": self.postponed, "crash": self.crash}
+        return {
+            "transient": self.transient,
+            "postponed": self.postponed,
+            "crash": self.crash,
+            "device": self.device,
+        }
+
+    @property
+    def is_suspect(self) -> bool:
+        """Tell whether the message may be what has ended a worker: it runs alone."""
+        return self.crash > 0 or self.device > 0
 
     @classmethod
-    def from_headers(cls, headers: Mapping[str, str], *, crash: int = 0) -> Attempts:
+    def from_headers(cls, headers: Mapping[str, str]) -> Attempts:
         """Read the counters of a message; what is missing or unreadable is zero."""
 
         def number(name: str) -> int:
             value = headers.get(HEADER_PREFIX + name, "0")
             return int(value) if _COUNTER.fullmatch(value) else 0
 
-        return cls(number("Transient"), number("Postponed"), crash)
+        return cls(transient=number("Transient"), postponed=number("Postponed"), device=number("Device"))
 
 
 @dataclass(frozen=True)
@@ -102,11 +120,21 @@ def decide(error: IngestError, attempts: Attempts, now: datetime, pauses: Pauses
             counted = replace(attempts, transient=attempts.transient + 1)
         case Outcome.POSTPONED | Outcome.DEFERRED:
             pause_s = pauses.deferred_s if rule.outcome is Outcome.DEFERRED else pauses.postponed_s
-            counted = replace(attempts, postponed=attempts.postponed + 1)
+            losses = attempts.device + (error.code is Code.ENV_CUDA)
+            counted = replace(attempts, postponed=attempts.postponed + 1, device=losses)
     at = max(error.retry_at, now) if error.retry_at else now + timedelta(seconds=pause_s * jitter)
     return Again(rule.outcome, at, counted)
 
 
-def is_crash_loop(attempts: Attempts) -> bool:
-    """Tell whether a message has ended its worker as often as we bear."""
-    return attempts.crash >= RULES[Code.CRASH_LOOP].attempts
+def crash_loop(attempts: Attempts) -> IngestError | None:
+    """Return an error for a message that has ended its worker as often as we bear.
+
+    The first loss of a device does not count: others were in hand, too. After it the message runs alone, and a worker
+    begins only when its device works.
+    """
+    most = RULES[Code.CRASH_LOOP].attempts
+    if attempts.crash >= most:
+        return IngestError(Code.CRASH_LOOP, f"ended its worker {attempts.crash} times")
+    if attempts.device > most:
+        return IngestError(Code.CRASH_LOOP, f"its worker has lost the device {attempts.device} times")
+    return None

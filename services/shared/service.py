@@ -13,6 +13,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
 from services.shared import health, logs
@@ -138,12 +139,7 @@ def _serve(name: str, settings: S, build: Callable[[S, NatsBus], Room]) -> None:
         if not stopping.is_set():  # else the end is near, and a good one
             _give_up(EXIT_PASSING, "bus_lost", journal, error=reason)
 
-    def thread_failed(failed: threading.ExceptHookArgs) -> None:
-        """End the process: half a service is worse than a restarted one, and the fault is ours, not a job's."""
-        name = failed.thread and failed.thread.name
-        _give_up(EXIT_BROKEN, "thread_failed", journal, thread=name, exc_info=failed.exc_value)
-
-    threading.excepthook = thread_failed
+    threading.excepthook = partial(_thread_failed, journal, stopping)
 
     ready: list[str] = ["starting"]
     bus = connect(settings, f"{name}.{settings.worker_name}", lost)
@@ -174,6 +170,18 @@ def _serve(name: str, settings: S, build: Callable[[S, NatsBus], Room]) -> None:
     room.stop()
     bus.close()
     log.info("stopped")
+
+
+def _thread_failed(journal: Journal, stopping: threading.Event, failed: threading.ExceptHookArgs) -> None:
+    """End the process: half a service is worse than a restarted one, and the fault is ours, not a job's.
+
+    Where it is about to end anyway, it does so as it was asked to.
+    """
+    details = {"thread": failed.thread and failed.thread.name, "exc_info": failed.exc_value}
+    if stopping.is_set():
+        log.error("thread_failed", **details)
+    else:
+        _give_up(EXIT_BROKEN, "thread_failed", journal, **details)
 
 
 def _on_signals(act: Callable[[], None]) -> None:

@@ -28,7 +28,7 @@ from services.shared.bus import WORK_STREAM, Bus, BusError, Delivery
 from services.shared.errors import Code, IngestError
 from services.shared.logs import bound, get_logger
 from services.shared.messages import EventKind, Stage, VideoMessage, decode
-from services.shared.retry import Attempts, is_crash_loop
+from services.shared.retry import Attempts, crash_loop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -184,15 +184,13 @@ class Worker(Generic[In]):
             attempts = replace(attempts, crash=self._journal.crashes(job))
         except IngestError as error:
             return attempts, error
-        if is_crash_loop(attempts):
-            return attempts, IngestError(Code.CRASH_LOOP, f"ended its worker {attempts.crash} times")
-        return attempts, None
+        return attempts, crash_loop(attempts)
 
     def _try(self, hand: Hand, message: In) -> None:
         deadline_s = self._work.deadline_s(message)
         with ExitStack() as alone:
             with self._work.talking():
-                alone.enter_context(self._quarantine.entered(suspect=hand.attempts.crash > 0))
+                alone.enter_context(self._quarantine.entered(suspect=hand.attempts.is_suspect))
                 self._answers.tell(hand, EventKind.STARTED)
             self._bus.keep_alive(hand.delivery, deadline_s + self._options.grace_s)
             log.info("started")
@@ -210,8 +208,8 @@ class Worker(Generic[In]):
     def _outcome(self, hand: Hand, message: In, deadline_s: float) -> Done | IngestError:
         """Return what the handler has made of a message; raise BusError when it needs a broker that is away."""
         try:
-            self._journal.begin(hand.job)
             with self._watchdog.limit(deadline_s), metrics.handling(self._work.stage):
+                self._journal.begin(hand.job)
                 return self._work.handle(message, self._reporter(hand))
         except IngestError as error:
             return error

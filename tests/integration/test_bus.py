@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from services.shared.bus import EVENT_STREAM, REQUESTED, WORK_STREAM, BusRefusedError, Topology
+from services.shared.bus import (
+    EVENT_STREAM,
+    REQUESTED,
+    WORK_STREAM,
+    BusError,
+    BusRefusedError,
+    BusUnavailableError,
+    Topology,
+)
 from services.shared.errors import ConfigurationError
 from services.shared.nats_connection import REQUEST_TIMEOUT_S
 
@@ -163,3 +171,34 @@ def test_events_are_read_from_a_position_on(bus: NatsBus) -> None:
     assert epoch > 0
     assert bus.after(EVENT_STREAM, "ingest.event.*", last - 2) == (last - 1, b"1")
     assert bus.after(EVENT_STREAM, "ingest.event.*", last) is None
+
+
+def test_who_waits_for_the_broker_when_the_connection_is_closed_hears_of_it(
+    connect_bus: Callable[[], NatsBus], bus: NatsBus, nats_server: EmbeddedNats
+) -> None:
+    bus.publish(REQUESTED, b"x", "x")
+    closing = connect_bus()
+    delivery = closing.fetch("check", WORK_STREAM, 2)
+    assert delivery is not None
+    said: list[BaseException] = []
+
+    def give_back() -> None:
+        try:
+            closing.nak(delivery)
+        except BusError as error:
+            said.append(error)
+
+    waiting = threading.Thread(target=give_back)
+    nats_server.process.send_signal(signal.SIGSTOP)
+    try:
+        waiting.start()
+        time.sleep(0.5)
+        closing.close()
+        waiting.join(5.0)
+    finally:
+        nats_server.process.send_signal(signal.SIGCONT)
+    assert [type(error) for error in said] == [BusUnavailableError]
+    closing.release(delivery)
+    closing.mention("ingest.event.check", b"{}")
+    with pytest.raises(BusUnavailableError):
+        closing.publish(REQUESTED, b"y", "y")

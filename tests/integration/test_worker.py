@@ -87,7 +87,7 @@ def test_a_transient_error_is_tried_again_with_the_count_kept_until_it_is_used_u
     wait_until(lambda: EventKind.FAILED in bench.kinds())
     assert len(bench.calls) == 2
     assert [event.attempt for event in bench.events() if event.kind is EventKind.STARTED] == [1, 2]
-    assert bench.letters()[0].attempts == {"transient": 1, "postponed": 0, "crash": 0}
+    assert bench.letters()[0].attempts == {"transient": 1, "postponed": 0, "crash": 0, "device": 0}
 
 
 def test_an_unexpected_error_is_tried_three_times_and_buried_with_its_text(bench: Bench, wait_until: Wait) -> None:

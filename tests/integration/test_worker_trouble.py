@@ -11,7 +11,7 @@ from services.shared.answers import Done
 from services.shared.bus import (
     BusUnavailableError,
 )
-from services.shared.errors import Code
+from services.shared.errors import Code, IngestError
 from services.shared.journal import Journal
 from services.shared.messages import (
     EventKind,
@@ -56,6 +56,26 @@ def test_a_job_that_ended_its_worker_three_times_is_buried(bench: Bench, wait_un
     assert bench.letters()[0].code is Code.CRASH_LOOP
     assert bench.letters()[0].attempts["crash"] == 3
     assert bench.calls == []
+
+
+def test_a_job_that_loses_the_device_again_and_again_is_buried_and_no_other_with_it(
+    bench: Bench, wait_until: Wait
+) -> None:
+    guilty = requested("guilty00000")
+    tries: list[str] = []
+
+    def work(message: VideoRequested, _report: Report) -> Done:
+        if message.video_id != guilty.video_id:
+            return Done(accessible(message))
+        tries.append(message.video_id)
+        raise IngestError(Code.ENV_CUDA, "CUDA error: device-side assert triggered")
+
+    bench.start(work)
+    bench.submit(guilty, requested("innocent000"))
+    wait_until(lambda: EventKind.FAILED in bench.kinds())
+    assert len(tries) == 4  # once with others, and three times alone
+    assert [(letter.video_id, letter.code) for letter in bench.letters()] == [(guilty.video_id, Code.CRASH_LOOP)]
+    assert bench.kinds().count(EventKind.FINISHED) == 1
 
 
 def test_a_suspect_runs_alone(bench: Bench, wait_until: Wait) -> None:

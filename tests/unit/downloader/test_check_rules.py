@@ -157,6 +157,13 @@ def test_files_are_not_gone_because_their_folder_is_not_mounted(tmp_path: Path) 
     assert refusal(talks / "a.mp3", tmp_path / "music", talks) is Code.VIDEO_GONE
 
 
+def test_a_file_that_is_allowed_by_itself_may_be_gone_or_its_folder_not_mounted(tmp_path: Path) -> None:
+    talk = tmp_path / "talks" / "a.mp3"
+    assert refusal(talk, talk) is Code.ENV_VOLUME
+    talk.parent.mkdir()
+    assert refusal(talk, talk) is Code.VIDEO_GONE
+
+
 def test_only_youtube_s_scripts_have_an_engine_and_no_limit_of_memory(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

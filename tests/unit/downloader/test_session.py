@@ -39,3 +39,36 @@ def test_cookies_that_are_not_there_are_no_video_s_fault(tmp_path: Path) -> None
     with pytest.raises(IngestError, match="INGEST_COOKIES_FILE: No such file") as caught:
         session(SourceKind.YOUTUBE, options)
     assert caught.value.code is Code.ENV_VOLUME
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param(b"", "is no cookies file in Netscape's format", id="empty"),
+        pytest.param(b'[{"name": "SID", "value": "SECRET"}]', "is no cookies file", id="JSON"),
+        pytest.param(COOKIES.encode() + b"\xff", "is no text", id="no text"),
+        pytest.param(f"{COOKIES}.youtube.com\tTRUE\t/\tTRUE\t0\tSID SECRET\n".encode(), "line 4", id="a field too few"),
+        pytest.param(f"{COOKIES}.youtube.com\tTRUE\t/\tTRUE\tnever\tSID\tSECRET\n".encode(), "line 4", id="no time"),
+        pytest.param(f"{COOKIES}youtube.com\tTRUE\t/\tTRUE\t0\tSID\tSECRET\n".encode(), "line 4", id="no domain"),
+    ],
+)
+def test_cookies_that_cannot_be_read_are_no_video_s_fault_and_are_not_printed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], content: bytes, said: str
+) -> None:
+    file = tmp_path / "cookies.txt"
+    file.write_bytes(content)
+    with pytest.raises(IngestError, match=said) as caught:
+        session(SourceKind.YOUTUBE, replace(OPTIONS, cookies_file=str(file)))
+    assert caught.value.code is Code.ENV_VOLUME
+    printed = capfd.readouterr()
+    assert "SECRET" not in printed.out + printed.err + str(caught.value)
+
+
+def test_cookies_of_one_host_and_of_scripts_only_are_used(tmp_path: Path) -> None:
+    file = tmp_path / "cookies.txt"
+    file.write_text(
+        f"{COOKIES}\n#HttpOnly_.youtube.com\tTRUE\t/\tTRUE\t1999999999.5\tLOGIN\tx\n"
+        "www.youtube.com\tFALSE\t/\tTRUE\t\tHOST\ty\n"
+    )
+    with session(SourceKind.YOUTUBE, replace(OPTIONS, cookies_file=str(file))) as site:
+        assert {cookie.name for cookie in site.cookiejar} == {"SID", "LOGIN", "HOST"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.shared.device import is_lost
+from services.shared.device import has_no_room, is_lost
 
 
 @pytest.mark.parametrize(
@@ -22,13 +22,18 @@ def test_a_lost_device_is_told_from(error: Exception) -> None:
 
 
 @pytest.mark.parametrize(
-    "error",
+    ("error", "no_room"),
     [
-        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
-        RuntimeError("CUDA failed with error out of memory"),
-        RuntimeError("Expected all tensors to be on the same device, but found cuda:0 and cpu"),
-        ValueError("CUDA"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
+        (RuntimeError("CUDA failed with error out of memory"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_NOT_SUPPORTED. This error may appear if you passed in a"), False),
+        (RuntimeError("CUDA error: invalid configuration argument"), False),
+        (RuntimeError("CUDA error: invalid argument"), False),
+        (RuntimeError("Expected all tensors to be on the same device, but found cuda:0 and cpu"), False),
+        (ValueError("CUDA out of memory"), False),
     ],
 )
-def test_a_device_that_can_be_used_on_is_not_lost(error: Exception) -> None:
+def test_a_device_that_can_be_used_on_is_not_lost(error: Exception, no_room: bool) -> None:  # noqa: FBT001 (a parameter of the table)
     assert not is_lost(error)
+    assert has_no_room(error) == no_room

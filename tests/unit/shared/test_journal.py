@@ -58,14 +58,14 @@ def test_a_worker_that_dies_while_it_charges_charges_nobody_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     died_with(tmp_path, JOB)
-    write = Path.write_text
+    replace = Path.replace
 
-    def write_and_die(path: Path, text: str) -> int:
-        write(path, text)
+    def replace_and_die(path: Path, target: Path) -> Path:
+        replace(path, target)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as killed:
-        killed.setattr(Path, "write_text", write_and_die)
+        killed.setattr(Path, "replace", replace_and_die)
         with pytest.raises(KeyboardInterrupt):
             Journal(tmp_path, "asr-a")
     assert Journal(tmp_path, "asr-a").crashes(JOB) == 1
@@ -159,7 +159,7 @@ def test_a_volume_that_fails_ends_no_thread(tmp_path: Path) -> None:
 def test_a_job_does_not_begin_where_its_note_cannot_be_written(tmp_path: Path) -> None:
     journal = Journal(tmp_path, "asr-a")
     journal.begin(JOB)
-    (tmp_path / "asr-a.tmp").mkdir()
+    (tmp_path / "asr-a.json.tmp").mkdir()
     with pytest.raises(IngestError) as caught:
         journal.begin(OTHER)
     assert caught.value.code is Code.ENV_VOLUME

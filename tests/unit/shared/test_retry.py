@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.shared.errors import RULES, Code, IngestError, Outcome
-from services.shared.retry import Again, Attempts, GiveUp, Pauses, Settled, decide, is_crash_loop
+from services.shared.retry import Again, Attempts, GiveUp, Pauses, Settled, crash_loop, decide
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 PAUSES = Pauses(first_s=10.0, longest_s=60.0, postponed_s=30.0, deferred_s=3600.0)
@@ -116,10 +116,10 @@ def test_a_postponement_costs_no_attempt_however_often_it_happens() -> None:
     assert attempts.number == 3
 
 
-@given(transient=st.integers(0, 10**6), postponed=st.integers(0, 10**6), crash=st.integers(0, 9))
-def test_counters_survive_their_journey_in_headers(transient: int, postponed: int, crash: int) -> None:
-    attempts = Attempts(transient, postponed, crash)
-    assert Attempts.from_headers(attempts.as_headers(), crash=crash) == attempts
+@given(transient=st.integers(0, 10**6), postponed=st.integers(0, 10**6), device=st.integers(0, 9))
+def test_counters_survive_their_journey_in_headers(transient: int, postponed: int, device: int) -> None:
+    attempts = Attempts(transient, postponed, device=device)
+    assert Attempts.from_headers(attempts.as_headers()) == attempts
 
 
 @pytest.mark.parametrize(
@@ -144,9 +144,18 @@ def test_missing_counters_are_zero() -> None:
 
 
 def test_a_dead_letter_gets_all_counters() -> None:
-    assert Attempts(1, 2, 3).as_numbers() == {"transient": 1, "postponed": 2, "crash": 3}
+    assert Attempts(1, 2, 3, 4).as_numbers() == {"transient": 1, "postponed": 2, "crash": 3, "device": 4}
 
 
 @pytest.mark.parametrize(("crashes", "is_loop"), [(0, False), (2, False), (3, True), (4, True)])
 def test_the_third_crash_makes_a_loop(crashes: int, is_loop: bool) -> None:  # noqa: FBT001 (a table)
-    assert is_crash_loop(Attempts(crash=crashes)) is is_loop
+    assert (crash_loop(Attempts(crash=crashes)) is not None) is is_loop
+
+
+def test_a_message_that_loses_the_device_again_and_again_while_it_runs_alone_makes_a_loop() -> None:
+    attempts, tried = NONE_YET, 0
+    while crash_loop(attempts) is None:
+        assert attempts.is_suspect == (tried > 0)
+        attempts, tried = after(IngestError(Code.ENV_CUDA, "x"), attempts).attempts, tried + 1
+    assert tried == 1 + RULES[Code.CRASH_LOOP].attempts
+    assert attempts.number == 1
