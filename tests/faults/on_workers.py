@@ -8,82 +8,15 @@ from typing import TYPE_CHECKING
 
 from services.shared.errors import Code
 from services.shared.messages import EventKind, Stage
-from tests.faults.points import MOMENTS
-from tests.faults.trials import STAGES_OF, Trial, events_of, under_load
+from tests.faults.kills import room_of
+from tests.faults.trials import Trial, events_of, under_load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.faults.fleet import Fleet
 
-TRIES = 3
 HOUR_S = 3600
 NEARLY_S = 120.0  # between an event and the look at it, and what a clock may be wrong otherwise
 END_S = 10.0  # the grace of 2 s, and what an orderly end may take beside it
-
-
-def killed_at(points: tuple[str, ...]) -> Callable[[Trial], None]:
-    """Return a round in which a worker is killed at each of these points, which are of different threads.
-
-    Two of the videos are in the archive already: what is killed there replaces rows and files.
-    """
-
-    def play(trial: Trial) -> None:
-        fleet = trial.fleet
-        for point in points:
-            fleet.arm(point)
-        asked = dict.fromkeys([*_ask_again(fleet), *fleet.submit(1), *fleet.submit(1, "again")], time.time())
-        fleet.wait(list(asked))
-        for _ in range(TRIES):  # a kill at one point may come before the video has reached another of the same process
-            if not all(fleet.happened_at(point) for point in points):
-                more = dict.fromkeys(fleet.submit(1, "again"), time.time())
-                fleet.wait(list(more))
-                asked |= more
-        for point in points:
-            trial.harm(_room(point))
-            happened = fleet.happened_at(point)
-            if not fleet.disarm(point) or happened is None:
-                trial.wrong.append(f"{point} was never reached")
-                continue
-            ids = [video for video, at in asked.items() if at < happened]
-            trial.recoveries_s.append(_finished_after(fleet, point, ids, happened))
-
-    return play
-
-
-def _ask_again(fleet: Fleet) -> list[str]:
-    """Ask for a new run of the first two videos, from the very start."""
-    ids = list(fleet.generations)[:2]
-    for video in ids:
-        fleet.ask(video, fleet.generations[video] + 1, force=True)
-    return ids
-
-
-def _thread_stage(point: str) -> str:
-    return point.split(".", maxsplit=1)[0].removeprefix("waker-").replace("ledger", Stage.EMBEDDER)
-
-
-def _room(point: str) -> str:
-    return next(room for room, stages in STAGES_OF.items() if _thread_stage(point) in stages)
-
-
-def _finished_after(fleet: Fleet, point: str, ids: list[str], happened: float) -> float:
-    """Return how long after a kill the last of these videos was through the stage."""
-    ends = [
-        event.at.timestamp() - happened
-        for event in events_of(fleet, ids)
-        if event.stage == _thread_stage(point) and event.kind in (EventKind.FINISHED, EventKind.INDEXED)
-    ]
-    return max([0.0, *ends])
-
-
-def waves() -> list[tuple[str, ...]]:
-    """Return all points in groups of one of each thread: the rooms are different processes, and do not mix."""
-    most = max(map(len, MOMENTS.values()))
-    return [
-        tuple(f"{thread}.{moments[number % len(moments)]}" for thread, moments in MOMENTS.items())
-        for number in range(most)
-    ]
 
 
 def all_killed(trial: Trial) -> None:
@@ -103,7 +36,7 @@ def frozen(trial: Trial) -> None:
     (video,) = fleet.submit(1)
     fleet.until(lambda: fleet.happened_at(point) is not None)
     since = time.monotonic()
-    trial.harm(_room(point))
+    trial.harm(room_of(point))
     trial.recover([video], since)
     fleet.send(signal.SIGCONT)
 
@@ -134,7 +67,7 @@ def hung(trial: Trial) -> None:
     ids = fleet.submit(2)
     fleet.until(lambda: fleet.happened_at(point) is not None)
     since = time.monotonic()
-    trial.harm(_room(point))
+    trial.harm(room_of(point))
     trial.recover(ids, since)
 
 

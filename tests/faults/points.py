@@ -2,7 +2,8 @@
 
 A point is `<thread>.<moment>`: the thread is a stage, `waker-<stage>` or `ledger`. A fault is armed by a file of the
 point's name in the folder INGEST_FAULT_FOLDER, whose content is the action; whoever gets there first renames it to
-`<point>.done`, so that a fault happens once and its time is known. INGEST_FAULT_AT=<point> arms a kill at the start.
+`<point>.done`, so that a fault happens once and its time is known. INGEST_FAULT_AT=<point> arms a kill at the start. A
+folder `reached` in it, where there is one, gets a file of the name of every point that is reached.
 
 Actions: `kill`, `stop` (SIGSTOP), `hang` (a native call that never returns and holds the interpreter's lock), `segv`,
 `bomb` (more memory than there is), `errno:<NAME>` (what the operating system would say).
@@ -13,21 +14,25 @@ from __future__ import annotations
 import ctypes
 import errno
 import functools
+import json
 import os
 import re
 import resource
 import signal
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from services.embedder import ledger
 from services.embedder.store import Store
 from services.shared import nats_connection, worker
+from services.shared.bus import ACCESSIBLE
 from services.shared.journal import Journal
-from services.shared.messages import Stage
+from services.shared.messages import EventKind, Stage
 from services.shared.nats_bus import NatsBus
-from services.shared.volume import TEMPORARY_PREFIX
+from services.shared.volume import KINDS, TEMPORARY_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,23 +54,42 @@ MOMENTS: dict[str, tuple[str, ...]] = {
     "ledger": ("fetched", "folded", "before_ack", "acked"),
     "waker-check": ("fetched", "published", "before_ack", "acked"),
 }
-POINTS = tuple(f"{thread}.{moment}" for thread, moments in MOMENTS.items() for moment in moments)
+_BACK = ("manifest_discarded", "sent_back")  # a file is asked for again
+_DEAD = ("buried", "told_failed", "refused")  # `buried` is a recording that fails, `refused` a message nobody can read
+BESIDE: dict[str, tuple[str, ...]] = {  # a second file, the journal, and the ways that a good recording does not take
+    Stage.CHECK: ("cleared", *_DEAD),
+    Stage.DOWNLOAD: ("cleared", "sent_later", *_DEAD),
+    Stage.ASR: (*(f"voices_{moment}" for moment in _FILE), "cleared", "sent_later", *_BACK, *_DEAD),
+    Stage.EMBEDDER: ("cleared", "sent_later", *_BACK, *_DEAD),
+    "waker-check": ("before_nak", "nakked"),
+}
+REFUSABLE = ("note", "count", "fsync")  # where the operating system may say no
 
 
 def reach(moment: str) -> None:
     """Say that the calling thread is at a point: an armed fault happens now."""
-    thread = re.sub(r"-\d+$", "", threading.current_thread().name)
-    point = Path(os.environ[FOLDER]) / f"{thread}.{moment}"
+    folder = Path(os.environ[FOLDER])
+    thread = _thread()
+    point = folder / f"{thread}.{moment}"
+    with suppress(FileNotFoundError):
+        (folder / "reached" / point.name).touch()
     try:
         action = point.read_text()
         done = point.rename(point.with_name(f"{point.name}.done"))
     except FileNotFoundError:
         return
-    os.utime(done)
-    _act(action)
+    now = time.time_ns()  # the file system's own time may be some milliseconds late
+    os.utime(done, ns=(now, now))
+    act(action)
 
 
-def _act(action: str) -> None:
+def _thread() -> str:
+    """Return the stage, waker or ledger that the calling thread works for."""
+    return re.sub(r"-\d+$", "", threading.current_thread().name)
+
+
+def act(action: str) -> None:
+    """Do what an armed fault says."""
     match action.partition(":"):
         case ("kill", _, _):
             os.kill(os.getpid(), signal.SIGKILL)
@@ -92,8 +116,10 @@ def install() -> None:
     if os.environ.get(AT):
         (Path(os.environ[FOLDER]) / os.environ[AT]).write_text("kill")
     _around(NatsBus, "fetch", after=lambda found: reach("fetched") if found is not None else None)
+    _around(NatsBus, "nak", before=lambda *_: reach("before_nak"), after=lambda _: reach("nakked"))
     _around(NatsBus, "ack", before=lambda *_: reach("before_ack"), after=lambda _: reach("acked"))
     _around(Journal, "begin", after=lambda _: reach("noted"))
+    _around(Journal, "clear", after=lambda _: reach("cleared"))
     _around(Journal, "_write", before=lambda *_: reach("note"))
     _around(Journal, "_count_file", before=lambda *_: reach("count"))
     _around(Store, "_replace", after=lambda _: reach("before_commit"))
@@ -102,6 +128,7 @@ def install() -> None:
     _around(os, "fsync", before=lambda *_: reach("fsync"))
     _install_publish()
     _install_rename()
+    _install_unlink()
     nats_connection.PING_EVERY_S = PING_EVERY_S
     worker.PROGRESS_EVERY_S = PROGRESS_EVERY_S
 
@@ -129,15 +156,33 @@ def _install_publish() -> None:
 
     def publish(bus: NatsBus, subject: str, data: bytes, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (as the original)
         inner(bus, subject, data, *args, **kwargs)
-        if subject.startswith("ingest.event."):
-            if b'"kind":"progress"' not in data:
-                reach("told_start" if b'"kind":"started"' in data else "told_end")
-        elif subject.startswith("ingest.later."):
-            reach("sent_later")
-        elif not subject.startswith("ingest.dead."):
-            reach("published")
+        reach(_published(subject, data))
 
     NatsBus.publish = publish  # type: ignore[method-assign,assignment] # a test build, not a test
+
+
+def _published(subject: str, data: bytes) -> str:
+    """Return the moment at which a message was published: what a stage does tells it apart."""
+    if subject.startswith("ingest.event."):
+        kind = json.loads(data)["kind"]
+        return {EventKind.STARTED: "told_start", EventKind.FAILED: "told_failed"}.get(kind, "told_end")
+    if subject.startswith("ingest.later."):
+        return "sent_later"
+    if subject.startswith("ingest.dead."):
+        return "buried" if "video_id" in json.loads(data) else "refused"
+    is_back = subject == ACCESSIBLE and _thread() in (Stage.ASR, Stage.EMBEDDER)
+    return "sent_back" if is_back else "published"
+
+
+def _install_unlink() -> None:
+    inner = Path.unlink
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:  # noqa: FBT001, FBT002 (as the original)
+        inner(path, missing_ok)
+        if path.stem in KINDS and path.suffix == ".json":
+            reach("manifest_discarded")
+
+    Path.unlink = unlink  # type: ignore[method-assign,assignment] # a test build, not a test
 
 
 def _install_rename() -> None:

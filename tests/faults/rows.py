@@ -6,6 +6,7 @@ import signal
 
 from services.shared.errors import Code
 from tests.disks import full, read_only
+from tests.faults import kills
 from tests.faults import on_messages as messages
 from tests.faults import on_network as network
 from tests.faults import on_servers as servers
@@ -27,8 +28,8 @@ DEADLINES = "calls end by their own deadline; no attempt charged"
 WRITES = ("download.written", "asr.written", "download.fsync", "asr.fsync", "asr.manifest_written")
 NOTES = ("check.note", "asr.note", "embedder.note", "download.count", "asr.count", "embedder.count")
 KILLS = tuple(
-    Row(f"1.{number}", f"SIGKILL at {', '.join(points)}", "done again by another", workers.killed_at(points))
-    for number, points in enumerate(workers.waves(), 1)
+    Row(f"1.{number}", f"SIGKILL at {', '.join(points)}", "done again by another", kills.killed_at(points))
+    for number, points in enumerate(kills.waves(), 1)
 )
 ON_WORKERS = (
     Row("3", "all workers SIGKILLed under load", "nothing lost", workers.all_killed, LOAD_S, LOADED),

@@ -5,13 +5,24 @@ What is left after a fault is judged here. How long it took is judged by `make f
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
+from services.shared.bus import INPUT_OF
+from services.shared.messages import Stage
 from tests.faults.__main__ import play
-from tests.faults.points import MOMENTS, POINTS
+from tests.faults.fleet import Needs, running
+from tests.faults.kills import waves
+from tests.faults.points import REFUSABLE
+from tests.faults.recordings import Flaw
 from tests.faults.rows import ROWS
+from tests.faults.trials import is_folded, is_quiet
 
-IN_CI = ("1.4", "1.8", "4b", "6", "10", "12", "17", "23")
+if TYPE_CHECKING:
+    from pathlib import Path
+
+IN_CI = ("1.4", "1.8", "1.17", "4b", "6", "10", "12", "17", "23")
 
 
 @pytest.mark.timeout(900)
@@ -22,7 +33,20 @@ def test_a_promise_is_kept(row: object) -> None:
     assert result.rounds == 1
 
 
-def test_every_point_is_in_some_row() -> None:
-    named = " ".join(row.fault for row in ROWS if row.number.startswith("1."))
-    assert [point for point in POINTS if point not in named] == []
-    assert len(POINTS) == sum(map(len, MOMENTS.values()))
+@pytest.mark.timeout(300)
+def test_every_point_that_recordings_reach_is_one_at_which_workers_are_killed(tmp_path: Path) -> None:
+    with running(tmp_path / "fleet", Needs()) as fleet:
+        (fleet.faults / "reached").mkdir()
+        ways = [flaw.at(stage) for flaw in (Flaw.LATE, Flaw.BAD) for stage in Stage]
+        ways += [Flaw.TORN.at(stage) for stage in (Stage.ASR, Stage.EMBEDDER)]
+        ids = [video for way in ("", *ways) for video in fleet.submit(1, way)]
+        for stage in Stage:
+            fleet.bus.publish(INPUT_OF[stage], b"[]", f"unreadable:{stage}")
+        fleet.wait(ids)
+        fleet.until(lambda: is_quiet(fleet) and is_folded(fleet))
+        reached = {path.name for path in (fleet.faults / "reached").iterdir()}
+    killed = {point for wave in waves() for point in wave}
+    threads = {point.split(".")[0] for point in killed}
+    ours = {point for point in reached if point.split(".")[0] in threads and point.split(".")[1] not in REFUSABLE}
+    assert ours - killed == set()
+    assert killed - ours == set()

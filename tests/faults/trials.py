@@ -8,9 +8,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from services.shared.bus import EVENT_STREAM, LATER_STREAM, LEDGER, WORK_STREAM
+from services.shared.bus import DEAD_STREAM, EVENT_STREAM, LATER_STREAM, LEDGER, WORK_STREAM
 from services.shared.errors import Code
-from services.shared.messages import EventKind, Stage
+from services.shared.messages import DeadLetter, EventKind, Stage, decode
 from tests.faults.fleet import ACK_WAIT_S, Fleet, Needs
 
 if TYPE_CHECKING:
@@ -146,6 +146,24 @@ def events_of(fleet: Fleet, ids: list[str]) -> list[Event]:
     """Return what was told about videos."""
     wanted = set(ids)
     return [event for event in fleet.events() if event.video_id in wanted]
+
+
+def demand_letters(trial: Trial, wanted: list[tuple[str | None, str]], since: int) -> None:
+    """Note when the dead letters since a place in their stream are not these: each its video (if known) and code.
+
+    Letters about videos that are not among these, nor good ones, are somebody else's business.
+    """
+    fleet = trial.fleet
+    wanted_ids = {video for video, _ in wanted}
+    found: list[tuple[str | None, str]] = []
+    while (message := fleet.bus.after(DEAD_STREAM, "ingest.dead.*", since)) is not None:
+        since, data = message
+        letter = decode(DeadLetter, data)
+        if letter.video_id in wanted_ids or letter.video_id not in trial.failures:
+            found.append((letter.video_id, letter.code))
+    missing, surplus = Counter(wanted) - Counter(found), Counter(found) - Counter(wanted)
+    trial.demand(not missing, f"no dead letters for {list(missing.elements())}")
+    trial.demand(not surplus, f"dead letters that nobody wants: {list(surplus.elements())}")
 
 
 def done_again(told: list[Event], since: float) -> list[str]:

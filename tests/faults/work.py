@@ -1,0 +1,175 @@
+"""The stand-ins for the work of the rooms, and for what is wrong with recordings.
+
+What they make is known beforehand from the video's id and generation, so that a reader can tell a mix.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from services.shared import transcript, voiceprints
+from services.shared.answers import Done
+from services.shared.errors import Code, IngestError
+from services.shared.messages import (
+    AudioReady,
+    EventKind,
+    Stage,
+    TranscriptReady,
+    VideoAccessible,
+    VideoMessage,
+    VideoRequested,
+)
+from services.shared.transcript import Segment, Timings, Transcript
+from services.shared.volume import Kind, Made, Volume, translate_os_errors
+from tests.faults import points
+from tests.faults.recordings import CRASHING, REFUSAL, Flaw
+from tests.faults.spoken import passage, passages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from services.embedder.encode import Vector
+    from services.shared.messages import Artifact
+    from services.shared.worker import Report
+
+AUDIO_BYTES = 20_000
+EXTENSIONS: dict[Kind, str] = {
+    "audio": "bin",
+    "transcript": transcript.EXTENSION,
+    "voices": voiceprints.EXTENSION,
+}
+DIMENSIONS = 8
+STEP_S = 0.1
+WORK_S = "INGEST_FAULT_WORK_S"
+
+
+class Encodes:
+    """Stands in for the text model: a vector made of the text's checksum."""
+
+    key = "stand-in"
+    dimensions = DIMENSIONS
+
+    def count_tokens(self, text: str) -> int:
+        return len(text.split())
+
+    def run(self, texts: Sequence[str]) -> list[Vector]:
+        made = [np.frombuffer(hashlib.sha256(text.encode()).digest()[:DIMENSIONS], np.uint8) for text in texts]
+        return [(one.astype(np.float32) + 1) / np.linalg.norm(one.astype(np.float32) + 1) for one in made]
+
+
+class Work:
+    """The stand-ins for the work of check, download and asr."""
+
+    def __init__(self, volume: Volume, scratch: Path) -> None:
+        self._volume = volume
+        self._scratch = scratch
+        self._scratch.mkdir(parents=True, exist_ok=True)
+
+    def check(self, message: VideoRequested, _report: Report) -> Done:
+        return Done(VideoAccessible(**_common(message)))
+
+    def download(self, message: VideoAccessible, report: Report) -> Done:
+        _work(report)
+        found = self._volume.find(message.video_id, "audio", "audio-1", message.fresh_from)
+        data = hashlib.sha256(message.video_id.encode()).digest() * (AUDIO_BYTES // 32)
+        audio = found or self._keep(message, "audio", "audio-1", lambda path: path.write_bytes(data))
+        return Done(AudioReady(**_common(message), audio=audio))
+
+    def asr(self, message: AudioReady, report: Report) -> Done:
+        origin = f"{message.audio.sha256}:stand-in"
+        found = self._volume.find(message.video_id, "transcript", origin, message.fresh_from)
+        try:
+            artifact = found or self._transcribe(message, origin, report)
+        except IngestError as error:
+            if error.code not in (Code.ARTIFACT_MISSING, Code.CHECKSUM_MISMATCH) or message.redo:
+                raise
+            self._volume.discard(message.video_id, "audio")
+            again = VideoAccessible(**{**_common(message), "redo": message.redo + 1})
+            return Done(again, kind=EventKind.RETRYING, code=error.code, text=error.message)
+        return Done(TranscriptReady(**_common(message), transcript=artifact))
+
+    def _transcribe(self, message: AudioReady, origin: str, report: Report) -> Artifact:
+        self._volume.verified(message.audio, patience_s=0)
+        _work(report)
+        spoken = tuple(
+            Segment(
+                start_s=30.0 * number,
+                end_s=30.0 * number + 9,
+                text=passage(message.video_id, message.generation, number),
+                words=(),
+                avg_logprob=-0.1,
+                compression_ratio=1.0,
+                no_speech_prob=0.0,
+            )
+            for number in range(passages(message.generation))
+        )
+        made = Transcript(
+            video_id=message.video_id,
+            audio_sha256=message.audio.sha256,
+            duration_s=150.0,
+            speech_s=50.0,
+            language="en",
+            language_probability=1.0,
+            model_key="stand-in",
+            segments=spoken,
+            timings=Timings(decode_s=0, speech_s=0, recognise_s=0, total_s=0),
+        )
+        self._keep(message, "voices", origin, lambda path: path.write_text(f"{message.job} speaks"))
+        return self._keep(message, "transcript", origin, lambda path: transcript.write(made, path))
+
+    def _keep(self, message: VideoMessage, kind: Kind, origin: str, write: Callable[[Path], object]) -> Artifact:
+        path = self._scratch / uuid.uuid4().hex
+        with translate_os_errors("scratch"):
+            try:
+                write(path)
+                made = Made(path, kind, EXTENSIONS[kind], 150.0, origin, message.generation)
+                return self._volume.keep(message.video_id, made)
+            finally:
+                path.unlink(missing_ok=True)
+
+
+def suffer(message: VideoMessage, stage: Stage, volume: Volume) -> None:
+    """Let happen in a stage what is wrong with a recording."""
+    video_id = message.video_id
+    for action in CRASHING:
+        if stage is Stage.CHECK and video_id.startswith(action):
+            points.act(action)
+    if video_id.startswith(Flaw.BAD.at(stage)):
+        raise IngestError(REFUSAL, "a bad recording")
+    if video_id.startswith(Flaw.LATE.at(stage)) and _is_first(video_id):
+        raise IngestError(Code.NETWORK_ERROR, "the first try fails")
+    if video_id.startswith(Flaw.TORN.at(stage)) and _is_first(video_id):
+        volume.resolve(_input(message).path).write_bytes(b"torn")
+
+
+def _is_first(video_id: str) -> bool:
+    """Tell whether this has not been asked of a recording before, by any worker."""
+    try:
+        (Path(os.environ[points.FOLDER]) / f"{video_id}.suffered").touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _input(message: VideoMessage) -> Artifact:
+    assert isinstance(message, AudioReady | TranscriptReady), "no other stage reads a file"
+    return message.audio if isinstance(message, AudioReady) else message.transcript
+
+
+def _common(message: VideoMessage) -> dict[str, object]:
+    return {name: getattr(message, name) for name in VideoMessage.model_fields if name != "schema_version"}
+
+
+def _work(report: Report) -> None:
+    """Take as long as wanted, and tell how far it is, as the real work does."""
+    end = time.monotonic() + float(os.environ.get(WORK_S, "0"))
+    while (left_s := end - time.monotonic()) > 0:
+        time.sleep(min(left_s, STEP_S))
+        report({"left_s": left_s})
