@@ -12,13 +12,21 @@ from services.shared.errors import Code
 from services.shared.messages import EventKind, Stage, VideoRequested, encode
 from services.shared.service import connect
 from tests.faults.fleet import SOURCE
-from tests.faults.trials import Trial, events_of
+from tests.faults.trials import Trial, demand_letters, events_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 CRASHES = 3
 ASKING = 50
+POISON = {
+    b"\xff\xfe": Code.BAD_MESSAGE,
+    b"[]": Code.BAD_MESSAGE,
+    b"{}": Code.BAD_FIELD,
+    b'{"schema_version": 0}': Code.BAD_VERSION,
+    b'{"schema_version": 2}': Code.BAD_VERSION,
+    b'{"video_id": "%b"}' % (b"x" * 1_200_000): Code.MESSAGE_TOO_LARGE,
+}
 
 
 def poison_jobs(action: str) -> Callable[[Trial], None]:
@@ -26,11 +34,14 @@ def poison_jobs(action: str) -> Callable[[Trial], None]:
 
     def play(trial: Trial) -> None:
         fleet = trial.fleet
+        before = fleet.bus.position(DEAD_STREAM)[1]
         (poison,) = fleet.submit(1, action)
         good = fleet.submit(4)
         trial.failures[poison] = Code.CRASH_LOOP if action != "bomb" else Code.UNEXPECTED
         trial.harm("downloader", times=CRASHES)
         trial.recover([poison, *good])
+        trial.come_to_rest()
+        demand_letters(trial, [(poison, trial.failures[poison])], before)
 
     return play
 
@@ -50,15 +61,14 @@ def published_twice(trial: Trial) -> None:
 def poison_messages(trial: Trial) -> None:
     """Messages that no stage can read."""
     fleet = trial.fleet
-    before = fleet.bus.stored(DEAD_STREAM)
-    payloads = [b"\xff\xfe", b"[]", b"{}", b'{"schema_version": 0}', b'{"schema_version": 2}', b"x" * 1_200_000]
+    before = fleet.bus.position(DEAD_STREAM)[1]
     for stage in Stage:
-        for number, payload in enumerate(payloads):
+        for number, payload in enumerate(POISON):
             fleet.bus.publish(INPUT_OF[stage], payload, f"poison:{time.time_ns()}:{stage}:{number}")
     ids = fleet.submit(4)
     trial.recover(ids)
-    wanted = before + len(payloads) * len(Stage)
-    fleet.until(lambda: fleet.bus.stored(DEAD_STREAM) == wanted, 20.0, "not every poison message was buried")
+    trial.come_to_rest()
+    demand_letters(trial, [(None, code) for code in POISON.values()] * len(Stage), before)
 
 
 def submitted_by_many(trial: Trial) -> None:

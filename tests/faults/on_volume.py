@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.faults.trials import Trial, under_load, until_postponed
+from services.shared.errors import Code
+from services.shared.messages import EventKind
+from tests.faults.trials import Trial, events_of, under_load, until_postponed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
-    from services.shared.errors import Code
+    from services.shared.volume import Kind
 
 NOTICED_S = 10.0
 AFTERWARDS_S = 3.0
+READ_BY: dict[Kind, str] = {"audio": "asr", "transcript": "embedder"}
 
 
 def volume_says(names: tuple[str, ...], points: tuple[str, ...]) -> Callable[[Trial], None]:
@@ -48,18 +51,42 @@ def volume_harmed(harmed: Callable[[Path], AbstractContextManager[None]], code: 
 
 
 def artifact_harmed(trial: Trial) -> None:
-    """A file vanishes or changes between two stages: it is made once more."""
+    """Files vanish or change between two stages, each in its own way: they are noticed, and made once more."""
+    for kind, reader in READ_BY.items():
+        _harm_files(trial, kind, reader)
+
+
+def _harm_files(trial: Trial, kind: Kind, reader: str) -> None:
     fleet = trial.fleet
-    fleet.send(signal.SIGSTOP, "asr")
-    (video,) = fleet.submit(1)
-    fleet.until(lambda: fleet.volume.manifest(video, "audio") is not None)
-    manifest = fleet.volume.manifest(video, "audio")
-    assert manifest is not None
-    path = fleet.volume.resolve(manifest.artifact.path)
-    if trial.rng.random() < 0.5:
-        path.unlink()
-    else:
-        path.write_bytes(bytes(100))
+    fleet.send(signal.SIGSTOP, reader)
+    videos = dict(zip(fleet.submit(len(HARMS)), HARMS.items(), strict=True))
+    fleet.until(lambda: all(fleet.volume.manifest(video, kind) is not None for video in videos))
+    for video, (harm, _) in videos.items():
+        manifest = fleet.volume.manifest(video, kind)
+        assert manifest is not None
+        harm(fleet.volume.resolve(manifest.artifact.path))
     trial.harm()
-    fleet.send(signal.SIGCONT, "asr")
-    trial.recover([video])
+    fleet.send(signal.SIGCONT, reader)
+    trial.recover(list(videos))
+    for video, (harm, code) in videos.items():
+        told = {event.code for event in events_of(fleet, [video]) if event.kind is EventKind.RETRYING}
+        trial.demand(told == {code}, f"{kind}, {harm.__name__}: {told or 'nothing'} was told, not {code}")
+
+
+def shortened(path: Path) -> None:
+    """Let a file be another one, of another size."""
+    path.write_bytes(bytes(100))
+
+
+def flipped(path: Path) -> None:
+    """Let one bit of a file be another."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+HARMS: dict[Callable[[Path], None], Code] = {
+    Path.unlink: Code.ARTIFACT_MISSING,
+    shortened: Code.CHECKSUM_MISMATCH,
+    flipped: Code.CHECKSUM_MISMATCH,
+}

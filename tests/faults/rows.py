@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 
 from services.shared.errors import Code
+from services.shared.volume import LATE_FILE_S
 from tests.disks import full, read_only
 from tests.faults import kills
 from tests.faults import on_messages as messages
@@ -22,7 +23,7 @@ DRAIN_WORK_S = 3.0  # longer than the grace of 2 s; two stages work so long afte
 DRAINED = (RECOVERY_S + 2 * DRAIN_WORK_S, Needs(DRAIN_WORK_S))
 CRASHES_S = 60.0
 NO_HALF_FILE = "no half file, no attempt charged"
-BURIED = "dead letter after three; its neighbours are done"
+BURIED = "one dead letter after three; its neighbours are done"
 HANDED_BACK = "status 0; handed back, not charged"
 DEADLINES = "calls end by their own deadline; no attempt charged"
 WRITES = ("download.written", "asr.written", "download.fsync", "asr.fsync", "asr.manifest_written")
@@ -91,7 +92,10 @@ ON_VOLUME = (
         *("18b", "volume read-only", NO_HALF_FILE),
         *(volume.volume_harmed(read_only, Code.ENV_VOLUME), LOAD_S, Needs(LOAD_WORK_S, small_disk="volume")),
     ),
-    Row("19", "file vanished or changed between stages", "made once more", volume.artifact_harmed),
+    Row(
+        *("19", "audio or transcript vanished or changed", "noticed, made once more"),
+        *(volume.artifact_harmed, RECOVERY_S + LATE_FILE_S),
+    ),
 )
 ON_MESSAGES = (
     Row("22", "message published three times", "done once", messages.published_twice),

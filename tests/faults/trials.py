@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import time
 from collections import Counter
@@ -15,9 +16,10 @@ from tests.faults.fleet import ACK_WAIT_S, Fleet, Needs
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from services.shared.messages import Event
+    from services.shared.volume import Kind
 
 RECOVERY_S = ACK_WAIT_S + 10.0
 REST_S = 60.0
@@ -27,6 +29,7 @@ CALL_S = 25.0  # a call gets a connection within 10 s, has a deadline of 5 s, an
 LOAD = 24
 LOAD_WORK_S = 1.5
 LOAD_S = 45.0  # with the rest of the load, which is work as usual
+FINISHED_WITH: dict[Kind, tuple[Kind, ...]] = {"audio": ("audio",), "transcript": ("transcript", "voices")}
 STAGES_OF = {
     "downloader": (Stage.CHECK, Stage.DOWNLOAD),
     "asr": (Stage.ASR,),
@@ -148,7 +151,7 @@ def events_of(fleet: Fleet, ids: list[str]) -> list[Event]:
     return [event for event in fleet.events() if event.video_id in wanted]
 
 
-def demand_letters(trial: Trial, wanted: list[tuple[str | None, str]], since: int) -> None:
+def demand_letters(trial: Trial, wanted: Sequence[tuple[str | None, str]], since: int) -> None:
     """Note when the dead letters since a place in their stream are not these: each its video (if known) and code.
 
     Letters about videos that are not among these, nor good ones, are somebody else's business.
@@ -192,6 +195,14 @@ def is_quiet(fleet: Fleet) -> bool:
     return not any(fleet.bus.stored(stream) for stream in (WORK_STREAM, LATER_STREAM))
 
 
-def written_at(fleet: Fleet, video_id: str) -> list[float]:
-    """Return when the files of a video were written."""
-    return sorted(path.stat().st_mtime for path in fleet.volume.folder(video_id).glob("audio-*"))
+def finished_files(fleet: Fleet, ids: Iterable[str]) -> dict[tuple[str, Kind], float]:
+    """Return when the files of videos were written that no stage has to make again: asr keeps its transcript last."""
+    found: dict[tuple[str, Kind], float] = {}
+    for video, (last, kinds) in itertools.product(ids, FINISHED_WITH.items()):
+        if fleet.volume.manifest(video, last) is None:
+            continue
+        for kind in kinds:
+            manifest = fleet.volume.manifest(video, kind)
+            if manifest is not None:
+                found[video, kind] = fleet.volume.resolve(manifest.artifact.path).stat().st_mtime
+    return found
