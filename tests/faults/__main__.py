@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import re
 import shutil
 import statistics
 import sys
@@ -72,28 +73,47 @@ def line(result: Result) -> str:
     return f"| {row.number} | {row.fault} | {row.promise} | {result.rounds} | {said} | {took} |"
 
 
+def chosen(only: str) -> list[Row]:
+    """Return the rows of these numbers, separated by commas; all without any. 24 means all of 24a to 24c."""
+    numbers = {row.number: {row.number, _family(row)} for row in ROWS}
+    wanted = {number for number in only.split(",") if number}
+    unknown = wanted - set().union(*numbers.values())
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no row {', '.join(sorted(unknown))}; there are {', '.join(numbers)}")
+    families = wanted - set(numbers)
+    return [row for row in ROWS if not wanted or row.number in wanted or _family(row) in families]
+
+
+def _family(row: Row) -> str:
+    return re.split("[^0-9]", row.number, maxsplit=1)[0]
+
+
 def main() -> int:
     """Run rows, print the table, and return 1 when a promise was broken."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", default="", help="numbers of rows, comma-separated (1 means all of 1.x)")
+    parser.add_argument("--only", type=chosen, default="", help="numbers of rows: 6,12 (1: all of 1.x, 24: 24a to 24c)")
     parser.add_argument("--keep", type=Path, help="folder for the logs of rows that fail")
     options = parser.parse_args()
-    only = {number for number in options.only.split(",") if number}
     print(HEAD, flush=True)
-    broken = 0
-    for row in ROWS:
-        if only and row.number not in only and row.number.split(".")[0] not in only:
-            continue
+    broken, not_played = list[str](), list[str]()
+    for row in options.only:
         try:
             result = play(row, options.rounds, options.seed, options.keep)
         except CannotPlayError as reason:
             print(f"| {row.number} | {row.fault} | {row.promise} | 0 | not played: {reason} | |", flush=True)
+            not_played.append(row.number)
             continue
-        broken += bool(result.broken)
+        broken += [row.number] if result.broken else []
         print(line(result), flush=True)
+    print(f"\n{len(options.only)} rows, {counted(broken, 'broken')}, {counted(not_played, 'not played')}")
     return 1 if broken else 0
+
+
+def counted(numbers: list[str], what: str) -> str:
+    """Return how many rows this is true of, and which."""
+    return f"{len(numbers)} {what}" + (f" ({', '.join(numbers)})" if numbers else "")
 
 
 if __name__ == "__main__":

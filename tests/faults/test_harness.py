@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 from datetime import UTC, datetime
 
 import pytest
 
 from services.shared.messages import Event, EventKind, Stage
+from tests.faults.__main__ import chosen
+from tests.faults.rows import ROWS
 from tests.faults.trials import done_again
 
 VIDEO = "abcdefghijk"
@@ -35,3 +38,22 @@ def test_what_had_ended_before_a_fault_is_not_explained_by_it(
 def test_a_stage_that_ends_explains_nothing_about_the_next() -> None:
     events = [told(EventKind.FINISHED, HARMED_AT - 5), told(EventKind.STARTED, HARMED_AT + 1, Stage.EMBEDDER)]
     assert done_again(events, HARMED_AT) == []
+
+
+@pytest.mark.parametrize(
+    ("only", "numbers"),
+    [
+        pytest.param("6,12", ["6", "12"], id="by their numbers"),
+        pytest.param("24", ["24a", "24b", "24c"], id="all of a family"),
+        pytest.param("4", ["4"], id="a number that is also a family's"),
+        pytest.param("1.1", ["1.1"], id="one of a family"),
+        pytest.param("", [row.number for row in ROWS], id="all"),
+    ],
+)
+def test_rows_are_chosen_by_number(only: str, numbers: list[str]) -> None:
+    assert [row.number for row in chosen(only)] == numbers
+
+
+def test_a_number_that_no_row_has_is_an_error_that_names_those_there_are() -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=r"no row 99; there are 1\.1, .* 31"):
+        chosen("6,99")
