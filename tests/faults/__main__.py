@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import re
 import shutil
 import statistics
 import sys
@@ -75,17 +74,13 @@ def line(result: Result) -> str:
 
 def chosen(only: str) -> list[Row]:
     """Return the rows of these numbers, separated by commas; all without any. 24 means all of 24a to 24c."""
-    numbers = {row.number: {row.number, _family(row)} for row in ROWS}
+    numbers = {row.number: {row.number, row.family} for row in ROWS}
     wanted = {number for number in only.split(",") if number}
     unknown = wanted - set().union(*numbers.values())
     if unknown:
         raise argparse.ArgumentTypeError(f"no row {', '.join(sorted(unknown))}; there are {', '.join(numbers)}")
     families = wanted - set(numbers)
-    return [row for row in ROWS if not wanted or row.number in wanted or _family(row) in families]
-
-
-def _family(row: Row) -> str:
-    return re.split("[^0-9]", row.number, maxsplit=1)[0]
+    return [row for row in ROWS if not wanted or row.number in wanted or row.family in families]
 
 
 def main() -> int:

@@ -74,6 +74,7 @@ class Worker:
     room: str
     process: subprocess.Popen[bytes]
     statuses: list[int] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
 
 
 class Fleet:
@@ -214,6 +215,7 @@ class Fleet:
             if status is not None:
                 worker.statuses.append(status)
                 worker.process = self._spawn(worker.name, worker.room)
+                worker.began = time.monotonic()
 
     def of(self, room: str) -> list[Worker]:
         """Return the workers of a room."""

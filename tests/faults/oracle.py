@@ -15,9 +15,7 @@ I8  a failure in a log names its video and its code; no secret is in any log
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from services.shared.bus import EVENT_STREAM, LATER_STREAM, LEDGER, WORK_STREAM, later_consumer
@@ -25,10 +23,12 @@ from services.shared.errors import IngestError
 from services.shared.messages import EventKind, Stage
 from services.shared.state import ENDED, INDEXED
 from services.shared.volume import KINDS, TEMPORARY_PREFIX
+from tests.faults.processes import open_files, resident_bytes
 from tests.faults.stored import stored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from tests.faults.fleet import Fleet
     from tests.faults.reader import Reader
@@ -150,9 +150,8 @@ def _queues(fleet: Fleet) -> list[str]:
 def _processes(fleet: Fleet) -> list[str]:
     wrong = []
     for worker in fleet.workers:
-        process = Path(f"/proc/{worker.process.pid}")
         try:
-            count = len(list((process / "fd").iterdir()))
+            count = open_files(worker.process.pid)
             resident = resident_bytes(worker.process.pid)
         except FileNotFoundError:
             continue
@@ -161,12 +160,6 @@ def _processes(fleet: Fleet) -> list[str]:
         if resident > MOST_MEMORY_BYTES:
             wrong.append(f"I7: {worker.name} takes {resident / 1e6:.0f} MB of memory")
     return wrong
-
-
-def resident_bytes(process: int) -> int:
-    """Return the memory that a process takes; raise FileNotFoundError when there is no such process."""
-    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _logs(fleet: Fleet) -> list[str]:

@@ -81,9 +81,13 @@ class Servers:
 
     def postgres_frozen(self) -> contextlib.AbstractContextManager[None]:
         """Let Postgres and all its backends stand still for the time of a block."""
+        return _frozen(self.postgres_processes())
+
+    def postgres_processes(self) -> list[int]:
+        """Return the numbers of Postgres's processes, its backends among them."""
         parent = self.postgres.process.pid
         children = subprocess.run(["/usr/bin/pgrep", "-P", str(parent)], capture_output=True, text=True, check=False)
-        return _frozen([parent, *map(int, children.stdout.split())])
+        return [parent, *map(int, children.stdout.split())]
 
     def broker_frozen(self) -> contextlib.AbstractContextManager[None]:
         """Let the broker stand still for the time of a block."""

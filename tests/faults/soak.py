@@ -1,10 +1,10 @@
 """Hours of work in the presence of faults: `python -m tests.faults.soak --minutes 30 --seed 1` (or `make soak`).
 
-Every minute a row of the fault table is played, chosen at random, on one fleet that is never renewed: good recordings
-under load, bad ones, unreadable messages, killed and frozen processes and servers. The oracle judges everything that is
-there after each, and what could grow with time (memory, open files, files that killed workers have left, messages that
-a round leaves behind) is compared: the last third of the run with the first. The work is the stand-in of the fault
-table.
+Every minute a row of the fault table is played, its number chosen at random, on one fleet that is never renewed; among
+the good recordings of each is a bad one, which one stage after the other refuses. The oracle judges everything that is
+there after each, and what could grow with time is compared: the last third of the run with the first. Most rows end
+workers and servers, which then begin anew: how old the oldest worker was is told beside it. The work is the stand-in of
+the fault table.
 """
 
 from __future__ import annotations
@@ -15,22 +15,26 @@ import statistics
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from services.shared import logs
 from services.shared.bus import LATER_STREAM, WORK_STREAM
+from services.shared.messages import Stage
 from tests.faults.fleet import ROOMS, Fleet, Needs, running
 from tests.faults.oracle import Oracle, unfinished_writes
+from tests.faults.processes import open_files, private_bytes, resident_bytes
 from tests.faults.reader import Reader
+from tests.faults.recordings import REFUSAL, Flaw
 from tests.faults.rounds import play_round
 from tests.faults.rows import ROWS
 from tests.faults.trials import LOAD_WORK_S, Row, Trial
 
 NEEDS = Needs(LOAD_WORK_S, proxied=True)
-PAGE_BYTES = 4096
 GROWTH = 1.25  # of each number, at most
 NOISE = 5  # MB, files or messages, beside growth
+AGE = "oldest worker: s since its start"
 
 
 Sample = dict[str, float]  # the numbers at the end of a round, by their names
@@ -41,13 +45,25 @@ def look(fleet: Fleet) -> Sample:
     fleet.watch()
     sample: Sample = {}
     for room in ROOMS:
-        processes = [Path(f"/proc/{worker.process.pid}") for worker in fleet.of(room)]
-        pages = [int((process / "statm").read_text().split()[1]) for process in processes]
-        sample[f"{room}: MB of memory"] = max(pages) * PAGE_BYTES / 1e6
-        sample[f"{room}: open files"] = max(len(list((process / "fd").iterdir())) for process in processes)
+        numbers = [worker.process.pid for worker in fleet.of(room)]
+        sample[f"{room}: MB of memory"] = max(map(resident_bytes, numbers)) / 1e6
+        sample[f"{room}: open files"] = max(map(open_files, numbers))
+    servers = fleet.servers
+    sample["nats-server: MB of memory"] = resident_bytes(servers.nats.process.pid) / 1e6
+    sample["Postgres: MB of memory, without what is shared"] = _sum_mb(servers.postgres_processes())
     sample["unfinished files"] = len(unfinished_writes(fleet))
     sample["messages left"] = sum(fleet.bus.stored(stream) for stream in (WORK_STREAM, LATER_STREAM))
+    sample[AGE] = time.monotonic() - min(worker.began for worker in fleet.workers)
     return sample
+
+
+def _sum_mb(processes: list[int]) -> float:
+    """Return what processes take together, each for itself; one may have ended meanwhile."""
+    total = 0
+    for process in processes:
+        with suppress(FileNotFoundError):
+            total += private_bytes(process)
+    return total / 1e6
 
 
 def soak(trial: Trial, oracle: Oracle, minutes: float) -> tuple[list[Sample], list[str]]:
@@ -57,7 +73,8 @@ def soak(trial: Trial, oracle: Oracle, minutes: float) -> tuple[list[Sample], li
     wrong: dict[str, None] = {}
     end = time.monotonic() + 60 * minutes
     while time.monotonic() < end:
-        began, row = time.monotonic(), trial.rng.choice(rows)
+        began, family = time.monotonic(), trial.rng.choice(sorted({row.family for row in rows}))
+        row = trial.rng.choice([row for row in rows if row.family == family])
         found = play_round(partial(_played, row, samples), trial, oracle)
         wrong.update(dict.fromkeys(found))
         took_s = time.monotonic() - began
@@ -67,6 +84,9 @@ def soak(trial: Trial, oracle: Oracle, minutes: float) -> tuple[list[Sample], li
 
 
 def _played(row: Row, samples: list[Sample], trial: Trial) -> None:
+    stages = list(Stage)
+    (bad,) = trial.fleet.submit(1, Flaw.BAD.at(stages[len(samples) % len(stages)]))
+    trial.failures[bad] = REFUSAL
     row.play(trial)
     samples.append(look(trial.fleet))
 
@@ -79,7 +99,7 @@ def report(samples: list[Sample]) -> list[str]:
     for name in samples[0]:
         first, last = (statistics.median(one[name] for one in part) for part in (samples[:third], samples[-third:]))
         print(f"| {name} | {first:.0f} | {last:.0f} |")
-        if last > GROWTH * first + NOISE:
+        if name != AGE and last > GROWTH * first + NOISE:
             grown.append(f"{name} has grown from {first:.0f} to {last:.0f}")
     return grown
 

@@ -10,6 +10,7 @@ import pytest
 from services.shared.messages import Event, EventKind, Stage
 from tests.faults.__main__ import chosen
 from tests.faults.rows import ROWS
+from tests.faults.soak import AGE, report
 from tests.faults.trials import done_again
 
 VIDEO = "abcdefghijk"
@@ -57,3 +58,9 @@ def test_rows_are_chosen_by_number(only: str, numbers: list[str]) -> None:
 def test_a_number_that_no_row_has_is_an_error_that_names_those_there_are() -> None:
     with pytest.raises(argparse.ArgumentTypeError, match=r"no row 99; there are 1\.1, .* 31"):
         chosen("6,99")
+
+
+def test_a_soak_tells_what_has_grown() -> None:
+    first, last = {"asr: open files": 20.0, "messages left": 3.0, AGE: 60.0}, {"asr: open files": 40.0, AGE: 600.0}
+    found = report([first, first, first, first, {**first, **last}, {**first, **last}])
+    assert found == ["asr: open files has grown from 20 to 40"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import signal
 import time
 from collections import Counter
@@ -96,6 +97,11 @@ class Row:
     play: Callable[[Trial], None]
     limit_s: float = RECOVERY_S
     needs: Needs = field(default_factory=Needs)
+
+    @property
+    def family(self) -> str:
+        """Return the number without what tells it from its like: 24 of 24a, 1 of 1.12."""
+        return re.split("[^0-9]", self.number, maxsplit=1)[0]
 
 
 def under_load(trial: Trial) -> list[str]:
