@@ -78,6 +78,7 @@ class Embed:
             generation=message.generation,
             source=message.source,
             metadata=message.metadata,
+            fresh_from=message.fresh_from,
             redo=message.redo + 1,
         )
         return Done(again, kind=EventKind.RETRYING, code=error.code, text=f"{error.message}; making it again")
