@@ -179,6 +179,26 @@ def test_an_odd_transcript_has_its_answer_and_the_next_its_turn(
 
 
 @pytest.mark.parametrize(
+    ("said", "stored", "fixed"),
+    [
+        pytest.param((50.0, 60.0), (50.0, 60.0), 0.0, id="53 to the end of the recording"),
+        pytest.param((50.0, 70.0), (50.0, 60.0), 1.0, id="53 ends beyond the recording"),
+        pytest.param((70.0, 80.0), (60.0, 60.0), 1.0, id="53 begins beyond the recording"),
+    ],
+)
+def test_times_beyond_the_recording_are_drawn_back_and_counted(
+    room: Room, said: tuple[float, float], stored: tuple[float, float], fixed: float
+) -> None:
+    done = room.handler(
+        room.put(VIDEO_ID, segment(0.0, 3.0, "The first."), segment(*said, "The last.")), lambda _: None
+    )
+    assert (done.kind, done.numbers["timestamp_fixed"]) == (EventKind.INDEXED, fixed)
+    first, last = Catalog(room.archive).passages(VIDEO_ID)
+    assert (first.start_s, first.end_s, first.text) == (0.0, 3.0, "The first.")
+    assert (last.start_s, last.end_s, last.text) == (*stored, "The last.")
+
+
+@pytest.mark.parametrize(
     "text",
     [
         pytest.param("A NUL \x00 in the middle.", id="54 NUL"),
