@@ -8,6 +8,7 @@ delivered), no other program, no configuration files, and only the extractors th
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,10 +33,15 @@ if TYPE_CHECKING:
 
 RETRIES = 3
 AUDIO_ONLY = "bestaudio/best"
+COOKIES_HEAD = "# Netscape HTTP Cookie File"
 NO_PROGRAM = "/dev/null/none"  # a path that cannot exist
 AFTER_PREMIERE_S = 3600.0
 LIVE_PAUSE_S = 1800.0
 LONGEST_ANNOUNCED_S = 366 * 24 * 3600.0  # more is nonsense, and further than a date can be moved
+_COMMENT = re.compile("#(?!HttpOnly_)")
+_COOKIE = re.compile(
+    r"(?:[^\t]*\t){4}(?:[0-9]+(?:\.[0-9]+)?)?\t[^\t]*\t[^\t]*"
+)  # the fifth field is its end, in seconds
 
 
 @dataclass(frozen=True)
@@ -121,11 +127,20 @@ def session(kind: SourceKind, options: SiteOptions, **extra: object) -> yt_dlp.Y
 
 
 def _cookies(options: SiteOptions) -> io.StringIO | None:
-    """Return a copy of the cookies: yt-dlp writes them back, and the file may be read-only, or read by others."""
+    """Return a copy of the cookies: yt-dlp writes them back, and the file may be read-only, or read by others.
+
+    A line that is no cookie is left out: yt-dlp would print it, with what may be a secret.
+    """
     if options.cookies_file is None:
         return None
     with translate_os_errors("INGEST_COOKIES_FILE"):
-        return io.StringIO(Path(options.cookies_file).read_text(encoding="utf-8"))
+        lines = Path(options.cookies_file).read_text(encoding="utf-8").split("\n")
+    entries = [line for line in lines if line.strip() and not _COMMENT.match(line)]
+    cookies = [line for line in entries if _COOKIE.fullmatch(line)]
+    if entries and not cookies:
+        text = "INGEST_COOKIES_FILE: no line is a cookie in Netscape format (seven fields with tabs between them)"
+        raise IngestError(Code.ENV_VOLUME, text)
+    return io.StringIO("\n".join([COOKIES_HEAD, *cookies, ""]))
 
 
 def inspect(_report: Reporter, source: Source, options: SiteOptions) -> Metadata:
