@@ -18,6 +18,7 @@ from services.asr.windows import Bounds
 from services.shared import metrics, transcript, voiceprints
 from services.shared.answers import Done
 from services.shared.errors import Code, IngestError
+from services.shared.logs import get_logger
 from services.shared.messages import (
     AudioReady,
     EventKind,
@@ -41,10 +42,13 @@ if TYPE_CHECKING:
     from services.shared.child import ChildLimits
     from services.shared.media import Decoded, DecodeLimits
     from services.shared.messages import Artifact
+    from services.shared.transcript import Segment
     from services.shared.voiceprints import Voiceprints
     from services.shared.worker import Report
 
 KEY_LENGTH = 12
+SURE = 0.5  # of its language a recognizer is that gives it this share
+log = get_logger(__name__)
 
 # what another download may cure
 WORTH_ANOTHER_DOWNLOAD = frozenset(
@@ -104,6 +108,8 @@ class Transcribe:
             path = self.volume.verified(message.audio)
         with device.doing(DECODING):
             waveform, decoded = audio.load(path, self.scratch, self.decode_limits, self.child_limits)
+            if decoded.tracks > 1:
+                log.info("several_tracks", tracks=decoded.tracks, used=0, language=decoded.language)
             decode_s = time.monotonic() - began
             speech = audio.find_speech(waveform)
             speech_s = time.monotonic() - began - decode_s
@@ -133,7 +139,7 @@ class Transcribe:
             "real_time_factor": round(made.real_time_factor, 4),
             "fresh": 1.0,
             **self._numbers(told),
-            **made.notes,
+            **_notes(spoken, decoded, made.segments),
             **device.news(),
         }
         failure = told.failure
@@ -177,15 +183,6 @@ class Transcribe:
         segments = spoken.built.segments
         if told.voices is not None:
             segments = tuple(speakers.attribute(segments, told.voices.turns))
-        flagged = sum(bool(segment.flags) for segment in segments)
-        notes = {
-            "no_speech": float(not segments),
-            "hallucination_flagged": float(flagged),
-            "timestamp_fixed": float(spoken.built.fixed),
-            "refined": float(spoken.refined),
-            "other_tracks": float(decoded.tracks - 1),
-            "silence_inserted_s": round(decoded.missing_s, 3),
-        }
         return Transcript(
             video_id=message.video_id,
             audio_sha256=message.audio.sha256,
@@ -197,7 +194,7 @@ class Transcribe:
             segments=segments,
             turns=told.voices.turns if told.voices else None,
             timings=timings,
-            notes={name: value for name, value in notes.items() if value},
+            notes={name: value for name, value in _notes(spoken, decoded, segments).items() if value},
         )
 
     def _keep(self, message: AudioReady, made: Transcript, origin: str) -> Artifact:
@@ -244,6 +241,20 @@ class Transcribe:
             redo=message.redo + 1,
         )
         return Done(again, kind=EventKind.RETRYING, code=error.code, text=f"{error.message}; downloading it again")
+
+
+def _notes(spoken: Spoken, decoded: Decoded, segments: Sequence[Segment]) -> dict[str, float]:
+    """Return how much was put right or flagged: all of it each time, for figures of an older run must not remain."""
+    return {
+        "no_speech": float(not segments),
+        "hallucination_flagged": float(sum(bool(segment.flags) for segment in segments)),
+        "language_unsure": float(spoken.language_probability < SURE),
+        "timestamp_fixed": float(spoken.built.fixed),
+        "text_sanitized": float(spoken.built.cleaned),
+        "refined": float(spoken.refined),
+        "other_tracks": float(decoded.tracks - 1),
+        "silence_inserted_s": round(decoded.missing_s, 3),
+    }
 
 
 def _count(made: Transcript, told: Told) -> None:

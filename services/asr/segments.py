@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from services.shared.text import clean
 from services.shared.transcript import Segment, Word
 
 if TYPE_CHECKING:
@@ -26,10 +27,11 @@ FASTEST_CHARACTERS_A_SECOND = 40.0
 
 @dataclass(frozen=True)
 class Built:
-    """The segments of a recording, and how many times had to be put right."""
+    """The segments of a recording, and how many words had to be put right: in their times, in their text."""
 
     segments: tuple[Segment, ...]
     fixed: int
+    cleaned: int
 
 
 def build(
@@ -43,7 +45,8 @@ def build(
         fixed += wrong
         floor_s = words[-1].end_s if words else floor_s
         segments += [_segment(group, answer, refined=better) for group in split(words)]
-    return Built(tuple(flag_loops(segments)), fixed)
+    cleaned = sum(clean(heard.text) != heard.text for answer in answers for heard in answer.words)
+    return Built(tuple(flag_loops(segments)), fixed, cleaned)
 
 
 def place(answer: Recognised, chunk: SpeechChunk, floor_s: float, duration_s: float) -> tuple[list[Word], int]:

@@ -10,7 +10,7 @@ import json
 import random
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -56,10 +56,12 @@ class Keys(Protocol):
 
 
 def site_of(source: Source) -> str | None:
-    """Return the site that a source is asked of, or None for a file of our own."""
+    """Return the site that a source is asked of, or None for a file of our own, and for an address that is none."""
     if source.kind is SourceKind.YOUTUBE:
         return YOUTUBE
-    return urlsplit(source.url).hostname if source.kind is SourceKind.MEDIA else None
+    with suppress(ValueError):  # whoever asks it says what is wrong with it
+        return urlsplit(source.url).hostname if source.kind is SourceKind.MEDIA else None
+    return None
 
 
 class Governor:

@@ -48,6 +48,7 @@ _SENTENCES: Final[tuple[tuple[str, Code], ...]] = (
     (r"account.*terminated", Code.VIDEO_GONE),
     (r"HTTP Error (404|410)", Code.VIDEO_GONE),
     (r"is not a valid URL|Invalid URL|Failed to parse:|unknown url type|no host given", Code.BAD_URL),
+    (r"Invalid IPv6 URL|Port out of range|Port could not be cast|invalid characters under NFKC", Code.BAD_URL),
     (
         r"file:// URLs? (are|is) disabled|file:// scheme|Unsupported url scheme|unsupported URL scheme",
         Code.URL_NOT_ALLOWED,

@@ -189,7 +189,7 @@ def _extract(
 ) -> dict[str, Any]:
     try:
         info = site.extract_info(url, download=download)
-    except (yt_dlp.utils.YoutubeDLError, OSError) as error:
+    except (yt_dlp.utils.YoutubeDLError, OSError, ValueError) as error:  # ValueError: of an address, or an odd answer
         raise _translate(error, options, site.params["logger"].warnings) from error
     if not isinstance(info, dict):
         raise IngestError(Code.NO_MEDIA_FOUND, "nothing found at this address")

@@ -39,7 +39,7 @@ class Embed:
         with self.time.doing(COMMITTING):
             stored = self.store.stored_passages(message.video_id, message.generation)
         if stored is not None:
-            return _indexed(stored, message.transcript.duration_s, fresh=False)
+            return _indexed(stored, message.transcript.duration_s, fresh=0.0)
         try:
             return self._embed(message)
         except IngestError as error:
@@ -52,7 +52,9 @@ class Embed:
     def _embed(self, message: TranscriptReady) -> Done:
         with self.time.doing(SPLITTING):
             said = transcript.read(self.volume.verified(message.transcript))
-            built = passages.build(said.segments, self.limits, self.encoder.count_tokens)
+            built, fixed = passages.inside(
+                passages.build(said.segments, self.limits, self.encoder.count_tokens), said.duration_s
+            )
         try:
             vectors = list(self.batcher.map(passage.text for passage in built))
         except OutOfDeviceMemoryError as error:
@@ -69,7 +71,7 @@ class Embed:
             count = self.store.replace(rows)
         metrics.ROWS.inc(count)
         metrics.AUDIO_SECONDS.labels(Stage.EMBEDDER).inc(said.duration_s)
-        return _indexed(count, said.duration_s, fresh=True)
+        return _indexed(count, said.duration_s, fresh=1.0, timestamp_fixed=float(fixed))
 
     def _send_back(self, message: TranscriptReady, error: IngestError) -> Done:
         self.volume.discard(message.video_id, "transcript")
@@ -78,11 +80,11 @@ class Embed:
             generation=message.generation,
             source=message.source,
             metadata=message.metadata,
+            fresh_from=message.fresh_from,
             redo=message.redo + 1,
         )
         return Done(again, kind=EventKind.RETRYING, code=error.code, text=f"{error.message}; making it again")
 
 
-def _indexed(count: int, duration_s: float, *, fresh: bool) -> Done:
-    numbers = {"passages": float(count), "audio_s": duration_s, "fresh": float(fresh)}
-    return Done(None, kind=EventKind.INDEXED, numbers=numbers)
+def _indexed(count: int, duration_s: float, **figures: float) -> Done:
+    return Done(None, kind=EventKind.INDEXED, numbers={"passages": float(count), "audio_s": duration_s, **figures})

@@ -7,7 +7,7 @@ twice is there twice. No passage is longer than the embedding model reads.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -72,6 +72,20 @@ def build(segments: Iterable[Segment], limits: PassageLimits, count_tokens: Call
     if together:
         passages.append(_passage(len(passages), together))
     return passages
+
+
+def inside(passages: Sequence[Passage], duration_s: float) -> tuple[list[Passage], int]:
+    """Return passages with their times inside the recording, and how many of them had others."""
+    put_right = [
+        replace(
+            passage,
+            start_s=min(passage.start_s, duration_s),
+            end_s=min(passage.end_s, duration_s),
+            starts_s=tuple(min(start_s, duration_s) for start_s in passage.starts_s),
+        )
+        for passage in passages
+    ]
+    return put_right, sum(new != old for new, old in zip(put_right, passages, strict=True))
 
 
 def _belongs(

@@ -19,6 +19,7 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
 from services.shared.errors import Code, IngestError
+from services.shared.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,6 +35,7 @@ LARGEST_HOLE_S = 0.05  # a jump of the decoder's clock smaller than this is roun
 MISSING_SHARE = 0.02
 MISSING_S = 2.0
 DENSITY_FROM_S = 600.0
+LONGEST_LANGUAGE = 20  # characters of its tag
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -51,7 +53,7 @@ class DecodeLimits:
 
 @dataclass(frozen=True)
 class Decoded:
-    """What decoding a track has shown. `container_s` is None where the file does not say its length."""
+    """What decoding a track has shown. `container_s` and `language` are None where the file does not say them."""
 
     duration_s: float
     container_s: float | None
@@ -60,6 +62,7 @@ class Decoded:
     channels: int
     codec: str
     tracks: int
+    language: str | None
 
 
 def tolerance_s(duration_s: float) -> float:
@@ -90,6 +93,7 @@ def decode(path: Path, limits: DecodeLimits, take: Callable[[FloatArray], object
                 channels=stream.codec_context.channels,
                 codec=stream.codec_context.name,
                 tracks=len(container.streams.audio),
+                language=shorten(stream.language, LONGEST_LANGUAGE) if stream.language else None,
             )
     _check_complete(found, reader.errors)
     return found

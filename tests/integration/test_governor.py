@@ -184,8 +184,15 @@ def test_status_and_metrics_say_until_when_a_site_is_left_alone(governor: Govern
     assert REGISTRY.get_sample_value("ingest_site_circuit_open", {"site": "podcasts.example.org"}) is None
 
 
-def test_a_file_of_our_own_needs_nobodys_leave(governor: Governor) -> None:
-    with governor.leave(Source(kind=SourceKind.FILE, url="/a.mp3")):
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param(Source(kind=SourceKind.FILE, url="/a.mp3"), id="a file of our own"),
+        pytest.param(Source(kind=SourceKind.MEDIA, url="http://[bad/a.mp3"), id="an address that is none"),
+    ],
+)
+def test_what_no_site_is_asked_for_needs_nobodys_leave(governor: Governor, source: Source) -> None:
+    with governor.leave(source):
         pass
     assert governor.sites()[YOUTUBE].tokens == BUDGET.burst
 

@@ -13,6 +13,7 @@ from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from av.audio.stream import AudioStream
@@ -37,7 +38,9 @@ def silence(seconds: float, rate: int = RATE) -> Samples:
     return np.zeros((1, int(seconds * rate)), dtype=np.float32)
 
 
-def encoded(path: Path, codec: str, *tracks: Samples, rate: int = RATE, **options: str) -> Path:
+def encoded(
+    path: Path, codec: str, *tracks: Samples, rate: int = RATE, languages: Sequence[str] = (), **options: str
+) -> Path:
     """Write a recording (a tone, unless tracks are given); its container is told by the extension."""
     tracks = tracks or (tone(rate=rate),)
     with av.open(str(path), "w") as out:
@@ -45,6 +48,8 @@ def encoded(path: Path, codec: str, *tracks: Samples, rate: int = RATE, **option
             cast("AudioStream", out.add_stream(codec, rate=rate, layout=LAYOUTS[len(track)], options=options))
             for track in tracks
         ]
+        for stream, language in zip(streams, languages, strict=False):
+            stream.metadata["language"] = language
         for stream, track in zip(streams, tracks, strict=True):
             for start in range(0, track.shape[1], BLOCK):
                 block = np.ascontiguousarray(track[:, start : start + BLOCK])

@@ -7,6 +7,7 @@ decoding, speech detection and the handler are real.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
@@ -15,10 +16,9 @@ import pytest
 
 from services.asr.handler import Transcribe
 from services.asr.recognize import Heard, Recognised, Recognizer, Request
-from services.asr.spans import Span
 from services.asr.transcribe import Transcriber
 from services.demo import samples
-from services.shared import transcript
+from services.shared import logs, transcript
 from services.shared.batcher import Batcher, BatchLimits
 from services.shared.bus import ACCESSIBLE, AUDIO, TRANSCRIPT
 from services.shared.child import ChildLimits
@@ -34,6 +34,7 @@ from services.shared.messages import (
     VideoAccessible,
     decode,
 )
+from services.shared.text import clean
 from services.shared.volume import Made, Volume
 from tests.integration.bad_inputs.conftest import GOOD_ID, VIDEO_ID
 from tests.integration.bad_inputs.recordings import (
@@ -58,12 +59,14 @@ if TYPE_CHECKING:
 
 SOURCE = Source(kind=SourceKind.MEDIA, url="http://example.org/a.mp3")
 LOOP = "Thanks for watching!"
+SPOKEN, CHUNKS = samples()[0], 2
 
 
 @dataclass(frozen=True)
 class StandIn:
-    """A recognizer that says the same of every chunk, and is not sure of the language."""
+    """A recognizer that says the same of every chunk; `languages` are those it hears, and how surely."""
 
+    says: tuple[str, ...] = (LOOP,)
     languages: tuple[tuple[str, float], ...] = ()
     key: str = "stand-in"
     device: str = "cpu"
@@ -79,9 +82,13 @@ class StandIn:
         return [
             Recognised(languages=dict(self.languages))
             if request.language is None
-            else Recognised(text=LOOP, words=(Heard(0.0, request.duration_s, LOOP, 0.9),), avg_logprob=-0.1)
+            else Recognised(words=self._words(request.duration_s), avg_logprob=-0.1)
             for request in requests
         ]
+
+    def _words(self, duration_s: float) -> tuple[Heard, ...]:
+        share_s = duration_s / len(self.says)
+        return tuple(Heard(n * share_s, (n + 1) * share_s, text, 0.9) for n, text in enumerate(self.says))
 
 
 @pytest.fixture
@@ -256,36 +263,52 @@ def test_a_recording_in_which_nobody_speaks_is_a_transcript_that_says_so(
     assert made.notes == notes
 
 
-@pytest.mark.parametrize("chunks", [pytest.param(4, id="40 a loop over music")])
-def test_a_recognizer_s_loop_is_flagged_not_believed(
-    transcribers: Callable[[StandIn], Transcriber], chunks: int
+TRACKS = [
+    pytest.param(1, [], id="41 one track"),
+    pytest.param(2, [{"tracks": 2, "used": 0, "language": "deu"}], id="42 two tracks, and which is used"),
+]
+
+
+@pytest.mark.parametrize(("tracks", "told"), TRACKS)
+def test_the_log_says_which_of_several_tracks_is_used(
+    handler: Transcribe, tmp_path: Path, capsys: pytest.CaptureFixture[str], tracks: int, told: list[dict[str, object]]
 ) -> None:
-    speech = [Span(10.0 * number, 10.0 * number + 5.0) for number in range(chunks)]
-    waveform = tone(10.0 * chunks, SAMPLE_RATE)[0]
-    spoken = transcribers(StandIn()).transcribe(waveform, speech, 10.0 * chunks, lambda _: None)
-    assert [segment.flags for segment in spoken.built.segments] == [("loop",)] * chunks
+    logs.configure(json_lines=True)
+    file = encoded(tmp_path / "a.mka", "libopus", *[silence(5.0)] * tracks, languages=("deu", "eng"))
+    handler(ready(handler.volume, file), lambda _: None)
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    found = [line for line in lines if line["event"] == "several_tracks"]
+    assert [{name: line[name] for name in ("tracks", "used", "language")} for line in found] == told
 
 
-@pytest.mark.parametrize("share", [pytest.param(0.21, id="49 a language that the model does not know")])
-def test_a_language_nobody_is_sure_of_is_told_with_its_probability(
-    transcribers: Callable[[StandIn], Transcriber], share: float
+ODD = [
+    pytest.param(StandIn(says=(LOOP, LOOP)), {"hallucination_flagged": 4.0}, id="40 a loop over music"),
+    pytest.param(StandIn(says=(LOOP,)), {}, id="40 said twice"),
+    pytest.param(
+        StandIn(languages=(("haw", 0.21), ("la", 0.2))), {"language_unsure": 1.0}, id="49 an unknown language"
+    ),
+    pytest.param(StandIn(languages=(("la", 0.91),)), {}, id="49 a known language"),
+    pytest.param(StandIn(says=("A NUL \x00.", "No.")), {"text_sanitized": 2.0}, id="54 a NUL is recognised"),
+    pytest.param(StandIn(says=("Half \ud83d a", "\x1b[0m.")), {"text_sanitized": 4.0}, id="54 what no text has"),
+]
+
+
+@pytest.mark.parametrize(("recognizer", "notes"), ODD)
+def test_what_is_odd_in_a_transcript_is_kept_and_noted(
+    handler: Transcribe,
+    transcribers: Callable[[StandIn], Transcriber],
+    recognizer: StandIn,
+    notes: dict[str, float],
 ) -> None:
-    transcriber = transcribers(StandIn(languages=(("haw", share), ("la", share - 0.1))))
-    spoken = transcriber.transcribe(tone(9.0, SAMPLE_RATE)[0], [Span(0.0, 5.0)], 9.0, lambda _: None)
-    assert (spoken.language, spoken.language_probability) == ("haw", share)
-    assert len(spoken.built.segments) == 1
-
-
-@pytest.mark.parametrize("share", [pytest.param(0.21, id="49 a language that nobody knows, from file to transcript")])
-def test_a_transcript_says_how_sure_its_language_is(
-    handler: Transcribe, transcribers: Callable[[StandIn], Transcriber], share: float
-) -> None:
-    unsure = replace(handler, transcriber=transcribers(StandIn(languages=(("haw", share),))))
-    done = unsure(ready(handler.volume, samples()[0].path), lambda _: None)
+    done = replace(handler, transcriber=transcribers(recognizer))(ready(handler.volume, SPOKEN.path), lambda _: None)
     assert isinstance(done.message, TranscriptReady)
     made = transcript.read(handler.volume.verified(done.message.transcript))
-    assert (made.language, made.language_probability) == ("haw", share)
-    assert made.segments
+    assert " ".join(segment.text for segment in made.segments) == clean(" ".join(recognizer.says * CHUNKS))
+    assert sum("loop" in segment.flags for segment in made.segments) == notes.get("hallucination_flagged", 0)
+    assert (made.language, made.language_probability) == (*recognizer.languages, ("en", 1.0))[0]
+    assert made.notes == notes
+    told = ("hallucination_flagged", "language_unsure", "text_sanitized", "timestamp_fixed", "no_speech")
+    assert {name: done.numbers[name] for name in told} == {**dict.fromkeys(told, 0.0), **notes}
 
 
 # -- the queue goes on ------------------------------------------------------------------------------------------------

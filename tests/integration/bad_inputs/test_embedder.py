@@ -1,4 +1,4 @@
-"""Rows 53 to 60 of the bad inputs in the embedder stage: what becomes of a transcript, a model, a database.
+"""Rows 46, 47 and 53 to 61 of the bad inputs in the embedder stage: what becomes of a transcript, a model, a database.
 
 Broker, Postgres, volume, model and handler are real. The disk that is full is a small one with Postgres's rows on it.
 """
@@ -8,13 +8,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import psycopg
 import pytest
+import zstandard
 from psycopg import sql
 from pydantic import SecretStr
 
@@ -29,16 +29,17 @@ from services.embedder.ledger import Ledger
 from services.embedder.migrate import migrate
 from services.embedder.passages import PassageLimits
 from services.embedder.store import Store
-from services.shared import packed
 from services.shared.batcher import Batcher, BatchLimits
-from services.shared.bus import REQUESTED, WORK_STREAM
+from services.shared.bus import ACCESSIBLE, REQUESTED, TRANSCRIPT, WORK_STREAM
 from services.shared.errors import Code, IngestError, Outcome
-from services.shared.messages import EventKind, Metadata, Source, SourceKind, Stage, TranscriptReady
-from services.shared.transcript import Segment, Timings, Transcript
-from services.shared.volume import Made, Volume
+from services.shared.messages import EventKind, Metadata, Stage, TranscriptReady, VideoAccessible, decode
+from services.shared.transcript import Segment
+from services.shared.volume import Volume
 from tests.disks import full
 from tests.integration.bad_inputs.conftest import GOOD_ID, VIDEO_ID, mounted
 from tests.integration.bad_inputs.line import answer_to
+from tests.integration.bad_inputs.recordings import truncated
+from tests.integration.bad_inputs.room import POLITE, SOURCE, Room, segment, transcript_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,52 +48,12 @@ if TYPE_CHECKING:
     from services.shared.nats_bus import NatsBus
     from tests.integration.bad_inputs.line import Line
 
-SOURCE = Source(kind=SourceKind.MEDIA, url="http://example.org/a.mp3")
 LIMITS = PassageLimits(min_chars=400, max_chars=1200, max_gap_s=3.0, max_s=60.0, max_tokens=254)
-DURATION_S = 60.0
-POLITE = "Somebody says a sentence here."
 
 
 @pytest.fixture(scope="session")
 def encoder() -> Encoder:
     return Encoder(BUNDLED, "cpu", 16)
-
-
-@dataclass(frozen=True)
-class Room:
-    """An embedder on a database; `handler` is its stage."""
-
-    handler: Embed
-    archive: Database
-
-    def put(self, video_id: str, *segments: Segment, language: str = "en", generation: int = 1) -> TranscriptReady:
-        """Put a transcript on the volume and return the message that says so."""
-        said = Transcript(
-            video_id=video_id,
-            audio_sha256="0" * 64,
-            duration_s=DURATION_S,
-            speech_s=DURATION_S,
-            language=language,
-            language_probability=1.0,
-            model_key="test",
-            segments=segments,
-            timings=Timings(decode_s=0, speech_s=0, recognise_s=0, total_s=1),
-        )
-        file = self.handler.volume.root / f"{video_id}.json"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(packed.pack(said))
-        made = Made(file, "transcript", "json.zst", DURATION_S, "test", generation)
-        artifact = self.handler.volume.keep(video_id, made)
-        return TranscriptReady(video_id=video_id, generation=generation, source=SOURCE, transcript=artifact)
-
-    def texts(self, video_id: str) -> list[str]:
-        return [row.text for row in Catalog(self.archive).passages(video_id)]
-
-
-def segment(start_s: float, end_s: float, text: str = POLITE) -> Segment:
-    """Return a segment without word times; what the model would refuse is let through, as another writer might do."""
-    figures: dict[str, Any] = {"avg_logprob": -0.2, "compression_ratio": 1.2, "no_speech_prob": 0.0}
-    return Segment.model_construct(start_s=start_s, end_s=end_s, text=text, words=(), **figures)
 
 
 @pytest.fixture
@@ -119,6 +80,67 @@ def room_on(tmp_path: Path, encoder: Encoder, batchers: list[Batcher[str, Vector
 @pytest.fixture
 def room(room_on: Callable[[Database], Room], database: Database) -> Room:
     return room_on(database)
+
+
+# -- a transcript that is not there, or none --------------------------------------------------------------------------
+
+
+def change_a_bit(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def leave(_path: Path) -> None:
+    """Change nothing: the checksum is right."""
+
+
+SAID = transcript_of(VIDEO_ID, segment(0.0, 3.0))
+UNUSABLE = [
+    pytest.param(SAID, Path.unlink, Code.ARTIFACT_MISSING, id="46 transcript missing"),
+    pytest.param(SAID, change_a_bit, Code.CHECKSUM_MISMATCH, id="47 one bit of a transcript"),
+    pytest.param(SAID, truncated, Code.CHECKSUM_MISMATCH, id="47 half a transcript"),
+    pytest.param(b"", leave, Code.BAD_TRANSCRIPT, id="nothing in it"),
+    pytest.param(b"{}", leave, Code.BAD_TRANSCRIPT, id="not compressed"),
+    pytest.param(SAID[:-9], leave, Code.BAD_TRANSCRIPT, id="written only in part"),
+    pytest.param(zstandard.compress(b'{"video_id": "'), leave, Code.BAD_TRANSCRIPT, id="not json"),
+    pytest.param(zstandard.compress(b'{"text": "\xff"}'), leave, Code.BAD_TRANSCRIPT, id="not utf-8"),
+    pytest.param(zstandard.compress(b"[" * 100_000), leave, Code.BAD_TRANSCRIPT, id="json nested too deeply"),
+    pytest.param(zstandard.compress(b'{"segments": []}'), leave, Code.BAD_TRANSCRIPT, id="fields missing"),
+    pytest.param(transcript_of(VIDEO_ID, version=99), leave, Code.BAD_TRANSCRIPT, id="version of tomorrow"),
+]
+
+
+@pytest.mark.parametrize(("data", "spoil", "code"), UNUSABLE)
+def test_a_transcript_that_cannot_be_used_is_made_once_more_and_then_given_up(
+    room: Room, line: Line, wait_until: Callable[..., None], data: bytes, spoil: Callable[[Path], object], code: Code
+) -> None:
+    known = {"generation": 2, "fresh_from": 2, "metadata": Metadata(title="A talk")}
+    volume = room.handler.volume
+
+    def spoiled(redo: int) -> TranscriptReady:
+        message = room.put_bytes(VIDEO_ID, data, generation=2).model_copy(update={**known, "redo": redo})
+        spoil(volume.resolve(message.transcript.path))
+        return message
+
+    line.start(Stage.EMBEDDER, TranscriptReady, room.handler)
+    line.send(spoiled(redo=0), room.put(GOOD_ID, segment(0.0, 3.0)))
+    wait_until(lambda: len(line.answers()) == 2)
+    assert line.answers() == {VIDEO_ID: (EventKind.RETRYING, code), GOOD_ID: (EventKind.INDEXED, None)}
+    again = VideoAccessible(video_id=VIDEO_ID, source=SOURCE, redo=1).model_copy(update=known)
+    assert [decode(VideoAccessible, sent) for sent in line.queued(ACCESSIBLE)] == [again]
+    assert volume.manifest(VIDEO_ID, "transcript") is None
+    assert list(volume.folder(VIDEO_ID).iterdir()) == []
+
+    line.send(spoiled(redo=1), room.put("goodlast099", segment(0.0, 3.0)))
+    wait_until(lambda: len(line.ended()) == 3)
+    indexed = dict.fromkeys((GOOD_ID, "goodlast099"), (EventKind.INDEXED, None))
+    assert line.ended() == {VIDEO_ID: (EventKind.FAILED, code), **indexed}
+    (letter,) = line.letters()
+    assert (letter.code, letter.attempts["transient"]) == (code, 0)
+    assert letter.text.endswith("(made twice)")
+    assert len(line.queued(ACCESSIBLE)) == 1
+    assert (line.queued(TRANSCRIPT), room.texts(VIDEO_ID)) == ([], [])
 
 
 # -- what is put right, and what is refused ---------------------------------------------------------------------------
@@ -154,6 +176,26 @@ def test_an_odd_transcript_has_its_answer_and_the_next_its_turn(
     if answer[0] is EventKind.INDEXED:
         said = "".join("".join(one.text.split()) for one in segments)
         assert "".join("".join(text.split()) for text in stored) == said  # nothing is cut off, nothing is doubled
+
+
+@pytest.mark.parametrize(
+    ("said", "stored", "fixed"),
+    [
+        pytest.param((50.0, 60.0), (50.0, 60.0), 0.0, id="53 to the end of the recording"),
+        pytest.param((50.0, 70.0), (50.0, 60.0), 1.0, id="53 ends beyond the recording"),
+        pytest.param((70.0, 80.0), (60.0, 60.0), 1.0, id="53 begins beyond the recording"),
+    ],
+)
+def test_times_beyond_the_recording_are_drawn_back_and_counted(
+    room: Room, said: tuple[float, float], stored: tuple[float, float], fixed: float
+) -> None:
+    done = room.handler(
+        room.put(VIDEO_ID, segment(0.0, 3.0, "The first."), segment(*said, "The last.")), lambda _: None
+    )
+    assert (done.kind, done.numbers["timestamp_fixed"]) == (EventKind.INDEXED, fixed)
+    first, last = Catalog(room.archive).passages(VIDEO_ID)
+    assert (first.start_s, first.end_s, first.text) == (0.0, 3.0, "The first.")
+    assert (last.start_s, last.end_s, last.text) == (*stored, "The last.")
 
 
 @pytest.mark.parametrize(

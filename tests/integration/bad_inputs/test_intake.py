@@ -1,24 +1,28 @@
-"""Rows 1 to 5 of the bad inputs: messages that cannot be read, or should never have been sent."""
+"""Rows 1 to 5 of the bad inputs, at every stage: messages that cannot be read, or should never have been sent."""
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from services.shared.answers import LONGEST_KEPT_PAYLOAD, Done
-from services.shared.bus import REQUESTED
+from services.shared.bus import INPUT_OF
 from services.shared.errors import Code, IngestError, Outcome
 from services.shared.messages import (
     MAX_MESSAGE_BYTES,
+    AudioReady,
     EventKind,
     Metadata,
     Source,
     SourceKind,
     Stage,
+    TranscriptReady,
     VideoAccessible,
+    VideoMessage,
     VideoRequested,
     decode,
     encode,
@@ -34,11 +38,30 @@ if TYPE_CHECKING:
 
 SOURCE = {"kind": "media", "url": "http://example.org/a.mp3"}
 GOOD = VideoRequested(video_id="abcdefghijk", source=Source(kind=SourceKind.MEDIA, url="http://example.org/a.mp3"))
+NEIGHBOUR = GOOD.model_copy(update={"video_id": "lmnopqrstuv"})
 CYRILLIC_A = "\N{CYRILLIC SMALL LETTER A}"
+ARTIFACT = {"path": "a/b", "sha256": "0" * 64, "size_bytes": 1, "duration_s": 1.0}
+INPUT: dict[Stage, tuple[type[VideoMessage], dict[str, object]]] = {  # what a stage reads, and what only that has
+    Stage.CHECK: (VideoRequested, {}),
+    Stage.DOWNLOAD: (VideoAccessible, {}),
+    Stage.ASR: (AudioReady, {"audio": ARTIFACT}),
+    Stage.EMBEDDER: (TranscriptReady, {"transcript": ARTIFACT}),
+}
 
 
 def payload(**fields: Any) -> bytes:  # noqa: ANN401 (wrong types are the point)
     return json.dumps({"video_id": "lmnopqrstuv", "source": SOURCE, **fields}).encode()
+
+
+def for_stage(stage: Stage, data: bytes) -> bytes:
+    """Return a payload with what a stage needs beside, so that this is not what is wrong with it."""
+    _, parts = INPUT[stage]
+    added = b"".join(b'"%s": %s, ' % (name.encode(), json.dumps(part).encode()) for name, part in parts.items())
+    return re.sub(b'^{"video_id"', b'{%s"video_id"' % added, data)
+
+
+def good_for(stage: Stage, number: int) -> bytes:
+    return for_stage(stage, payload(video_id=f"good{number:07}"))
 
 
 BAD_PAYLOADS = [
@@ -84,43 +107,68 @@ def pass_on(message: VideoRequested, _report: Report) -> Done:
     return Done(VideoAccessible(video_id=message.video_id, source=message.source, metadata=message.metadata))
 
 
-def good(number: int) -> VideoRequested:
-    return GOOD.model_copy(update={"video_id": f"good{number:07}"})
+def settle(_message: VideoMessage, _report: Report) -> Done:
+    return Done(None)
 
 
+@pytest.mark.parametrize("stage", Stage)
 @pytest.mark.parametrize(("data", "code", "words"), BAD_PAYLOADS)
-def test_a_message_that_cannot_be_read_has_its_code_and_says_why(data: bytes, code: Code, words: str) -> None:
+def test_a_message_that_cannot_be_read_has_its_code_and_says_why(
+    stage: Stage, data: bytes, code: Code, words: str
+) -> None:
     with pytest.raises(IngestError) as caught:
-        decode(VideoRequested, data)
+        decode(INPUT[stage][0], for_stage(stage, data))
     assert caught.value.code is code
     assert caught.value.rule.outcome is Outcome.PERMANENT
     assert words in caught.value.message
 
 
+@pytest.mark.parametrize(("stage", "name"), [(Stage.ASR, "audio"), (Stage.EMBEDDER, "transcript")])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        pytest.param({"sha256": "g" * 64}, ".sha256 String should match", id="3 checksum that is none"),
+        pytest.param({"path": "a\x00b"}, ".path String should match", id="3 path with a NUL"),
+        pytest.param({"size_bytes": -1}, ".size_bytes Input should", id="3 size below zero"),
+        pytest.param({"duration_s": float("inf")}, ".duration_s Input should", id="3 length without end"),
+    ],
+)
+def test_a_file_that_cannot_be_meant_is_refused(stage: Stage, name: str, change: dict[str, object], words: str) -> None:
+    with pytest.raises(IngestError, match=f"{name} missing"):
+        decode(INPUT[stage][0], payload())
+    with pytest.raises(IngestError) as caught:
+        decode(INPUT[stage][0], payload(**{name: ARTIFACT | change}))
+    assert caught.value.code is Code.BAD_FIELD
+    assert caught.value.message.startswith(f"{name}{words}")
+
+
+@pytest.mark.parametrize("stage", Stage)
 def test_each_unreadable_message_is_a_dead_letter_of_one_attempt_and_the_queue_goes_on(
-    line: Line, wait_until: Callable[..., None]
+    line: Line, wait_until: Callable[..., None], stage: Stage
 ) -> None:
-    rows: list[tuple[bytes, Code, str]] = [row.values for row in BAD_PAYLOADS]  # type: ignore[misc]
-    line.start(Stage.CHECK, VideoRequested, pass_on)
-    for number, (data, _code, _words) in enumerate(rows):
-        line.send(data, good(number))
+    table: list[tuple[bytes, Code, str]] = [row.values for row in BAD_PAYLOADS]  # type: ignore[misc]
+    rows = [(for_stage(stage, data), code) for data, code, _words in table]
+    line.start(stage, INPUT[stage][0], settle)
+    for number, (data, _code) in enumerate(rows):
+        line.send(data, good_for(stage, number))
     wait_until(lambda: len(line.ended()) == len(rows))
-    wait_until(lambda: line.queued(REQUESTED) == [])
+    wait_until(lambda: line.queued(INPUT_OF[stage]) == [])
     assert set(line.ended().values()) == {(EventKind.FINISHED, None)}
     letters = line.letters()
     assert [(letter.payload, letter.code) for letter in letters] == [
-        (data.decode("utf-8", "backslashreplace")[:LONGEST_KEPT_PAYLOAD], code) for data, code, _words in rows
+        (data.decode("utf-8", "backslashreplace")[:LONGEST_KEPT_PAYLOAD], code) for data, code in rows
     ]
-    assert all(letter.attempts == {"transient": 0, "postponed": 0, "crash": 0} for letter in letters)
+    assert all(set(letter.attempts.values()) == {0} for letter in letters)
 
 
+@pytest.mark.parametrize("stage", Stage)
 @pytest.mark.parametrize(("data", "code"), EXTREME_PAYLOADS)
 def test_an_extreme_message_is_a_dead_letter_and_the_queue_goes_on(
-    line: Line, wait_until: Callable[..., None], data: bytes, code: Code
+    line: Line, wait_until: Callable[..., None], stage: Stage, data: bytes, code: Code
 ) -> None:
-    line.start(Stage.CHECK, VideoRequested, pass_on)
-    line.send(data, GOOD)
-    wait_until(lambda: line.ended().get(GOOD.video_id) == (EventKind.FINISHED, None))
+    line.start(stage, INPUT[stage][0], settle)
+    line.send(for_stage(stage, data), good_for(stage, 1))
+    wait_until(lambda: line.ended() == {"good0000001": (EventKind.FINISHED, None)})
     assert [letter.code for letter in line.letters()] == [code]
 
 
@@ -135,11 +183,11 @@ def test_an_answer_that_is_too_large_to_be_sent_fails_its_video_alone(
         return replace(pass_on(message.model_copy(update={"metadata": known}), report), metadata=known)
 
     line.start(Stage.CHECK, VideoRequested, learn)
-    line.send(GOOD, good(1))
+    line.send(GOOD, NEIGHBOUR)
     wait_until(lambda: len(line.ended()) == 2)
     too_large = (EventKind.FAILED, Code.MESSAGE_TOO_LARGE)
     assert line.ended()[GOOD.video_id] == (too_large if len(title) > 1 else (EventKind.FINISHED, None))
-    assert line.ended()[good(1).video_id] == (EventKind.FINISHED, None)
+    assert line.ended()[NEIGHBOUR.video_id] == (EventKind.FINISHED, None)
 
 
 @pytest.mark.parametrize(

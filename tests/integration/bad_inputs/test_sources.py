@@ -44,12 +44,19 @@ ADDRESSES = [
     pytest.param("/etc/passwd", Code.BAD_URL, P, "not a valid URL", id="9 a path"),
     pytest.param("http://", Code.BAD_URL, P, "No host supplied", id="9 no host"),
     pytest.param("http://127.0.0.1:99999/a.mp3", Code.BAD_URL, P, "Failed to parse", id="9 impossible port"),
+    pytest.param(
+        "http://a:b@127.0.0.1:99999/a.mp3", Code.BAD_URL, P, "Port out of range", id="9 the same, with a name"
+    ),
+    pytest.param("http://127.0.0.1:port/a.mp3", Code.BAD_URL, P, "Failed to parse", id="9 a word for a port"),
+    pytest.param("http://[bad/a.mp3", Code.BAD_URL, P, "Invalid IPv6", id="9 half an IPv6 address"),
+    pytest.param("http://\u2100.org/a.mp3", Code.BAD_URL, P, "NFKC", id="9 a host that is a path"),
     pytest.param("http://no-such.invalid/a.mp3", Code.NETWORK_ERROR, T, "resolve", id="23 dns failure"),
     pytest.param("http://127.0.0.1:1/a.mp3", Code.NETWORK_ERROR, T, "refused", id="23 connection refused"),
 ]
 PAGES = [
     pytest.param(sites.redirect("file:///etc/passwd"), Code.URL_NOT_ALLOWED, P, id="8 redirect to a file"),
     pytest.param(sites.redirect("http://127.0.0.2/a"), Code.URL_NOT_ALLOWED, P, id="8 redirect to a private address"),
+    pytest.param(sites.redirect("http://[bad/a"), Code.BAD_URL, P, id="9 redirect to no address"),
     pytest.param(sites.file(HTML, "text/html"), Code.NO_MEDIA_FOUND, P, id="10 html page"),
     pytest.param(sites.file(b"<?xml version='1.0'?><a/>", "text/xml"), Code.NO_MEDIA_FOUND, P, id="10 xml page"),
     pytest.param(sites.endless(HTML[:40]), Code.JOB_CRASHED, T, id="10 html page without end"),

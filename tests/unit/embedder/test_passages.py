@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.embedder.passages import Passage, PassageLimits, build
+from services.embedder.passages import Passage, PassageLimits, build, inside
 from services.shared.transcript import Segment, Word
 
 LIMITS = PassageLimits(min_chars=20, max_chars=60, max_gap_s=3.0, max_s=30.0, max_tokens=20)
@@ -212,3 +212,12 @@ def test_a_passage_is_as_doubtful_as_the_worst_of_its_segments() -> None:
 
 def test_silence_has_no_passages() -> None:
     assert build([], LIMITS, count_tokens) == []
+
+
+def test_times_beyond_the_recording_are_drawn_back_and_their_passages_counted() -> None:
+    passages = build([spoken("One. Two. Three.", speaker="A"), spoken("Four.", 9.0, "B")], LIMITS, count_tokens)
+    assert inside(passages, 10.0) == (passages, 0)
+    (first, second), put_right = inside(passages, 1.5)
+    assert (first.start_s, first.end_s, first.starts_s) == (0.0, 1.5, (0.0, 1.0, 1.5))
+    assert (second.start_s, second.end_s, second.starts_s) == (1.5, 1.5, (1.5,))
+    assert put_right == 2

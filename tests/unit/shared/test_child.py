@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from services.shared.child import Reporter
 
-    Wait = Callable[[Callable[[], bool]], None]
+    Wait = Callable[..., None]
 
 ROOT = Path(__file__).parents[3]
 LIMITS = ChildLimits(60.0)
@@ -62,6 +63,17 @@ def kill_itself(_report: Reporter) -> None:
 
 def leave(_report: Reporter) -> None:
     os._exit(3)
+
+
+def compute(report: Reporter) -> None:
+    report({"pid": float(os.getpid())})
+    while True:
+        pass
+
+
+def use_its_time_up(report: Reporter) -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (1, 2))
+    compute(report)
 
 
 def take_memory(_report: Reporter, size: int) -> int:
@@ -143,6 +155,7 @@ def test_an_error_of_ours_passes_through_with_everything_it_says() -> None:
         pytest.param(answer_what_cannot_be_sent, Code.UNEXPECTED, "pickle", id="result that cannot be sent"),
         pytest.param(dereference_null, Code.JOB_CRASHED, "SIGSEGV", id="segmentation fault"),
         pytest.param(kill_itself, Code.JOB_CRASHED, "SIGKILL", id="killed"),
+        pytest.param(use_its_time_up, Code.JOB_CRASHED, "SIGXCPU", id="no processor time left"),
         pytest.param(leave, Code.JOB_CRASHED, "status 3", id="left"),
     ],
 )
@@ -173,6 +186,21 @@ def test_work_beyond_its_deadline_is_ended() -> None:
     error = crash(hang, limits=ChildLimits(1.0))
     assert (error.code, error.message) == (Code.DEADLINE_EXCEEDED, "not finished after 1 s")
     assert time.monotonic() - began < 20
+
+
+def test_work_that_computes_for_ever_is_ended_also_while_nobody_looks_at_it(wait_until: Wait) -> None:
+    """The parent ends it at the deadline; held up itself, the kernel does, ten seconds of processor time later."""
+    pids: list[int] = []
+
+    def watch(numbers: dict[str, float] | None) -> None:
+        if numbers is not None:
+            pids.append(int(numbers["pid"]))
+            wait_until(lambda: not is_alive(pids[0]), 120.0)
+
+    with pytest.raises(IngestError) as caught:
+        child.run(compute, (), ChildLimits(2.0), watch)
+    assert caught.value.code is Code.DEADLINE_EXCEEDED
+    assert pids
 
 
 def test_the_watcher_can_end_the_work() -> None:

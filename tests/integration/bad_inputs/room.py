@@ -1,0 +1,67 @@
+"""An embedder with a database and a volume, and the transcripts that are put before it, good and bad."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from services.embedder.catalog import Catalog
+from services.shared import packed
+from services.shared.messages import Source, SourceKind, TranscriptReady
+from services.shared.transcript import Segment, Timings, Transcript
+from services.shared.volume import Made
+
+if TYPE_CHECKING:
+    from services.embedder.database import Database
+    from services.embedder.handler import Embed
+
+SOURCE = Source(kind=SourceKind.MEDIA, url="http://example.org/a.mp3")
+DURATION_S = 60.0
+POLITE = "Somebody says a sentence here."
+
+
+def segment(start_s: float, end_s: float, text: str = POLITE) -> Segment:
+    """Return a segment without word times; what the model would refuse is let through, as another writer might do."""
+    figures: dict[str, Any] = {"avg_logprob": -0.2, "compression_ratio": 1.2, "no_speech_prob": 0.0}
+    return Segment.model_construct(start_s=start_s, end_s=end_s, text=text, words=(), **figures)
+
+
+def transcript_of(video_id: str, *segments: Segment, version: int = 2) -> bytes:
+    """Return what stands in the file of a transcript."""
+    said = Transcript(
+        transcript_version=version,
+        video_id=video_id,
+        audio_sha256="0" * 64,
+        duration_s=DURATION_S,
+        speech_s=DURATION_S,
+        language="en",
+        language_probability=1.0,
+        model_key="test",
+        segments=segments,
+        timings=Timings(decode_s=0, speech_s=0, recognise_s=0, total_s=1),
+    )
+    return packed.pack(said)
+
+
+@dataclass(frozen=True)
+class Room:
+    """An embedder on a database; `handler` is its stage."""
+
+    handler: Embed
+    archive: Database
+
+    def put(self, video_id: str, *segments: Segment, generation: int = 1) -> TranscriptReady:
+        """Put a transcript on the volume and return the message that says so."""
+        return self.put_bytes(video_id, transcript_of(video_id, *segments), generation)
+
+    def put_bytes(self, video_id: str, data: bytes, generation: int = 1) -> TranscriptReady:
+        """Put a file on the volume as a transcript, whatever it is, and return the message that says so."""
+        file = self.handler.volume.root / f"{video_id}.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+        made = Made(file, "transcript", "json.zst", DURATION_S, "test", generation)
+        artifact = self.handler.volume.keep(video_id, made)
+        return TranscriptReady(video_id=video_id, generation=generation, source=SOURCE, transcript=artifact)
+
+    def texts(self, video_id: str) -> list[str]:
+        return [row.text for row in Catalog(self.archive).passages(video_id)]
