@@ -19,7 +19,7 @@ from services.shared.state import Position, VideoState, fold
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from services.embedder.database import Connection, Database
+    from services.embedder.database import Database
     from services.shared.nats_bus import NatsBus
 
 GROUP = 100
@@ -28,7 +28,8 @@ TROUBLE_WAIT_S = 2.0
 COLUMNS = """video_id, generation, state, stage, attempts, error_code, error_message, retry_at, source_kind, source_url,
     title, channel, published_at, duration_s, min_speakers, max_speakers, policy, fresh_from, figures, event_epoch,
     event_sequence, updated_at"""
-READ = f"SELECT {COLUMNS} FROM videos WHERE video_id = ANY(%s) FOR UPDATE"  # noqa: S608 (constants only)
+ENSURE = "INSERT INTO videos (video_id) SELECT unnest(%s::text[]) ON CONFLICT (video_id) DO NOTHING"
+READ = f"SELECT {COLUMNS} FROM videos WHERE video_id = ANY(%s) ORDER BY video_id FOR UPDATE"  # noqa: S608 (constants only)
 WRITE = f"""
 INSERT INTO videos ({COLUMNS}) VALUES (%(video_id)s, %(generation)s, %(state)s, %(stage)s, %(attempts)s, %(code)s,
     %(message)s, %(retry_at)s, %(source_kind)s, %(source_url)s, %(title)s, %(channel)s, %(published_at)s,
@@ -104,25 +105,21 @@ def _event(item: Delivery) -> Event | None:
 
 
 def write_events(database: Database, events: Iterable[tuple[Event | None, Position]]) -> None:
-    """Fold events into the table, in one transaction. Rows are locked in the order of their ids."""
+    """Fold events into the table, in one transaction.
+
+    Rows are locked in the order of their ids, new ones, too: another ledger may be at the first events of a video.
+    """
     readable = [(event, position) for event, position in events if event is not None]
     ids = sorted({event.video_id for event, _ in readable})
     with database.transaction() as connection:
-        states = _read(connection, ids)
+        connection.execute(ENSURE, (ids,))
+        states = {state.video_id: state for state in map(_state, connection.execute(READ, (ids,)))}
         before = dict(states)
         for event, position in readable:
             states[event.video_id] = fold(states[event.video_id], event, position)
         for video_id in ids:
             if states[video_id] != before[video_id]:
                 connection.execute(WRITE, _parameters(states[video_id]))
-
-
-def _read(connection: Connection, ids: list[str]) -> dict[str, VideoState]:
-    states = {video_id: VideoState(video_id) for video_id in ids}
-    for row in connection.execute(READ, (ids,)):
-        state = _state(row)
-        states[state.video_id] = state
-    return states
 
 
 def _state(row: tuple[Any, ...]) -> VideoState:

@@ -70,17 +70,22 @@ class VideoState:
 
 
 def fold(known: VideoState, event: Event, position: Position) -> VideoState:
-    """Return the state after an event at a position of the stream."""
-    if event.generation < known.generation or position <= known.position:
+    """Return the state after an event at a position of the stream.
+
+    One that comes late (several ledgers take events side by side) adds what is not known yet, and changes nothing else.
+    """
+    if event.generation < known.generation:
         return known
-    if event.kind is EventKind.SUBMITTED:
-        known = _asked(known, event)
+    if event.generation > known.generation:
+        known = _asked_anew(known)
+    elif position <= known.position:
+        return _completed(known, event)
     learned = replace(
-        known,
+        _completed(known, event),
         source=event.source or known.source,
         metadata=event.metadata.over(known.metadata),
-        figures=_figures(known, event),
-        position=position,
+        figures={**known.figures, **_figures(known, event)},
+        position=max(position, known.position),
         updated_at=event.at,
     )
     if event.generation == known.generation and not _may_change(known.state, event.kind):
@@ -101,25 +106,38 @@ def fold(known: VideoState, event: Event, position: Position) -> VideoState:
 _ENDINGS: Final = frozenset({EventKind.FAILED, EventKind.SKIPPED, EventKind.DEFERRED})
 
 
-def _asked(known: VideoState, event: Event) -> VideoState:
-    """Return what is known, with what is for each request to say anew: limits, fresh files, how many speak in it."""
+def _asked_anew(known: VideoState) -> VideoState:
+    """Return what is known without what each request says for itself: limits, fresh files, how many speak, and when."""
     return replace(
         known,
         metadata=known.metadata.model_copy(update={"min_speakers": None, "max_speakers": None}),
-        policy=event.policy or Policy(),
-        fresh_from=event.fresh_from or 0,
+        policy=Policy(),
+        fresh_from=0,
+        figures={name: value for name, value in known.figures.items() if name != ASKED_AT},
+    )
+
+
+def _completed(known: VideoState, event: Event) -> VideoState:
+    """Return what is known, with its gaps filled by an event."""
+    return replace(
+        known,
+        source=known.source or event.source,
+        metadata=known.metadata.over(event.metadata),
+        policy=known.policy if known.policy != Policy() else event.policy or Policy(),
+        fresh_from=known.fresh_from or event.fresh_from or 0,
+        figures={**_figures(known, event), **known.figures},
     )
 
 
 def _figures(known: VideoState, event: Event) -> dict[str, float]:
-    """Return the figures with those of an event: nobody can have starved for a video before it was asked for."""
+    """Return the figures of an event: nobody can have starved for a video before it was asked for."""
     told = {f"{event.stage}.{name}": value for name, value in event.numbers.items()}
     if event.kind in (EventKind.SUBMITTED, EventKind.REPLAYED):
         told[ASKED_AT] = event.at.timestamp()
     elif ASKED_AT in known.figures:
         since_s = max(0.0, event.at.timestamp() - known.figures[ASKED_AT])
         told |= {name: min(value, since_s) for name, value in told.items() if name.endswith("_starved_s")}
-    return {**known.figures, **told}
+    return told
 
 
 def _may_change(state: str, kind: EventKind) -> bool:

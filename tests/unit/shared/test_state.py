@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from services.shared.state import DEFERRED, FAILED, INDEXED, QUEUED, SKIPPED, Po
 ID = "abcdefghijk"
 BEGAN = datetime(2026, 1, 2, tzinfo=UTC)
 EPOCH = 1000
+BOUNDED = {"max_speakers": 2}
 REOPENING = {EventKind.INDEXED, EventKind.REPLAYED}
 
 
@@ -120,6 +122,21 @@ def test_a_replay_and_a_new_submission_reopen_what_has_failed_and_forget_why(
     assert (ended.state, ended.code, ended.message) == (QUEUED, None, "")
 
 
+@pytest.mark.parametrize("order", list(permutations(range(4))), ids=str)
+def test_events_in_any_order_tell_the_same(order: tuple[int, ...]) -> None:
+    told = [
+        event(EventKind.SUBMITTED, generation=2, policy={"max_duration_s": 60.0}, fresh_from=2, metadata=BOUNDED),
+        event(EventKind.STARTED, generation=2, stage=Stage.CHECK),
+        event(EventKind.FINISHED, generation=2, stage=Stage.CHECK, numbers={"took_s": 2.0}, metadata={"title": "A"}),
+        event(EventKind.STARTED, generation=2, stage=Stage.DOWNLOAD),
+    ]
+    first = folded(event(EventKind.SUBMITTED, policy={"min_duration_s": 9.0}), event(EventKind.FAILED))
+    state = first
+    for number in order:
+        state = fold(state, told[number], (EPOCH, 10 + number))
+    assert state == folded(*told, known=first, first=(EPOCH, 10))
+
+
 def test_a_replay_keeps_how_the_video_was_asked_for() -> None:
     asked = event(EventKind.SUBMITTED, policy={"max_duration_s": 60.0}, fresh_from=1, metadata={"max_speakers": 2})
     replayed = folded(asked, event(EventKind.FAILED, code=Code.NOT_AUDIO), event(EventKind.REPLAYED))
@@ -142,9 +159,9 @@ def test_a_deferred_video_keeps_its_time_until_it_goes_on() -> None:
 
 def test_a_wiped_broker_counts_anew_and_is_believed() -> None:
     state = folded(event(EventKind.FAILED), first=(EPOCH, 5000))
-    asked_again = event(EventKind.SUBMITTED, generation=2)
-    assert fold(state, asked_again, (EPOCH, 17)) == state
-    assert fold(state, asked_again, (EPOCH + 1, 1)).state == QUEUED
+    replayed = event(EventKind.REPLAYED)
+    assert fold(state, replayed, (EPOCH, 17)).state == FAILED
+    assert fold(state, replayed, (EPOCH + 1, 1)).state == QUEUED
 
 
 def test_figures_and_facts_add_up_and_later_ones_count() -> None:

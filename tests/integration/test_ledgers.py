@@ -1,0 +1,62 @@
+"""Several ledgers at the same table: who is first does not matter."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from services.embedder import ledger
+from services.embedder.catalog import Catalog
+from services.shared.errors import Code
+from services.shared.messages import Event, EventKind, Metadata, Policy, Source, SourceKind, Stage
+from services.shared.state import FAILED, fold
+
+if TYPE_CHECKING:
+    from services.embedder.database import Database
+    from services.shared.state import Position, VideoState
+
+VIDEO = "abcdefghijk"
+TOGETHER_S = 1.0
+
+
+def event(kind: EventKind, **details: object) -> Event:
+    known = {"video_id": VIDEO, "generation": 1, "stage": Stage.CHECK, "kind": kind, "at": datetime.now(UTC)}
+    return Event.model_validate(known | details)
+
+
+@pytest.mark.parametrize("late", [0, 1], ids=["first event late", "last event late"])
+def test_the_first_events_of_a_video_may_reach_two_ledgers_at_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch, late: int
+) -> None:
+    told = [
+        event(
+            EventKind.SUBMITTED,
+            source=Source(kind=SourceKind.MEDIA, url="http://example.org/a.mp3"),
+            metadata=Metadata(title="A talk"),
+            policy=Policy(max_duration_s=60.0),
+        ),
+        event(EventKind.FAILED, code=Code.NOT_AUDIO),
+    ]
+    both = threading.Barrier(2)
+
+    def fold_together(known: VideoState, one: Event, position: Position) -> VideoState:
+        with suppress(threading.BrokenBarrierError):
+            both.wait(TOGETHER_S)
+        return fold(known, one, position)
+
+    monkeypatch.setattr(ledger, "fold", fold_together)
+    threads = [
+        threading.Thread(target=ledger.write_events, args=(database, [(told[number], (1, number + 1))]))
+        for number in (1 - late, late)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    row = Catalog(database).videos([VIDEO])[VIDEO]
+    assert (row.state, row.error_code, row.event_sequence) == (FAILED, Code.NOT_AUDIO, 2)
+    assert (row.title, row.policy["max_duration_s"], row.source_kind) == ("A talk", 60.0, "media")
