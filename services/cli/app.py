@@ -374,7 +374,7 @@ def selftest(state: State = None) -> None:
 @app.command()
 def purge(
     older_than_days: Annotated[float, typer.Option(min=0, help="Audio of videos indexed at least this long ago.")] = 7,
-    yes: Annotated[bool, typer.Option("--yes", help="Delete; without it, only show what would go.")] = False,
+    yes: Annotated[bool, typer.Option("--yes/--dry-run", help="Delete, or only show what would go.")] = False,
     state: State = None,
     json: Json = False,
 ) -> None:
@@ -384,6 +384,8 @@ def purge(
     the others), what interrupted writes have left, and, after a day, files that no video of the table owns.
 
     [bold]Example[/]
+
+      ingest purge --older-than-days 30 --dry-run      (the default)
 
       ingest purge --older-than-days 30 --yes
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import http.server
 import json
@@ -35,6 +36,12 @@ RECORDINGS = 30
 SENTENCES = 2
 LIMIT_S = 240
 SIGNATURE = "c0ffee-signature"  # in the addresses, as a paid feed has them
+READER = "reader:c0ffee-password"  # the same
+NOWHERE = f"http://127.0.0.1:99999/a.ogg?sig={SIGNATURE}"  # no address: whoever refuses it says it whole
+COOKIE = "c0ffee-cookie"
+DATABASE_PASSWORD = "c0ffee-database"  # noqa: S105 (the server asks for none)
+TOKEN = "c0ffee-token"  # noqa: S105 (of nothing)
+SECRETS = (SIGNATURE, READER.partition(":")[2], COOKIE, DATABASE_PASSWORD, TOKEN)
 
 
 @dataclass
@@ -72,8 +79,11 @@ def served(folder: Path, made: list[Sample]) -> Iterator[Podcast]:
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def do_GET(self) -> None:
+            if self.headers["Authorization"] != f"Basic {base64.b64encode(READER.encode()).decode()}":
+                self.send_error(401)
+                return
             if self.path.startswith("/feed.xml"):
-                feed = feed_xml(made, f"http://{self.headers['Host']}", folder)
+                feed = feed_xml(made, f"http://{READER}@{self.headers['Host']}", folder)
                 content = feed.replace('.ogg"', f'.ogg?sig={SIGNATURE}"').encode()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(content)))
@@ -90,7 +100,7 @@ def served(folder: Path, made: list[Sample]) -> Iterator[Podcast]:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield Podcast(f"http://127.0.0.1:{server.server_port}/feed.xml?token={SIGNATURE}", asked)
+        yield Podcast(f"http://{READER}@127.0.0.1:{server.server_port}/feed.xml?token={SIGNATURE}", asked)
     finally:
         server.shutdown()
         server.server_close()
@@ -176,8 +186,13 @@ class Ingest:
 @contextmanager
 def command_line(folder: Path) -> Iterator[Ingest]:
     """Give the command line with the miniature models; end whatever it has left running."""
+    cookies = folder / "cookies.txt"
+    cookies.write_text(f"# Netscape HTTP Cookie File\n.youtube.com\tTRUE\t/\tTRUE\t0\tSID\t{COOKIE}\n")
     environment = {
         **os.environ,
+        "INGEST_COOKIES_FILE": str(cookies),
+        "INGEST_DATABASE_PASSWORD": DATABASE_PASSWORD,
+        "INGEST_DIARIZATION_TOKEN": TOKEN,
         "INGEST_ASR_MODEL": str(ASR_MODEL),
         "INGEST_ASR_LANGUAGE": "en",
         "INGEST_ALLOWED_HOSTS": "127.0.0.1",

@@ -111,9 +111,9 @@ def killed_at(points: tuple[str, ...]) -> Callable[[Trial], None]:
             missed = [point for point in points if fleet.happened_at(point) is None]
             if missed:
                 fleet.wait(asked.add(trial, missed))
+        trial.come_to_rest()  # a video may have come to its end in the table, and its message not yet
         for point in points:
             _measure(trial, point, asked.at)
-        trial.come_to_rest()
         demand_letters(trial, asked.letters, letters_before)
 
     return play

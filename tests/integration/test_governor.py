@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import threading
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from prometheus_client import REGISTRY
@@ -17,9 +18,11 @@ from services.cli.embedded import NATS_USER, EmbeddedNats
 from services.cli.requests import Choice
 from services.cli.run import submit
 from services.cli.settings import AllSettings
-from services.cli.status import held_until
+from services.cli.status import held_until, show
+from services.downloader import service
 from services.downloader.budget import Budget
 from services.downloader.governor import KEY, LOOK_COST, YOUTUBE, Governor, GovernorWatch
+from services.downloader.settings import DownloaderSettings
 from services.shared.bus import GOVERNOR_BUCKET
 from services.shared.errors import Code, IngestError, Outcome
 from services.shared.messages import Source, SourceKind
@@ -29,7 +32,9 @@ from tests.integration.governed import VIDEO, Part, play
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
+    from pathlib import Path
 
+    from services.downloader.check import Check
     from services.shared.nats_bus import NatsBus
 
 FLEET = 50
@@ -86,6 +91,24 @@ def test_fifty_downloaders_never_ask_for_more_than_the_budget_and_a_burst(part: 
     assert videos >= PER_SECOND * window_s / 2, "the budget is there to be used"
 
 
+def test_a_downloader_as_it_comes_asks_for_250_videos_an_hour_and_ten_at_once(bus: NatsBus, tmp_path: Path) -> None:
+    """A video is looked at twice, each time for half a token; of these, one comes each 7.2 s."""
+    empty(bus)
+    room = service.build(load(DownloaderSettings, state_path=tmp_path), bus)
+    leave = cast("Check", room.stages[0].handle).leave
+    try:
+        began = datetime.now(UTC)
+        for _ in range(2 * 10):
+            with leave(VIDEO):
+                pass
+        with pytest.raises(IngestError, match="the hourly budget is spent") as refused, leave(VIDEO):
+            pytest.fail("the site was asked")
+    finally:
+        room.stop()
+    assert refused.value.retry_at is not None
+    assert abs(refused.value.retry_at - began - timedelta(hours=0.5 / 250)) < timedelta(seconds=1)
+
+
 def test_one_limit_holds_everybody_and_one_video_tries_the_door(part: Part, bus: NatsBus) -> None:
     look_s, pause_s = 0.5, 4.0
     parts = [replace(part, seconds=8.0, look_s=look_s, delay_s=2 * look_s)] * (FLEET - 1)  # the limit is told before
@@ -140,17 +163,21 @@ def test_what_a_probe_learns_decides(governor: Governor, code: Code | None, clos
 CHANNEL = "https://www.youtube.com/@channel"
 
 
-@pytest.mark.parametrize("url", [CHANNEL, "https://www.youtube.com/playlist?list=PL123"])
-def test_a_channel_is_not_listed_while_its_site_is_left_alone(
-    governor: Governor, nats_server: EmbeddedNats, database_url: str, url: str
-) -> None:
-    settings = load(
+@pytest.fixture
+def settings(nats_server: EmbeddedNats, database_url: str) -> AllSettings:
+    return load(
         AllSettings,
         nats_url=nats_server.url,
         nats_user=NATS_USER,
         nats_password=SecretStr(nats_server.password),
         database_url=SecretStr(database_url),
     )
+
+
+@pytest.mark.parametrize("url", [CHANNEL, "https://www.youtube.com/playlist?list=PL123"])
+def test_a_channel_is_not_listed_while_its_site_is_left_alone(
+    governor: Governor, settings: AllSettings, url: str
+) -> None:
     limit(governor, VIDEO, 60)
     with pytest.raises(IngestError, match=r"youtube is left alone until .* UTC: HTTP Error 429") as held:
         submit(settings, [url], Choice(), wait=False, quiet=True)
@@ -168,7 +195,22 @@ def test_listing_goes_on_when_the_time_is_over_and_takes_the_probe_from_nobody(
     assert bus.read_key(GOVERNOR_BUCKET, KEY) == before
 
 
-def test_status_and_metrics_say_until_when_a_site_is_left_alone(governor: Governor) -> None:
+def test_status_says_until_when_a_site_is_left_alone(
+    governor: Governor, settings: AllSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said(*, as_json: bool) -> str:
+        show(settings, None, states=None, codes=None, limit=50, as_json=as_json)
+        return capsys.readouterr().out
+
+    assert (json.loads(said(as_json=True))["held_until"], "held by" in said(as_json=False)) == ({}, False)
+    limit(governor, PODCAST, 90)
+    until = held_until(governor.sites())["podcasts.example.org"]
+    assert json.loads(said(as_json=True))["held_until"] == {"podcasts.example.org": until.isoformat()}
+    line = f"podcasts.example.org: held by the site's limit until {until:%Y-%m-%d %H:%M:%S} UTC"
+    assert line in said(as_json=False).splitlines()
+
+
+def test_metrics_say_until_when_a_site_is_left_alone(governor: Governor) -> None:
     limit(governor, VIDEO, 90)
     until = held_until(governor.sites())[YOUTUBE]
     assert timedelta(seconds=80) < until - datetime.now(UTC) < timedelta(seconds=100)

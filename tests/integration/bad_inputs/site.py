@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
+import socket
+import struct
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -141,6 +144,20 @@ def stalled(data: bytes, sent: int | None) -> Page:
             request.head(Content_Type=AUDIO, Content_Length=len(data))
             request.wfile.write(data[:sent])
         request.wait()
+
+    return answer
+
+
+def reset(data: bytes, sent: int | None) -> Page:
+    """Send the head (with None not even that) and the first `sent` bytes, and reset the connection (TCP's RST)."""
+
+    def answer(request: Request) -> None:
+        if sent is not None:
+            request.head(Content_Type=AUDIO, Content_Length=len(data))
+            request.wfile.write(data[:sent])
+            request.wait(0.2)  # what is on its way would be lost
+        request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(request.connection.detach())  # now, without the goodbye of an orderly end
 
     return answer
 

@@ -1,4 +1,4 @@
-"""Rows 24 to 29, 31, 43 and 46 of the bad inputs: downloads that end badly, or only seem to end well.
+"""Rows 23 to 29, 31, 43 and 46 of the bad inputs: downloads that end badly, or only seem to end well.
 
 A real yt-dlp asks a web server that answers badly, in pieces or as a whole. Whatever is wrong, the stage raises exactly
 the code of the row, and leaves neither a file nor a folder behind.
@@ -48,6 +48,8 @@ P, S, T, E = Outcome.PERMANENT, Outcome.SKIPPED, Outcome.TRANSIENT, Outcome.POST
 
 
 DOWNLOADS = [
+    pytest.param(partial(sites.reset, sent=0), Code.NETWORK_ERROR, T, "reset by peer", id="23 reset at the body"),
+    pytest.param(partial(sites.reset, sent=50_000), Code.NETWORK_ERROR, T, "reset by peer", id="23 reset midway"),
     pytest.param(partial(sites.stalled, sent=0), Code.NETWORK_TIMEOUT, T, "timed out", id="24 stalls at the body"),
     pytest.param(partial(sites.stalled, sent=50_000), Code.DOWNLOAD_TOO_SLOW, T, "0 B/s", id="24 stalls midway"),
     pytest.param(

@@ -74,6 +74,7 @@ PAGES = [
     pytest.param(sites.status(503), Code.SOURCE_UNAVAILABLE, T, id="22 service unavailable"),
     pytest.param(sites.stalled(b"", None), Code.NETWORK_TIMEOUT, T, id="24 no answer"),
     pytest.param(lambda _: None, Code.NETWORK_ERROR, T, id="23 hangs up at once"),
+    pytest.param(sites.reset(b"", None), Code.NETWORK_ERROR, T, id="23 connection reset"),
     pytest.param(lambda r: r.wfile.write(b"SSH-2.0-x\r\n"), Code.NETWORK_ERROR, T, id="23 another protocol"),
 ]
 

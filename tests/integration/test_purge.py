@@ -1,0 +1,150 @@
+"""`ingest purge` as it is typed, on a real broker, database and volume."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from services.cli.app import app
+from services.cli.embedded import NATS_USER, EmbeddedNats
+from services.cli.purge import longest_job
+from services.cli.settings import AllSettings
+from services.embedder.ledger import write_events
+from services.shared.messages import Event, EventKind, Metadata, Source, SourceKind, Stage
+from services.shared.settings import load
+from services.shared.volume import Made, Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from services.embedder.database import Database
+    from services.shared.nats_bus import NatsBus
+    from services.shared.volume import Kind
+
+    Purge = Callable[..., str]
+
+SOURCE = Source(kind=SourceKind.MEDIA, url="http://example.org/a.mp3")
+SIZE_BYTES = 100_000
+AGES_DAYS = {"indexed0001": 1, "indexed0002": 2, "indexed0003": 3, "indexed0030": 30}
+TITLE = "A talk"
+
+
+@pytest.fixture
+def volume(tmp_path: Path, database: Database) -> Volume:
+    """A volume with audio and transcript of four indexed videos, which the table knows, and of one that is running."""
+    made = Volume(tmp_path / "volume")
+    asked = Event(
+        video_id="running0001",
+        generation=1,
+        stage=Stage.EMBEDDER,
+        kind=EventKind.STARTED,
+        at=datetime.now(UTC) - timedelta(days=90),
+        source=SOURCE,
+        metadata=Metadata(title=TITLE),
+    )
+    ended = [
+        asked.model_copy(
+            update={"video_id": name, "kind": EventKind.INDEXED, "at": datetime.now(UTC) - timedelta(days=days)}
+        )
+        for name, days in AGES_DAYS.items()
+    ]
+    write_events(database, [(event, (1, number)) for number, event in enumerate([asked, *ended], start=1)])
+    kinds: tuple[Kind, ...] = ("audio", "transcript")
+    for event in (asked, *ended):
+        for kind in kinds:
+            file = tmp_path / "file"
+            file.write_bytes(event.video_id.encode()[:10] * (SIZE_BYTES // 10 if kind == "audio" else 1))
+            made.keep(event.video_id, Made(file, kind, "bin", 5.0, kind, 1))
+    return made
+
+
+@pytest.fixture
+def purge(
+    nats_server: EmbeddedNats, bus: NatsBus, database_url: str, volume: Volume, monkeypatch: pytest.MonkeyPatch
+) -> Purge:
+    """A function that types `ingest purge` with these words and returns what it prints."""
+    assert bus.is_connected
+    environment = {
+        "NATS_URL": nats_server.url,
+        "NATS_USER": NATS_USER,
+        "NATS_PASSWORD": nats_server.password,
+        "DATABASE_URL": database_url,
+        "VOLUME_PATH": str(volume.root),
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(f"INGEST_{name}", value)
+
+    def typed(*words: str, **settings: int) -> str:
+        for name, value in settings.items():
+            monkeypatch.setenv(f"INGEST_{name.upper()}", str(value))
+        done = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["purge", *words])
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    return typed
+
+
+def files(volume: Volume) -> set[Path]:
+    return {path for path in volume.root.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("words", [(), ("--dry-run",), ("--yes", "--dry-run")])
+def test_without_yes_what_would_go_is_listed_and_stays(purge: Purge, volume: Volume, words: tuple[str, ...]) -> None:
+    before = files(volume)
+    lines = purge(*words).splitlines()
+    assert [line.split() for line in lines if "0030" in line] == [
+        ["indexed0030", "indexed", str(SIZE_BYTES), *TITLE.split()]
+    ]
+    assert lines[-1] == "1 files, 0.1 MB would go (delete them with --yes)"
+    listed = json.loads(purge(*words, "--json"))
+    assert listed == {
+        "deleted": False,
+        "files": [{"what": "indexed0030", "reason": "indexed", "size_bytes": SIZE_BYTES, "title": TITLE}],
+        "bytes": SIZE_BYTES,
+    }
+    assert files(volume) == before
+
+
+def test_with_yes_it_goes_and_everything_else_stays(purge: Purge, volume: Volume) -> None:
+    before = files(volume)
+    (audio,) = volume.folder("indexed0030").glob("audio-*")
+    assert purge("--yes").splitlines()[-1] == "1 files, 0.1 MB deleted"
+    assert before - files(volume) == {audio, audio.with_name("audio.json")}
+    assert json.loads(purge("--yes", "--json")) == {"deleted": True, "files": [], "bytes": 0}
+
+
+def test_how_old_is_for_whoever_types_it_to_say(purge: Purge) -> None:
+    listed = json.loads(purge("--older-than-days", "2", "--json"))
+    assert [file["what"] for file in listed["files"]] == ["indexed0030", "indexed0003", "indexed0002"]
+
+
+@pytest.mark.parametrize(
+    ("budget_bytes", "gone"),
+    [
+        pytest.param(800_000, [], id="below 70 %"),
+        pytest.param(700_000, ["indexed0030"], id="above it by less than one"),
+        pytest.param(500_000, ["indexed0030", "indexed0003"], id="by less than two"),
+        pytest.param(1, ["indexed0030", "indexed0003", "indexed0002", "indexed0001"], id="by more than there are"),
+    ],
+)
+def test_above_its_budget_the_volume_loses_the_oldest(purge: Purge, budget_bytes: int, gone: list[str]) -> None:
+    listed = json.loads(purge("--older-than-days", "90", "--json", disk_budget_bytes=budget_bytes))
+    assert [(file["what"], file["reason"]) for file in listed["files"]] == [(name, "budget") for name in gone]
+
+
+@pytest.mark.parametrize(
+    ("settings", "seconds"),
+    [
+        pytest.param({}, 2 * (900 + 3 * 43_200), id="as it comes, twelve hours of audio at a third of its speed"),
+        pytest.param({"max_audio_s": 3600.0, "asr_deadline_s": 60.0}, 2 * (60 + 3 * 3600), id="shorter audio"),
+        pytest.param({"download_deadline_s": 100_000.0}, 2 * 2 * 100_000, id="a slow download, and reading it"),
+        pytest.param({"embed_deadline_s": 500_000.0}, 2 * 500_000, id="slow embedding"),
+    ],
+)
+def test_what_lies_there_for_twice_the_longest_job_belongs_to_none(settings: dict[str, float], seconds: int) -> None:
+    assert longest_job(load(AllSettings, **settings)) == timedelta(seconds=seconds)
