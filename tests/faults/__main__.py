@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.shared import logs
-from tests.faults.fleet import CannotPlayError, running
+from tests.faults.fleet import running
+from tests.faults.needs import CannotPlayError
 from tests.faults.oracle import Oracle
 from tests.faults.reader import Reader
 from tests.faults.rounds import play_round

@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.cli.embedded import NATS_USER
@@ -27,10 +25,12 @@ from services.shared.state import SETTLED
 from services.shared.volume import Volume
 from tests import disks
 from tests.faults import points
+from tests.faults.needs import CannotPlayError, Needs, own_clock
 from tests.faults.servers import Servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 ROOMS = ("downloader", "asr", "embedder")
 REPLICAS = 2
@@ -39,31 +39,12 @@ GRACE_S = 2.0
 PATIENCE_S = 30.0
 POLL_S = 0.1
 LIMIT_S = 300.0
-CLOCK = Path(__file__).with_name("clock.c")
 DISK_BYTES = {  # three quarters of its disk the broker takes for its streams, which is what they may grow to
     "nats": 4 << 30,
     "postgres": 4 << 30,
     "volume": 32 << 20,
 }
 SOURCE = Source(kind=SourceKind.MEDIA, url="https://example.org/a.mp3?sig=SIGNATURE")
-
-
-class CannotPlayError(Exception):
-    """This machine does not allow a fault to be injected."""
-
-
-@dataclass(frozen=True)
-class Needs:
-    """What a fleet has to be like for a fault: how long work takes, and which of its parts can be harmed.
-
-    `small_disk` is the part ("nats", "postgres", "volume") that has a small disk of its own; with `own_clock` the
-    workers' clock can be put forward and back; with `proxied` they reach the servers through a network of our own.
-    """
-
-    work_s: float = 0.0
-    small_disk: str = ""
-    own_clock: bool = False
-    proxied: bool = False
 
 
 @dataclass
@@ -82,7 +63,7 @@ class Fleet:
 
     def __init__(self, folder: Path, needs: Needs) -> None:
         self.folder = folder
-        self._clock = _own_clock(folder) if needs.own_clock else {}
+        self._clock = own_clock(folder) if needs.own_clock else {}
         self.faults = folder / "faults"
         self.logs = folder / "logs"
         for path in (self.faults, self.logs):
@@ -146,12 +127,16 @@ class Fleet:
 
     # -- what goes in, and what came of it ----------------------------------------------------------------------------
 
-    def submit(self, count: int, prefix: str = "", generation: int = 1) -> list[str]:
+    def submit(self, count: int, prefix: str = "") -> list[str]:
         """Ask for new videos; return their ids."""
-        ids = [f"{prefix}{next(self._numbers):0{11 - len(prefix)}}" for _ in range(count)]
+        ids = self.new_ids(count, prefix)
         for video_id in ids:
-            self.ask(video_id, generation)
+            self.ask(video_id)
         return ids
+
+    def new_ids(self, count: int, prefix: str = "") -> list[str]:
+        """Return ids that no video has."""
+        return [f"{prefix}{next(self._numbers):0{11 - len(prefix)}}" for _ in range(count)]
 
     def ask(self, video_id: str, generation: int = 1, *, force: bool = False) -> None:
         """Ask for a video."""
@@ -290,13 +275,3 @@ def running(folder: Path, needs: Needs) -> Iterator[Fleet]:
         fleet = Fleet(folder, needs)
         stack.callback(fleet.stop)
         yield fleet
-
-
-def _own_clock(folder: Path) -> dict[str, str]:
-    """Return the environment in which a process takes the time of day from `folder/clock`."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        raise CannotPlayError("needs a C compiler: apt-get install gcc libc6-dev")
-    library = folder / "clock.so"
-    subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-o", str(library), str(CLOCK)], check=True)
-    return {"LD_PRELOAD": str(library), "INGEST_FAULT_CLOCK": str(folder / "clock")}

@@ -5,20 +5,26 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from services.shared.bus import DEAD_STREAM, INPUT_OF, REQUESTED
+from services.cli.requests import publish
+from services.shared.bus import DEAD_STREAM, INPUT_OF, REQUESTED, event_subject
 from services.shared.errors import Code
 from services.shared.messages import EventKind, Stage, VideoRequested, encode
 from services.shared.service import connect
 from tests.faults.fleet import SOURCE
+from tests.faults.recordings import REFUSAL, Flaw
 from tests.faults.trials import Trial, demand_letters, events_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from services.shared.nats_bus import NatsBus
+
 CRASHES = 3
 ASKING = 50
+CONNECTIONS = 10
 POISON = {
     b"\xff\xfe": Code.BAD_MESSAGE,
     b"[]": Code.BAD_MESSAGE,
@@ -72,22 +78,40 @@ def poison_messages(trial: Trial) -> None:
 
 
 def submitted_by_many(trial: Trial) -> None:
-    """Fifty ask for one video at the same moment."""
+    """Fifty ask for two videos at the same moment, of which one is refused at once.
+
+    One more asks when both have come to their end. The broker knows a submission again for two minutes: what is told by
+    one who asks later still comes then, too.
+    """
     fleet = trial.fleet
-    video = f"many{time.time_ns() % 10**7:07}"
-    message = VideoRequested(video_id=video, source=SOURCE)
-    fleet.generations[video] = 1
-    bus = connect(fleet.settings, "many")
-    data = encode(message)
-    threads = [
-        threading.Thread(target=bus.publish, args=(REQUESTED, data, f"{REQUESTED}:{message.job}"))
-        for _ in range(ASKING)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    bus.close()
-    trial.recover([video])
-    began = Counter(event.stage for event in events_of(fleet, [video]) if event.kind is EventKind.STARTED)
-    trial.demand(began == dict.fromkeys(Stage, 1), f"the stages have begun one video {dict(began)} times")
+    before = fleet.bus.position(DEAD_STREAM)[1]
+    good, bad = ids = [*fleet.new_ids(1), *fleet.new_ids(1, Flaw.BAD.at(Stage.CHECK))]
+    fleet.generations |= dict.fromkeys(ids, 1)
+    trial.failures[bad] = REFUSAL
+    buses = [connect(fleet.settings, f"many-{number}") for number in range(CONNECTIONS)]
+    with ThreadPoolExecutor(ASKING) as clients:
+        at_once = threading.Barrier(ASKING)
+        asked = [clients.submit(_ask, buses[number % CONNECTIONS], ids, at_once) for number in range(ASKING)]
+        for one in asked:
+            one.result()
+    trial.recover(ids)
+    _ask(buses[0], ids)
+    submitted = [event for event in events_of(fleet, ids) if event.kind is EventKind.SUBMITTED]
+    trial.demand({event.video_id for event in submitted} == set(ids), "nobody has told of a submission")
+    for event in submitted:
+        fleet.bus.publish(event_subject(Stage.CHECK), encode(event), f"late:{event.video_id}")
+    for bus in buses:
+        bus.close()
+    trial.come_to_rest()
+    began = Counter((event.video_id, event.stage) for event in events_of(fleet, ids) if event.kind is EventKind.STARTED)
+    once = dict.fromkeys([(bad, Stage.CHECK), *((good, stage) for stage in Stage)], 1)
+    trial.demand(began == once, f"the stages have begun two videos {dict(began)} times")
+    demand_letters(trial, [(bad, REFUSAL)], before)
+
+
+def _ask(bus: NatsBus, ids: list[str], at_once: threading.Barrier | None = None) -> None:
+    """Ask for videos as `ingest submit` does."""
+    if at_once is not None:
+        at_once.wait()
+    for video_id in ids:
+        publish(bus, VideoRequested(video_id=video_id, source=SOURCE))

@@ -13,7 +13,7 @@ from tests.faults import on_network as network
 from tests.faults import on_servers as servers
 from tests.faults import on_volume as volume
 from tests.faults import on_workers as workers
-from tests.faults.fleet import Needs
+from tests.faults.needs import Needs
 from tests.faults.trials import LOAD_S, LOAD_WORK_S, RECOVERY_S, Row
 
 SAME = "nothing lost, no attempt charged"
@@ -112,5 +112,5 @@ ROWS: tuple[Row, ...] = (
         *("30", "the workers' clock jumps by an hour and back", SAME),
         *(workers.clock_stepped, LOAD_S, Needs(LOAD_WORK_S, own_clock=True)),
     ),
-    Row("31", "fifty submit one video at once", "done once", messages.submitted_by_many),
+    Row("31", "fifty submit two videos at once, one more later", "done once", messages.submitted_by_many),
 )

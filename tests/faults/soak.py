@@ -22,7 +22,8 @@ from pathlib import Path
 from services.shared import logs
 from services.shared.bus import LATER_STREAM, WORK_STREAM
 from services.shared.messages import Stage
-from tests.faults.fleet import ROOMS, Fleet, Needs, running
+from tests.faults.fleet import ROOMS, Fleet, running
+from tests.faults.needs import Needs
 from tests.faults.oracle import Oracle, unfinished_writes
 from tests.faults.processes import open_files, private_bytes, resident_bytes
 from tests.faults.reader import Reader

@@ -12,8 +12,9 @@ import pytest
 from services.shared.bus import INPUT_OF
 from services.shared.messages import Stage
 from tests.faults.__main__ import play
-from tests.faults.fleet import Needs, running
+from tests.faults.fleet import running
 from tests.faults.kills import waves
+from tests.faults.needs import Needs
 from tests.faults.points import REFUSABLE
 from tests.faults.recordings import Flaw
 from tests.faults.rows import ROWS

@@ -13,7 +13,8 @@ import pytest
 from services.shared.bus import event_subject
 from services.shared.messages import Event, EventKind, Stage, encode
 from services.shared.volume import TEMPORARY_PREFIX
-from tests.faults.fleet import Fleet, Needs, Worker, running
+from tests.faults.fleet import Fleet, Worker, running
+from tests.faults.needs import Needs
 from tests.faults.oracle import Oracle
 from tests.faults.reader import Reader
 from tests.faults.spoken import passage, passages, run_of

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from services.shared.bus import DEAD_STREAM, EVENT_STREAM, LATER_STREAM, LEDGER, WORK_STREAM
 from services.shared.errors import Code
 from services.shared.messages import DeadLetter, EventKind, Stage, decode
-from tests.faults.fleet import ACK_WAIT_S, Fleet, Needs
+from tests.faults.fleet import ACK_WAIT_S, Fleet
+from tests.faults.needs import Needs
 
 if TYPE_CHECKING:
     import random
