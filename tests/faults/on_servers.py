@@ -115,6 +115,7 @@ def broker_full(trial: Trial) -> None:
         stands_still = fleet.bus.position(WORK_STREAM) == before and not is_quiet(fleet)
         trial.demand(stands_still, "videos go on to their next stage although the broker's disk is full")
     since = time.monotonic()
+    trial.harm()
     with fleet.servers.broker_away(signal.SIGTERM):
         pass
     trial.recover(ids, since)
