@@ -114,12 +114,13 @@ class NatsBus:
         self._answer(delivery, b"-NAK " + json.dumps({"delay": int(delay_s * 1e9)}).encode())
 
     def _answer(self, delivery: Delivery, answer: bytes) -> None:
+        """Answer for a message until the server knows, or somebody else has it: it may not know of it after a crash."""
         self.release(delivery)
 
         async def ask() -> None:
             await self._nats.client.request(delivery.reply, answer, timeout=REQUEST_TIMEOUT_S)
 
-        self._nats.run(self._nats.repeat(delivery.reply, ask))
+        self._nats.run(self._nats.repeat(delivery.reply, ask, self._options.ack_wait_s))
 
     def keep_alive(self, delivery: Delivery, limit_s: float) -> None:
         """Beat `+WPI` for a message every third of the acknowledgement time, for at most `limit_s` from now."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import ssl
 import threading
 import time
@@ -234,9 +235,15 @@ class NatsConnection:
             work.close()
             return None
 
-    async def repeat(self, subject: str, attempt: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Repeat `attempt` until the server answers; give up after the patience. Refusals are not repeated."""
-        deadline = time.monotonic() + self._options.patience_s
+    async def repeat(
+        self, subject: str, attempt: Callable[[], Coroutine[Any, Any, None]], longest_s: float = math.inf
+    ) -> None:
+        """Repeat `attempt` until the server answers; give up after the patience, or `longest_s` where that is less.
+
+        Refusals are not repeated.
+        """
+        patience_s = min(self._options.patience_s, longest_s)
+        deadline = time.monotonic() + patience_s
         while True:
             try:
                 return await self.unless_denied(subject, attempt())
@@ -246,7 +253,7 @@ class NatsConnection:
                 if isinstance(error, nats.errors.MaxPayloadError):
                     raise BusRefusedError(f"{subject}: the message is larger than the server takes") from error
                 if time.monotonic() > deadline or self.client.is_closed:
-                    raise BusUnavailableError(f"{subject}: no answer for {self._options.patience_s:.0f} s") from error
+                    raise BusUnavailableError(f"{subject}: no answer for {patience_s:.0f} s") from error
                 await asyncio.sleep(REPEAT_PAUSE_S)
 
     async def unless_denied(self, subject: str, work: Coroutine[Any, Any, T]) -> T:

@@ -64,9 +64,14 @@ class Trial:
         self.recoveries_s.append(time.monotonic() - began)
 
     def recover_uncharged(self, ids: list[str], since: float | None = None) -> None:
-        """Wait for videos that a fault of the environment has held up; it may not have cost them an attempt."""
-        self.recover(ids, since)
+        """Wait for videos that a fault of the environment has held up; it may not have cost them an attempt.
+
+        The time is that until nothing is in anybody's hands, and the table has heard of everything.
+        """
+        began = since or time.monotonic()
+        self.fleet.wait(ids)
         self.demand_uncharged(ids)
+        self.recoveries_s.append(time.monotonic() - began)
 
     def demand_uncharged(self, ids: list[str]) -> None:
         """Come to rest, and note whether a fault of the environment has cost a video an attempt."""

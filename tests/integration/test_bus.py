@@ -22,6 +22,7 @@ from services.shared.bus import (
 )
 from services.shared.errors import ConfigurationError
 from services.shared.nats_connection import REQUEST_TIMEOUT_S
+from tests.conftest import ACK_WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -202,3 +203,21 @@ def test_who_waits_for_the_broker_when_the_connection_is_closed_hears_of_it(
     closing.mention("ingest.event.check", b"{}")
     with pytest.raises(BusUnavailableError):
         closing.publish(REQUESTED, b"y", "y")
+
+
+def test_an_answer_for_a_message_that_the_broker_does_not_know_to_be_in_hand_ends_when_somebody_else_has_it(
+    bus: NatsBus,
+) -> None:
+    """As after a crash: the server has forgotten the delivery, and says nothing to its acknowledgement."""
+    bus.publish(REQUESTED, b"x", "x")
+    delivery = bus.fetch("check", WORK_STREAM, 2)
+    assert delivery is not None
+    *before, _delivered, _stream, later, at, left = delivery.reply.split(".")
+    unknown = replace(delivery, reply=".".join([*before, "1", "900", str(int(later) + 900), at, left]))
+    began = time.monotonic()
+    with pytest.raises(BusUnavailableError, match="no answer for 2 s"):
+        bus.ack(unknown)
+    assert time.monotonic() - began < ACK_WAIT_S + REQUEST_TIMEOUT_S + 1
+    again = bus.fetch("check", WORK_STREAM, 5)
+    assert again is not None
+    bus.ack(again)
