@@ -14,8 +14,6 @@ from services.shared.messages import Event, decode
 from services.shared.state import VideoState, fold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from services.embedder.catalog import VideoRow
     from services.shared.nats_bus import NatsBus
 
@@ -66,7 +64,3 @@ class Follower:
     def is_done(self) -> bool:
         """Tell whether every video has come to an end."""
         return all(video.is_settled for video in self.videos.values())
-
-    def unsettled(self) -> Iterable[VideoState]:
-        """Return the videos that are on their way."""
-        return [video for video in self.videos.values() if not video.is_settled]

@@ -58,11 +58,6 @@ class Wanted:
     recording: Recording
     row: VideoRow | None
 
-    @property
-    def is_indexed(self) -> bool:
-        """Tell whether it is searchable already."""
-        return self.row is not None and self.row.state == state.INDEXED
-
 
 def choose(
     sources: Iterable[str],

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from services.embedder import catalog
+from services.embedder.catalog import VideoRow
 from services.shared.bus import EVENT_STREAM, LEDGER, BusError, Delivery
-from services.shared.errors import Code, IngestError
+from services.shared.errors import IngestError
 from services.shared.logs import get_logger
-from services.shared.messages import Event, Metadata, Policy, Source, SourceKind, Stage, decode
+from services.shared.messages import Event, decode
 from services.shared.state import Position, VideoState, fold
 
 if TYPE_CHECKING:
@@ -29,7 +32,7 @@ COLUMNS = """video_id, generation, state, stage, attempts, error_code, error_mes
     title, channel, published_at, duration_s, min_speakers, max_speakers, policy, fresh_from, figures, event_epoch,
     event_sequence, updated_at"""
 ENSURE = "INSERT INTO videos (video_id) SELECT unnest(%s::text[]) ON CONFLICT (video_id) DO NOTHING"
-READ = f"SELECT {COLUMNS} FROM videos WHERE video_id = ANY(%s) ORDER BY video_id FOR UPDATE"  # noqa: S608 (constants only)
+READ = f"SELECT {catalog.COLUMNS} FROM videos WHERE video_id = ANY(%s) ORDER BY video_id FOR UPDATE"  # noqa: S608 (constants only)
 WRITE = f"""
 INSERT INTO videos ({COLUMNS}) VALUES (%(video_id)s, %(generation)s, %(state)s, %(stage)s, %(attempts)s, %(code)s,
     %(message)s, %(retry_at)s, %(source_kind)s, %(source_url)s, %(title)s, %(channel)s, %(published_at)s,
@@ -113,7 +116,8 @@ def write_events(database: Database, events: Iterable[tuple[Event | None, Positi
     ids = sorted({event.video_id for event, _ in readable})
     with database.transaction() as connection:
         connection.execute(ENSURE, (ids,))
-        states = {state.video_id: state for state in map(_state, connection.execute(READ, (ids,)))}
+        found: list[Any] = connection.execute(READ, (ids,)).fetchall()
+        states = {row.video_id: _state(row) for row in (VideoRow(*columns) for columns in found)}
         before = dict(states)
         for event, position in readable:
             states[event.video_id] = fold(states[event.video_id], event, position)
@@ -122,34 +126,8 @@ def write_events(database: Database, events: Iterable[tuple[Event | None, Positi
                 connection.execute(WRITE, _parameters(states[video_id]))
 
 
-def _state(row: tuple[Any, ...]) -> VideoState:
-    (video_id, generation, state, stage, attempts, code, message, retry_at, kind, url, *rest) = row
-    (title, channel, published_at, duration_s, least, most, policy, fresh_from, *rest) = rest
-    (figures, epoch, sequence, updated_at) = rest
-    return VideoState(
-        video_id=video_id,
-        generation=generation,
-        state=state,
-        stage=Stage(stage),
-        attempts=attempts,
-        code=Code(code) if code else None,
-        message=message or "",
-        retry_at=retry_at,
-        source=Source(kind=SourceKind(kind), url=url) if kind and url else None,
-        metadata=Metadata(
-            title=title,
-            channel=channel,
-            published_at=published_at,
-            duration_s=duration_s,
-            min_speakers=least,
-            max_speakers=most,
-        ),
-        policy=Policy.model_validate(policy),
-        fresh_from=fresh_from,
-        figures=figures,
-        position=(epoch, sequence),
-        updated_at=updated_at,
-    )
+def _state(row: VideoRow) -> VideoState:
+    return replace(row.as_state(), figures=row.figures, updated_at=row.updated_at)
 
 
 def _parameters(state: VideoState) -> dict[str, object]:
