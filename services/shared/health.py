@@ -16,6 +16,10 @@ Reasons = "Callable[[], list[str]]"
 
 
 class _Quiet(WSGIRequestHandler):
+    # An answer leaves in one piece. By default its first lines go ahead of the rest, and what a process that ends in
+    # between has sent reads as a good answer with an empty page.
+    wbufsize = 1 << 20
+
     def log_message(self, *_args: object) -> None:
         """Write no line for each probe."""
 
