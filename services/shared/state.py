@@ -1,8 +1,8 @@
 """The state of a video, folded from its events. Pure; the ledger keeps it in the table, `ingest run` on the screen.
 
 Events may come twice, late, or from two workers at once (one was thought dead). The order in the stream decides, with
-two exceptions: an older generation says nothing about a newer one, and what has come to an end within a generation does
-not begin again by itself, nor because it is submitted twice; `indexed` stays, whatever a slower twin reports.
+two exceptions: an older generation says nothing about a newer one, and within a generation a second submission changes
+nothing, and what has come to an end does not begin again by itself; `indexed` stays, whatever a slower twin reports.
 """
 
 from __future__ import annotations
@@ -141,7 +141,8 @@ def _figures(known: VideoState, event: Event) -> dict[str, float]:
 
 
 def _may_change(state: str, kind: EventKind) -> bool:
-    if state == INDEXED:
+    """Tell whether an event changes the state within a generation, which its first submission has begun."""
+    if state == INDEXED or kind is EventKind.SUBMITTED:
         return False
     if state in ENDED:
         return kind in (EventKind.INDEXED, EventKind.REPLAYED)

@@ -232,10 +232,7 @@ class Fleet:
 
     def happened_at(self, point: str) -> float | None:
         """Return when a fault happened (seconds since 1970), or None."""
-        try:
-            return (self.faults / f"{point}.done").stat().st_mtime
-        except FileNotFoundError:
-            return None
+        return points.happened_at(self.faults / f"{point}.done")
 
     def put_clock(self, offset_s: int) -> None:
         """Put the workers' clock so far from the true time."""

@@ -83,6 +83,19 @@ def reach(moment: str) -> None:
     act(action)
 
 
+def happened_at(done: Path) -> float | None:
+    """Return when a fault happened (seconds since 1970), from the file that it has left, or None without one.
+
+    A process may be killed by another of its threads between the renaming, which the change time tells, and the exact
+    time: then the modification time is still that at which the fault was armed.
+    """
+    try:
+        found = done.stat()
+    except FileNotFoundError:
+        return None
+    return max(found.st_mtime, found.st_ctime)
+
+
 def _thread() -> str:
     """Return the stage, waker or ledger that the calling thread works for."""
     return re.sub(r"-\d+$", "", threading.current_thread().name)

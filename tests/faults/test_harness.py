@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import os
+import time
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
 from services.shared.messages import Event, EventKind, Stage
 from tests.faults.__main__ import chosen
+from tests.faults.points import happened_at
 from tests.faults.rows import ROWS
 from tests.faults.soak import AGE, report
 from tests.faults.trials import done_again
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 VIDEO = "abcdefghijk"
 HARMED_AT = 1_000.0
+COARSE_S = 0.05  # a file system's clock may be behind
 
 
 def told(kind: EventKind, at: float, stage: Stage = Stage.ASR) -> Event:
@@ -58,6 +66,16 @@ def test_rows_are_chosen_by_number(only: str, numbers: list[str]) -> None:
 def test_a_number_that_no_row_has_is_an_error_that_names_those_there_are() -> None:
     with pytest.raises(argparse.ArgumentTypeError, match=r"no row 99; there are 1\.1, .* 31"):
         chosen("6,99")
+
+
+def test_a_fault_is_timed_by_its_renaming_when_the_process_was_killed_before_it_could_tell(tmp_path: Path) -> None:
+    armed, done = tmp_path / "armed", tmp_path / "armed.done"
+    assert happened_at(done) is None
+    armed.write_text("kill")
+    os.utime(armed, (1_000.0, 1_000.0))
+    before = time.time() - COARSE_S
+    armed.rename(done)
+    assert before <= (happened_at(done) or 0.0) <= time.time()
 
 
 def test_a_soak_tells_what_has_grown() -> None:

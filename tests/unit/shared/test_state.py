@@ -113,6 +113,14 @@ def test_an_indexed_video_is_not_reopened_within_its_generation(late: EventKind)
     assert folded(event(EventKind.INDEXED), event(late)).state == INDEXED
 
 
+@pytest.mark.parametrize("kind", [pytest.param(kind, id=kind) for kind in EventKind])
+def test_a_second_submission_of_the_same_run_changes_no_state(kind: EventKind) -> None:
+    known = folded(event(kind, code=Code.IS_LIVE, text="live", retry_at=BEGAN, attempt=2))
+    after = fold(known, event(EventKind.SUBMITTED, stage=Stage.CHECK), (EPOCH, 2))
+    unchanged = ("state", "stage", "attempts", "code", "message", "retry_at")
+    assert [getattr(after, name) for name in unchanged] == [getattr(known, name) for name in unchanged]
+
+
 @pytest.mark.parametrize("ending", [EventKind.FAILED, EventKind.SKIPPED])
 @pytest.mark.parametrize("again", [{"kind": EventKind.REPLAYED}, {"kind": EventKind.SUBMITTED, "generation": 2}])
 def test_a_replay_and_a_new_submission_reopen_what_has_failed_and_forget_why(
