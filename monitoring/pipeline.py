@@ -192,7 +192,6 @@ TROUBLE = (
         "How long a site that has limited us is left alone by all downloaders. No video loses an attempt.",
         Query(f"max by (site) ({of('ingest_site_held_until_seconds')} > 0) - time()", "{{site}}"),
         unit="s",
-        width=12,
         empty="no site limits us",
     ),
     graph(
@@ -201,7 +200,6 @@ TROUBLE = (
         "at zero downloads wait for their turn.",
         Query(f"min by (site) ({of('ingest_site_budget_left')})", "{{site}}"),
         unit="none",
-        width=12,
     ),
     graph(
         "Shared volume",
@@ -209,7 +207,6 @@ TROUBLE = (
         Query(f"max({of('ingest_disk_used_bytes')})", "used"),
         Query(f"max({of('ingest_disk_budget_bytes')})", "budget"),
         unit="bytes",
-        width=12,
     ),
 )
 
