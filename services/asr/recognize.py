@@ -55,7 +55,7 @@ class RecognizerOptions:
     cpu_threads: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Request:
     """A chunk for the device: log-mel features (mels, 3000), its length, and what is wanted.
 

@@ -50,7 +50,7 @@ class ProfileFile(Part):
     purity: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Profile:
     """An enrolled voice: its vectors (count, dimension) and where they come from."""
 

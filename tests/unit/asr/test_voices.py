@@ -28,7 +28,7 @@ def test_a_profile_comes_back_as_it_was_kept(tmp_path: Path) -> None:
     (found,) = Profiles(tmp_path).all()
     assert (found.name, found.version, found.model_key, found.sources) == ("Ada", 1, "model", ("a.m4a",))
     assert np.array_equal(found.vectors, VECTORS)
-    assert found == Profile(**{**vars(kept), "vectors": found.vectors})
+    assert {**vars(found), "vectors": None} == {**vars(kept), "vectors": None}
 
 
 def test_a_worker_sees_a_new_version_without_restart(tmp_path: Path) -> None:
