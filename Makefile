@@ -1,7 +1,9 @@
 # One command for each thing people do here; `make help` lists them. Everything is set up on first use.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-PYTHON ?= python3
+# python3 where it will do, else the newest that will
+PYTHON ?= $(or $(filter $(shell python3 -c 'import sys; print(sys.executable)' 2>/dev/null),$(PYTHONS)),$(lastword $(PYTHONS)))
+PYTHONS = $(filter /%,$(shell .ci/pythons))
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -29,9 +31,10 @@ help: ## list the commands
 setup: $(READY) ## install everything into .venv, in the versions of requirements.lock
 
 $(READY): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "ingest needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
-	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing; on Debian: apt-get install python3-venv"; exit 1; }
 	@test "$$(uname -s)" = Linux || { echo "the local mode runs on Linux only"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "no Python 3.11 to 3.14 with venv; on Debian: apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import sys, venv, ensurepip; print("Python", sys.version.split()[0], sys.executable); sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "$(PYTHON) is older than 3.11 or has no venv; on Debian: apt-get install python3 python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check 'uv==0.13.8'
 	@# compiled here once: torch and its like take three times as long to import otherwise, in every process of a first run
