@@ -124,8 +124,8 @@ class NatsConnection:
     def _tls(self) -> ssl.SSLContext | None:
         """Return the certificates to trust; without a file of them, the client trusts the system's.
 
-        Python 3.13 and newer also demand of a named authority the extensions of RFC 5280, which many private authorities
-        lack. The file names the authority, so the signature decides, as before.
+        Python 3.13 and newer also require the certificate extensions of RFC 5280, which many private authorities lack.
+        The user has named the authority: a valid signature is enough, as on older Pythons.
         """
         if self._options.ca_file is None:
             return None
