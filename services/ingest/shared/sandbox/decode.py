@@ -18,8 +18,8 @@ import numpy.typing as npt
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
-from services.shared.errors import Code, IngestError
-from services.shared.text import shorten
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.shared.errors import ConfigurationError
+from ingest.shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -112,7 +112,7 @@ def _always(fields: dict[str, str]) -> Processor:
 
 def get_logger(name: str) -> FilteringBoundLogger:
     """Return a logger; `name` is the module that speaks."""
-    logger: FilteringBoundLogger = structlog.get_logger(module=name.removeprefix("services."))
+    logger: FilteringBoundLogger = structlog.get_logger(module=name.removeprefix("ingest."))
     return logger
 
 

@@ -29,8 +29,8 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from pydantic import ValidationError
 
-from services.shared.errors import Code, IngestError
-from services.shared.messages import VIDEO_ID_PATTERN, Artifact, Part
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import VIDEO_ID_PATTERN, Artifact, Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,8 +19,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from services.shared import network
-from services.shared.errors import Code, IngestError
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.sandbox import network
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from services.shared.messages import Event, EventKind, Metadata, Policy, Source, Stage
+from ingest.shared.messages import Event, EventKind, Metadata, Policy, Source, Stage
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from services.shared.errors import Code
+    from ingest.shared.errors import Code
 
 Position = tuple[int, int]  # when the stream was created (seconds), and the place in it: a wiped broker counts anew
 

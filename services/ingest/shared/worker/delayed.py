@@ -11,11 +11,11 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from services.shared.bus import DUE, INPUT_OF, LATER_STREAM, Bus, BusError, Delivery, later_consumer
-from services.shared.logs import get_logger
+from ingest.shared.broker.bus import DUE, INPUT_OF, LATER_STREAM, Bus, BusError, Delivery, later_consumer
+from ingest.shared.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
-    from services.shared.messages import Stage
+    from ingest.shared.messages import Stage
 
 FETCH_WAIT_S = 1.0
 TROUBLE_WAIT_S = 5.0

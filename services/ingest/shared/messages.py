@@ -22,8 +22,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from services.shared.errors import Code, IngestError
-from services.shared.text import clean, shorten
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.text import clean, shorten
 
 SCHEMA_VERSION = 1
 MAX_MESSAGE_BYTES = 1_000_000

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from services.shared.errors import RULES, Code, IngestError, Outcome
+from ingest.shared.errors import RULES, Code, IngestError, Outcome
 
 if TYPE_CHECKING:
     import random

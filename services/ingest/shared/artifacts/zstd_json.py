@@ -10,8 +10,8 @@ import numpy.typing as npt
 import zstandard
 from pydantic import StringConstraints, ValidationError
 
-from services.shared.errors import Code, IngestError
-from services.shared.messages import Part
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import Part
 
 if TYPE_CHECKING:
     from pathlib import Path

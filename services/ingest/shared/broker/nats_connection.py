@@ -21,10 +21,10 @@ import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
 
-from services.shared.bus import BusConflictError, BusError, BusNothingError, BusRefusedError, BusUnavailableError
-from services.shared.errors import ConfigurationError
-from services.shared.logs import get_logger
-from services.shared.permissions import inbox_prefix
+from ingest.shared.broker.bus import BusConflictError, BusError, BusNothingError, BusRefusedError, BusUnavailableError
+from ingest.shared.broker.permissions import inbox_prefix
+from ingest.shared.errors import ConfigurationError
+from ingest.shared.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from services.shared import packed
-from services.shared.errors import Code, IngestError
-from services.shared.messages import Part, Seconds, Text
+from ingest.shared.artifacts import zstd_json
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import Part, Seconds, Text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,12 +107,12 @@ class Transcript(Part):
 
 def write(transcript: Transcript, path: Path) -> None:
     """Write a transcript file."""
-    path.write_bytes(packed.pack(transcript))
+    path.write_bytes(zstd_json.pack(transcript))
 
 
 def read(path: Path) -> Transcript:
     """Return a transcript file's content; raise BAD_TRANSCRIPT for anything else."""
-    transcript = packed.read(Transcript, path, Code.BAD_TRANSCRIPT)
+    transcript = zstd_json.read(Transcript, path, Code.BAD_TRANSCRIPT)
     if transcript.transcript_version not in READABLE_VERSIONS:
         raise IngestError(Code.BAD_TRANSCRIPT, f"{path.name} has version {transcript.transcript_version}")
     return transcript

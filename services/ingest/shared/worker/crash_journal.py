@@ -16,8 +16,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from services.shared.logs import get_logger
-from services.shared.volume import translate_os_errors
+from ingest.shared.artifacts.volume import translate_os_errors
+from ingest.shared.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
-from services.shared import health, logs
-from services.shared.answers import WorkerOptions
-from services.shared.backlog import BacklogWatch, Watched
-from services.shared.bus import (
+from ingest.shared.artifacts.volume import translate_os_errors
+from ingest.shared.broker.backlog import BacklogWatch, Watched
+from ingest.shared.broker.bus import (
     EVENT_STREAM,
     LATER_STREAM,
     LEDGER,
@@ -30,18 +29,19 @@ from services.shared.bus import (
     later_consumer,
     topology,
 )
-from services.shared.errors import Code, ConfigurationError, IngestError
-from services.shared.journal import Journal
-from services.shared.messages import Stage
-from services.shared.nats_bus import NatsBus
-from services.shared.nats_connection import BusOptions
-from services.shared.quarantine import Quarantine
-from services.shared.retry import Pauses
-from services.shared.settings import Settings, load
-from services.shared.volume import translate_os_errors
-from services.shared.waker import Waker
-from services.shared.watchdog import Watchdog
-from services.shared.worker import StageWork, Worker
+from ingest.shared.broker.nats_bus import NatsBus
+from ingest.shared.broker.nats_connection import BusOptions
+from ingest.shared.errors import Code, ConfigurationError, IngestError
+from ingest.shared.messages import Stage
+from ingest.shared.settings import Settings, load
+from ingest.shared.telemetry import health, logs
+from ingest.shared.worker.crash_journal import Journal
+from ingest.shared.worker.delayed import Waker
+from ingest.shared.worker.isolation import Quarantine
+from ingest.shared.worker.loop import StageWork, Worker
+from ingest.shared.worker.retry import Pauses
+from ingest.shared.worker.settlement import WorkerOptions
+from ingest.shared.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,7 +11,7 @@ Only `admin` creates streams and consumers (`ingest migrate`), purges and delete
 named after its user, so that no service reads what another was answered. That every service may read single messages
 of the work queue is for one metric: the age of the oldest message of every stage.
 
-    python -m services.shared.permissions      prints the block; passwords are variables of the server's environment
+    python -m ingest.shared.broker.permissions   prints the block; passwords are variables of the server's environment
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from services.shared.bus import (
+from ingest.shared.broker.bus import (
     ACCESSIBLE,
     AUDIO,
     DEAD_STREAM,
@@ -40,7 +40,7 @@ from services.shared.bus import (
     later_consumer,
     later_subject,
 )
-from services.shared.messages import Stage
+from ingest.shared.messages import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

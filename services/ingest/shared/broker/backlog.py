@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from services.shared import metrics
-from services.shared.bus import DEAD_STREAM, BusError
-from services.shared.logs import get_logger
+from ingest.shared.broker.bus import DEAD_STREAM, BusError
+from ingest.shared.telemetry import metrics
+from ingest.shared.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from services.shared.bus import Lag
-    from services.shared.metrics import Known
+    from ingest.shared.broker.bus import Lag
+    from ingest.shared.telemetry.metrics import Known
 
 ASK_EVERY_S = 15.0
 log = get_logger(__name__)

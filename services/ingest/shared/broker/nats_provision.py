@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from nats.js import api
 from nats.js.errors import NotFoundError
 
-from services.shared.bus import GOVERNOR_BUCKET, ConsumerSpec, StreamSpec, Topology
-from services.shared.errors import ConfigurationError
+from ingest.shared.broker.bus import GOVERNOR_BUCKET, ConsumerSpec, StreamSpec, Topology
+from ingest.shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from nats.js import JetStreamContext

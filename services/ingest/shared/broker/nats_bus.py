@@ -19,8 +19,8 @@ import nats
 import nats.errors
 import nats.js.errors
 
-from services.shared import nats_topology
-from services.shared.bus import (
+from ingest.shared.broker import nats_provision
+from ingest.shared.broker.bus import (
     MESSAGE_ID,
     WORK_STREAM,
     BusConflictError,
@@ -31,7 +31,7 @@ from services.shared.bus import (
     Lag,
     Topology,
 )
-from services.shared.nats_connection import REQUEST_TIMEOUT_S, BusOptions, NatsConnection
+from ingest.shared.broker.nats_connection import REQUEST_TIMEOUT_S, BusOptions, NatsConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -40,13 +40,13 @@ if TYPE_CHECKING:
     from nats.js import JetStreamContext
     from nats.js.api import ConsumerInfo, RawStreamMsg, StreamInfo
 
-    from services.shared.state import Position
+    from ingest.shared.video_state import Position
 
 CHANGES_LIMIT_S = 180.0
 
 
 class NatsBus:
-    """A connection to NATS JetStream; see `services.shared.bus.Bus` for the methods of the worker."""
+    """A connection to NATS JetStream; see `ingest.shared.broker.bus.Bus` for the methods of the worker."""
 
     def __init__(self, options: BusOptions, on_lost: Callable[[str], None] | None = None) -> None:
         self._options = options
@@ -188,15 +188,15 @@ class NatsBus:
 
     def provision(self, topology: Topology, *, update: bool = False) -> None:
         """Create what is missing and verify the rest; a difference is an error, or with `update` put right."""
-        self._manage(nats_topology.provision(self._nats.manager, topology, update=update))
+        self._manage(nats_provision.provision(self._nats.manager, topology, update=update))
 
     def reset_consumers(self, topology: Topology) -> None:
         """Make every unacknowledged message deliverable at once (only for a broker that nobody else uses)."""
-        self._manage(nats_topology.reset_consumers(self._nats.manager, topology))
+        self._manage(nats_provision.reset_consumers(self._nats.manager, topology))
 
     def wipe(self, topology: Topology) -> None:
         """Delete the streams, with everything in them."""
-        self._manage(nats_topology.wipe(self._nats.manager, topology))
+        self._manage(nats_provision.wipe(self._nats.manager, topology))
 
     def _manage(self, work: Coroutine[Any, Any, None]) -> None:
         self._nats.run(self._nats.unless_denied("$JS.API.", work), limit_s=CHANGES_LIMIT_S)

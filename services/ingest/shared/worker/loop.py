@@ -22,20 +22,20 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from services.shared import metrics
-from services.shared.answers import Answers, Done, Hand, WorkerOptions
-from services.shared.bus import WORK_STREAM, Bus, BusError, Delivery
-from services.shared.errors import Code, IngestError
-from services.shared.logs import bound, get_logger
-from services.shared.messages import EventKind, Stage, VideoMessage, decode
-from services.shared.retry import Attempts, crash_loop
+from ingest.shared.broker.bus import WORK_STREAM, Bus, BusError, Delivery
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import EventKind, Stage, VideoMessage, decode
+from ingest.shared.telemetry import metrics
+from ingest.shared.telemetry.logs import bound, get_logger
+from ingest.shared.worker.retry import Attempts, crash_loop
+from ingest.shared.worker.settlement import Answers, Done, Hand, WorkerOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from services.shared.journal import Journal
-    from services.shared.quarantine import Quarantine
-    from services.shared.watchdog import Watchdog
+    from ingest.shared.worker.crash_journal import Journal
+    from ingest.shared.worker.isolation import Quarantine
+    from ingest.shared.worker.watchdog import Watchdog
 
 FETCH_WAIT_S = 1.0
 PAUSED_WAIT_S = 1.0
@@ -56,7 +56,7 @@ class StageWork(Generic[In]):
 
     `held` returns a reason while no new work should be started (as a full disk), else None. A slot is inside of
     `talking()` while it tells the broker about a message in hand or waits for leave to work on it, and inside of
-    `pausing()` while it is held: the clocks of `services.shared.timesplit` want to know.
+    `pausing()` while it is held: the clocks of `ingest.shared.telemetry.time_split` want to know.
     """
 
     stage: Stage

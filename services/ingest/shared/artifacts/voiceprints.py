@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import model_validator
 
-from services.shared import packed
-from services.shared.errors import Code, IngestError
-from services.shared.messages import Part
-from services.shared.packed import Vectors
-from services.shared.transcript import Turn
+from ingest.shared.artifacts import zstd_json
+from ingest.shared.artifacts.transcript import Turn
+from ingest.shared.artifacts.zstd_json import Vectors
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import Part
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,12 +47,12 @@ class Voiceprints(Part):
 
 def write(voiceprints: Voiceprints, path: Path) -> None:
     """Write a voiceprints file."""
-    path.write_bytes(packed.pack(voiceprints))
+    path.write_bytes(zstd_json.pack(voiceprints))
 
 
 def read(path: Path) -> Voiceprints:
     """Return a voiceprints file's content; raise BAD_VOICEPRINTS for anything else."""
-    voiceprints = packed.read(Voiceprints, path, Code.BAD_VOICEPRINTS)
+    voiceprints = zstd_json.read(Voiceprints, path, Code.BAD_VOICEPRINTS)
     if voiceprints.voiceprints_version != VOICEPRINTS_VERSION:
         raise IngestError(Code.BAD_VOICEPRINTS, f"{path.name} has version {voiceprints.voiceprints_version}")
     return voiceprints

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from services.shared import metrics
-from services.shared.bus import (
+from ingest.shared.broker.bus import (
     DUE,
     INPUT_OF,
     SUBJECT_OF,
@@ -22,14 +21,15 @@ from services.shared.bus import (
     event_subject,
     later_subject,
 )
-from services.shared.errors import Code, IngestError, Outcome
-from services.shared.logs import get_logger
-from services.shared.messages import DeadLetter, Event, EventKind, Metadata, Stage, VideoMessage, encode
-from services.shared.retry import Again, Attempts, GiveUp, Pauses, Settled, decide
-from services.shared.text import shorten
+from ingest.shared.errors import Code, IngestError, Outcome
+from ingest.shared.messages import DeadLetter, Event, EventKind, Metadata, Stage, VideoMessage, encode
+from ingest.shared.telemetry import metrics
+from ingest.shared.telemetry.logs import get_logger
+from ingest.shared.text import shorten
+from ingest.shared.worker.retry import Again, Attempts, GiveUp, Pauses, Settled, decide
 
 if TYPE_CHECKING:
-    from services.shared.journal import Journal
+    from ingest.shared.worker.crash_journal import Journal
 
 LONGEST_KEPT_PAYLOAD = 200_000
 LONGEST_TEXT = 2_000

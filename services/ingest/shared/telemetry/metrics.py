@@ -18,9 +18,9 @@ from prometheus_client.registry import Collector
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from services.shared.batcher import BatchFigures
-    from services.shared.errors import Code
-    from services.shared.messages import EventKind, Stage
+    from ingest.shared.device.batcher import BatchFigures
+    from ingest.shared.errors import Code
+    from ingest.shared.messages import EventKind, Stage
 
 _shown: dict[tuple[str, ...], Collector] = {}
 

@@ -16,14 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from services.shared.messages import (
-    AudioReady,
-    Stage,
-    TranscriptReady,
-    VideoAccessible,
-    VideoMessage,
-    VideoRequested,
-)
+from ingest.shared.messages import AudioReady, Stage, TranscriptReady, VideoAccessible, VideoMessage, VideoRequested
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,1 +1,0 @@
-"""From channels, feeds and files to a searchable archive; start reading in `services/shared/messages.py`."""

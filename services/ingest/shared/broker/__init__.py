@@ -1,0 +1,1 @@
+"""NATS JetStream behind a small interface."""

@@ -1,0 +1,1 @@
+"""One accelerator and its many callers."""

@@ -1,0 +1,1 @@
+"""Logs, metrics, the health page, and how the time is spent."""

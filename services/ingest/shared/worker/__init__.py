@@ -1,0 +1,1 @@
+"""The engine of every service: fetches messages, runs the handler, publishes, acknowledges."""
