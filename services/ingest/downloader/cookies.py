@@ -6,8 +6,8 @@ import io
 import re
 from pathlib import Path
 
-from services.shared.errors import Code, IngestError
-from services.shared.volume import translate_os_errors
+from ingest.shared.artifacts.volume import translate_os_errors
+from ingest.shared.errors import Code, IngestError
 
 FIELDS = 7  # domain, whether its hosts are meant, path, https only, expiry, name, value
 HOSTS, EXPIRY = 1, 4

@@ -6,25 +6,26 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from services.downloader import javascript
-from services.downloader.budget import Budget
-from services.downloader.check import Check
-from services.downloader.disk import DiskGate
-from services.downloader.fetch import Fetch, Pace
-from services.downloader.governor import Governor, GovernorWatch
-from services.downloader.settings import DownloaderSettings, listed
-from services.downloader.sources import site_options
-from services.shared import child, metrics
-from services.shared.child import ChildLimits
-from services.shared.media import DecodeLimits
-from services.shared.messages import Stage, VideoAccessible, VideoRequested
-from services.shared.service import Room
-from services.shared.timesplit import PUBLISHING, WAITING_FOR_DISK, SlotTimes
-from services.shared.volume import Volume
-from services.shared.worker import StageWork
+from ingest.downloader import javascript
+from ingest.downloader.check import Check
+from ingest.downloader.disk_gate import DiskGate
+from ingest.downloader.fetch import Fetch, Pace
+from ingest.downloader.rate_limit import Budget
+from ingest.downloader.rate_limiter import Governor, GovernorWatch
+from ingest.downloader.settings import DownloaderSettings, listed
+from ingest.downloader.sources import site_options
+from ingest.shared.artifacts.volume import Volume
+from ingest.shared.messages import Stage, VideoAccessible, VideoRequested
+from ingest.shared.sandbox import child
+from ingest.shared.sandbox.child import ChildLimits
+from ingest.shared.sandbox.decode import DecodeLimits
+from ingest.shared.telemetry import metrics
+from ingest.shared.telemetry.time_split import PUBLISHING, WAITING_FOR_DISK, SlotTimes
+from ingest.shared.worker.loop import StageWork
+from ingest.shared.worker.service import Room
 
 if TYPE_CHECKING:
-    from services.shared.nats_bus import NatsBus
+    from ingest.shared.broker.nats_bus import NatsBus
 
 WRITING_TIME_S = 300.0
 SLOT_SECONDS = "Time of the download slots, all together, by what they do"
@@ -33,7 +34,7 @@ SLOT_SECONDS = "Time of the download slots, all together, by what they do"
 def build(settings: DownloaderSettings, bus: NatsBus) -> Room:
     """Return the two stages of the downloader; raise ENV_JS_RUNTIME where YouTube could not be read."""
     javascript.version()
-    child.preload("services.downloader.ytdlp", "services.shared.media")
+    child.preload("ingest.downloader.ytdlp", "ingest.shared.sandbox.decode")
     volume = Volume(settings.volume)
     gate = _gate(volume, settings.disk_budget_bytes)
     slots = SlotTimes(settings.io_workers)

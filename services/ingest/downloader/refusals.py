@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from services.shared.errors import Code, IngestError
-from services.shared.text import shorten
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.text import shorten
 
 LONGEST_PAUSE_S = 24 * 3600.0  # whatever a site asks for
 

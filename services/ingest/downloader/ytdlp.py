@@ -1,4 +1,4 @@
-"""yt-dlp: the only file that imports it. Its functions run in a child process (`services.shared.child`).
+"""yt-dlp: the only file that imports it. Its functions run in a child process (`ingest.shared.sandbox.child`).
 
 Every option that guards against a silent success or a foreign wish is set here: finite retries, missing fragments are
 errors, no entry of a playlist is looked at, our own file names, no post-processing (the container is kept as
@@ -16,18 +16,18 @@ import yt_dlp
 import yt_dlp.networking.exceptions
 import yt_dlp.utils
 
-from services.downloader import javascript
-from services.downloader.cookies import cookies
-from services.downloader.verdicts import Refusal, availability_code, code_of, verdict
-from services.shared import network
-from services.shared.errors import Code, IngestError
-from services.shared.messages import Metadata, Source, SourceKind
-from services.shared.text import clean
+from ingest.downloader import javascript
+from ingest.downloader.cookies import cookies
+from ingest.downloader.refusals import Refusal, availability_code, code_of, verdict
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import Metadata, Source, SourceKind
+from ingest.shared.sandbox import network
+from ingest.shared.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from services.shared.child import Reporter
+    from ingest.shared.sandbox.child import Reporter
 
 RETRIES = 3
 AUDIO_ONLY = "bestaudio/best"

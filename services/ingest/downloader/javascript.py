@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 
-from services.shared.errors import Code, IngestError
+from ingest.shared.errors import Code, IngestError
 
 OLDEST = (2, 3)  # what yt-dlp asks for
 ANSWER_S = 30.0

@@ -16,18 +16,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from services.downloader import budget
-from services.downloader.budget import Budget, Leave, SiteState
-from services.shared import metrics
-from services.shared.bus import GOVERNOR_BUCKET, BusError
-from services.shared.errors import Code, IngestError
-from services.shared.logs import get_logger
-from services.shared.messages import Source, SourceKind
+from ingest.downloader import rate_limit
+from ingest.downloader.rate_limit import Budget, Leave, SiteState
+from ingest.shared.broker.bus import GOVERNOR_BUCKET, BusError
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import Source, SourceKind
+from ingest.shared.telemetry import metrics
+from ingest.shared.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from services.shared.bus import Entry
+    from ingest.shared.broker.bus import Entry
 
 KEY = "sites"
 YOUTUBE = "youtube"
@@ -102,8 +102,8 @@ class Governor:
     def sites(self) -> Sites:
         """Return the state of all sites as it is now, with the tokens that have come; YouTube's is always there."""
         known, _, now = self._read()
-        known.setdefault(YOUTUBE, budget.fresh(self._youtube, now))
-        return {site: budget.filled(state, self._limit(site), now) for site, state in known.items()}
+        known.setdefault(YOUTUBE, rate_limit.fresh(self._youtube, now))
+        return {site: rate_limit.filled(state, self._limit(site), now) for site, state in known.items()}
 
     def _limit(self, site: str) -> Budget:
         return self._youtube if site == YOUTUBE else NO_LIMIT
@@ -121,7 +121,7 @@ class Governor:
         if site != YOUTUBE and site not in sites:
             return sites, Leave(True)
         limit = self._limit(site)
-        state, given = budget.take(sites.get(site) or budget.fresh(limit, now), limit, now, LOOK_COST)
+        state, given = rate_limit.take(sites.get(site) or rate_limit.fresh(limit, now), limit, now, LOOK_COST)
         return {**sites, site: state}, given
 
     def _tell(self, site: str, error: IngestError | None) -> None:
@@ -168,15 +168,15 @@ def _after(sites: Sites, site: str, error: IngestError | None, now: float) -> Si
     """Return the sites after one of them has answered (or has not, in time)."""
     state = sites.get(site)
     if error is not None and error.code is Code.SOURCE_RATE_LIMITED:
-        until = error.retry_at.timestamp() if error.retry_at else now + budget.HOUR_S
+        until = error.retry_at.timestamp() if error.retry_at else now + rate_limit.HOUR_S
         log.error("site_limits_us", site=site, until=datetime.fromtimestamp(until, UTC).isoformat())
-        state = budget.limited(state or SiteState(0.0, now), now, until, error.message)
+        state = rate_limit.limited(state or SiteState(0.0, now), now, until, error.message)
     elif state is None:
         return sites
     elif error is not None and error.code in UNHEARD:
-        state = budget.unheard(state)
+        state = rate_limit.unheard(state)
     else:
-        state = budget.answered(state, now)
+        state = rate_limit.answered(state, now)
         if site != YOUTUBE and not state.is_open:
             return {name: other for name, other in sites.items() if name != site}
     return {**sites, site: state}

@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from services.shared.errors import IngestError
+from ingest.shared.errors import IngestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,23 +15,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from services.downloader import ytdlp
-from services.downloader.check import AUDIO_ORIGIN, combine, limits_for, local_file
-from services.downloader.ytdlp import Fetched, SiteOptions
-from services.shared import child, media, metrics
-from services.shared.answers import Done
-from services.shared.errors import Code, IngestError
-from services.shared.media import DecodeLimits, tolerance_s
-from services.shared.messages import Artifact, AudioReady, Metadata, Source, SourceKind, Stage, VideoAccessible
-from services.shared.timesplit import CHECKING, TRANSFERRING, WAITING_FOR_DISK, SlotTimes
-from services.shared.volume import Made, Volume, translate_os_errors
+from ingest.downloader import ytdlp
+from ingest.downloader.check import AUDIO_ORIGIN, combine, limits_for, local_file
+from ingest.downloader.ytdlp import Fetched, SiteOptions
+from ingest.shared.artifacts.volume import Made, Volume, translate_os_errors
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import Artifact, AudioReady, Metadata, Source, SourceKind, Stage, VideoAccessible
+from ingest.shared.sandbox import child
+from ingest.shared.sandbox import decode as media
+from ingest.shared.sandbox.decode import DecodeLimits, tolerance_s
+from ingest.shared.telemetry import metrics
+from ingest.shared.telemetry.time_split import CHECKING, TRANSFERRING, WAITING_FOR_DISK, SlotTimes
+from ingest.shared.worker.settlement import Done
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from services.shared.child import ChildLimits, Reporter
-    from services.shared.worker import Report
+    from ingest.shared.sandbox.child import ChildLimits, Reporter
+    from ingest.shared.worker.loop import Report
 
 EXTENSIONS = (
     "aac",

@@ -18,21 +18,21 @@ from urllib.parse import SplitResult, parse_qs, urldefrag, urljoin, urlsplit
 
 from pydantic import ValidationError
 
-from services.downloader import ytdlp
-from services.downloader.feeds import FeedItem, read_feed
-from services.downloader.settings import listed
-from services.downloader.ytdlp import Entry, SiteOptions
-from services.shared import child
-from services.shared.child import ChildLimits
-from services.shared.errors import Code, IngestError
-from services.shared.logs import get_logger
-from services.shared.messages import VIDEO_ID_PATTERN, Metadata, Source, SourceKind
-from services.shared.text import clean, shorten
+from ingest.downloader import ytdlp
+from ingest.downloader.feeds import FeedItem, read_feed
+from ingest.downloader.settings import listed
+from ingest.downloader.ytdlp import Entry, SiteOptions
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import VIDEO_ID_PATTERN, Metadata, Source, SourceKind
+from ingest.shared.sandbox import child
+from ingest.shared.sandbox.child import ChildLimits
+from ingest.shared.telemetry.logs import get_logger
+from ingest.shared.text import clean, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from services.downloader.settings import DownloaderSettings
+    from ingest.downloader.settings import DownloaderSettings
 
 YOUTUBE_HOSTS = {"youtube.com", "www.youtube.com", "m.youtube.com", "music.youtube.com", "youtu.be"}
 MEDIA_SUFFIXES = frozenset(

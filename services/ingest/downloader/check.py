@@ -1,7 +1,7 @@
 """The check stage: finds out whether a recording can be had, and whether the submitter wants it.
 
 Asks the site once, in a child process, and passes on what it says about the recording. A refusal has a type: only a
-lasting one skips the video, everything else comes back (see `services.downloader.verdicts`).
+lasting one skips the video, everything else comes back (see `ingest.downloader.refusals`).
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from services.downloader import javascript, ytdlp
-from services.shared import child
-from services.shared.answers import Done
-from services.shared.errors import Code, IngestError
-from services.shared.messages import Metadata, Policy, Source, SourceKind, VideoAccessible, VideoRequested
-from services.shared.volume import translate_os_errors
+from ingest.downloader import javascript, ytdlp
+from ingest.shared.artifacts.volume import translate_os_errors
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import Metadata, Policy, Source, SourceKind, VideoAccessible, VideoRequested
+from ingest.shared.sandbox import child
+from ingest.shared.worker.settlement import Done
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from services.downloader.ytdlp import SiteOptions
-    from services.shared.child import ChildLimits
-    from services.shared.volume import Volume
-    from services.shared.worker import Report
+    from ingest.downloader.ytdlp import SiteOptions
+    from ingest.shared.artifacts.volume import Volume
+    from ingest.shared.sandbox.child import ChildLimits
+    from ingest.shared.worker.loop import Report
 
 AUDIO_ORIGIN = "audio-1"  # changes when the way of downloading changes so much that old files must not be used again
 PAGE_MEMORY_BYTES = 1 << 30  # an endless page is read into memory

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import feedparser
 import requests
 
-from services.shared import network
-from services.shared.errors import Code, IngestError
-from services.shared.messages import Metadata
-from services.shared.text import clean
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import Metadata
+from ingest.shared.sandbox import network
+from ingest.shared.text import clean
 
 if TYPE_CHECKING:
     from time import struct_time
 
-    from services.shared.child import Reporter
+    from ingest.shared.sandbox.child import Reporter
 
 LARGEST_FEED_BYTES = 64 << 20
 BLOCK_BYTES = 1 << 16

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from services.shared.settings import Positive, PositiveSeconds, Settings
+from ingest.shared.settings import Positive, PositiveSeconds, Settings
 
 
 class DownloaderSettings(Settings):
