@@ -9,18 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from services.asr import audio, chunks, segments
-from services.shared.batcher import Batcher, OutOfDeviceMemoryError
-from services.shared.errors import Code, IngestError
-from services.shared.timesplit import ASR_CAUSES, DECODING, DeviceTime
+from ingest.asr import audio
+from ingest.asr.recognition import chunks, segments
+from ingest.shared.device.batcher import Batcher, OutOfDeviceMemoryError
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.telemetry.time_split import ASR_CAUSES, DECODING, DeviceTime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from services.asr.audio import Waveform
-    from services.asr.chunks import SpeechChunk
-    from services.asr.recognize import Recognised, Recognizer, Request
-    from services.asr.spans import Span
+    from ingest.asr.audio import Waveform
+    from ingest.asr.recognition.chunks import SpeechChunk
+    from ingest.asr.recognition.whisper import Recognised, Recognizer, Request
+    from ingest.asr.spans import Span
 
 LANGUAGE_SAMPLES = 3
 

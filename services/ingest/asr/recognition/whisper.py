@@ -1,7 +1,7 @@
 """Speech to words with faster-whisper: the only file that recognises, and the only caller of the device.
 
-`Recognizer.run` takes chunks of any videos and recognises them in one batch; the batcher (`services.shared.batcher`)
-calls it. Features are computed by the callers, on the CPU, before they queue.
+`Recognizer.run` takes chunks of any videos and recognises them in one batch; the batcher
+(`ingest.shared.device.batcher`) calls it. Features are computed by the callers, on the CPU, before they queue.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from faster_whisper.transcribe import (
     merge_punctuations,
 )
 
-from services.shared.batcher import OutOfDeviceMemoryError
-from services.shared.device import has_no_room, is_lost
-from services.shared.errors import Code, IngestError
-from services.shared.logs import get_logger
-from services.shared.media import SAMPLE_RATE
+from ingest.shared.device.batcher import OutOfDeviceMemoryError
+from ingest.shared.device.cuda_errors import has_no_room, is_lost
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.sandbox.decode import SAMPLE_RATE
+from ingest.shared.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from services.asr.audio import Waveform
+    from ingest.asr.audio import Waveform
 
 FRAMES_A_SECOND = 100
 PREPEND = "\"'“¿([{-"

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from services.asr.spans import Span
+from ingest.asr.spans import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from services.asr.audio import Waveform
-    from services.shared.transcript import Turn
+    from ingest.asr.audio import Waveform
+    from ingest.shared.artifacts.transcript import Turn
 
 SHORTEST_S = 0.5
 GRID_S = 0.25

@@ -5,24 +5,26 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from services.asr import gpu, hearing
-from services.asr.allocator import keep_freed_memory
-from services.asr.handler import Transcribe
-from services.asr.recognize import Recognised, Recognizer, RecognizerOptions, Request, device_of
-from services.asr.transcribe import Refinement, Transcriber
-from services.shared import child, metrics
-from services.shared.batcher import Batcher, BatchLimits
-from services.shared.child import ChildLimits
-from services.shared.media import DecodeLimits
-from services.shared.messages import AudioReady, Stage
-from services.shared.service import Room
-from services.shared.timesplit import ASR_CAUSES, BLOCKED, DeviceTime
-from services.shared.volume import Volume
-from services.shared.worker import StageWork
+from ingest.asr import gpu
+from ingest.asr.handler import Transcribe
+from ingest.asr.recognition.allocator import keep_freed_memory
+from ingest.asr.recognition.transcriber import Refinement, Transcriber
+from ingest.asr.recognition.whisper import Recognised, Recognizer, RecognizerOptions, Request, device_of
+from ingest.asr.speakers import build as speaker_models
+from ingest.shared.artifacts.volume import Volume
+from ingest.shared.device.batcher import Batcher, BatchLimits
+from ingest.shared.messages import AudioReady, Stage
+from ingest.shared.sandbox import child
+from ingest.shared.sandbox.child import ChildLimits
+from ingest.shared.sandbox.decode import DecodeLimits
+from ingest.shared.telemetry import metrics
+from ingest.shared.telemetry.time_split import ASR_CAUSES, BLOCKED, DeviceTime
+from ingest.shared.worker.loop import StageWork
+from ingest.shared.worker.service import Room
 
 if TYPE_CHECKING:
-    from services.asr.settings import AsrSettings
-    from services.shared.nats_bus import NatsBus
+    from ingest.asr.settings import AsrSettings
+    from ingest.shared.broker.nats_bus import NatsBus
 
 GPU_SECONDS = "Time of the recognizer's device (a GPU, or a CPU) by what it does, or why it does nothing"
 SAME_MODEL = "same"
@@ -31,7 +33,7 @@ BATCH_ON = {"cuda": 16, "cpu": 4}  # a CPU core has no idle lanes that a larger 
 
 def build(settings: AsrSettings, _bus: NatsBus) -> Room:
     """Load the model, test it, and return the asr stage."""
-    child.preload("services.shared.media", "services.asr.audio")
+    child.preload("ingest.shared.sandbox.decode", "ingest.asr.audio")
     device = device_of(settings.asr_device)
     if device == "cpu":
         keep_freed_memory()
@@ -40,7 +42,7 @@ def build(settings: AsrSettings, _bus: NatsBus) -> Room:
     metrics.show(metrics.REAL_TIME_FACTOR, metrics.SEGMENTS, metrics.REFINED_SEGMENTS)
     transcriber = make_transcriber(settings, time)
     transcriber.recognizer.self_test()
-    who = hearing.make(settings, device)
+    who = speaker_models.make(settings, device)
     time.ready()
     metrics.show(metrics.Batches("asr", [batcher.figures for batcher in transcriber.batchers]))
     figures = transcriber.batcher.figures

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from services.asr.naming import Thresholds
-from services.asr.voices import Profiles
-from services.asr.who import Who
-from services.asr.windows import Bounds
-from services.shared import metrics
-from services.shared.errors import ConfigurationError
+from ingest.asr.speakers.identifier import Who
+from ingest.asr.speakers.matching import Thresholds
+from ingest.asr.speakers.profiles import Profiles
+from ingest.asr.speakers.windows import Bounds
+from ingest.shared.errors import ConfigurationError
+from ingest.shared.telemetry import metrics
 
 if TYPE_CHECKING:
-    from services.asr.diarize import Diarizer
-    from services.asr.settings import AsrSettings
+    from ingest.asr.settings import AsrSettings
+    from ingest.asr.speakers.diarizer import Diarizer
 
 NAMING_FILE = "naming.json"
 
@@ -44,7 +44,7 @@ def load(settings: AsrSettings, device: str) -> Diarizer:
     """Load the pipeline; `device` is where the recognizer runs. Raise ConfigurationError when none is set."""
     if settings.diarization_model is None:
         raise ConfigurationError("INGEST_DIARIZATION_MODEL is not set: nobody hears who speaks")
-    from services.asr.diarize import Diarizer, DiarizerOptions  # seconds of imports
+    from ingest.asr.speakers.diarizer import Diarizer, DiarizerOptions  # seconds of imports
 
     wanted = device if settings.diarization_device == "auto" else settings.diarization_device
     options = DiarizerOptions(

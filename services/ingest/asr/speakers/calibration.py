@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from services.asr.naming import scores, unit
+from ingest.asr.speakers.matching import scores, unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from services.asr.naming import FloatArray
+    from ingest.asr.speakers.matching import FloatArray
 
 LEAST_VOICES = 2
 LEAST_VECTORS = 6  # of a voice: three for its profile, three that ask

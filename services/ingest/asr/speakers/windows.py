@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from services.asr.naming import unit
-from services.asr.spans import Span
+from ingest.asr.spans import Span
+from ingest.asr.speakers.matching import unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from services.asr.naming import FloatArray
+    from ingest.asr.speakers.matching import FloatArray
 
 SEARCH = 0.2  # share of a window in which its end may be moved to a pause
 

@@ -12,39 +12,34 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from services.asr import audio, speakers
-from services.asr.naming import is_stranger
-from services.asr.windows import Bounds
-from services.shared import metrics, transcript, voiceprints
-from services.shared.answers import Done
-from services.shared.errors import Code, IngestError
-from services.shared.logs import get_logger
-from services.shared.messages import (
-    AudioReady,
-    EventKind,
-    Metadata,
-    Stage,
-    TranscriptReady,
-    VideoAccessible,
-)
-from services.shared.timesplit import BLOCKED, DECODING
-from services.shared.transcript import Timings, Transcript
-from services.shared.volume import Made, Volume, translate_os_errors
+from ingest.asr import audio
+from ingest.asr.speakers import attribution
+from ingest.asr.speakers.matching import is_stranger
+from ingest.asr.speakers.windows import Bounds
+from ingest.shared.artifacts import transcript, voiceprints
+from ingest.shared.artifacts.transcript import Timings, Transcript
+from ingest.shared.artifacts.volume import Made, Volume, translate_os_errors
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import AudioReady, EventKind, Metadata, Stage, TranscriptReady, VideoAccessible
+from ingest.shared.telemetry import metrics
+from ingest.shared.telemetry.logs import get_logger
+from ingest.shared.telemetry.time_split import BLOCKED, DECODING
+from ingest.shared.worker.settlement import Done
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from services.asr.audio import Waveform
-    from services.asr.spans import Span
-    from services.asr.transcribe import Spoken, Transcriber
-    from services.asr.who import Who
-    from services.shared.child import ChildLimits
-    from services.shared.media import Decoded, DecodeLimits
-    from services.shared.messages import Artifact
-    from services.shared.transcript import Segment
-    from services.shared.voiceprints import Voiceprints
-    from services.shared.worker import Report
+    from ingest.asr.audio import Waveform
+    from ingest.asr.recognition.transcriber import Spoken, Transcriber
+    from ingest.asr.spans import Span
+    from ingest.asr.speakers.identifier import Who
+    from ingest.shared.artifacts.transcript import Segment
+    from ingest.shared.artifacts.voiceprints import Voiceprints
+    from ingest.shared.messages import Artifact
+    from ingest.shared.sandbox.child import ChildLimits
+    from ingest.shared.sandbox.decode import Decoded, DecodeLimits
+    from ingest.shared.worker.loop import Report
 
 KEY_LENGTH = 12
 SURE = 0.5  # of its language a recognizer is that gives it this share
@@ -182,7 +177,7 @@ class Transcribe:
     ) -> Transcript:
         segments = spoken.built.segments
         if told.voices is not None:
-            segments = tuple(speakers.attribute(segments, told.voices.turns))
+            segments = tuple(attribution.attribute(segments, told.voices.turns))
         return Transcript(
             video_id=message.video_id,
             audio_sha256=message.audio.sha256,

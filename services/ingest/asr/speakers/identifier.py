@@ -13,25 +13,25 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
-from services.asr import monologue, naming, pieces
-from services.asr.windows import Bounds
-from services.shared import packed
-from services.shared.device import is_lost
-from services.shared.errors import Code, IngestError
-from services.shared.logs import get_logger
-from services.shared.media import SAMPLE_RATE
-from services.shared.transcript import Turn
-from services.shared.voiceprints import Voiceprints
+from ingest.asr.speakers import excerpts, matching, monologue
+from ingest.asr.speakers.windows import Bounds
+from ingest.shared.artifacts import zstd_json
+from ingest.shared.artifacts.transcript import Turn
+from ingest.shared.artifacts.voiceprints import Voiceprints
+from ingest.shared.device.cuda_errors import is_lost
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.sandbox.decode import SAMPLE_RATE
+from ingest.shared.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from services.asr.audio import Waveform
-    from services.asr.naming import FloatArray, Thresholds
-    from services.asr.pieces import Piece
-    from services.asr.spans import Span
-    from services.asr.voices import Profile, Profiles
-    from services.asr.windows import Spoken
+    from ingest.asr.audio import Waveform
+    from ingest.asr.spans import Span
+    from ingest.asr.speakers.excerpts import Piece
+    from ingest.asr.speakers.matching import FloatArray, Thresholds
+    from ingest.asr.speakers.profiles import Profile, Profiles
+    from ingest.asr.speakers.windows import Spoken
 
 NOBODY_KNOWS = Bounds()
 SURE_S = 1.5  # turns from this length on have to agree with the fast path
@@ -89,22 +89,22 @@ class Who:
         if found is None:
             outcome = "full"
             turns, vectors = self.embedded(waveform, _turns(self.hearing.diarize(waveform, speech, bounds)))
-            found = naming.name_turns(turns, vectors, profiles, self.thresholds), vectors
+            found = matching.name_turns(turns, vectors, profiles, self.thresholds), vectors
         named, vectors = found
         return Voiceprints(
             video_id=video_id,
             model_key=self.hearing.key,
             outcome=outcome,
             turns=tuple(named),
-            vectors=packed.vectors(vectors),
+            vectors=zstd_json.vectors(vectors),
         )
 
     def _monologue(
         self, waveform: Waveform, speech: Sequence[Span], profiles: Sequence[Profile]
     ) -> tuple[list[Turn], FloatArray] | None:
         """Return the turns of the one enrolled voice that speaks throughout, or None at any doubt."""
-        samples = pieces.spread(speech, monologue.SAMPLE_EVERY_S, monologue.LEAST_SAMPLES)
-        heard = self.hearing.embed(waveform, pieces.audible(pieces.cut(samples, SAMPLE_RATE), waveform))
+        samples = excerpts.spread(speech, monologue.SAMPLE_EVERY_S, monologue.LEAST_SAMPLES)
+        heard = self.hearing.embed(waveform, excerpts.audible(excerpts.cut(samples, SAMPLE_RATE), waveform))
         decision = monologue.recognise(heard, profiles, self.thresholds)
         if decision is None:
             return None
@@ -114,18 +114,18 @@ class Who:
         again = monologue.recognise(vectors[sure], profiles, self.thresholds)
         if again is None or again.name != decision.name:
             return None
-        return naming.name_alike(turns, again, profiles), vectors
+        return matching.name_alike(turns, again, profiles), vectors
 
     def embedded(self, waveform: Waveform, turns: Sequence[Turn]) -> tuple[list[Turn], FloatArray]:
         """Return turns that point to their vectors, and these, (count, dimension): all in one batched pass."""
-        cut = pieces.audible(pieces.cut(pieces.solo_spans(turns), SAMPLE_RATE), waveform)
+        cut = excerpts.audible(excerpts.cut(excerpts.solo_spans(turns), SAMPLE_RATE), waveform)
         heard = self.hearing.embed(waveform, cut)
         owners = np.array([piece.owner for piece in cut], dtype=np.int64)
         places = {owner: place for place, owner in enumerate(dict.fromkeys(owners.tolist()))}
         vectors = np.zeros((len(places), heard.shape[1]), dtype=np.float32)
         np.add.at(vectors, [places[owner] for owner in owners.tolist()], heard)
         pointing = [turn.model_copy(update={"vector": places.get(number)}) for number, turn in enumerate(turns)]
-        return pointing, naming.unit(vectors)
+        return pointing, matching.unit(vectors)
 
 
 def _turns(spoken: Sequence[Spoken]) -> list[Turn]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from services.shared.text import clean
-from services.shared.transcript import Segment, Word
+from ingest.shared.artifacts.transcript import Segment, Word
+from ingest.shared.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from services.asr.chunks import SpeechChunk
-    from services.asr.recognize import Recognised
-    from services.asr.spans import Span
+    from ingest.asr.recognition.chunks import SpeechChunk
+    from ingest.asr.recognition.whisper import Recognised
+    from ingest.asr.spans import Span
 
 SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")  # noqa: RUF001 (the marks of other scripts)
 PAUSE_S = 1.0

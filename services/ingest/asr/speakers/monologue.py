@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from services.asr.naming import Decision, judge, scores, unit
+from ingest.asr.speakers.matching import Decision, judge, scores, unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from services.asr.naming import FloatArray, Thresholds
-    from services.asr.voices import Profile
+    from ingest.asr.speakers.matching import FloatArray, Thresholds
+    from ingest.asr.speakers.profiles import Profile
 
 LEAST_SAMPLES = 10
 SAMPLE_EVERY_S = 15.0  # of speech

@@ -18,8 +18,8 @@ from prometheus_client import REGISTRY
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from services.asr.gpu_simulated import SIMULATED, SimulatedDevice
-from services.shared.logs import get_logger
+from ingest.asr.gpu_simulated import SIMULATED, SimulatedDevice
+from ingest.shared.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

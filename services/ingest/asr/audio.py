@@ -14,13 +14,14 @@ import numpy as np
 import numpy.typing as npt
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 
-from services.asr.spans import Span
-from services.shared import child, media
-from services.shared.media import SAMPLE_RATE, Decoded, DecodeLimits
-from services.shared.volume import translate_os_errors
+from ingest.asr.spans import Span
+from ingest.shared.artifacts.volume import translate_os_errors
+from ingest.shared.sandbox import child
+from ingest.shared.sandbox import decode as media
+from ingest.shared.sandbox.decode import SAMPLE_RATE, Decoded, DecodeLimits
 
 if TYPE_CHECKING:
-    from services.shared.child import ChildLimits, Reporter
+    from ingest.shared.sandbox.child import ChildLimits, Reporter
 
 Waveform = npt.NDArray[np.float32]
 

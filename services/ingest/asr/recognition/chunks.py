@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from services.asr.spans import Span
+from ingest.asr.spans import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

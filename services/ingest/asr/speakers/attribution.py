@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from services.shared.transcript import Segment, Turn, Word
+    from ingest.shared.artifacts.transcript import Segment, Turn, Word
 
 NEAREST_S = 0.8
 SHORTEST_FLIP_S = 0.6

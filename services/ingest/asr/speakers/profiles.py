@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from services.shared import packed
-from services.shared.errors import Code, IngestError
-from services.shared.logs import get_logger
-from services.shared.messages import Part, Seconds, Text
-from services.shared.packed import Vectors
-from services.shared.text import clean
-from services.shared.volume import translate_os_errors, write_atomically
+from ingest.shared.artifacts import zstd_json
+from ingest.shared.artifacts.volume import translate_os_errors, write_atomically
+from ingest.shared.artifacts.zstd_json import Vectors
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import Part, Seconds, Text
+from ingest.shared.telemetry.logs import get_logger
+from ingest.shared.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from services.asr.naming import FloatArray
+    from ingest.asr.speakers.matching import FloatArray
 
 LEAST_VECTORS = 3
 LEAST_SPEECH_S = 30.0
@@ -113,12 +113,12 @@ class Profiles:
                 name=profile.name,
                 version=version,
                 model_key=profile.model_key,
-                vectors=packed.vectors(profile.vectors),
+                vectors=zstd_json.vectors(profile.vectors),
                 speech_s=round(profile.speech_s, 2),
                 sources=profile.sources,
                 purity=round(profile.purity, 4),
             )
-            write_atomically(folder / f"{version:06}.{EXTENSION}", packed.pack(content))
+            write_atomically(folder / f"{version:06}.{EXTENSION}", zstd_json.pack(content))
         return _profile(content)
 
     def remove(self, name: str) -> None:
@@ -141,7 +141,7 @@ class Profiles:
     def _readable(self, paths: tuple[Path, ...]) -> Iterator[Profile]:
         for path in paths:
             try:
-                yield _profile(packed.read(ProfileFile, path, Code.BAD_PROFILE))
+                yield _profile(zstd_json.read(ProfileFile, path, Code.BAD_PROFILE))
             except (IngestError, OSError, ValueError) as error:
                 log.warning("profile_unreadable", file=path.name, folder=path.parent.name, error=str(error))
 

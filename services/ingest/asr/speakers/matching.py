@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from services.shared.messages import Part
+from ingest.shared.messages import Part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from services.asr.voices import Profile
-    from services.shared.transcript import Turn
+    from ingest.asr.speakers.profiles import Profile
+    from ingest.shared.artifacts.transcript import Turn
 
 FloatArray = npt.NDArray[np.float32]
 BEST_OF_PROFILE = 3

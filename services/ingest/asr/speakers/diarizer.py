@@ -23,20 +23,20 @@ from pyannote.audio import Pipeline
 from pyannote.audio.pipelines import SpeakerDiarization
 from pyannote.audio.telemetry import set_telemetry_metrics
 
-from services.asr.naming import unit
-from services.asr.pieces import batches
-from services.asr.spans import Span
-from services.asr.windows import Bounds, Diarized, Spoken, link, windows
-from services.shared.errors import Code, IngestError
-from services.shared.logs import get_logger
-from services.shared.media import SAMPLE_RATE
+from ingest.asr.spans import Span
+from ingest.asr.speakers.excerpts import batches
+from ingest.asr.speakers.matching import unit
+from ingest.asr.speakers.windows import Bounds, Diarized, Spoken, link, windows
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.sandbox.decode import SAMPLE_RATE
+from ingest.shared.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from services.asr.audio import Waveform
-    from services.asr.naming import FloatArray
-    from services.asr.pieces import Piece
+    from ingest.asr.audio import Waveform
+    from ingest.asr.speakers.excerpts import Piece
+    from ingest.asr.speakers.matching import FloatArray
 
 FINGERPRINT_LENGTH = 12
 BLOCK_BYTES = 1 << 20
