@@ -1,7 +1,8 @@
 """The ledger: folds the events of all stages into the table `videos`, one row for each video.
 
 Runs in the embedder, which has the database at hand. Events are taken in groups, folded by the one rule there is
-(`services.shared.state.fold`), written in one transaction and then acknowledged; one that comes twice changes nothing.
+(`ingest.shared.video_state.fold`), written in one transaction and then acknowledged; one that comes twice changes
+nothing.
 """
 
 from __future__ import annotations
@@ -11,19 +12,19 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from services.embedder import catalog
-from services.embedder.catalog import VideoRow
-from services.shared.bus import EVENT_STREAM, LEDGER, BusError, Delivery
-from services.shared.errors import IngestError
-from services.shared.logs import get_logger
-from services.shared.messages import Event, decode
-from services.shared.state import Position, VideoState, fold
+from ingest.embedder import catalog
+from ingest.embedder.catalog import VideoRow
+from ingest.shared.broker.bus import EVENT_STREAM, LEDGER, BusError, Delivery
+from ingest.shared.errors import IngestError
+from ingest.shared.messages import Event, decode
+from ingest.shared.telemetry.logs import get_logger
+from ingest.shared.video_state import Position, VideoState, fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from services.embedder.database import Database
-    from services.shared.nats_bus import NatsBus
+    from ingest.embedder.database import Database
+    from ingest.shared.broker.nats_bus import NatsBus
 
 GROUP = 100
 FETCH_WAIT_S = 1.0

@@ -5,20 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from services.embedder import passages
-from services.embedder.store import Rows, Store
-from services.shared import metrics, transcript
-from services.shared.answers import Done
-from services.shared.batcher import Batcher, OutOfDeviceMemoryError
-from services.shared.errors import Code, IngestError
-from services.shared.messages import EventKind, Stage, TranscriptReady, VideoAccessible
-from services.shared.timesplit import COMMITTING, EMBEDDER_CAUSES, SPLITTING, DeviceTime
+from ingest.embedder import passages
+from ingest.embedder.store import Rows, Store
+from ingest.shared.artifacts import transcript
+from ingest.shared.device.batcher import Batcher, OutOfDeviceMemoryError
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import EventKind, Stage, TranscriptReady, VideoAccessible
+from ingest.shared.telemetry import metrics
+from ingest.shared.telemetry.time_split import COMMITTING, EMBEDDER_CAUSES, SPLITTING, DeviceTime
+from ingest.shared.worker.settlement import Done
 
 if TYPE_CHECKING:
-    from services.embedder.encode import Encoder, Vector
-    from services.embedder.passages import PassageLimits
-    from services.shared.volume import Volume
-    from services.shared.worker import Report
+    from ingest.embedder.encoder import Encoder, Vector
+    from ingest.embedder.passages import PassageLimits
+    from ingest.shared.artifacts.volume import Volume
+    from ingest.shared.worker.loop import Report
 
 WORTH_ANOTHER_RUN = frozenset({Code.ARTIFACT_MISSING, Code.CHECKSUM_MISMATCH, Code.BAD_TRANSCRIPT})
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
-from services.shared.settings import Positive, PositiveSeconds, Settings
+from ingest.shared.settings import Positive, PositiveSeconds, Settings
 
 
 class EmbedderSettings(Settings):

@@ -17,14 +17,14 @@ import psycopg.errors
 from pgvector.psycopg import register_vector
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from services.shared.errors import Code, ConfigurationError, IngestError
+from ingest.shared.errors import Code, ConfigurationError, IngestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pydantic import SecretStr
 
-    from services.embedder.settings import EmbedderSettings
+    from ingest.embedder.settings import EmbedderSettings
 
 CONNECT_TIMEOUT_S = 10
 CHECK_TIMEOUT_S = 5.0

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 from pgvector import HalfVector
 
-from services.shared.errors import Code, IngestError
-from services.shared.text import clean
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from services.embedder.database import Connection, Database
-    from services.embedder.encode import Vector
-    from services.embedder.passages import Passage
+    from ingest.embedder.database import Connection, Database
+    from ingest.embedder.encoder import Vector
+    from ingest.embedder.passages import Passage
 
 ENSURE_VIDEO = "INSERT INTO videos (video_id, generation) VALUES (%s, %s) ON CONFLICT (video_id) DO NOTHING"
 RAISE_FENCE = """

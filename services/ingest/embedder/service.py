@@ -5,25 +5,25 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from services.embedder import database
-from services.embedder.encode import Encoder
-from services.embedder.handler import Embed
-from services.embedder.ledger import Ledger
-from services.embedder.migrate import migrate
-from services.embedder.passages import PassageLimits
-from services.embedder.store import Store
-from services.shared import metrics
-from services.shared.batcher import Batcher, BatchLimits
-from services.shared.messages import Stage, TranscriptReady
-from services.shared.service import Room
-from services.shared.timesplit import COMMITTING, EMBEDDER_CAUSES, DeviceTime
-from services.shared.volume import Volume
-from services.shared.worker import StageWork
+from ingest.embedder import database
+from ingest.embedder.encoder import Encoder
+from ingest.embedder.handler import Embed
+from ingest.embedder.ledger import Ledger
+from ingest.embedder.migrate import migrate
+from ingest.embedder.passages import PassageLimits
+from ingest.embedder.store import Store
+from ingest.shared.artifacts.volume import Volume
+from ingest.shared.device.batcher import Batcher, BatchLimits
+from ingest.shared.messages import Stage, TranscriptReady
+from ingest.shared.telemetry import metrics
+from ingest.shared.telemetry.time_split import COMMITTING, EMBEDDER_CAUSES, DeviceTime
+from ingest.shared.worker.loop import StageWork
+from ingest.shared.worker.service import Room
 
 if TYPE_CHECKING:
-    from services.embedder.encode import Vector
-    from services.embedder.settings import EmbedderSettings
-    from services.shared.nats_bus import NatsBus
+    from ingest.embedder.encoder import Vector
+    from ingest.embedder.settings import EmbedderSettings
+    from ingest.shared.broker.nats_bus import NatsBus
 
 SPARE_CONNECTIONS = 2
 ENCODER_SECONDS = "Time of the encoder's device by what it does, or why it does nothing"

@@ -16,9 +16,9 @@ from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 from transformers.utils import logging as transformers_logging
 
-from services.shared.batcher import OutOfDeviceMemoryError
-from services.shared.device import has_no_room, is_lost
-from services.shared.errors import Code, IngestError
+from ingest.shared.device.batcher import OutOfDeviceMemoryError
+from ingest.shared.device.cuda_errors import has_no_room, is_lost
+from ingest.shared.errors import Code, IngestError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from services.shared.errors import ConfigurationError
+from ingest.shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from services.embedder.database import Database
+    from ingest.embedder.database import Database
 
-FILES = resources.files("services.embedder")
+FILES = resources.files("ingest.embedder")
 LOCK = 7_402_615  # any number that nobody else uses
 TABLE_THERE = "SELECT to_regclass('migrations') IS NOT NULL"  # who may create no table may look
 TABLE = """

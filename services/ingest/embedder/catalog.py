@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from services.shared.errors import Code
-from services.shared.messages import Metadata, Policy, Source, SourceKind, Stage
-from services.shared.state import VideoState
+from ingest.shared.errors import Code
+from ingest.shared.messages import Metadata, Policy, Source, SourceKind, Stage
+from ingest.shared.video_state import VideoState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from services.embedder.database import Database
+    from ingest.embedder.database import Database
 
 COLUMNS = """video_id, generation, state, stage, attempts, error_code, error_message, retry_at, source_kind, source_url,
     title, channel, published_at, duration_s, min_speakers, max_speakers, policy, fresh_from, language, passages,

@@ -14,14 +14,14 @@ import numpy as np
 from pgvector import HalfVector
 from psycopg import sql
 
-from services.shared.errors import Code, IngestError
+from ingest.shared.errors import Code, IngestError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from services.embedder.database import Connection, Database
-    from services.embedder.encode import Encoder, Vector
+    from ingest.embedder.database import Connection, Database
+    from ingest.embedder.encoder import Encoder, Vector
 
 CANDIDATES = 100
 RANK_CONSTANT = 60  # of reciprocal rank fusion, as usual

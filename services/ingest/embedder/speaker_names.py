@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from services.shared.errors import Code, IngestError
+from ingest.shared.errors import Code, IngestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from services.embedder.database import Database
-    from services.shared.transcript import Turn
+    from ingest.embedder.database import Database
+    from ingest.shared.artifacts.transcript import Turn
 
 LOCK = "SELECT indexed_generation FROM videos WHERE video_id = %s FOR UPDATE"
 PASSAGES = "SELECT idx, start_s, end_s, speaker, speaker_score FROM segments WHERE video_id = %s ORDER BY idx"

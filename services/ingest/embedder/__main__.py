@@ -1,0 +1,8 @@
+"""Run the embedder service: `python -m ingest.embedder`."""
+
+if __name__ == "__main__":
+    from ingest.embedder.service import build
+    from ingest.embedder.settings import EmbedderSettings
+    from ingest.shared.worker.service import main
+
+    main("embedder", EmbedderSettings, build)
