@@ -1,0 +1,41 @@
+"""`ingest config`: every setting, its value, and where it comes from."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from typing import TYPE_CHECKING
+
+from ingest.cli import console
+from ingest.shared.settings import PREFIX, SECRETS_DIR, is_secret, origin, variable
+
+if TYPE_CHECKING:
+    from ingest.cli.settings import AllSettings
+
+
+def show(settings: AllSettings, *, as_json: bool) -> None:
+    """Print all settings; point at variables that are none."""
+    rows = []
+    for name, field in sorted(type(settings).model_fields.items()):
+        value = getattr(settings, name)
+        shown = "***" if value is not None and is_secret(type(settings), name) else value
+        rows.append((variable(name), shown, origin(name), field.description or ""))
+    if as_json:
+        keys = ("variable", "value", "origin", "description")
+        console.print_json([dict(zip(keys, row, strict=True)) for row in rows])
+    else:
+        cells = ((name, "(none)" if value is None else value, where, text) for name, value, where, text in rows)
+        console.out.print(console.table("Settings", ("variable", "value", "from", "meaning"), cells))
+    for name in unknown(type(settings)):
+        console.err.print(f"warning: {name} is no setting{_suggestion(name, type(settings))}", style="yellow")
+
+
+def unknown(kind: type[AllSettings]) -> list[str]:
+    """Return the variables of the environment that look like settings and are none."""
+    known = {variable(name) for name in kind.model_fields} | {SECRETS_DIR}
+    return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+
+
+def _suggestion(name: str, kind: type[AllSettings]) -> str:
+    near = difflib.get_close_matches(name, [variable(field) for field in kind.model_fields], n=1)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -1,0 +1,1 @@
+"""The command line on a Kubernetes cluster."""

@@ -1,0 +1,72 @@
+"""Processes of the local mode: started in a session of their own, ended with us, waited for."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ingest.shared.errors import ConfigurationError
+from ingest.shared.sandbox.child import die_with_parent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+START_LIMIT_S = 60.0
+STOP_LIMIT_S = 30.0
+POLL_S = 0.05
+
+T = TypeVar("T")
+
+
+def start(
+    command: list[str],
+    log: Path,
+    when_orphaned: signal.Signals,
+    keep_open: tuple[int, ...] = (),
+    *,
+    user: str | None = None,
+    environment: dict[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a process, its output in `log`; it gets `when_orphaned` when we end (call from the main thread)."""
+    identity: dict[str, Any] = {"user": user, "group": user, "extra_groups": []} if user else {}
+    parent = os.getpid()
+    with log.open("ab") as output:
+        return subprocess.Popen(  # noqa: S603 (our own commands)
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=keep_open,
+            preexec_fn=lambda: die_with_parent(parent, when_orphaned),  # noqa: PLW1509 (one prctl call, from the main thread)
+            env=environment,
+            **identity,
+        )
+
+
+def stop(process: subprocess.Popen[bytes], how: signal.Signals, limit_s: float = STOP_LIMIT_S) -> None:
+    """End a process; the hard way if it does not end by itself."""
+    if process.poll() is None:
+        process.send_signal(how)
+        try:
+            process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def wait_for(look: Callable[[], T | None], process: subprocess.Popen[bytes], log: Path, what: str) -> T:
+    """Return what `look` finds; raise ConfigurationError with the end of the log when the process ends before."""
+    deadline = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        found = look()
+        if found is not None:
+            return found
+        time.sleep(POLL_S)
+    stop(process, signal.SIGKILL)
+    last = log.read_text(errors="replace").strip().splitlines()[-5:]
+    raise ConfigurationError(f"{what} does not start (log: {log}):\n" + "\n".join(last))

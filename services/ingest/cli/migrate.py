@@ -1,0 +1,48 @@
+"""`ingest migrate`: schema, streams and index."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from ingest.cli import console
+from ingest.cli.local.state_folder import connected
+from ingest.embedder.migrate import build_index, migrate
+from ingest.shared.broker.bus import BusUnavailableError
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.worker.service import bus_topology
+
+if TYPE_CHECKING:
+    from ingest.cli.settings import AllSettings
+
+PAUSE_S = 2.0
+
+
+def run(settings: AllSettings, *, index: bool, wait_s: float) -> None:
+    """Apply migrations, create or update streams and consumers, and build the vector index if asked for.
+
+    For `wait_s`, servers may be still on their way.
+    """
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            _run(settings, index=index)
+        except (IngestError, BusUnavailableError) as error:
+            unavailable = isinstance(error, BusUnavailableError) or error.code is Code.ENV_DB_UNAVAILABLE
+            if not unavailable or time.monotonic() > deadline:
+                raise
+            console.err.print(f"waiting: {error}", markup=False)
+            time.sleep(PAUSE_S)
+        else:
+            return
+
+
+def _run(settings: AllSettings, *, index: bool) -> None:
+    with connected(settings) as to:
+        applied = migrate(to.archive)
+        console.out.print(f"schema: {', '.join(applied) if applied else 'up to date'}")
+        to.bus.provision(bus_topology(to.settings), update=True)
+        console.out.print("streams and consumers: up to date")
+        if index:
+            built = build_index(to.archive)
+            console.out.print(f"vector index: {', '.join(built) if built else 'up to date'}")

@@ -1,0 +1,1 @@
+"""Runs: asks for recordings, follows them, shows the result."""

@@ -1,0 +1,125 @@
+"""Live progress of a run: a small table on a terminal, now and then a line elsewhere."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from ingest.cli import console
+from ingest.cli.runs.tally import Tally, count, eta_s
+from ingest.shared.messages import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ingest.shared.video_state import VideoState
+
+REFRESH_S = 0.25
+LINE_EVERY_S = 10.0
+
+
+class Display:
+    """Shows where the videos are while the `with` block runs."""
+
+    def __init__(self, videos: Iterable[VideoState], *, quiet: bool) -> None:
+        self._before = count(videos)
+        self._began = time.monotonic()
+        self._shown_at = 0.0
+        self._announced: set[str] = {video.video_id for video in videos if video.is_settled}
+        self._quiet = quiet
+        self._live = Live(console=console.err, refresh_per_second=4) if console.err.is_terminal and not quiet else None
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def say(self, text: str) -> None:
+        """Print a line that stays."""
+        if not self._quiet:
+            console.err.print(text, markup=False)
+
+    def update(self, videos: Iterable[VideoState]) -> None:
+        """Show the present states."""
+        videos = list(videos)
+        for video in videos:
+            if video.is_settled and video.video_id not in self._announced:
+                self._announced.add(video.video_id)
+                self.say(_settled_line(video))
+        pause = REFRESH_S if self._live is not None else LINE_EVERY_S
+        if time.monotonic() - self._shown_at < pause:
+            return
+        self._shown_at = time.monotonic()
+        tally, elapsed = count(videos), time.monotonic() - self._began
+        held = next((video for video in videos if video.state == "postponed"), None)
+        if self._live is not None:
+            self._live.update(_panel(tally, self._before, elapsed, held))
+        elif not self._quiet:
+            self.say(_line(tally, self._before, elapsed, held))
+
+
+def _settled_line(video: VideoState) -> str:
+    title = video.metadata.title or video.video_id
+    if video.code is None:
+        length = console.clock(video.metadata.duration_s or 0)
+        return f"  {video.state:8} {title} ({length}, {int(video.figures.get('embedder.passages', 0))} passages)"
+    when = f" until {video.retry_at:%Y-%m-%d %H:%M} UTC" if video.retry_at else ""
+    return f"  {video.state:8} {title}: {video.code}: {video.message}{when}"
+
+
+def _pace(tally: Tally, before: Tally, elapsed_s: float) -> str:
+    parts = []
+    if tally.real_time_factor is not None:
+        parts.append(f"real-time factor {tally.real_time_factor:.3f}")
+    fresh_s = tally.transcribed_s - before.transcribed_s
+    if fresh_s > 0:
+        parts.append(f"{fresh_s / elapsed_s:.1f} h/h")
+    left_s = eta_s(tally, before, elapsed_s)
+    if left_s and tally.settled < tally.total:
+        parts.append(f"ETA {console.clock(left_s)}")
+    return ", ".join(parts)
+
+
+def _held(video: VideoState | None) -> str:
+    if video is None:
+        return ""
+    until = f" until {video.retry_at:%H:%M:%S} UTC" if video.retry_at else ""
+    return f"held{until}: {video.code}: {video.message}"
+
+
+def _line(tally: Tally, before: Tally, elapsed_s: float, held: VideoState | None) -> str:
+    parts = [
+        f"{tally.downloaded}/{tally.total} downloaded",
+        f"{tally.transcribed} transcribed",
+        f"{tally.indexed} indexed",
+        *([f"{tally.failed} failed"] if tally.failed else []),
+        *([f"{tally.skipped} skipped"] if tally.skipped else []),
+        _pace(tally, before, elapsed_s),
+        _held(held),
+    ]
+    return f"[{console.clock(elapsed_s)}] " + ", ".join(part for part in parts if part)
+
+
+def _panel(tally: Tally, before: Tally, elapsed_s: float, held: VideoState | None) -> Group:
+    grid = Table.grid(padding=(0, 2))
+    rows = (
+        ("downloaded", tally.downloaded, tally.running.get(Stage.DOWNLOAD, 0) + tally.running.get(Stage.CHECK, 0)),
+        ("transcribed", tally.transcribed, tally.running.get(Stage.ASR, 0)),
+        ("indexed", tally.indexed, tally.running.get(Stage.EMBEDDER, 0)),
+    )
+    for name, done, running in rows:
+        bar = ProgressBar(total=max(1, tally.total), completed=done, width=30)
+        grid.add_row(name, bar, f"{done}/{tally.total}", f"{running} running" if running else "")
+    ended = [f"{number} {name}" for name, number in (("failed", tally.failed), ("skipped", tally.skipped)) if number]
+    last = ", ".join(part for part in (console.clock(elapsed_s), _pace(tally, before, elapsed_s), *ended) if part)
+    return Group(grid, Text(last, style="dim"), *([Text(_held(held), style="yellow")] if held else []))

@@ -1,0 +1,1 @@
+"""What is done after a run: dead letters, resume, purge."""

@@ -1,0 +1,118 @@
+"""`ingest purge`: removes files that are not needed any more, or shows which."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from ingest.cli import console
+from ingest.cli.local.state_folder import connected
+from ingest.cli.upkeep.retention import BUDGET_SHARE, Audio, Limits, Removal, Stray, audio_to_remove, strays_to_remove
+from ingest.embedder.catalog import Catalog
+from ingest.shared import video_state
+from ingest.shared.artifacts.volume import KINDS, TEMPORARY_PREFIX, Manifest, Volume, translate_os_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ingest.cli.settings import AllSettings
+    from ingest.embedder.catalog import VideoRow
+
+GRACE = timedelta(hours=24)
+ALL = 10_000_000
+
+
+def purge(settings: AllSettings, *, older_than_days: float, delete: bool, as_json: bool) -> None:
+    """Show, or delete, what is not needed any more."""
+    with connected(settings) as to:
+        rows = {row.video_id: row for row in Catalog(to.archive).chosen(limit=ALL)}
+    volume = Volume(settings.volume)
+    limits = Limits(timedelta(days=older_than_days), longest_job(settings), GRACE, _excess_bytes(settings, volume))
+    gone = sweep(volume, settings.scratch, rows, limits, delete=delete)
+    total = sum(removal.size_bytes for removal in gone)
+    if as_json:
+        console.print_json({"deleted": delete, "files": gone, "bytes": total})
+        return
+    cells = ((removal.what, removal.reason, removal.size_bytes, removal.title) for removal in gone)
+    console.out.print(console.table("Files that are not needed any more", ("what", "why", "bytes", "title"), cells))
+    done = "deleted" if delete else "would go (delete them with --yes)"
+    console.out.print(f"{len(gone)} files, {total / 1e6:.1f} MB {done}")
+
+
+def sweep(volume: Volume, scratch: Path, rows: dict[str, VideoRow], limits: Limits, *, delete: bool) -> list[Removal]:
+    """Find what is not needed any more, with `delete` remove it, and return it."""
+    now = datetime.now(UTC)
+    audio = audio_to_remove(_audio(volume, rows), limits, now)
+    strays = strays_to_remove((*_in_folders(volume, rows), *_in_scratch(volume, scratch)), limits, now)
+    if delete:
+        for removal in audio:
+            volume.discard(removal.what, "audio")
+        with translate_os_errors("purge"):
+            for removal in strays:
+                _remove(volume.resolve(removal.what))
+    return [*audio, *strays]
+
+
+def longest_job(settings: AllSettings) -> timedelta:
+    """Return how long any job may take, twice: what is older than that belongs to none."""
+    download_s = 2 * settings.download_deadline_s
+    asr_s = settings.asr_deadline_s + settings.asr_deadline_factor * settings.max_audio_s
+    return timedelta(seconds=2 * max(download_s, asr_s, settings.embed_deadline_s))
+
+
+def _excess_bytes(settings: AllSettings, volume: Volume) -> float:
+    return max(0.0, volume.used_bytes() - BUDGET_SHARE * settings.disk_budget_bytes)
+
+
+def _audio(volume: Volume, rows: dict[str, VideoRow]) -> Iterator[Audio]:
+    for row in rows.values():
+        manifest = volume.manifest(row.video_id, "audio") if row.state == video_state.INDEXED else None
+        if manifest is not None:
+            yield Audio(row.video_id, row.title, manifest.artifact.size_bytes, row.updated_at)
+
+
+def _in_folders(volume: Volume, rows: dict[str, VideoRow]) -> Iterator[Stray]:
+    for folder in (volume.root / "videos").glob("*/*"):
+        if folder.name not in rows:
+            yield from _stray(volume, folder, "unknown")
+            continue
+        named = {manifest.artifact.path for manifest in _manifests(volume, folder.name)}
+        for path in folder.iterdir():
+            if path.name.startswith(TEMPORARY_PREFIX):
+                yield from _stray(volume, path, "unfinished")
+            elif path.suffix != ".json" and str(path.relative_to(volume.root)) not in named:
+                yield from _stray(volume, path, "replaced")
+
+
+def _manifests(volume: Volume, video_id: str) -> Iterator[Manifest]:
+    for kind in KINDS:
+        manifest = volume.manifest(video_id, kind)
+        if manifest is not None:
+            yield manifest
+
+
+def _in_scratch(volume: Volume, scratch: Path) -> Iterator[Stray]:
+    """Yield what lies in the scratch folder; one outside of the volume is its machine's business."""
+    if scratch.is_dir() and scratch.resolve().is_relative_to(volume.root):
+        for path in scratch.iterdir():
+            yield from _stray(volume, path, "unfinished")
+
+
+def _stray(volume: Volume, path: Path, kind: str) -> Iterator[Stray]:
+    """Yield what lies at a path, unless some of it goes meanwhile: then somebody works on it."""
+    with suppress(FileNotFoundError):
+        files = [path, *path.rglob("*")] if path.is_dir() else [path]
+        stats = [file.lstat() for file in files]
+        changed_at = datetime.fromtimestamp(max(stat.st_mtime for stat in stats), UTC)
+        size = sum(stat.st_size for file, stat in zip(files, stats, strict=True) if not file.is_dir())
+        yield Stray(str(path.resolve().relative_to(volume.root)), kind, size, changed_at)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""`ingest voices`: the enrolled profiles."""

@@ -1,0 +1,54 @@
+"""`ingest voices list`, `show` and `remove`: the profiles on the shared volume."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ingest.asr.speakers.profiles import Profile, Profiles
+from ingest.cli import console
+from ingest.shared.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from ingest.cli.settings import AllSettings
+
+
+def facts(profile: Profile) -> dict[str, object]:
+    """Return what is known about a profile, without its vectors."""
+    return {
+        "name": profile.name,
+        "version": profile.version,
+        "vectors": len(profile.vectors),
+        "speech_s": round(profile.speech_s, 1),
+        "purity": round(profile.purity, 3),
+        "model": profile.model_key,
+        "sources": list(profile.sources),
+    }
+
+
+def print_list(settings: AllSettings, *, as_json: bool) -> None:
+    """Print all profiles."""
+    known = [facts(profile) for profile in Profiles(settings.volume).all()]
+    if as_json:
+        console.print_json(known)
+        return
+    columns = ("name", "version", "vectors", "speech_s", "purity", "model")
+    console.out.print(console.table("Voices", columns, ([one[column] for column in columns] for one in known)))
+
+
+def print_one(settings: AllSettings, name: str, *, as_json: bool) -> None:
+    """Print one profile; raise ConfigurationError when there is none of this name."""
+    profile = Profiles(settings.volume).get(name)
+    if profile is None:
+        raise ConfigurationError(f"no voice is enrolled as {name!r}")
+    known = facts(profile)
+    if as_json:
+        console.print_json(known)
+        return
+    cells = [(key, value) for key, value in known.items() if key != "sources"]
+    cells += [("source", source) for source in profile.sources]
+    console.out.print(console.table(profile.name, ("", ""), cells))
+
+
+def remove(settings: AllSettings, name: str) -> None:
+    """Forget a profile."""
+    Profiles(settings.volume).remove(name)

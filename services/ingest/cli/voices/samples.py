@@ -1,0 +1,86 @@
+"""From a file or an address to the voice embeddings of what is said in it, for `ingest voices enroll`, `calibrate`."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ingest.asr import audio
+from ingest.asr.speakers import build as speaker_models
+from ingest.asr.speakers import excerpts
+from ingest.downloader import ytdlp
+from ingest.downloader.check import limits_for
+from ingest.downloader.settings import listed
+from ingest.downloader.sources import recordings, site_options
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import SourceKind
+from ingest.shared.sandbox import child
+from ingest.shared.sandbox.child import ChildLimits
+from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits
+
+if TYPE_CHECKING:
+    from ingest.asr.audio import Waveform
+    from ingest.asr.speakers.diarizer import Diarizer
+    from ingest.asr.speakers.matching import FloatArray
+    from ingest.cli.settings import AllSettings
+    from ingest.downloader.sources import Recording
+
+LISTEN_EVERY_S = 3.0  # of speech
+LEAST_PIECES = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """What is heard in a recording: vectors (count, dimension) of pieces spread over it, and how long is spoken."""
+
+    source: str
+    model_key: str
+    vectors: FloatArray
+    speech_s: float
+
+
+class Listener:
+    """Listens to recordings with the pipeline of the settings."""
+
+    def __init__(self, settings: AllSettings) -> None:
+        self._settings = settings
+        self._diarizer: Diarizer = speaker_models.load(settings, settings.asr_device)
+
+    @property
+    def key(self) -> str:
+        """Return the name of the space of the vectors."""
+        return self._diarizer.key
+
+    def listen(self, source: str) -> Heard:
+        """Return what is heard in a recording; raise TOO_LITTLE_SPEECH when that is nothing."""
+        waveform = self._waveform(source)
+        speech = audio.find_speech(waveform)
+        spans = excerpts.spread(speech, LISTEN_EVERY_S, LEAST_PIECES)
+        cut = excerpts.audible(excerpts.cut(spans, SAMPLE_RATE), waveform)
+        if not cut:
+            raise IngestError(Code.TOO_LITTLE_SPEECH, f"nobody speaks in {source}")
+        vectors = self._diarizer.embed(waveform, cut)
+        return Heard(source, self.key, vectors, sum(span.duration_s for span in speech))
+
+    def _waveform(self, source: str) -> Waveform:
+        found = list(recordings(source, self._settings))
+        if len(found) != 1:
+            raise IngestError(Code.NO_MEDIA_FOUND, f"{source} holds {len(found)} recordings; name one")
+        limits = DecodeLimits(max_duration_s=self._settings.max_audio_s)
+        with tempfile.TemporaryDirectory(prefix="ingest-voices-") as folder:
+            path = self._file(found[0], folder)
+            return audio.load(path, Path(folder), limits, ChildLimits(self._settings.asr_deadline_s))[0]
+
+    def _file(self, recording: Recording, folder: str) -> Path:
+        """Return the file of a recording, fetched into a folder unless it is on this machine."""
+        kind = recording.source.kind
+        if kind is SourceKind.FILE:
+            return Path(recording.source.url)
+        settings = self._settings
+        limits = ChildLimits(
+            settings.download_deadline_s, memory_bytes=0, network=True, hosts=listed(settings.allowed_hosts)
+        )
+        args = (recording.source, folder, site_options(settings))
+        return Path(child.run(ytdlp.fetch, args, limits_for(kind, limits)).path)
