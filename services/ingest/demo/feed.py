@@ -11,7 +11,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
-from services.demo import SAMPLES, Sample, episodes
+from ingest.demo import SAMPLES, Sample, episodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -1,8 +1,0 @@
-"""Serve the demonstration's feed to others: `python -m services.demo [PORT]`."""
-
-import sys
-
-from services.demo.feed import serve
-
-if __name__ == "__main__":
-    serve(int(sys.argv[1]) if len(sys.argv) > 1 else 8080)
