@@ -12,13 +12,13 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from services.cli.embedded import NATS_USER, EmbeddedNats, EmbeddedPostgres
-from services.embedder.database import Database
-from services.embedder.migrate import migrate
-from services.shared import logs
-from services.shared.bus import Topology, topology
-from services.shared.nats_bus import NatsBus
-from services.shared.nats_connection import BusOptions
+from ingest.cli.local.postgres_server import NATS_USER, EmbeddedNats, EmbeddedPostgres
+from ingest.embedder.database import Database
+from ingest.embedder.migrate import migrate
+from ingest.shared.broker.bus import Topology, topology
+from ingest.shared.broker.nats_bus import NatsBus
+from ingest.shared.broker.nats_connection import BusOptions
+from ingest.shared.telemetry import logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

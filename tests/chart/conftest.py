@@ -13,7 +13,7 @@ from k8s.manifest import CHART
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.chart.rendered import Manifest, Render
+    from tests.support.rendered import Manifest, Render
 
 
 @pytest.fixture(scope="session")

@@ -11,17 +11,17 @@ import pytest
 import yaml
 from helm_python import Chart, HelmRenderError, HelmValuesError, lint
 
+from ingest.asr.settings import AsrSettings
+from ingest.cli.settings import AllSettings
+from ingest.downloader.settings import DownloaderSettings
+from ingest.embedder.settings import EmbedderSettings
+from ingest.shared.broker.permissions import User, permissions
+from ingest.shared.settings import Settings, variable
 from k8s.manifest import CHART, text
-from services.asr.settings import AsrSettings
-from services.cli.settings import AllSettings
-from services.downloader.settings import DownloaderSettings
-from services.embedder.settings import EmbedderSettings
-from services.shared.permissions import User, permissions
-from services.shared.settings import Settings, variable
-from tests.chart.rendered import RELABELLING, VALUES, containers, deployment, pods
+from tests.support.rendered import RELABELLING, VALUES, containers, deployment, pods
 
 if TYPE_CHECKING:
-    from tests.chart.rendered import Render
+    from tests.support.rendered import Render
 
 K8S = Path(__file__).parents[2] / "k8s"
 SETTINGS: dict[str, type[Settings]] = {

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.chart.rendered import environment, named, pods
+from tests.support.rendered import environment, named, pods
 
 if TYPE_CHECKING:
-    from tests.chart.rendered import Manifest, Render
+    from tests.support.rendered import Manifest, Render
 
 FEED = "https://feeds.example.org/private.xml"
 COMMANDS = ("ingest-command", "ingest-purge", "ingest-submit", "ingest-sync", "ingest-selftest")

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.chart.rendered import containers, deployment
+from tests.support.rendered import containers, deployment
 
 if TYPE_CHECKING:
-    from tests.chart.rendered import Render
+    from tests.support.rendered import Render
 
 
 @pytest.mark.parametrize(

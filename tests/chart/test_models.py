@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from helm_python import HelmRenderError
 
-from tests.chart.rendered import containers, deployment, environment, job_pod, named, pods
+from tests.support.rendered import containers, deployment, environment, job_pod, named, pods
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.chart.rendered import Manifest, Render
+    from tests.support.rendered import Manifest, Render
 
 ALL_IN_FOLDERS = {
     "asr": {"settings": {"asr_model": "/data/models/w", "asr_refine_model": "same"}},

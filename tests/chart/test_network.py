@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from helm_python import HelmValuesError
 
-from tests.chart.rendered import named
+from tests.support.rendered import named
 
 if TYPE_CHECKING:
-    from tests.chart.rendered import Manifest, Render
+    from tests.support.rendered import Manifest, Render
 
 DNS = {
     "to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}],

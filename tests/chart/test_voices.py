@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from services.demo import VOICE_MODEL, voice_model_sha256
-from tests.chart.rendered import RELABELLING, containers, deployment, environment, pods
+from ingest.demo import VOICE_MODEL, voice_model_sha256
+from tests.support.rendered import RELABELLING, containers, deployment, environment, pods
 
 if TYPE_CHECKING:
-    from tests.chart.rendered import Manifest, Render
+    from tests.support.rendered import Manifest, Render
 
 
 def voices(render: Render, settings: dict[str, object], token: str = "") -> tuple[list[Manifest], Manifest]:

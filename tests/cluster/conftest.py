@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 import yaml
 
-from services.demo import episodes
+from ingest.demo import episodes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,7 +60,7 @@ class Cluster:
         return self.command(self.helm_program, *words, "--namespace", self.namespace, ok=ok)
 
     def ingest(self, *words: str, ok: bool = True) -> str:
-        program = (sys.executable, "-m", "services.cli.app")
+        program = (sys.executable, "-m", "ingest.cli.app")
         return self.command(*program, *words, "--k8s", "--namespace", self.namespace, ok=ok)
 
     def install(self, *more: str, wait: bool = True) -> str:

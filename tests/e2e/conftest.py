@@ -21,12 +21,12 @@ import numpy as np
 import psycopg
 import pytest
 
-from services.cli.local import home
-from services.cli.settings import AllSettings
-from services.demo import ASR_MODEL, Sample, samples
-from services.demo.feed import feed_xml
-from services.shared.media import SAMPLE_RATE, DecodeLimits, FloatArray, decode
-from services.shared.settings import load
+from ingest.cli.local.state_folder import home
+from ingest.cli.settings import AllSettings
+from ingest.demo import ASR_MODEL, Sample, samples
+from ingest.demo.feed import feed_xml
+from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits, FloatArray, decode
+from ingest.shared.settings import load
 from training.make_samples import write_opus
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class Ingest:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a command and return its process."""
-        command = [sys.executable, "-m", "services.cli.app", *arguments, "--state", str(self.state)]
+        command = [sys.executable, "-m", "ingest.cli.app", *arguments, "--state", str(self.state)]
         return subprocess.Popen(
             command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )

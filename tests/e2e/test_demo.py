@@ -6,9 +6,9 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from services.cli.demo import QUESTIONS
-from services.demo import ENROLLED, conversation, episodes, samples
-from services.demo.accuracy import edits, words
+from ingest.cli.demo import QUESTIONS
+from ingest.demo import ENROLLED, conversation, episodes, samples
+from ingest.demo.accuracy import edits, words
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Ingest

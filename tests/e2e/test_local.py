@@ -53,9 +53,9 @@ def test_no_log_tells_a_password_a_signature_a_cookie_or_a_token(undisturbed: Un
 @pytest.mark.parametrize(
     ("victim", "when"),
     [
-        pytest.param("services.downloader", "downloader", id="downloader"),
-        pytest.param("services.asr", "asr", id="asr"),
-        pytest.param("services.embedder", "embedder", id="embedder"),
+        pytest.param("ingest.downloader", "downloader", id="downloader"),
+        pytest.param("ingest.asr", "asr", id="asr"),
+        pytest.param("ingest.embedder", "embedder", id="embedder"),
         pytest.param("nats-server", "asr", id="nats-server"),
         pytest.param("bin/postgres", "embedder", id="postgres"),
     ],

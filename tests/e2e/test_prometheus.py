@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ingest.cli.local.supervisor import metrics_ports
+from ingest.demo import VOICE_MODEL
 from monitoring.expressions import asked, fill
 from monitoring.panels import RANGE, growth
 from monitoring.prometheus import RULES, Prometheus
 from monitoring.render import Window, pictures
-from services.cli.supervisor import metrics_ports
-from services.demo import VOICE_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

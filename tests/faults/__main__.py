@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.shared import logs
+from ingest.shared.telemetry import logs
 from tests.faults.fleet import running
 from tests.faults.needs import CannotPlayError
 from tests.faults.oracle import Oracle

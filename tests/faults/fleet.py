@@ -12,21 +12,21 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from services.cli.embedded import NATS_USER
-from services.cli.requests import publish
-from services.embedder.database import Database
-from services.embedder.migrate import migrate
-from services.embedder.settings import EmbedderSettings
-from services.shared.bus import EVENT_STREAM, BusError
-from services.shared.messages import Event, Source, SourceKind, VideoRequested, decode
-from services.shared.service import bus_topology, connect
-from services.shared.settings import as_environment, load
-from services.shared.state import SETTLED
-from services.shared.volume import Volume
-from tests import disks
+from ingest.cli.local.postgres_server import NATS_USER
+from ingest.cli.runs.submissions import publish
+from ingest.embedder.database import Database
+from ingest.embedder.migrate import migrate
+from ingest.embedder.settings import EmbedderSettings
+from ingest.shared.artifacts.volume import Volume
+from ingest.shared.broker.bus import EVENT_STREAM, BusError
+from ingest.shared.messages import Event, Source, SourceKind, VideoRequested, decode
+from ingest.shared.settings import as_environment, load
+from ingest.shared.video_state import SETTLED
+from ingest.shared.worker.service import bus_topology, connect
 from tests.faults import points
 from tests.faults.needs import CannotPlayError, Needs, own_clock
 from tests.faults.servers import Servers
+from tests.support import disks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

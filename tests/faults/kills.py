@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from services.shared.bus import DEAD_STREAM, INPUT_OF
-from services.shared.errors import Code
-from services.shared.messages import Stage
+from ingest.shared.broker.bus import DEAD_STREAM, INPUT_OF
+from ingest.shared.errors import Code
+from ingest.shared.messages import Stage
 from tests.faults.points import BESIDE, MOMENTS
 from tests.faults.recordings import REFUSAL, Flaw
 from tests.faults.trials import ENDS, STAGES_OF, Trial, demand_letters, events_of, is_folded, is_quiet

@@ -8,11 +8,11 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from services.cli.requests import publish
-from services.shared.bus import DEAD_STREAM, INPUT_OF, REQUESTED, event_subject
-from services.shared.errors import Code
-from services.shared.messages import EventKind, Stage, VideoRequested, encode
-from services.shared.service import connect
+from ingest.cli.runs.submissions import publish
+from ingest.shared.broker.bus import DEAD_STREAM, INPUT_OF, REQUESTED, event_subject
+from ingest.shared.errors import Code
+from ingest.shared.messages import EventKind, Stage, VideoRequested, encode
+from ingest.shared.worker.service import connect
 from tests.faults.fleet import SOURCE
 from tests.faults.recordings import REFUSAL, Flaw
 from tests.faults.trials import Trial, demand_letters, events_of
@@ -20,7 +20,7 @@ from tests.faults.trials import Trial, demand_letters, events_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from services.shared.nats_bus import NatsBus
+    from ingest.shared.broker.nats_bus import NatsBus
 
 CRASHES = 3
 ASKING = 50

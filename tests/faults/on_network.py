@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from services.shared.messages import EventKind
+from ingest.shared.messages import EventKind
 from tests.faults.on_servers import AWAY_S
 from tests.faults.trials import Trial, events_of, under_load, until_calls_end
 

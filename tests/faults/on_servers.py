@@ -6,14 +6,13 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from services.cli.resume import resume_lost
-from services.embedder.catalog import Catalog
-from services.shared.bus import WORK_STREAM
-from services.shared.errors import Code
-from services.shared.service import EXIT_PASSING
-from services.shared.state import ENDED
-from services.shared.volume import KINDS
-from tests.disks import full
+from ingest.cli.upkeep.resume import resume_lost
+from ingest.embedder.catalog import Catalog
+from ingest.shared.artifacts.volume import KINDS
+from ingest.shared.broker.bus import WORK_STREAM
+from ingest.shared.errors import Code
+from ingest.shared.video_state import ENDED
+from ingest.shared.worker.service import EXIT_PASSING
 from tests.faults.fleet import PATIENCE_S
 from tests.faults.trials import (
     CALL_S,
@@ -28,6 +27,7 @@ from tests.faults.trials import (
     until_calls_end,
     until_postponed,
 )
+from tests.support.disks import full
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,15 +6,15 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from services.shared.errors import Code
-from services.shared.messages import EventKind
+from ingest.shared.errors import Code
+from ingest.shared.messages import EventKind
 from tests.faults.trials import Trial, events_of, under_load, until_postponed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from services.shared.volume import Kind
+    from ingest.shared.artifacts.volume import Kind
 
 NOTICED_S = 10.0
 AFTERWARDS_S = 3.0

@@ -6,8 +6,8 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from services.shared.errors import Code
-from services.shared.messages import EventKind, Stage
+from ingest.shared.errors import Code
+from ingest.shared.messages import EventKind, Stage
 from tests.faults.kills import room_of
 from tests.faults.trials import Trial, events_of, under_load
 

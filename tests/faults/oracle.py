@@ -18,11 +18,11 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from services.shared.bus import EVENT_STREAM, LATER_STREAM, LEDGER, WORK_STREAM, later_consumer
-from services.shared.errors import IngestError
-from services.shared.messages import EventKind, Stage
-from services.shared.state import ENDED, INDEXED
-from services.shared.volume import KINDS, TEMPORARY_PREFIX
+from ingest.shared.artifacts.volume import KINDS, TEMPORARY_PREFIX
+from ingest.shared.broker.bus import EVENT_STREAM, LATER_STREAM, LEDGER, WORK_STREAM, later_consumer
+from ingest.shared.errors import IngestError
+from ingest.shared.messages import EventKind, Stage
+from ingest.shared.video_state import ENDED, INDEXED
 from tests.faults.processes import open_files, resident_bytes
 from tests.faults.stored import stored
 

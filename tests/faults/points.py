@@ -25,14 +25,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from services.embedder import ledger
-from services.embedder.store import Store
-from services.shared import nats_connection, worker
-from services.shared.bus import ACCESSIBLE
-from services.shared.journal import Journal
-from services.shared.messages import EventKind, Stage
-from services.shared.nats_bus import NatsBus
-from services.shared.volume import KINDS, TEMPORARY_PREFIX
+from ingest.embedder import ledger
+from ingest.embedder.store import Store
+from ingest.shared.artifacts.volume import KINDS, TEMPORARY_PREFIX
+from ingest.shared.broker import nats_connection
+from ingest.shared.broker.bus import ACCESSIBLE
+from ingest.shared.broker.nats_bus import NatsBus
+from ingest.shared.messages import EventKind, Stage
+from ingest.shared.worker import loop as worker_loop
+from ingest.shared.worker.crash_journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,7 +144,7 @@ def install() -> None:
     _install_rename()
     _install_unlink()
     nats_connection.PING_EVERY_S = PING_EVERY_S
-    worker.PROGRESS_EVERY_S = PROGRESS_EVERY_S
+    worker_loop.PROGRESS_EVERY_S = PROGRESS_EVERY_S
 
 
 def _around(

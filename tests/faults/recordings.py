@@ -11,10 +11,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from services.shared.errors import Code
+from ingest.shared.errors import Code
 
 if TYPE_CHECKING:
-    from services.shared.messages import Stage
+    from ingest.shared.messages import Stage
 
 REFUSAL = Code.AUDIO_SUSPICIOUS  # what a bad recording ends with
 CRASHING = ("segv", "bomb", "hang")

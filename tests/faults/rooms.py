@@ -8,28 +8,28 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from services.embedder import database
-from services.embedder.handler import Embed
-from services.embedder.ledger import Ledger
-from services.embedder.migrate import migrate
-from services.embedder.passages import PassageLimits
-from services.embedder.settings import EmbedderSettings
-from services.embedder.store import Store
-from services.shared.batcher import Batcher, BatchLimits
-from services.shared.messages import AudioReady, Stage, TranscriptReady, VideoAccessible, VideoMessage, VideoRequested
-from services.shared.service import Room, main
-from services.shared.volume import Volume
-from services.shared.worker import StageWork
+from ingest.embedder import database
+from ingest.embedder.handler import Embed
+from ingest.embedder.ledger import Ledger
+from ingest.embedder.migrate import migrate
+from ingest.embedder.passages import PassageLimits
+from ingest.embedder.settings import EmbedderSettings
+from ingest.embedder.store import Store
+from ingest.shared.artifacts.volume import Volume
+from ingest.shared.device.batcher import Batcher, BatchLimits
+from ingest.shared.messages import AudioReady, Stage, TranscriptReady, VideoAccessible, VideoMessage, VideoRequested
+from ingest.shared.worker.loop import StageWork
+from ingest.shared.worker.service import Room, main
 from tests.faults import points
 from tests.faults.work import Encodes, Work, suffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from services.embedder.encode import Encoder
-    from services.shared.answers import Done
-    from services.shared.nats_bus import NatsBus
-    from services.shared.worker import Report
+    from ingest.embedder.encoder import Encoder
+    from ingest.shared.broker.nats_bus import NatsBus
+    from ingest.shared.worker.loop import Report
+    from ingest.shared.worker.settlement import Done
 
 DEADLINE_S = 4.0
 COMMIT_DEADLINE_S = 60.0  # longer than a call of the database may take, as in the real settings

@@ -6,9 +6,9 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from services.cli.purge import sweep
-from services.cli.retention import Limits
-from services.embedder.catalog import Catalog
+from ingest.cli.upkeep.purge import sweep
+from ingest.cli.upkeep.retention import Limits
+from ingest.embedder.catalog import Catalog
 from tests.faults.oracle import Oracle, unfinished_writes
 
 if TYPE_CHECKING:

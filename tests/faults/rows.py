@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import signal
 
-from services.shared.errors import Code
-from services.shared.volume import LATE_FILE_S
-from tests.disks import full, read_only
+from ingest.shared.artifacts.volume import LATE_FILE_S
+from ingest.shared.errors import Code
 from tests.faults import kills
 from tests.faults import on_messages as messages
 from tests.faults import on_network as network
@@ -15,6 +14,7 @@ from tests.faults import on_volume as volume
 from tests.faults import on_workers as workers
 from tests.faults.needs import Needs
 from tests.faults.trials import LOAD_S, LOAD_WORK_S, RECOVERY_S, Row
+from tests.support.disks import full, read_only
 
 SAME = "nothing lost, no attempt charged"
 LOADED = Needs(LOAD_WORK_S)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from services.cli.embedded import DATABASE, EmbeddedNats, EmbeddedPostgres
-from services.shared.errors import ConfigurationError
+from ingest.cli.local.postgres_server import DATABASE, EmbeddedNats, EmbeddedPostgres
+from ingest.shared.errors import ConfigurationError
 from tests.faults.proxy import Proxy
 
 if TYPE_CHECKING:

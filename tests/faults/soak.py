@@ -19,9 +19,9 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from services.shared import logs
-from services.shared.bus import LATER_STREAM, WORK_STREAM
-from services.shared.messages import Stage
+from ingest.shared.broker.bus import LATER_STREAM, WORK_STREAM
+from ingest.shared.messages import Stage
+from ingest.shared.telemetry import logs
 from tests.faults.fleet import ROOMS, Fleet, running
 from tests.faults.needs import Needs
 from tests.faults.oracle import Oracle, unfinished_writes

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from services.shared.state import INDEXED
+from ingest.shared.video_state import INDEXED
 from tests.faults.spoken import run_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from services.embedder.database import Database
+    from ingest.embedder.database import Database
 
 STORED = """
 SELECT videos.video_id, state, generation, indexed_generation, fresh_from, coalesce(passages, 0),

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from services.shared.bus import INPUT_OF
-from services.shared.messages import Stage
+from ingest.shared.broker.bus import INPUT_OF
+from ingest.shared.messages import Stage
 from tests.faults.__main__ import play
 from tests.faults.fleet import running
 from tests.faults.kills import waves

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from services.shared.messages import Event, EventKind, Stage
+from ingest.shared.messages import Event, EventKind, Stage
 from tests.faults.__main__ import chosen
 from tests.faults.points import happened_at
 from tests.faults.rows import ROWS

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from services.shared.bus import event_subject
-from services.shared.messages import Event, EventKind, Stage, encode
-from services.shared.volume import TEMPORARY_PREFIX
+from ingest.shared.artifacts.volume import TEMPORARY_PREFIX
+from ingest.shared.broker.bus import event_subject
+from ingest.shared.messages import Event, EventKind, Stage, encode
 from tests.faults.fleet import Fleet, Worker, running
 from tests.faults.needs import Needs
 from tests.faults.oracle import Oracle
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from services.shared.volume import Kind
+    from ingest.shared.artifacts.volume import Kind
 
 VIDEO = "abcdefghijk"
 GREEDY = "files = [open('/dev/null') for _ in range(80)]; data = b'x' * 300_000_000; print(flush=True); input()"

@@ -10,9 +10,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from services.shared.bus import DEAD_STREAM, EVENT_STREAM, LATER_STREAM, LEDGER, WORK_STREAM
-from services.shared.errors import Code
-from services.shared.messages import DeadLetter, EventKind, Stage, decode
+from ingest.shared.broker.bus import DEAD_STREAM, EVENT_STREAM, LATER_STREAM, LEDGER, WORK_STREAM
+from ingest.shared.errors import Code
+from ingest.shared.messages import DeadLetter, EventKind, Stage, decode
 from tests.faults.fleet import ACK_WAIT_S, Fleet
 from tests.faults.needs import Needs
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Iterable, Sequence
 
-    from services.shared.messages import Event
-    from services.shared.volume import Kind
+    from ingest.shared.artifacts.volume import Kind
+    from ingest.shared.messages import Event
 
 RECOVERY_S = ACK_WAIT_S + 10.0
 REST_S = 60.0

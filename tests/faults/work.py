@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from services.shared import transcript, voiceprints
-from services.shared.answers import Done
-from services.shared.errors import Code, IngestError
-from services.shared.messages import (
+from ingest.shared.artifacts import transcript, voiceprints
+from ingest.shared.artifacts.transcript import Segment, Timings, Transcript
+from ingest.shared.artifacts.volume import Kind, Made, Volume, translate_os_errors
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import (
     AudioReady,
     EventKind,
     Stage,
@@ -26,8 +27,7 @@ from services.shared.messages import (
     VideoMessage,
     VideoRequested,
 )
-from services.shared.transcript import Segment, Timings, Transcript
-from services.shared.volume import Kind, Made, Volume, translate_os_errors
+from ingest.shared.worker.settlement import Done
 from tests.faults import points
 from tests.faults.recordings import CRASHING, REFUSAL, Flaw
 from tests.faults.spoken import passage, passages
@@ -35,9 +35,9 @@ from tests.faults.spoken import passage, passages
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from services.embedder.encode import Vector
-    from services.shared.messages import Artifact
-    from services.shared.worker import Report
+    from ingest.embedder.encoder import Vector
+    from ingest.shared.messages import Artifact
+    from ingest.shared.worker.loop import Report
 
 AUDIO_BYTES = 20_000
 EXTENSIONS: dict[Kind, str] = {

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from services.shared.nats_bus import NatsBus
+    from ingest.shared.broker.nats_bus import NatsBus
 
-from tests.integration.workbench import Bench
+from tests.support.workbench import Bench
 
 
 @pytest.fixture

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from services.cli.embedded import NATS_USER, EmbeddedNats
-from services.shared.bus import REQUESTED, WORK_STREAM, Lag
-from services.shared.nats_bus import NatsBus
-from services.shared.nats_connection import BusOptions
+from ingest.cli.local.postgres_server import NATS_USER, EmbeddedNats
+from ingest.shared.broker.bus import REQUESTED, WORK_STREAM, Lag
+from ingest.shared.broker.nats_bus import NatsBus
+from ingest.shared.broker.nats_connection import BusOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from services.shared.bus import Topology
+    from ingest.shared.broker.bus import Topology
 
 
 @pytest.fixture

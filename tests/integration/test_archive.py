@@ -16,22 +16,22 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from services.embedder.catalog import Catalog
-from services.embedder.database import Database
-from services.embedder.encode import BUNDLED, Encoder
-from services.embedder.ledger import write_events
-from services.embedder.migrate import build_index, migrate, migrations
-from services.embedder.passages import Passage
-from services.embedder.search import Question, Search
-from services.embedder.store import Rows, Store
-from services.shared.errors import Code, ConfigurationError, IngestError
-from services.shared.messages import Event, EventKind, Metadata, Source, SourceKind, Stage
+from ingest.embedder.catalog import Catalog
+from ingest.embedder.database import Database
+from ingest.embedder.encoder import BUNDLED, Encoder
+from ingest.embedder.ledger import write_events
+from ingest.embedder.migrate import build_index, migrate, migrations
+from ingest.embedder.passages import Passage
+from ingest.embedder.search import Question, Search
+from ingest.embedder.store import Rows, Store
+from ingest.shared.errors import Code, ConfigurationError, IngestError
+from ingest.shared.messages import Event, EventKind, Metadata, Source, SourceKind, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from services.cli.embedded import EmbeddedPostgres
-    from services.embedder.encode import Vector
+    from ingest.cli.local.postgres_server import EmbeddedPostgres
+    from ingest.embedder.encoder import Vector
 
 VIDEO = "abcdefghijk"
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)

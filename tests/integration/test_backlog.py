@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from services.shared import metrics
-from services.shared.backlog import BacklogWatch, Watched
-from services.shared.bus import (
+from ingest.shared.broker.backlog import BacklogWatch, Watched
+from ingest.shared.broker.bus import (
     ACCESSIBLE,
     DEAD_STREAM,
     DUE,
@@ -25,13 +24,14 @@ from services.shared.bus import (
     later_consumer,
     later_subject,
 )
-from services.shared.messages import Stage
+from ingest.shared.messages import Stage
+from ingest.shared.telemetry import metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from services.shared.nats_bus import NatsBus
+    from ingest.shared.broker.nats_bus import NatsBus
 
 CHECK = Watched("check", WORK_STREAM, (later_consumer(Stage.CHECK), LATER_STREAM))
 FIGURES = {

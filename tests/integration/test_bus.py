@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from services.shared.bus import (
+from ingest.shared.broker.bus import (
     EVENT_STREAM,
     REQUESTED,
     WORK_STREAM,
@@ -20,15 +20,15 @@ from services.shared.bus import (
     BusUnavailableError,
     Topology,
 )
-from services.shared.errors import ConfigurationError
-from services.shared.nats_connection import REQUEST_TIMEOUT_S
+from ingest.shared.broker.nats_connection import REQUEST_TIMEOUT_S
+from ingest.shared.errors import ConfigurationError
 from tests.conftest import ACK_WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from services.cli.embedded import EmbeddedNats
-    from services.shared.nats_bus import NatsBus
+    from ingest.cli.local.postgres_server import EmbeddedNats
+    from ingest.shared.broker.nats_bus import NatsBus
 
 
 def test_a_published_message_is_fetched_once_and_gone_after_its_acknowledgement(bus: NatsBus) -> None:

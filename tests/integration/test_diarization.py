@@ -10,37 +10,39 @@ import numpy as np
 import pytest
 import torch
 
-from services.asr import audio, hearing, pieces
-from services.asr.diarize import Diarizer, DiarizerOptions, fingerprint
-from services.asr.handler import Transcribe
-from services.asr.service import make_transcriber
-from services.asr.settings import AsrSettings
-from services.asr.spans import Span
-from services.asr.voices import Profile, Profiles
-from services.asr.who import Who
-from services.asr.windows import Bounds
-from services.demo import ASR_MODEL, VOICE_MODEL, Sample, conversation, samples, voice_model_sha256
-from services.shared import transcript, voiceprints
-from services.shared.child import ChildLimits
-from services.shared.errors import Code, ConfigurationError, IngestError
-from services.shared.media import SAMPLE_RATE, DecodeLimits
-from services.shared.messages import AudioReady, EventKind, Source, SourceKind, TranscriptReady
-from services.shared.settings import load
-from services.shared.volume import Made, Volume
+from ingest.asr import audio
+from ingest.asr.handler import Transcribe
+from ingest.asr.service import make_transcriber
+from ingest.asr.settings import AsrSettings
+from ingest.asr.spans import Span
+from ingest.asr.speakers import build as speaker_models
+from ingest.asr.speakers import excerpts
+from ingest.asr.speakers.diarizer import Diarizer, DiarizerOptions, fingerprint
+from ingest.asr.speakers.identifier import Who
+from ingest.asr.speakers.profiles import Profile, Profiles
+from ingest.asr.speakers.windows import Bounds
+from ingest.demo import ASR_MODEL, VOICE_MODEL, Sample, conversation, samples, voice_model_sha256
+from ingest.shared.artifacts import transcript, voiceprints
+from ingest.shared.artifacts.volume import Made, Volume
+from ingest.shared.errors import Code, ConfigurationError, IngestError
+from ingest.shared.messages import AudioReady, EventKind, Source, SourceKind, TranscriptReady
+from ingest.shared.sandbox.child import ChildLimits
+from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits
+from ingest.shared.settings import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from services.asr.naming import FloatArray
-    from services.asr.pieces import Piece
-    from services.asr.transcribe import Transcriber
-    from services.asr.windows import Spoken
+    from ingest.asr.recognition.transcriber import Transcriber
+    from ingest.asr.speakers.excerpts import Piece
+    from ingest.asr.speakers.matching import FloatArray
+    from ingest.asr.speakers.windows import Spoken
 
 VIDEO = "abcdefghijk"
 LIMITS = ChildLimits(60)
 OPTIONS = DiarizerOptions(str(VOICE_MODEL), "cpu", 32, 1800.0, 0.7, sha256=voice_model_sha256())
-THRESHOLDS = hearing.thresholds(load(AsrSettings, diarization_model=str(VOICE_MODEL)))
+THRESHOLDS = speaker_models.thresholds(load(AsrSettings, diarization_model=str(VOICE_MODEL)))
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +71,8 @@ def talk(waveforms: dict[str, audio.Waveform]) -> audio.Waveform:
 
 
 def enrolled(diarizer: Diarizer, waveform: audio.Waveform, name: str = "Marina") -> Profile:
-    spans = pieces.spread(audio.find_speech(waveform), 3.0, 3)
-    vectors = diarizer.embed(waveform, pieces.audible(pieces.cut(spans, SAMPLE_RATE), waveform))
+    spans = excerpts.spread(audio.find_speech(waveform), 3.0, 3)
+    vectors = diarizer.embed(waveform, excerpts.audible(excerpts.cut(spans, SAMPLE_RATE), waveform))
     return Profile(name, 1, diarizer.key, vectors)
 
 
@@ -158,8 +160,8 @@ def test_embeddings_are_those_of_the_original(
 
 
 def test_batches_change_no_vector(diarizer: Diarizer, talk: audio.Waveform) -> None:
-    cut = pieces.audible(
-        pieces.cut([Span(second, second + 1.0 + second % 3) for second in range(60)], SAMPLE_RATE), talk
+    cut = excerpts.audible(
+        excerpts.cut([Span(second, second + 1.0 + second % 3) for second in range(60)], SAMPLE_RATE), talk
     )
     together = diarizer.embed(talk, cut)
     one_by_one = np.concatenate([diarizer.embed(talk, [piece]) for piece in cut])
@@ -242,10 +244,10 @@ def test_a_model_that_is_not_there_is_named(tmp_path: Path, model: str) -> None:
 
 def test_thresholds_are_those_of_the_model_unless_they_are_set(tmp_path: Path) -> None:
     known = load(AsrSettings, diarization_model=str(VOICE_MODEL), voice_accept=0.9)
-    assert hearing.thresholds(known) == THRESHOLDS.model_copy(update={"accept": 0.9})
+    assert speaker_models.thresholds(known) == THRESHOLDS.model_copy(update={"accept": 0.9})
     (tmp_path / "naming.json").write_text('{"accept": "high"}')
     with pytest.raises(ConfigurationError, match=r"naming\.json"):
-        hearing.thresholds(load(AsrSettings, diarization_model=str(tmp_path)))
+        speaker_models.thresholds(load(AsrSettings, diarization_model=str(tmp_path)))
 
 
 # -- the handler ------------------------------------------------------------------------------------------------------

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from services.embedder import ledger
-from services.embedder.catalog import Catalog
-from services.shared.errors import Code
-from services.shared.messages import Event, EventKind, Metadata, Policy, Source, SourceKind, Stage
-from services.shared.state import FAILED, fold
+from ingest.embedder import ledger
+from ingest.embedder.catalog import Catalog
+from ingest.shared.errors import Code
+from ingest.shared.messages import Event, EventKind, Metadata, Policy, Source, SourceKind, Stage
+from ingest.shared.video_state import FAILED, fold
 
 if TYPE_CHECKING:
-    from services.embedder.database import Database
-    from services.shared.state import Position, VideoState
+    from ingest.embedder.database import Database
+    from ingest.shared.video_state import Position, VideoState
 
 VIDEO = "abcdefghijk"
 TOGETHER_S = 1.0

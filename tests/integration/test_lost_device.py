@@ -10,22 +10,22 @@ import torch
 from pyannote.audio.pipelines import SpeakerDiarization
 from sentence_transformers import SentenceTransformer
 
-from services.asr import service as asr
-from services.asr.handler import Transcribe
-from services.asr.settings import AsrSettings
-from services.demo import ASR_MODEL, VOICE_MODEL
-from services.embedder import service as embedder
-from services.embedder.handler import Embed
-from services.embedder.settings import EmbedderSettings
-from services.shared.errors import Code, IngestError, Outcome
-from services.shared.media import SAMPLE_RATE
-from services.shared.settings import load
+from ingest.asr import service as asr
+from ingest.asr.handler import Transcribe
+from ingest.asr.settings import AsrSettings
+from ingest.demo import ASR_MODEL, VOICE_MODEL
+from ingest.embedder import service as embedder
+from ingest.embedder.handler import Embed
+from ingest.embedder.settings import EmbedderSettings
+from ingest.shared.errors import Code, IngestError, Outcome
+from ingest.shared.sandbox.decode import SAMPLE_RATE
+from ingest.shared.settings import load
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from services.shared.nats_bus import NatsBus
-    from services.shared.service import Room
+    from ingest.shared.broker.nats_bus import NatsBus
+    from ingest.shared.worker.service import Room
 
 VIDEO = "abcdefghijk"
 LOST = "CUDA error: unspecified launch failure"

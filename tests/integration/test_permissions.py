@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import nats
 import pytest
 
-from services.shared.bus import (
+from ingest.shared.broker.bus import (
     ACCESSIBLE,
     AUDIO,
     DEAD_STREAM,
@@ -31,11 +31,11 @@ from services.shared.bus import (
     later_consumer,
     later_subject,
 )
-from services.shared.messages import Stage
-from services.shared.nats_bus import NatsBus
-from services.shared.nats_connection import BusOptions
-from services.shared.permissions import User, authorization, inbox_prefix
-from tests.brokers import nats_with
+from ingest.shared.broker.nats_bus import NatsBus
+from ingest.shared.broker.nats_connection import BusOptions
+from ingest.shared.broker.permissions import User, authorization, inbox_prefix
+from ingest.shared.messages import Stage
+from tests.support.brokers import nats_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,7 +58,7 @@ def passwords() -> dict[User, str]:
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory, passwords: dict[User, str]) -> Iterator[str]:
-    """The address of a nats-server that knows the users of `services.shared.permissions`."""
+    """The address of a nats-server that knows the users of `ingest.shared.broker.permissions`."""
     folder = tmp_path_factory.mktemp("guarded")
     quoted = {user: json.dumps(password) for user, password in passwords.items()}
     with nats_with(folder, authorization(quoted)) as url:

@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from services.cli.app import app
-from services.cli.embedded import NATS_USER, EmbeddedNats
-from services.cli.purge import longest_job
-from services.cli.settings import AllSettings
-from services.embedder.ledger import write_events
-from services.shared.messages import Event, EventKind, Metadata, Source, SourceKind, Stage
-from services.shared.settings import load
-from services.shared.volume import Made, Volume
+from ingest.cli.app import app
+from ingest.cli.local.postgres_server import NATS_USER, EmbeddedNats
+from ingest.cli.settings import AllSettings
+from ingest.cli.upkeep.purge import longest_job
+from ingest.embedder.ledger import write_events
+from ingest.shared.artifacts.volume import Made, Volume
+from ingest.shared.messages import Event, EventKind, Metadata, Source, SourceKind, Stage
+from ingest.shared.settings import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from services.embedder.database import Database
-    from services.shared.nats_bus import NatsBus
-    from services.shared.volume import Kind
+    from ingest.embedder.database import Database
+    from ingest.shared.artifacts.volume import Kind
+    from ingest.shared.broker.nats_bus import NatsBus
 
     Purge = Callable[..., str]
 

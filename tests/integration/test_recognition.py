@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from services.asr import audio
-from services.asr.handler import Transcribe
-from services.asr.service import make_transcriber
-from services.asr.settings import AsrSettings
-from services.demo import ASR_MODEL, samples
-from services.demo.accuracy import word_error_rate
-from services.shared import transcript
-from services.shared.child import ChildLimits
-from services.shared.errors import Code, IngestError
-from services.shared.media import SAMPLE_RATE, DecodeLimits
-from services.shared.messages import AudioReady, EventKind, Source, SourceKind, TranscriptReady, VideoAccessible
-from services.shared.settings import load
-from services.shared.volume import Made, Volume
+from ingest.asr import audio
+from ingest.asr.handler import Transcribe
+from ingest.asr.service import make_transcriber
+from ingest.asr.settings import AsrSettings
+from ingest.demo import ASR_MODEL, samples
+from ingest.demo.accuracy import word_error_rate
+from ingest.shared.artifacts import transcript
+from ingest.shared.artifacts.volume import Made, Volume
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import AudioReady, EventKind, Source, SourceKind, TranscriptReady, VideoAccessible
+from ingest.shared.sandbox.child import ChildLimits
+from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits
+from ingest.shared.settings import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from services.asr.transcribe import Spoken, Transcriber
-    from services.shared.answers import Done
+    from ingest.asr.recognition.transcriber import Spoken, Transcriber
+    from ingest.shared.worker.settlement import Done
 
 VIDEO = "abcdefghijk"
 LIMITS = ChildLimits(60)

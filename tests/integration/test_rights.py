@@ -13,20 +13,20 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
 
-from services.embedder.catalog import Catalog
-from services.embedder.database import Database
-from services.embedder.ledger import write_events
-from services.embedder.migrate import migrate
-from services.embedder.names import Names
-from services.embedder.store import Store
-from services.shared.errors import Code, IngestError
-from services.shared.messages import EventKind
+from ingest.embedder.catalog import Catalog
+from ingest.embedder.database import Database
+from ingest.embedder.ledger import write_events
+from ingest.embedder.migrate import migrate
+from ingest.embedder.speaker_names import Names
+from ingest.embedder.store import Store
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import EventKind
 from tests.integration.test_archive import VIDEO, event, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from services.cli.embedded import EmbeddedPostgres
+    from ingest.cli.local.postgres_server import EmbeddedPostgres
 
 ROLES = Path(__file__).parents[2] / "charts/files/roles.sql"
 PASSWORDS = {"EMBEDDER_PASSWORD": "one", "READER_PASSWORD": "two"}

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from services.cli.embedded import NATS_USER, EmbeddedNats
-from services.shared.bus import REQUESTED
-from services.shared.errors import Code
-from services.shared.journal import Journal
-from services.shared.messages import Source, SourceKind, VideoRequested, encode
-from services.shared.nats_bus import NatsBus
-from services.shared.nats_connection import BusOptions
-from services.shared.service import EXIT_BROKEN, EXIT_CONFIGURATION, EXIT_PASSING, OVERTIME_S
-from tests.integration.obedient import REFUSES
+from ingest.cli.local.postgres_server import NATS_USER, EmbeddedNats
+from ingest.shared.broker.bus import REQUESTED
+from ingest.shared.broker.nats_bus import NatsBus
+from ingest.shared.broker.nats_connection import BusOptions
+from ingest.shared.errors import Code
+from ingest.shared.messages import Source, SourceKind, VideoRequested, encode
+from ingest.shared.worker.crash_journal import Journal
+from ingest.shared.worker.service import EXIT_BROKEN, EXIT_CONFIGURATION, EXIT_PASSING, OVERTIME_S
+from tests.support.obedient import REFUSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +37,7 @@ def test_a_service_that_waits_for_its_broker_ends_at_once_when_asked_to(tmp_path
         nobody.bind(("127.0.0.1", 0))  # an address at which nobody answers
         url = f"nats://127.0.0.1:{nobody.getsockname()[1]}"
         environment = {**os.environ, "INGEST_NATS_URL": url, "INGEST_VOLUME_PATH": str(tmp_path)}
-        command = [sys.executable, "-m", "services.downloader"]
+        command = [sys.executable, "-m", "ingest.downloader"]
         with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as service:
             assert service.stderr is not None
             assert "bus_error" in service.stderr.readline()
@@ -55,7 +55,7 @@ def test_a_service_whose_broker_has_gone_ends_well(tmp_path: Path) -> None:
         "INGEST_NATS_PASSWORD": nats.password,
         "INGEST_VOLUME_PATH": str(tmp_path / "volume"),
     }
-    command = [sys.executable, "-m", "services.downloader"]
+    command = [sys.executable, "-m", "ingest.downloader"]
     with subprocess.Popen(command, env={**os.environ, **settings}, stderr=subprocess.PIPE, text=True) as service:
         assert service.stderr is not None
         assert any('"ready"' in line for line in service.stderr)
@@ -93,7 +93,7 @@ def obedient(nats: EmbeddedNats, volume: Path, **settings: object) -> Iterator[s
         "INGEST_GRACE_S": GRACE_S,
     }
     environment = {name: str(value) for name, value in {**os.environ, **known, **settings}.items()}
-    command = [sys.executable, "-m", "tests.integration.obedient"]
+    command = [sys.executable, "-m", "tests.support.obedient"]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as service:
         try:
             yield service

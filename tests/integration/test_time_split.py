@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from services.shared.batcher import Batcher, BatchLimits
-from services.shared.timesplit import ASR_CAUSES, BLOCKED, BUSY, DECODING, LOADING, STARVED, DeviceTime
+from ingest.shared.device.batcher import Batcher, BatchLimits
+from ingest.shared.telemetry.time_split import ASR_CAUSES, BLOCKED, BUSY, DECODING, LOADING, STARVED, DeviceTime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

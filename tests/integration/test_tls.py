@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from services.shared.errors import ConfigurationError
-from services.shared.nats_bus import NatsBus
-from services.shared.nats_connection import BusOptions
-from tests.brokers import nats_with
+from ingest.shared.broker.nats_bus import NatsBus
+from ingest.shared.broker.nats_connection import BusOptions
+from ingest.shared.errors import ConfigurationError
+from tests.support.brokers import nats_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from services.shared.bus import Topology
+    from ingest.shared.broker.bus import Topology
 
 PATIENCE_S = 60.0
 AT_ONCE_S = 5.0

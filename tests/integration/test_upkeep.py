@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from services.cli.purge import sweep
-from services.cli.requests import publish
-from services.cli.resume import resume_lost
-from services.cli.retention import Limits
-from services.cli.status import retry_known
-from services.embedder.catalog import Catalog
-from services.embedder.ledger import Ledger, write_events
-from services.shared.bus import LATER_STREAM, REQUESTED, WORK_STREAM, Topology, later_subject
-from services.shared.messages import (
+from ingest.cli.runs.submissions import publish
+from ingest.cli.status import retry_known
+from ingest.cli.upkeep.purge import sweep
+from ingest.cli.upkeep.resume import resume_lost
+from ingest.cli.upkeep.retention import Limits
+from ingest.embedder.catalog import Catalog
+from ingest.embedder.ledger import Ledger, write_events
+from ingest.shared.artifacts.volume import Made, Volume
+from ingest.shared.broker.bus import LATER_STREAM, REQUESTED, WORK_STREAM, Topology, later_subject
+from ingest.shared.messages import (
     Event,
     EventKind,
     Metadata,
@@ -29,13 +30,12 @@ from services.shared.messages import (
     decode,
     encode,
 )
-from services.shared.volume import Made, Volume
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from services.embedder.database import Database
-    from services.shared.nats_bus import NatsBus
+    from ingest.embedder.database import Database
+    from ingest.shared.broker.nats_bus import NatsBus
 
 SOURCE = Source(kind=SourceKind.MEDIA, url="http://example.org/a.mp3")
 KINDS = {

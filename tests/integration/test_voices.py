@@ -7,32 +7,32 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from services.asr.voices import Profile, Profiles
-from services.cli.calibrate import calibrate, labelled_source
-from services.cli.enroll import chosen, enroll, from_turns, joined
-from services.cli.listening import Heard
-from services.cli.local import Connected, Home
-from services.cli.relabel import relabel_all
-from services.cli.settings import AllSettings
-from services.demo import VOICE_MODEL, samples, voice_model_sha256
-from services.embedder.catalog import Catalog
-from services.embedder.passages import Passage
-from services.embedder.store import Rows, Store
-from services.shared import packed, voiceprints
-from services.shared.errors import Code, ConfigurationError, IngestError
-from services.shared.media import DecodeLimits, decode
-from services.shared.settings import load
-from services.shared.transcript import Turn
-from services.shared.voiceprints import Voiceprints
-from services.shared.volume import Made, Volume
+from ingest.asr.speakers.profiles import Profile, Profiles
+from ingest.cli.local.state_folder import Connected, Home
+from ingest.cli.settings import AllSettings
+from ingest.cli.voices.calibrate import calibrate, labelled_source
+from ingest.cli.voices.enroll import chosen, enroll, from_turns, joined
+from ingest.cli.voices.relabel import relabel_all
+from ingest.cli.voices.samples import Heard
+from ingest.demo import VOICE_MODEL, samples, voice_model_sha256
+from ingest.embedder.catalog import Catalog
+from ingest.embedder.passages import Passage
+from ingest.embedder.store import Rows, Store
+from ingest.shared.artifacts import voiceprints, zstd_json
+from ingest.shared.artifacts.transcript import Turn
+from ingest.shared.artifacts.voiceprints import Voiceprints
+from ingest.shared.artifacts.volume import Made, Volume
+from ingest.shared.errors import Code, ConfigurationError, IngestError
+from ingest.shared.sandbox.decode import DecodeLimits, decode
+from ingest.shared.settings import load
 from training.make_samples import write_opus
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from services.asr.naming import FloatArray
-    from services.embedder.database import Database
-    from services.shared.nats_bus import NatsBus
+    from ingest.asr.speakers.matching import FloatArray
+    from ingest.embedder.database import Database
+    from ingest.shared.broker.nats_bus import NatsBus
 
 VIDEO, OTHER = "abcdefghijk", "ABCDEFGHIJK"
 KEY = "model@1"
@@ -67,7 +67,7 @@ def keep_voices(volume: Volume, tmp_path: Path, video_id: str, generation: int =
         model_key=key,
         outcome="full",
         turns=turns,
-        vectors=packed.vectors(np.stack([ADA, GRACE, ADA])),
+        vectors=zstd_json.vectors(np.stack([ADA, GRACE, ADA])),
     )
     voiceprints.write(made, tmp_path / "prints")
     volume.keep(video_id, Made(tmp_path / "prints", "voices", voiceprints.EXTENSION, 85.0, "test", generation))

@@ -10,34 +10,22 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client import REGISTRY
 
-from services.shared.answers import Done, WorkerOptions
-from services.shared.bus import (
-    ACCESSIBLE,
-    LATER_STREAM,
-    REQUESTED,
-    WORK_STREAM,
-)
-from services.shared.errors import Code, IngestError
-from services.shared.journal import Journal
-from services.shared.messages import (
-    EventKind,
-    Stage,
-    VideoAccessible,
-    VideoRequested,
-    decode,
-    encode,
-)
-from services.shared.quarantine import Quarantine
-from services.shared.timesplit import PUBLISHING, TRANSFERRING, WAITING_FOR_DISK, SlotTimes
-from services.shared.watchdog import Watchdog
-from services.shared.worker import Report, StageWork, Worker
+from ingest.shared.broker.bus import ACCESSIBLE, LATER_STREAM, REQUESTED, WORK_STREAM
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import EventKind, Stage, VideoAccessible, VideoRequested, decode, encode
+from ingest.shared.telemetry.time_split import PUBLISHING, TRANSFERRING, WAITING_FOR_DISK, SlotTimes
+from ingest.shared.worker.crash_journal import Journal
+from ingest.shared.worker.isolation import Quarantine
+from ingest.shared.worker.loop import Report, StageWork, Worker
+from ingest.shared.worker.settlement import Done, WorkerOptions
+from ingest.shared.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from services.shared.nats_bus import NatsBus
+    from ingest.shared.broker.nats_bus import NatsBus
 
-from tests.integration.workbench import PAUSES, Bench, Wait, accessible, requested
+from tests.support.workbench import PAUSES, Bench, Wait, accessible, requested
 
 
 def test_a_result_is_published_told_and_the_message_is_gone(bench: Bench, wait_until: Wait) -> None:

@@ -7,23 +7,18 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from services.shared.answers import Done
-from services.shared.bus import (
-    BusUnavailableError,
-)
-from services.shared.errors import Code, IngestError
-from services.shared.journal import Journal
-from services.shared.messages import (
-    EventKind,
-    VideoRequested,
-)
-from services.shared.worker import PROGRESS_EVERY_S, Report
+from ingest.shared.broker.bus import BusUnavailableError
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import EventKind, VideoRequested
+from ingest.shared.worker.crash_journal import Journal
+from ingest.shared.worker.loop import PROGRESS_EVERY_S, Report
+from ingest.shared.worker.settlement import Done
 from tests.conftest import ACK_WAIT_S
 
 if TYPE_CHECKING:
-    from services.cli.embedded import EmbeddedNats
+    from ingest.cli.local.postgres_server import EmbeddedNats
 
-from tests.integration.workbench import Bench, Wait, accessible, requested
+from tests.support.workbench import Bench, Wait, accessible, requested
 
 
 def test_a_drain_lets_work_finish_and_gives_the_rest_back_uncounted(bench: Bench, wait_until: Wait) -> None:

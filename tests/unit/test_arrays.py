@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import services
+import ingest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ ARRAY = re.compile(r"(?!Batcher\b).*\b(NDArray|FloatArray|Waveform|Vectors?)\b")
 
 def data_classes_with_arrays() -> Iterator[tuple[str, str]]:
     """Return name and decorator of each data class that has a field of arrays."""
-    for path in Path(services.__path__[0]).rglob("*.py"):
+    for path in Path(ingest.__path__[0]).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.ClassDef):
                 continue

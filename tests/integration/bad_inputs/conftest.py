@@ -18,26 +18,26 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from services.downloader.check import Check
-from services.downloader.fetch import Fetch, Pace
-from services.downloader.ytdlp import SiteOptions
-from services.shared import child
-from services.shared.child import ChildLimits
-from services.shared.errors import IngestError
-from services.shared.media import DecodeLimits
-from services.shared.messages import Metadata, Source, SourceKind, VideoAccessible, VideoRequested
-from services.shared.volume import Volume
-from tests import disks
+from ingest.downloader.check import Check
+from ingest.downloader.fetch import Fetch, Pace
+from ingest.downloader.ytdlp import SiteOptions
+from ingest.shared.artifacts.volume import Volume
+from ingest.shared.errors import IngestError
+from ingest.shared.messages import Metadata, Source, SourceKind, VideoAccessible, VideoRequested
+from ingest.shared.sandbox import child
+from ingest.shared.sandbox.child import ChildLimits
+from ingest.shared.sandbox.decode import DecodeLimits
 from tests.integration.bad_inputs import site as sites
 from tests.integration.bad_inputs.line import Line
 from tests.integration.bad_inputs.recordings import encoded
+from tests.support import disks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from services.shared.answers import Done
-    from services.shared.nats_bus import NatsBus
+    from ingest.shared.broker.nats_bus import NatsBus
+    from ingest.shared.worker.settlement import Done
 
 VIDEO_ID = "abcdefghijk"
 GOOD_ID = "goodfriday7"
@@ -48,7 +48,7 @@ OPTIONS = SiteOptions(("youtube.*",), socket_timeout_s=0.5, max_bytes=LARGEST_BY
 
 def pytest_collection_finish() -> None:
     """Have what children need imported once, in the process they are forked from."""
-    child.preload("services.downloader.ytdlp", "services.shared.media", "services.asr.audio")
+    child.preload("ingest.downloader.ytdlp", "ingest.shared.sandbox.decode", "ingest.asr.audio")
 
 
 @pytest.fixture

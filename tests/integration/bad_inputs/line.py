@@ -6,24 +6,24 @@ import itertools
 import time
 from typing import TYPE_CHECKING, Any
 
-from services.shared.answers import WorkerOptions
-from services.shared.bus import DEAD_STREAM, EVENT_STREAM, INPUT_OF, WORK_STREAM
-from services.shared.errors import RULES, Code, Outcome
-from services.shared.journal import Journal
-from services.shared.messages import DeadLetter, Event, EventKind, decode, encode
-from services.shared.quarantine import Quarantine
-from services.shared.retry import Pauses
-from services.shared.waker import Waker
-from services.shared.watchdog import Watchdog
-from services.shared.worker import StageWork, Worker
+from ingest.shared.broker.bus import DEAD_STREAM, EVENT_STREAM, INPUT_OF, WORK_STREAM
+from ingest.shared.errors import RULES, Code, Outcome
+from ingest.shared.messages import DeadLetter, Event, EventKind, decode, encode
+from ingest.shared.worker.crash_journal import Journal
+from ingest.shared.worker.delayed import Waker
+from ingest.shared.worker.isolation import Quarantine
+from ingest.shared.worker.loop import StageWork, Worker
+from ingest.shared.worker.retry import Pauses
+from ingest.shared.worker.settlement import WorkerOptions
+from ingest.shared.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from services.shared.answers import Done
-    from services.shared.messages import Stage, VideoMessage
-    from services.shared.nats_bus import NatsBus
+    from ingest.shared.broker.nats_bus import NatsBus
+    from ingest.shared.messages import Stage, VideoMessage
+    from ingest.shared.worker.settlement import Done
 
 PAUSES = Pauses(first_s=0.2, longest_s=0.5, postponed_s=0.2, deferred_s=3600.0)
 LIMIT_S = 60.0

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from services.embedder.catalog import Catalog
-from services.shared import packed
-from services.shared.messages import Source, SourceKind, TranscriptReady
-from services.shared.transcript import Segment, Timings, Transcript
-from services.shared.volume import Made
+from ingest.embedder.catalog import Catalog
+from ingest.shared.artifacts import zstd_json
+from ingest.shared.artifacts.transcript import Segment, Timings, Transcript
+from ingest.shared.artifacts.volume import Made
+from ingest.shared.messages import Source, SourceKind, TranscriptReady
 
 if TYPE_CHECKING:
-    from services.embedder.database import Database
-    from services.embedder.handler import Embed
+    from ingest.embedder.database import Database
+    from ingest.embedder.handler import Embed
 
 SOURCE = Source(kind=SourceKind.MEDIA, url="http://example.org/a.mp3")
 DURATION_S = 60.0
@@ -40,7 +40,7 @@ def transcript_of(video_id: str, *segments: Segment, version: int = 2) -> bytes:
         segments=segments,
         timings=Timings(decode_s=0, speech_s=0, recognise_s=0, total_s=1),
     )
-    return packed.pack(said)
+    return zstd_json.pack(said)
 
 
 @dataclass(frozen=True)

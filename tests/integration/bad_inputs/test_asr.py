@@ -14,17 +14,16 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import pytest
 
-from services.asr.handler import Transcribe
-from services.asr.recognize import Heard, Recognised, Recognizer, Request
-from services.asr.transcribe import Transcriber
-from services.demo import samples
-from services.shared import logs, transcript
-from services.shared.batcher import Batcher, BatchLimits
-from services.shared.bus import ACCESSIBLE, AUDIO, TRANSCRIPT
-from services.shared.child import ChildLimits
-from services.shared.errors import Code, IngestError, Outcome
-from services.shared.media import SAMPLE_RATE, DecodeLimits
-from services.shared.messages import (
+from ingest.asr.handler import Transcribe
+from ingest.asr.recognition.transcriber import Transcriber
+from ingest.asr.recognition.whisper import Heard, Recognised, Recognizer, Request
+from ingest.demo import samples
+from ingest.shared.artifacts import transcript
+from ingest.shared.artifacts.volume import Made, Volume
+from ingest.shared.broker.bus import ACCESSIBLE, AUDIO, TRANSCRIPT
+from ingest.shared.device.batcher import Batcher, BatchLimits
+from ingest.shared.errors import Code, IngestError, Outcome
+from ingest.shared.messages import (
     AudioReady,
     EventKind,
     Source,
@@ -34,8 +33,10 @@ from services.shared.messages import (
     VideoAccessible,
     decode,
 )
-from services.shared.text import clean
-from services.shared.volume import Made, Volume
+from ingest.shared.sandbox.child import ChildLimits
+from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits
+from ingest.shared.telemetry import logs
+from ingest.shared.text import clean
 from tests.integration.bad_inputs.conftest import GOOD_ID, VIDEO_ID
 from tests.integration.bad_inputs.recordings import (
     encoded,
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from services.asr.audio import Waveform
+    from ingest.asr.audio import Waveform
     from tests.integration.bad_inputs.line import Line
 
     Make = Callable[[Path], Path]

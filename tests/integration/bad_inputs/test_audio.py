@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from services.asr import audio
-from services.shared.child import ChildLimits
-from services.shared.errors import Code, IngestError, Outcome
-from services.shared.media import SAMPLE_RATE, Decoded, DecodeLimits
+from ingest.asr import audio
+from ingest.shared.errors import Code, IngestError, Outcome
+from ingest.shared.sandbox.child import ChildLimits
+from ingest.shared.sandbox.decode import SAMPLE_RATE, Decoded, DecodeLimits
 from tests.integration.bad_inputs.recordings import (
     RATE,
     damaged,

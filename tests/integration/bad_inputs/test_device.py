@@ -12,22 +12,23 @@ import numpy as np
 import pytest
 from faster_whisper import BatchedInferencePipeline
 
-from services.asr import hearing, service
-from services.asr.handler import Transcribe
-from services.asr.service import make_transcriber
-from services.asr.settings import AsrSettings
-from services.asr.spans import Span
-from services.asr.voices import Profiles
-from services.asr.who import Who
-from services.demo import ASR_MODEL, samples
-from services.shared import transcript
-from services.shared.bus import TRANSCRIPT
-from services.shared.child import ChildLimits
-from services.shared.errors import Code, IngestError, Outcome
-from services.shared.media import SAMPLE_RATE, DecodeLimits
-from services.shared.messages import AudioReady, EventKind, Source, SourceKind, Stage, TranscriptReady, decode
-from services.shared.settings import load
-from services.shared.volume import Made, Volume
+from ingest.asr import service
+from ingest.asr.handler import Transcribe
+from ingest.asr.service import make_transcriber
+from ingest.asr.settings import AsrSettings
+from ingest.asr.spans import Span
+from ingest.asr.speakers import build as speaker_models
+from ingest.asr.speakers.identifier import Who
+from ingest.asr.speakers.profiles import Profiles
+from ingest.demo import ASR_MODEL, samples
+from ingest.shared.artifacts import transcript
+from ingest.shared.artifacts.volume import Made, Volume
+from ingest.shared.broker.bus import TRANSCRIPT
+from ingest.shared.errors import Code, IngestError, Outcome
+from ingest.shared.messages import AudioReady, EventKind, Source, SourceKind, Stage, TranscriptReady, decode
+from ingest.shared.sandbox.child import ChildLimits
+from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits
+from ingest.shared.settings import load
 from tests.integration.bad_inputs.conftest import GOOD_ID, VIDEO_ID
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from services.asr.transcribe import Transcriber
-    from services.asr.windows import Spoken
-    from services.shared.nats_bus import NatsBus
+    from ingest.asr.recognition.transcriber import Transcriber
+    from ingest.asr.speakers.windows import Spoken
+    from ingest.shared.broker.nats_bus import NatsBus
     from tests.integration.bad_inputs.line import Line
 
 OUT_OF_MEMORY = "CUDA failed with error out of memory"
@@ -156,7 +157,7 @@ class Failing:
 def test_a_failed_diarization_costs_the_speakers_alone(
     transcriber: Transcriber, tmp_path: Path, line: Line, wait_until: Callable[..., None], video_id: str
 ) -> None:
-    who = Who(Failing(), Profiles(tmp_path / "volume"), hearing.thresholds(load(AsrSettings)))
+    who = Who(Failing(), Profiles(tmp_path / "volume"), speaker_models.thresholds(load(AsrSettings)))
     transcribe = handler(tmp_path, transcriber, who)
     line.start(Stage.ASR, AudioReady, transcribe)
     line.send(ready(transcribe.volume, video_id), ready(transcribe.volume, GOOD_ID))

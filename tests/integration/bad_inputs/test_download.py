@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client import REGISTRY
 
-from services.downloader.verdicts import Refusal, code_of
-from services.shared.bus import INPUT_OF, SUBJECT_OF
-from services.shared.errors import Code, IngestError, Outcome
-from services.shared.messages import (
+from ingest.downloader.refusals import Refusal, code_of
+from ingest.shared.artifacts.volume import Volume, translate_os_errors
+from ingest.shared.broker.bus import INPUT_OF, SUBJECT_OF
+from ingest.shared.errors import Code, IngestError, Outcome
+from ingest.shared.messages import (
     AudioReady,
     EventKind,
     Metadata,
@@ -28,7 +29,6 @@ from services.shared.messages import (
     VideoRequested,
     decode,
 )
-from services.shared.volume import Volume, translate_os_errors
 from tests.integration.bad_inputs import site as sites
 from tests.integration.bad_inputs.conftest import GOOD_ID, LARGEST_BYTES, VIDEO_ID, Downloader, accessible
 from tests.integration.bad_inputs.line import answer_to

@@ -18,34 +18,34 @@ import zstandard
 from psycopg import sql
 from pydantic import SecretStr
 
-from services.cli.embedded import EmbeddedPostgres
-from services.cli.requests import Choice, first, publish
-from services.downloader.sources import Recording
-from services.embedder.catalog import Catalog
-from services.embedder.database import Database
-from services.embedder.encode import BUNDLED, Encoder
-from services.embedder.handler import Embed
-from services.embedder.ledger import Ledger
-from services.embedder.migrate import migrate
-from services.embedder.passages import PassageLimits
-from services.embedder.store import Store
-from services.shared.batcher import Batcher, BatchLimits
-from services.shared.bus import ACCESSIBLE, REQUESTED, TRANSCRIPT, WORK_STREAM
-from services.shared.errors import Code, IngestError, Outcome
-from services.shared.messages import EventKind, Metadata, Stage, TranscriptReady, VideoAccessible, decode
-from services.shared.transcript import Segment
-from services.shared.volume import Volume
-from tests.disks import full
+from ingest.cli.local.postgres_server import EmbeddedPostgres
+from ingest.cli.runs.submissions import Choice, first, publish
+from ingest.downloader.sources import Recording
+from ingest.embedder.catalog import Catalog
+from ingest.embedder.database import Database
+from ingest.embedder.encoder import BUNDLED, Encoder
+from ingest.embedder.handler import Embed
+from ingest.embedder.ledger import Ledger
+from ingest.embedder.migrate import migrate
+from ingest.embedder.passages import PassageLimits
+from ingest.embedder.store import Store
+from ingest.shared.artifacts.transcript import Segment
+from ingest.shared.artifacts.volume import Volume
+from ingest.shared.broker.bus import ACCESSIBLE, REQUESTED, TRANSCRIPT, WORK_STREAM
+from ingest.shared.device.batcher import Batcher, BatchLimits
+from ingest.shared.errors import Code, IngestError, Outcome
+from ingest.shared.messages import EventKind, Metadata, Stage, TranscriptReady, VideoAccessible, decode
 from tests.integration.bad_inputs.conftest import GOOD_ID, VIDEO_ID, mounted
 from tests.integration.bad_inputs.line import answer_to
 from tests.integration.bad_inputs.recordings import truncated
 from tests.integration.bad_inputs.room import POLITE, SOURCE, Room, segment, transcript_of
+from tests.support.disks import full
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from services.embedder.encode import Vector
-    from services.shared.nats_bus import NatsBus
+    from ingest.embedder.encoder import Vector
+    from ingest.shared.broker.nats_bus import NatsBus
     from tests.integration.bad_inputs.line import Line
 
 LIMITS = PassageLimits(min_chars=400, max_chars=1200, max_gap_s=3.0, max_s=60.0, max_tokens=254)
@@ -276,7 +276,7 @@ def test_vectors_that_are_none_are_not_stored_and_charged_to_nobody(
     spoil: Callable[[Vector], Vector],
     text: str,
 ) -> None:
-    name = "services.embedder.encode.SentenceTransformer.encode"
+    name = "ingest.embedder.encoder.SentenceTransformer.encode"
     encode = room.handler.encoder._model.encode  # noqa: SLF001 (the library below is what answers nonsense)
     monkeypatch.setattr(name, lambda _, *texts, **options: spoil(encode(*texts, **options)))
     line.start(Stage.EMBEDDER, TranscriptReady, room.handler)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from services.shared.answers import LONGEST_KEPT_PAYLOAD, Done
-from services.shared.bus import INPUT_OF
-from services.shared.errors import Code, IngestError, Outcome
-from services.shared.messages import (
+from ingest.shared.artifacts.volume import Volume
+from ingest.shared.broker.bus import INPUT_OF
+from ingest.shared.errors import Code, IngestError, Outcome
+from ingest.shared.messages import (
     MAX_MESSAGE_BYTES,
     AudioReady,
     EventKind,
@@ -27,13 +27,13 @@ from services.shared.messages import (
     decode,
     encode,
 )
-from services.shared.volume import Volume
+from ingest.shared.worker.settlement import LONGEST_KEPT_PAYLOAD, Done
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from services.shared.worker import Report
+    from ingest.shared.worker.loop import Report
     from tests.integration.bad_inputs.line import Line
 
 SOURCE = {"kind": "media", "url": "http://example.org/a.mp3"}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from services.downloader.budget import Budget
-from services.downloader.governor import KEY, Governor
-from services.shared.bus import GOVERNOR_BUCKET
-from services.shared.errors import Code
-from services.shared.messages import Stage, VideoRequested
+from ingest.downloader.rate_limit import Budget
+from ingest.downloader.rate_limiter import KEY, Governor
+from ingest.shared.broker.bus import GOVERNOR_BUCKET
+from ingest.shared.errors import Code
+from ingest.shared.messages import Stage, VideoRequested
 from tests.integration.bad_inputs import site as sites
 from tests.integration.bad_inputs.conftest import Downloader, requested
 from tests.integration.bad_inputs.line import answer_to
@@ -17,7 +17,7 @@ from tests.integration.bad_inputs.line import answer_to
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from services.shared.nats_bus import NatsBus
+    from ingest.shared.broker.nats_bus import NatsBus
     from tests.integration.bad_inputs.line import Line
     from tests.integration.bad_inputs.site import Site
 

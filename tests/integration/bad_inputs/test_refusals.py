@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from yt_dlp.extractor.common import InfoExtractor
 
-from services.downloader.verdicts import Refusal, code_of
-from services.downloader.ytdlp import inspect_with, session
-from services.shared.answers import Done
-from services.shared.errors import Code, IngestError, Outcome
-from services.shared.messages import EventKind, Metadata, SourceKind, Stage, VideoRequested
+from ingest.downloader.refusals import Refusal, code_of
+from ingest.downloader.ytdlp import inspect_with, session
+from ingest.shared.errors import Code, IngestError, Outcome
+from ingest.shared.messages import EventKind, Metadata, SourceKind, Stage, VideoRequested
+from ingest.shared.worker.settlement import Done
 from tests.integration.bad_inputs.conftest import GOOD_ID, OPTIONS, SITE_PAUSE_S, VIDEO_ID, requested
 from tests.integration.bad_inputs.line import answer_to
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import yt_dlp
 
-    from services.shared.worker import Report
+    from ingest.shared.worker.loop import Report
     from tests.integration.bad_inputs.line import Line
 
 NOW = datetime(2026, 8, 1, tzinfo=UTC)

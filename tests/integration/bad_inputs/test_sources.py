@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from services.downloader.settings import DownloaderSettings
-from services.downloader.sources import recordings
-from services.shared.errors import Code, IngestError, Outcome
-from services.shared.messages import EventKind, Stage, VideoRequested
-from services.shared.settings import load
+from ingest.downloader.settings import DownloaderSettings
+from ingest.downloader.sources import recordings
+from ingest.shared.errors import Code, IngestError, Outcome
+from ingest.shared.messages import EventKind, Stage, VideoRequested
+from ingest.shared.settings import load
 from tests.integration.bad_inputs import site as sites
 from tests.integration.bad_inputs.conftest import GOOD_ID, SITE_PAUSE_S, VIDEO_ID, Downloader, requested
 from tests.integration.bad_inputs.line import answer_to

@@ -12,8 +12,8 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from services.asr import gpu
-from services.asr.gpu_simulated import SimulatedDevice
+from ingest.asr import gpu
+from ingest.asr.gpu_simulated import SimulatedDevice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ RICH = "GPU-11111111-2222-3333-4444-555555555555"
 POOR = "GPU-99999999-8888-7777-6666-555555555555"
 SHOW = """
 from prometheus_client import CollectorRegistry, generate_latest
-from services.asr import gpu
+from ingest.asr import gpu
 registry = CollectorRegistry()
 gpu.export("nvml", hostname="node-7", busy_s=lambda: 0.0, registry=registry)
 print(generate_latest(registry).decode())

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from services.cli import config
-from services.cli.settings import AllSettings
-from services.shared.settings import load
+from ingest.cli import config
+from ingest.cli.settings import AllSettings
+from ingest.shared.settings import load
 
 
 def test_variables_that_look_like_settings_and_are_none_are_found(monkeypatch: pytest.MonkeyPatch) -> None:

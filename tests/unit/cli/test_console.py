@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from services.cli import console
-from services.shared.errors import RULES, Code
+from ingest.cli import console
+from ingest.shared.errors import RULES, Code
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from services.cli.settings import AllSettings
-from services.shared.settings import Settings
+from ingest.cli.settings import AllSettings
+from ingest.shared.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

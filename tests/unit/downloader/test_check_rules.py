@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from services.downloader import javascript
-from services.downloader.check import PAGE_MEMORY_BYTES, apply_policy, combine, limits_for, local_file
-from services.shared.child import ChildLimits
-from services.shared.errors import Code, IngestError
-from services.shared.messages import Metadata, Policy, Source, SourceKind, VideoRequested, decode
+from ingest.downloader import javascript
+from ingest.downloader.check import PAGE_MEMORY_BYTES, apply_policy, combine, limits_for, local_file
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import Metadata, Policy, Source, SourceKind, VideoRequested, decode
+from ingest.shared.sandbox.child import ChildLimits
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.downloader.disk import MEASURE_EVERY_S, DiskGate
-from services.shared.errors import Code, IngestError
+from ingest.downloader.disk_gate import MEASURE_EVERY_S, DiskGate
+from ingest.shared.errors import Code, IngestError
 
 
 class Disk:

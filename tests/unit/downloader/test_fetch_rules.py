@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from services.downloader.fetch import check_length, extension_of, probe
-from services.shared import child
-from services.shared.child import ChildLimits
-from services.shared.errors import Code, IngestError
-from services.shared.media import DecodeLimits
+from ingest.downloader.fetch import check_length, extension_of, probe
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.sandbox import child
+from ingest.shared.sandbox.child import ChildLimits
+from ingest.shared.sandbox.decode import DecodeLimits
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from services.downloader import javascript, service
-from services.downloader.settings import DownloaderSettings
-from services.shared.errors import Code, IngestError
-from services.shared.settings import load
+from ingest.downloader import javascript, service
+from ingest.downloader.settings import DownloaderSettings
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.settings import load
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from services.shared.nats_bus import NatsBus
+    from ingest.shared.broker.nats_bus import NatsBus
 
 
 def test_the_engine_that_comes_along_will_do() -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from services.downloader.ytdlp import SiteOptions, session
-from services.shared.errors import Code, IngestError
-from services.shared.messages import SourceKind
+from ingest.downloader.ytdlp import SiteOptions, session
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import SourceKind
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.downloader.settings import DownloaderSettings
-from services.downloader.sources import derived_id, media_at, recordings, uploads_playlist, video_id_of, youtube_video
-from services.shared.errors import Code, IngestError
-from services.shared.messages import VIDEO_ID_PATTERN, SourceKind
-from services.shared.settings import load
+from ingest.downloader.settings import DownloaderSettings
+from ingest.downloader.sources import derived_id, media_at, recordings, uploads_playlist, video_id_of, youtube_video
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import VIDEO_ID_PATTERN, SourceKind
+from ingest.shared.settings import load
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from services.downloader.sources import Recording
+    from ingest.downloader.sources import Recording
 
 ID = "dQw4w9WgXcQ"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.embedder.encode import Vector, check_vectors
-from services.shared.errors import Code, IngestError
+from ingest.embedder.encoder import Vector, check_vectors
+from ingest.shared.errors import Code, IngestError
 
 AXES: Vector = np.eye(3, dtype=np.float32)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.embedder.search import link
+from ingest.embedder.search import link
 
 
 @pytest.mark.parametrize(

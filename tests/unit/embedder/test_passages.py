@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.embedder.passages import Passage, PassageLimits, build, inside
-from services.shared.transcript import Segment, Word
+from ingest.embedder.passages import Passage, PassageLimits, build, inside
+from ingest.shared.artifacts.transcript import Segment, Word
 
 LIMITS = PassageLimits(min_chars=20, max_chars=60, max_gap_s=3.0, max_s=30.0, max_tokens=20)
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.shared.errors import RULES, Code, IngestError, Outcome
+from ingest.shared.errors import RULES, Code, IngestError, Outcome
 
 LATER = datetime(2026, 1, 2, tzinfo=UTC)
 

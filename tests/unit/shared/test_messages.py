@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.shared.errors import Code, IngestError
-from services.shared.messages import (
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import (
     MAX_MESSAGE_BYTES,
     Artifact,
     AudioReady,

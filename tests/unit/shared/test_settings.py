@@ -9,9 +9,9 @@ from typing import Annotated
 import pytest
 from pydantic import Field, SecretStr
 
-from services.downloader.settings import DownloaderSettings, listed
-from services.shared.errors import ConfigurationError
-from services.shared.settings import SECRETS_DIR, Settings, as_environment, is_secret, load, origin, variable
+from ingest.downloader.settings import DownloaderSettings, listed
+from ingest.shared.errors import ConfigurationError
+from ingest.shared.settings import SECRETS_DIR, Settings, as_environment, is_secret, load, origin, variable
 
 PASSWORD = "hunter2"  # noqa: S105 (the secret of these tests)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.shared.text import clean, shorten
+from ingest.shared.text import clean, shorten
 
 anything = st.text(st.characters(categories=None)) | st.text(st.sampled_from("a \t\n\r\0\x1b\x7f\x85\u2028\ud800"))
 

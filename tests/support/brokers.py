@@ -1,0 +1,31 @@
+"""A nats-server of a test's own, for configurations that the one of all tests does not have."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ingest.cli.local.postgres_server import nats_binary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def nats_with(folder: Path, configuration: str) -> Iterator[str]:
+    """Run a nats-server with this text in its configuration, and give its address."""
+    listen = f'listen: "127.0.0.1:-1"\nports_file_dir: "{folder}"\njetstream {{ store_dir: "{folder}" }}\n'
+    (folder / "nats.conf").write_text(listen + configuration)
+    with subprocess.Popen([nats_binary(), "-c", str(folder / "nats.conf")], stderr=subprocess.DEVNULL) as server:
+        deadline = time.monotonic() + 20
+        while not (found := list(folder.glob("*.ports"))) or not found[0].read_text().strip():
+            assert server.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield str(json.loads(found[0].read_text())["nats"][0])
+        server.send_signal(signal.SIGTERM)

@@ -1,0 +1,48 @@
+"""A service whose work is a test's, as its own process: `python -m tests.support.obedient`.
+
+A video is done when there is a file `<video id>.go` on the volume; a file `fault` there ends a thread of the service.
+With OBEDIENT_REFUSES the service does not start, for the reason of that code.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import Stage, VideoRequested
+from ingest.shared.settings import Settings
+from ingest.shared.worker.loop import StageWork
+from ingest.shared.worker.service import Room, main
+from ingest.shared.worker.settlement import Done
+
+if TYPE_CHECKING:
+    from ingest.shared.broker.nats_bus import NatsBus
+    from ingest.shared.worker.loop import Report
+
+REFUSES = "OBEDIENT_REFUSES"
+
+
+def build(settings: Settings, _bus: NatsBus) -> Room:
+    """Return the stage."""
+    if REFUSES in os.environ:
+        raise IngestError(Code(os.environ[REFUSES]), "not now")
+
+    def held() -> str | None:
+        if (settings.volume / "fault").exists():
+            raise ValueError("a fault of ours")
+        return None
+
+    def handle(message: VideoRequested, _report: Report) -> Done:
+        (settings.volume / f"{message.video_id}.begun").touch()
+        while not (settings.volume / f"{message.video_id}.go").exists():
+            time.sleep(0.05)
+        (settings.volume / f"{message.video_id}.done").touch()
+        return Done(None)
+
+    return Room((StageWork(Stage.CHECK, VideoRequested, handle, lambda _: 60.0, 2, held),))
+
+
+if __name__ == "__main__":
+    main("obedient", Settings, build)

@@ -1,0 +1,106 @@
+"""A worker of the check stage on a real broker, for tests that bring its handler."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ingest.shared.broker.bus import DEAD_STREAM, EVENT_STREAM, REQUESTED, WORK_STREAM
+from ingest.shared.messages import (
+    DeadLetter,
+    Event,
+    EventKind,
+    Source,
+    SourceKind,
+    Stage,
+    VideoAccessible,
+    VideoRequested,
+    decode,
+    encode,
+)
+from ingest.shared.worker.crash_journal import Journal
+from ingest.shared.worker.delayed import Waker
+from ingest.shared.worker.isolation import Quarantine
+from ingest.shared.worker.loop import Report, StageWork, Worker
+from ingest.shared.worker.retry import Pauses
+from ingest.shared.worker.settlement import Done, WorkerOptions
+from ingest.shared.worker.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ingest.shared.broker.nats_bus import NatsBus
+
+Wait = Callable[[Callable[[], bool]], None]
+PAUSES = Pauses(first_s=0.2, longest_s=1.0, postponed_s=0.2, deferred_s=0.5)
+
+
+def requested(video_id: str = "abcdefghijk", **fields: object) -> VideoRequested:
+    source = Source(kind=SourceKind.MEDIA, url="http://example.org/a.mp3")
+    return VideoRequested(video_id=video_id, source=source, **fields)
+
+
+def accessible(message: VideoRequested) -> VideoAccessible:
+    return VideoAccessible(video_id=message.video_id, generation=message.generation, source=message.source)
+
+
+class Bench:
+    """A worker of the check stage with a handler of the test's choice."""
+
+    def __init__(self, bus: NatsBus, folder: Path) -> None:
+        self.bus = bus
+        self.folder = folder
+        self.calls: list[VideoRequested] = []
+        self.running: list[tuple[Worker[VideoRequested], Waker]] = []
+
+    def start(
+        self,
+        handle: Callable[[VideoRequested, Report], Done],
+        *,
+        slots: int = 2,
+        grace_s: float = 5.0,
+        deadline_s: Callable[[VideoRequested], float] = lambda _: 30.0,
+    ) -> None:
+        def counted(message: VideoRequested, report: Report) -> Done:
+            self.calls.append(message)
+            return handle(message, report)
+
+        work = StageWork(Stage.CHECK, VideoRequested, counted, deadline_s, slots)
+        worker = Worker(
+            work,
+            self.bus,
+            Journal(self.folder, "check-test"),
+            WorkerOptions("test", grace_s, PAUSES),
+            watchdog=Watchdog(),
+            quarantine=Quarantine(),
+        )
+        waker = Waker(Stage.CHECK, self.bus)
+        self.running.append((worker, waker))
+        worker.start()
+        waker.start()
+
+    def stop(self, grace_s: float = 5.0) -> None:
+        for worker, waker in self.running:
+            worker.stop()
+            waker.stop()
+        for worker, waker in self.running:
+            worker.drain(time.monotonic() + grace_s)
+            waker.drain(time.monotonic() + grace_s)
+        self.running.clear()
+
+    def submit(self, *messages: VideoRequested) -> None:
+        for message in messages:
+            self.bus.publish(REQUESTED, encode(message), f"{REQUESTED}:{message.job}")
+
+    def events(self) -> list[Event]:
+        return [decode(Event, data) for _, data in self.bus.read(EVENT_STREAM, "ingest.event.*")]
+
+    def kinds(self) -> list[EventKind]:
+        return [event.kind for event in self.events()]
+
+    def letters(self) -> list[DeadLetter]:
+        return [decode(DeadLetter, data) for _, data in self.bus.read(DEAD_STREAM, "ingest.dead.*")]
+
+    def queued(self) -> list[bytes]:
+        return [data for _, data in self.bus.read(WORK_STREAM, "ingest.video.requested")]

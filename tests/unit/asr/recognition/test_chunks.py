@@ -1,0 +1,67 @@
+"""Speech becomes chunks for the recognizer: nothing is lost, nothing is cut, nothing is too long."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.asr.recognition.chunks import LONGEST_CHUNK_S, SpeechChunk, merge
+from ingest.asr.spans import Span
+
+
+def spans(lengths: list[tuple[float, float]]) -> list[Span]:
+    """Return spans of speech from pairs of (pause before, length)."""
+    found: list[Span] = []
+    at = 0.0
+    for pause_s, length_s in lengths:
+        found.append(Span(at + pause_s, at + pause_s + length_s))
+        at = found[-1].end_s
+    return found
+
+
+speeches = st.lists(st.tuples(st.floats(0, 5), st.floats(0.05, 40)), max_size=40).map(spans)
+
+
+@settings(max_examples=300, deadline=None)
+@given(speech=speeches, longest_s=st.floats(1, 40), longest_gap_s=st.floats(0, 4))
+def test_chunks_hold_all_speech_in_order_within_the_limits(
+    speech: list[Span], longest_s: float, longest_gap_s: float
+) -> None:
+    chunks = merge(speech, longest_s, longest_gap_s)
+    assert [span for chunk in chunks for span in chunk.speech] == speech
+    for chunk in chunks:
+        assert chunk.span == Span(chunk.speech[0].start_s, chunk.speech[-1].end_s)
+        assert chunk.span.duration_s <= longest_s or len(chunk.speech) == 1
+        assert all(later.start_s - earlier.end_s <= longest_gap_s for earlier, later in pairwise(chunk.speech))
+
+
+@settings(max_examples=200, deadline=None)
+@given(speech=speeches)
+def test_neighbouring_chunks_could_not_be_one(speech: list[Span]) -> None:
+    chunks = merge(speech)
+    for earlier, later in pairwise(chunks):
+        gap_s = later.span.start_s - earlier.span.end_s
+        assert gap_s > 2.0 or later.speech[0].end_s - earlier.span.start_s > LONGEST_CHUNK_S
+
+
+@pytest.mark.parametrize(
+    ("speech", "chunks"),
+    [
+        pytest.param([], [], id="silence"),
+        pytest.param([Span(1, 2)], [(1, 2)], id="one span"),
+        pytest.param([Span(0, 10), Span(11, 30)], [(0, 30)], id="exactly as long as may be"),
+        pytest.param([Span(0, 10), Span(11, 30.1)], [(0, 10), (11, 30.1)], id="too long together"),
+        pytest.param([Span(0, 1), Span(3, 4)], [(0, 4)], id="a pause of 2 s"),
+        pytest.param([Span(0, 1), Span(3.1, 4)], [(0, 1), (3.1, 4)], id="a longer pause"),
+        pytest.param([Span(0, 45), Span(45, 46)], [(0, 45), (45, 46)], id="one span too long in itself"),
+    ],
+)
+def test_spans_are_merged_where_they_may(speech: list[Span], chunks: list[tuple[float, float]]) -> None:
+    assert [(chunk.span.start_s, chunk.span.end_s) for chunk in merge(speech)] == chunks
+
+
+def test_a_chunk_knows_where_somebody_speaks() -> None:
+    assert merge([Span(1, 2), Span(2.5, 4)]) == [SpeechChunk(Span(1, 4), (Span(1, 2), Span(2.5, 4)))]

@@ -1,0 +1,213 @@
+"""Words become segments: times in order and inside the recording whatever the alignment says, doubts are flagged."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.asr.recognition.chunks import SpeechChunk, merge
+from ingest.asr.recognition.segments import (
+    LONGEST_SEGMENT_S,
+    better,
+    build,
+    flag_loops,
+    into_speech,
+    is_doubtful,
+    place,
+    split,
+)
+from ingest.asr.recognition.whisper import Heard, Recognised
+from ingest.asr.spans import Span
+from ingest.shared.artifacts.transcript import Segment, Word
+
+CHUNK = SpeechChunk(Span(10.0, 20.0), (Span(10.0, 14.0), Span(16.0, 20.0)))
+
+
+def said(*words: tuple[float, float, str], **figures: float) -> Recognised:
+    heard = tuple(Heard(start, end, text, 0.9) for start, end, text in words)
+    return Recognised(text=" ".join(word.text for word in heard), words=heard, **figures)  # type: ignore[arg-type]
+
+
+def timed(*words: tuple[float, float, str]) -> list[Word]:
+    return [Word(start_s=start, end_s=end, text=text, probability=0.9) for start, end, text in words]
+
+
+garbage_times = st.floats(-100, 1000) | st.sampled_from([0.0, 30.0, float("inf"), -float("inf")])
+garbage = st.lists(
+    st.tuples(garbage_times, garbage_times, st.sampled_from([" yes", " no.", "", " Why?"])), max_size=12
+).map(lambda words: said(*words))
+speeches = st.lists(st.tuples(st.floats(0.1, 3), st.floats(0.05, 25)), min_size=1, max_size=8)
+
+
+def spans(lengths: list[tuple[float, float]]) -> list[Span]:
+    found: list[Span] = []
+    at = 0.0
+    for pause_s, length_s in lengths:
+        found.append(Span(at + pause_s, at + pause_s + length_s))
+        at = found[-1].end_s
+    return found
+
+
+@settings(max_examples=300, deadline=None)
+@given(lengths=speeches, data=st.data(), cut_s=st.floats(0, 10))
+def test_times_are_in_order_and_inside_the_recording_whatever_the_alignment_says(
+    lengths: list[tuple[float, float]], data: st.DataObject, cut_s: float
+) -> None:
+    chunks = merge(spans(lengths))
+    answers = [data.draw(garbage) for _ in chunks]
+    duration_s = max(0.0, chunks[-1].span.end_s - cut_s)
+    built = build(chunks, answers, [False] * len(chunks), duration_s)
+    words = [word for segment in built.segments for word in segment.words]
+    assert [word.text for word in words] == [heard.text.strip() for answer in answers for heard in answer.words]
+    times = [time_s for word in words for time_s in (word.start_s, word.end_s)]
+    assert times == sorted(times)
+    assert all(0 <= time_s <= round(duration_s, 3) for time_s in times)
+    for segment in built.segments:
+        assert (segment.start_s, segment.end_s) == (segment.words[0].start_s, segment.words[-1].end_s)
+        assert segment.end_s - segment.start_s <= LONGEST_SEGMENT_S or len(segment.words) == 1
+
+
+def test_good_times_are_moved_to_the_recording_and_not_counted_as_wrong() -> None:
+    words, fixed = place(said((0.5, 1.0, " Hello"), (6.5, 7.0, " there.")), CHUNK, 0.0, 60.0)
+    assert [(word.start_s, word.end_s, word.text) for word in words] == [(10.5, 11.0, "Hello"), (16.5, 17.0, "there.")]
+    assert fixed == 0
+
+
+@pytest.mark.parametrize(
+    ("word", "floor_s", "duration_s", "times"),
+    [
+        pytest.param((2.0, 1.0, "x"), 0.0, 60.0, (12.0, 12.0), id="ends before it begins"),
+        pytest.param((0.5, 1.0, "x"), 10.8, 60.0, (10.8, 11.0), id="begins before the one before has ended"),
+        pytest.param((0.5, 1.0, "x"), 13.0, 60.0, (13.0, 13.0), id="ends before the one before has ended"),
+        pytest.param((9.0, 9.9, "x"), 0.0, 19.5, (19.0, 19.5), id="ends after the recording"),
+        pytest.param((9.0, 9.9, "x"), 0.0, 18.0, (18.0, 18.0), id="begins after the recording"),
+    ],
+)
+def test_impossible_times_are_put_right_and_counted(
+    word: tuple[float, float, str], floor_s: float, duration_s: float, times: tuple[float, float]
+) -> None:
+    (placed,), fixed = place(said(word), CHUNK, floor_s, duration_s)
+    assert (placed.start_s, placed.end_s) == times
+    assert fixed == 1
+
+
+@pytest.mark.parametrize(
+    ("word", "moved"),
+    [
+        pytest.param((11.0, 12.0), (11.0, 12.0), id="inside"),
+        pytest.param((13.0, 15.9), (13.0, 14.0), id="end in the pause after it"),
+        pytest.param((13.0, 17.0), (13.0, 14.0), id="end beyond the pause"),
+        pytest.param((15.0, 17.0), (16.0, 17.0), id="begins in the pause"),
+        pytest.param((13.99, 17.0), (16.0, 17.0), id="begins with the last breath before the pause"),
+        pytest.param((9.0, 11.0), (10.0, 11.0), id="begins before the speech"),
+        pytest.param((21.0, 22.0), (21.0, 21.0), id="after all speech"),
+        pytest.param((14.5, 15.5), (16.0, 16.0), id="within the pause"),
+    ],
+)
+def test_words_are_moved_out_of_the_silences(word: tuple[float, float], moved: tuple[float, float]) -> None:
+    assert into_speech(*word, CHUNK.speech) == moved
+
+
+def test_without_speech_a_word_stays_where_it_is() -> None:
+    assert into_speech(3.0, 4.0, ()) == (3.0, 4.0)
+
+
+def test_words_are_split_at_sentence_ends_pauses_and_length() -> None:
+    words = timed((0, 1, "One."), (1, 2, "Two"), (2, 3, "more?"), (3, 4, "After"), (5.1, 6, "pause"), (6, 24, "long"))
+    words += timed((24, 25, "words"), (25, 25.2, "on"))
+    texts = [[word.text for word in group] for group in split(words)]
+    assert texts == [["One."], ["Two", "more?"], ["After"], ["pause", "long", "words"], ["on"]]
+    assert split([]) == []
+
+
+def test_a_pause_of_a_second_does_not_split() -> None:
+    assert len(split(timed((0, 1, "a"), (2, 3, "b")))) == 1
+
+
+def test_a_segment_has_the_figures_of_its_chunk() -> None:
+    answer = said((0.5, 1.0, "Yes."), (2.0, 2.5, "No."), avg_logprob=-0.51234, compression_ratio=1.23456)
+    built = build([CHUNK], [answer], [True], 60.0)
+    assert [segment.text for segment in built.segments] == ["Yes.", "No."]
+    for segment in built.segments:
+        assert (segment.avg_logprob, segment.compression_ratio, segment.refined) == (-0.5123, 1.235, True)
+        assert segment.flags == ()
+
+
+@pytest.mark.parametrize(
+    ("answer", "flags"),
+    [
+        pytest.param(said((0.5, 1.5, "fine"), compression_ratio=2.39, no_speech_prob=0.79), (), id="fine"),
+        pytest.param(said((0.5, 1.5, "again"), compression_ratio=2.4), ("repetitive",), id="repetitive"),
+        pytest.param(said((0.5, 1.5, "nobody"), no_speech_prob=0.8), ("no_speech",), id="nobody speaks"),
+        pytest.param(said((0.5, 0.6, "too fast")), ("too_fast",), id="faster than anybody speaks"),
+        pytest.param(said((0.5, 0.5, "no time")), (), id="no time at all"),
+    ],
+)
+def test_what_looks_invented_is_flagged(answer: Recognised, flags: tuple[str, ...]) -> None:
+    assert [segment.flags for segment in build([CHUNK], [answer], [False], 60.0).segments] == [flags]
+
+
+def segment(text: str, *flags: str) -> Segment:
+    return Segment(
+        start_s=0, end_s=1, text=text, words=(), avg_logprob=0, compression_ratio=1, no_speech_prob=0, flags=flags
+    )
+
+
+@pytest.mark.parametrize(
+    ("texts", "looped"),
+    [
+        (["a", "a", "b"], [False, False, False]),
+        (["a", "a", "a"], [True, True, True]),
+        (["b", "Thanks.", "thanks.", "THANKS.", "b"], [False, True, True, True, False]),
+        (["a", "b", "a", "b", "a"], [False] * 5),
+        ([], []),
+    ],
+)
+def test_three_times_the_same_is_a_loop(texts: list[str], looped: list[bool]) -> None:
+    flagged = flag_loops([segment(text, "too_fast") for text in texts])
+    assert [one.text for one in flagged] == texts
+    assert [one.flags for one in flagged] == [("too_fast", "loop") if loop else ("too_fast",) for loop in looped]
+
+
+@pytest.mark.parametrize(
+    ("answer", "doubtful"),
+    [
+        pytest.param(said((0, 1, "x"), avg_logprob=-0.34, compression_ratio=2.3, no_speech_prob=0.7), False, id="sure"),
+        pytest.param(said((0, 1, "x"), avg_logprob=-0.35), True, id="improbable"),
+        pytest.param(said((0, 1, "x"), compression_ratio=2.4), True, id="repetitive"),
+        pytest.param(said((0, 1, "x"), no_speech_prob=0.8), True, id="nobody speaks"),
+        pytest.param(said(avg_logprob=-9.0, compression_ratio=9.0, no_speech_prob=1.0), False, id="nothing heard"),
+    ],
+)
+def test_a_chunk_is_doubtful_at_any_of_its_limits(answer: Recognised, doubtful: bool) -> None:  # noqa: FBT001 (a table)
+    assert is_doubtful(answer, logprob=-0.35, compression=2.4, no_speech=0.8) is doubtful
+
+
+WORD = (0.0, 1.0, "x")
+FAIR = said(WORD, avg_logprob=-0.5, compression_ratio=1.0)
+
+
+@pytest.mark.parametrize(
+    ("second", "wins"),
+    [
+        pytest.param(said(WORD, avg_logprob=-0.4, compression_ratio=1.0), True, id="more probable"),
+        pytest.param(said(WORD, avg_logprob=-0.5, compression_ratio=1.1), False, id="as probable"),
+        pytest.param(said(WORD, avg_logprob=-0.6, compression_ratio=1.0), False, id="less probable"),
+        pytest.param(said(WORD, avg_logprob=-0.1, compression_ratio=2.4), False, id="repetitive"),
+    ],
+)
+def test_of_two_readings_the_more_probable_one_is_kept(second: Recognised, wins: bool) -> None:  # noqa: FBT001 (a table)
+    assert better(FAIR, second) is (second if wins else FAIR)
+
+
+def test_a_repetitive_reading_loses_whatever_its_probability() -> None:
+    loop = said(WORD, avg_logprob=-0.01, compression_ratio=2.4)
+    assert better(loop, FAIR) is FAIR
+
+
+@pytest.mark.parametrize(
+    "first", [FAIR, said(WORD, avg_logprob=-0.01, compression_ratio=2.4)], ids=["fair", "repetitive"]
+)
+def test_a_reading_in_which_nothing_is_heard_replaces_no_words(first: Recognised) -> None:
+    assert better(first, said(avg_logprob=0.0)) is first

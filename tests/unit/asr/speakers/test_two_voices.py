@@ -1,0 +1,68 @@
+"""One voice is pure, two are not; thresholds come from scores."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ingest.asr.speakers.calibration import calibrate
+from ingest.asr.speakers.matching import FloatArray, unit
+from ingest.asr.speakers.two_voices import halves
+
+
+def voice(seed: int, count: int, spread: float = 0.3, dimension: int = 64) -> FloatArray:
+    rng = np.random.default_rng(seed)
+    middle = unit(rng.standard_normal(dimension).astype(np.float32))
+    noise = unit(rng.standard_normal((count, dimension)).astype(np.float32))
+    return unit(middle + spread * noise)
+
+
+def test_one_voice_is_pure() -> None:
+    assert halves(voice(1, 40)).purity > 0.85
+
+
+@pytest.mark.parametrize("count", [pytest.param(40, id="half"), pytest.param(4, id="a tenth")])
+def test_two_voices_are_not(count: int) -> None:
+    found = halves(np.concatenate([voice(1, 40), voice(2, count)]))
+    assert found.purity < 0.4
+    assert found.smaller == pytest.approx(count / (40 + count))
+
+
+def test_a_single_strange_piece_is_no_second_voice() -> None:
+    assert halves(np.concatenate([voice(1, 40), voice(2, 1)])).purity > 0.85
+
+
+def test_few_vectors_are_pure() -> None:
+    assert halves(voice(1, 1)).purity == 1.0
+    assert halves(np.repeat(voice(1, 1), 5, axis=0)).purity == 1.0
+
+
+def test_thresholds_lie_between_strangers_and_targets() -> None:
+    found = calibrate({str(seed): voice(seed, 12) for seed in range(6)})
+    assert found.impostors.max() < found.accept < found.targets.min()
+    assert (found.proposed.false_accepts, found.proposed.false_rejects) == (0.0, 0.0)
+    assert found.margin > 0.1
+    assert len(found.targets) == 6 * 6
+    assert len(found.impostors) == 6 * 6 * 5
+
+
+def test_where_voices_cannot_be_told_apart_strangers_decide_the_threshold() -> None:
+    mixed = {str(seed): voice(1, 200, spread=2.0)[seed::6] for seed in range(6)}
+    found = calibrate(mixed)
+    assert found.proposed.false_accepts <= 0.01
+    assert found.proposed.false_rejects > 0.5
+
+
+def test_rates_grow_and_fall_with_the_threshold() -> None:
+    points = calibrate({str(seed): voice(seed, 12, spread=1.5) for seed in range(6)}).points
+    assert [item.false_accepts for item in points] == sorted((item.false_accepts for item in points), reverse=True)
+    assert [item.false_rejects for item in points] == sorted(item.false_rejects for item in points)
+
+
+@pytest.mark.parametrize(
+    "voices",
+    [pytest.param({"a": voice(1, 12)}, id="one voice"), pytest.param({"a": voice(1, 12), "b": voice(2, 5)}, id="few")],
+)
+def test_too_little_material_is_refused(voices: dict[str, FloatArray]) -> None:
+    with pytest.raises(ValueError, match="2 voices with 6 vectors"):
+        calibrate(voices)

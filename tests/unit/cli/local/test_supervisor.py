@@ -1,0 +1,29 @@
+"""When a service of the local mode is started again, and when the run ends with it."""
+
+from __future__ import annotations
+
+import pytest
+
+from ingest.cli.local.supervisor import LONGEST_PAUSE_S, MOST_QUICK_ENDS, pause_after
+from ingest.shared.worker.service import EXIT_BROKEN, EXIT_CONFIGURATION, EXIT_PASSING
+
+
+@pytest.mark.parametrize("status", [EXIT_BROKEN, EXIT_PASSING, -9, 1])
+def test_the_pause_doubles_while_a_service_ends_at_once(status: int) -> None:
+    pauses = [pause_after(status, quick_ends) for quick_ends in range(MOST_QUICK_ENDS)]
+    assert pauses == [0.5, 1.0, 2.0, 4.0, 8.0]
+
+
+@pytest.mark.parametrize("quick_ends", [0, 1, 100])
+def test_a_wrong_setting_ends_the_run(quick_ends: int) -> None:
+    assert pause_after(EXIT_CONFIGURATION, quick_ends) is None
+
+
+@pytest.mark.parametrize("status", [EXIT_BROKEN, -9, 1])
+def test_a_service_that_always_ends_at_once_ends_the_run(status: int) -> None:
+    assert pause_after(status, MOST_QUICK_ENDS) is None
+
+
+@pytest.mark.parametrize("quick_ends", [MOST_QUICK_ENDS + 1, 100_000])
+def test_a_service_that_waits_for_something_that_passes_is_started_for_ever(quick_ends: int) -> None:
+    assert pause_after(EXIT_PASSING, quick_ends) == LONGEST_PAUSE_S

@@ -1,0 +1,44 @@
+"""A sweep of the volume while workers write to it."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from ingest.cli.upkeep.purge import sweep
+from ingest.cli.upkeep.retention import Limits
+from ingest.shared.artifacts.volume import Volume
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LIMITS = Limits(timedelta(days=30), timedelta(hours=1), timedelta(hours=24), 0.0)
+SWEEPS = 50
+OTHERS = 200
+
+
+def test_a_file_that_goes_while_it_is_looked_at_does_not_end_the_sweep(tmp_path: Path) -> None:
+    volume = Volume(tmp_path)
+    folder = volume.folder("abcdefghijk")
+    download = tmp_path / "scratch" / "download"
+    for path in (folder, download):
+        path.mkdir(parents=True)
+        for number in range(OTHERS):
+            (path / f"z{number}").touch()
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            for path in (folder / ".tmp-1", download / "a.part"):
+                path.touch()
+                path.rename(path.with_name("done"))
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        found = [sweep(volume, tmp_path / "scratch", {}, LIMITS, delete=False) for _ in range(SWEEPS)]
+    finally:
+        stop.set()
+        worker.join()
+    assert found == [[]] * SWEEPS

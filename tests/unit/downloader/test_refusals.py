@@ -1,0 +1,212 @@
+"""What a site's refusal means: the table of verdicts, with sentences as YouTube and yt-dlp say them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ingest.downloader.refusals import Refusal, availability_code, code_of, verdict
+from ingest.shared.errors import Code
+
+NOW = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
+PAUSE_S = 3600.0
+HELP = "Use --cookies-from-browser or --cookies for the authentication. See  https://github.com/yt-dlp/yt-dlp/wiki/FAQ"
+
+
+def said(text: str, code: Code, name: str = "") -> object:
+    return pytest.param(text, code, id=name or text[:40])
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        said(f"[youtube] x: Sign in to confirm you’re not a bot. {HELP}", Code.SOURCE_RATE_LIMITED, "bot check"),  # noqa: RUF001 (as YouTube writes it)
+        said("Sign in to confirm you're not a bot", Code.SOURCE_RATE_LIMITED, "bot check, straight apostrophe"),
+        said("Please retry. YouTube is requiring a captcha challenge before playback", Code.SOURCE_RATE_LIMITED),
+        said("All player responses are invalid. Your IP is likely being blocked by Youtube", Code.SOURCE_RATE_LIMITED),
+        said("This content isn't available, try again later", Code.SOURCE_RATE_LIMITED),
+        said("The current session has been rate-limited by YouTube for up to an hour.", Code.SOURCE_RATE_LIMITED),
+        said("Unable to download API page: HTTP Error 429: Too Many Requests", Code.SOURCE_RATE_LIMITED, "429"),
+        said("Too Many Requests", Code.SOURCE_RATE_LIMITED),
+        said("No supported JavaScript runtime could be found. Only deno is enabled by default;", Code.ENV_JS_RUNTIME),
+        said("[youtube] x: n challenge solving failed: Some formats may be missing.", Code.ENV_JS_RUNTIME),
+        said("unable to write data: [Errno 28] No space left on device", Code.ENV_DISK_FULL),
+        said("unable to write data: [Errno 122] Disk quota exceeded", Code.ENV_DISK_FULL),
+        said("Join this channel to get access to members-only content like this video", Code.MEMBERS_ONLY),
+        said("This video is available to this channel's members on level: Gold", Code.MEMBERS_ONLY),
+        said("This is a members-only video", Code.MEMBERS_ONLY),
+        said("[youtube] x: Private video. Sign in if you've been granted access to this video", Code.VIDEO_PRIVATE),
+        said("Video unavailable. This video is private", Code.VIDEO_PRIVATE, "private, in other words"),
+        said("Sign in to confirm your age. This video may be inappropriate for some users.", Code.AGE_RESTRICTED),
+        said("This video is age-restricted and only available on YouTube", Code.AGE_RESTRICTED),
+        said("This video may be inappropriate for some users.", Code.AGE_RESTRICTED),
+        said("The uploader has not made this video available in your country", Code.GEO_BLOCKED),
+        said("This video is not available in your country", Code.GEO_BLOCKED),
+        said("This video is not available from your location due to geo restriction", Code.GEO_BLOCKED),
+        said("Video is geo restricted", Code.GEO_BLOCKED),
+        said("This video is DRM protected", Code.DRM_PROTECTED),
+        said("The requested site is known to use DRM protection", Code.DRM_PROTECTED),
+        said("[youtube] x: Premieres in 5 hours", Code.NOT_YET_AVAILABLE),
+        said("This live event will begin in 3 days.", Code.NOT_YET_AVAILABLE),
+        said("Premiere will begin shortly", Code.NOT_YET_AVAILABLE),
+        said("The channel is currently live", Code.IS_LIVE),
+        said("Video is live now", Code.IS_LIVE),
+        said("The live stream is still being recorded", Code.IS_LIVE),
+        said("[youtube] x: Video unavailable", Code.VIDEO_GONE),
+        said("m3u8 download detected but ffmpeg could not be found. Please install", Code.NO_MEDIA_FOUND),
+        said('RTMP download detected but "rtmpdump" could not be run. Please install', Code.NO_MEDIA_FOUND),
+        said("This video is no longer available due to a copyright claim by X", Code.VIDEO_GONE),
+        said("This video has been removed by the uploader", Code.VIDEO_GONE),
+        said("because the YouTube account associated with this video has been terminated.", Code.VIDEO_GONE),
+        said("This video has been removed for violating YouTube's Terms of Service", Code.VIDEO_GONE),
+        said("Unable to download webpage: HTTP Error 404: Not Found", Code.VIDEO_GONE, "404"),
+        said("HTTP Error 410: Gone", Code.VIDEO_GONE, "410"),
+        said("[generic] 'notaurl' is not a valid URL", Code.BAD_URL),
+        said("<urlopen error no host given>", Code.BAD_URL),
+        said("<urlopen error unknown url type: gopher>", Code.BAD_URL),
+        said("Invalid URL 'http://': No host supplied", Code.BAD_URL),
+        said("Failed to parse: https://[bad]/", Code.BAD_URL),
+        said("file:// URLs are disabled by default in yt-dlp for security reasons.", Code.URL_NOT_ALLOWED),
+        said('Unsupported url scheme: "rtsp"', Code.URL_NOT_ALLOWED),
+        said("No connection adapters were found for 'gopher://x'", Code.URL_NOT_ALLOWED),
+        said("No suitable extractor found for URL https://vimeo.com/1", Code.URL_NOT_ALLOWED),
+        said("Unsupported URL: https://example.org/", Code.NO_MEDIA_FOUND),
+        said("[generic] x: No video formats found!", Code.NO_MEDIA_FOUND),
+        said("no media found", Code.NO_MEDIA_FOUND),
+        said("The extracted extension ('exe') is unusual and will be skipped", Code.NO_MEDIA_FOUND),
+        said("1000 bytes read, 2000 more expected", Code.TRUNCATED_DOWNLOAD),
+        said("Downloaded 1000 bytes, expected 3000 bytes", Code.TRUNCATED_DOWNLOAD),
+        said("ContentTooShortError()", Code.TRUNCATED_DOWNLOAD),
+        said("IncompleteRead(1000 bytes read)", Code.TRUNCATED_DOWNLOAD),
+        said("Did not get any data blocks", Code.TRUNCATED_DOWNLOAD),
+        said("fragment 7 not found, unable to continue", Code.FRAGMENT_MISSING),
+        said("Unable to download fragment 3", Code.FRAGMENT_MISSING),
+        said("HTTP Error 404: Not Found. Giving up after 3 retries", Code.FRAGMENT_MISSING, "404 of a piece"),
+        said("Giving up after 3 fragment retries", Code.FRAGMENT_MISSING),
+        said(
+            "\r[download] File is larger than max-filesize (9 bytes > 5 bytes). Aborting.", Code.TOO_LARGE, "too large"
+        ),
+        said("[Errno 27] File too large", Code.TOO_LARGE),
+        said("unable to download video data: HTTP Error 403: Forbidden", Code.SOURCE_FORBIDDEN, "403"),
+        said("HTTP Error 503: Service Unavailable", Code.SOURCE_UNAVAILABLE, "503"),
+        said("HTTP Error 500: Internal Server Error", Code.SOURCE_UNAVAILABLE, "500"),
+        said("The read operation timed out", Code.NETWORK_TIMEOUT),
+        said("Connection to example.org timed out. (connect timeout=20.0)", Code.NETWORK_TIMEOUT),
+        said("[Errno -2] Name or service not known", Code.NETWORK_ERROR),
+        said("[Errno -3] Temporary failure in name resolution", Code.NETWORK_ERROR),
+        said("[Errno -5] No address associated with hostname", Code.NETWORK_ERROR),
+        said("Failed to resolve 'www.youtube.com'", Code.NETWORK_ERROR),
+        said("[Errno 111] Connection refused", Code.NETWORK_ERROR),
+        said("[Errno 104] Connection reset by peer", Code.NETWORK_ERROR),
+        said("('Connection aborted.', RemoteDisconnected())", Code.NETWORK_ERROR),
+        said("Remote end closed connection without response", Code.NETWORK_ERROR),
+        said("[Errno 101] Network is unreachable", Code.NETWORK_ERROR),
+        said("Something that nobody has said before", Code.SOURCE_UNKNOWN),
+        said("", Code.SOURCE_UNKNOWN, "nothing"),
+    ],
+)
+def test_a_sentence_has_its_code(text: str, code: Code) -> None:
+    assert code_of(Refusal(text)) is code
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        said(
+            "Sign in to confirm you’re not a bot. This helps protect our community. Sign in to confirm your age",  # noqa: RUF001 (as YouTube writes it)
+            Code.SOURCE_RATE_LIMITED,
+            "the bot check comes before the age check",
+        ),
+        said(
+            "This content isn't available, try again later. Video unavailable",
+            Code.SOURCE_RATE_LIMITED,
+            "a limit comes before gone",
+        ),
+        said("Video unavailable. Join this channel to get access", Code.MEMBERS_ONLY, "members come before gone"),
+        said(
+            "Video unavailable. The uploader has not made this video available in your country",
+            Code.GEO_BLOCKED,
+            "a country comes before gone",
+        ),
+        said(
+            "Video unavailable. This video contains content from SME, who has blocked it in your country on copyright"
+            " grounds",
+            Code.GEO_BLOCKED,
+            "a country comes before gone, in other words",
+        ),
+        said("[Errno 28] No space left on device (HTTP Error 404)", Code.ENV_DISK_FULL, "our disk comes first"),
+        said("HTTP Error 429: Too Many Requests. Video unavailable", Code.SOURCE_RATE_LIMITED, "429 comes before gone"),
+    ],
+)
+def test_the_first_line_that_fits_decides(text: str, code: Code) -> None:
+    assert code_of(Refusal(text)) is code
+
+
+@pytest.mark.parametrize(
+    "words", ["[Errno 30] Read-only file system", "[Errno 5] Input/output error", "[Errno 116] Stale file handle"]
+)
+def test_trouble_with_our_own_volume_is_not_charged_to_the_video(words: str) -> None:
+    assert code_of(Refusal(f"unable to write data: {words}")).startswith("ENV_")
+
+
+@pytest.mark.parametrize(
+    "page", ["captcha-explained", "Too Many Requests", "age-restricted-games", "members-only", "DRM protection"]
+)
+def test_the_name_of_a_page_is_not_what_the_site_said(page: str) -> None:
+    """yt-dlp puts the last part of a plain address in front of its messages."""
+    text = f"[generic] {page}: Unable to download webpage: HTTP Error 404: Not Found"
+    assert code_of(Refusal(text, status=404)) is Code.VIDEO_GONE
+    warned = f"{text}\n[generic] {page}: Falling back on generic information extractor"
+    assert code_of(Refusal(warned)) is Code.VIDEO_GONE
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (403, Code.SOURCE_FORBIDDEN),
+        (404, Code.VIDEO_GONE),
+        (410, Code.VIDEO_GONE),
+        (429, Code.SOURCE_RATE_LIMITED),
+        (502, Code.SOURCE_UNAVAILABLE),
+        (418, Code.SOURCE_UNKNOWN),
+    ],
+)
+def test_a_status_says_as_much_as_words(status: int, code: Code) -> None:
+    assert code_of(Refusal("the server said no", status=status)) is code
+
+
+def test_a_site_that_limits_us_is_left_alone_for_as_long_as_it_asks() -> None:
+    error = verdict(Refusal("slow down", status=429, retry_after_s=90.0), NOW, PAUSE_S)
+    assert (error.code, error.retry_at) == (Code.SOURCE_RATE_LIMITED, NOW + timedelta(seconds=90))
+
+
+def test_a_site_that_limits_us_and_names_no_time_is_left_alone_for_the_usual_pause() -> None:
+    error = verdict(Refusal("Sign in to confirm you're not a bot"), NOW, PAUSE_S)
+    assert error.retry_at == NOW + timedelta(seconds=PAUSE_S)
+
+
+def test_another_refusal_has_no_time_of_its_own() -> None:
+    assert verdict(Refusal("HTTP Error 503", retry_after_s=90.0), NOW, PAUSE_S).retry_at is None
+
+
+@pytest.mark.parametrize("prefix", ["ERROR: ", "error ", "\x1b[0;31mERROR:\x1b[0m "])
+def test_the_text_of_a_verdict_is_what_the_site_said(prefix: str) -> None:
+    error = verdict(Refusal(f"{prefix}[youtube] x: Video\n unavailable"), NOW, PAUSE_S)
+    assert error.message == "[youtube] x: Video unavailable"
+
+
+@pytest.mark.parametrize(
+    ("availability", "code"),
+    [
+        ("private", Code.VIDEO_PRIVATE),
+        ("premium_only", Code.MEMBERS_ONLY),
+        ("subscriber_only", Code.MEMBERS_ONLY),
+        ("needs_auth", Code.AGE_RESTRICTED),
+        ("public", None),
+        ("unlisted", None),
+        (None, None),
+    ],
+)
+def test_the_availability_field_says_who_is_kept_out(availability: str | None, code: Code | None) -> None:
+    assert availability_code(availability) is code
