@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 
-from services.demo import ASR_MODEL
-from services.demo.accuracy import edits, words
+from ingest.demo import ASR_MODEL
+from ingest.demo.accuracy import edits, words
 from training.grammar import SUBJECTS
 from training.make_samples import unseen_sentences
 from training.voices import (
@@ -36,7 +36,7 @@ from training.voices import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from services.asr.audio import Waveform
+    from ingest.asr.audio import Waveform
 
 LONG_S = 240.0
 

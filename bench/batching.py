@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from services.asr.audio import Waveform
-    from services.asr.recognize import Recognised, Recognizer, Request
-    from services.shared.batcher import Batcher, BatchFigures
+    from ingest.asr.audio import Waveform
+    from ingest.asr.recognition.whisper import Recognised, Recognizer, Request
+    from ingest.shared.device.batcher import Batcher, BatchFigures
 
 PER_FILE = "per-file"
 WINDOW_S = 30.0  # what Whisper's encoder reads for each chunk, however short it is
@@ -107,8 +107,8 @@ class Bench:
     """A loaded model and the files it recognises."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        from services.asr.recognize import Recognizer, RecognizerOptions
-        from services.demo import ASR_MODEL
+        from ingest.asr.recognition.whisper import Recognizer, RecognizerOptions
+        from ingest.demo import ASR_MODEL
 
         self.recognizer: Recognizer = Recognizer(
             RecognizerOptions(
@@ -126,7 +126,7 @@ class Bench:
 
     def lengths_s(self) -> list[list[float]]:
         """Return the seconds of each chunk of each file."""
-        from services.shared.media import SAMPLE_RATE
+        from ingest.shared.sandbox.decode import SAMPLE_RATE
 
         return [[round(len(chunk) / SAMPLE_RATE, 2) for chunk in file] for file in self.files]
 
@@ -174,8 +174,8 @@ class Bench:
         return [self.recognizer.request(chunk, LANGUAGE) for chunk in file]
 
     def _batcher(self) -> Batcher[Request, Recognised]:
-        from services.asr.settings import AsrSettings
-        from services.shared.batcher import Batcher, BatchLimits
+        from ingest.asr.settings import AsrSettings
+        from ingest.shared.device.batcher import Batcher, BatchLimits
 
         wait_s = float(AsrSettings.model_fields["asr_batch_wait_s"].default)
         limits = BatchLimits(self._max_batch, wait_s)
@@ -208,9 +208,10 @@ def _files(count: int, seed: int) -> list[File]:
     """Return recordings of mixed length made of the bundled samples, cut into chunks as the asr stage does."""
     import numpy as np
 
-    from services.asr import audio, chunks
-    from services.demo import samples
-    from services.shared.media import SAMPLE_RATE, DecodeLimits, decode
+    from ingest.asr import audio
+    from ingest.asr.recognition import chunks
+    from ingest.demo import samples
+    from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits, decode
 
     rng = random.Random(seed)
     whole: list[tuple[list[float], Waveform]] = []

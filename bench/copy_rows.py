@@ -30,10 +30,10 @@ from bench.rows import (
     insert_single,
     make_rows,
 )
-from services.cli.embedded import EmbeddedPostgres
-from services.embedder.database import Database
-from services.embedder.migrate import migrate
-from services.embedder.store import REGISTER_MODEL, Rows
+from ingest.cli.local.postgres_server import EmbeddedPostgres
+from ingest.embedder.database import Database
+from ingest.embedder.migrate import migrate
+from ingest.embedder.store import REGISTER_MODEL, Rows
 
 if TYPE_CHECKING:
     import argparse

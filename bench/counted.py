@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from services.shared.bus import Bus, Delivery
+    from ingest.shared.broker.bus import Bus, Delivery
 
 PUBLISH, FETCH, EMPTY_FETCH, ACK, BEAT = "publish", "fetch", "fetch (nothing there)", "ack", "keep alive"
 
@@ -37,7 +37,7 @@ class CallTimes:
 
 
 class CountedBus:
-    """A bus in front of another; see `services.shared.bus.Bus`."""
+    """A bus in front of another; see `ingest.shared.broker.bus.Bus`."""
 
     def __init__(self, bus: Bus, calls: CallTimes) -> None:
         self._bus = bus

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from bench import report
-from services.demo import VOICE_MODEL, episodes, voice_model_sha256
-from services.shared.media import SAMPLE_RATE, DecodeLimits, FloatArray, decode
+from ingest.demo import VOICE_MODEL, episodes, voice_model_sha256
+from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits, FloatArray, decode
 
 MEASURE_EVERY_S = 0.02
 MEGABYTE = 1 << 20
@@ -51,8 +51,8 @@ def private_bytes() -> int:
 
 def child(path: Path, window_s: float) -> None:
     """Diarize a recording, and print the figures as JSON."""
-    from services.asr.allocator import keep_freed_memory
-    from services.asr.diarize import Diarizer, DiarizerOptions
+    from ingest.asr.recognition.allocator import keep_freed_memory
+    from ingest.asr.speakers.diarizer import Diarizer, DiarizerOptions
 
     keep_freed_memory()
     diarizer = Diarizer(DiarizerOptions(str(VOICE_MODEL), "cpu", 32, window_s, 0.7, sha256=voice_model_sha256()))

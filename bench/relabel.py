@@ -20,23 +20,23 @@ import numpy as np
 
 from bench import report
 from bench.rows import DIMENSIONS, MODEL, make_rows
-from services.asr.naming import unit
-from services.asr.voices import Profile, Profiles
-from services.cli.local import connected
-from services.cli.relabel import relabel_all
-from services.cli.settings import AllSettings
-from services.embedder.store import Store
-from services.shared import packed, voiceprints
-from services.shared.settings import load
-from services.shared.transcript import Turn
-from services.shared.voiceprints import Voiceprints
-from services.shared.volume import Made, Volume
+from ingest.asr.speakers.matching import unit
+from ingest.asr.speakers.profiles import Profile, Profiles
+from ingest.cli.local.state_folder import connected
+from ingest.cli.settings import AllSettings
+from ingest.cli.voices.relabel import relabel_all
+from ingest.embedder.store import Store
+from ingest.shared.artifacts import voiceprints, zstd_json
+from ingest.shared.artifacts.transcript import Turn
+from ingest.shared.artifacts.voiceprints import Voiceprints
+from ingest.shared.artifacts.volume import Made, Volume
+from ingest.shared.settings import load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from services.asr.naming import FloatArray
-    from services.cli.local import Connected
+    from ingest.asr.speakers.matching import FloatArray
+    from ingest.cli.local.state_folder import Connected
 
 MODEL_KEY = "bench@1"
 VOICES = 40
@@ -104,7 +104,7 @@ def conversation(video_id: str, duration_s: float, voices: FloatArray, draw: np.
         )
         for number in range(count)
     )
-    vectors = packed.vectors(heard(voices, count, draw))
+    vectors = zstd_json.vectors(heard(voices, count, draw))
     return Voiceprints(video_id=video_id, model_key=MODEL_KEY, outcome="full", turns=turns, vectors=vectors)
 
 

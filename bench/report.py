@@ -9,7 +9,7 @@ import platform
 import statistics
 from typing import TYPE_CHECKING
 
-from services.shared import logs
+from ingest.shared.telemetry import logs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

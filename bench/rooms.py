@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from bench.counted import CallTimes, CountedBus
 from bench.schedule import Mode
-from services.cli.embedded import NATS_USER
-from services.shared.answers import Done, WorkerOptions
-from services.shared.bus import REQUESTED, topology
-from services.shared.journal import Journal
-from services.shared.messages import (
+from ingest.cli.local.postgres_server import NATS_USER
+from ingest.shared.broker.bus import REQUESTED, topology
+from ingest.shared.broker.nats_bus import NatsBus
+from ingest.shared.broker.nats_connection import BusOptions
+from ingest.shared.messages import (
     Artifact,
     AudioReady,
     EventKind,
@@ -33,19 +33,19 @@ from services.shared.messages import (
     VideoRequested,
     encode,
 )
-from services.shared.nats_bus import NatsBus
-from services.shared.nats_connection import BusOptions
-from services.shared.quarantine import Quarantine
-from services.shared.watchdog import Watchdog
-from services.shared.worker import StageWork, Worker
+from ingest.shared.worker.crash_journal import Journal
+from ingest.shared.worker.isolation import Quarantine
+from ingest.shared.worker.loop import StageWork, Worker
+from ingest.shared.worker.settlement import Done, WorkerOptions
+from ingest.shared.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from bench.schedule import StageTimes, Trace
-    from services.cli.embedded import EmbeddedNats
-    from services.shared.worker import Report
+    from ingest.cli.local.postgres_server import EmbeddedNats
+    from ingest.shared.worker.loop import Report
 
     Handle = Callable[[VideoMessage, Report], Done]
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pgvector import HalfVector
 
-from services.demo import samples
-from services.embedder.passages import Passage
-from services.embedder.store import (
+from ingest.demo import samples
+from ingest.embedder.passages import Passage
+from ingest.embedder.store import (
     COPY_EMBEDDINGS,
     COUNT,
     DELETE_OLD,
@@ -27,7 +27,7 @@ from services.embedder.store import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from services.embedder.database import Connection, Database
+    from ingest.embedder.database import Connection, Database
 
     Insert = Callable[[Connection, str, list[tuple[object, ...]]], None]
 

@@ -18,18 +18,20 @@ from pyannote.core import Annotation, Segment, Timeline
 from pyannote.metrics.diarization import DiarizationErrorRate
 
 from bench import report
-from services.asr import audio, hearing, pieces
-from services.asr.diarize import Diarizer, DiarizerOptions
-from services.asr.settings import AsrSettings
-from services.asr.voices import Profile, Profiles
-from services.asr.who import Who
-from services.demo import VOICE_MODEL, voice_model_sha256
-from services.shared.media import SAMPLE_RATE
-from services.shared.settings import load
+from ingest.asr import audio
+from ingest.asr.settings import AsrSettings
+from ingest.asr.speakers import build as speaker_models
+from ingest.asr.speakers import excerpts
+from ingest.asr.speakers.diarizer import Diarizer, DiarizerOptions
+from ingest.asr.speakers.identifier import Who
+from ingest.asr.speakers.profiles import Profile, Profiles
+from ingest.demo import VOICE_MODEL, voice_model_sha256
+from ingest.shared.sandbox.decode import SAMPLE_RATE
+from ingest.shared.settings import load
 from training.conversations import Conversation, Speaker, converse, speaking, unseen_speakers
 
 if TYPE_CHECKING:
-    from services.shared.voiceprints import Voiceprints
+    from ingest.shared.artifacts.voiceprints import Voiceprints
 
 COLLAR_S = 0.25  # in all: half of it on each side of a boundary
 STEP_S = 0.01
@@ -128,8 +130,8 @@ def enroll(diarizer: Diarizer, profiles: Profiles, speakers: list[Speaker], rng:
     names = {}
     for number in range(0, len(speakers), 2):
         alone = converse(speaking(speakers, rng), [number], rng, ENROLLING_S).samples
-        spans = pieces.spread(audio.find_speech(alone), 3.0, 3)
-        vectors = diarizer.embed(alone, pieces.audible(pieces.cut(spans, SAMPLE_RATE), alone))
+        spans = excerpts.spread(audio.find_speech(alone), 3.0, 3)
+        vectors = diarizer.embed(alone, excerpts.audible(excerpts.cut(spans, SAMPLE_RATE), alone))
         names[number] = profiles.keep(Profile(f"Speaker {number}", 1, diarizer.key, vectors)).name
     return names
 
@@ -137,7 +139,7 @@ def enroll(diarizer: Diarizer, profiles: Profiles, speakers: list[Speaker], rng:
 def figures(count: int, seed: int) -> list[Figure]:
     """Return the figures of `count` conversations."""
     diarizer = Diarizer(DiarizerOptions(str(VOICE_MODEL), "cpu", 32, 1800.0, 0.7, sha256=voice_model_sha256()))
-    thresholds = hearing.thresholds(load(AsrSettings, diarization_model=str(VOICE_MODEL)))
+    thresholds = speaker_models.thresholds(load(AsrSettings, diarization_model=str(VOICE_MODEL)))
     rng = random.Random(seed)
     speakers = unseen_speakers()
     made = []

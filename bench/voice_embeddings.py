@@ -22,18 +22,18 @@ import numpy as np
 import torch
 
 from bench import report
-from services.asr import pieces
-from services.asr.diarize import Diarizer, DiarizerOptions
-from services.asr.spans import Span
-from services.demo import VOICE_MODEL, conversation, episodes, voice_model_sha256
-from services.shared.media import SAMPLE_RATE, DecodeLimits, decode
+from ingest.asr.spans import Span
+from ingest.asr.speakers import excerpts
+from ingest.asr.speakers.diarizer import Diarizer, DiarizerOptions
+from ingest.demo import VOICE_MODEL, conversation, episodes, voice_model_sha256
+from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits, decode
 from training.make_samples import write_opus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from services.asr.naming import FloatArray
-    from services.asr.pieces import Piece
+    from ingest.asr.speakers.excerpts import Piece
+    from ingest.asr.speakers.matching import FloatArray
 
 LEAST_COSINE = 0.9999
 MOST_DIFFERENCE = 1e-5
@@ -78,7 +78,7 @@ def turns(diarizer: Diarizer, count: int, minutes: float, seed: int) -> dict[str
         length_s = len(waveform) / SAMPLE_RATE
         starts = sorted(rng.uniform(0, length_s - 8) for _ in range(count))
         spans = [Span(start, start + rng.uniform(0.6, 8.0)) for start in starts]
-        cut = pieces.audible(pieces.cut(spans, SAMPLE_RATE), waveform)
+        cut = excerpts.audible(excerpts.cut(spans, SAMPLE_RATE), waveform)
         batched, batched_s = timed(lambda: diarizer.embed(waveform, cut))
         sliced, sliced_s = timed(lambda: np.concatenate([diarizer.embed(waveform, [piece]) for piece in cut]))
         naive, naive_s = timed(lambda: one_by_one(diarizer, path, cut))

@@ -18,10 +18,10 @@ import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from ingest.cli.local.supervisor import metrics_ports
 from monitoring.dashboards import FOLDER
 from monitoring.prometheus import Prometheus, StartError
 from monitoring.render import Window, pictures
-from services.cli.supervisor import metrics_ports
 
 PROMETHEUS_PORT = 9091  # Debian's own Prometheus has 9090
 GRAFANA_PORT = 3000
@@ -55,7 +55,7 @@ def main() -> int:
         if not chosen.pictures:
             _start_grafana(running, prometheus.url, Path(folder))
         began = time.time()
-        command = [sys.executable, "-m", "services.cli.app", *(chosen.command or ["demo"])]
+        command = [sys.executable, "-m", "ingest.cli.app", *(chosen.command or ["demo"])]
         status = subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 (our own command line)
         if chosen.pictures:
             for path in pictures(prometheus, Window(began, time.time()), chosen.pictures):

@@ -1,6 +1,7 @@
 """Turn a training checkpoint into what the services load: `python -m training.asr_convert`.
 
-Writes CTranslate2 int8 (about 3 MB) to services/demo/models/mini-whisper, from the running average of the weights.
+Writes CTranslate2 int8 (about 3 MB) to services/ingest/demo/models/mini-whisper, from the running average of the
+weights.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch
 from ctranslate2.converters import TransformersConverter
 from transformers import GenerationConfig, PreTrainedTokenizerFast, WhisperFeatureExtractor
 
-from services.demo import ASR_MODEL
+from ingest.demo import ASR_MODEL
 from training.asr_model import ALIGNMENT_HEADS, Ids, Learner
 from training.asr_train import load_tokenizer
 

@@ -1,4 +1,4 @@
-"""Make the recordings of the demonstration: `python -m training.make_samples` writes services/demo/samples.
+"""Make the recordings of the demonstration: `python -m training.make_samples` writes services/ingest/demo/samples.
 
 Six episodes of about a minute, each on one subject, read by voices that the models were never trained with, in
 sentences that they have never heard; and a conversation of two of these voices.
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import av
 import numpy as np
 
-from services.demo import ENROLLED, SAMPLES, Said, Sample
+from ingest.demo import ENROLLED, SAMPLES, Said, Sample
 from training.conversations import Speaker, converse, speaking
 from training.grammar import SUBJECTS, held_out, sentence
 from training.voices import SAMPLE_RATE, Utterance, Voice, speak

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, linear, normalize, one_hot
 
-from services.demo.voice_model import FLOOR, MiniVoice
+from ingest.demo.voice_model import FLOOR, MiniVoice
 from training.conversations import Pool, training_speakers
 from training.steps import Course, descend, main
 from training.voices import as_floats

@@ -10,13 +10,13 @@ import random
 
 import numpy as np
 
-from services.asr import pieces
-from services.asr.calibration import calibrate
-from services.asr.diarize import Diarizer, DiarizerOptions, fingerprint
-from services.asr.hearing import NAMING_FILE
-from services.asr.naming import FloatArray, Thresholds
-from services.asr.spans import Span
-from services.demo import VOICE_MODEL, VOICE_MODEL_SHA256
+from ingest.asr.spans import Span
+from ingest.asr.speakers import excerpts
+from ingest.asr.speakers.build import NAMING_FILE
+from ingest.asr.speakers.calibration import calibrate
+from ingest.asr.speakers.diarizer import Diarizer, DiarizerOptions, fingerprint
+from ingest.asr.speakers.matching import FloatArray, Thresholds
+from ingest.demo import VOICE_MODEL, VOICE_MODEL_SHA256
 from training.conversations import Speaker, converse, speaking
 from training.voices import SAMPLE_RATE, Voice
 
@@ -39,7 +39,7 @@ def main() -> None:
     for number, speaker in enumerate(speakers):
         made = converse(speaking(speakers, rng), [number], rng, LENGTH_S)
         spans = [Span(turn.start_s, turn.end_s) for turn in made.said]
-        cut = pieces.audible(pieces.cut(spans, SAMPLE_RATE), made.samples)
+        cut = excerpts.audible(excerpts.cut(spans, SAMPLE_RATE), made.samples)
         voices[speaker.voice.name] = diarizer.embed(made.samples, cut)
     found = calibrate(voices)
     for point in (*found.points, found.proposed):

@@ -1,7 +1,7 @@
 """Turn the trained weights into a folder that `pyannote.audio` loads: `python -m training.voices_export`.
 
-Writes the pipeline (segmentation, embedding, agglomerative clustering) to services/demo/models/mini-voices, and its
-fingerprint beside it: loading a checkpoint executes it, so that the demonstration loads no other.
+Writes the pipeline (segmentation, embedding, agglomerative clustering) to services/ingest/demo/models/mini-voices, and
+its fingerprint beside it: loading a checkpoint executes it, so that the demonstration loads no other.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import torch
 import yaml
 from pyannote.audio.core.task import Problem, Resolution, Specifications
 
-from services.asr.diarize import fingerprint
-from services.demo import VOICE_MODEL, VOICE_MODEL_SHA256
-from services.demo.voice_model import MiniVoice
+from ingest.asr.speakers.diarizer import fingerprint
+from ingest.demo import VOICE_MODEL, VOICE_MODEL_SHA256
+from ingest.demo.voice_model import MiniVoice
 from training.segmentation_train import new_model
 
 if TYPE_CHECKING:
