@@ -71,7 +71,7 @@ def _print_video(catalog: Catalog, video: str, *, as_json: bool) -> None:
         ("comes back", row.retry_at and f"{row.retry_at:%Y-%m-%d %H:%M:%S} UTC"),
         ("passages", row.passages),
         ("language", row.language),
-        *sorted((name, value) for name, value in row.figures.items() if name != video_state.ASKED_AT),
+        *sorted(row.figures.items()),
     ]
     console.out.print(console.table(row.video_id, ("", ""), ((name, value) for name, value in facts if value)))
     if speakers:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.shared.errors import Code
 from ingest.shared.messages import Metadata, Policy, Source, SourceKind, Stage
+from ingest.shared.telemetry.time_split import DEVICE_FIGURE
 from ingest.shared.video_state import VideoState
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 COLUMNS = """video_id, generation, state, stage, attempts, error_code, error_message, retry_at, source_kind, source_url,
     title, channel, published_at, duration_s, min_speakers, max_speakers, policy, fresh_from, language, passages,
-    figures, event_epoch, event_sequence, updated_at"""
+    figures, asked_at, event_epoch, event_sequence, updated_at"""
 ONE = f"SELECT {COLUMNS} FROM videos WHERE video_id = ANY(%s)"  # noqa: S608 (constants only)
 CHOSEN = f"""
 SELECT {COLUMNS} FROM videos
@@ -29,9 +30,9 @@ TOTALS = """
 SELECT state, coalesce(error_code, ''), count(*), coalesce(sum(duration_s), 0), coalesce(sum(passages), 0)
 FROM videos GROUP BY 1, 2 ORDER BY 1, 3 DESC
 """
-DEVICE_SECONDS = r"""
+DEVICE_SECONDS = """
 SELECT name, sum(seconds::float8) FROM videos, jsonb_each_text(figures) AS figure (name, seconds)
-WHERE name ~ '^asr\.(gpu|cpu)_[a-z]+_s$' GROUP BY name
+WHERE name ~ %s GROUP BY name
 """
 SPEAKERS = """
 SELECT speaker, count(*), sum(end_s - start_s), min(speaker_score)::float8, count(*) FILTER (WHERE is_overlap)
@@ -65,6 +66,7 @@ class VideoRow:
     language: str | None
     passages: int | None
     figures: dict[str, float]
+    asked_at: datetime | None
     event_epoch: int
     event_sequence: int
     updated_at: datetime
@@ -149,7 +151,7 @@ class Catalog:
     def device_seconds(self) -> dict[str, float]:
         """Return how the recognizers' devices spent their time, as the figures of all videos together."""
         with self._database.transaction() as connection:
-            rows: list[Any] = connection.execute(DEVICE_SECONDS).fetchall()
+            rows: list[Any] = connection.execute(DEVICE_SECONDS, (f"^{DEVICE_FIGURE}$",)).fetchall()
         return {str(name): float(seconds) for name, seconds in rows}
 
     def passages(self, video_id: str) -> list[PassageRow]:

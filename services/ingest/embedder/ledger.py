@@ -30,22 +30,23 @@ GROUP = 100
 FETCH_WAIT_S = 1.0
 TROUBLE_WAIT_S = 2.0
 COLUMNS = """video_id, generation, state, stage, attempts, error_code, error_message, retry_at, source_kind, source_url,
-    title, channel, published_at, duration_s, min_speakers, max_speakers, policy, fresh_from, figures, event_epoch,
-    event_sequence, updated_at"""
+    title, channel, published_at, duration_s, min_speakers, max_speakers, policy, fresh_from, figures, asked_at,
+    event_epoch, event_sequence, updated_at"""
 ENSURE = "INSERT INTO videos (video_id) SELECT unnest(%s::text[]) ON CONFLICT (video_id) DO NOTHING"
 READ = f"SELECT {catalog.COLUMNS} FROM videos WHERE video_id = ANY(%s) ORDER BY video_id FOR UPDATE"  # noqa: S608 (constants only)
 WRITE = f"""
 INSERT INTO videos ({COLUMNS}) VALUES (%(video_id)s, %(generation)s, %(state)s, %(stage)s, %(attempts)s, %(code)s,
     %(message)s, %(retry_at)s, %(source_kind)s, %(source_url)s, %(title)s, %(channel)s, %(published_at)s,
-    %(duration_s)s, %(min_speakers)s, %(max_speakers)s, %(policy)s, %(fresh_from)s, %(figures)s, %(epoch)s,
-    %(sequence)s, %(updated_at)s)
+    %(duration_s)s, %(min_speakers)s, %(max_speakers)s, %(policy)s, %(fresh_from)s, %(figures)s, %(asked_at)s,
+    %(epoch)s, %(sequence)s, %(updated_at)s)
 ON CONFLICT (video_id) DO UPDATE SET generation = EXCLUDED.generation, state = EXCLUDED.state, stage = EXCLUDED.stage,
     attempts = EXCLUDED.attempts, error_code = EXCLUDED.error_code, error_message = EXCLUDED.error_message,
     retry_at = EXCLUDED.retry_at, source_kind = EXCLUDED.source_kind, source_url = EXCLUDED.source_url,
     title = EXCLUDED.title, channel = EXCLUDED.channel, published_at = EXCLUDED.published_at,
     duration_s = EXCLUDED.duration_s, min_speakers = EXCLUDED.min_speakers, max_speakers = EXCLUDED.max_speakers,
     policy = EXCLUDED.policy, fresh_from = EXCLUDED.fresh_from, figures = EXCLUDED.figures,
-    event_epoch = EXCLUDED.event_epoch, event_sequence = EXCLUDED.event_sequence, updated_at = EXCLUDED.updated_at
+    asked_at = EXCLUDED.asked_at, event_epoch = EXCLUDED.event_epoch, event_sequence = EXCLUDED.event_sequence,
+    updated_at = EXCLUDED.updated_at
 """  # noqa: S608 (constants only)
 
 log = get_logger(__name__)
@@ -128,7 +129,7 @@ def write_events(database: Database, events: Iterable[tuple[Event | None, Positi
 
 
 def _state(row: VideoRow) -> VideoState:
-    return replace(row.as_state(), figures=row.figures, updated_at=row.updated_at)
+    return replace(row.as_state(), figures=row.figures, asked_at=row.asked_at, updated_at=row.updated_at)
 
 
 def _parameters(state: VideoState) -> dict[str, object]:
@@ -147,6 +148,7 @@ def _parameters(state: VideoState) -> dict[str, object]:
         "policy": state.policy.model_dump_json(exclude_none=True),
         "fresh_from": state.fresh_from,
         "figures": json.dumps(state.figures),
+        "asked_at": state.asked_at,
         "epoch": state.position[0],
         "sequence": state.position[1],
         "updated_at": state.updated_at,

@@ -14,6 +14,7 @@ import numpy as np
 from pgvector import HalfVector
 from psycopg import sql
 
+from ingest.embedder import model_keys
 from ingest.shared.errors import Code, IngestError
 
 if TYPE_CHECKING:
@@ -98,22 +99,30 @@ class Search:
         return self._hits(rows, vector)
 
     def _rows(self, connection: Connection, question: Question, vector: Vector) -> list[tuple[Any, ...]]:
-        known = {str(name) for (name,) in connection.execute("SELECT model FROM models")}
-        if known and self._encoder.key not in known:
-            text = f"the archive holds vectors of {', '.join(sorted(known))}, not of {self._encoder.key}"
-            raise IngestError(Code.ENV_MODEL_VERSION, f"{text}; INGEST_EMBEDDING_MODEL must name its model")
+        key = self._stored_key(connection)
         filters, parameters = _filters(question)
         query = sql.SQL(QUERY).format(
             filters=filters,
             join=sql.SQL("JOIN allowed USING (video_id, idx)") if parameters else sql.SQL(""),
             dimensions=sql.Literal(self._encoder.dimensions),
-            model=sql.Literal(self._encoder.key),
+            model=sql.Literal(key),
             candidates=sql.Literal(CANDIDATES),
             constant=sql.Literal(RANK_CONSTANT),
             least=sql.Literal(LEAST_SIMILARITY),
         )
         asked = {"vector": HalfVector(vector), "text": question.text, "limit": question.limit, **parameters}
         return connection.execute(query, asked).fetchall()
+
+    def _stored_key(self, connection: Connection) -> str:
+        """Return the key of the model's vectors; raise ENV_MODEL_VERSION when the archive holds only others."""
+        found = model_keys.find(connection, self._encoder)
+        if found is not None:
+            return found.key
+        others = [known.key for known in model_keys.stored(connection)]
+        if not others:
+            return self._encoder.key
+        text = f"the archive holds vectors of {', '.join(others)}, not of {self._encoder.key}"
+        raise IngestError(Code.ENV_MODEL_VERSION, f"{text}; INGEST_EMBEDDING_MODEL must name its model")
 
     def _hits(self, rows: Sequence[tuple[Any, ...]], vector: Vector) -> list[Hit]:
         sentences = [_sentences(row[8], row[10]) for row in rows]

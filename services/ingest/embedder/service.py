@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ingest.embedder import database
+from ingest.embedder import database, model_keys
 from ingest.embedder.encoder import Encoder
 from ingest.embedder.handler import Embed
 from ingest.embedder.ledger import Ledger
@@ -44,7 +44,7 @@ def build(settings: EmbedderSettings, bus: NatsBus) -> Room:
     batcher = _batcher(settings, encoder, time)
     handler = Embed(
         volume=Volume(settings.volume),
-        store=Store(store_in, encoder.key, encoder.dimensions),
+        store=Store(store_in, model_keys.register(store_in, encoder), encoder.dimensions),
         encoder=encoder,
         batcher=batcher,
         limits=_limits(settings, encoder.max_tokens),

@@ -23,10 +23,11 @@ from ingest.cli.runs.submissions import Choice, first, publish
 from ingest.downloader.sources import Recording
 from ingest.embedder.catalog import Catalog
 from ingest.embedder.database import Database
-from ingest.embedder.encoder import BUNDLED, Encoder
+from ingest.embedder.encoder import Encoder
 from ingest.embedder.handler import Embed
 from ingest.embedder.ledger import Ledger
 from ingest.embedder.migrate import migrate
+from ingest.embedder.model_files import BUNDLED
 from ingest.embedder.passages import PassageLimits
 from ingest.embedder.store import Store
 from ingest.shared.artifacts.transcript import Segment

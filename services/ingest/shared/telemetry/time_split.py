@@ -33,6 +33,8 @@ CHECKING: Final = "checking"
 WAITING_FOR_DISK: Final = "waiting_for_disk"
 PUBLISHING: Final = "publishing"
 
+DEVICE_FIGURE: Final = "asr[.](gpu|cpu)_([a-z]+)_s"  # regular expression (Python and SQL): stage, device, state
+
 ASR_CAUSES: Final = (DECODING, BLOCKED)
 EMBEDDER_CAUSES: Final = (SPLITTING, COMMITTING)
 SLOT_STATES: Final = (IDLE, TRANSFERRING, CHECKING, WAITING_FOR_DISK, PUBLISHING)
