@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from psycopg.types.json import Jsonb
 from safetensors.numpy import load_file, save_file
+from structlog.testing import capture_logs
 
 from ingest.embedder import model_keys
 from ingest.embedder.catalog import Catalog
@@ -19,11 +19,9 @@ from ingest.embedder.model_files import BUNDLED, bundled
 from ingest.embedder.search import Question, Search
 from ingest.embedder.store import Rows, Store
 from ingest.shared.errors import Code, IngestError
-from ingest.shared.telemetry import logs
 from tests.integration.test_archive import passage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from ingest.embedder.database import Database
@@ -50,13 +48,6 @@ def retrained(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
     sizes = {path.relative_to(folder): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
     assert sizes == {path.relative_to(original): path.stat().st_size for path in original.rglob("*") if path.is_file()}
     return Encoder(str(folder), "cpu", 32)
-
-
-@pytest.fixture
-def events(capsys: pytest.CaptureFixture[str]) -> Callable[[], list[dict[str, object]]]:
-    """A function that returns the log lines so far."""
-    logs.configure(json_lines=True, level="DEBUG")
-    return lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
 
 
 def fill(database: Database, key: str, encoder: Encoder) -> None:
@@ -88,24 +79,27 @@ def test_a_new_archive_knows_the_content_of_its_model(database: Database, encode
 
 
 def test_a_retrained_model_shares_no_key_with_the_old_one(
-    database: Database, encoder: Encoder, retrained: Encoder, events: Callable[[], list[dict[str, object]]]
+    database: Database, encoder: Encoder, retrained: Encoder
 ) -> None:
     fill(database, model_keys.register(database, encoder), encoder)
-    assert model_keys.register(database, retrained) == retrained.key
+    with capture_logs() as lines:
+        assert model_keys.register(database, retrained) == retrained.key
     assert keys(database) == {encoder.key: encoder.content_id, retrained.key: retrained.content_id}
-    (line,) = [line for line in events() if line["event"] == "archive_holds_vectors_of_other_models"]
-    assert line["others"] == [encoder.key]
+    assert [(line["event"], line["others"]) for line in lines] == [
+        ("archive_holds_vectors_of_other_models", [encoder.key])
+    ]
 
 
 @pytest.mark.parametrize("old_key", [BUNDLED, f"{BUNDLED}@9811edb7"])
 def test_the_model_of_an_old_archive_is_recognised_and_its_vectors_are_kept(
-    database: Database, encoder: Encoder, old_key: str, events: Callable[[], list[dict[str, object]]]
+    database: Database, encoder: Encoder, old_key: str
 ) -> None:
     fill(database, old_key, encoder)
     before = Search(database, encoder).ask(Question("the ship of the captain"))
     assert before[0].text == TEXTS[0]
-    assert model_keys.register(database, encoder) == old_key
-    assert [line["event"] for line in events()] == ["stored_model_key_recognised"]
+    with capture_logs() as lines:
+        assert model_keys.register(database, encoder) == old_key
+    assert [line["event"] for line in lines] == ["stored_model_key_recognised"]
     assert keys(database) == {old_key: encoder.content_id}
     assert Search(database, encoder).ask(Question("the ship of the captain")) == before
 

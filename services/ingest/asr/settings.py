@@ -18,6 +18,8 @@ class AsrSettings(Settings):
     """Videos at a time in this process; their speech shares the batches of one device."""
     asr_model: str = "auto"
     """Whisper model: a name on the hub, a folder, or auto (distil-large-v3 on CUDA, small on a CPU)."""
+    asr_revision: str | None = None
+    """Branch, tag or commit of a Whisper model on the hub; without it, the newest one that the hub or the cache has."""
     asr_device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the model runs."""
     asr_compute_type: str = "auto"
@@ -43,6 +45,8 @@ class AsrSettings(Settings):
     diarization_model: str | None = None
     """Say who speaks, with this pyannote.audio pipeline: a folder, or pyannote/speaker-diarization-community-1 on the
     hub. Off without it."""
+    diarization_revision: str | None = None
+    """Branch, tag or commit of a pipeline on the hub; without it, the newest one that the hub or the cache has."""
     diarization_token: SecretStr | None = None
     """Token for the hub, where the pipeline wants one."""
     diarization_sha256: str | None = None

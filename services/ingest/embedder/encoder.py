@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from transformers.utils import logging as transformers_logging
 
 from ingest.embedder import model_files
-from ingest.shared.artifacts import fingerprint, hub
+from ingest.shared.artifacts import fingerprint
 from ingest.shared.device.batcher import OutOfDeviceMemoryError
 from ingest.shared.device.cuda_errors import has_no_room, is_lost
 from ingest.shared.errors import Code, IngestError
@@ -24,6 +24,8 @@ from ingest.shared.text import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from ingest.embedder.settings import EmbedderSettings
 
 NORM_TOLERANCE = 1e-2
 FALLBACK_TOKENS = 512
@@ -38,11 +40,13 @@ class Encoder:
     after the device is lost.
     """
 
-    def __init__(self, name: str, device: Literal["auto", "cpu", "cuda"], batch_size: int) -> None:
+    def __init__(
+        self, name: str, device: Literal["auto", "cpu", "cuda"], batch_size: int, revision: str | None = None
+    ) -> None:
         self._batch_size = batch_size
         self.broken: str | None = None
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        folder = model_files.locate(name)
+        folder = model_files.locate(name, revision=revision)
         try:
             self._model = SentenceTransformer(
                 str(folder),
@@ -92,6 +96,16 @@ class Encoder:
         return list(vectors)
 
 
+def load(settings: EmbedderSettings) -> Encoder:
+    """Load the model that the settings name."""
+    return Encoder(
+        settings.embedding_model,
+        settings.embedding_device,
+        settings.embedding_batch_size,
+        settings.embedding_revision,
+    )
+
+
 def check_vectors(vectors: Vector, dimensions: int) -> None:
     """Raise BAD_EMBEDDING unless every vector has the right dimension, finite numbers and length 1."""
     if vectors.shape[1:] != (dimensions,):
@@ -105,4 +119,4 @@ def check_vectors(vectors: Vector, dimensions: int) -> None:
 def _plain_name(name: str, folder: Path) -> str:
     if Path(name).is_dir():
         return folder.name
-    return hub.parse(name).repository.removeprefix(model_files.HUB_PREFIX)
+    return name.removeprefix(model_files.HUB_PREFIX)

@@ -14,11 +14,14 @@ NOT_LOADED = (  # the encoder loads safetensors alone; many repositories hold th
 )
 
 
-def locate(name: str, *, local_only: bool = False) -> Path:
+def locate(name: str, *, revision: str | None = None, local_only: bool = False) -> Path:
     """Return the folder of a text model; download it from the hub unless it is there."""
     if name == BUNDLED:
-        return bundled() or locate(HUB_PREFIX + BUNDLED, local_only=local_only)
-    return hub.snapshot(name, ignore=NOT_LOADED, local_only=local_only)
+        found = bundled()
+        if found is not None:
+            return found
+        name = HUB_PREFIX + BUNDLED
+    return hub.snapshot(name, revision=revision, ignore=NOT_LOADED, local_only=local_only)
 
 
 def bundled() -> Path | None:

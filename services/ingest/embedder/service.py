@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ingest.embedder import database, model_keys
-from ingest.embedder.encoder import Encoder
+from ingest.embedder.encoder import load
 from ingest.embedder.handler import Embed
 from ingest.embedder.ledger import Ledger
 from ingest.embedder.migrate import migrate
@@ -21,7 +21,7 @@ from ingest.shared.worker.loop import StageWork
 from ingest.shared.worker.service import Room
 
 if TYPE_CHECKING:
-    from ingest.embedder.encoder import Vector
+    from ingest.embedder.encoder import Encoder, Vector
     from ingest.embedder.settings import EmbedderSettings
     from ingest.shared.broker.nats_bus import NatsBus
 
@@ -40,7 +40,7 @@ def build(settings: EmbedderSettings, bus: NatsBus) -> Room:
     ledger = Ledger(bus, store_in)
     ledger.start()
     with metrics.loading("embedder"):
-        encoder = Encoder(settings.embedding_model, settings.embedding_device, settings.embedding_batch_size)
+        encoder = load(settings)
     batcher = _batcher(settings, encoder, time)
     handler = Embed(
         volume=Volume(settings.volume),

@@ -22,6 +22,8 @@ class EmbedderSettings(Settings):
     """After this long without an answer a database call is given up."""
     embedding_model: str = "all-MiniLM-L6-v2"
     """sentence-transformers model: a name on the hub or a folder (all-MiniLM-L6-v2 comes with the local extra)."""
+    embedding_revision: str | None = None
+    """Branch, tag or commit of a model on the hub; without it, the newest one that the hub or the cache has."""
     embedding_device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the model runs."""
     embedding_batch_size: Positive = 256

@@ -1,70 +1,85 @@
-"""Folders of models on the hub: the only file that imports huggingface_hub.
-
-A model is named by a folder, or by a repository of the hub, with or without a revision: `BAAI/bge-m3@5617a9f`.
-"""
+"""Models on the hub, and their folders in its cache: the only file of `shared` that imports huggingface_hub."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ingest.shared.errors import Code, ConfigurationError, IngestError
 from ingest.shared.text import first_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+BLOCK_BYTES = 1 << 20
+SHA256_LENGTH = 64
 
 
-class ModelName(NamedTuple):
-    """A repository of the hub (or a short name that a library translates), and a branch, tag or commit of it."""
+def snapshot(
+    name: str,
+    *,
+    revision: str | None = None,
+    token: str | None = None,
+    ignore: Sequence[str] = (),
+    local_only: bool = False,
+) -> Path:
+    """Return the folder of a model: the named folder, or the hub's snapshot, downloaded unless the cache has it.
 
-    repository: str
-    revision: str | None = None
-
-
-def parse(name: str) -> ModelName:
-    """Return the parts of `repository@revision`."""
-    repository, _, revision = name.partition("@")
-    return ModelName(repository, revision or None)
-
-
-def snapshot(name: str, *, token: str | None = None, ignore: Sequence[str] = (), local_only: bool = False) -> Path:
-    """Return the folder of a model: the named one, or the hub's snapshot, which is downloaded unless it is cached.
-
-    A partial download is resumed. Raise ENV_MODEL when there is no such model, or when the hub is unreachable.
+    An interrupted download is resumed. Raise ENV_MODEL when the model is not there.
     """
     if Path(name).is_dir():
         return Path(name)
-    snapshot_download = _client()
-    repository, revision = parse(name)
-
-    def download() -> str:
-        return snapshot_download(
-            repository, revision=revision, token=token, ignore_patterns=list(ignore), local_files_only=local_only
-        )
-
-    return located(name, download)
+    snapshot_download = _client().snapshot_download
+    return located(
+        name,
+        lambda: snapshot_download(
+            name, revision=revision, token=token, ignore_patterns=list(ignore), local_files_only=local_only
+        ),
+    )
 
 
 def located(name: str, download: Callable[[], str]) -> Path:
     """Return the folder that a download returns; raise ENV_MODEL with the model's name when it fails."""
+    if name.startswith(("/", ".", "~")):
+        raise IngestError(Code.ENV_MODEL, f"model {name}: no such folder")
     try:
         return Path(download())
     except Exception as error:
         raise IngestError(Code.ENV_MODEL, f"model {name}: {first_line(error)}") from error
 
 
-def home() -> Path:
-    """Return the folder in which the hub's client keeps its cache (HF_HOME)."""
-    _client()
-    from huggingface_hub.constants import HF_HOME
-
-    return Path(HF_HOME)
+def discard(path: Path) -> None:
+    """Delete a file of a snapshot from the cache, so that the next download fetches it again."""
+    path.resolve().unlink()
+    path.unlink()
 
 
-def _client() -> Callable[..., str]:
+def damaged_files(folder: Path) -> Iterator[Path]:
+    """Yield the files of a snapshot whose content is not what the hub announced.
+
+    The cache names each file by its ETag: the SHA-256 of a large file, the git object id of another.
+    """
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() and path.resolve().name != _etag(path, path.resolve().name):
+            yield path
+
+
+def _etag(path: Path, announced: str) -> str:
+    if len(announced) == SHA256_LENGTH:
+        digest = hashlib.sha256()
+    else:
+        digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
+    with path.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _client() -> Any:  # noqa: ANN401 (a module)
+    """Return huggingface_hub, which only the extras asr and embedder install."""
     try:
-        from huggingface_hub import snapshot_download
+        import huggingface_hub
     except ImportError as error:
         raise ConfigurationError("huggingface_hub is missing: install ingest with the extra asr or embedder") from error
-    return snapshot_download
+    return huggingface_hub
