@@ -15,7 +15,7 @@ from ingest.asr.settings import AsrSettings
 from ingest.demo import ASR_MODEL, samples
 from ingest.demo.accuracy import word_error_rate
 from ingest.shared.artifacts import transcript
-from ingest.shared.artifacts.volume import Made, Volume
+from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import AudioReady, EventKind, Source, SourceKind, TranscriptReady, VideoAccessible
 from ingest.shared.sandbox.child import ChildLimits
@@ -140,7 +140,7 @@ def handler(transcriber: Transcriber, volume: Volume, tmp_path: Path) -> Transcr
 @pytest.fixture
 def message(volume: Volume) -> AudioReady:
     sample = samples()[0]
-    made = Made(sample.path, "audio", "ogg", sample.duration_s, "test", 1)
+    made = NewArtifact(sample.path, "audio", "ogg", sample.duration_s, "test", 1)
     source = Source(kind=SourceKind.MEDIA, url="http://example.org/a.ogg")
     return AudioReady(video_id=VIDEO, source=source, audio=volume.keep(VIDEO, made))
 

@@ -17,7 +17,7 @@ from ingest.embedder.catalog import Catalog
 from ingest.embedder.database import Database
 from ingest.embedder.ledger import write_events
 from ingest.embedder.migrate import migrate
-from ingest.embedder.speaker_names import Names
+from ingest.embedder.speaker_names import SpeakerNames
 from ingest.embedder.store import Store
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import EventKind
@@ -83,7 +83,7 @@ def test_the_embedder_can_do_its_work(archive_of: dict[str, Database]) -> None:
     store = Store(archive, "test-model", 8)
     store.replace(rows(1, 5))
     store.replace(rows(2, 3))
-    Names(archive).change(VIDEO, 2, lambda passages: passages)
+    SpeakerNames(archive).change(VIDEO, 2, lambda passages: passages)
     assert len(Catalog(archive).passages(VIDEO)) == 3
 
 

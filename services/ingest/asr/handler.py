@@ -18,7 +18,7 @@ from ingest.asr.speakers.matching import is_stranger
 from ingest.asr.speakers.windows import Bounds
 from ingest.shared.artifacts import transcript, voiceprints
 from ingest.shared.artifacts.transcript import Timings, Transcript
-from ingest.shared.artifacts.volume import Made, Volume, translate_os_errors
+from ingest.shared.artifacts.volume import NewArtifact, Volume, translate_os_errors
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import AudioReady, EventKind, Metadata, Stage, TranscriptReady, VideoAccessible
 from ingest.shared.telemetry import metrics
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ingest.shared.artifacts.voiceprints import Voiceprints
     from ingest.shared.messages import Artifact
     from ingest.shared.sandbox.child import ChildLimits
-    from ingest.shared.sandbox.decode import Decoded, DecodeLimits
+    from ingest.shared.sandbox.decode import AudioInfo, DecodeLimits
     from ingest.shared.worker.loop import Report
 
 KEY_LENGTH = 12
@@ -135,7 +135,7 @@ class Transcribe:
             "fresh": 1.0,
             **self._numbers(told),
             **_notes(spoken, decoded, made.segments),
-            **device.news(),
+            **device.new_seconds(),
         }
         failure = told.failure
         return Done(
@@ -173,7 +173,7 @@ class Transcribe:
         }
 
     def _assemble(
-        self, message: AudioReady, spoken: Spoken, decoded: Decoded, timings: Timings, told: Told
+        self, message: AudioReady, spoken: Spoken, decoded: AudioInfo, timings: Timings, told: Told
     ) -> Transcript:
         segments = spoken.built.segments
         if told.voices is not None:
@@ -195,13 +195,13 @@ class Transcribe:
     def _keep(self, message: AudioReady, made: Transcript, origin: str) -> Artifact:
         with self._temporary(transcript.EXTENSION) as file:
             transcript.write(made, file)
-            kept = Made(file, "transcript", transcript.EXTENSION, made.duration_s, origin, message.generation)
+            kept = NewArtifact(file, "transcript", transcript.EXTENSION, made.duration_s, origin, message.generation)
             return self.volume.keep(message.video_id, kept)
 
     def _keep_voices(self, message: AudioReady, voices: Voiceprints, duration_s: float, origin: str) -> None:
         with self._temporary(voiceprints.EXTENSION) as file:
             voiceprints.write(voices, file)
-            kept = Made(file, "voices", voiceprints.EXTENSION, duration_s, origin, message.generation)
+            kept = NewArtifact(file, "voices", voiceprints.EXTENSION, duration_s, origin, message.generation)
             self.volume.keep(message.video_id, kept)
 
     @contextmanager
@@ -238,7 +238,7 @@ class Transcribe:
         return Done(again, kind=EventKind.RETRYING, code=error.code, text=f"{error.message}; downloading it again")
 
 
-def _notes(spoken: Spoken, decoded: Decoded, segments: Sequence[Segment]) -> dict[str, float]:
+def _notes(spoken: Spoken, decoded: AudioInfo, segments: Sequence[Segment]) -> dict[str, float]:
     """Return how much was put right or flagged: all of it each time, for figures of an older run must not remain."""
     return {
         "no_speech": float(not segments),

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ingest.downloader import ytdlp
 from ingest.downloader.check import AUDIO_ORIGIN, combine, limits_for, local_file
 from ingest.downloader.ytdlp import Fetched, SiteOptions
-from ingest.shared.artifacts.volume import Made, Volume, translate_os_errors
+from ingest.shared.artifacts.volume import NewArtifact, Volume, translate_os_errors
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Artifact, AudioReady, Metadata, Source, SourceKind, Stage, VideoAccessible
 from ingest.shared.sandbox import child
@@ -124,7 +124,7 @@ class Fetch:
                 duration_s = self._length(fetched.path, message.source.kind)
             announced_s = fetched.announced_s or message.metadata.duration_s
             check_length(duration_s, announced_s)
-            made = Made(
+            made = NewArtifact(
                 file=Path(fetched.path),
                 kind="audio",
                 extension=extension_of(fetched.path),

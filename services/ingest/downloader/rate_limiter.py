@@ -207,11 +207,11 @@ class GovernorWatch:
         except BusError:
             sites = {}
         for site in self._known - sites.keys():
-            metrics.SITE_OPEN.forget(site)
-            metrics.SITE_HELD_UNTIL.forget(site)
+            metrics.SITE_OPEN.clear(site)
+            metrics.SITE_HELD_UNTIL.clear(site)
         for site, state in sites.items():
-            metrics.SITE_OPEN.tell(float(state.is_open), site)
-            metrics.SITE_HELD_UNTIL.tell(state.open_until, site)
+            metrics.SITE_OPEN.set(float(state.is_open), site)
+            metrics.SITE_HELD_UNTIL.set(state.open_until, site)
         self._tell_budget(sites.get(YOUTUBE))
         self._known = set(sites)
 
@@ -219,9 +219,9 @@ class GovernorWatch:
     def _tell_budget(youtube: SiteState | None) -> None:
         """Tell what is left; of a broker that is away nothing is known."""
         if youtube is None:
-            metrics.SITE_BUDGET.forget(YOUTUBE)
+            metrics.SITE_BUDGET.clear(YOUTUBE)
         else:
-            metrics.SITE_BUDGET.tell(youtube.tokens, YOUTUBE)
+            metrics.SITE_BUDGET.set(youtube.tokens, YOUTUBE)
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -81,9 +81,9 @@ def build(settings: DownloaderSettings, bus: NatsBus) -> Room:
 def _gate(volume: Volume, budget_bytes: int) -> DiskGate:
     def measured() -> int:
         used = volume.used_bytes()
-        metrics.DISK_USED.tell(used)
+        metrics.DISK_USED.set(used)
         return used
 
     metrics.show(metrics.DISK_USED, metrics.DISK_BUDGET)
-    metrics.DISK_BUDGET.tell(budget_bytes)
+    metrics.DISK_BUDGET.set(budget_bytes)
     return DiskGate(measured, budget_bytes)

@@ -18,7 +18,7 @@ from transformers.utils import logging as transformers_logging
 from ingest.embedder import model_files
 from ingest.shared.artifacts import fingerprint
 from ingest.shared.device.batcher import OutOfDeviceMemoryError
-from ingest.shared.device.cuda_errors import has_no_room, is_lost
+from ingest.shared.device.cuda_errors import is_device_lost, is_out_of_memory
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.text import first_line
 
@@ -85,10 +85,10 @@ class Encoder:
                 show_progress_bar=False,
             )
         except RuntimeError as error:
-            if has_no_room(error):
+            if is_out_of_memory(error):
                 torch.cuda.empty_cache()
                 raise OutOfDeviceMemoryError(str(error)) from error
-            if not is_lost(error):
+            if not is_device_lost(error):
                 raise
             self.broken = first_line(error)  # the service ends after it has settled its messages
             raise IngestError(Code.ENV_CUDA, self.broken) from error

@@ -56,7 +56,7 @@ class Manifest(Part):
 
 
 @dataclass(frozen=True)
-class Made:
+class NewArtifact:
     """A finished file that is to be kept: where it lies, what it is, and what it was made from."""
 
     file: Path
@@ -89,7 +89,7 @@ class Volume:
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
-    def keep(self, video_id: str, made: Made) -> Artifact:
+    def keep(self, video_id: str, made: NewArtifact) -> Artifact:
         """Copy a finished file into the folder of its video and write its manifest; return what later stages need."""
         with translate_os_errors("keep"):
             folder = self.folder(video_id)

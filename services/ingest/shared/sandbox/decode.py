@@ -52,7 +52,7 @@ class DecodeLimits:
 
 
 @dataclass(frozen=True)
-class Decoded:
+class AudioInfo:
     """What decoding a track has shown. `container_s` and `language` are None where the file does not say them."""
 
     duration_s: float
@@ -70,7 +70,7 @@ def tolerance_s(duration_s: float) -> float:
     return max(MISSING_S, MISSING_SHARE * duration_s)
 
 
-def decode(path: Path, limits: DecodeLimits, take: Callable[[FloatArray], object]) -> Decoded:
+def decode(path: Path, limits: DecodeLimits, take: Callable[[FloatArray], object]) -> AudioInfo:
     """Decode the first audio track of a file to mono float32 at 16 kHz, handing blocks of samples to `take`.
 
     Holes up to the tolerance are filled with silence, so that later times stay right. Raise an IngestError that says
@@ -85,7 +85,7 @@ def decode(path: Path, limits: DecodeLimits, take: Callable[[FloatArray], object
             _check_stream(stream, limits)
             reader = _Reader(stream, limits, size, take)
             reader.read(container)
-            found = Decoded(
+            found = AudioInfo(
                 duration_s=reader.samples / SAMPLE_RATE,
                 container_s=_announced_s(container, stream, file),
                 missing_s=reader.missing_s,
@@ -239,7 +239,7 @@ def _mp3_says_length(file: BinaryIO) -> bool:
     return any(name in frame for name in (b"Xing", b"Info", b"VBRI"))
 
 
-def _check_complete(found: Decoded, errors: int) -> None:
+def _check_complete(found: AudioInfo, errors: int) -> None:
     if found.container_s is None and found.missing_s == 0:
         return
     whole_s = max(found.container_s or 0.0, found.duration_s)

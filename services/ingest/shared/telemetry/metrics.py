@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _shown: dict[tuple[str, ...], Collector] = {}
 
 
-class Known(Collector):
+class OptionalGauge(Collector):
     """A gauge that has samples only for what is known now: what could not be asked is absent, not zero."""
 
     def __init__(self, name: str, documentation: str, label: str | None = None) -> None:
@@ -35,12 +35,12 @@ class Known(Collector):
         self._values: dict[tuple[str, ...], float] = {}
         self._lock = threading.Lock()
 
-    def tell(self, value: float, *labels: str) -> None:
+    def set(self, value: float, *labels: str) -> None:
         """Set the value (of a label)."""
         with self._lock:
             self._values[labels] = value
 
-    def forget(self, *labels: str) -> None:
+    def clear(self, *labels: str) -> None:
         """Give no sample (of a label) any more."""
         with self._lock:
             self._values.pop(labels, None)
@@ -108,16 +108,16 @@ HANDLING = Histogram(
 )
 REDELIVERIES = Counter("ingest_redeliveries", "Messages that came although they had been delivered before", ("stage",))
 AUDIO_SECONDS = Counter("ingest_audio_seconds", "Length of the recordings that a stage has finished", ("stage",))
-CONSUMER_LAG = Known("ingest_consumer_lag", "Messages that a consumer has not been given yet", "consumer")
-CONSUMER_IN_FLIGHT = Known(
+CONSUMER_LAG = OptionalGauge("ingest_consumer_lag", "Messages that a consumer has not been given yet", "consumer")
+CONSUMER_IN_FLIGHT = OptionalGauge(
     "ingest_consumer_in_flight", "Messages that a consumer was given and that nobody has acknowledged yet", "consumer"
 )
-CONSUMER_OLDEST_AGE = Known(
+CONSUMER_OLDEST_AGE = OptionalGauge(
     "ingest_consumer_oldest_age_seconds",
     "Age of the oldest message that is not acknowledged; 0 without one",
     "consumer",
 )
-CONSUMER_POSTPONED = Known(
+CONSUMER_POSTPONED = OptionalGauge(
     "ingest_consumer_postponed", "Messages of a consumer that wait for their time outside of its queue", "consumer"
 )
 MODEL_LOAD = Gauge("ingest_model_load_seconds", "Time that loading a model took", ("model",))
@@ -129,15 +129,15 @@ DOWNLOADS = Counter(
     "Downloads by verdict: fresh, there_already, playlist (in the place of audio), or the error code",
     ("verdict",),
 )
-DISK_USED = Known("ingest_disk_used_bytes", "Space that audio and transcripts take on the shared volume")
-DISK_BUDGET = Known("ingest_disk_budget_bytes", "Space that audio and transcripts may take")
-SITE_OPEN = Known(
+DISK_USED = OptionalGauge("ingest_disk_used_bytes", "Space that audio and transcripts take on the shared volume")
+DISK_BUDGET = OptionalGauge("ingest_disk_budget_bytes", "Space that audio and transcripts may take")
+SITE_OPEN = OptionalGauge(
     "ingest_site_circuit_open", "Whether a site has limited us and has not answered since: 1 or 0", "site"
 )
-SITE_HELD_UNTIL = Known(
+SITE_HELD_UNTIL = OptionalGauge(
     "ingest_site_held_until_seconds", "Until when a site is left alone, in seconds since 1970; 0 when it is not", "site"
 )
-SITE_BUDGET = Known(
+SITE_BUDGET = OptionalGauge(
     "ingest_site_budget_left",
     "Videos that all downloaders together may ask a site for right now; more come with the hourly budget",
     "site",
@@ -169,7 +169,7 @@ COMMIT = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
     registry=None,
 )
-DEAD_LETTERS = Known("ingest_dead_letters", "Messages in the stream of dead letters")
+DEAD_LETTERS = OptionalGauge("ingest_dead_letters", "Messages in the stream of dead letters")
 
 
 def show(*collectors: Collector) -> None:

@@ -130,17 +130,17 @@ class DeviceTime:
         """Return the seconds in every state up to now."""
         return self._split.seconds()
 
-    def news(self) -> dict[str, float]:
+    def new_seconds(self) -> dict[str, float]:
         """Return the seconds in every state since the last call, as figures of an event: `gpu_busy_s` and so on."""
         with self._lock:
             now = {state: round(value, 3) for state, value in self._split.seconds().items()}
-            news = {
+            elapsed = {
                 f"{self._prefix}_{state}_s": round(value - self._told.get(state, 0.0), 3)
                 for state, value in now.items()
                 if value > self._told.get(state, 0.0)
             }
             self._told = now
-            return news
+            return elapsed
 
     def _change_batches(self, by: int) -> None:
         with self._lock:
