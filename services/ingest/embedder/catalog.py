@@ -1,4 +1,4 @@
-"""What the archive knows about its videos: the read side of the table `videos`, for the command line."""
+"""Reads the table `videos`, and the passages of a video, for the command line."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class VideoRow:
     updated_at: datetime
 
     def as_state(self) -> VideoState:
-        """Return the state of the video as the table has it."""
+        """Return the state of the video, as it is stored."""
         source = None
         if self.source_kind and self.source_url:
             source = Source(kind=SourceKind(self.source_kind), url=self.source_url)
@@ -95,7 +95,7 @@ class VideoRow:
 
 @dataclass(frozen=True)
 class Total:
-    """How many videos are in a state for a reason, how long they are together, how many passages they have."""
+    """The videos in a state with an error code: their number, total duration and number of passages."""
 
     state: str
     error_code: str
@@ -116,7 +116,7 @@ class PassageRow:
 
 @dataclass(frozen=True)
 class SpeakerRow:
-    """What a speaker (None: nobody knows) says in a video, the least score of it, and where others speak, too."""
+    """The passages of a speaker (None: unknown) in a video, their lowest score, and the number that overlap others."""
 
     speaker: str | None
     passages: int
@@ -132,7 +132,7 @@ class Catalog:
         self._database = database
 
     def videos(self, video_ids: Sequence[str]) -> dict[str, VideoRow]:
-        """Return the rows of videos, by id; those that are not known are missing."""
+        """Return the rows of videos by id; an unknown id has no entry."""
         return {row.video_id: row for row in self._rows(ONE, (list(video_ids),))}
 
     def chosen(
@@ -143,13 +143,13 @@ class Catalog:
         return self._rows(CHOSEN, wanted)
 
     def totals(self) -> list[Total]:
-        """Return how many videos are in each state for each reason."""
+        """Return the totals of the videos by state and error code."""
         with self._database.transaction() as connection:
             rows: list[Any] = connection.execute(TOTALS).fetchall()
         return [Total(*row) for row in rows]
 
     def device_seconds(self) -> dict[str, float]:
-        """Return how the recognizers' devices spent their time, as the figures of all videos together."""
+        """Return the time of the recognizers' devices: their figures, summed over all videos."""
         with self._database.transaction() as connection:
             rows: list[Any] = connection.execute(DEVICE_SECONDS, (f"^{DEVICE_FIGURE}$",)).fetchall()
         return {str(name): float(seconds) for name, seconds in rows}
@@ -161,7 +161,7 @@ class Catalog:
         return [PassageRow(*row) for row in rows]
 
     def speakers(self, video_id: str) -> list[SpeakerRow]:
-        """Return who speaks in a video, most first."""
+        """Return the speakers of a video, the longest speaking time first."""
         with self._database.transaction() as connection:
             rows: list[Any] = connection.execute(SPEAKERS, (video_id,)).fetchall()
         return [SpeakerRow(*row) for row in rows]

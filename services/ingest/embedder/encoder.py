@@ -1,6 +1,6 @@
-"""Text to vectors: the only file that imports sentence_transformers.
+"""Computes the vectors of texts: the only file that imports sentence_transformers.
 
-`Encoder.run` takes texts of any videos and encodes them in one batch; the batcher calls it. Vectors are of length 1.
+The batcher calls `Encoder.run` with texts of several videos. Vectors are of length 1.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Encoder:
         self.content_id = fingerprint.hub_commit(folder) or fingerprint.fingerprint(folder)
         self.key = f"{_plain_name(name, folder)}@{fingerprint.short_id(folder)}"
         self.dimensions = int(self._model.get_embedding_dimension() or 0)
-        # A copy of the tokenizer: the model's own is reconfigured by each call and must stay with the device's thread.
+        # A copy: each call of the model reconfigures its own tokenizer, which only the device thread may use.
         self._counter = Tokenizer.from_str(self._model.tokenizer.backend_tokenizer.to_str())
         self._counter.no_truncation()
         self._counter.no_padding()
@@ -68,13 +68,13 @@ class Encoder:
         self.max_tokens = int(self._model.max_seq_length or FALLBACK_TOKENS) - specials
 
     def count_tokens(self, text: str) -> int:
-        """Return how many tokens the model reads for a text, without its own marks; any thread may ask."""
+        """Return the number of tokens of a text, without special tokens. Thread-safe."""
         return len(self._counter.encode(text, add_special_tokens=False).ids)
 
     def run(self, texts: Sequence[str]) -> list[Vector]:
-        """Return the vectors of texts, in one batch; raise BAD_EMBEDDING when they are none.
+        """Return the vectors of texts, computed in one batch.
 
-        Raise ENV_CUDA when the device is lost.
+        Raise BAD_EMBEDDING for invalid vectors, and ENV_CUDA when the device is lost.
         """
         try:
             vectors = self._model.encode(

@@ -1,8 +1,8 @@
 """The ledger: folds the events of all stages into the table `videos`, one row for each video.
 
-Runs in the embedder, which has the database at hand. Events are taken in groups, folded by the one rule there is
-(`ingest.shared.video_state.fold`), written in one transaction and then acknowledged; one that comes twice changes
-nothing.
+Runs in the embedder, the only service that connects to the database. Events are fetched in groups, folded by
+`ingest.shared.video_state.fold`, written in one transaction and then acknowledged. An event that is delivered twice
+changes nothing.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ log = get_logger(__name__)
 
 
 class Ledger:
-    """Folds events in a thread of its own."""
+    """Folds events in a thread."""
 
     def __init__(self, bus: NatsBus, database: Database) -> None:
         self._bus = bus
@@ -66,12 +66,12 @@ class Ledger:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread after its present group."""
+        """End the thread after its current group."""
         self._stop.set()
         self._thread.join(FETCH_WAIT_S * 5)
 
     def catch_up(self) -> None:
-        """Fold everything that waits, in the calling thread (instead of `start`)."""
+        """Fold all pending events in the calling thread (instead of `start`)."""
         while self._bus.lag(LEDGER, EVENT_STREAM).waiting:
             self._fold(self._take())
 
@@ -105,21 +105,21 @@ def _event(item: Delivery) -> Event | None:
     try:
         return decode(Event, item.data)
     except IngestError as error:
-        log.error("unreadable_event", code=error.code, error=error.message, sequence=item.sequence)  # noqa: TRY400 (no traceback: the message is at fault)
+        log.error("unreadable_event", code=error.code, error=error.message, sequence=item.sequence)  # noqa: TRY400 (a traceback says nothing about a bad message)
         return None
 
 
 def write_events(database: Database, events: Iterable[tuple[Event | None, Position]]) -> None:
     """Fold events into the table, in one transaction.
 
-    Rows are locked in the order of their ids, new ones, too: another ledger may be at the first events of a video.
+    Rows are locked in the order of their ids, also new rows, since another ledger may fold events of the same videos.
     """
     readable = [(event, position) for event, position in events if event is not None]
     ids = sorted({event.video_id for event, _ in readable})
     with database.transaction() as connection:
         connection.execute(ENSURE, (ids,))
-        found: list[Any] = connection.execute(READ, (ids,)).fetchall()
-        states = {row.video_id: _state(row) for row in (VideoRow(*columns) for columns in found)}
+        rows: list[Any] = connection.execute(READ, (ids,)).fetchall()
+        states = {row.video_id: _state(row) for row in (VideoRow(*columns) for columns in rows)}
         before = dict(states)
         for event, position in readable:
             states[event.video_id] = fold(states[event.video_id], event, position)

@@ -8,10 +8,10 @@ from ingest.shared.artifacts import hub
 
 BUNDLED = "all-MiniLM-L6-v2"
 HUB_PREFIX = "sentence-transformers/"
-NOT_LOADED = (  # the encoder loads safetensors alone; many repositories hold the same weights in five more formats
+NOT_LOADED = [  # the encoder loads safetensors alone; many repositories hold the same weights in five more formats
     *("pytorch_model*.bin", "*.pt", "*.h5", "*.ot", "*.msgpack"),
     *("onnx/*", "openvino/*", "*.onnx", "*.md", "imgs/*", ".gitattributes"),
-)
+]
 
 
 def locate(name: str, *, revision: str | None = None, local_only: bool = False) -> Path:

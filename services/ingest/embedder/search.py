@@ -1,7 +1,7 @@
-"""Finds passages: by meaning and by words, in one query, and says at which second the answer begins.
+"""Finds passages by meaning and by words in one query, and the second at which each answer begins.
 
-Both rankings are merged by reciprocal rank (a passage that both find comes first). Inside a passage the sentence that
-is nearest to the question decides where to start listening.
+Both rankings are merged by reciprocal rank: a passage in both comes first. An answer begins at the sentence of the
+passage that is nearest to the question.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ingest.embedder.encoder import Encoder, Vector
 
 CANDIDATES = 100
-RANK_CONSTANT = 60  # of reciprocal rank fusion, as usual
+RANK_CONSTANT = 60  # the usual constant of reciprocal rank fusion
 LEAST_SIMILARITY = 0.2  # cosine below which a passage is not an answer
 
 QUERY = """
@@ -54,7 +54,7 @@ ORDER BY score DESC, video_id, start_s LIMIT %(limit)s
 
 @dataclass(frozen=True)
 class Question:
-    """What is looked for, and where: filters are exact, apart from upper and lower case."""
+    """A search text and its filters, which must match exactly except for case."""
 
     text: str
     speaker: str | None = None
@@ -65,7 +65,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Hit:
-    """A passage that answers: `start_s` is where its best sentence begins, `sentence` that sentence."""
+    """A passage that was found: `sentence` is its best sentence, which begins at `start_s`."""
 
     video_id: str
     title: str | None
@@ -84,14 +84,14 @@ class Hit:
 
 
 class Search:
-    """Answers questions from the archive with the vectors of one model."""
+    """Searches the archive with the vectors of one model."""
 
     def __init__(self, database: Database, encoder: Encoder) -> None:
         self._database = database
         self._encoder = encoder
 
     def ask(self, question: Question) -> list[Hit]:
-        """Return the best passages, best first."""
+        """Return the best passages, the best one first."""
         (vector,) = self._encoder.run([question.text])
         with self._database.transaction() as connection:
             connection.execute("SET LOCAL hnsw.iterative_scan = relaxed_order")
@@ -177,7 +177,7 @@ def _hit(row: tuple[Any, ...], best: int, sentence: str) -> Hit:
 
 
 def link(kind: str, url: str, start_s: float) -> str:
-    """Return an address that opens a recording at a second: `t=` where the site knows it, else a media fragment."""
+    """Return a URL that opens a recording at a second: with `t=` on YouTube, else with a media fragment."""
     second = int(start_s)
     if kind == "youtube":
         return f"{url}&t={second}s"

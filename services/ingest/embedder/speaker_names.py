@@ -1,4 +1,4 @@
-"""Who says a stored passage, changed afterwards: one transaction for each video, fenced like every other change."""
+"""Changes the speakers of stored passages: one transaction for each video, with the fence of every other change."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SAME_SCORE = 1e-3
 
 @dataclass(frozen=True)
 class SpokenPassage:
-    """A stored passage: when it is said, by whom, and how sure that is."""
+    """A stored passage: its times, its speaker, and the speaker's score."""
 
     index: int
     start_s: float
@@ -31,7 +31,7 @@ class SpokenPassage:
 
 
 def name_passages(passages: Iterable[SpokenPassage], turns: Sequence[Turn]) -> list[SpokenPassage]:
-    """Return passages with the name of the turns that they overlap most; one in no turn stays with nobody's name."""
+    """Return passages with the speaker of the turns that they overlap most; one without a speaker stays without."""
     named = []
     for passage in passages:
         shares: dict[str, float] = {}
@@ -50,7 +50,7 @@ def name_passages(passages: Iterable[SpokenPassage], turns: Sequence[Turn]) -> l
 
 
 class SpeakerNames:
-    """Changes who says the passages of a video."""
+    """Changes the speakers of the passages of a video."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -58,9 +58,9 @@ class SpeakerNames:
     def change(
         self, video_id: str, generation: int, decide: Callable[[list[SpokenPassage]], list[SpokenPassage]]
     ) -> list[tuple[str | None, str | None]]:
-        """Give the passages the speakers that `decide` says; return old and new name of those whose name changed.
+        """Store the speakers that `decide` returns; return old and new name of the passages whose name changed.
 
-        Raise SUPERSEDED when the rows are older than `generation`: the run that replaces them knows the names.
+        Raise SUPERSEDED when the rows are older than `generation`: a newer run with the present names replaces them.
         """
         with self._database.transaction() as connection:
             row = connection.execute(LOCK, (video_id,)).fetchone()

@@ -10,7 +10,7 @@ from ingest.shared.errors import ConfigurationError
 
 AUTO = "auto"
 SAME_MODEL = "same"
-FILES = ("config.json", "preprocessor_config.json", "model.bin", "tokenizer.json", "vocabulary.*")  # as faster-whisper
+FILES = ["config.json", "preprocessor_config.json", "model.bin", "tokenizer.json", "vocabulary.*"]  # as faster-whisper
 AUTO_MODELS: dict[Device, str] = {"cuda": "distil-large-v3", "cpu": "small"}
 
 
@@ -26,8 +26,8 @@ def model_name(setting: str, device: DeviceSetting) -> str:
 
 def locate(name: str, *, revision: str | None = None, local_only: bool = False) -> Path:
     """Return the folder of a Whisper model; download it from the hub unless it is there."""
-    if Path(name).is_dir():
-        return Path(name)
+    if "/" in name or Path(name).is_dir():
+        return hub.snapshot(name, revision=revision, allow=FILES, local_only=local_only)
     try:
         from faster_whisper import download_model  # it knows the repositories of `small`, `large-v3` and so on
     except ImportError as error:

@@ -21,7 +21,8 @@ def snapshot(
     *,
     revision: str | None = None,
     token: str | None = None,
-    ignore: Sequence[str] = (),
+    allow: Sequence[str] | None = None,
+    ignore: Sequence[str] | None = None,
     local_only: bool = False,
 ) -> Path:
     """Return the folder of a model: the named folder, or the hub's snapshot, downloaded unless the cache has it.
@@ -34,7 +35,12 @@ def snapshot(
     return located(
         name,
         lambda: snapshot_download(
-            name, revision=revision, token=token, ignore_patterns=list(ignore), local_files_only=local_only
+            name,
+            revision=revision,
+            token=token,
+            allow_patterns=allow,
+            ignore_patterns=ignore,
+            local_files_only=local_only,
         ),
     )
 

@@ -1,4 +1,4 @@
-"""What an error of torch or ctranslate2 says about the device: no room, lost, or neither."""
+"""Classifies errors of torch and ctranslate2: out of memory, device lost, or neither."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ REFUSED = ("NOT_SUPPORTED", "BAD_PARAM", "INVALID_VALUE", "invalid argument", "i
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Tell whether the device merely had no room for this; it can be used on."""
+    """Whether the device ran out of memory; it stays usable."""
     text = str(error)
     return isinstance(error, RuntimeError) and any(words in text for words in OUT_OF_MEMORY)
 
 
 def is_device_lost(error: Exception) -> bool:
-    """Tell whether only another process can use the device again, as after most errors of CUDA.
+    """Whether this process can no longer use the device, as after most CUDA errors.
 
-    Not so where the device has no room, or refuses what it was asked for.
+    It still can after an allocation that failed, and after a call that CUDA refused because of its arguments.
     """
     text = str(error)
     return (
