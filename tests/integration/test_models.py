@@ -96,23 +96,33 @@ def test_a_model_of_the_hub_is_fetched_once_and_then_found_without_the_hub(
     assert models("list", "--only", "recognizer", offline=True) == (0, [report])
 
 
-def test_an_interrupted_download_is_resumed(hub: Hub, models: Models) -> None:
+def test_a_download_whose_connection_breaks_is_resumed(hub: Hub, models: Models) -> None:
     files = {**files_of(ASR_MODEL), LARGE: bytes(range(256)) * SEVERAL_CHUNKS}
     commit = hub.add(NAME, files)
-    hub.stalls = LARGE
-    process = models.start("fetch", "--only", "recognizer")
-    assert hub.stalled.wait(60)
-    wait_for(lambda: any(path.stat().st_size for path in models.cache.rglob("*.incomplete")))
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    kept = max(path.stat().st_size for path in models.cache.rglob("*.incomplete"))
-    assert 0 < kept <= len(files[LARGE]) // 2
-    assert models("verify", "--only", "recognizer", offline=True)[0] == 3
-    hub.stalls = None
+    hub.breaks = LARGE
     status, (report,) = models("fetch", "--only", "recognizer")
     assert (status, report["revision"]) == (0, commit)
     assert files_of_snapshot(report)[LARGE] == files[LARGE]
-    assert hub.downloads(LARGE)[-1] == f"bytes={kept}-"
+    whole, rest = hub.downloads(LARGE)
+    assert whole == ""
+    assert 0 < int(rest.removeprefix("bytes=").removesuffix("-")) <= len(files[LARGE]) // 2
+
+
+def test_after_a_killed_fetch_the_files_that_are_complete_are_kept(hub: Hub, models: Models, whisper: str) -> None:
+    hub.stalls = LARGE
+    process = models.start("fetch", "--only", "recognizer")
+    assert hub.stalled.wait(60)
+    wait_for(lambda: any(models.cache.rglob("vocabulary.json")))
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert models("verify", "--only", "recognizer", offline=True)[0] == 3
+    (leftover,) = models.cache.rglob("*.incomplete")
+    os.utime(leftover, (0, 0))
+    hub.stalls = None
+    status, (report,) = models("fetch", "--only", "recognizer")
+    assert (status, report["revision"]) == (0, whisper)
+    assert (len(hub.downloads("vocabulary.json")), len(hub.downloads(LARGE))) == (1, 2)
+    assert not leftover.exists()
 
 
 def test_a_pinned_revision_is_fetched_even_after_the_branch_has_moved(hub: Hub, models: Models, whisper: str) -> None:

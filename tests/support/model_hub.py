@@ -26,11 +26,15 @@ class Repository:
 
 @dataclass
 class Hub:
-    """What the hub holds, and what it was asked for. `stalls` names a file that is sent by half, and then no more."""
+    """What the hub holds, and the requests that it had.
+
+    Half of the file `stalls` is sent, and then no more; half of the file `breaks` once, and then the connection closed.
+    """
 
     repositories: dict[str, Repository] = field(default_factory=dict)
     requests: list[tuple[str, str, str]] = field(default_factory=list)  # method, path, range
     stalls: str | None = None
+    breaks: str | None = None
     stalled: threading.Event = field(default_factory=threading.Event)
     released: threading.Event = field(default_factory=threading.Event)
 
@@ -135,6 +139,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             self.hub.stalled.set()
             self.hub.released.wait(60)
+            self.close_connection = True
+            return
+        if name == self.hub.breaks:
+            self.hub.breaks = None
+            self.wfile.write(data[: len(data) // 2])
             self.close_connection = True
             return
         self.wfile.write(data)

@@ -112,6 +112,7 @@ def fetch(model: NamedModel) -> list[ModelReport]:
     """Download a model and those that it refers to, as far as files are missing or damaged; return their reports."""
     try:
         folder = model.locate(local_only=False)
+        hub.discard_leftovers(folder)
         damaged = list(hub.damaged_files(folder))
         for path in damaged:
             hub.discard(path)

@@ -39,10 +39,12 @@ def list_models(only: Only = None, json: Json = False) -> None:
 
 @models_app.command()
 def fetch(only: Only = None, json: Json = False) -> None:
-    """Download the models that are missing into the cache of the hub (HF_HOME); an interrupted download is resumed.
+    """Download the models that are missing into the cache of the hub (HF_HOME). Safe to repeat.
 
-    Folders are left as they are. INGEST_ASR_REVISION, INGEST_DIARIZATION_REVISION and INGEST_EMBEDDING_REVISION pin
-    models of the hub to a commit, INGEST_DIARIZATION_SHA256 pins the content. Afterwards HF_HUB_OFFLINE=1 is enough.
+    A broken connection is resumed, and complete files are not downloaded again. Folders are left as they are.
+    INGEST_ASR_REVISION, INGEST_DIARIZATION_REVISION and INGEST_EMBEDDING_REVISION pin models of the hub to a commit,
+    and INGEST_DIARIZATION_SHA256 pins the content. After it, the services start with HF_HUB_OFFLINE=1.
+
     Exit status: 0 all models are complete, 1 a model has other content than expected, 3 a model is missing.
 
     [bold]Examples[/]

@@ -21,7 +21,7 @@ from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.video_state import Position, VideoState, fold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from ingest.embedder.database import Database
     from ingest.shared.broker.nats_bus import NatsBus
@@ -109,7 +109,11 @@ def _event(item: Delivery) -> Event | None:
         return None
 
 
-def write_events(database: Database, events: Iterable[tuple[Event | None, Position]]) -> None:
+def write_events(
+    database: Database,
+    events: Iterable[tuple[Event | None, Position]],
+    fold: Callable[[VideoState, Event, Position], VideoState] = fold,
+) -> None:
     """Fold events into the table, in one transaction.
 
     Rows are locked in the order of their ids, also new rows, since another ledger may fold events of the same videos.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 1 << 20
 SHA256_LENGTH = 64
+LEFTOVER_AFTER_S = 3600.0  # a running download writes more often
 
 
 def snapshot(
@@ -27,7 +30,8 @@ def snapshot(
 ) -> Path:
     """Return the folder of a model: the named folder, or the hub's snapshot, downloaded unless the cache has it.
 
-    An interrupted download is resumed. Raise ENV_MODEL when the model is not there.
+    A download is resumed when its connection breaks; after the end of the process, complete files are kept. Raise
+    ENV_MODEL when the model is not there.
     """
     if Path(name).is_dir():
         return Path(name)
@@ -59,6 +63,14 @@ def discard(path: Path) -> None:
     """Delete a file of a snapshot from the cache, so that the next download fetches it again."""
     path.resolve().unlink()
     path.unlink()
+
+
+def discard_leftovers(folder: Path) -> None:
+    """Delete the partial files that killed downloads have left beside a snapshot: the client never reads them again."""
+    for path in (folder.parent.parent / "blobs").glob("*.incomplete"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > LEFTOVER_AFTER_S:
+                path.unlink()
 
 
 def damaged_files(folder: Path) -> Iterator[Path]:
