@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 from bench.counted import CallTimes, CountedBus
 from bench.schedule import Mode
 from ingest.cli.local.postgres_server import NATS_USER
-from ingest.shared.broker.bus import REQUESTED, topology
 from ingest.shared.broker.nats_bus import NatsBus
 from ingest.shared.broker.nats_connection import BusOptions
+from ingest.shared.broker.topology import REQUESTED, topology
 from ingest.shared.messages import (
     Artifact,
     AudioReady,

@@ -15,9 +15,9 @@ from pydantic import SecretStr
 from ingest.cli.local.postgres_server import NATS_USER, EmbeddedNats, EmbeddedPostgres
 from ingest.embedder.database import Database
 from ingest.embedder.migrate import migrate
-from ingest.shared.broker.bus import Topology, topology
 from ingest.shared.broker.nats_bus import NatsBus
 from ingest.shared.broker.nats_connection import BusOptions
+from ingest.shared.broker.topology import Topology, topology
 from ingest.shared.telemetry import logs
 
 if TYPE_CHECKING:

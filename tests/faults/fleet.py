@@ -18,7 +18,8 @@ from ingest.embedder.database import Database
 from ingest.embedder.migrate import migrate
 from ingest.embedder.settings import EmbedderSettings
 from ingest.shared.artifacts.volume import Volume
-from ingest.shared.broker.bus import EVENT_STREAM, BusError
+from ingest.shared.broker.bus import BusError
+from ingest.shared.broker.topology import EVENT_STREAM
 from ingest.shared.messages import Event, Source, SourceKind, VideoRequested, decode
 from ingest.shared.settings import as_environment, load
 from ingest.shared.video_state import SETTLED

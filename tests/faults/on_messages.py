@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from ingest.cli.runs.submissions import publish
-from ingest.shared.broker.bus import DEAD_STREAM, INPUT_OF, REQUESTED, event_subject
+from ingest.shared.broker.topology import DEAD_STREAM, INPUT_OF, REQUESTED, event_subject
 from ingest.shared.errors import Code
 from ingest.shared.messages import EventKind, Stage, VideoRequested, encode
 from ingest.shared.worker.service import connect

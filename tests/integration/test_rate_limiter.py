@@ -23,8 +23,8 @@ from ingest.downloader import service
 from ingest.downloader.rate_limit import Budget
 from ingest.downloader.rate_limiter import KEY, LOOK_COST, YOUTUBE, Governor, GovernorWatch
 from ingest.downloader.settings import DownloaderSettings
-from ingest.shared.broker.bus import GOVERNOR_BUCKET
 from ingest.shared.broker.nats_connection import BusOptions
+from ingest.shared.broker.topology import GOVERNOR_BUCKET
 from ingest.shared.errors import Code, IngestError, Outcome
 from ingest.shared.messages import Source, SourceKind
 from ingest.shared.settings import load

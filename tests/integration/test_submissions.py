@@ -15,7 +15,7 @@ from ingest.cli.settings import AllSettings
 from ingest.cli.upkeep.dead import letters, replay_letters
 from ingest.embedder.catalog import Catalog
 from ingest.embedder.ledger import Ledger
-from ingest.shared.broker.bus import EVENT_STREAM, REQUESTED, WORK_STREAM, dead_subject, event_subject
+from ingest.shared.broker.topology import EVENT_STREAM, REQUESTED, WORK_STREAM, dead_subject, event_subject
 from ingest.shared.errors import Code
 from ingest.shared.messages import (
     DeadLetter,

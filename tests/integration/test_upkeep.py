@@ -17,7 +17,7 @@ from ingest.cli.upkeep.retention import Limits
 from ingest.embedder.catalog import Catalog
 from ingest.embedder.ledger import Ledger, write_events
 from ingest.shared.artifacts.volume import Made, Volume
-from ingest.shared.broker.bus import LATER_STREAM, REQUESTED, WORK_STREAM, Topology, later_subject
+from ingest.shared.broker.topology import LATER_STREAM, REQUESTED, WORK_STREAM, Topology, later_subject
 from ingest.shared.messages import (
     Event,
     EventKind,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client import REGISTRY
 
-from ingest.shared.broker.bus import ACCESSIBLE, LATER_STREAM, REQUESTED, WORK_STREAM
+from ingest.shared.broker.topology import ACCESSIBLE, LATER_STREAM, REQUESTED, WORK_STREAM
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import EventKind, Stage, VideoAccessible, VideoRequested, decode, encode
 from ingest.shared.telemetry.time_split import PUBLISHING, TRANSFERRING, WAITING_FOR_DISK, SlotTimes

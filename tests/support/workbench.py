@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ingest.shared.broker.bus import DEAD_STREAM, EVENT_STREAM, REQUESTED, WORK_STREAM
+from ingest.shared.broker.topology import DEAD_STREAM, EVENT_STREAM, REQUESTED, WORK_STREAM
 from ingest.shared.messages import (
     DeadLetter,
     Event,

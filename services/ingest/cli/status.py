@@ -13,7 +13,7 @@ from ingest.downloader.rate_limit import Budget
 from ingest.downloader.rate_limiter import Governor
 from ingest.embedder.catalog import Catalog, Total, VideoRow
 from ingest.shared import video_state
-from ingest.shared.broker.bus import WORK_STREAM, Lag
+from ingest.shared.broker.topology import WORK_STREAM
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.messages import Stage
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ingest.cli.settings import AllSettings
     from ingest.downloader.rate_limit import SiteState
     from ingest.embedder.catalog import SpeakerRow
+    from ingest.shared.broker.bus import Lag
     from ingest.shared.broker.nats_bus import NatsBus
 
 

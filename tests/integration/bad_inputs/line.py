@@ -6,7 +6,7 @@ import itertools
 import time
 from typing import TYPE_CHECKING, Any
 
-from ingest.shared.broker.bus import DEAD_STREAM, EVENT_STREAM, INPUT_OF, WORK_STREAM
+from ingest.shared.broker.topology import DEAD_STREAM, EVENT_STREAM, INPUT_OF, WORK_STREAM
 from ingest.shared.errors import RULES, Code, Outcome
 from ingest.shared.messages import DeadLetter, Event, EventKind, decode, encode
 from ingest.shared.worker.crash_journal import Journal

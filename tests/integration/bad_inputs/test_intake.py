@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ingest.shared.artifacts.volume import Volume
-from ingest.shared.broker.bus import INPUT_OF
+from ingest.shared.broker.topology import INPUT_OF
 from ingest.shared.errors import Code, IngestError, Outcome
 from ingest.shared.messages import (
     MAX_MESSAGE_BYTES,

@@ -22,7 +22,8 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from ingest.shared.broker.bus import WORK_STREAM, Bus, BusError, Delivery
+from ingest.shared.broker.bus import Bus, BusError, Delivery
+from ingest.shared.broker.topology import WORK_STREAM
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import EventKind, Stage, VideoMessage, decode
 from ingest.shared.telemetry import metrics

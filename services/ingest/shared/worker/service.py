@@ -18,19 +18,18 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
 from ingest.shared.artifacts.volume import translate_os_errors
 from ingest.shared.broker.backlog import BacklogWatch, Watched
-from ingest.shared.broker.bus import (
+from ingest.shared.broker.bus import BusError, BusUnavailableError
+from ingest.shared.broker.nats_bus import NatsBus
+from ingest.shared.broker.nats_connection import BusOptions
+from ingest.shared.broker.topology import (
     EVENT_STREAM,
     LATER_STREAM,
     LEDGER,
     WORK_STREAM,
-    BusError,
-    BusUnavailableError,
     Topology,
     later_consumer,
     topology,
 )
-from ingest.shared.broker.nats_bus import NatsBus
-from ingest.shared.broker.nats_connection import BusOptions
 from ingest.shared.errors import Code, ConfigurationError, IngestError
 from ingest.shared.messages import Stage
 from ingest.shared.settings import Settings, load

@@ -11,16 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ingest.shared.broker.bus import (
-    DUE,
-    INPUT_OF,
-    SUBJECT_OF,
-    Bus,
-    Delivery,
-    dead_subject,
-    event_subject,
-    later_subject,
-)
+from ingest.shared.broker.topology import DUE, INPUT_OF, SUBJECT_OF, dead_subject, event_subject, later_subject
 from ingest.shared.errors import Code, IngestError, Outcome
 from ingest.shared.messages import DeadLetter, Event, EventKind, Metadata, Stage, VideoMessage, encode
 from ingest.shared.telemetry import metrics
@@ -29,6 +20,7 @@ from ingest.shared.text import shorten
 from ingest.shared.worker.retry import Again, Attempts, GiveUp, Pauses, Settled, decide
 
 if TYPE_CHECKING:
+    from ingest.shared.broker.bus import Bus, Delivery
     from ingest.shared.worker.crash_journal import Journal
 
 LONGEST_KEPT_PAYLOAD = 200_000
