@@ -26,10 +26,10 @@ from ingest.cli.settings import AllSettings
 from ingest.embedder import database
 from ingest.embedder.ledger import Ledger
 from ingest.embedder.migrate import migrate
+from ingest.shared.broker.connect import bus_topology, connect
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.settings import PREFIX, as_environment, is_secret, variable
 from ingest.shared.worker import crash_journal
-from ingest.shared.worker.service import bus_topology, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
