@@ -35,8 +35,8 @@ from ingest.shared.messages import (
 )
 from ingest.shared.worker.crash_journal import Journal
 from ingest.shared.worker.isolation import Quarantine
-from ingest.shared.worker.loop import StageWork, Worker
-from ingest.shared.worker.settlement import Done, WorkerOptions
+from ingest.shared.worker.loop import Worker
+from ingest.shared.worker.stage import Done, StageWork, WorkerOptions
 from ingest.shared.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from bench.schedule import StageTimes, Trace
     from ingest.cli.local.postgres_server import EmbeddedNats
-    from ingest.shared.worker.loop import Report
+    from ingest.shared.worker.stage import Report
 
     Handle = Callable[[VideoMessage, Report], Done]
 

@@ -22,9 +22,9 @@ from ingest.shared.messages import (
 from ingest.shared.worker.crash_journal import Journal
 from ingest.shared.worker.delayed import Waker
 from ingest.shared.worker.isolation import Quarantine
-from ingest.shared.worker.loop import Report, StageWork, Worker
+from ingest.shared.worker.loop import Worker
 from ingest.shared.worker.retry import Pauses
-from ingest.shared.worker.settlement import Done, WorkerOptions
+from ingest.shared.worker.stage import Done, Report, StageWork, WorkerOptions
 from ingest.shared.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
