@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.counted import CallTimes, CountedBus
 from bench.schedule import Mode
-from ingest.cli.local.postgres_server import NATS_USER
+from ingest.cli.local.nats_server import NATS_USER
 from ingest.shared.broker.nats_bus import NatsBus
 from ingest.shared.broker.nats_connection import BusOptions
 from ingest.shared.broker.topology import REQUESTED, topology
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.schedule import StageTimes, Trace
-    from ingest.cli.local.postgres_server import EmbeddedNats
+    from ingest.cli.local.nats_server import EmbeddedNats
     from ingest.shared.worker.stage import Report
 
     Handle = Callable[[VideoMessage, Report], Done]

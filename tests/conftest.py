@@ -12,7 +12,8 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from ingest.cli.local.postgres_server import NATS_USER, EmbeddedNats, EmbeddedPostgres
+from ingest.cli.local.nats_server import NATS_USER, EmbeddedNats
+from ingest.cli.local.postgres_server import EmbeddedPostgres
 from ingest.embedder.database import Database
 from ingest.embedder.migrate import migrate
 from ingest.shared.broker.nats_bus import NatsBus

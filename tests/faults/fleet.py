@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ingest.cli.local.postgres_server import NATS_USER
+from ingest.cli.local.nats_server import NATS_USER
 from ingest.cli.runs.submissions import publish
 from ingest.embedder.database import Database
 from ingest.embedder.migrate import migrate

@@ -20,7 +20,7 @@ from tests.conftest import ACK_WAIT_S
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ingest.cli.local.postgres_server import EmbeddedNats
+    from ingest.cli.local.nats_server import EmbeddedNats
     from ingest.shared.broker.nats_bus import NatsBus
 
 

@@ -14,7 +14,7 @@ import pytest
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
-from ingest.cli.local.postgres_server import NATS_USER, EmbeddedNats
+from ingest.cli.local.nats_server import NATS_USER, EmbeddedNats
 from ingest.cli.runs.run import submit
 from ingest.cli.runs.submissions import Choice
 from ingest.cli.settings import AllSettings

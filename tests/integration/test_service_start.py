@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest.cli.local.postgres_server import NATS_USER, EmbeddedNats
+from ingest.cli.local.nats_server import NATS_USER, EmbeddedNats
 from ingest.shared.broker.nats_bus import NatsBus
 from ingest.shared.broker.nats_connection import BusOptions
 from ingest.shared.broker.topology import REQUESTED

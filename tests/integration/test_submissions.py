@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr
 
-from ingest.cli.local.postgres_server import NATS_USER
+from ingest.cli.local.nats_server import NATS_USER
 from ingest.cli.runs.run import Outcome, submit
 from ingest.cli.runs.submissions import Choice, publish
 from ingest.cli.settings import AllSettings
@@ -35,7 +35,7 @@ from ingest.shared.video_state import FAILED, QUEUED, SKIPPED
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ingest.cli.local.postgres_server import EmbeddedNats
+    from ingest.cli.local.nats_server import EmbeddedNats
     from ingest.embedder.database import Database
     from ingest.shared.broker.nats_bus import NatsBus
 

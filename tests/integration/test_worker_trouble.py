@@ -16,7 +16,7 @@ from ingest.shared.worker.stage import Done, Report
 from tests.conftest import ACK_WAIT_S
 
 if TYPE_CHECKING:
-    from ingest.cli.local.postgres_server import EmbeddedNats
+    from ingest.cli.local.nats_server import EmbeddedNats
 
 from tests.support.workbench import Bench, Wait, accessible, requested
 

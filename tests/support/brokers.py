@@ -9,7 +9,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ingest.cli.local.postgres_server import nats_binary
+from ingest.cli.local.nats_server import nats_binary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

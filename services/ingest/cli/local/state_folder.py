@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from ingest.cli.local.postgres_server import NATS_USER, EmbeddedNats, EmbeddedPostgres
+from ingest.cli.local.nats_server import NATS_USER, EmbeddedNats
+from ingest.cli.local.postgres_server import EmbeddedPostgres
 from ingest.cli.local.supervisor import Server, Supervisor
 from ingest.cli.settings import AllSettings
 from ingest.embedder import database
