@@ -139,6 +139,9 @@ class Message(Part):
     schema_version: int = SCHEMA_VERSION
 
 
+Following = TypeVar("Following", bound="VideoMessage")
+
+
 class VideoMessage(Message):
     """Base of the four facts of the work queue.
 
@@ -166,6 +169,11 @@ class VideoMessage(Message):
     def job(self) -> str:
         """Return the name of this piece of work, the same in every stage."""
         return f"{self.video_id}.{self.generation}.{self.redo}"
+
+    def next(self, model: type[Following], **content: object) -> Following:
+        """Return the message that follows this one: the same video, generation and source, and `content`."""
+        common = {name: getattr(self, name) for name in VideoMessage.model_fields}
+        return model.model_validate({**common, **content})
 
 
 class VideoRequested(VideoMessage):

@@ -29,7 +29,7 @@ from ingest.shared.telemetry import metrics
 from ingest.shared.telemetry.logs import bound, get_logger
 from ingest.shared.worker.retry import Attempts, crash_loop
 from ingest.shared.worker.settlement import Answers, Hand
-from ingest.shared.worker.stage import Done, In, Report, StageWork, WorkerOptions
+from ingest.shared.worker.stage import In, Report, StageResult, StageWork, WorkerOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,7 +68,7 @@ class Worker(Generic[In]):
         self._quarantine = quarantine
         self._stop = threading.Event()
         self._hands: set[Hand] = set()
-        self._answers = Answers(work.stage, bus, journal, options)
+        self._answers = Answers(work.stage, bus, journal, options, work.input_file)
         metrics.begin(work.stage)
         self._threads = [
             threading.Thread(target=self._slot, name=f"{work.stage}-{number}", daemon=True)
@@ -183,7 +183,7 @@ class Worker(Generic[In]):
             finally:
                 self._journal.end(hand.job)
 
-    def _outcome(self, hand: Hand, message: In, deadline_s: float) -> Done | IngestError:
+    def _outcome(self, hand: Hand, message: In, deadline_s: float) -> StageResult | IngestError:
         """Return what the handler has made of a message; raise BusError when it needs a broker that is away."""
         try:
             with self._watchdog.limit(deadline_s), metrics.handling(self._work.stage):

@@ -97,16 +97,34 @@ class Again:
 
 
 @dataclass(frozen=True)
+class Redo:
+    """An earlier stage makes the input file once more."""
+
+
+@dataclass(frozen=True)
 class Settled:
     """Nothing to do any more."""
 
 
-Decision = GiveUp | Again | Settled
+Decision = GiveUp | Again | Redo | Settled
 
 
-def decide(error: IngestError, attempts: Attempts, now: datetime, pauses: Pauses, rng: random.Random) -> Decision:
-    """Return what to do about `error` after `attempts` earlier ones; pauses vary by 20 %."""
+def decide(
+    error: IngestError,
+    attempts: Attempts,
+    now: datetime,
+    pauses: Pauses,
+    rng: random.Random,
+    *,
+    redo: int | None = None,
+) -> Decision:
+    """Return what to do about `error` after `attempts` earlier ones; pauses vary by 20 %.
+
+    `redo` is how often the input file was made again, or None where the error is not about that file.
+    """
     rule = error.rule
+    if redo is not None and not error.is_final:
+        return GiveUp(Outcome.PERMANENT) if redo else Redo()
     jitter = rng.uniform(0.8, 1.2)
     match rule.outcome:
         case Outcome.DONE:

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.shared.broker.topology import DUE, INPUT_OF, SUBJECT_OF, dead_subject, event_subject, later_subject
 from ingest.shared.errors import IngestError, Outcome
-from ingest.shared.messages import DeadLetter, Event, EventKind, Stage, VideoMessage, encode
+from ingest.shared.messages import DeadLetter, Event, EventKind, Stage, VideoAccessible, VideoMessage, encode
 from ingest.shared.telemetry import metrics
 from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.text import shorten
-from ingest.shared.worker.retry import Again, Attempts, GiveUp, Settled, decide
+from ingest.shared.worker.retry import Again, Attempts, GiveUp, Redo, Settled, decide
 
 if TYPE_CHECKING:
     from ingest.shared.broker.bus import Bus, Delivery
     from ingest.shared.worker.crash_journal import Journal
-    from ingest.shared.worker.stage import Done, WorkerOptions
+    from ingest.shared.worker.stage import InputFile, StageResult, WorkerOptions
 
 LONGEST_KEPT_PAYLOAD = 200_000
 LONGEST_TEXT = 2_000
@@ -49,39 +49,48 @@ class Hand:
 class Answers:
     """The answers of one stage."""
 
-    def __init__(self, stage: Stage, bus: Bus, journal: Journal, options: WorkerOptions) -> None:
+    def __init__(
+        self, stage: Stage, bus: Bus, journal: Journal, options: WorkerOptions, input_file: InputFile | None = None
+    ) -> None:
         self._stage = stage
+        self._input = input_file
         self._bus = bus
         self._journal = journal
         self._options = options
         self._rng = random.Random()  # noqa: S311 (jitter)
 
-    def succeed(self, hand: Hand, done: Done, took_s: float) -> None:
+    def succeed(self, hand: Hand, result: StageResult, took_s: float) -> None:
         """Publish the next message and acknowledge; an answer that cannot be sent is a failure."""
-        numbers = {**done.numbers, "took_s": round(took_s, 3)}
-        event = self._event(hand, done.kind, code=done.code, text=done.text, numbers=numbers, metadata=done.metadata)
+        numbers = {**result.numbers, "took_s": round(took_s, 3)}
+        event = self._event(
+            hand, result.kind, code=result.code, text=result.text, numbers=numbers, metadata=result.metadata
+        )
         try:
-            data, told = encode(done.message) if done.message is not None else b"", encode(event)
+            data, told = encode(result.message) if result.message is not None else b"", encode(event)
         except IngestError as error:
             self.fail(hand, error)
             return
         if not hand.claim():
             return
-        if done.message is not None:
-            subject = SUBJECT_OF[type(done.message)]
-            self._bus.publish(subject, data, f"{subject}:{done.message.job}")
+        if result.message is not None:
+            subject = SUBJECT_OF[type(result.message)]
+            self._bus.publish(subject, data, f"{subject}:{result.message.job}")
         self._publish(event, told)
         self._bus.ack(hand.delivery)
         self._journal.clear(hand.job)
-        metrics.count(self._stage, done.kind, done.code)
-        log.info(str(done.kind), took_s=round(took_s, 2), code=done.code)
+        metrics.count(self._stage, result.kind, result.code)
+        log.info(str(result.kind), took_s=round(took_s, 2), code=result.code)
 
     def fail(self, hand: Hand, error: IngestError) -> None:
         """Carry out what `retry.decide` says about a failure, and acknowledge."""
         if not hand.claim():
             return
-        decision = decide(error, hand.attempts, datetime.now(UTC), self._options.pauses, self._rng)
-        retry_at = None
+        input_file = self._input if self._input and error.code in self._input.codes else None
+        redo = hand.message.redo if input_file else None
+        decision = decide(error, hand.attempts, datetime.now(UTC), self._options.pauses, self._rng, redo=redo)
+        if input_file and redo and isinstance(decision, GiveUp):
+            error = IngestError(error.code, f"{error.message} ({input_file.done_twice})", is_final=True)
+        text, retry_at = error.message, None
         match decision:
             case Settled():
                 kind = EventKind.FINISHED
@@ -93,9 +102,12 @@ class Answers:
             case Again():
                 kind, retry_at = _KIND_OF[decision.outcome], decision.at
                 self._send_later(hand, decision)
-        self.tell(hand, kind, code=error.code, text=error.message, retry_at=retry_at)
+            case Redo() if input_file is not None:
+                kind, text = EventKind.RETRYING, f"{error.message}; {input_file.doing}"
+                self._ask_for_input(hand.message, input_file)
+        self.tell(hand, kind, code=error.code, text=text, retry_at=retry_at)
         self._bus.ack(hand.delivery)
-        if isinstance(decision, GiveUp):
+        if isinstance(decision, GiveUp | Redo):
             self._journal.clear(hand.job)
         metrics.count(self._stage, kind, error.code)
         log.warning(str(kind), code=error.code, error=error.message)
@@ -138,6 +150,12 @@ class Answers:
         headers = {**again.attempts.as_headers(), DUE: again.at.isoformat()}
         subject = later_subject(self._stage)
         self._bus.publish(subject, hand.delivery.data, f"{subject}:{hand.job}:{hand.delivery.sequence}", headers)
+
+    def _ask_for_input(self, message: VideoMessage, input_file: InputFile) -> None:
+        input_file.discard(message.video_id)
+        again = message.next(VideoAccessible, redo=message.redo + 1)
+        subject = SUBJECT_OF[VideoAccessible]
+        self._bus.publish(subject, encode(again), f"{subject}:{again.job}")
 
     def _bury(self, delivery: Delivery, message: VideoMessage | None, error: IngestError, attempts: Attempts) -> None:
         letter = DeadLetter(
