@@ -15,12 +15,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ingest.shared.messages import AudioReady, Stage, TranscriptReady, VideoAccessible, VideoMessage, VideoRequested
-
-REQUESTED = "ingest.video.requested"
-ACCESSIBLE = "ingest.video.accessible"
-AUDIO = "ingest.audio.ready"
-TRANSCRIPT = "ingest.transcript.ready"
+from ingest.shared.messages import Stage
+from ingest.shared.pipeline import PIPELINE
 
 WORK_STREAM = "INGEST"
 LATER_STREAM = "INGEST_LATER"
@@ -29,18 +25,9 @@ DEAD_STREAM = "INGEST_DEAD"
 GOVERNOR_BUCKET = "ingest_governor"
 LEDGER = "ledger"
 
-INPUT_OF = {
-    Stage.CHECK: REQUESTED,
-    Stage.DOWNLOAD: ACCESSIBLE,
-    Stage.ASR: AUDIO,
-    Stage.EMBEDDER: TRANSCRIPT,
-}
-SUBJECT_OF: dict[type[VideoMessage], str] = {
-    VideoRequested: REQUESTED,
-    VideoAccessible: ACCESSIBLE,
-    AudioReady: AUDIO,
-    TranscriptReady: TRANSCRIPT,
-}
+INPUT_OF = {spec.stage: spec.subject for spec in PIPELINE}
+SUBJECT_OF = {spec.reads: spec.subject for spec in PIPELINE}
+REQUESTED, ACCESSIBLE, AUDIO, TRANSCRIPT = INPUT_OF.values()
 MESSAGE_ID = "Nats-Msg-Id"
 DUE = "Ingest-Due"
 DAY_S = 86_400.0
