@@ -18,7 +18,6 @@ from pydantic import SecretStr
 
 from services.embedder.catalog import Catalog
 from services.embedder.database import Database
-from services.embedder.encode import BUNDLED, Encoder
 from services.embedder.ledger import write_events
 from services.embedder.migrate import build_index, migrate, migrations
 from services.embedder.passages import Passage
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from services.cli.embedded import EmbeddedPostgres
-    from services.embedder.encode import Vector
+    from services.embedder.encode import Encoder, Vector
 
 VIDEO = "abcdefghijk"
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
@@ -312,6 +311,8 @@ def test_totals_count_states_and_reasons(database: Database) -> None:
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
+    from services.embedder.encode import BUNDLED, Encoder  # seconds of imports, in every process that collects tests
+
     return Encoder(BUNDLED, "cpu", 32)
 
 
