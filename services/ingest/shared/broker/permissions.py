@@ -1,4 +1,4 @@
-"""What each NATS user may say and hear: exactly what its service needs. Pure data, and its text for a nats-server.
+"""What each NATS user may publish and subscribe to: exactly what its service needs. Pure data, and text for a server.
 
     user        who logs in                               may
     downloader  the downloader service                    work on check and download; keep the governor's state
@@ -7,9 +7,9 @@
     submit      a Job or CronJob with `ingest submit`     ask for recordings, and follow them
     admin       `ingest migrate` and operators            everything about our streams
 
-Only `admin` creates streams and consumers (`ingest migrate`), purges and deletes. A service hears its own inbox alone,
-named after its user, so that no service reads what another was answered. That every service may read single messages
-of the work queue is for one metric: the age of the oldest message of every stage.
+Only `admin` creates streams and consumers (`ingest migrate`), purges and deletes. A service subscribes only to its own
+inbox, named after its user, so that no service reads the replies to another. Every service may read single messages of
+the work queue, for one metric: the age of the oldest message of every stage.
 
     python -m ingest.shared.broker.permissions   prints the block; passwords are variables of the server's environment
 """

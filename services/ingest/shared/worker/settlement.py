@@ -1,6 +1,6 @@
-"""What a worker tells the bus when a try is over: the next message, a dead letter, or a message that comes back later.
+"""Settles a message after an attempt: the next message, a dead letter, or a delayed redelivery.
 
-Always in this order: publish what must not be lost, tell what happened, acknowledge.
+The order is fixed: publish the message that must not be lost, publish the event, acknowledge.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ log = get_logger(__name__)
 
 
 class Hand:
-    """A message in hand. It is answered once: by its slot, or at shutdown by the drain."""
+    """A message in flight. It is settled once: by its slot, or at shutdown by the drain."""
 
     def __init__(self, delivery: Delivery, message: VideoMessage, attempts: Attempts, job: str) -> None:
         self.delivery = delivery
@@ -40,14 +40,14 @@ class Hand:
         self._answered = False
 
     def claim(self) -> bool:
-        """Return whether the caller is the one who answers."""
+        """Return whether the caller is the one that settles the message."""
         with self._lock:
             first, self._answered = not self._answered, True
         return first
 
 
 class Answers:
-    """The answers of one stage."""
+    """Settles the messages of one stage."""
 
     def __init__(
         self, stage: Stage, bus: Bus, journal: Journal, options: WorkerOptions, input_file: InputFile | None = None
@@ -60,13 +60,13 @@ class Answers:
         self._rng = random.Random()  # noqa: S311 (jitter)
 
     def succeed(self, hand: Hand, result: StageResult, took_s: float) -> None:
-        """Publish the next message and acknowledge; an answer that cannot be sent is a failure."""
+        """Publish the next message and acknowledge; a message that cannot be encoded is a failure."""
         numbers = {**result.numbers, "took_s": round(took_s, 3)}
         event = self._event(
             hand, result.kind, code=result.code, text=result.text, numbers=numbers, metadata=result.metadata
         )
         try:
-            data, told = encode(result.message) if result.message is not None else b"", encode(event)
+            data, event_data = encode(result.message) if result.message is not None else b"", encode(event)
         except IngestError as error:
             self.fail(hand, error)
             return
@@ -75,7 +75,7 @@ class Answers:
         if result.message is not None:
             subject = SUBJECT_OF[type(result.message)]
             self._bus.publish(subject, data, f"{subject}:{result.message.job}")
-        self._publish(event, told)
+        self._publish(event, event_data)
         self._bus.ack(hand.delivery)
         self._journal.clear(hand.job)
         metrics.count(self._stage, result.kind, result.code)
@@ -113,19 +113,19 @@ class Answers:
         log.warning(str(kind), code=error.code, error=error.message)
 
     def refuse(self, delivery: Delivery, error: IngestError) -> None:
-        """Bury a message that cannot be read, in one attempt."""
+        """Send a message that cannot be read to the dead letters, in one attempt."""
         self._bury(delivery, None, error, Attempts.from_headers(delivery.headers))
         self._bus.ack(delivery)
         metrics.count(self._stage, EventKind.FAILED, error.code)
         log.error("unreadable_message", code=error.code, error=error.message, sequence=delivery.sequence)
 
     def tell(self, hand: Hand, kind: EventKind, **details: Any) -> None:  # noqa: ANN401 (a foreign or generic shape)
-        """Publish an event about the message in hand."""
+        """Publish an event about the message in flight."""
         event = self._event(hand, kind, **details)
         self._publish(event, encode(event))
 
     def mention(self, hand: Hand, numbers: dict[str, float]) -> None:
-        """Tell how far the work is, if somebody hears it: a broker that is away must not hold the work up."""
+        """Publish progress without waiting: an unreachable broker must not delay the work."""
         self._bus.mention(event_subject(self._stage), encode(self._event(hand, EventKind.PROGRESS, numbers=numbers)))
 
     def _event(self, hand: Hand, kind: EventKind, *, text: str = "", **details: Any) -> Event:  # noqa: ANN401 (a foreign or generic shape)

@@ -1,4 +1,4 @@
-"""What a service writes against: a stage, what its handler returns and reports, and the options of its worker."""
+"""The contract of a stage: what it reads, what its handler returns and reports, and the options of its worker."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class InputFile:
 
 @dataclass(frozen=True)
 class WorkerOptions:
-    """Who this worker is, and its patience."""
+    """The name of a worker, its grace period after SIGTERM, and its retry pauses."""
 
     name: str
     grace_s: float
@@ -56,9 +56,9 @@ class StageWork(Generic[In]):
     """A stage: what it reads, the function that does the work, how long that may take, how many at a time.
 
     `input_file` says when an earlier stage has to make the input again; without it, each error is this stage's own.
-    `held` returns a reason while no new work should be started (as a full disk), else None. A slot is inside of
-    `talking()` while it tells the broker about a message in hand or waits for leave to work on it, and inside of
-    `pausing()` while it is held: the clocks of `ingest.shared.telemetry.time_split` want to know.
+    `held` returns a reason while no new work should be started (as a full disk), else None. A slot is inside
+    of `talking()` while it publishes, acknowledges or waits for permission to start, and inside of `pausing()` while it
+    is held: `ingest.shared.telemetry.time_split` measures both.
     """
 
     stage: Stage
