@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ingest.asr.audio import Waveform
-    from ingest.asr.recognition.whisper import Recognised, Recognizer, Request
+    from ingest.asr.recognition.whisper import ChunkTranscript, Recognizer, Request
     from ingest.shared.device.batcher import Batcher, BatchFigures
 
 PER_FILE = "per-file"
@@ -173,7 +173,7 @@ class Bench:
     def _requests(self, file: File) -> list[Request]:
         return [self.recognizer.request(chunk, LANGUAGE) for chunk in file]
 
-    def _batcher(self) -> Batcher[Request, Recognised]:
+    def _batcher(self) -> Batcher[Request, ChunkTranscript]:
         from ingest.asr.settings import AsrSettings
         from ingest.shared.device.batcher import Batcher, BatchLimits
 
@@ -183,7 +183,7 @@ class Bench:
             self._run, limits, length=lambda request: request.duration_s, group=lambda request: request.group
         )
 
-    def _run(self, requests: Sequence[Request]) -> list[Recognised]:
+    def _run(self, requests: Sequence[Request]) -> list[ChunkTranscript]:
         self._calls += 1  # only ever on one thread: the batcher's
         return self.recognizer.run(requests)
 

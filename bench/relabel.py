@@ -20,8 +20,8 @@ import numpy as np
 
 from bench import report
 from bench.rows import DIMENSIONS, MODEL, make_rows
-from ingest.asr.speakers.matching import unit
 from ingest.asr.speakers.profiles import Profile, Profiles
+from ingest.asr.speakers.vectors import l2_normalize
 from ingest.cli.local.state_folder import connected
 from ingest.cli.settings import AllSettings
 from ingest.cli.voices.relabel import relabel_all
@@ -35,7 +35,7 @@ from ingest.shared.settings import load
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ingest.asr.speakers.matching import FloatArray
+    from ingest.asr.speakers.vectors import FloatArray
     from ingest.cli.local.state_folder import Connected
 
 MODEL_KEY = "bench@1"
@@ -72,7 +72,7 @@ def settings_in(folder: Path) -> AllSettings:
 def fill(to: Connected, videos: int, passages: int, seed: int) -> None:
     """Store videos in which nobody has a name, and enroll half of the voices."""
     rng, draw = random.Random(seed), np.random.default_rng(seed)
-    voices = unit(draw.standard_normal((VOICES, VOICE_DIMENSIONS), dtype=np.float32))
+    voices = l2_normalize(draw.standard_normal((VOICES, VOICE_DIMENSIONS), dtype=np.float32))
     store, volume = Store(to.archive, MODEL, DIMENSIONS), Volume(to.settings.volume)
     rows = make_rows("", passages, seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -111,7 +111,7 @@ def conversation(video_id: str, duration_s: float, voices: FloatArray, draw: np.
 def heard(voices: FloatArray, count: int, draw: np.random.Generator) -> FloatArray:
     """Return so many vectors of voices in turn, each a little unlike its voice."""
     noise = draw.standard_normal((count, VOICE_DIMENSIONS), dtype=np.float32)
-    return unit(voices[np.arange(count) % len(voices)] + UNLIKE * noise)
+    return l2_normalize(voices[np.arange(count) % len(voices)] + UNLIKE * noise)
 
 
 def relabelled(to: Connected, way: str) -> Round:

@@ -23,7 +23,7 @@ from ingest.asr.settings import AsrSettings
 from ingest.asr.speakers import build as speaker_models
 from ingest.asr.speakers import excerpts
 from ingest.asr.speakers.diarizer import Diarizer, DiarizerOptions
-from ingest.asr.speakers.identifier import Who
+from ingest.asr.speakers.identifier import SpeakerIdentifier
 from ingest.asr.speakers.profiles import Profile, Profiles
 from ingest.demo import VOICE_MODEL, voice_model_sha256
 from ingest.shared.sandbox.decode import SAMPLE_RATE
@@ -146,11 +146,11 @@ def figures(count: int, seed: int) -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         profiles = Profiles(Path(folder))
         names = enroll(diarizer, profiles, speakers, rng)
-        who = Who(diarizer, profiles, thresholds)
+        identifier = SpeakerIdentifier(diarizer, profiles, thresholds)
         for number in range(count):
             present = rng.sample(range(len(speakers)), 2 + number % 3)
             said = converse(speaking(speakers, rng), present, rng, rng.uniform(180, 600))
-            found = who.speaks("abcdefghijk", said.samples, audio.find_speech(said.samples))
+            found = identifier.identify("abcdefghijk", said.samples, audio.find_speech(said.samples))
             made.append(measure(said, found, {number: name for number, name in names.items() if number in present}))
     return made
 

@@ -32,8 +32,8 @@ from training.make_samples import write_opus
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ingest.asr.speakers.excerpts import Piece
-    from ingest.asr.speakers.matching import FloatArray
+    from ingest.asr.speakers.excerpts import Excerpt
+    from ingest.asr.speakers.vectors import FloatArray
 
 LEAST_COSINE = 0.9999
 MOST_DIFFERENCE = 1e-5
@@ -57,7 +57,7 @@ def timed(work: Callable[[], FloatArray]) -> tuple[FloatArray, float]:
     return found, time.monotonic() - began
 
 
-def one_by_one(diarizer: Diarizer, path: Path, cut: list[Piece]) -> FloatArray:
+def one_by_one(diarizer: Diarizer, path: Path, cut: list[Excerpt]) -> FloatArray:
     """Open the file for each turn, and call the model for each of its pieces."""
     found = []
     for _, group in groupby(cut, key=lambda piece: piece.owner):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import av
 import numpy as np
 
-from ingest.demo import ENROLLED, SAMPLES, Said, Sample
+from ingest.demo import ENROLLED, SAMPLES, Sample, SpokenSentence
 from training.conversations import Speaker, converse, speaking
 from training.grammar import SUBJECTS, held_out, sentence
 from training.voices import SAMPLE_RATE, Utterance, Voice, speak
@@ -51,13 +51,13 @@ def unseen_sentences(rng: random.Random, subject: str, count: int) -> list[str]:
     return found
 
 
-def join(spoken: list[Utterance], rng: random.Random) -> tuple[FloatArray, list[Said]]:
+def join(spoken: list[Utterance], rng: random.Random) -> tuple[FloatArray, list[SpokenSentence]]:
     """Return utterances one after the other with pauses of 0.3-1.2 s, and when each begins."""
     parts, said, at = [], [], 0.0
     for utterance in spoken:
         pause = np.zeros(int(rng.uniform(0.3, 1.2) * SAMPLE_RATE), dtype=np.float32)
         at += len(pause) / SAMPLE_RATE
-        said.append(Said(round(at, 2), utterance.text))
+        said.append(SpokenSentence(round(at, 2), utterance.text))
         parts += [pause, utterance.samples * np.float32(0.7)]
         at += utterance.duration_s
     noise = np.random.default_rng(1).standard_normal(sum(map(len, parts)), dtype=np.float32) * np.float32(0.0005)
@@ -102,7 +102,7 @@ def make_conversation() -> None:
     talk = converse(say, range(len(TALKERS)), rng, length_s, overlaps=0.0)
     write_opus(talk.samples, SAMPLES / file)
     names = list(TALKERS)
-    said = tuple(Said(turn.start_s, turn.text, turn.end_s, names[turn.speaker]) for turn in talk.said)
+    said = tuple(SpokenSentence(turn.start_s, turn.text, turn.end_s, names[turn.speaker]) for turn in talk.said)
     voices = " and ".join(f"{voice.accent}+{voice.name}" for voice in TALKERS.values())
     made = Sample(file, title, published, round(len(talk.samples) / SAMPLE_RATE, 2), f"espeak-ng {voices}", said)
     (SAMPLES / "conversation.json").write_text(json.dumps([asdict(made)], indent=1) + "\n")

@@ -65,14 +65,14 @@ def test_asr_ends_also_when_it_was_listening_to_voices(
     room = asr.build(load(AsrSettings, asr_device="cpu", volume_path=tmp_path, **models), bus)
     (work,) = room.stages
     assert isinstance(work.handle, Transcribe)
-    who = work.handle.who
-    assert who is not None
+    identifier = work.handle.identifier
+    assert identifier is not None
     try:
         assert reasons(room) == {None}
         monkeypatch.setattr(SpeakerDiarization, "apply", lose)
         noise = np.random.default_rng(0).standard_normal(5 * SAMPLE_RATE, dtype=np.float32) * np.float32(0.1)
         with pytest.raises(IngestError, match=LOST) as caught:
-            who.speaks(VIDEO, noise, [])
+            identifier.identify(VIDEO, noise, [])
         assert caught.value.code is Code.ENV_CUDA
         assert reasons(room) == {LOST}
     finally:

@@ -10,7 +10,7 @@ import pytest
 
 from ingest.asr import audio
 from ingest.asr.handler import Transcribe
-from ingest.asr.service import make_transcriber
+from ingest.asr.recognition.build import make_transcriber
 from ingest.asr.settings import AsrSettings
 from ingest.demo import ASR_MODEL, samples
 from ingest.demo.accuracy import word_error_rate
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ingest.asr.recognition.transcriber import Spoken, Transcriber
+    from ingest.asr.recognition.transcriber import Transcriber, Transcription
     from ingest.shared.worker.settlement import Done
 
 VIDEO = "abcdefghijk"
@@ -44,14 +44,14 @@ def transcriber() -> Iterator[Transcriber]:
     made.batcher.close()
 
 
-def transcribe(transcriber: Transcriber, waveform: audio.Waveform) -> Spoken:
+def transcribe(transcriber: Transcriber, waveform: audio.Waveform) -> Transcription:
     return transcriber.transcribe(
         waveform, audio.find_speech(waveform), len(waveform) / SAMPLE_RATE, lambda _seconds: None
     )
 
 
-def text_of(spoken: Spoken) -> str:
-    return " ".join(segment.text for segment in spoken.built.segments)
+def text_of(spoken: Transcription) -> str:
+    return " ".join(segment.text for segment in spoken.segments)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_the_samples_are_understood(transcriber: Transcriber, waveforms: list[au
 
 def test_sentences_begin_when_they_were_said(transcriber: Transcriber, waveforms: list[audio.Waveform]) -> None:
     sample = samples()[0]
-    segments = transcribe(transcriber, waveforms[0]).built.segments
+    segments = transcribe(transcriber, waveforms[0]).segments
     starts = [segment.start_s for segment in segments]
     near = [min(abs(said.start_s - start) for start in starts) for said in sample.said]
     assert sorted(near)[len(near) // 2] < 0.3
@@ -99,7 +99,7 @@ def test_files_in_flight_together_share_batches_and_come_out_the_same(
 )
 def test_no_speech_is_a_result_of_no_segments(transcriber: Transcriber, seconds: float) -> None:
     silent = np.zeros(int(seconds * SAMPLE_RATE), dtype=np.float32)
-    assert transcribe(transcriber, silent).built.segments == ()
+    assert transcribe(transcriber, silent).segments == ()
 
 
 def test_doubtful_chunks_are_read_again_and_say_so(waveforms: list[audio.Waveform]) -> None:
@@ -111,10 +111,8 @@ def test_doubtful_chunks_are_read_again_and_say_so(waveforms: list[audio.Wavefor
     finally:
         every.batcher.close()
         plain.batcher.close()
-    assert any(segment.refined for segment in again.built.segments) == (again.refined > 0)
-    assert min(item.avg_logprob for item in again.built.segments) >= min(
-        item.avg_logprob for item in once.built.segments
-    )
+    assert any(segment.refined for segment in again.segments) == (again.refined > 0)
+    assert min(item.avg_logprob for item in again.segments) >= min(item.avg_logprob for item in once.segments)
     assert once.refined == 0
 
 

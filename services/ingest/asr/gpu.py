@@ -47,7 +47,7 @@ COUNTERS = {
     "PCIE_REPLAY_COUNTER": "Transfers over PCIe that had to be repeated",
 }
 MIB = 1 << 20
-HOTTEST_C = 200  # above it, a temperature is a card's way of saying that it has none
+MAX_TEMPERATURE_C = 200  # above it, a temperature is a card's way of saying that it has none
 
 log = get_logger(__name__)
 
@@ -167,7 +167,7 @@ class NvmlDevice:
 
 
 def _temperature(name: str, degrees: float) -> dict[str, float]:
-    return {name: degrees} if degrees <= HOTTEST_C else {}
+    return {name: degrees} if degrees <= MAX_TEMPERATURE_C else {}
 
 
 def _field(device: object, field: int) -> float:

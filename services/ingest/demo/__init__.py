@@ -22,7 +22,7 @@ VOICE_MODEL_SHA256 = FOLDER / "models" / "mini-voices.sha256"
 
 
 @dataclass(frozen=True)
-class Said:
+class SpokenSentence:
     """A sentence of a sample, the seconds at which it begins and ends (0 where nobody asks), and who says it."""
 
     start_s: float
@@ -40,7 +40,7 @@ class Sample:
     published: str
     duration_s: float
     voice: str
-    said: tuple[Said, ...]
+    said: tuple[SpokenSentence, ...]
 
     @property
     def path(self) -> Path:
@@ -76,4 +76,4 @@ def voice_model_sha256() -> str:
 
 def _read(name: str) -> list[Sample]:
     rows = json.loads((SAMPLES / name).read_text())
-    return [Sample(**{**row, "said": tuple(Said(**said) for said in row["said"])}) for row in rows]
+    return [Sample(**{**row, "said": tuple(SpokenSentence(**said) for said in row["said"])}) for row in rows]

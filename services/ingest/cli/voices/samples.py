@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.asr import audio
+from ingest.asr.device import device_of
 from ingest.asr.speakers import build as speaker_models
 from ingest.asr.speakers import excerpts
 from ingest.downloader import ytdlp
@@ -23,12 +24,12 @@ from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits
 if TYPE_CHECKING:
     from ingest.asr.audio import Waveform
     from ingest.asr.speakers.diarizer import Diarizer
-    from ingest.asr.speakers.matching import FloatArray
+    from ingest.asr.speakers.vectors import FloatArray
     from ingest.cli.settings import AllSettings
     from ingest.downloader.sources import Recording
 
 LISTEN_EVERY_S = 3.0  # of speech
-LEAST_PIECES = 3
+MIN_EXCERPTS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +47,7 @@ class Listener:
 
     def __init__(self, settings: AllSettings) -> None:
         self._settings = settings
-        self._diarizer: Diarizer = speaker_models.load(settings, settings.asr_device)
+        self._diarizer: Diarizer = speaker_models.load(settings, device_of(settings.asr_device))
 
     @property
     def key(self) -> str:
@@ -57,7 +58,7 @@ class Listener:
         """Return what is heard in a recording; raise TOO_LITTLE_SPEECH when that is nothing."""
         waveform = self._waveform(source)
         speech = audio.find_speech(waveform)
-        spans = excerpts.spread(speech, LISTEN_EVERY_S, LEAST_PIECES)
+        spans = excerpts.spread(speech, LISTEN_EVERY_S, MIN_EXCERPTS)
         cut = excerpts.audible(excerpts.cut(spans, SAMPLE_RATE), waveform)
         if not cut:
             raise IngestError(Code.TOO_LITTLE_SPEECH, f"nobody speaks in {source}")

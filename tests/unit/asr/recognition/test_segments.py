@@ -17,16 +17,16 @@ from ingest.asr.recognition.segments import (
     place,
     split,
 )
-from ingest.asr.recognition.whisper import Heard, Recognised
+from ingest.asr.recognition.whisper import ChunkTranscript, ChunkWord
 from ingest.asr.spans import Span
 from ingest.shared.artifacts.transcript import Segment, Word
 
 CHUNK = SpeechChunk(Span(10.0, 20.0), (Span(10.0, 14.0), Span(16.0, 20.0)))
 
 
-def said(*words: tuple[float, float, str], **figures: float) -> Recognised:
-    heard = tuple(Heard(start, end, text, 0.9) for start, end, text in words)
-    return Recognised(text=" ".join(word.text for word in heard), words=heard, **figures)  # type: ignore[arg-type]
+def said(*words: tuple[float, float, str], **figures: float) -> ChunkTranscript:
+    heard = tuple(ChunkWord(start, end, text, 0.9) for start, end, text in words)
+    return ChunkTranscript(text=" ".join(word.text for word in heard), words=heard, **figures)  # type: ignore[arg-type]
 
 
 def timed(*words: tuple[float, float, str]) -> list[Word]:
@@ -144,7 +144,7 @@ def test_a_segment_has_the_figures_of_its_chunk() -> None:
         pytest.param(said((0.5, 0.5, "no time")), (), id="no time at all"),
     ],
 )
-def test_what_looks_invented_is_flagged(answer: Recognised, flags: tuple[str, ...]) -> None:
+def test_what_looks_invented_is_flagged(answer: ChunkTranscript, flags: tuple[str, ...]) -> None:
     assert [segment.flags for segment in build([CHUNK], [answer], [False], 60.0).segments] == [flags]
 
 
@@ -180,7 +180,7 @@ def test_three_times_the_same_is_a_loop(texts: list[str], looped: list[bool]) ->
         pytest.param(said(avg_logprob=-9.0, compression_ratio=9.0, no_speech_prob=1.0), False, id="nothing heard"),
     ],
 )
-def test_a_chunk_is_doubtful_at_any_of_its_limits(answer: Recognised, doubtful: bool) -> None:  # noqa: FBT001 (a table)
+def test_a_chunk_is_doubtful_at_any_of_its_limits(answer: ChunkTranscript, doubtful: bool) -> None:  # noqa: FBT001 (a table)
     assert is_doubtful(answer, logprob=-0.35, compression=2.4, no_speech=0.8) is doubtful
 
 
@@ -197,7 +197,7 @@ FAIR = said(WORD, avg_logprob=-0.5, compression_ratio=1.0)
         pytest.param(said(WORD, avg_logprob=-0.1, compression_ratio=2.4), False, id="repetitive"),
     ],
 )
-def test_of_two_readings_the_more_probable_one_is_kept(second: Recognised, wins: bool) -> None:  # noqa: FBT001 (a table)
+def test_of_two_readings_the_more_probable_one_is_kept(second: ChunkTranscript, wins: bool) -> None:  # noqa: FBT001 (a table)
     assert better(FAIR, second) is (second if wins else FAIR)
 
 
@@ -209,5 +209,5 @@ def test_a_repetitive_reading_loses_whatever_its_probability() -> None:
 @pytest.mark.parametrize(
     "first", [FAIR, said(WORD, avg_logprob=-0.01, compression_ratio=2.4)], ids=["fair", "repetitive"]
 )
-def test_a_reading_in_which_nothing_is_heard_replaces_no_words(first: Recognised) -> None:
+def test_a_reading_in_which_nothing_is_heard_replaces_no_words(first: ChunkTranscript) -> None:
     assert better(first, said(avg_logprob=0.0)) is first

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ingest.asr.spans import Span
 from ingest.asr.speakers import excerpts
-from ingest.asr.speakers.excerpts import Piece
+from ingest.asr.speakers.excerpts import Excerpt
 from ingest.shared.artifacts.transcript import Turn
 
 RATE = 100
@@ -30,12 +30,12 @@ def test_short_turns_give_nothing_and_long_ones_are_sampled_over_their_length() 
 
 def test_silent_pieces_and_those_beyond_the_end_are_left_out() -> None:
     waveform = np.concatenate([np.zeros(100), np.ones(100)]).astype(np.float32)
-    wanted = [Piece(0, 0, 100), Piece(1, 100, 100), Piece(2, 150, 100)]
-    assert excerpts.audible(wanted, waveform) == [Piece(1, 100, 100)]
+    wanted = [Excerpt(0, 0, 100), Excerpt(1, 100, 100), Excerpt(2, 150, 100)]
+    assert excerpts.audible(wanted, waveform) == [Excerpt(1, 100, 100)]
 
 
 def test_batches_hold_pieces_of_one_length() -> None:
-    made = excerpts.batches([Piece(number, 0, 50 + 25 * (number % 2)) for number in range(10)], 3)
+    made = excerpts.batches([Excerpt(number, 0, 50 + 25 * (number % 2)) for number in range(10)], 3)
     assert sorted(map(len, made)) == [2, 2, 3, 3]
     assert all(len({piece.count for piece in batch}) == 1 for batch in made)
 

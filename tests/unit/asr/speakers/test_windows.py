@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.asr.spans import Span
-from ingest.asr.speakers.windows import Diarized, Spoken, link, windows
+from ingest.asr.speakers.windows import Diarization, SpeakerTurn, link, windows
 
 
 def test_a_short_recording_is_one_window() -> None:
@@ -37,13 +37,13 @@ def test_windows_cover_everything_and_none_is_too_long(
     assert all(0 < span.duration_s <= limit_s * (1 + 1e-9) for span in made)
 
 
-def part(at_s: float, **voices: list[float]) -> Diarized:
-    spoken = [Spoken(Span(at_s + number, at_s + number + 1), label) for number, label in enumerate(voices)]
+def part(at_s: float, **voices: list[float]) -> Diarization:
+    spoken = [SpeakerTurn(Span(at_s + number, at_s + number + 1), label) for number, label in enumerate(voices)]
     centroids = {label: np.array(voice, dtype=np.float32) for label, voice in voices.items() if any(voice)}
-    return Diarized(tuple(spoken), centroids)
+    return Diarization(tuple(spoken), centroids)
 
 
-def speakers(*parts: Diarized) -> list[str]:
+def speakers(*parts: Diarization) -> list[str]:
     return [item.speaker for item in link(parts, 0.7)]
 
 
@@ -64,7 +64,7 @@ def test_a_speaker_without_a_voice_is_nobody_else() -> None:
 
 
 def test_nothing_said_is_nothing() -> None:
-    assert link([Diarized((), {})], 0.7) == []
+    assert link([Diarization((), {})], 0.7) == []
     assert link([], 0.7) == []
 
 
