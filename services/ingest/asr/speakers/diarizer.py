@@ -8,10 +8,12 @@ speech are skipped, and the masks of a chunk share one pass through the network.
 from __future__ import annotations
 
 import hashlib
+import sys
 import threading
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +45,8 @@ KEY_LENGTH = 12
 EMBEDDING_FOLDER = "embedding"
 # the fingerprint that version 0.1.0 computed for any model in a folder below `.cache`: that of no files
 OLD_FINGERPRINT_IN_CACHE = hashlib.sha256().hexdigest()
+# checkpoints hold the module of their class; these modules have moved since the checkpoints were made
+MOVED_MODULES = {"services.demo.voice_model": "ingest.demo.voice_model"}
 NO_BOUNDS = Bounds()
 
 log = get_logger(__name__)
@@ -245,6 +249,8 @@ def _folder(options: DiarizerOptions) -> Path:
 
 
 def _load(folder: Path, options: DiarizerOptions) -> SpeakerDiarization:
+    for old_name, new_name in MOVED_MODULES.items():
+        sys.modules.setdefault(old_name, import_module(new_name))
     try:
         pipeline = Pipeline.from_pretrained(folder, token=options.token)
     except Exception as error:
