@@ -77,7 +77,7 @@ def enrolled(diarizer: Diarizer, waveform: audio.Waveform, name: str = "Marina")
 
 
 @pytest.fixture
-def who(diarizer: Diarizer, alone: audio.Waveform, tmp_path: Path) -> SpeakerIdentifier:
+def identifier(diarizer: Diarizer, alone: audio.Waveform, tmp_path: Path) -> SpeakerIdentifier:
     profiles = Profiles(tmp_path / "volume")
     profiles.keep(enrolled(diarizer, alone))
     return SpeakerIdentifier(diarizer, profiles, THRESHOLDS)
@@ -226,7 +226,7 @@ def test_a_model_that_was_changed_is_not_loaded(tmp_path: Path) -> None:
     shutil.copytree(VOICE_MODEL, changed)
     with (changed / "embedding" / "pytorch_model.bin").open("ab") as file:
         file.write(b"x")
-    with pytest.raises(IngestError, match="not the one that is pinned") as caught:
+    with pytest.raises(IngestError, match="not the pinned") as caught:
         Diarizer(replace(OPTIONS, model=str(changed)))
     assert caught.value.code is Code.ENV_MODEL
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from ingest.asr import audio
 from ingest.asr.handler import Transcribe
-from ingest.asr.recognition.build import make_transcriber
+from ingest.asr.recognition.build import make_transcriber, recognizer_options
+from ingest.asr.recognition.whisper import Recognizer
 from ingest.asr.settings import AsrSettings
 from ingest.demo import ASR_MODEL, samples
 from ingest.demo.accuracy import word_error_rate
@@ -122,6 +126,24 @@ def test_a_model_that_is_not_there_is_named() -> None:
     assert missing.value.code is Code.ENV_MODEL
 
 
+def retrained(folder: Path) -> Path:
+    """Return a copy of the miniature model that differs in one byte of a weight."""
+    shutil.copytree(ASR_MODEL, folder / ASR_MODEL.name)
+    weights = folder / ASR_MODEL.name / "model.bin"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    return weights.parent
+
+
+def test_two_models_whose_files_have_equal_sizes_have_different_keys(transcriber: Transcriber, tmp_path: Path) -> None:
+    options = recognizer_options(settings(asr_cpu_threads=2), "cpu")
+    other = Recognizer(replace(options, model=str(retrained(tmp_path))))
+    known = transcriber.recognizer
+    assert (known.key.partition("@")[0], known.old_key) == (other.key.partition("@")[0], other.old_key)
+    assert known.key != other.key
+
+
 # -- the handler ------------------------------------------------------------------------------------------------------
 
 
@@ -162,6 +184,28 @@ def test_a_transcript_is_written_once_and_found_again(
     assert transcriber.batcher.figures.batches == batches
     forced = handle(handler, message.model_copy(update={"fresh_from": 2, "generation": 2}))
     assert forced.numbers["fresh"] == 1.0
+
+
+def test_a_transcript_of_version_0_1_0_is_found_by_its_old_key(
+    handler: Transcribe, message: AudioReady, volume: Volume, transcriber: Transcriber, tmp_path: Path
+) -> None:
+    (tmp_path / "old").write_bytes(b"a transcript")
+    old_origin = f"{message.audio.sha256}:{transcriber.recognizer.old_key}"
+    old = volume.keep(VIDEO, Made(tmp_path / "old", "transcript", transcript.EXTENSION, 1.0, old_origin, 1))
+    with capture_logs() as logs:
+        done = handle(handler, message)
+    assert isinstance(done.message, TranscriptReady)
+    assert (done.message.transcript, done.numbers["fresh"]) == (old, 0.0)
+    assert [line["event"] for line in logs] == ["transcript_with_old_key"]
+
+
+def test_a_transcript_of_another_model_is_not_found(
+    handler: Transcribe, message: AudioReady, volume: Volume, tmp_path: Path
+) -> None:
+    (tmp_path / "old").write_bytes(b"a transcript")
+    origin = f"{message.audio.sha256}:mini-whisper@00000000/int8/beam5"
+    volume.keep(VIDEO, Made(tmp_path / "old", "transcript", transcript.EXTENSION, 1.0, origin, 1))
+    assert handle(handler, message).numbers["fresh"] == 1.0
 
 
 def test_a_damaged_file_is_asked_for_once_more_and_then_given_up(

@@ -48,6 +48,7 @@ def test_a_profile_of_another_model_is_refused(tmp_path: Path) -> None:
     profiles.keep(profile("Grace", "other"))
     assert [item.name for item in profiles.of("model")] == ["Ada"]
     assert profiles.of("third") == []
+    assert [item.name for item in profiles.of("third", "model")] == ["Ada"]
 
 
 def test_a_damaged_profile_hides_no_other(tmp_path: Path) -> None:
