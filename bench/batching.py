@@ -218,7 +218,7 @@ def _files(count: int, seed: int) -> list[File]:
     for sample in samples():
         blocks: list[Waveform] = []
         decode(sample.path, DecodeLimits(), blocks.append)
-        whole.append(([said.start_s for said in sample.said], np.concatenate(blocks)))
+        whole.append(([sentence.start_s for sentence in sample.sentences], np.concatenate(blocks)))
     files = []
     for _ in range(count):
         starts_s, waveform = rng.choice(whole)

@@ -1,4 +1,4 @@
-"""Who speaks, with the real pipeline and the miniature models: right speakers, names, and what happens in trouble."""
+"""Speaker identification with the real pipeline and the miniature models: turns, names, and failures."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def waveforms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, audio.Wavef
 
 @pytest.fixture(scope="module")
 def alone(waveforms: dict[str, audio.Waveform]) -> audio.Waveform:
-    """The voice that is enrolled, alone."""
+    """A recording of the enrolled voice only."""
     return waveforms[samples()[0].title]
 
 
@@ -83,34 +83,36 @@ def identifier(diarizer: Diarizer, alone: audio.Waveform, tmp_path: Path) -> Spe
     return SpeakerIdentifier(diarizer, profiles, THRESHOLDS)
 
 
-def speaking(spoken: Sequence[SpeakerTurn], at_s: float) -> set[str]:
-    return {item.speaker for item in spoken if item.span.start_s <= at_s <= item.span.end_s}
+def speaking(turns: Sequence[SpeakerTurn], at_s: float) -> set[str]:
+    return {item.speaker for item in turns if item.span.start_s <= at_s <= item.span.end_s}
 
 
-def wrong_share(spoken: Sequence[SpeakerTurn], sample: Sample) -> float:
-    """The share of sentences in whose middle somebody else is heard than the one who speaks most of her sentences."""
-    heard = [(said.speaker, speaking(spoken, (said.start_s + said.end_s) / 2)) for said in sample.said]
-    labels = {item.speaker for item in spoken}
+def wrong_share(turns: Sequence[SpeakerTurn], sample: Sample) -> float:
+    """The share of sentences whose middle has another label than its speaker, for the best mapping of labels."""
+    found = [
+        (sentence.speaker, speaking(turns, (sentence.start_s + sentence.end_s) / 2)) for sentence in sample.sentences
+    ]
+    labels = {turn.speaker for turn in turns}
     return min(
-        sum(found != {first if name else second} for name, found in heard) / len(heard)
+        sum(at_middle != {first if name else second} for name, at_middle in found) / len(found)
         for first in labels
         for second in labels
         if first != second
     )
 
 
-def test_two_people_are_told_apart(diarizer: Diarizer, talk: audio.Waveform) -> None:
-    spoken = diarizer.diarize(talk, audio.find_speech(talk))
-    assert {item.speaker for item in spoken} == {"S1", "S2"}
-    assert wrong_share(spoken, conversation()) <= 0.05
-    assert all(0 <= item.span.start_s < item.span.end_s <= len(talk) / SAMPLE_RATE for item in spoken)
-    assert [item.span.start_s for item in spoken] == sorted(item.span.start_s for item in spoken)
+def test_two_people_have_two_labels(diarizer: Diarizer, talk: audio.Waveform) -> None:
+    turns = diarizer.diarize(talk, audio.find_speech(talk))
+    assert {item.speaker for item in turns} == {"S1", "S2"}
+    assert wrong_share(turns, conversation()) <= 0.05
+    assert all(0 <= item.span.start_s < item.span.end_s <= len(talk) / SAMPLE_RATE for item in turns)
+    assert [item.span.start_s for item in turns] == sorted(item.span.start_s for item in turns)
 
 
 def test_in_windows_the_speakers_stay_the_same(talk: audio.Waveform) -> None:
-    spoken = Diarizer(replace(OPTIONS, window_s=30.0)).diarize(talk, audio.find_speech(talk))
-    assert {item.speaker for item in spoken} == {"S1", "S2"}
-    assert wrong_share(spoken, conversation()) <= 0.1
+    turns = Diarizer(replace(OPTIONS, window_s=30.0)).diarize(talk, audio.find_speech(talk))
+    assert {item.speaker for item in turns} == {"S1", "S2"}
+    assert wrong_share(turns, conversation()) <= 0.1
 
 
 @pytest.mark.parametrize(
@@ -121,7 +123,7 @@ def test_in_windows_the_speakers_stay_the_same(talk: audio.Waveform) -> None:
         pytest.param(np.zeros(20 * SAMPLE_RATE, dtype=np.float32), id="silence"),
     ],
 )
-def test_where_nobody_speaks_nobody_is_found(diarizer: Diarizer, waveform: audio.Waveform) -> None:
+def test_without_speech_there_are_no_turns(diarizer: Diarizer, waveform: audio.Waveform) -> None:
     assert diarizer.diarize(waveform, []) == []
 
 
@@ -164,7 +166,7 @@ def test_batches_change_no_vector(diarizer: Diarizer, talk: audio.Waveform) -> N
         excerpts.cut([Span(second, second + 1.0 + second % 3) for second in range(60)], SAMPLE_RATE), talk
     )
     together = diarizer.embed(talk, cut)
-    one_by_one = np.concatenate([diarizer.embed(talk, [piece]) for piece in cut])
+    one_by_one = np.concatenate([diarizer.embed(talk, [excerpt]) for excerpt in cut])
     assert float((together * one_by_one).sum(axis=1).min()) >= 0.9999
     assert np.allclose(np.linalg.norm(together, axis=1), 1)
     assert diarizer.embed(talk, []).shape == (0, diarizer.dimension)
@@ -173,16 +175,16 @@ def test_batches_change_no_vector(diarizer: Diarizer, talk: audio.Waveform) -> N
 # -- names ------------------------------------------------------------------------------------------------------------
 
 
-def test_the_enrolled_voice_gets_its_name_and_the_stranger_none(
+def test_the_enrolled_voice_gets_its_name_and_the_other_one_none(
     identifier: SpeakerIdentifier, talk: audio.Waveform
 ) -> None:
     found = identifier.identify(VIDEO, talk, audio.find_speech(talk))
     assert found.outcome == "full"
     assert {turn.speaker for turn in found.turns} == {"Marina", "Unknown 1"}
-    for said in conversation().said:
-        middle_s = (said.start_s + said.end_s) / 2
+    for sentence in conversation().sentences:
+        middle_s = (sentence.start_s + sentence.end_s) / 2
         names = {turn.speaker for turn in found.turns if turn.start_s <= middle_s <= turn.end_s}
-        assert names == {said.speaker or "Unknown 1"}, said
+        assert names == {sentence.speaker or "Unknown 1"}, sentence
     assert all(turn.rule and turn.vector is not None for turn in found.turns if turn.end_s - turn.start_s > 1)
     assert {turn.profile_version for turn in found.turns} == {1}
 
@@ -210,7 +212,7 @@ def test_a_second_voice_after_ten_minutes_takes_the_full_path(
     assert min(turn.start_s for turn in found.turns if turn.speaker == "Unknown 1") > 600
 
 
-def test_a_profile_of_another_model_names_nobody(diarizer: Diarizer, alone: audio.Waveform, tmp_path: Path) -> None:
+def test_a_profile_of_another_model_gives_no_names(diarizer: Diarizer, alone: audio.Waveform, tmp_path: Path) -> None:
     profiles = Profiles(tmp_path / "volume")
     profiles.keep(replace(enrolled(diarizer, alone), model_key="another@model"))
     found = SpeakerIdentifier(diarizer, profiles, THRESHOLDS).identify(VIDEO, alone, audio.find_speech(alone))
@@ -232,7 +234,7 @@ def test_a_model_that_was_changed_is_not_loaded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "model", [pytest.param("nobody/no-such-pipeline", id="not on the hub"), pytest.param("", id="an empty folder")]
+    "model", [pytest.param("example/no-such-pipeline", id="not on the hub"), pytest.param("", id="an empty folder")]
 )
 def test_a_model_that_is_not_there_is_named(tmp_path: Path, model: str) -> None:
     with pytest.raises(IngestError, match="diarization model") as caught:
@@ -259,7 +261,7 @@ class Broken:
     def diarize(self, _waveform: audio.Waveform, _speech: Sequence[Span], _bounds: Bounds) -> list[SpeakerTurn]:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    def embed(self, _waveform: audio.Waveform, _pieces: Sequence[Excerpt]) -> FloatArray:
+    def embed(self, _waveform: audio.Waveform, _selected: Sequence[Excerpt]) -> FloatArray:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
 
@@ -296,14 +298,14 @@ def test_segments_have_speakers_and_the_voiceprints_are_kept(
     handler = Transcribe(volume, tmp_path / "scratch", transcriber, DecodeLimits(), LIMITS, identifier)
     done = handler(message, lambda _numbers: None)
     assert isinstance(done.message, TranscriptReady)
-    said = transcript.read(volume.verified(done.message.transcript))
-    assert {segment.speaker for segment in said.segments} == {"Marina", "Unknown 1"}
-    assert {segment.speaker_score is not None for segment in said.segments} == {True}
+    written = transcript.read(volume.verified(done.message.transcript))
+    assert {segment.speaker for segment in written.segments} == {"Marina", "Unknown 1"}
+    assert {segment.speaker_score is not None for segment in written.segments} == {True}
     manifest = volume.manifest(VIDEO, "voices")
     assert manifest is not None
-    assert voiceprints.read(volume.verified(manifest.artifact)).turns == said.turns
+    assert voiceprints.read(volume.verified(manifest.artifact)).turns == written.turns
     assert (done.numbers["speakers"], done.numbers["diarization_failed"], done.numbers["fast_path"]) == (2, 0, 0)
-    assert said.timings.diarize_s > 0
+    assert written.timings.diarize_s > 0
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
@@ -316,10 +318,10 @@ def test_a_broken_diarizer_costs_the_speakers_and_not_the_transcript(
     assert isinstance(done.message, TranscriptReady)
     assert (done.kind, done.code) == (EventKind.FINISHED, Code.DIARIZATION_FAILED)
     assert "out of memory" in done.text
-    said = transcript.read(volume.verified(done.message.transcript))
-    assert len(said.segments) > 10
-    assert {segment.speaker for segment in said.segments} == {None}
-    assert (said.turns, volume.manifest(VIDEO, "voices")) == (None, None)
+    written = transcript.read(volume.verified(done.message.transcript))
+    assert len(written.segments) > 10
+    assert {segment.speaker for segment in written.segments} == {None}
+    assert (written.turns, volume.manifest(VIDEO, "voices")) == (None, None)
     assert done.numbers["diarization_failed"] == 1
 
 
@@ -334,7 +336,7 @@ def test_a_lost_device_does_not_cost_the_speakers(
     assert volume.manifest(VIDEO, "transcript") is None
 
 
-def test_another_pipeline_listens_again(
+def test_another_pipeline_makes_a_new_transcript(
     identifier: SpeakerIdentifier, transcriber: Transcriber, volume: Volume, message: AudioReady, tmp_path: Path
 ) -> None:
     without = Transcribe(volume, tmp_path / "scratch", transcriber, DecodeLimits(), LIMITS)

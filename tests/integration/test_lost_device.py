@@ -1,4 +1,4 @@
-"""A GPU that is lost at work: nobody is charged for it, no new work is begun, and the process ends."""
+"""A GPU that is lost during work: no attempt is counted, no new work starts, and the process exits."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ LOST = "CUDA error: unspecified launch failure"
 
 
 def lose(*_: object, **__: object) -> object:
-    """Fail as a device does whose context is gone."""
+    """Fail like a device whose context is lost."""
     raise torch.AcceleratorError(f"{LOST}\nCUDA kernel errors might be asynchronously reported at some other API call")
 
 
 def reasons(room: Room) -> set[str | None]:
-    """Return why a room begins no work, and why it ends."""
+    """Return the reasons why a service starts no work, and why it exits."""
     return {room.broken(), *(work.held() for work in room.stages)}
 
 
-def test_the_embedder_ends_and_nobody_is_charged(
+def test_the_embedder_exits_and_no_attempt_is_counted(
     bus: NatsBus, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     room = embedder.build(load(EmbedderSettings, database_url=database_url, volume_path=tmp_path), bus)
@@ -58,7 +58,7 @@ def test_the_embedder_ends_and_nobody_is_charged(
         room.stop()
 
 
-def test_asr_ends_also_when_it_was_listening_to_voices(
+def test_asr_exits_when_the_device_is_lost_during_diarization(
     bus: NatsBus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     models = {"asr_model": str(ASR_MODEL), "diarization_model": str(VOICE_MODEL)}

@@ -1,4 +1,4 @@
-"""Recognition with a real model: right words at right times, the same in shared batches, and the edges."""
+"""Recognition with a real model: words, times, shared batches, models, and the handler."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def transcribe(transcriber: Transcriber, waveform: audio.Waveform) -> Transcript
     )
 
 
-def text_of(spoken: Transcription) -> str:
-    return " ".join(segment.text for segment in spoken.segments)
+def text_of(transcription: Transcription) -> str:
+    return " ".join(segment.text for segment in transcription.segments)
 
 
 @pytest.fixture(scope="module")
@@ -64,16 +64,16 @@ def waveforms(tmp_path_factory: pytest.TempPathFactory) -> list[audio.Waveform]:
     return [audio.load(sample.path, scratch, DecodeLimits(), LIMITS)[0] for sample in samples()]
 
 
-def test_the_samples_are_understood(transcriber: Transcriber, waveforms: list[audio.Waveform]) -> None:
+def test_the_samples_have_a_low_word_error_rate(transcriber: Transcriber, waveforms: list[audio.Waveform]) -> None:
     for sample, waveform in zip(samples(), waveforms, strict=True):
         assert word_error_rate(sample.text, text_of(transcribe(transcriber, waveform))) <= 0.10, sample.file
 
 
-def test_sentences_begin_when_they_were_said(transcriber: Transcriber, waveforms: list[audio.Waveform]) -> None:
+def test_sentences_begin_at_the_right_times(transcriber: Transcriber, waveforms: list[audio.Waveform]) -> None:
     sample = samples()[0]
     segments = transcribe(transcriber, waveforms[0]).segments
     starts = [segment.start_s for segment in segments]
-    near = [min(abs(said.start_s - start) for start in starts) for said in sample.said]
+    near = [min(abs(sentence.start_s - start) for start in starts) for sentence in sample.sentences]
     assert sorted(near)[len(near) // 2] < 0.3
     assert starts == sorted(starts)
     assert all(0 <= word.start_s <= word.end_s <= sample.duration_s for item in segments for word in item.words)
@@ -106,7 +106,7 @@ def test_no_speech_is_a_result_of_no_segments(transcriber: Transcriber, seconds:
     assert transcribe(transcriber, silent).segments == ()
 
 
-def test_doubtful_chunks_are_read_again_and_say_so(waveforms: list[audio.Waveform]) -> None:
+def test_doubtful_chunks_are_decoded_again_and_marked(waveforms: list[audio.Waveform]) -> None:
     every = make_transcriber(settings(asr_refine_model="same", asr_refine_logprob=1.0, asr_beam=1))
     plain = make_transcriber(settings(asr_beam=1))
     try:
@@ -174,10 +174,10 @@ def test_a_transcript_is_written_once_and_found_again(
 ) -> None:
     first = handle(handler, message)
     assert isinstance(first.message, TranscriptReady)
-    said = transcript.read(volume.verified(first.message.transcript))
-    assert said.segments
-    assert said.real_time_factor > 0
-    assert said.audio_sha256 == message.audio.sha256
+    written = transcript.read(volume.verified(first.message.transcript))
+    assert written.segments
+    assert written.real_time_factor > 0
+    assert written.audio_sha256 == message.audio.sha256
     batches = transcriber.batcher.figures.batches
     second = handle(handler, message)
     assert (second.message, second.numbers["fresh"]) == (first.message, 0.0)
@@ -208,7 +208,7 @@ def test_a_transcript_of_another_model_is_not_found(
     assert handle(handler, message).numbers["fresh"] == 1.0
 
 
-def test_a_damaged_file_is_asked_for_once_more_and_then_given_up(
+def test_a_damaged_file_is_downloaded_once_more_and_then_refused(
     handler: Transcribe, message: AudioReady, volume: Volume
 ) -> None:
     path = volume.resolve(message.audio.path)

@@ -56,5 +56,5 @@ def test_no_model_is_loaded_on_a_device_called_auto(function: object) -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the test shows an attempt that fails")
 def test_voices_are_enrolled_on_the_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     see_devices(1, monkeypatch)
-    with pytest.raises((AssertionError, RuntimeError), match="CUDA|NVIDIA"):
+    with pytest.raises((AssertionError, RuntimeError), match=r"CUDA|NVIDIA"):
         Listener(load(AllSettings, diarization_model=str(VOICE_MODEL)))
