@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import get_type_hints
+from typing import TYPE_CHECKING, get_args
 
 import ctranslate2
 import pytest
 import torch
 
 from ingest.asr.device import Device, DeviceSetting, device_of
-from ingest.asr.settings import AsrSettings
+from ingest.asr.recognition.build import recognizer_options
 from ingest.asr.speakers import build as speaker_models
 from ingest.cli.settings import AllSettings
 from ingest.cli.voices.samples import Listener
 from ingest.demo import VOICE_MODEL
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.settings import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def see_devices(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,12 +48,10 @@ def test_cuda_without_a_device_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     assert caught.value.code is Code.ENV_CUDA
 
 
-@pytest.mark.parametrize("function", [speaker_models.load, speaker_models.make])
-def test_no_model_is_loaded_on_a_device_called_auto(function: object) -> None:
-    assert (
-        get_type_hints(function, {"AsrSettings": AsrSettings, "Device": Device}, {"Diarizer": object})["device"]
-        == Device
-    )
+@pytest.mark.parametrize("function", [speaker_models.load, speaker_models.make, recognizer_options])
+def test_a_loader_takes_a_device_and_no_setting(function: Callable[..., object]) -> None:
+    assert function.__annotations__["device"] == "Device"
+    assert "auto" not in get_args(Device)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the test shows an attempt that fails")
