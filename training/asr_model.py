@@ -1,8 +1,8 @@
 """The miniature recognizer: its tokenizer, its network, and what one training step minimises.
 
-A Whisper of 1.9 million parameters. Two helpers make it learn to listen within hours instead of days: the encoder has
-to name the word that is being said at each position, and the decoder has to look at a word's own positions while it
-writes the word (which is also what makes its word times right).
+A Whisper of 1.9 million parameters. Two auxiliary losses make it learn from the audio within hours instead of days. The
+encoder has to name the word that is spoken at each position. The decoder has to attend to the positions of a word while
+it writes the word, which also makes its word times right.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Conversations of synthetic speakers, and who speaks when: material for training and measuring diarization.
+"""Conversations of synthetic speakers with their turns: material for training and measuring diarization.
 
 A speaker is a voice with a fixed manner; stretching its samples gives another vocal tract. Those used for measuring
 (flite `rms` and `slt`, ten espeak-ng variants) never occur in training.

@@ -1,7 +1,7 @@
 """Make the recordings of the demonstration: `python -m training.make_samples` writes services/ingest/demo/samples.
 
 Six episodes of about a minute, each on one subject, read by voices that the models were never trained with, in
-sentences that they have never heard; and a conversation of two of these voices.
+sentences that were not in their training material; and a conversation of two of these voices.
 """
 
 from __future__ import annotations

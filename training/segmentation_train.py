@@ -1,7 +1,7 @@
 """Train the miniature segmentation model: `python -m training.segmentation_train`.
 
-A PyanNet of 0.2 million parameters that says for each frame of ten seconds who of up to three speakers speaks, two at a
-time at most (powerset classes, in any order of the speakers). It learns from conversations composed on the fly.
+A PyanNet of 0.2 million parameters that finds, for each frame of ten seconds, which of up to three speakers speak, at
+most two at a time (powerset classes, in any order of the speakers). It learns from conversations composed on the fly.
 """
 
 from __future__ import annotations

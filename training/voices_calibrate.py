@@ -1,7 +1,7 @@
 """Find the thresholds of the miniature voice model: `python -m training.voices_calibrate`.
 
-Voices that are neither trained on nor used for measuring tell how alike the same and different voices are; what comes
-of it is written to the naming.json of the model, and its fingerprint anew.
+The thresholds come from the similarities of voices that are neither trained on nor used for measuring. They are written
+to the naming.json of the model, whose fingerprint is then written anew.
 """
 
 from __future__ import annotations
