@@ -57,7 +57,7 @@ class Figure:
 def reference(conversation: Conversation) -> Annotation:
     """Return the true turns."""
     annotation = Annotation()
-    for number, turn in enumerate(conversation.said):
+    for number, turn in enumerate(conversation.utterances):
         annotation[Segment(turn.start_s, turn.end_s), number] = str(turn.speaker)
     return annotation
 
@@ -78,7 +78,7 @@ def naming(conversation: Conversation, found: Voiceprints, names: dict[int, str]
     steps = int(len(conversation.samples) / SAMPLE_RATE / STEP_S)
     speaker, busy = np.full(steps, -1), np.zeros(steps, dtype=int)
     scored = np.ones(steps, dtype=bool)
-    for turn in conversation.said:
+    for turn in conversation.utterances:
         first, last = int(turn.start_s / STEP_S), int(turn.end_s / STEP_S)
         speaker[first:last] = turn.speaker
         busy[first:last] += 1
@@ -110,7 +110,7 @@ def measure(conversation: Conversation, found: Voiceprints, names: dict[int, str
     length_s = len(conversation.samples) / SAMPLE_RATE
     part = metric(reference(conversation), hypothesis(found), uem=Timeline([Segment(0, length_s)]), detailed=True)
     right, wrong, unknown = naming(conversation, found, names)
-    present = {turn.speaker for turn in conversation.said}
+    present = {turn.speaker for turn in conversation.utterances}
     return Figure(
         minutes=length_s / 60,
         speakers=len(present),

@@ -42,10 +42,10 @@ def main() -> None:
     speakers = calibration_speakers()
     voices: dict[str, FloatArray] = {}
     for number, speaker in enumerate(speakers):
-        made = converse(speaking(speakers, rng), [number], rng, LENGTH_S)
-        spans = [Span(turn.start_s, turn.end_s) for turn in made.said]
-        cut = excerpts.audible(excerpts.cut(spans, SAMPLE_RATE), made.samples)
-        voices[speaker.voice.name] = diarizer.embed(made.samples, cut)
+        conversation = converse(speaking(speakers, rng), [number], rng, LENGTH_S)
+        spans = [Span(turn.start_s, turn.end_s) for turn in conversation.utterances]
+        cut = excerpts.audible(excerpts.cut(spans, SAMPLE_RATE), conversation.samples)
+        voices[speaker.voice.name] = diarizer.embed(conversation.samples, cut)
     found = calibrate(voices)
     for point in (*found.points, found.proposed):
         print(
