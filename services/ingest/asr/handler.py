@@ -10,6 +10,7 @@ import time
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ingest.asr import audio
@@ -21,10 +22,10 @@ from ingest.shared.artifacts import voiceprints
 from ingest.shared.artifacts.transcript import Timings, Transcript
 from ingest.shared.artifacts.volume import Made, Volume, translate_os_errors
 from ingest.shared.errors import Code, IngestError
-from ingest.shared.messages import AudioReady, EventKind, Metadata, TranscriptReady, VideoAccessible
+from ingest.shared.messages import AudioReady, Metadata, TranscriptReady
 from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.telemetry.time_split import BLOCKED, DECODING
-from ingest.shared.worker.stage import Done
+from ingest.shared.worker.stage import InputFile, StageResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -76,6 +77,12 @@ def _ignore(_transcript: Transcript, _speakers: SpeakerResult) -> None:
     """Observe nothing."""
 
 
+def input_file(volume: Volume) -> InputFile:
+    """Return the errors of an audio file for which it is downloaded again."""
+    discard = partial(volume.discard, kind="audio")
+    return InputFile(WORTH_ANOTHER_DOWNLOAD, discard, "downloading it again", "downloaded twice")
+
+
 @dataclass(frozen=True)
 class Transcribe:
     """The handler of the asr stage; `observe` is called with each new transcript."""
@@ -88,21 +95,14 @@ class Transcribe:
     identifier: SpeakerIdentifier | None = None
     observe: Callable[[Transcript, SpeakerResult], None] = _ignore
 
-    def __call__(self, message: AudioReady, report: Report) -> Done:
-        """Return TranscriptReady, or VideoAccessible when the audio has to be downloaded again."""
+    def __call__(self, message: AudioReady, report: Report) -> StageResult:
+        """Return TranscriptReady."""
         origin = self._origin(message)
         with self.transcriber.time.doing(BLOCKED):
             existing = self._existing(message, origin)
         if existing is not None:
-            return Done(self._ready(message, existing), numbers={"audio_s": existing.duration_s, "fresh": 0.0})
-        try:
-            return self._transcribe(message, origin, report)
-        except IngestError as error:
-            if error.is_final or error.code not in WORTH_ANOTHER_DOWNLOAD:
-                raise
-            if message.redo:
-                raise IngestError(error.code, f"{error.message} (downloaded twice)", is_final=True) from error
-            return self._send_back(message, error)
+            return StageResult(self._ready(message, existing), numbers={"audio_s": existing.duration_s, "fresh": 0.0})
+        return self._transcribe(message, origin, report)
 
     # -- results that exist already -----------------------------------------------------------------------------------
 
@@ -134,7 +134,7 @@ class Transcribe:
 
     # -- a new transcript ---------------------------------------------------------------------------------------------
 
-    def _transcribe(self, message: AudioReady, origin: str, report: Report) -> Done:
+    def _transcribe(self, message: AudioReady, origin: str, report: Report) -> StageResult:
         watch, device = _Stopwatch(), self.transcriber.time
         with device.doing(BLOCKED):
             path = self.volume.verified(message.audio)
@@ -159,7 +159,7 @@ class Transcribe:
             artifact = self._store(message, transcript, speakers.voices, origin)
         self.observe(transcript, speakers)
         failure = speakers.failure
-        return Done(
+        return StageResult(
             self._ready(message, artifact),
             code=failure.code if failure else None,
             text=f"{failure.message}; kept without speakers" if failure else "",
@@ -243,24 +243,5 @@ class Transcribe:
             path.unlink(missing_ok=True)
 
     def _ready(self, message: AudioReady, artifact: Artifact) -> TranscriptReady:
-        return TranscriptReady(
-            video_id=message.video_id,
-            generation=message.generation,
-            source=message.source,
-            metadata=Metadata(duration_s=artifact.duration_s).over(message.metadata),
-            fresh_from=message.fresh_from,
-            redo=message.redo,
-            transcript=artifact,
-        )
-
-    def _send_back(self, message: AudioReady, error: IngestError) -> Done:
-        self.volume.discard(message.video_id, "audio")
-        again = VideoAccessible(
-            video_id=message.video_id,
-            generation=message.generation,
-            source=message.source,
-            metadata=message.metadata,
-            fresh_from=message.fresh_from,
-            redo=message.redo + 1,
-        )
-        return Done(again, kind=EventKind.RETRYING, code=error.code, text=f"{error.message}; downloading it again")
+        metadata = Metadata(duration_s=artifact.duration_s).over(message.metadata)
+        return message.next(TranscriptReady, metadata=metadata, transcript=artifact)

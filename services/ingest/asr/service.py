@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ingest.asr import gpu
 from ingest.asr.counters import count
 from ingest.asr.device import device_of
-from ingest.asr.handler import Transcribe
+from ingest.asr.handler import Transcribe, input_file
 from ingest.asr.recognition.allocator import keep_freed_memory
 from ingest.asr.recognition.build import make_transcriber
 from ingest.asr.speakers import build as speaker_models
@@ -58,8 +58,9 @@ def _stage(settings: AsrSettings, transcriber: Transcriber, identifier: SpeakerI
     def broken() -> str | None:
         return transcriber.broken or (identifier.broken if identifier else None)
 
+    volume = Volume(settings.volume)
     handler = Transcribe(
-        volume=Volume(settings.volume),
+        volume=volume,
         scratch=settings.scratch,
         transcriber=transcriber,
         decode_limits=DecodeLimits(max_duration_s=settings.max_audio_s),
@@ -73,6 +74,7 @@ def _stage(settings: AsrSettings, transcriber: Transcriber, identifier: SpeakerI
         handle=handler,
         deadline_s=deadline_s,
         slots=settings.asr_workers,
+        input_file=input_file(volume),
         held=broken,
         talking=partial(transcriber.time.doing, BLOCKED),
         pausing=partial(transcriber.time.doing, BLOCKED),
