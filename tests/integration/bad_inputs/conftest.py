@@ -20,7 +20,7 @@ import pytest
 
 from ingest.downloader.check import Check
 from ingest.downloader.fetch import Fetch, Pace
-from ingest.downloader.ytdlp import SiteOptions
+from ingest.downloader.sources.connector import Access, SiteOptions
 from ingest.shared.artifacts.volume import Volume
 from ingest.shared.errors import IngestError
 from ingest.shared.messages import Metadata, Source, SourceKind, VideoAccessible, VideoRequested
@@ -92,21 +92,18 @@ class Downloader:
     @property
     def check(self) -> Check:
         limits = ChildLimits(30.0, memory_bytes=0, network=True, hosts=("127.0.0.1",))
-        return Check(self.volume, OPTIONS, limits, (self.files,), max_duration_s=3600.0)
+        return Check(self.volume, Access(OPTIONS, limits, (self.files,)), max_duration_s=3600.0)
 
     @property
     def fetch(self) -> Fetch:
+        limits = ChildLimits(30.0, memory_bytes=0, file_bytes=2 * LARGEST_BYTES, network=True, hosts=("127.0.0.1",))
         return Fetch(
             volume=self.volume,
             scratch=self.scratch,
-            options=OPTIONS,
-            site_limits=ChildLimits(
-                30.0, memory_bytes=0, file_bytes=2 * LARGEST_BYTES, network=True, hosts=("127.0.0.1",)
-            ),
+            access=Access(OPTIONS, limits, (self.files,)),
             probe_limits=ChildLimits(30.0),
             decode_limits=DecodeLimits(max_duration_s=120.0),
-            pace=Pace(min_bytes_s=1000.0, window_s=1.0),  # sooner than four timeouts of a socket
-            file_roots=(self.files,),
+            pace=Pace(min_bytes_s=1000.0, window_s=1.0),  # less than four timeouts of a socket
         )
 
     def checked(self, url: str, kind: SourceKind = SourceKind.MEDIA) -> Done:

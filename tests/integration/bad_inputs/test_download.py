@@ -14,6 +14,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from ingest.downloader.refusals import Refusal, code_of
+from ingest.downloader.telemetry import counting_downloads
 from ingest.shared.artifacts.volume import Volume, translate_os_errors
 from ingest.shared.broker.bus import INPUT_OF, SUBJECT_OF
 from ingest.shared.errors import Code, IngestError, Outcome
@@ -131,7 +132,7 @@ def test_a_playlist_in_the_place_of_audio_is_refused_for_good_and_counted(
     downloader: Downloader, line: Line, site: Site, wait_until: Callable[..., None], playlist: bytes
 ) -> None:
     before = REGISTRY.get_sample_value("ingest_downloads_total", {"verdict": "playlist"}) or 0
-    line.start(Stage.DOWNLOAD, VideoAccessible, downloader.fetch)
+    line.start(Stage.DOWNLOAD, VideoAccessible, counting_downloads(downloader.fetch))
     line.send(accessible(site.add(sites.file(playlist))))
     wait_until(lambda: VIDEO_ID in line.answers())
     assert line.answers() == {VIDEO_ID: (EventKind.FAILED, Code.NOT_AUDIO)}

@@ -81,7 +81,7 @@ class StandIn(InfoExtractor):  # type: ignore[misc] # yt-dlp has no types
 def site_that(says: Says, *, checks: bool = True) -> yt_dlp.YoutubeDL:
     """Return our yt-dlp with the stand-in, as the check stage asks it (or else as the download stage does)."""
     extra = {"ignore_no_formats_error": True} if checks else {}
-    site = session(SourceKind.YOUTUBE, OPTIONS, **extra)
+    site = session(OPTIONS, **extra)
     site.add_info_extractor(StandIn(says))
     return site
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingest.downloader.settings import DownloaderSettings
-from ingest.downloader.sources import recordings
+from ingest.downloader.sources.registry import recordings
 from ingest.shared.errors import Code, IngestError, Outcome
 from ingest.shared.messages import EventKind, Stage, VideoRequested
 from ingest.shared.settings import load

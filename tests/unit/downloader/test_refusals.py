@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ingest.downloader.refusals import Refusal, availability_code, code_of, verdict
+from ingest.downloader.refusals import Refusal, availability_code, code_of, error_of
 from ingest.shared.errors import Code
 
 NOW = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
@@ -177,22 +177,22 @@ def test_a_status_says_as_much_as_words(status: int, code: Code) -> None:
 
 
 def test_a_site_that_limits_us_is_left_alone_for_as_long_as_it_asks() -> None:
-    error = verdict(Refusal("slow down", status=429, retry_after_s=90.0), NOW, PAUSE_S)
+    error = error_of(Refusal("slow down", status=429, retry_after_s=90.0), NOW, PAUSE_S)
     assert (error.code, error.retry_at) == (Code.SOURCE_RATE_LIMITED, NOW + timedelta(seconds=90))
 
 
 def test_a_site_that_limits_us_and_names_no_time_is_left_alone_for_the_usual_pause() -> None:
-    error = verdict(Refusal("Sign in to confirm you're not a bot"), NOW, PAUSE_S)
+    error = error_of(Refusal("Sign in to confirm you're not a bot"), NOW, PAUSE_S)
     assert error.retry_at == NOW + timedelta(seconds=PAUSE_S)
 
 
 def test_another_refusal_has_no_time_of_its_own() -> None:
-    assert verdict(Refusal("HTTP Error 503", retry_after_s=90.0), NOW, PAUSE_S).retry_at is None
+    assert error_of(Refusal("HTTP Error 503", retry_after_s=90.0), NOW, PAUSE_S).retry_at is None
 
 
 @pytest.mark.parametrize("prefix", ["ERROR: ", "error ", "\x1b[0;31mERROR:\x1b[0m "])
 def test_the_text_of_a_verdict_is_what_the_site_said(prefix: str) -> None:
-    error = verdict(Refusal(f"{prefix}[youtube] x: Video\n unavailable"), NOW, PAUSE_S)
+    error = error_of(Refusal(f"{prefix}[youtube] x: Video\n unavailable"), NOW, PAUSE_S)
     assert error.message == "[youtube] x: Video unavailable"
 
 
