@@ -24,7 +24,7 @@ class DownloaderSettings(Settings):
     extractors: str = "youtube.*"
     """yt-dlp extractors (regular expressions, comma-separated) that are allowed for YouTube."""
     cookies_file: Path | None = None
-    """File with cookies for YouTube in Netscape format. It is only read. YouTube may block the account of the cookies."""
+    """File with cookies for YouTube in Netscape format, only read. YouTube may block the account they belong to."""
     max_download_bytes: Positive = 4 << 30
     """Largest file that is downloaded."""
     max_audio_s: PositiveSeconds = 12 * 3600.0
