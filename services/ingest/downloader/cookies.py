@@ -25,13 +25,15 @@ def cookies(file: str) -> io.StringIO:
         try:
             text = Path(file).read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
-            raise _invalid("is no UTF-8 text") from error
+            raise _invalid("is not UTF-8 text") from error
     lines = text.splitlines()
     if not lines or not FIRST_LINE.match(lines[0]):
-        raise _invalid("is no cookies file in Netscape's format: its first line is not `# Netscape HTTP Cookie File`")
+        raise _invalid(
+            "is not a cookies file in Netscape's format: its first line is not `# Netscape HTTP Cookie File`"
+        )
     for number, line in enumerate(lines, 1):
         if not _is_valid(line.removeprefix(HTTP_ONLY)):
-            raise _invalid(f"line {number} is no cookie in Netscape's format ({FIELDS} fields, tabs between)")
+            raise _invalid(f"line {number} is not a cookie in Netscape's format ({FIELDS} fields, tabs between)")
     return io.StringIO(text)
 
 

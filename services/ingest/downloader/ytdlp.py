@@ -154,7 +154,7 @@ def channel_id(_report: Reporter, url: str, options: SiteOptions) -> str:
         site.params["playlist_items"] = "0"
         found = _extract(site, url, options, download=False, playlist=True).get("channel_id")
     if not found:
-        raise IngestError(Code.NO_MEDIA_FOUND, f"{url} is no channel")
+        raise IngestError(Code.NO_MEDIA_FOUND, f"{url} is not a channel")
     return str(found)
 
 

@@ -45,9 +45,9 @@ def test_a_missing_cookies_file_is_an_error_of_the_environment(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        pytest.param(b"", "is no cookies file in Netscape's format", id="empty"),
-        pytest.param(b'[{"name": "SID", "value": "SECRET"}]', "is no cookies file", id="JSON"),
-        pytest.param(COOKIES.encode() + b"\xff", "is no UTF-8 text", id="no text"),
+        pytest.param(b"", "is not a cookies file in Netscape's format", id="empty"),
+        pytest.param(b'[{"name": "SID", "value": "SECRET"}]', "is not a cookies file", id="JSON"),
+        pytest.param(COOKIES.encode() + b"\xff", "is not UTF-8 text", id="no text"),
         pytest.param(f"{COOKIES}.youtube.com\tTRUE\t/\tTRUE\t0\tSID SECRET\n".encode(), "line 4", id="a field too few"),
         pytest.param(f"{COOKIES}.youtube.com\tTRUE\t/\tTRUE\tnever\tSID\tSECRET\n".encode(), "line 4", id="no time"),
         pytest.param(f"{COOKIES}youtube.com\tTRUE\t/\tTRUE\t0\tSID\tSECRET\n".encode(), "line 4", id="no domain"),

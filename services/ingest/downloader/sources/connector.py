@@ -4,8 +4,11 @@
     check stage    ─► check ─► Metadata
     download stage ─► fetch ─► Download
 
-A source type is one file with a `CONNECTOR` and one line in `registry.CONNECTORS`. A connector names its site;
-the handlers get a permit for it from the rate limiter before they call `check` or `fetch`.
+A source type is one file with a `CONNECTOR`, and a line in `registry.CONNECTORS`. A new kind of recordings needs a line
+in `SourceKind` too, and a line in `ingest.shared.links` if its site has its own form of an address at a second.
+
+A connector names the site of an address; the handlers get a permit for that site from the rate limiter before they call
+`check` or `fetch`.
 
 Identity: a YouTube video keeps its own id. Any other recording gets an id of the same shape, derived from what
 identifies it (a feed's guid, an address, the content of a file), so that a second submission gives the same id.

@@ -39,4 +39,4 @@ def recordings(
         if connector.recognises(text):
             yield from connector.list(text, settings, before_listing)
             return
-    raise IngestError(Code.BAD_URL, f"{shorten(text)!r} is no web address, no YouTube id and no existing file")
+    raise IngestError(Code.BAD_URL, f"{shorten(text)!r} is neither a web address nor a YouTube id nor an existing file")

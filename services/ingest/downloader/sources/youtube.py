@@ -107,7 +107,7 @@ def video_id_of(url: str) -> str | None:
 def uploads_playlist(channel_id: str) -> str:
     """Return the playlist of all uploads of a channel: its /videos page shows 600 at most."""
     if not CHANNEL_ID.fullmatch(channel_id):
-        raise IngestError(Code.BAD_URL, f"{channel_id!r} is no YouTube channel id")
+        raise IngestError(Code.BAD_URL, f"{channel_id!r} is not a YouTube channel id")
     return f"https://www.youtube.com/playlist?list=UU{channel_id[2:]}"
 
 
