@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urldefrag
 
 import numpy as np
 from pgvector import HalfVector
@@ -16,6 +15,7 @@ from psycopg import sql
 
 from ingest.embedder import model_keys
 from ingest.shared.errors import Code, IngestError
+from ingest.shared.links import link
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -174,12 +174,3 @@ def _hit(row: tuple[Any, ...], best: int, sentence: str) -> Hit:
         has_words=has_words,
         score=round(float(score), 5),
     )
-
-
-def link(kind: str, url: str, start_s: float) -> str:
-    """Return a URL that opens a recording at a second: with `t=` on YouTube, else with a media fragment."""
-    second = int(start_s)
-    if kind == "youtube":
-        return f"{url}&t={second}s"
-    address = f"file://{quote(url)}" if kind == "file" else urldefrag(url).url
-    return f"{address}#t={second}"
