@@ -30,7 +30,7 @@ from ingest.shared.messages import (
     decode,
     encode,
 )
-from ingest.shared.video_state import FAILED, QUEUED, SKIPPED
+from ingest.shared.video_state import VideoState
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,7 +95,7 @@ def test_a_second_request_that_comes_when_the_first_has_ended_changes_nothing(bu
     end(bus, EventKind.SKIPPED, Code.TOO_LONG)
     publish(bus, ASKED)
     Ledger(bus, database).catch_up()
-    assert Catalog(database).videos([ASKED.video_id])[ASKED.video_id].state == SKIPPED
+    assert Catalog(database).videos([ASKED.video_id])[ASKED.video_id].state == VideoState.SKIPPED
     assert bus.stored(WORK_STREAM) == 0
 
 
@@ -106,7 +106,7 @@ def test_what_the_table_has_not_heard_of_yet_is_known_from_the_events(
     assert ask(settings, recording).asked_for == 0
     end(bus, EventKind.SKIPPED, Code.NOT_AUDIO)
     again = ask(settings, recording, wait=True)
-    assert (again.asked_for, [video.state for video in again.videos]) == (0, [SKIPPED])
+    assert (again.asked_for, [video.state for video in again.videos]) == (0, [VideoState.SKIPPED])
     assert ask(settings, recording, force=True).asked_for == 1
     forced = decode(VideoRequested, next(data for _, data in bus.read(WORK_STREAM, REQUESTED)))
     assert (forced.generation, forced.fresh_from) == (2, 2)
@@ -131,13 +131,13 @@ def test_a_dead_letter_that_is_replayed_is_on_its_way_again_as_it_was_asked_for(
     bus.publish(dead_subject(Stage.CHECK), encode(letter), "letter")
     Ledger(bus, database).catch_up()
     before = Catalog(database).videos([ASKED.video_id])[ASKED.video_id]
-    assert before.state == FAILED
+    assert before.state == VideoState.FAILED
 
     assert replay_letters(bus, None) == 1
     assert list(letters(bus)) == []
     assert [decode(VideoRequested, data) for _, data in bus.read(WORK_STREAM, REQUESTED)] == [ASKED]
     Ledger(bus, database).catch_up()
     row = Catalog(database).videos([ASKED.video_id])[ASKED.video_id]
-    assert (row.state, row.generation, row.error_code) == (QUEUED, 2, None)
+    assert (row.state, row.generation, row.error_code) == (VideoState.QUEUED, 2, None)
     assert (row.fresh_from, row.policy, row.max_speakers) == (2, before.policy, 2)
     assert bus.lag("ledger", EVENT_STREAM).waiting == 0

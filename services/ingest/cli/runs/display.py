@@ -14,11 +14,12 @@ from rich.text import Text
 from ingest.cli import console
 from ingest.cli.runs.tally import Tally, count, eta_s
 from ingest.shared.messages import Stage
+from ingest.shared.video_state import VideoState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ingest.shared.video_state import VideoState
+    from ingest.shared.video_state import VideoRecord
 
 REFRESH_S = 0.25
 LINE_EVERY_S = 10.0
@@ -27,7 +28,7 @@ LINE_EVERY_S = 10.0
 class Display:
     """Shows where the videos are while the `with` block runs."""
 
-    def __init__(self, videos: Iterable[VideoState], *, quiet: bool) -> None:
+    def __init__(self, videos: Iterable[VideoRecord], *, quiet: bool) -> None:
         self._before = count(videos)
         self._began = time.monotonic()
         self._shown_at = 0.0
@@ -49,7 +50,7 @@ class Display:
         if not self._quiet:
             console.err.print(text, markup=False)
 
-    def update(self, videos: Iterable[VideoState]) -> None:
+    def update(self, videos: Iterable[VideoRecord]) -> None:
         """Show the present states."""
         videos = list(videos)
         for video in videos:
@@ -61,14 +62,14 @@ class Display:
             return
         self._shown_at = time.monotonic()
         tally, elapsed = count(videos), time.monotonic() - self._began
-        held = next((video for video in videos if video.state == "postponed"), None)
+        held = next((video for video in videos if video.state == VideoState.POSTPONED), None)
         if self._live is not None:
             self._live.update(_panel(tally, self._before, elapsed, held))
         elif not self._quiet:
             self.say(_line(tally, self._before, elapsed, held))
 
 
-def _settled_line(video: VideoState) -> str:
+def _settled_line(video: VideoRecord) -> str:
     title = video.metadata.title or video.video_id
     if video.code is None:
         length = console.clock(video.metadata.duration_s or 0)
@@ -90,14 +91,14 @@ def _pace(tally: Tally, before: Tally, elapsed_s: float) -> str:
     return ", ".join(parts)
 
 
-def _held(video: VideoState | None) -> str:
+def _held(video: VideoRecord | None) -> str:
     if video is None:
         return ""
     until = f" until {video.retry_at:%H:%M:%S} UTC" if video.retry_at else ""
     return f"held{until}: {video.code}: {video.message}"
 
 
-def _line(tally: Tally, before: Tally, elapsed_s: float, held: VideoState | None) -> str:
+def _line(tally: Tally, before: Tally, elapsed_s: float, held: VideoRecord | None) -> str:
     parts = [
         f"{tally.downloaded}/{tally.total} downloaded",
         f"{tally.transcribed} transcribed",
@@ -110,7 +111,7 @@ def _line(tally: Tally, before: Tally, elapsed_s: float, held: VideoState | None
     return f"[{console.clock(elapsed_s)}] " + ", ".join(part for part in parts if part)
 
 
-def _panel(tally: Tally, before: Tally, elapsed_s: float, held: VideoState | None) -> Group:
+def _panel(tally: Tally, before: Tally, elapsed_s: float, held: VideoRecord | None) -> Group:
     grid = Table.grid(padding=(0, 2))
     rows = (
         ("downloaded", tally.downloaded, tally.running.get(Stage.DOWNLOAD, 0) + tally.running.get(Stage.CHECK, 0)),

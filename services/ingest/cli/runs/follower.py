@@ -7,11 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ingest.shared import video_state
 from ingest.shared.broker.topology import EVENT_STREAM, LEDGER
 from ingest.shared.errors import IngestError
 from ingest.shared.messages import Event, decode
-from ingest.shared.video_state import VideoState, fold
+from ingest.shared.video_state import VideoRecord, VideoState, fold
 
 if TYPE_CHECKING:
     from ingest.embedder.catalog import VideoRow
@@ -25,19 +24,19 @@ class Follower:
         self._epoch, self._last = bus.position(EVENT_STREAM)
         self._bus = bus
         self._reached = bus.acknowledged(LEDGER, EVENT_STREAM)
-        self.videos: dict[str, VideoState] = {}
+        self.videos: dict[str, VideoRecord] = {}
 
     def add(self, video_id: str, row: VideoRow | None) -> None:
         """Follow a video that was known as `row`; one whose time has come is on its way again."""
-        known = row.as_state() if row is not None else VideoState(video_id)
-        if known.state == video_state.DEFERRED and known.retry_at and known.retry_at <= datetime.now(UTC):
-            known = replace(known, state=video_state.QUEUED)
+        known = row.as_record() if row is not None else VideoRecord(video_id)
+        if known.state == VideoState.DEFERRED and known.retry_at and known.retry_at <= datetime.now(UTC):
+            known = replace(known, state=VideoState.QUEUED)
         self.videos[video_id] = known
 
     def restart(self, video_id: str) -> None:
         """Take a video as on its way again: it was just asked for."""
         known = self.videos[video_id]
-        self.videos[video_id] = replace(known, state=video_state.QUEUED, code=None, message="", retry_at=None)
+        self.videos[video_id] = replace(known, state=VideoState.QUEUED, code=None, message="", retry_at=None)
 
     def catch_up(self) -> None:
         """Take the events that were there before us."""

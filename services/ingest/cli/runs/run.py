@@ -18,10 +18,10 @@ from ingest.cli.runs.tally import Tally, count
 from ingest.downloader.rate_limit import Budget
 from ingest.downloader.rate_limiter import Governor
 from ingest.embedder.catalog import Catalog
-from ingest.shared import video_state
 from ingest.shared.broker.bus import BusError
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.telemetry.logs import get_logger
+from ingest.shared.video_state import VideoState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from ingest.cli.runs.submissions import Choice
     from ingest.cli.settings import AllSettings
     from ingest.downloader.sources import Recording
-    from ingest.shared.video_state import VideoState
+    from ingest.shared.video_state import VideoRecord
 
 EVENT_WAIT_S = 0.2
-UNFINISHED = (video_state.QUEUED, "running", "postponed", video_state.DEFERRED)
+UNFINISHED = (VideoState.QUEUED, VideoState.RUNNING, VideoState.POSTPONED, VideoState.DEFERRED)
 log = get_logger(__name__)
 
 
@@ -41,7 +41,7 @@ log = get_logger(__name__)
 class Outcome:
     """What a run has come to."""
 
-    videos: list[VideoState]
+    videos: list[VideoRecord]
     tally: Tally
     elapsed_s: float
     interrupted: bool

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from pydantic import ConfigDict
 
 from ingest.downloader.sources import Recording, recordings
-from ingest.shared import video_state
 from ingest.shared.broker.bus import BusRefusedError
 from ingest.shared.broker.topology import LATER_STREAM, REQUESTED, WORK_STREAM, event_subject
 from ingest.shared.errors import Code, IngestError
@@ -24,6 +23,7 @@ from ingest.shared.messages import (
     decode,
     encode,
 )
+from ingest.shared.video_state import VideoState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ingest.cli.settings import AllSettings
     from ingest.embedder.catalog import Catalog, VideoRow
     from ingest.shared.broker.nats_bus import NatsBus
-    from ingest.shared.video_state import VideoState
+    from ingest.shared.video_state import VideoRecord
 
 
 FULLEST_QUEUE = 0.8  # a stage stores its result before its input goes: a full queue would stand still
@@ -80,7 +80,7 @@ def choose(
     new = 0
     for recording in found:
         row = catalog.videos([recording.video_id]).get(recording.video_id) if choice.limit_new else None
-        is_new = row is None or row.state != video_state.INDEXED
+        is_new = row is None or row.state != VideoState.INDEXED
         if choice.limit_new and not is_new:
             continue
         chosen.append(Wanted(recording, row))
@@ -138,7 +138,7 @@ def first(recording: Recording, choice: Choice, generation: int) -> VideoRequest
     )
 
 
-def again(known: VideoState) -> VideoRequested:
+def again(known: VideoRecord) -> VideoRequested:
     """Return the request that runs a known video once more, within no limits; stages find what is done already."""
     if known.source is None:
         raise IngestError(Code.BAD_FIELD, f"{known.video_id} has no source in the archive")
@@ -151,7 +151,7 @@ def again(known: VideoState) -> VideoRequested:
     )
 
 
-def instead(known: VideoState) -> VideoRequested:
+def instead(known: VideoRecord) -> VideoRequested:
     """Return the request that takes the place of one that was lost: the same limits hold."""
     return again(known).model_copy(update={"policy": known.policy})
 

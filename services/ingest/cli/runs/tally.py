@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ingest.cli.runs.bottleneck import Devices, devices
-from ingest.shared import video_state
+from ingest.shared.video_state import VideoState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ingest.shared.messages import Stage
-    from ingest.shared.video_state import VideoState
+    from ingest.shared.video_state import VideoRecord
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Tally:
         return self.indexed + self.failed + self.skipped + self.deferred
 
 
-def count(videos: Iterable[VideoState]) -> Tally:
+def count(videos: Iterable[VideoRecord]) -> Tally:
     """Count videos."""
     videos = list(videos)
     states = Counter(video.state for video in videos)
@@ -55,16 +55,16 @@ def count(videos: Iterable[VideoState]) -> Tally:
     asr_audio = sum(_figure(video, "asr.audio_s") for video in videos if _figure(video, "asr.fresh"))
     return Tally(
         total=len(videos),
-        downloaded=sum("download.audio_s" in video.figures or video.state == video_state.INDEXED for video in videos),
-        transcribed=sum("asr.audio_s" in video.figures or video.state == video_state.INDEXED for video in videos),
-        indexed=states[video_state.INDEXED],
-        failed=states[video_state.FAILED],
-        skipped=states[video_state.SKIPPED],
-        deferred=states[video_state.DEFERRED],
-        running=dict(Counter(video.stage for video in videos if video.state == "running")),
+        downloaded=sum("download.audio_s" in video.figures or video.state == VideoState.INDEXED for video in videos),
+        transcribed=sum("asr.audio_s" in video.figures or video.state == VideoState.INDEXED for video in videos),
+        indexed=states[VideoState.INDEXED],
+        failed=states[VideoState.FAILED],
+        skipped=states[VideoState.SKIPPED],
+        deferred=states[VideoState.DEFERRED],
+        running=dict(Counter(video.stage for video in videos if video.state == VideoState.RUNNING)),
         audio_s=sum(video.metadata.duration_s or 0.0 for video in videos),
         transcribed_s=sum(_figure(video, "asr.audio_s") for video in videos),
-        indexed_s=sum(_figure(video, "embedder.audio_s") for video in videos if video.state == video_state.INDEXED),
+        indexed_s=sum(_figure(video, "embedder.audio_s") for video in videos if video.state == VideoState.INDEXED),
         fresh_downloads=sum(bool(_figure(video, "download.fresh")) for video in videos),
         fresh_transcripts=sum(bool(_figure(video, "asr.fresh")) for video in videos),
         real_time_factor=asr_took / asr_audio if asr_audio else None,
@@ -74,7 +74,7 @@ def count(videos: Iterable[VideoState]) -> Tally:
     )
 
 
-def _figure(video: VideoState, name: str) -> float:
+def _figure(video: VideoRecord, name: str) -> float:
     return video.figures.get(name, 0.0)
 
 

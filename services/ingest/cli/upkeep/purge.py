@@ -11,8 +11,8 @@ from ingest.cli import console
 from ingest.cli.local.state_folder import connected
 from ingest.cli.upkeep.retention import BUDGET_SHARE, Audio, Limits, Removal, Stray, audio_to_remove, strays_to_remove
 from ingest.embedder.catalog import Catalog
-from ingest.shared import video_state
 from ingest.shared.artifacts.volume import KINDS, TEMPORARY_PREFIX, Manifest, Volume, translate_os_errors
+from ingest.shared.video_state import VideoState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +69,7 @@ def _excess_bytes(settings: AllSettings, volume: Volume) -> float:
 
 def _audio(volume: Volume, rows: dict[str, VideoRow]) -> Iterator[Audio]:
     for row in rows.values():
-        manifest = volume.manifest(row.video_id, "audio") if row.state == video_state.INDEXED else None
+        manifest = volume.manifest(row.video_id, "audio") if row.state == VideoState.INDEXED else None
         if manifest is not None:
             yield Audio(row.video_id, row.title, manifest.artifact.size_bytes, row.updated_at)
 

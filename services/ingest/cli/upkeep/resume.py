@@ -43,7 +43,7 @@ def resume_lost(bus: NatsBus, catalog: Catalog, *, dry_run: bool) -> list[str]:
     found = lost(catalog.chosen(limit=ALL), queued)
     if not dry_run:
         for row in found:
-            submissions.publish(bus, submissions.instead(row.as_state()))
+            submissions.publish(bus, submissions.instead(row.as_record()))
     return [row.video_id for row in found]
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from ingest.cli.local.state_folder import connected
 from ingest.cli.runs import submissions
 from ingest.embedder.catalog import Catalog
-from ingest.shared import video_state
 from ingest.shared.errors import ConfigurationError
+from ingest.shared.video_state import VideoState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,8 +32,8 @@ def retry_known(bus: NatsBus, catalog: Catalog, *, codes: Sequence[str] | None, 
             raise ConfigurationError(f"the archive knows no video {', '.join(missing)}")
         rows = list(found.values())
     else:
-        states = (video_state.FAILED, video_state.SKIPPED) if codes else (video_state.FAILED,)
+        states = (VideoState.FAILED, VideoState.SKIPPED) if codes else (VideoState.FAILED,)
         rows = catalog.chosen(states=states, codes=codes)
     for row in rows:
-        submissions.publish(bus, submissions.again(row.as_state()))
+        submissions.publish(bus, submissions.again(row.as_record()))
     return len(rows)

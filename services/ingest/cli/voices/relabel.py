@@ -18,11 +18,11 @@ from ingest.cli import console
 from ingest.cli.local.state_folder import connected
 from ingest.embedder.catalog import Catalog
 from ingest.embedder.speaker_names import Names, name_passages
-from ingest.shared import video_state
 from ingest.shared.artifacts import voiceprints
 from ingest.shared.artifacts.volume import Made, Volume
 from ingest.shared.errors import ConfigurationError, IngestError
 from ingest.shared.telemetry.logs import get_logger
+from ingest.shared.video_state import VideoState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +74,7 @@ def _chosen(catalog: Catalog, videos: Sequence[str] | None, channel: str | None)
         if missing:
             raise ConfigurationError(f"the archive knows no video {', '.join(missing)}")
         return list(videos)
-    rows = catalog.chosen(states=[video_state.INDEXED], limit=1_000_000)
+    rows = catalog.chosen(states=[VideoState.INDEXED], limit=1_000_000)
     return [row.video_id for row in rows if channel is None or (row.channel or "").casefold() == channel.casefold()]
 
 
