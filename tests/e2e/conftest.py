@@ -21,7 +21,7 @@ import numpy as np
 import psycopg
 import pytest
 
-from ingest.cli.local.state_folder import home
+from ingest.cli.local.state_folder import open_state_folder
 from ingest.cli.settings import AllSettings
 from ingest.demo import ASR_MODEL, Sample, samples
 from ingest.demo.feed import feed_xml
@@ -142,7 +142,7 @@ class Ingest:
     def rows(self) -> list[tuple[Any, ...]]:
         """Return every stored passage: video, number, times and text."""
         settings = load(AllSettings, state_path=self.state)
-        with home(settings, exclusive=True) as found:
+        with open_state_folder(settings, exclusive=True) as found:
             assert found.settings.database_url is not None
             with psycopg.connect(found.settings.database_url.get_secret_value()) as connection:
                 query = "SELECT video_id, idx, start_s, end_s, text FROM segments ORDER BY video_id, idx"

@@ -101,7 +101,7 @@ def test_an_interrupted_run_says_so_and_the_next_one_goes_on(ingest: Ingest, pod
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, out + err
-    assert "the same command goes on" in out
+    assert "repeat the command to continue" in out
     assert ingest.processes() == {}
     assert ingest.json("run")["tally"]["failed"] == 0
     assert ingest.json("status")["videos"][0]["state"] == "indexed"

@@ -100,7 +100,7 @@ def test_without_yes_what_would_go_is_listed_and_stays(purge: Purge, volume: Vol
     assert [line.split() for line in lines if "0030" in line] == [
         ["indexed0030", "indexed", str(SIZE_BYTES), *TITLE.split()]
     ]
-    assert lines[-1] == "1 files, 0.1 MB would go (delete them with --yes)"
+    assert lines[-1] == "1 files, 0.1 MB can be deleted (with --yes)"
     listed = json.loads(purge(*words, "--json"))
     assert listed == {
         "deleted": False,

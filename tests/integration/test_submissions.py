@@ -9,10 +9,11 @@ import pytest
 from pydantic import SecretStr
 
 from ingest.cli.local.nats_server import NATS_USER
-from ingest.cli.runs.run import Outcome, submit
-from ingest.cli.runs.submissions import Choice, publish
+from ingest.cli.runs.run import RunResult, submit
+from ingest.cli.runs.selection import Selection
+from ingest.cli.runs.submissions import publish
 from ingest.cli.settings import AllSettings
-from ingest.cli.upkeep.dead import letters, replay_letters
+from ingest.cli.upkeep.dead import letters, replay
 from ingest.embedder.catalog import Catalog
 from ingest.embedder.ledger import Ledger
 from ingest.shared.broker.topology import EVENT_STREAM, REQUESTED, WORK_STREAM, dead_subject, event_subject
@@ -86,8 +87,8 @@ def settings(bus: NatsBus, nats_server: EmbeddedNats, database: Database, databa
     )
 
 
-def ask(settings: AllSettings, recording: Path, *, wait: bool = False, force: bool = False) -> Outcome:
-    return submit(settings, [str(recording)], Choice(force=force), wait=wait, quiet=True)
+def ask(settings: AllSettings, recording: Path, *, wait: bool = False, force: bool = False) -> RunResult:
+    return submit(settings, [str(recording)], Selection(force=force), wait=wait, quiet=True)
 
 
 def test_a_second_request_that_comes_when_the_first_has_ended_changes_nothing(bus: NatsBus, database: Database) -> None:
@@ -102,12 +103,12 @@ def test_a_second_request_that_comes_when_the_first_has_ended_changes_nothing(bu
 def test_what_the_table_has_not_heard_of_yet_is_known_from_the_events(
     settings: AllSettings, bus: NatsBus, recording: Path
 ) -> None:
-    assert ask(settings, recording).asked_for == 1
-    assert ask(settings, recording).asked_for == 0
+    assert ask(settings, recording).requested == 1
+    assert ask(settings, recording).requested == 0
     end(bus, EventKind.SKIPPED, Code.NOT_AUDIO)
     again = ask(settings, recording, wait=True)
-    assert (again.asked_for, [video.state for video in again.videos]) == (0, [VideoState.SKIPPED])
-    assert ask(settings, recording, force=True).asked_for == 1
+    assert (again.requested, [video.state for video in again.videos]) == (0, [VideoState.SKIPPED])
+    assert ask(settings, recording, force=True).requested == 1
     forced = decode(VideoRequested, next(data for _, data in bus.read(WORK_STREAM, REQUESTED)))
     assert (forced.generation, forced.fresh_from) == (2, 2)
 
@@ -133,7 +134,7 @@ def test_a_dead_letter_that_is_replayed_is_on_its_way_again_as_it_was_asked_for(
     before = Catalog(database).videos([ASKED.video_id])[ASKED.video_id]
     assert before.state == VideoState.FAILED
 
-    assert replay_letters(bus, None) == 1
+    assert replay(bus, None) == 1
     assert list(letters(bus)) == []
     assert [decode(VideoRequested, data) for _, data in bus.read(WORK_STREAM, REQUESTED)] == [ASKED]
     Ledger(bus, database).catch_up()

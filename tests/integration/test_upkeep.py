@@ -11,9 +11,9 @@ import pytest
 
 from ingest.cli.runs.submissions import publish
 from ingest.cli.upkeep.purge import sweep
-from ingest.cli.upkeep.resume import resume_lost
+from ingest.cli.upkeep.resume import resume
 from ingest.cli.upkeep.retention import Limits
-from ingest.cli.upkeep.retry import retry_known
+from ingest.cli.upkeep.retry import retry
 from ingest.embedder.catalog import Catalog
 from ingest.embedder.ledger import Ledger, write_events
 from ingest.shared.artifacts.volume import Made, Volume
@@ -86,20 +86,20 @@ def test_everything_unfinished_is_asked_for_again_when_the_broker_is_empty(
 ) -> None:
     bus.wipe(test_topology)
     bus.provision(test_topology)
-    assert set(resume_lost(bus, known, dry_run=True)) == UNFINISHED
+    assert set(resume(bus, known, dry_run=True)) == UNFINISHED
     assert requested(bus) == {}
-    assert set(resume_lost(bus, known, dry_run=False)) == UNFINISHED
+    assert set(resume(bus, known, dry_run=False)) == UNFINISHED
     assert requested(bus) == dict.fromkeys(UNFINISHED, 4)
     Ledger(bus, database).catch_up()
-    assert resume_lost(bus, known, dry_run=False) == []
+    assert resume(bus, known, dry_run=False) == []
 
 
 def test_a_later_request_keeps_what_is_known_and_which_files_are_fresh_and_in_the_place_of_a_lost_one_the_limits(
     bus: NatsBus, test_topology: Topology, known: Catalog, database: Database
 ) -> None:
-    assert retry_known(bus, known, codes=None, videos=None) == 1
+    assert retry(bus, known, codes=None, videos=None) == 1
     Ledger(bus, database).catch_up()
-    resume_lost(bus, known, dry_run=False)
+    resume(bus, known, dry_run=False)
     found = {message.video_id: message for message in requests(bus)}
     assert set(found) == {"failed00001", *UNFINISHED}
     assert {(message.generation, message.fresh_from) for message in found.values()} == {(4, 3)}
@@ -112,7 +112,7 @@ def test_a_later_request_keeps_what_is_known_and_which_files_are_fresh_and_in_th
     assert (row.state, row.min_speakers, row.max_speakers, row.fresh_from) == ("queued", 2, 3, 3)
     bus.wipe(test_topology)
     bus.provision(test_topology)
-    assert set(resume_lost(bus, known, dry_run=False)) == {"failed00001", *UNFINISHED}
+    assert set(resume(bus, known, dry_run=False)) == {"failed00001", *UNFINISHED}
     assert {message.video_id: (message.policy, message.fresh_from) for message in requests(bus)} == {
         "failed00001": (Policy(), 3),
         **dict.fromkeys(UNFINISHED, (LIMITS, 3)),
@@ -128,7 +128,7 @@ def test_what_the_broker_still_has_is_not_asked_for_twice(bus: NatsBus, known: C
     held = [bus.fetch(Stage.CHECK, WORK_STREAM, 1.0) for _ in range(2)]
     assert None not in held
     Ledger(bus, database).catch_up()
-    assert resume_lost(bus, known, dry_run=False) == ["deferred001"]
+    assert resume(bus, known, dry_run=False) == ["deferred001"]
     assert bus.stored(LATER_STREAM) == 1
 
 

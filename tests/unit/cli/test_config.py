@@ -15,14 +15,14 @@ def test_variables_that_look_like_settings_and_are_none_are_found(monkeypatch: p
     monkeypatch.setenv("INGEST_IO_WORKER", "3")
     monkeypatch.setenv("INGEST_ASR_BATCHES", "3")
     monkeypatch.setenv("OTHER_IO_WORKER", "3")
-    assert config.unknown(AllSettings) == ["INGEST_ASR_BATCHES", "INGEST_IO_WORKER"]
+    assert config.unknown_variables(AllSettings) == ["INGEST_ASR_BATCHES", "INGEST_IO_WORKER"]
 
 
 def test_settings_and_their_folder_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("INGEST_IO_WORKERS", "INGEST_ASR_BATCH", "INGEST_DATABASE_URL", "INGEST_NATS_URL"):
         monkeypatch.setenv(name, "3")
     monkeypatch.setenv("INGEST_SECRETS_DIR", "/run/secrets")
-    assert config.unknown(AllSettings) == []
+    assert config.unknown_variables(AllSettings) == []
 
 
 def test_every_setting_is_shown_with_its_origin_and_no_secret(
@@ -48,7 +48,7 @@ def test_every_setting_is_shown_with_its_origin_and_no_secret(
     ("name", "says"),
     [
         pytest.param("INGEST_IO_WORKER", "did you mean INGEST_IO_WORKERS?", id="a slip"),
-        pytest.param("INGEST_XYZZY", "INGEST_XYZZY is no setting", id="anything"),
+        pytest.param("INGEST_XYZZY", "INGEST_XYZZY is not a setting", id="anything"),
     ],
 )
 def test_a_variable_that_is_no_setting_is_pointed_at(

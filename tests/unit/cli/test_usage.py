@@ -12,12 +12,12 @@ from ingest.cli.app import app
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["run", "--max-duration", "60"], "name one, or leave them out"),
-        (["run", "--force"], "name one, or leave them out"),
+        (["run", "--max-duration", "60"], "name a source, or omit them"),
+        (["run", "--force"], "name a source, or omit them"),
         (["run", "talk.m4a", "--min-speakers", "3", "--max-speakers", "2"], "is more than --max-speakers 2"),
         (["submit"], "ingest submit SOURCE..."),
         (["retry"], "--code CODE, --video ID or --all"),
-        (["retry", "--code", "NO_CODE"], "NO_CODE is no error code"),
+        (["retry", "--code", "NO_CODE"], "NO_CODE is not an error code"),
     ],
     ids=str,
 )

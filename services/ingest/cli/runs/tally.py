@@ -1,4 +1,4 @@
-"""Where the videos of a run are, in numbers. Pure."""
+"""Counts the videos of a run by state, and adds up their hours. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tally:
-    """Counts of videos and hours. `fresh` counts what this run has done itself, not found done.
+    """Numbers of videos, and seconds of audio. `fresh_` counts work of this run, without reused files.
 
     `devices` are the seconds of the recognizers' devices by kind (gpu, cpu) and state.
     """
@@ -43,7 +43,7 @@ class Tally:
 
     @property
     def settled(self) -> int:
-        """Return how many videos have come to an end."""
+        """Return the number of videos that are finished or deferred."""
         return self.indexed + self.failed + self.skipped + self.deferred
 
 
@@ -79,7 +79,7 @@ def _figure(video: VideoRecord, name: str) -> float:
 
 
 def eta_s(tally: Tally, before: Tally, elapsed_s: float) -> float | None:
-    """Return the seconds that the rest will take at the pace since `before`, or None while nothing is known."""
+    """Return the remaining seconds at the pace since `before`, or None before the first video is finished."""
     done = tally.settled - before.settled
     if done <= 0 or elapsed_s <= 0:
         return None
