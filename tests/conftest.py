@@ -20,12 +20,12 @@ from ingest.shared.broker.nats_bus import NatsBus
 from ingest.shared.broker.nats_connection import BusOptions
 from ingest.shared.broker.topology import Topology, topology
 from ingest.shared.telemetry import logs
+from tests.support.brokers import ACK_WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-ACK_WAIT_S = 2.0
 _numbers = itertools.count()
 
 

@@ -15,7 +15,7 @@ from ingest.shared.broker.bus import BusError, BusRefusedError, BusUnavailableEr
 from ingest.shared.broker.nats_connection import REQUEST_TIMEOUT_S
 from ingest.shared.broker.topology import EVENT_STREAM, REQUESTED, WORK_STREAM, Topology
 from ingest.shared.errors import ConfigurationError
-from tests.conftest import ACK_WAIT_S
+from tests.support.brokers import ACK_WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from ingest.shared.messages import EventKind, VideoRequested
 from ingest.shared.worker.crash_journal import Journal
 from ingest.shared.worker.loop import PROGRESS_EVERY_S
 from ingest.shared.worker.stage import Done, Report
-from tests.conftest import ACK_WAIT_S
+from tests.support.brokers import ACK_WAIT_S
 
 if TYPE_CHECKING:
     from ingest.cli.local.nats_server import EmbeddedNats
