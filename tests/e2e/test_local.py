@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -105,6 +108,23 @@ def test_an_interrupted_run_says_so_and_the_next_one_goes_on(ingest: Ingest, pod
     assert ingest.processes() == {}
     assert ingest.json("run")["tally"]["failed"] == 0
     assert ingest.json("status")["videos"][0]["state"] == "indexed"
+
+
+def test_a_command_imports_nothing_from_the_current_folder(ingest: Ingest, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    for name in ("services/__init__.py", "ingest/__init__.py", "numpy.py"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(f"raise SystemExit('imported {name}')")
+    program = Path(sys.executable).with_name("ingest")
+    done = subprocess.run(
+        [program, "status", "--state", ingest.state, "--json"],
+        cwd=project,
+        env=ingest.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, json.loads(done.stdout)["videos"]) == (0, []), done.stderr
 
 
 def test_a_folder_that_is_in_use_is_not_shared(ingest: Ingest, podcast: Podcast) -> None:

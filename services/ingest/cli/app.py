@@ -1,8 +1,10 @@
 """The command line: puts the groups of commands together, and turns expected errors into one line.
 
-runs/app      ask: run, submit              find_app      find: search, status
-voices/app    voices: enroll, list ...      upkeep/app    upkeep: retry, resume, purge; dead_app: dead ...
-operate_app   operate: demo, doctor, config, migrate, selftest
+    ask_app      run, submit        upkeep/app       retry, resume, purge
+    find_app     search, status     upkeep/dead_app  dead list, show, replay
+    voices/app   voices enroll ...  operate_app      demo, doctor, config, migrate, selftest
+
+A command reads its options, opens connections where it needs them, and calls one function of another module.
 """
 
 from __future__ import annotations
@@ -14,10 +16,10 @@ from typing import Annotated
 import typer
 
 from ingest.cli import console
+from ingest.cli.ask_app import ask_app
 from ingest.cli.find_app import find_app
 from ingest.cli.operate_app import operate_app
 from ingest.cli.options import UPKEEP, VOICES
-from ingest.cli.runs.app import runs_app
 from ingest.cli.upkeep.app import upkeep_app
 from ingest.cli.upkeep.dead_app import dead_app
 from ingest.cli.voices.app import voices_app
@@ -32,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-app.add_typer(runs_app)
+app.add_typer(ask_app)
 app.add_typer(find_app)
 app.add_typer(voices_app, name="voices", rich_help_panel=VOICES)
 app.add_typer(upkeep_app)

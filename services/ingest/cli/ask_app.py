@@ -15,7 +15,7 @@ from ingest.cli.options import ASK, Json, Kubernetes, Namespace, ReleaseName, Si
 from ingest.cli.runs.selection import Selection
 from ingest.shared.messages import Metadata, Policy
 
-runs_app = typer.Typer()
+ask_app = typer.Typer()
 
 Sources = Annotated[
     list[str] | None,
@@ -74,7 +74,7 @@ def with_selection(command: Callable[..., None]) -> Callable[..., None]:
     return run_command
 
 
-@runs_app.command(rich_help_panel=ASK)
+@ask_app.command(rich_help_panel=ASK)
 @with_selection
 def run(selection: Selection, sources: Sources = None, state: State = None, json: Json = False) -> None:
     """Bring recordings into the archive on this machine. Without sources, continue unfinished recordings.
@@ -101,7 +101,7 @@ def run(selection: Selection, sources: Sources = None, state: State = None, json
     raise typer.Exit(result.status)
 
 
-@runs_app.command(rich_help_panel=ASK)
+@ask_app.command(rich_help_panel=ASK)
 @with_selection
 def submit(
     selection: Selection,
