@@ -1,4 +1,4 @@
-"""The local mode as a user lives it: thirty recordings, interruptions, second runs."""
+"""The local mode: thirty recordings, killed processes, interruptions, second runs."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ RECORDINGS = 30
 
 
 def same_texts(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Return what must be equal in every run: which video, which passage, which words."""
+    """Return the columns that must be equal in every run: video, passage number and text."""
     return [(video, number, text) for video, number, _, _, text in rows]
 
 
-def test_a_feed_is_indexed_and_a_second_run_does_nothing_again(undisturbed: Undisturbed) -> None:
+def test_a_feed_is_indexed_and_a_second_run_repeats_nothing(undisturbed: Undisturbed) -> None:
     tally = undisturbed.outcome["tally"]
     assert [tally[name] for name in ("indexed", "fresh_downloads", "fresh_transcripts")] == [RECORDINGS] * 3
     assert len({row[0] for row in undisturbed.rows}) == RECORDINGS
@@ -40,7 +40,7 @@ def test_a_feed_is_indexed_and_a_second_run_does_nothing_again(undisturbed: Undi
     assert undisturbed.ingest.processes() == {}
 
 
-def test_no_log_tells_a_password_a_signature_a_cookie_or_a_token(undisturbed: Undisturbed) -> None:
+def test_no_log_contains_a_password_a_signature_a_cookie_or_a_token(undisturbed: Undisturbed) -> None:
     state = undisturbed.ingest.state
     undisturbed.ingest("run", NOWHERE, status=3)
     password = json.loads((state / "nats" / "nats.conf").read_text().rpartition("password: ")[2].split(" }")[0])
@@ -63,7 +63,7 @@ def test_no_log_tells_a_password_a_signature_a_cookie_or_a_token(undisturbed: Un
         pytest.param("bin/postgres", "embedder", id="postgres"),
     ],
 )
-def test_a_killed_process_is_started_again_and_nothing_is_lost_or_doubled(
+def test_a_killed_process_is_restarted_and_nothing_is_lost_or_doubled(
     ingest: Ingest, podcast: Podcast, victim: str, when: str, undisturbed: Undisturbed
 ) -> None:
     process = ingest.start("run", podcast.url, "--json")
@@ -74,7 +74,7 @@ def test_a_killed_process_is_started_again_and_nothing_is_lost_or_doubled(
     assert same_texts(ingest.rows()) == same_texts(undisturbed.rows)
 
 
-def test_after_everything_was_killed_at_once_a_second_run_goes_on(
+def test_a_second_run_continues_after_all_processes_were_killed_at_once(
     ingest: Ingest, podcast: Podcast, undisturbed: Undisturbed
 ) -> None:
     process = ingest.start("run", podcast.url)
@@ -98,7 +98,7 @@ def test_no_process_outlives_a_killed_command(ingest: Ingest, podcast: Podcast) 
         time.sleep(0.1)
 
 
-def test_an_interrupted_run_says_so_and_the_next_one_goes_on(ingest: Ingest, podcast: Podcast) -> None:
+def test_an_interrupted_run_is_continued_by_the_next_one(ingest: Ingest, podcast: Podcast) -> None:
     process = ingest.start("run", podcast.url)
     ingest.wait_for_event("downloader", "finished")
     process.send_signal(signal.SIGINT)

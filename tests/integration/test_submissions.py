@@ -1,4 +1,4 @@
-"""Who asks for what somebody else has asked for already: one job, one end, and nobody waits for ever."""
+"""Two commands that request the same recording: one job, one final state, and both commands end."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ ASKED = VideoRequested(
 
 
 def end(bus: NatsBus, kind: EventKind, code: Code) -> VideoRequested:
-    """Be the stage that takes the next request, and ends it."""
+    """Act as the stage: fetch the next request, publish its final event, acknowledge it."""
     delivery = bus.fetch(Stage.CHECK, WORK_STREAM, 5.0)
     assert delivery is not None
     message = decode(VideoRequested, delivery.data)
@@ -77,8 +77,8 @@ def recording(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def settings(bus: NatsBus, nats_server: EmbeddedNats, database: Database, database_url: str) -> AllSettings:  # noqa: ARG001 (there before anybody connects)
-    """A command line that is told of servers elsewhere."""
+def settings(bus: NatsBus, nats_server: EmbeddedNats, database: Database, database_url: str) -> AllSettings:  # noqa: ARG001 (must exist before a command connects)
+    """Settings of a command line with configured servers."""
     return AllSettings(
         nats_url=nats_server.url,
         nats_user=NATS_USER,
@@ -91,7 +91,7 @@ def ask(settings: AllSettings, recording: Path, *, wait: bool = False, force: bo
     return submit(settings, [str(recording)], Selection(force=force), wait=wait, quiet=True)
 
 
-def test_a_second_request_that_comes_when_the_first_has_ended_changes_nothing(bus: NatsBus, database: Database) -> None:
+def test_a_second_request_after_the_end_of_the_first_changes_nothing(bus: NatsBus, database: Database) -> None:
     publish(bus, ASKED)
     end(bus, EventKind.SKIPPED, Code.TOO_LONG)
     publish(bus, ASKED)
@@ -100,7 +100,7 @@ def test_a_second_request_that_comes_when_the_first_has_ended_changes_nothing(bu
     assert bus.stored(WORK_STREAM) == 0
 
 
-def test_what_the_table_has_not_heard_of_yet_is_known_from_the_events(
+def test_events_that_are_not_in_the_table_yet_are_read_from_the_stream(
     settings: AllSettings, bus: NatsBus, recording: Path
 ) -> None:
     assert ask(settings, recording).requested == 1
@@ -113,9 +113,7 @@ def test_what_the_table_has_not_heard_of_yet_is_known_from_the_events(
     assert (forced.generation, forced.fresh_from) == (2, 2)
 
 
-def test_a_dead_letter_that_is_replayed_is_on_its_way_again_as_it_was_asked_for(
-    bus: NatsBus, database: Database
-) -> None:
+def test_a_replayed_dead_letter_queues_the_video_as_it_was_requested(bus: NatsBus, database: Database) -> None:
     publish(bus, ASKED)
     end(bus, EventKind.FAILED, Code.NOT_AUDIO)
     letter = DeadLetter(

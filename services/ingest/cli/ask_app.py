@@ -59,7 +59,7 @@ def _selection(
 def with_selection(command: Callable[..., None]) -> Callable[..., None]:
     """Replace the parameter `selection` of a command by the options that make one."""
     selecting = inspect.signature(_selection, eval_str=True).parameters
-    parameters = []
+    parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(command, eval_str=True).parameters.values():
         parameters += selecting.values() if parameter.name == "selection" else [parameter]
 

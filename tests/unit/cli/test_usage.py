@@ -1,4 +1,4 @@
-"""Words of the command line that make no sense: status 2, and what to say instead; nothing is begun."""
+"""Invalid words on the command line: status 2 and a hint; nothing starts."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ from ingest.cli.app import app
     ],
     ids=str,
 )
-def test_what_makes_no_sense_is_refused(words: list[str], said: str) -> None:
+def test_invalid_words_are_refused_with_a_hint(words: list[str], said: str) -> None:
     done = CliRunner(env={"COLUMNS": "300"}).invoke(app, words)
     assert (done.exit_code, said in done.output) == (console.USAGE, True), done.output

@@ -1,8 +1,8 @@
 """Keeps the local mode running: the services (the same programs as on a cluster) and the embedded servers.
 
 A service that ends is restarted after a pause that doubles. If it ends several times within seconds of its start (a
-wrong setting, a missing model), the run ends with the last error of its log, unless the exit status says that the fault
-is temporary. Only the main thread starts children: the kernel ends a child with the thread that started it.
+wrong setting, a missing model), the run ends with the last error of its log, unless the exit status means a temporary
+fault. Only the main thread starts children: the kernel ends a child with the thread that started it.
 """
 
 from __future__ import annotations

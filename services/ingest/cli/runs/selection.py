@@ -1,4 +1,4 @@
-"""Which recordings of the sources a user asks for."""
+"""The selection of recordings from the sources of a request."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ingest.shared.messages import Metadata, Policy
 
 @dataclass(frozen=True)
 class Selection:
-    """Which recordings of the sources are asked for, and what the user knows about their speakers.
+    """Which recordings of the sources are requested, and limits of the number of their speakers.
 
-    With `limit_new`, listing goes on until this many recordings are found that are not indexed.
+    With `limit_new`, listing continues until this many recordings are found that are not indexed.
     """
 
     policy: Policy = field(default_factory=Policy)

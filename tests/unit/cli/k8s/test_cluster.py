@@ -1,4 +1,4 @@
-"""What `--k8s` reads out of pods, and what it hands on."""
+"""The problems that `--k8s` reads from pods, and the options that it passes on."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def pod(container: dict[str, Any] | None = None, conditions: tuple[dict[str, Any
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        pytest.param(pod({"state": {"running": {}}}), [], id="all is well"),
-        pytest.param(pod({"state": {"waiting": {"reason": "ContainerCreating"}}}), [], id="on its way"),
+        pytest.param(pod({"state": {"running": {}}}), [], id="no problem"),
+        pytest.param(pod({"state": {"waiting": {"reason": "ContainerCreating"}}}), [], id="starting"),
         pytest.param(
             pod(None, ({"type": "PodScheduled", "status": "False", "message": "1 Insufficient nvidia.com/gpu."},)),
             ["waits for nvidia.com/gpu: 1 Insufficient nvidia.com/gpu."],
-            id="no card",
+            id="no GPU",
         ),
         pytest.param(
             pod(None, ({"type": "PodScheduled", "status": "False", "message": "node(s) had untolerated taint(s)"},)),
@@ -38,7 +38,7 @@ def pod(container: dict[str, Any] | None = None, conditions: tuple[dict[str, Any
         pytest.param(
             pod({"state": {"waiting": WAITING}, "lastState": {"terminated": {"message": "first\nNATS refuses\n"}}}),
             ["asr: CrashLoopBackOff: NATS refuses"],
-            id="last words",
+            id="last line of output",
         ),
         pytest.param(
             pod(
@@ -58,7 +58,7 @@ def test_why_a_pod_does_not_run(found: dict[str, Any], expected: list[str]) -> N
     assert pod_problems(found) == expected
 
 
-def test_a_choice_becomes_the_options_that_make_it() -> None:
+def test_a_selection_becomes_the_options_that_make_it() -> None:
     policy = Policy(min_duration_s=60.0, max_duration_s=None, published_after=datetime(2026, 1, 2, tzinfo=UTC))
     assert options(Selection()) == []
     speakers = Metadata(min_speakers=2, max_speakers=4)

@@ -1,4 +1,4 @@
-"""Where the videos of a run are, in numbers, and how long the rest will take."""
+"""The number of videos by state, and the time for the rest."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def settled(done: int, total: int = 10) -> Tally:
     return count([video(VideoState.INDEXED)] * done + [video(VideoState.QUEUED)] * (total - done))
 
 
-def test_nothing_counts_nothing() -> None:
+def test_no_videos_give_zeros() -> None:
     tally = count([])
     assert (tally.total, tally.settled, tally.real_time_factor, tally.running, tally.reasons) == (0, 0, None, {}, {})
 
 
-def test_videos_are_counted_by_where_they_have_come_to() -> None:
+def test_videos_are_counted_by_state_and_stage() -> None:
     tally = count(
         [
             video(VideoState.QUEUED),
@@ -60,7 +60,7 @@ def test_hours_are_those_of_each_stage() -> None:
     assert (tally.transcribed_s, tally.indexed_s, tally.passages) == (900.0, 600.0, 15)
 
 
-def test_the_speed_is_that_of_what_this_run_has_transcribed_itself() -> None:
+def test_the_real_time_factor_is_of_the_transcripts_of_this_run() -> None:
     tally = count(
         [
             video(VideoState.INDEXED, asr__fresh=1.0, asr__took_s=30.0, asr__audio_s=600.0),
@@ -88,5 +88,7 @@ def test_a_video_of_unknown_length_counts_as_a_video() -> None:
         pytest.param(0, 2, 0.0, None, id="no time has passed"),
     ],
 )
-def test_the_rest_takes_as_long_as_what_was_done(before: int, now: int, elapsed_s: float, left_s: float | None) -> None:
+def test_the_remaining_time_follows_from_the_present_pace(
+    before: int, now: int, elapsed_s: float, left_s: float | None
+) -> None:
     assert eta_s(settled(now), settled(before), elapsed_s) == left_s
