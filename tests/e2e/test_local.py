@@ -53,6 +53,7 @@ def test_no_log_contains_a_password_a_signature_a_cookie_or_a_token(undisturbed:
     assert told == set()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("victim", "when"),
     [
@@ -74,6 +75,7 @@ def test_a_killed_process_is_restarted_and_nothing_is_lost_or_doubled(
     assert same_texts(ingest.rows()) == same_texts(undisturbed.rows)
 
 
+@pytest.mark.long
 def test_a_second_run_continues_after_all_processes_were_killed_at_once(
     ingest: Ingest, podcast: Podcast, undisturbed: Undisturbed
 ) -> None:
@@ -87,6 +89,7 @@ def test_a_second_run_continues_after_all_processes_were_killed_at_once(
     assert second["tally"]["failed"] == 0
 
 
+@pytest.mark.long
 def test_no_process_outlives_a_killed_command(ingest: Ingest, podcast: Podcast) -> None:
     process = ingest.start("run", podcast.url)
     ingest.wait_for_event("downloader", "started")
@@ -98,6 +101,7 @@ def test_no_process_outlives_a_killed_command(ingest: Ingest, podcast: Podcast) 
         time.sleep(0.1)
 
 
+@pytest.mark.long
 def test_an_interrupted_run_is_continued_by_the_next_one(ingest: Ingest, podcast: Podcast) -> None:
     process = ingest.start("run", podcast.url)
     ingest.wait_for_event("downloader", "finished")
@@ -127,6 +131,7 @@ def test_a_command_imports_nothing_from_the_current_folder(ingest: Ingest, tmp_p
     assert (done.returncode, json.loads(done.stdout)["videos"]) == (0, []), done.stderr
 
 
+@pytest.mark.long
 def test_a_folder_that_is_in_use_is_not_shared(ingest: Ingest, podcast: Podcast) -> None:
     process = ingest.start("run", podcast.url)
     ingest.wait_for_event("downloader", "ready")
