@@ -47,7 +47,15 @@ def examine(settings: AllSettings, *, as_json: bool) -> bool:
 
 def _findings(settings: AllSettings) -> Iterator[Finding]:
     checks: tuple[Callable[[AllSettings], Finding], ...] = (
-        *(_settings, _nats_server, _servers, _volume, _javascript, _gpu, _asr_model, _diarization, _embedding_model),
+        _settings,
+        _nats_server,
+        _servers,
+        _volume,
+        _javascript,
+        _gpu,
+        _asr_model,
+        _diarization,
+        _embedding_model,
     )
     for check in checks:
         yield check(settings)

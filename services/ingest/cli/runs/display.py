@@ -14,12 +14,11 @@ from rich.text import Text
 from ingest.cli import console
 from ingest.cli.runs.tally import Tally, count, eta_s
 from ingest.shared.messages import Stage
-from ingest.shared.video_state import VideoState
+from ingest.shared.video_state import VideoRecord, VideoState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ingest.shared.video_state import VideoRecord
 
 REFRESH_S = 0.25
 LINE_EVERY_S = 10.0

@@ -20,7 +20,7 @@ from ingest.downloader.rate_limiter import Governor
 from ingest.shared.broker.bus import BusError
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.telemetry.logs import get_logger
-from ingest.shared.video_state import VideoState
+from ingest.shared.video_state import VideoRecord, VideoState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from ingest.cli.runs.selection import Selection
     from ingest.cli.settings import AllSettings
     from ingest.downloader.sources import Recording
-    from ingest.shared.video_state import VideoRecord
 
 EVENT_WAIT_S = 0.2
 UNFINISHED = (VideoState.QUEUED, VideoState.RUNNING, VideoState.POSTPONED, VideoState.DEFERRED)
@@ -94,9 +93,9 @@ def _request(connections: Connections, sources: Sequence[str], selection: Select
     for video in missing:
         recording = recordings.get(video.video_id)
         message = (
-            submissions.new_request(recording, selection, video.generation + 1)
+            submissions.build_request(recording, selection, video.generation + 1)
             if recording
-            else submissions.replacement(video)
+            else submissions.build_replacement(video)
         )
         submissions.publish(connections.bus, message)
         follower.restart(video.video_id)

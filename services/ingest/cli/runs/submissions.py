@@ -21,7 +21,7 @@ from ingest.shared.messages import (
     decode,
     encode,
 )
-from ingest.shared.video_state import VideoState
+from ingest.shared.video_state import VideoRecord, VideoState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from ingest.cli.settings import AllSettings
     from ingest.embedder.catalog import Catalog, VideoRow
     from ingest.shared.broker.nats_bus import NatsBus
-    from ingest.shared.video_state import VideoRecord
 
 
 MAX_QUEUE_FILL = 0.8  # a stage publishes its result before it acknowledges its input: a full queue would block it
@@ -110,7 +109,7 @@ class _AnyVideo(VideoMessage):
     model_config = ConfigDict(extra="ignore")
 
 
-def new_request(recording: Recording, selection: Selection, generation: int) -> VideoRequested:
+def build_request(recording: Recording, selection: Selection, generation: int) -> VideoRequested:
     """Return the request for a recording within the limits of the selection."""
     return VideoRequested(
         video_id=recording.video_id,
@@ -122,7 +121,7 @@ def new_request(recording: Recording, selection: Selection, generation: int) -> 
     )
 
 
-def repetition(known: VideoRecord) -> VideoRequested:
+def build_repetition(known: VideoRecord) -> VideoRequested:
     """Return a request for a known video without limits; stages reuse their finished files."""
     if known.source is None:
         raise IngestError(Code.BAD_FIELD, f"{known.video_id} has no source in the archive")
@@ -135,9 +134,9 @@ def repetition(known: VideoRecord) -> VideoRequested:
     )
 
 
-def replacement(known: VideoRecord) -> VideoRequested:
+def build_replacement(known: VideoRecord) -> VideoRequested:
     """Return a request that replaces a lost one, with the same limits."""
-    return repetition(known).model_copy(update={"policy": known.policy})
+    return build_repetition(known).model_copy(update={"policy": known.policy})
 
 
 def publish(bus: NatsBus, message: VideoRequested) -> None:

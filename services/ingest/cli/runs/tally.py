@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ingest.cli.runs.bottleneck import Devices, devices
-from ingest.shared.video_state import VideoState
+from ingest.shared.video_state import VideoRecord, VideoState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ingest.shared.messages import Stage
-    from ingest.shared.video_state import VideoRecord
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def resume(bus: NatsBus, catalog: Catalog, *, dry_run: bool) -> list[str]:
     found = lost(catalog.chosen(limit=ALL), queued)
     if not dry_run:
         for row in found:
-            submissions.publish(bus, submissions.replacement(row.as_record()))
+            submissions.publish(bus, submissions.build_replacement(row.as_record()))
     return [row.video_id for row in found]
 
 

@@ -30,5 +30,5 @@ def retry(bus: NatsBus, catalog: Catalog, *, codes: Sequence[str] | None, videos
         states = (VideoState.FAILED, VideoState.SKIPPED) if codes else (VideoState.FAILED,)
         rows = catalog.chosen(states=states, codes=codes)
     for row in rows:
-        submissions.publish(bus, submissions.repetition(row.as_record()))
+        submissions.publish(bus, submissions.build_repetition(row.as_record()))
     return len(rows)
