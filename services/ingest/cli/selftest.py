@@ -38,7 +38,7 @@ def run(settings: AllSettings) -> int:
         return result.status or console.FAILED
     indexed = {video.video_id for video in result.videos}
     with open_connections(settings) as connections:
-        hits = search(connections, Question(sample.said[0].text, limit=SEARCHED_HITS))
+        hits = search(connections, Question(sample.sentences[0].text, limit=SEARCHED_HITS))
     found = [number for number, hit in enumerate(hits, start=1) if hit.video_id in indexed]
     if not found:
         console.err.print(f"{sample.file} is indexed, but no search result for its first sentence is from it")

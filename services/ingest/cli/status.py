@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ingest.cli import console
 from ingest.cli.runs import bottleneck
 from ingest.downloader.rate_limit import Budget
-from ingest.downloader.rate_limiter import Governor
+from ingest.downloader.rate_limiter import RateLimiter
 from ingest.shared.broker.topology import WORK_STREAM
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.messages import Stage
@@ -89,7 +89,7 @@ def show_totals(connections: Connections, *, as_json: bool) -> None:
     totals = catalog.totals()
     lags = {stage: bus.lag(stage, WORK_STREAM) for stage in Stage}
     devices = bottleneck.devices([catalog.device_seconds()])
-    held = held_until(Governor(bus, Budget(settings.site_videos_per_hour, settings.site_burst)).sites())
+    held = held_until(RateLimiter(bus, Budget(settings.site_videos_per_hour, settings.site_burst)).sites())
     if as_json:
         by_stage = {str(stage): lag for stage, lag in lags.items()}
         console.print_json({"videos": totals, "queues": by_stage, "devices": devices, "held_until": held})

@@ -16,7 +16,7 @@ from ingest.cli.runs.display import Display
 from ingest.cli.runs.follower import Follower
 from ingest.cli.runs.tally import Tally, count
 from ingest.downloader.rate_limit import Budget
-from ingest.downloader.rate_limiter import Governor
+from ingest.downloader.rate_limiter import RateLimiter
 from ingest.shared.broker.bus import BusError
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.telemetry.logs import get_logger
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ingest.cli.local.supervisor import Supervisor
     from ingest.cli.runs.selection import Selection
     from ingest.cli.settings import AllSettings
-    from ingest.downloader.sources import Recording
+    from ingest.downloader.sources.connector import Recording
 
 EVENT_WAIT_S = 0.2
 UNFINISHED = (VideoState.QUEUED, VideoState.RUNNING, VideoState.POSTPONED, VideoState.DEFERRED)
@@ -110,8 +110,8 @@ def _find(
     recordings: dict[str, Recording] = {}
     with console.err.status("looking for recordings"):
         if sources:
-            governor = Governor(connections.bus, Budget(settings.site_videos_per_hour, settings.site_burst))
-            for item in submissions.select(sources, selection, settings, catalog, governor.refuse_while_open):
+            limiter = RateLimiter(connections.bus, Budget(settings.site_videos_per_hour, settings.site_burst))
+            for item in submissions.select(sources, selection, settings, catalog, limiter.refuse_while_open):
                 recordings[item.recording.video_id] = item.recording
                 follower.add(item.recording.video_id, item.row)
         else:

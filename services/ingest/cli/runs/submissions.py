@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ConfigDict
 
-from ingest.downloader.sources import Recording, recordings
+from ingest.downloader.sources.registry import recordings
 from ingest.shared.broker.bus import BusRefusedError
 from ingest.shared.broker.topology import LATER_STREAM, REQUESTED, WORK_STREAM, event_subject
 from ingest.shared.errors import Code, IngestError
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from ingest.cli.runs.selection import Selection
     from ingest.cli.settings import AllSettings
+    from ingest.downloader.sources.connector import Recording
     from ingest.embedder.catalog import Catalog, VideoRow
     from ingest.shared.broker.nats_bus import NatsBus
 
