@@ -1,4 +1,4 @@
-"""Text from outside, made storable: what JSON, Postgres and a terminal all accept."""
+"""Makes text of other systems storable in JSON, Postgres and terminals, and shortens it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text from outside: what is left of it can be stored and shown anywhere."""
+"""Text of other systems, made storable and short."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.shared.text import clean, shorten
+from ingest.shared.text import clean, first_line, shorten
 
 anything = st.text(st.characters(categories=None)) | st.text(st.sampled_from("a \t\n\r\0\x1b\x7f\x85\u2028\ud800"))
 
@@ -58,3 +58,15 @@ def test_a_shortened_text_is_one_line_within_its_limit(text: str, limit: int) ->
 )
 def test_a_text_is_shortened_only_where_it_must_be(text: str, short: str) -> None:
     assert shorten(text, 20) == short
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        pytest.param(OSError("one\ntwo"), "one", id="several lines"),
+        pytest.param(ValueError("\n one\n"), "one", id="an empty line first"),
+        pytest.param(TimeoutError(), "TimeoutError", id="no text"),
+    ],
+)
+def test_the_first_line_of_an_error_names_its_type_where_it_has_no_text(error: Exception, line: str) -> None:
+    assert first_line(error) == line
