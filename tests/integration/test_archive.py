@@ -154,7 +154,7 @@ def test_a_model_of_other_dimensions_under_the_same_name_is_refused(store: Store
     assert refused.value.code is Code.ENV_MODEL_VERSION
 
 
-def test_a_database_that_goes_away_is_not_the_videos_fault(store: Store, database: Database) -> None:
+def test_an_unavailable_database_does_not_count_against_the_video(store: Store, database: Database) -> None:
     with database.transaction() as connection:
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
     store.replace(rows(1, 2))
@@ -163,7 +163,7 @@ def test_a_database_that_goes_away_is_not_the_videos_fault(store: Store, databas
     assert lost.value.code is Code.ENV_DB_UNAVAILABLE
 
 
-def test_a_call_that_gets_no_answer_ends_at_its_deadline(database_url: str) -> None:
+def test_a_call_without_a_response_ends_at_its_deadline(database_url: str) -> None:
     slow = Database(SecretStr(database_url), password=None, size=1, timeout_s=1.0, name="slow").open()
     with slow, pytest.raises(IngestError) as ended:
         execute(slow, "SET LOCAL statement_timeout = 0; SELECT pg_sleep(20)")
@@ -189,13 +189,13 @@ def backend_of(database: Database) -> int:
     return int(str(process))
 
 
-def test_a_connection_that_has_fallen_silent_is_replaced(database_url: str) -> None:
+def test_a_connection_to_a_frozen_backend_is_replaced(database_url: str) -> None:
     alone = Database(SecretStr(database_url), password=None, size=1, timeout_s=20.0, name="alone").open()
     with alone, ThreadPoolExecutor() as callers, frozen(backend_of(alone)):
         assert callers.submit(Catalog(alone).totals).result(15) == []
 
 
-def test_a_database_that_has_fallen_silent_holds_nobody(database_url: str, postgres: EmbeddedPostgres) -> None:
+def test_a_call_to_a_frozen_database_ends(database_url: str, postgres: EmbeddedPostgres) -> None:
     alone = Database(SecretStr(database_url), password=None, size=1, timeout_s=2.0, name="alone").open()
     with alone, ThreadPoolExecutor() as callers:
         with frozen(postgres.process.pid, backend_of(alone)):
@@ -222,13 +222,15 @@ NOT_THE_VIDEOS_FAULT: list[object] = [
 
 
 @pytest.mark.parametrize("query", NOT_THE_VIDEOS_FAULT)
-def test_a_database_in_no_state_to_work_is_not_the_videos_fault(database: Database, query: LiteralString) -> None:
+def test_a_database_that_refuses_work_does_not_count_against_the_video(
+    database: Database, query: LiteralString
+) -> None:
     with pytest.raises(IngestError) as refused:
         execute_and_idle(database, query)
     assert refused.value.code is Code.ENV_DB_UNAVAILABLE
 
 
-def test_a_fault_of_ours_is_not_called_one_of_the_database(database: Database) -> None:
+def test_an_error_in_a_query_is_not_reported_as_an_unavailable_database(database: Database) -> None:
     with pytest.raises(psycopg.errors.UndefinedColumn):
         execute(database, "SELECT nothing FROM videos")
 
@@ -269,7 +271,7 @@ def event(kind: EventKind, stage: Stage = Stage.ASR, **fields: object) -> Event:
     )
 
 
-def test_events_become_one_row_with_everything_learned_on_the_way(database: Database) -> None:
+def test_events_become_one_row_with_the_facts_of_all_of_them(database: Database) -> None:
     retry_at = NOW + timedelta(hours=1)
     told = [
         event(EventKind.SUBMITTED, Stage.CHECK, metadata=Metadata(min_speakers=2, max_speakers=4)),
@@ -294,7 +296,7 @@ def test_an_event_that_comes_twice_or_late_changes_nothing(database: Database) -
     assert Catalog(database).videos([VIDEO]) == before
 
 
-def test_a_late_report_of_a_slow_twin_does_not_undo_stored_rows(store: Store, database: Database) -> None:
+def test_a_late_event_of_a_slower_worker_does_not_undo_stored_rows(store: Store, database: Database) -> None:
     store.replace(rows(1, 2))
     write_events(database, [(event(EventKind.STARTED, attempt=2), (7, 11)), (event(EventKind.FAILED), (7, 12))])
     row = Catalog(database).videos([VIDEO])[VIDEO]

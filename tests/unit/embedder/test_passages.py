@@ -137,7 +137,7 @@ def test_segments_are_merged_until_a_passage_is_long_enough() -> None:
     ]
 
 
-def test_what_was_said_twice_is_there_twice() -> None:
+def test_repeated_text_is_kept() -> None:
     assert words_of(build([spoken("Yes."), spoken("Yes."), spoken("Yes. Yes.")], LIMITS, count_tokens)) == ["Yes."] * 4
 
 
@@ -214,7 +214,7 @@ def test_silence_has_no_passages() -> None:
     assert build([], LIMITS, count_tokens) == []
 
 
-def test_times_beyond_the_recording_are_drawn_back_and_their_passages_counted() -> None:
+def test_times_beyond_the_recording_are_limited_and_their_passages_counted() -> None:
     passages = build([spoken("One. Two. Three.", speaker="A"), spoken("Four.", 9.0, "B")], LIMITS, count_tokens)
     assert inside(passages, 10.0) == (passages, 0)
     (first, second), put_right = inside(passages, 1.5)

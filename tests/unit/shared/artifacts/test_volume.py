@@ -114,7 +114,7 @@ def test_a_damaged_file_is_noticed(volume: Volume, source: Path, harm: Callable[
     assert volume.find(ID, "audio", "audio-1") is None
 
 
-def test_a_missing_file_is_noticed_at_once_where_there_is_no_patience(volume: Volume, source: Path) -> None:
+def test_a_missing_file_is_noticed_at_once_without_a_wait(volume: Volume, source: Path) -> None:
     artifact = volume.keep(ID, made(source))
     (volume.root / artifact.path).unlink()
     began = time.monotonic()
@@ -151,7 +151,7 @@ def test_a_folder_in_the_place_of_a_file_makes_room_for_it(volume: Volume, sourc
 
 
 @pytest.mark.parametrize("path", [".", "videos", "elsewhere/audio-0.mp3"])
-def test_a_manifest_cannot_make_us_remove_what_is_not_its_own(volume: Volume, source: Path, path: str) -> None:
+def test_a_manifest_that_names_another_file_does_not_delete_it(volume: Volume, source: Path, path: str) -> None:
     artifact = volume.keep(ID, made(source))
     (volume.root / "elsewhere").mkdir()
     (volume.root / "elsewhere/audio-0.mp3").touch()
@@ -171,7 +171,7 @@ def test_an_unreadable_manifest_is_none(volume: Volume, source: Path, content: b
     assert volume.find(ID, "audio", "audio-1") is None
 
 
-def test_a_manifest_that_the_file_system_cannot_read_is_the_volumes_fault(volume: Volume) -> None:
+def test_a_manifest_that_the_file_system_cannot_read_is_an_error_of_the_volume(volume: Volume) -> None:
     (volume.folder(ID) / "audio.json").mkdir(parents=True)
     assert code_of(lambda: volume.find(ID, "audio", "audio-1")) is Code.ENV_VOLUME
 
@@ -179,7 +179,7 @@ def test_a_manifest_that_the_file_system_cannot_read_is_the_volumes_fault(volume
 @pytest.mark.parametrize(
     "video_id", ["", "..", "../../etc/x", "abcdefghijkl", "abcdefghijk\n", "abc/efghijk", "a" * 10]
 )
-def test_an_id_that_is_none_has_no_folder(volume: Volume, video_id: str) -> None:
+def test_an_invalid_id_has_no_folder(volume: Volume, video_id: str) -> None:
     assert code_of(lambda: volume.folder(video_id)) is Code.BAD_VIDEO_ID
 
 
@@ -214,7 +214,7 @@ def test_used_space_counts_the_files_of_all_videos(volume: Volume, source: Path)
     assert volume.used_bytes() == 2 * len(CONTENT) + manifests
 
 
-def test_used_space_can_be_measured_while_files_come_and_go(volume: Volume, source: Path) -> None:
+def test_used_space_can_be_measured_while_files_are_added_and_deleted(volume: Volume, source: Path) -> None:
     done = threading.Event()
     temporary = volume.folder(ID)
     temporary.mkdir(parents=True)
@@ -236,7 +236,7 @@ def test_used_space_can_be_measured_while_files_come_and_go(volume: Volume, sour
         busy.join()
 
 
-def test_a_volume_that_cannot_be_looked_at_is_not_taken_for_empty(volume: Volume) -> None:
+def test_an_unreadable_volume_does_not_count_as_empty(volume: Volume) -> None:
     volume.root.mkdir()
     (volume.root / "videos").touch()
     assert code_of(volume.used_bytes) is Code.ENV_VOLUME

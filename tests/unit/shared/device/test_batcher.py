@@ -85,7 +85,7 @@ callers = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(wanted=callers, max_batch=st.integers(1, 6), capacity=st.integers(1, 6), ahead=st.none() | st.integers(1, 9))
-def test_every_item_is_answered_once_and_in_order_in_batches_that_fit(
+def test_every_item_has_one_result_in_order_in_batches_within_the_limit(
     wanted: list[list[tuple[str, float]]], max_batch: int, capacity: int, ahead: int | None
 ) -> None:
     items = [
@@ -161,7 +161,7 @@ def test_an_error_that_cannot_be_copied_reaches_its_callers_and_the_device_goes_
 
 
 @pytest.mark.parametrize("end", [SystemExit(1), KeyboardInterrupt()])
-def test_what_would_end_a_thread_ends_neither_the_device_nor_its_callers(end: BaseException) -> None:
+def test_an_error_that_would_end_a_thread_ends_neither_the_device_thread_nor_its_callers(end: BaseException) -> None:
     def run(items: Sequence[int]) -> Sequence[int]:
         if 0 in items:
             raise end
@@ -175,7 +175,7 @@ def test_what_would_end_a_thread_ends_neither_the_device_nor_its_callers(end: Ba
     batcher.close()
 
 
-def test_a_run_that_loses_an_answer_fails_its_callers_and_the_device_goes_on() -> None:
+def test_a_run_with_a_missing_result_fails_its_callers_and_the_device_goes_on() -> None:
     batcher: Batcher[int, int] = Batcher(lambda items: [item for item in items if item], BatchLimits(1, 0.001))
     with pytest.raises(RuntimeError, match="0 results for 1 items"):
         batcher.submit(0).result(PROMPT_S)
@@ -193,7 +193,7 @@ def test_a_cancelled_item_is_not_run() -> None:
     assert [[item.number for item in batch] for batch in device.batches] == [[-1], [0]]
 
 
-def test_a_lone_item_waits_for_company_and_not_much_longer_than_it_may() -> None:
+def test_a_lone_item_waits_for_others_no_longer_than_the_limit() -> None:
     device = Device()
     with batching(device, 8, max_wait_s=0.2) as batcher:
         began = time.monotonic()
@@ -202,14 +202,14 @@ def test_a_lone_item_waits_for_company_and_not_much_longer_than_it_may() -> None
     assert 0.2 <= waited_s < 1.0
 
 
-def test_a_full_batch_waits_for_nobody() -> None:
+def test_a_full_batch_runs_at_once() -> None:
     device = Device()
     with batching(device, 2, max_wait_s=PROMPT_S * 2) as batcher:
         futures = [batcher.submit(Item(0, number)) for number in range(2)]
         assert [future.result(PROMPT_S).number for future in futures] == [0, 1]
 
 
-def test_a_lone_item_is_answered_although_another_group_always_has_full_batches() -> None:
+def test_a_lone_item_is_run_although_another_group_always_has_full_batches() -> None:
     device = Device()
     enough = threading.Event()
 
@@ -236,7 +236,7 @@ def test_a_lone_item_is_answered_although_another_group_always_has_full_batches(
         batcher.close()
 
 
-def test_close_finishes_what_waits_and_refuses_what_comes() -> None:
+def test_close_runs_the_waiting_items_and_refuses_new_ones() -> None:
     device = Device()
     with batching(device, 2) as batcher:
         with held(device, batcher):
@@ -249,7 +249,7 @@ def test_close_finishes_what_waits_and_refuses_what_comes() -> None:
             batcher.submit(Item(0, 5))
 
 
-def test_close_does_not_wait_for_company() -> None:
+def test_close_does_not_wait_for_a_full_batch() -> None:
     device = Device()
     with batching(device, 2, max_wait_s=PROMPT_S * 2) as batcher:
         lone = batcher.submit(Item(0, 0))

@@ -60,7 +60,7 @@ def together(device: Device, batcher: Batcher[float, float], lengths: Sequence[f
     return futures
 
 
-def test_a_batch_that_does_not_fit_is_halved_until_it_does_and_every_item_is_answered() -> None:
+def test_a_batch_that_does_not_fit_is_halved_until_it_does_and_every_item_has_a_result() -> None:
     device = Device(capacity=3)
     with batching(device, 8) as batcher:
         futures = together(device, batcher, [1.0] * 8)
@@ -119,7 +119,7 @@ def test_fill_and_padding_are_exact() -> None:
     assert figures.padding == pytest.approx(1 - 8 / 13)
 
 
-def test_a_batch_that_did_not_fit_is_counted_as_that_and_nothing_else() -> None:
+def test_a_batch_that_did_not_fit_is_counted_as_out_of_memory_alone() -> None:
     device = Device(capacity=1)
     with batching(device, 2) as batcher:
         together(device, batcher, [1.0, 1.0])

@@ -34,6 +34,6 @@ def test_a_lost_device_is_told_from(error: Exception) -> None:
         (ValueError("CUDA out of memory"), False),
     ],
 )
-def test_a_device_that_can_be_used_on_is_not_lost(error: Exception, no_room: bool) -> None:  # noqa: FBT001 (a parameter of the table)
+def test_a_device_that_stays_usable_is_not_lost(error: Exception, no_room: bool) -> None:  # noqa: FBT001 (a parameter of the table)
     assert not is_device_lost(error)
     assert is_out_of_memory(error) == no_room

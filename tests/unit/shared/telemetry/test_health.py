@@ -13,7 +13,7 @@ from ingest.shared.telemetry import health
 ROUNDS = 50  # a page in several pieces is seen as such in nearly every round
 
 
-def test_an_answer_leaves_in_one_piece() -> None:
+def test_a_response_is_sent_as_a_whole() -> None:
     """A process that ends while it answers has sent all or nothing; half of it would read as an empty page."""
     port = health.serve(0, list, list)
     for _ in range(ROUNDS):
@@ -24,7 +24,7 @@ def test_an_answer_leaves_in_one_piece() -> None:
             assert connection.recv(1 << 20) == b""
 
 
-def test_the_probes_say_why_not() -> None:
+def test_the_probes_return_the_reasons() -> None:
     port = health.serve(0, list, lambda: ["starting", "no NATS"])
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
         assert answer.read() == b"ok\n"

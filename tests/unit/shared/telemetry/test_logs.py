@@ -62,7 +62,7 @@ def test_secrets_in_a_text_are_masked(text: str, redacted: str) -> None:
         pytest.param("https://example.org/design/signatures/a.mp3", id="a path that only begins like a signature"),
     ],
 )
-def test_what_is_no_secret_stays(text: str) -> None:
+def test_a_text_without_secrets_stays(text: str) -> None:
     assert logs.redact(text) == text
 
 
