@@ -23,7 +23,7 @@ from ingest.asr.speakers.profiles import Profile, Profiles
 from ingest.asr.speakers.windows import Bounds
 from ingest.demo import ASR_MODEL, VOICE_MODEL, Sample, conversation, samples, voice_model_sha256
 from ingest.shared.artifacts import transcript, voiceprints
-from ingest.shared.artifacts.volume import Made, Volume
+from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.errors import Code, ConfigurationError, IngestError
 from ingest.shared.messages import AudioReady, EventKind, Source, SourceKind, TranscriptReady
 from ingest.shared.sandbox.child import ChildLimits
@@ -287,7 +287,7 @@ def volume(tmp_path: Path) -> Volume:
 @pytest.fixture
 def message(volume: Volume) -> AudioReady:
     sample = conversation()
-    made = Made(sample.path, "audio", "ogg", sample.duration_s, "test", 1)
+    made = NewArtifact(sample.path, "audio", "ogg", sample.duration_s, "test", 1)
     source = Source(kind=SourceKind.MEDIA, url="http://example.org/a.ogg")
     return AudioReady(video_id=VIDEO, source=source, audio=volume.keep(VIDEO, made))
 

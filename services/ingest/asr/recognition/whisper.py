@@ -27,7 +27,7 @@ from faster_whisper.utils import download_model
 
 from ingest.shared.artifacts.fingerprint import short_id
 from ingest.shared.device.batcher import OutOfDeviceMemoryError
-from ingest.shared.device.cuda_errors import has_no_room, is_lost
+from ingest.shared.device.cuda_errors import is_device_lost, is_out_of_memory
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.sandbox.decode import SAMPLE_RATE
 from ingest.shared.telemetry.logs import get_logger
@@ -172,12 +172,12 @@ class Recognizer:
         ]
 
     def _device_error(self, error: RuntimeError) -> Exception:
-        if has_no_room(error):
+        if is_out_of_memory(error):
             log.warning("device_out_of_memory", error=str(error))
             self._model.model.unload_model()  # its buffers are undefined after the error
             self._model.model.load_model()
             return OutOfDeviceMemoryError(str(error))
-        if is_lost(error):
+        if is_device_lost(error):
             self.broken = str(error)  # the CUDA context is lost: the process exits when its messages are settled
             return IngestError(Code.ENV_CUDA, str(error))
         return error

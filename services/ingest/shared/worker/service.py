@@ -157,7 +157,7 @@ def _on_signals(act: Callable[[], None]) -> None:
 
 
 def _await_streams(bus: NatsBus, settings: Settings) -> None:
-    """Create or verify streams and consumers; a user without that right waits until `ingest migrate` has created them."""
+    """Create or verify streams and consumers; without that right, wait until `ingest migrate` has created them."""
     deadline = time.monotonic() + settings.bus_patience_s
     while True:
         try:
