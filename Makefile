@@ -22,7 +22,7 @@ KIND_CONFIG ?= kind-config.yaml
 KIND_VALUES := k8s/kind/values.yaml
 kind-%: export KIND_EXPERIMENTAL_PROVIDER ?= $(if $(filter podman,$(ENGINE)),podman)
 
-.PHONY: help setup demo monitor test test-long check format lock faults soak bench asr-model voice-models clean
+.PHONY: help setup dist demo monitor test test-long check format lock faults soak bench asr-model voice-models clean
 .PHONY: images images-gpu kind-up kind-load kind-install kind-test kind-down
 
 help: ## list the commands
@@ -41,6 +41,10 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $(READY)
+
+dist: $(READY) ## build the wheel: dist/ingest-*.whl
+	rm -rf dist
+	$(BIN)/hatchling build --target wheel --directory dist
 
 demo: $(READY) ## show everything in a minute, offline
 	$(BIN)/ingest demo
@@ -132,4 +136,4 @@ kind-down: ## remove the cluster and everything in it
 	rm -rf .kind
 
 clean: ## remove everything that can be made again
-	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -22,9 +22,9 @@ from bench import report
 from bench.rows import DIMENSIONS, MODEL, make_rows
 from ingest.asr.speakers.profiles import Profile, Profiles
 from ingest.asr.speakers.vectors import l2_normalize
-from ingest.cli.local.state_folder import connected
+from ingest.cli.local.state_folder import open_connections
 from ingest.cli.settings import AllSettings
-from ingest.cli.voices.relabel import relabel_all
+from ingest.cli.voices.relabel import relabel
 from ingest.embedder.store import Store
 from ingest.shared.artifacts import voiceprints, zstd_json
 from ingest.shared.artifacts.transcript import Turn
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ingest.asr.speakers.vectors import FloatArray
-    from ingest.cli.local.state_folder import Connected
+    from ingest.cli.local.state_folder import Connections
 
 MODEL_KEY = "bench@1"
 VOICES = 40
@@ -69,11 +69,11 @@ def settings_in(folder: Path) -> AllSettings:
     )
 
 
-def fill(to: Connected, videos: int, passages: int, seed: int) -> None:
+def fill(to: Connections, videos: int, passages: int, seed: int) -> None:
     """Store videos without names, and enroll half of the voices."""
     rng, draw = random.Random(seed), np.random.default_rng(seed)
     voices = l2_normalize(draw.standard_normal((VOICES, VOICE_DIMENSIONS), dtype=np.float32))
-    store, volume = Store(to.archive, MODEL, DIMENSIONS), Volume(to.settings.volume)
+    store, volume = Store(to.database, MODEL, DIMENSIONS), Volume(to.settings.volume)
     rows = make_rows("", passages, seed)
     with tempfile.TemporaryDirectory() as folder:
         for number in range(videos):
@@ -114,10 +114,10 @@ def drawn(voices: FloatArray, count: int, draw: np.random.Generator) -> FloatArr
     return l2_normalize(voices[np.arange(count) % len(voices)] + DEVIATION * noise)
 
 
-def relabelled(to: Connected, way: str) -> Round:
+def relabelled(to: Connections, way: str) -> Round:
     """Rename the whole archive and return the time; fail if a video could not be named."""
     began = monotonic()
-    done = relabel_all(to)
+    done = relabel(to)
     took_s = monotonic() - began
     troubled = [item for item in done if item.trouble]
     if troubled:
@@ -127,7 +127,10 @@ def relabelled(to: Connected, way: str) -> Round:
 
 def measure(videos: int, passages: int, seed: int) -> Sequence[Round]:
     """Return the figures of both ways."""
-    with tempfile.TemporaryDirectory(prefix="ingest-bench-") as folder, connected(settings_in(Path(folder))) as to:
+    with (
+        tempfile.TemporaryDirectory(prefix="ingest-bench-") as folder,
+        open_connections(settings_in(Path(folder))) as to,
+    ):
         fill(to, videos, passages, seed)
         return [relabelled(to, "names are new"), relabelled(to, "nothing changes")]
 

@@ -80,4 +80,4 @@ def test_status_tells_pods_queues_and_totals(cluster: Cluster) -> None:
 
 def test_a_release_that_is_not_there_is_named(cluster: Cluster) -> None:
     told = cluster.ingest("status", "--release", "nobody", ok=False)
-    assert "there is no release nobody in namespace ingest-tests" in " ".join(told.split())
+    assert "namespace ingest-tests has no release nobody" in " ".join(told.split())

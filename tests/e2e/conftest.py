@@ -21,7 +21,7 @@ import numpy as np
 import psycopg
 import pytest
 
-from ingest.cli.local.state_folder import home
+from ingest.cli.local.state_folder import open_state_folder
 from ingest.cli.settings import AllSettings
 from ingest.demo import ASR_MODEL, Sample, samples
 from ingest.demo.feed import feed_xml
@@ -37,7 +37,7 @@ SENTENCES = 2
 LIMIT_S = 240
 SIGNATURE = "c0ffee-signature"  # in the addresses, as a paid feed has them
 READER = "reader:c0ffee-password"  # the same
-NOWHERE = f"http://127.0.0.1:99999/a.ogg?sig={SIGNATURE}"  # no address: whoever refuses it says it whole
+NOWHERE = f"http://127.0.0.1:99999/a.ogg?sig={SIGNATURE}"  # an invalid address, which error messages quote in full
 COOKIE = "c0ffee-cookie"
 DATABASE_PASSWORD = "c0ffee-database"  # noqa: S105 (the server asks for none)
 TOKEN = "c0ffee-token"  # noqa: S105 (of nothing)
@@ -46,7 +46,7 @@ SECRETS = (SIGNATURE, READER.partition(":")[2], COOKIE, DATABASE_PASSWORD, TOKEN
 
 @dataclass
 class Podcast:
-    """A feed, and how often each file was asked for."""
+    """A feed, and the paths of the requested files."""
 
     url: str
     asked: list[str] = field(default_factory=list)
@@ -129,20 +129,20 @@ class Ingest:
         )
 
     def __call__(self, *arguments: str, status: int = 0) -> str:
-        """Run a command to its end, demand its exit status and return what it has printed."""
+        """Run a command to its end, check its exit status and return its output."""
         with self.start(*arguments) as process:
             out, err = process.communicate(timeout=LIMIT_S)
         assert process.returncode == status, f"{arguments}: {process.returncode}\n{out}\n{err}\n{self.logs()}"
         return out
 
-    def json(self, *arguments: str, status: int = 0) -> Any:  # noqa: ANN401 (whatever the command says)
-        """Run a command with --json and return what it says."""
+    def json(self, *arguments: str, status: int = 0) -> Any:  # noqa: ANN401 (JSON of any command)
+        """Run a command with --json and return its output."""
         return json.loads(self(*arguments, "--json", status=status))
 
     def rows(self) -> list[tuple[Any, ...]]:
         """Return every stored passage: video, number, times and text."""
         settings = load(AllSettings, state_path=self.state)
-        with home(settings, exclusive=True) as found:
+        with open_state_folder(settings, exclusive=True) as found:
             assert found.settings.database_url is not None
             with psycopg.connect(found.settings.database_url.get_secret_value()) as connection:
                 query = "SELECT video_id, idx, start_s, end_s, text FROM segments ORDER BY video_id, idx"
@@ -185,7 +185,7 @@ class Ingest:
 
 @contextmanager
 def command_line(folder: Path) -> Iterator[Ingest]:
-    """Give the command line with the miniature models; end whatever it has left running."""
+    """Give the command line with the miniature models; kill the processes that it left running."""
     cookies = folder / "cookies.txt"
     cookies.write_text(f"# Netscape HTTP Cookie File\n.youtube.com\tTRUE\t/\tTRUE\t0\tSID\t{COOKIE}\n")
     environment = {
@@ -215,7 +215,7 @@ def ingest(tmp_path: Path) -> Iterator[Ingest]:
 
 @dataclass
 class Undisturbed:
-    """A run that nothing has disturbed, and where to go on with it."""
+    """The result of a run without faults, with its command line and feed."""
 
     ingest: Ingest
     podcast: Podcast
@@ -228,7 +228,7 @@ class Undisturbed:
 def undisturbed(
     recordings: tuple[Path, list[Sample]], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Undisturbed]:
-    """The thirty recordings, indexed once without trouble."""
+    """The thirty recordings, indexed once without faults."""
     with served(*recordings) as podcast, command_line(tmp_path_factory.mktemp("undisturbed")) as ingest:
         outcome = ingest.json("run", podcast.url)
         yield Undisturbed(ingest, podcast, outcome, ingest.rows(), list(podcast.asked))

@@ -28,7 +28,7 @@ ANSWERED_BY = dict(zip(QUESTIONS, TITLES, strict=True))
 
 @dataclass(frozen=True)
 class Demonstration:
-    """What the demonstration has printed, how long it took, and where to go on with it."""
+    """The output of the demonstration, its duration, and its command line."""
 
     said: str
     took_s: float
@@ -43,7 +43,7 @@ def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demonstr
         yield Demonstration(said, time.monotonic() - began, ingest)
 
 
-def test_the_demonstration_shows_what_it_promises(demonstration: Demonstration) -> None:
+def test_the_demonstration_indexes_all_episodes_and_finds_each_answer(demonstration: Demonstration) -> None:
     ingest = demonstration.ingest
     assert f"{len(episodes())} of {len(episodes())} indexed" in demonstration.said
     assert_speakers_are_named(ingest)
@@ -67,12 +67,12 @@ def assert_speakers_are_named(ingest: Ingest) -> None:
     assert abs(spoken[ENROLLED] - spoken_s) < 0.2 * spoken_s
 
 
-@pytest.mark.long  # beside two other processes that compute it may take longer
+@pytest.mark.long  # it takes longer beside other test processes
 def test_the_demonstration_takes_a_minute(demonstration: Demonstration) -> None:
     assert demonstration.took_s < LIMIT_S
 
 
-def test_every_sample_is_understood(demonstration: Demonstration) -> None:
+def test_the_word_error_rate_of_every_sample_is_low(demonstration: Demonstration) -> None:
     printed = re.findall(r"^  (.+) \(word error rate ([\d.]+)%", demonstration.said, re.MULTILINE)
     rates = {title: float(rate) for title, rate in printed}
     assert set(rates) == {sample.title for sample in episodes()}

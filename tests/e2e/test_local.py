@@ -1,11 +1,14 @@
-"""The local mode as a user lives it: thirty recordings, interruptions, second runs."""
+"""The local mode: thirty recordings, killed processes, interruptions, second runs."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,11 +22,11 @@ RECORDINGS = 30
 
 
 def same_texts(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Return what must be equal in every run: which video, which passage, which words."""
+    """Return the columns that must be equal in every run: video, passage number and text."""
     return [(video, number, text) for video, number, _, _, text in rows]
 
 
-def test_a_feed_is_indexed_and_a_second_run_does_nothing_again(undisturbed: Undisturbed) -> None:
+def test_a_feed_is_indexed_and_a_second_run_repeats_nothing(undisturbed: Undisturbed) -> None:
     tally = undisturbed.outcome["tally"]
     assert [tally[name] for name in ("indexed", "fresh_downloads", "fresh_transcripts")] == [RECORDINGS] * 3
     assert len({row[0] for row in undisturbed.rows}) == RECORDINGS
@@ -37,7 +40,7 @@ def test_a_feed_is_indexed_and_a_second_run_does_nothing_again(undisturbed: Undi
     assert undisturbed.ingest.processes() == {}
 
 
-def test_no_log_tells_a_password_a_signature_a_cookie_or_a_token(undisturbed: Undisturbed) -> None:
+def test_no_log_contains_a_password_a_signature_a_cookie_or_a_token(undisturbed: Undisturbed) -> None:
     state = undisturbed.ingest.state
     undisturbed.ingest("run", NOWHERE, status=3)
     password = json.loads((state / "nats" / "nats.conf").read_text().rpartition("password: ")[2].split(" }")[0])
@@ -61,7 +64,7 @@ def test_no_log_tells_a_password_a_signature_a_cookie_or_a_token(undisturbed: Un
         pytest.param("bin/postgres", "embedder", id="postgres"),
     ],
 )
-def test_a_killed_process_is_started_again_and_nothing_is_lost_or_doubled(
+def test_a_killed_process_is_restarted_and_nothing_is_lost_or_doubled(
     ingest: Ingest, podcast: Podcast, victim: str, when: str, undisturbed: Undisturbed
 ) -> None:
     process = ingest.start("run", podcast.url, "--json")
@@ -73,7 +76,7 @@ def test_a_killed_process_is_started_again_and_nothing_is_lost_or_doubled(
 
 
 @pytest.mark.long
-def test_after_everything_was_killed_at_once_a_second_run_goes_on(
+def test_a_second_run_continues_after_all_processes_were_killed_at_once(
     ingest: Ingest, podcast: Podcast, undisturbed: Undisturbed
 ) -> None:
     process = ingest.start("run", podcast.url)
@@ -99,16 +102,33 @@ def test_no_process_outlives_a_killed_command(ingest: Ingest, podcast: Podcast) 
 
 
 @pytest.mark.long
-def test_an_interrupted_run_says_so_and_the_next_one_goes_on(ingest: Ingest, podcast: Podcast) -> None:
+def test_an_interrupted_run_is_continued_by_the_next_one(ingest: Ingest, podcast: Podcast) -> None:
     process = ingest.start("run", podcast.url)
     ingest.wait_for_event("downloader", "finished")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, out + err
-    assert "the same command goes on" in out
+    assert "repeat the command to continue" in out
     assert ingest.processes() == {}
     assert ingest.json("run")["tally"]["failed"] == 0
     assert ingest.json("status")["videos"][0]["state"] == "indexed"
+
+
+def test_a_command_imports_nothing_from_the_current_folder(ingest: Ingest, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    for name in ("services/__init__.py", "ingest/__init__.py", "numpy.py"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(f"raise SystemExit('imported {name}')")
+    program = Path(sys.executable).with_name("ingest")
+    done = subprocess.run(
+        [program, "status", "--state", ingest.state, "--json"],
+        cwd=project,
+        env=ingest.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, json.loads(done.stdout)["videos"]) == (0, []), done.stderr
 
 
 @pytest.mark.long

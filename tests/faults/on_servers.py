@@ -6,7 +6,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from ingest.cli.upkeep.resume import resume_lost
+from ingest.cli.upkeep.resume import resume
 from ingest.embedder.catalog import Catalog
 from ingest.shared.artifacts.volume import KINDS
 from ingest.shared.broker.topology import WORK_STREAM
@@ -85,7 +85,7 @@ def broker_wiped(trial: Trial) -> None:
     lost = _not_ended(fleet)
     files = finished_files(fleet, lost)
     trial.demand(_has_each_kind(files), "there were not files of each kind")
-    asked = resume_lost(fleet.bus, Catalog(fleet.archive), dry_run=False)
+    asked = resume(fleet.bus, Catalog(fleet.archive), dry_run=False)
     trial.demand(set(asked) == lost, f"asked again for {len(asked)} of {len(lost)}")
     for video in asked:
         fleet.generations[video] += 1

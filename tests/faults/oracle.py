@@ -22,7 +22,7 @@ from ingest.shared.artifacts.volume import KINDS, TEMPORARY_PREFIX
 from ingest.shared.broker.topology import EVENT_STREAM, LATER_STREAM, LEDGER, WORK_STREAM, later_consumer
 from ingest.shared.errors import IngestError
 from ingest.shared.messages import EventKind, Stage
-from ingest.shared.video_state import ENDED, INDEXED
+from ingest.shared.video_state import ENDED, VideoState
 from tests.faults.processes import open_files, resident_bytes
 from tests.faults.stored import stored
 
@@ -122,7 +122,7 @@ def _files(fleet: Fleet) -> list[str]:
     states = fleet.states(list(fleet.generations))
     folders = {folder.name for folder in (fleet.settings.volume / "videos").glob("*/*")}
     for video_id in sorted(folders | set(fleet.generations)):
-        is_indexed = video_id in states and states[video_id][0] == INDEXED
+        is_indexed = video_id in states and states[video_id][0] == VideoState.INDEXED
         for kind in KINDS:
             named = fleet.volume.folder(video_id) / f"{kind}.json"
             manifest = fleet.volume.manifest(video_id, kind)

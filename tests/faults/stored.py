@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from ingest.shared.video_state import INDEXED
+from ingest.shared.video_state import VideoState
 from tests.faults.spoken import run_of
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Stored:
         found = []
         if self.numbers != list(range(self.passages)) or self.vectors != self.passages:
             found.append(f"passages {self.numbers} and {self.vectors} vectors, its row says {self.passages}")
-        is_indexed = self.state == INDEXED
+        is_indexed = self.state == VideoState.INDEXED
         if is_indexed and (not self.passages or self.indexed_generation != self.generation):
             found.append(f"{self.passages} passages of run {self.indexed_generation}, indexed in {self.generation}")
         said = run_of(self.video_id, self.texts)

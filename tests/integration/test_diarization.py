@@ -237,7 +237,7 @@ def test_a_model_that_was_changed_is_not_loaded(tmp_path: Path) -> None:
     "model", [pytest.param("example/no-such-pipeline", id="not on the hub"), pytest.param("", id="an empty folder")]
 )
 def test_a_model_that_is_not_there_is_named(tmp_path: Path, model: str) -> None:
-    with pytest.raises(IngestError, match="diarization model") as caught:
+    with pytest.raises(IngestError, match=f"model {model or tmp_path}: ") as caught:
         Diarizer(replace(OPTIONS, model=model or str(tmp_path), sha256=None))
     assert caught.value.code is Code.ENV_MODEL
 

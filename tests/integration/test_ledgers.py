@@ -13,11 +13,11 @@ from ingest.embedder import ledger
 from ingest.embedder.catalog import Catalog
 from ingest.shared.errors import Code
 from ingest.shared.messages import Event, EventKind, Metadata, Policy, Source, SourceKind, Stage
-from ingest.shared.video_state import FAILED, fold
+from ingest.shared.video_state import VideoState, fold
 
 if TYPE_CHECKING:
     from ingest.embedder.database import Database
-    from ingest.shared.video_state import Position, VideoState
+    from ingest.shared.video_state import Position, VideoRecord
 
 VIDEO = "abcdefghijk"
 TOGETHER_S = 1.0
@@ -41,7 +41,7 @@ def test_the_first_events_of_a_video_may_reach_two_ledgers_at_once(database: Dat
     ]
     both = threading.Barrier(2)
 
-    def fold_together(known: VideoState, one: Event, position: Position) -> VideoState:
+    def fold_together(known: VideoRecord, one: Event, position: Position) -> VideoRecord:
         with suppress(threading.BrokenBarrierError):
             both.wait(TOGETHER_S)
         return fold(known, one, position)
@@ -57,5 +57,5 @@ def test_the_first_events_of_a_video_may_reach_two_ledgers_at_once(database: Dat
     for thread in threads:
         thread.join()
     row = Catalog(database).videos([VIDEO])[VIDEO]
-    assert (row.state, row.error_code, row.event_sequence) == (FAILED, Code.NOT_AUDIO, 2)
+    assert (row.state, row.error_code, row.event_sequence) == (VideoState.FAILED, Code.NOT_AUDIO, 2)
     assert (row.title, row.policy["max_duration_s"], row.source_kind) == ("A talk", 60.0, "media")

@@ -13,7 +13,6 @@ from structlog.testing import capture_logs
 
 from ingest.embedder import model_keys
 from ingest.embedder.catalog import Catalog
-from ingest.embedder.encoder import Encoder
 from ingest.embedder.migrate import migrate
 from ingest.embedder.model_files import BUNDLED, bundled
 from ingest.embedder.search import Question, Search
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest.embedder.database import Database
+    from ingest.embedder.encoder import Encoder
 
 VIDEO = "abcdefghijk"
 TEXTS = ["The captain steers the ship.", "The telescope photographs the comet."]
@@ -32,6 +32,8 @@ TEXTS = ["The captain steers the ship.", "The telescope photographs the comet."]
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
+    from ingest.embedder.encoder import Encoder  # seconds of imports, in every process that collects tests
+
     return Encoder(BUNDLED, "cpu", 32)
 
 
@@ -47,6 +49,8 @@ def retrained(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
         save_file({name: values[::-1].copy() for name, values in weights.items()}, path, {"format": "pt"})
     sizes = {path.relative_to(folder): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
     assert sizes == {path.relative_to(original): path.stat().st_size for path in original.rglob("*") if path.is_file()}
+    from ingest.embedder.encoder import Encoder
+
     return Encoder(str(folder), "cpu", 32)
 
 
@@ -68,7 +72,7 @@ def test_two_models_whose_files_have_equal_sizes_have_two_keys(encoder: Encoder,
 def test_the_same_files_in_another_place_have_the_same_key(encoder: Encoder, tmp_path: Path) -> None:
     original = bundled()
     assert original is not None
-    copy = Encoder(str(shutil.copytree(original, tmp_path / BUNDLED)), "cpu", 32)
+    copy = type(encoder)(str(shutil.copytree(original, tmp_path / BUNDLED)), "cpu", 32)
     assert (copy.key, copy.content_id) == (encoder.key, encoder.content_id)
 
 

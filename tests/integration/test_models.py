@@ -19,7 +19,7 @@ from ingest.shared.artifacts.fingerprint import fingerprint
 from tests.support.model_hub import Hub, files_of, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 NAME = "acme/mini-whisper"
@@ -35,17 +35,20 @@ class Models(NamedTuple):
     environment: dict[str, str]
     cache: Path
 
-    def start(self, *arguments: str, **settings: str) -> subprocess.Popen[str]:
-        environment = {**self.environment, **{f"INGEST_{name}": value for name, value in settings.items()}}
+    def start(self, *arguments: str, settings: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        environment = {**self.environment, **{f"INGEST_{name}": value for name, value in (settings or {}).items()}}
         command = [sys.executable, "-m", "ingest.cli.app", "models", *arguments, "--json"]
         return subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.cache
         )
 
-    def __call__(self, *arguments: str, offline: bool = False, **settings: str) -> tuple[int, Reports]:
+    def __call__(
+        self, *arguments: str, offline: bool = False, settings: Mapping[str, str] | None = None
+    ) -> tuple[int, Reports]:
         if offline:
-            return self._replace(environment={**self.environment, "HF_HUB_OFFLINE": "1"})(*arguments, **settings)
-        process = self.start(*arguments, **settings)
+            without = self._replace(environment={**self.environment, "HF_HUB_OFFLINE": "1"})
+            return without(*arguments, settings=settings)
+        process = self.start(*arguments, settings=settings)
         output, errors = process.communicate(timeout=120)
         assert output, errors
         return process.returncode, json.loads(output)
@@ -127,10 +130,10 @@ def test_after_a_killed_fetch_the_files_that_are_complete_are_kept(hub: Hub, mod
 
 def test_a_pinned_revision_is_fetched_even_after_the_branch_has_moved(hub: Hub, models: Models, whisper: str) -> None:
     newer = hub.add(NAME, {**files_of(ASR_MODEL), "config.json": b"{}"})
-    status, (report,) = models("fetch", "--only", "recognizer", ASR_REVISION=whisper)
+    status, (report,) = models("fetch", "--only", "recognizer", settings={"ASR_REVISION": whisper})
     assert (status, report["revision"], report["fingerprint"]) == (0, whisper, fingerprint(ASR_MODEL))
-    assert models("verify", "--only", "recognizer", offline=True, ASR_REVISION=whisper)[0] == 0
-    assert models("verify", "--only", "recognizer", offline=True, ASR_REVISION=newer)[0] == 3
+    assert models("verify", "--only", "recognizer", offline=True, settings={"ASR_REVISION": whisper})[0] == 0
+    assert models("verify", "--only", "recognizer", offline=True, settings={"ASR_REVISION": newer})[0] == 3
     assert models("fetch", "--only", "recognizer")[1][0]["revision"] == newer
 
 
@@ -188,7 +191,7 @@ def test_folders_are_models_that_need_no_hub(hub: Hub, models: Models) -> None:
         "DIARIZATION_SHA256": voice_model_sha256(),
     }
     for command in ("fetch", "verify"):
-        status, reports = models(command, **settings)
+        status, reports = models(command, settings=settings)
         assert status == 0
         assert [(report["role"], report["folder"]) for report in reports] == [
             ("recognizer", str(ASR_MODEL)),
@@ -200,10 +203,10 @@ def test_folders_are_models_that_need_no_hub(hub: Hub, models: Models) -> None:
 
 def test_a_folder_that_is_not_there_is_named(hub: Hub, models: Models, tmp_path: Path) -> None:
     folder = tmp_path / "nothing"
-    status, (report,) = models("fetch", "--only", "recognizer", ASR_MODEL=str(folder))
+    status, (report,) = models("fetch", "--only", "recognizer", settings={"ASR_MODEL": str(folder)})
     assert (status, report["problem"]) == (3, f"model {folder}: no such folder")
     folder.mkdir()
-    status, (report,) = models("verify", "--only", "recognizer", ASR_MODEL=str(folder))
+    status, (report,) = models("verify", "--only", "recognizer", settings={"ASR_MODEL": str(folder)})
     assert (status, report["problem"]) == (3, "the folder has no files")
     assert hub.requests == []
 
@@ -211,9 +214,9 @@ def test_a_folder_that_is_not_there_is_named(hub: Hub, models: Models, tmp_path:
 def test_a_pipeline_with_other_content_than_the_pinned_one_is_refused(models: Models, tmp_path: Path) -> None:
     folder = shutil.copytree(VOICE_MODEL, tmp_path / "voices")
     settings = {"DIARIZATION_MODEL": str(folder), "DIARIZATION_SHA256": voice_model_sha256()}
-    assert models("verify", "--only", "diarization", **settings)[0] == 0
+    assert models("verify", "--only", "diarization", settings=settings)[0] == 0
     (folder / "naming.json").write_text((folder / "naming.json").read_text() + "\n")
-    status, (report,) = models("verify", "--only", "diarization", **settings)
+    status, (report,) = models("verify", "--only", "diarization", settings=settings)
     assert (status, report["state"]) == (1, "changed")
     assert report["problem"] == f"its fingerprint is not the pinned {voice_model_sha256()}"
 
@@ -223,15 +226,16 @@ def test_the_models_that_a_pipeline_names_are_fetched_with_it(hub: Hub, models: 
     config = files["config.yaml"].decode().replace("$model/segmentation", "acme/segmentation")
     pipeline = hub.add("acme/pipeline", {**files, "config.yaml": config.encode()})
     part = hub.add("acme/segmentation", files_of(VOICE_MODEL / "segmentation"))
-    status, reports = models("fetch", "--only", "diarization", DIARIZATION_MODEL="acme/pipeline")
+    settings = {"DIARIZATION_MODEL": "acme/pipeline"}
+    status, reports = models("fetch", "--only", "diarization", settings=settings)
     assert status == 0
     assert [(report["name"], report["revision"]) for report in reports] == [
         ("acme/pipeline", pipeline),
         ("acme/segmentation", part),
     ]
-    assert models("verify", "--only", "diarization", offline=True, DIARIZATION_MODEL="acme/pipeline")[0] == 0
+    assert models("verify", "--only", "diarization", offline=True, settings=settings)[0] == 0
     shutil.rmtree(next(models.cache.rglob("models--acme--segmentation")))
-    status, reports = models("verify", "--only", "diarization", offline=True, DIARIZATION_MODEL="acme/pipeline")
+    status, reports = models("verify", "--only", "diarization", offline=True, settings=settings)
     assert (status, [report["state"] for report in reports]) == (3, ["complete", "missing"])
 
 
@@ -243,7 +247,7 @@ def test_a_text_model_of_the_hub_is_fetched_without_the_weights_that_are_not_loa
     others = {"pytorch_model.bin": b"pickle", "onnx/model.onnx": b"onnx", "README.md": b"text"}
     commit = hub.add(f"acme/{BUNDLED}", {**files_of(original), **others})
     settings = {"EMBEDDING_MODEL": f"acme/{BUNDLED}", "EMBEDDING_REVISION": commit}
-    status, (report,) = models("fetch", "--only", "text", **settings)
+    status, (report,) = models("fetch", "--only", "text", settings=settings)
     assert (status, report["revision"]) == (0, commit)
     assert not others.keys() & files_of_snapshot(report).keys()
     program = (

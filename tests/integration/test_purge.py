@@ -1,4 +1,4 @@
-"""`ingest purge` as it is typed, on a real broker, database and volume."""
+"""`ingest purge` as a command, on a real broker, database and volume."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TITLE = "A talk"
 
 @pytest.fixture
 def volume(tmp_path: Path, database: Database) -> Volume:
-    """A volume with audio and transcript of four indexed videos, which the table knows, and of one that is running."""
+    """A volume with audio and transcript of four indexed videos, and of one that is running; all are in the table."""
     made = Volume(tmp_path / "volume")
     asked = Event(
         video_id="running0001",
@@ -67,7 +67,7 @@ def volume(tmp_path: Path, database: Database) -> Volume:
 def purge(
     nats_server: EmbeddedNats, bus: NatsBus, database_url: str, volume: Volume, monkeypatch: pytest.MonkeyPatch
 ) -> Purge:
-    """A function that types `ingest purge` with these words and returns what it prints."""
+    """A function that runs `ingest purge` with these words and returns its output."""
     assert bus.is_connected
     environment = {
         "NATS_URL": nats_server.url,
@@ -94,13 +94,13 @@ def files(volume: Volume) -> set[Path]:
 
 
 @pytest.mark.parametrize("words", [(), ("--dry-run",), ("--yes", "--dry-run")])
-def test_without_yes_what_would_go_is_listed_and_stays(purge: Purge, volume: Volume, words: tuple[str, ...]) -> None:
+def test_without_yes_the_files_are_only_listed(purge: Purge, volume: Volume, words: tuple[str, ...]) -> None:
     before = files(volume)
     lines = purge(*words).splitlines()
     assert [line.split() for line in lines if "0030" in line] == [
         ["indexed0030", "indexed", str(SIZE_BYTES), *TITLE.split()]
     ]
-    assert lines[-1] == "1 files, 0.1 MB would go (delete them with --yes)"
+    assert lines[-1] == "1 files, 0.1 MB can be deleted (with --yes)"
     listed = json.loads(purge(*words, "--json"))
     assert listed == {
         "deleted": False,
@@ -110,7 +110,7 @@ def test_without_yes_what_would_go_is_listed_and_stays(purge: Purge, volume: Vol
     assert files(volume) == before
 
 
-def test_with_yes_it_goes_and_everything_else_stays(purge: Purge, volume: Volume) -> None:
+def test_with_yes_only_the_listed_files_are_deleted(purge: Purge, volume: Volume) -> None:
     before = files(volume)
     (audio,) = volume.folder("indexed0030").glob("audio-*")
     assert purge("--yes").splitlines()[-1] == "1 files, 0.1 MB deleted"
@@ -118,7 +118,7 @@ def test_with_yes_it_goes_and_everything_else_stays(purge: Purge, volume: Volume
     assert json.loads(purge("--yes", "--json")) == {"deleted": True, "files": [], "bytes": 0}
 
 
-def test_how_old_is_for_whoever_types_it_to_say(purge: Purge) -> None:
+def test_the_age_of_deleted_audio_is_an_option(purge: Purge) -> None:
     listed = json.loads(purge("--older-than-days", "2", "--json"))
     assert [file["what"] for file in listed["files"]] == ["indexed0030", "indexed0003", "indexed0002"]
 
@@ -132,7 +132,7 @@ def test_how_old_is_for_whoever_types_it_to_say(purge: Purge) -> None:
         pytest.param(1, ["indexed0030", "indexed0003", "indexed0002", "indexed0001"], id="by more than there are"),
     ],
 )
-def test_above_its_budget_the_volume_loses_the_oldest(purge: Purge, budget_bytes: int, gone: list[str]) -> None:
+def test_above_the_budget_the_oldest_audio_is_deleted(purge: Purge, budget_bytes: int, gone: list[str]) -> None:
     listed = json.loads(purge("--older-than-days", "90", "--json", disk_budget_bytes=budget_bytes))
     assert [(file["what"], file["reason"]) for file in listed["files"]] == [(name, "budget") for name in gone]
 
@@ -140,11 +140,11 @@ def test_above_its_budget_the_volume_loses_the_oldest(purge: Purge, budget_bytes
 @pytest.mark.parametrize(
     ("settings", "seconds"),
     [
-        pytest.param({}, 2 * (900 + 3 * 43_200), id="as it comes, twelve hours of audio at a third of its speed"),
+        pytest.param({}, 2 * (900 + 3 * 43_200), id="defaults: twelve hours of audio at a third of its speed"),
         pytest.param({"max_audio_s": 3600.0, "asr_deadline_s": 60.0}, 2 * (60 + 3 * 3600), id="shorter audio"),
         pytest.param({"download_deadline_s": 100_000.0}, 2 * 2 * 100_000, id="a slow download, and reading it"),
         pytest.param({"embed_deadline_s": 500_000.0}, 2 * 500_000, id="slow embedding"),
     ],
 )
-def test_what_lies_there_for_twice_the_longest_job_belongs_to_none(settings: dict[str, float], seconds: int) -> None:
+def test_the_longest_job_is_twice_the_longest_deadline(settings: dict[str, float], seconds: int) -> None:
     assert longest_job(load(AllSettings, **settings)) == timedelta(seconds=seconds)

@@ -15,10 +15,11 @@ from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
 from ingest.cli.local.nats_server import NATS_USER, EmbeddedNats
+from ingest.cli.local.state_folder import open_connections
 from ingest.cli.runs.run import submit
-from ingest.cli.runs.submissions import Choice
+from ingest.cli.runs.selection import Selection
 from ingest.cli.settings import AllSettings
-from ingest.cli.status import held_until, show
+from ingest.cli.status import held_until, show_totals
 from ingest.downloader import service
 from ingest.downloader.rate_limit import Budget
 from ingest.downloader.rate_limiter import KEY, REQUEST_COST, YOUTUBE, RateLimiter
@@ -185,9 +186,9 @@ def test_a_channel_is_not_listed_while_its_site_is_rate_limited(
 ) -> None:
     throttle(limiter, YOUTUBE, 60)
     with pytest.raises(IngestError, match=r"youtube is rate limited until .* UTC: HTTP Error 429") as held:
-        submit(settings, [url], Choice(), wait=False, quiet=True)
+        submit(settings, [url], Selection(), wait=False, quiet=True)
     assert held.value.code is Code.SOURCE_RATE_LIMITED
-    assert submit(settings, [VIDEO_URL], Choice(), wait=False, quiet=True).asked_for == 1
+    assert submit(settings, [VIDEO_URL], Selection(), wait=False, quiet=True).requested == 1
 
 
 def test_a_channel_is_listed_when_the_time_is_over_and_the_probe_is_left_to_a_downloader(
@@ -204,7 +205,8 @@ def test_status_shows_until_when_a_site_is_rate_limited(
     limiter: RateLimiter, settings: AllSettings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def said(*, as_json: bool) -> str:
-        show(settings, None, states=None, codes=None, limit=50, as_json=as_json)
+        with open_connections(settings) as connections:
+            show_totals(connections, as_json=as_json)
         return capsys.readouterr().out
 
     assert (json.loads(said(as_json=True))["held_until"], "held by" in said(as_json=False)) == ({}, False)

@@ -1,4 +1,4 @@
-"""Who asks for what somebody else has asked for already: one job, one end, and nobody waits for ever."""
+"""Two commands that request the same recording: one job, one final state, and both commands end."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import pytest
 from pydantic import SecretStr
 
 from ingest.cli.local.nats_server import NATS_USER
-from ingest.cli.runs.run import Outcome, submit
-from ingest.cli.runs.submissions import Choice, publish
+from ingest.cli.runs.run import RunResult, submit
+from ingest.cli.runs.selection import Selection
+from ingest.cli.runs.submissions import publish
 from ingest.cli.settings import AllSettings
-from ingest.cli.upkeep.dead import letters, replay_letters
+from ingest.cli.upkeep.dead import letters, replay
 from ingest.embedder.catalog import Catalog
 from ingest.embedder.ledger import Ledger
 from ingest.shared.broker.topology import EVENT_STREAM, REQUESTED, WORK_STREAM, dead_subject, event_subject
@@ -30,7 +31,7 @@ from ingest.shared.messages import (
     decode,
     encode,
 )
-from ingest.shared.video_state import FAILED, QUEUED, SKIPPED
+from ingest.shared.video_state import VideoState
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +52,7 @@ ASKED = VideoRequested(
 
 
 def end(bus: NatsBus, kind: EventKind, code: Code) -> VideoRequested:
-    """Be the stage that takes the next request, and ends it."""
+    """Act as the stage: fetch the next request, publish its final event, acknowledge it."""
     delivery = bus.fetch(Stage.CHECK, WORK_STREAM, 5.0)
     assert delivery is not None
     message = decode(VideoRequested, delivery.data)
@@ -76,8 +77,8 @@ def recording(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def settings(bus: NatsBus, nats_server: EmbeddedNats, database: Database, database_url: str) -> AllSettings:  # noqa: ARG001 (there before anybody connects)
-    """A command line that is told of servers elsewhere."""
+def settings(bus: NatsBus, nats_server: EmbeddedNats, database: Database, database_url: str) -> AllSettings:  # noqa: ARG001 (must exist before a command connects)
+    """Settings of a command line with configured servers."""
     return AllSettings(
         nats_url=nats_server.url,
         nats_user=NATS_USER,
@@ -86,35 +87,33 @@ def settings(bus: NatsBus, nats_server: EmbeddedNats, database: Database, databa
     )
 
 
-def ask(settings: AllSettings, recording: Path, *, wait: bool = False, force: bool = False) -> Outcome:
-    return submit(settings, [str(recording)], Choice(force=force), wait=wait, quiet=True)
+def ask(settings: AllSettings, recording: Path, *, wait: bool = False, force: bool = False) -> RunResult:
+    return submit(settings, [str(recording)], Selection(force=force), wait=wait, quiet=True)
 
 
-def test_a_second_request_that_comes_when_the_first_has_ended_changes_nothing(bus: NatsBus, database: Database) -> None:
+def test_a_second_request_after_the_end_of_the_first_changes_nothing(bus: NatsBus, database: Database) -> None:
     publish(bus, ASKED)
     end(bus, EventKind.SKIPPED, Code.TOO_LONG)
     publish(bus, ASKED)
     Ledger(bus, database).catch_up()
-    assert Catalog(database).videos([ASKED.video_id])[ASKED.video_id].state == SKIPPED
+    assert Catalog(database).videos([ASKED.video_id])[ASKED.video_id].state == VideoState.SKIPPED
     assert bus.stored(WORK_STREAM) == 0
 
 
-def test_what_the_table_has_not_heard_of_yet_is_known_from_the_events(
+def test_events_that_are_not_in_the_table_yet_are_read_from_the_stream(
     settings: AllSettings, bus: NatsBus, recording: Path
 ) -> None:
-    assert ask(settings, recording).asked_for == 1
-    assert ask(settings, recording).asked_for == 0
+    assert ask(settings, recording).requested == 1
+    assert ask(settings, recording).requested == 0
     end(bus, EventKind.SKIPPED, Code.NOT_AUDIO)
     again = ask(settings, recording, wait=True)
-    assert (again.asked_for, [video.state for video in again.videos]) == (0, [SKIPPED])
-    assert ask(settings, recording, force=True).asked_for == 1
+    assert (again.requested, [video.state for video in again.videos]) == (0, [VideoState.SKIPPED])
+    assert ask(settings, recording, force=True).requested == 1
     forced = decode(VideoRequested, next(data for _, data in bus.read(WORK_STREAM, REQUESTED)))
     assert (forced.generation, forced.fresh_from) == (2, 2)
 
 
-def test_a_dead_letter_that_is_replayed_is_on_its_way_again_as_it_was_asked_for(
-    bus: NatsBus, database: Database
-) -> None:
+def test_a_replayed_dead_letter_queues_the_video_as_it_was_requested(bus: NatsBus, database: Database) -> None:
     publish(bus, ASKED)
     end(bus, EventKind.FAILED, Code.NOT_AUDIO)
     letter = DeadLetter(
@@ -131,13 +130,13 @@ def test_a_dead_letter_that_is_replayed_is_on_its_way_again_as_it_was_asked_for(
     bus.publish(dead_subject(Stage.CHECK), encode(letter), "letter")
     Ledger(bus, database).catch_up()
     before = Catalog(database).videos([ASKED.video_id])[ASKED.video_id]
-    assert before.state == FAILED
+    assert before.state == VideoState.FAILED
 
-    assert replay_letters(bus, None) == 1
+    assert replay(bus, None) == 1
     assert list(letters(bus)) == []
     assert [decode(VideoRequested, data) for _, data in bus.read(WORK_STREAM, REQUESTED)] == [ASKED]
     Ledger(bus, database).catch_up()
     row = Catalog(database).videos([ASKED.video_id])[ASKED.video_id]
-    assert (row.state, row.generation, row.error_code) == (QUEUED, 2, None)
+    assert (row.state, row.generation, row.error_code) == (VideoState.QUEUED, 2, None)
     assert (row.fresh_from, row.policy, row.max_speakers) == (2, before.policy, 2)
     assert bus.lag("ledger", EVENT_STREAM).waiting == 0

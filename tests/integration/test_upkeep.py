@@ -11,9 +11,9 @@ import pytest
 
 from ingest.cli.runs.submissions import publish
 from ingest.cli.upkeep.purge import sweep
-from ingest.cli.upkeep.resume import resume_lost
+from ingest.cli.upkeep.resume import resume
 from ingest.cli.upkeep.retention import Limits
-from ingest.cli.upkeep.retry import retry_known
+from ingest.cli.upkeep.retry import retry
 from ingest.embedder.catalog import Catalog
 from ingest.embedder.ledger import Ledger, write_events
 from ingest.shared.artifacts.volume import NewArtifact, Volume
@@ -54,7 +54,7 @@ UNFINISHED = {"queued00001", "running0001", "postponed01", "deferred001"}
 
 @pytest.fixture
 def known(database: Database) -> Catalog:
-    """A table with a video in each state; each was asked for by force, within limits."""
+    """A table with a video in each state; each was requested with `force` and limits."""
     asked = Event(
         video_id="x" * 11,
         generation=3,
@@ -81,25 +81,25 @@ def requested(bus: NatsBus) -> dict[str, int]:
     return {message.video_id: message.generation for message in requests(bus)}
 
 
-def test_everything_unfinished_is_asked_for_again_when_the_broker_is_empty(
+def test_all_unfinished_videos_are_requested_again_when_the_broker_is_empty(
     bus: NatsBus, test_topology: Topology, known: Catalog, database: Database
 ) -> None:
     bus.wipe(test_topology)
     bus.provision(test_topology)
-    assert set(resume_lost(bus, known, dry_run=True)) == UNFINISHED
+    assert set(resume(bus, known, dry_run=True)) == UNFINISHED
     assert requested(bus) == {}
-    assert set(resume_lost(bus, known, dry_run=False)) == UNFINISHED
+    assert set(resume(bus, known, dry_run=False)) == UNFINISHED
     assert requested(bus) == dict.fromkeys(UNFINISHED, 4)
     Ledger(bus, database).catch_up()
-    assert resume_lost(bus, known, dry_run=False) == []
+    assert resume(bus, known, dry_run=False) == []
 
 
-def test_a_later_request_keeps_what_is_known_and_which_files_are_fresh_and_in_the_place_of_a_lost_one_the_limits(
+def test_a_retry_keeps_metadata_and_fresh_files_and_a_resumed_request_also_its_limits(
     bus: NatsBus, test_topology: Topology, known: Catalog, database: Database
 ) -> None:
-    assert retry_known(bus, known, codes=None, videos=None) == 1
+    assert retry(bus, known, codes=None, videos=None) == 1
     Ledger(bus, database).catch_up()
-    resume_lost(bus, known, dry_run=False)
+    resume(bus, known, dry_run=False)
     found = {message.video_id: message for message in requests(bus)}
     assert set(found) == {"failed00001", *UNFINISHED}
     assert {(message.generation, message.fresh_from) for message in found.values()} == {(4, 3)}
@@ -112,14 +112,16 @@ def test_a_later_request_keeps_what_is_known_and_which_files_are_fresh_and_in_th
     assert (row.state, row.min_speakers, row.max_speakers, row.fresh_from) == ("queued", 2, 3, 3)
     bus.wipe(test_topology)
     bus.provision(test_topology)
-    assert set(resume_lost(bus, known, dry_run=False)) == {"failed00001", *UNFINISHED}
+    assert set(resume(bus, known, dry_run=False)) == {"failed00001", *UNFINISHED}
     assert {message.video_id: (message.policy, message.fresh_from) for message in requests(bus)} == {
         "failed00001": (Policy(), 3),
         **dict.fromkeys(UNFINISHED, (LIMITS, 3)),
     }
 
 
-def test_what_the_broker_still_has_is_not_asked_for_twice(bus: NatsBus, known: Catalog, database: Database) -> None:
+def test_a_video_with_a_message_on_the_broker_is_not_requested_again(
+    bus: NatsBus, known: Catalog, database: Database
+) -> None:
     publish(bus, VideoRequested(video_id="queued00001", generation=3, source=SOURCE))
     waiting = VideoRequested(video_id="postponed01", generation=3, source=SOURCE)
     bus.publish(later_subject(Stage.CHECK), encode(waiting), "waiting")
@@ -128,7 +130,7 @@ def test_what_the_broker_still_has_is_not_asked_for_twice(bus: NatsBus, known: C
     held = [bus.fetch(Stage.CHECK, WORK_STREAM, 1.0) for _ in range(2)]
     assert None not in held
     Ledger(bus, database).catch_up()
-    assert resume_lost(bus, known, dry_run=False) == ["deferred001"]
+    assert resume(bus, known, dry_run=False) == ["deferred001"]
     assert bus.stored(LATER_STREAM) == 1
 
 
@@ -142,7 +144,7 @@ def age(path: Path, hours: float) -> None:
         os.utime(one, (time.time() - hours * 3600,) * 2)
 
 
-def test_a_sweep_shows_or_removes_exactly_what_nobody_needs(known: Catalog, tmp_path: Path) -> None:
+def test_a_sweep_lists_or_deletes_exactly_the_files_that_are_not_needed(known: Catalog, tmp_path: Path) -> None:
     volume = Volume(tmp_path / "volume")
     paths = {name: kept(volume, tmp_path / "a", name) for name in KINDS}
     unknown = kept(volume, tmp_path / "a", "unknown0001").parent

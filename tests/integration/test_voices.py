@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from ingest.asr.speakers.profiles import Profile, Profiles
-from ingest.cli.local.state_folder import Connected, Home
+from ingest.cli.local.state_folder import Connections, StateFolder
 from ingest.cli.settings import AllSettings
 from ingest.cli.voices.calibrate import calibrate, labelled_source
-from ingest.cli.voices.enroll import chosen, enroll, from_turns, joined
-from ingest.cli.voices.relabel import relabel_all
-from ingest.cli.voices.samples import Heard
+from ingest.cli.voices.enroll import build_profile, enroll, from_turns, parse_speaker_ref
+from ingest.cli.voices.relabel import relabel
+from ingest.cli.voices.samples import VoiceSample
 from ingest.demo import VOICE_MODEL, samples, voice_model_sha256
 from ingest.embedder.catalog import Catalog
 from ingest.embedder.passages import Passage
@@ -100,8 +100,8 @@ def index(database: Database, video_id: str, generation: int = 1) -> None:
 
 
 @pytest.fixture
-def archive(settings: AllSettings, bus: NatsBus, database: Database) -> Connected:
-    return Connected(settings, bus, database, Home(settings))
+def archive(settings: AllSettings, bus: NatsBus, database: Database) -> Connections:
+    return Connections(settings, bus, database, StateFolder(settings))
 
 
 @pytest.fixture
@@ -121,14 +121,14 @@ def test_rows_know_speakers_scores_and_overlaps(database: Database) -> None:
 
 
 def test_an_enrolled_voice_gets_its_name_in_the_archive_and_loses_it_again(
-    archive: Connected, database: Database, volume: Volume, tmp_path: Path
+    archive: Connections, database: Database, volume: Volume, tmp_path: Path
 ) -> None:
     for video_id in (VIDEO, OTHER):
         index(database, video_id)
         keep_voices(volume, tmp_path, video_id)
     profiles = Profiles(volume.root)
     profiles.keep(Profile("Ada", 1, KEY, np.stack([ADA] * 3)))
-    done = relabel_all(archive, videos=[VIDEO])
+    done = relabel(archive, videos=[VIDEO])
     assert [item.changes for item in done] == [{"Unknown 1 -> Ada": 2, "Unknown 2 -> Unknown 1": 1}]
     assert speakers(database, VIDEO) == ["Ada", "Unknown 1", "Ada"]
     assert speakers(database, OTHER) == ["Unknown 1", "Unknown 2", "Unknown 1"]
@@ -138,35 +138,35 @@ def test_an_enrolled_voice_gets_its_name_in_the_archive_and_loses_it_again(
     assert manifest is not None
     kept = voiceprints.read(volume.verified(manifest.artifact))
     assert next((turn.speaker, turn.rule, turn.profile_version) for turn in kept.turns) == ("Ada", "cluster", 1)
-    assert sum(len(item.changes) for item in relabel_all(archive, videos=[VIDEO])) == 0
+    assert sum(len(item.changes) for item in relabel(archive, videos=[VIDEO])) == 0
     profiles.remove("Ada")
-    relabel_all(archive)
+    relabel(archive)
     assert speakers(database, VIDEO) == ["Unknown 1", "Unknown 2", "Unknown 1"]
 
 
 def test_profiles_of_another_model_rename_nobody(
-    archive: Connected, database: Database, volume: Volume, tmp_path: Path
+    archive: Connections, database: Database, volume: Volume, tmp_path: Path
 ) -> None:
     index(database, VIDEO)
     keep_voices(volume, tmp_path, VIDEO)
     Profiles(volume.root).keep(Profile("Ada", 1, "another@model", np.stack([ADA] * 3)))
-    relabel_all(archive)
+    relabel(archive)
     assert speakers(database, VIDEO) == ["Unknown 1", "Unknown 2", "Unknown 1"]
 
 
 def test_rows_that_are_about_to_be_replaced_are_left_alone(
-    archive: Connected, database: Database, volume: Volume, tmp_path: Path
+    archive: Connections, database: Database, volume: Volume, tmp_path: Path
 ) -> None:
     index(database, VIDEO, generation=1)
     keep_voices(volume, tmp_path, VIDEO, generation=2)
     Profiles(volume.root).keep(Profile("Ada", 1, KEY, np.stack([ADA] * 3)))
-    (done,) = relabel_all(archive)
+    (done,) = relabel(archive)
     assert (done.changes, done.trouble.partition(":")[0]) == ({}, Code.SUPERSEDED)
     assert speakers(database, VIDEO) == ["Unknown 1", "Unknown 2", "Unknown 1"]
 
 
 def test_a_video_that_nobody_listened_to_or_whose_file_is_damaged_stops_no_other(
-    archive: Connected, database: Database, volume: Volume, tmp_path: Path
+    archive: Connections, database: Database, volume: Volume, tmp_path: Path
 ) -> None:
     index(database, VIDEO)
     index(database, OTHER)
@@ -174,11 +174,11 @@ def test_a_video_that_nobody_listened_to_or_whose_file_is_damaged_stops_no_other
     manifest = volume.manifest(VIDEO, "voices")
     assert manifest is not None
     volume.resolve(manifest.artifact.path).write_bytes(b"broken")
-    trouble = {item.video_id: item.trouble for item in relabel_all(archive)}
+    trouble = {item.video_id: item.trouble for item in relabel(archive)}
     assert trouble[VIDEO].startswith(Code.CHECKSUM_MISMATCH)
-    assert "nobody has listened" in trouble[OTHER]
-    with pytest.raises(ConfigurationError, match="knows no video"):
-        relabel_all(archive, videos=["ZZZZZZZZZZZ"])
+    assert "no diarization" in trouble[OTHER]
+    with pytest.raises(ConfigurationError, match="has no video"):
+        relabel(archive, videos=["ZZZZZZZZZZZ"])
 
 
 # -- enrolling --------------------------------------------------------------------------------------------------------
@@ -233,16 +233,16 @@ def test_turns_that_are_not_there_are_named(volume: Volume, tmp_path: Path, text
 
 
 def test_a_speaker_may_have_a_colon_in_the_name() -> None:
-    assert chosen("abc:Unknown: 1").speaker == "Unknown: 1"
+    assert parse_speaker_ref("abc:Unknown: 1").speaker == "Unknown: 1"
 
 
 def test_vectors_of_two_models_are_not_mixed() -> None:
-    heard = [Heard("a.m4a", KEY, np.stack([ADA] * 5), 40.0)]
+    heard = [VoiceSample("a.m4a", KEY, np.stack([ADA] * 5), 40.0)]
     before = Profile("Ada", 3, "another@model", np.stack([ADA] * 5))
     with pytest.raises(IngestError, match="another@model") as caught:
-        joined("Ada", heard, before, 0.6)
+        build_profile("Ada", heard, before, 0.6)
     assert caught.value.code is Code.PROFILE_MODEL
-    assert joined("Ada", heard, None, 0.6).model_key == KEY
+    assert build_profile("Ada", heard, None, 0.6).model_key == KEY
 
 
 def test_calibration_takes_two_voices(settings: AllSettings, capsys: pytest.CaptureFixture[str]) -> None:

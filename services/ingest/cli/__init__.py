@@ -1,1 +1,1 @@
-"""The command line, and the local mode; the only package that sees every room."""
+"""The command line, and the local mode; the only package that imports all services."""

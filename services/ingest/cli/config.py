@@ -1,4 +1,4 @@
-"""`ingest config`: every setting, its value, and where it comes from."""
+"""`ingest config`: every setting with its value and its origin."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def show(settings: AllSettings, *, as_json: bool) -> None:
-    """Print all settings; point at variables that are none."""
+    """Print all settings; warn about variables that look like settings and are not."""
     rows = []
     for name, field in sorted(type(settings).model_fields.items()):
         value = getattr(settings, name)
@@ -26,12 +26,12 @@ def show(settings: AllSettings, *, as_json: bool) -> None:
     else:
         cells = ((name, "(none)" if value is None else value, where, text) for name, value, where, text in rows)
         console.out.print(console.table("Settings", ("variable", "value", "from", "meaning"), cells))
-    for name in unknown(type(settings)):
-        console.err.print(f"warning: {name} is no setting{_suggestion(name, type(settings))}", style="yellow")
+    for name in unknown_variables(type(settings)):
+        console.err.print(f"warning: {name} is not a setting{_suggestion(name, type(settings))}", style="yellow")
 
 
-def unknown(kind: type[AllSettings]) -> list[str]:
-    """Return the variables of the environment that look like settings and are none."""
+def unknown_variables(kind: type[AllSettings]) -> list[str]:
+    """Return the variables of the environment that look like settings and are not."""
     known = {variable(name) for name in kind.model_fields} | {SECRETS_DIR}
     return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
 

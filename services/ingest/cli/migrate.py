@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ingest.cli import console
-from ingest.cli.local.state_folder import connected
+from ingest.cli.local.state_folder import open_connections
 from ingest.embedder.migrate import build_index, migrate
 from ingest.shared.broker.bus import BusUnavailableError
 from ingest.shared.broker.connect import bus_topology
@@ -19,9 +19,9 @@ PAUSE_S = 2.0
 
 
 def run(settings: AllSettings, *, index: bool, wait_s: float) -> None:
-    """Apply migrations, create or update streams and consumers, and build the vector index if asked for.
+    """Apply migrations, create or update streams and consumers, and with `index` build the vector index.
 
-    For `wait_s`, servers may be still on their way.
+    Wait up to `wait_s` for servers to start.
     """
     deadline = time.monotonic() + wait_s
     while True:
@@ -38,11 +38,11 @@ def run(settings: AllSettings, *, index: bool, wait_s: float) -> None:
 
 
 def _run(settings: AllSettings, *, index: bool) -> None:
-    with connected(settings) as to:
-        applied = migrate(to.archive)
+    with open_connections(settings) as connections:
+        applied = migrate(connections.database)
         console.out.print(f"schema: {', '.join(applied) if applied else 'up to date'}")
-        to.bus.provision(bus_topology(to.settings), update=True)
+        connections.bus.provision(bus_topology(connections.settings), update=True)
         console.out.print("streams and consumers: up to date")
         if index:
-            built = build_index(to.archive)
+            built = build_index(connections.database)
             console.out.print(f"vector index: {', '.join(built) if built else 'up to date'}")

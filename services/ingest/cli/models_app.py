@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ingest.cli.models import ModelReport, NamedModel
 
 models_app = typer.Typer(
-    help="Models: list, download and verify those that the settings name.", no_args_is_help=True, add_completion=False
+    help="List, download and verify the models that the settings name.", no_args_is_help=True, add_completion=False
 )
 
 Only = Annotated[
@@ -30,6 +30,10 @@ def list_models(only: Only = None, json: Json = False) -> None:
     """Print the models: role, name, revision, state, size, fingerprint, folder.
 
     A model is a folder, comes with a package, or is a snapshot in the cache of the hub (HF_HOME).
+
+    [bold]Example[/]
+
+      ingest models list --json
     """
     from ingest.cli.models import inspect
 

@@ -1,4 +1,4 @@
-"""Settings of the command line: those of all rooms together, since the local mode runs them all."""
+"""Settings of the command line: those of all services, because the local mode runs all of them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from ingest.embedder.settings import EmbedderSettings
 
 
 class AllSettings(DownloaderSettings, AsrSettings, EmbedderSettings):
-    """Every setting there is."""
+    """The settings of all services."""
 
     @property
     def is_local(self) -> bool:
-        """Tell whether a server is missing, so that an embedded one is needed."""
+        """Return whether a server is not configured, so that an embedded one is needed."""
         return self.nats_url is None or self.database_url is None

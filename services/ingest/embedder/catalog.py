@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ingest.shared.errors import Code
 from ingest.shared.messages import Metadata, Policy, Source, SourceKind, Stage
 from ingest.shared.telemetry.time_split import DEVICE_FIGURE
-from ingest.shared.video_state import VideoState
+from ingest.shared.video_state import VideoRecord, VideoState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,15 +71,15 @@ class VideoRow:
     event_sequence: int
     updated_at: datetime
 
-    def as_state(self) -> VideoState:
+    def as_record(self) -> VideoRecord:
         """Return the state of the video, as it is stored."""
         source = None
         if self.source_kind and self.source_url:
             source = Source(kind=SourceKind(self.source_kind), url=self.source_url)
-        return VideoState(
+        return VideoRecord(
             video_id=self.video_id,
             generation=self.generation,
-            state=self.state,
+            state=VideoState(self.state),
             stage=Stage(self.stage),
             attempts=self.attempts,
             code=Code(self.error_code) if self.error_code else None,

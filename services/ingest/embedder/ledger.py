@@ -19,7 +19,7 @@ from ingest.shared.broker.topology import EVENT_STREAM, LEDGER
 from ingest.shared.errors import IngestError
 from ingest.shared.messages import Event, decode
 from ingest.shared.telemetry.logs import get_logger
-from ingest.shared.video_state import Position, VideoState, fold
+from ingest.shared.video_state import Position, VideoRecord, fold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -113,7 +113,7 @@ def _event(item: Delivery) -> Event | None:
 def write_events(
     database: Database,
     events: Iterable[tuple[Event | None, Position]],
-    fold: Callable[[VideoState, Event, Position], VideoState] = fold,
+    fold: Callable[[VideoRecord, Event, Position], VideoRecord] = fold,
 ) -> None:
     """Fold events into the table, in one transaction.
 
@@ -133,11 +133,11 @@ def write_events(
                 connection.execute(WRITE, _parameters(states[video_id]))
 
 
-def _state(row: VideoRow) -> VideoState:
-    return replace(row.as_state(), figures=row.figures, asked_at=row.asked_at, updated_at=row.updated_at)
+def _state(row: VideoRow) -> VideoRecord:
+    return replace(row.as_record(), figures=row.figures, asked_at=row.asked_at, updated_at=row.updated_at)
 
 
-def _parameters(state: VideoState) -> dict[str, object]:
+def _parameters(state: VideoRecord) -> dict[str, object]:
     return {
         "video_id": state.video_id,
         "generation": state.generation,

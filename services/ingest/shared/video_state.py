@@ -8,6 +8,7 @@ nothing; a finished video is reopened only by INDEXED or REPLAYED, and `indexed`
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from ingest.shared.messages import Event, EventKind, Metadata, Policy, Source, Stage
@@ -19,36 +20,45 @@ if TYPE_CHECKING:
 
 Position = tuple[int, int]  # when the stream was created (seconds), and the place in it: a wiped broker counts anew
 
-INDEXED: Final = "indexed"
-FAILED: Final = "failed"
-SKIPPED: Final = "skipped"
-DEFERRED: Final = "deferred"
-QUEUED: Final = "queued"
-ENDED: Final = frozenset({INDEXED, FAILED, SKIPPED})
-SETTLED: Final = ENDED | {DEFERRED}
+
+class VideoState(StrEnum):
+    """The column `state` of the table `videos`."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    POSTPONED = "postponed"
+    INDEXED = "indexed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    DEFERRED = "deferred"
+
+
+ASKED_AT: Final = "asked_at"  # the figure that says when a video was last asked for (seconds since 1970)
+ENDED: Final = frozenset({VideoState.INDEXED, VideoState.FAILED, VideoState.SKIPPED})
+SETTLED: Final = ENDED | {VideoState.DEFERRED}
 
 _STATE_AFTER: Final = {
-    EventKind.SUBMITTED: QUEUED,
-    EventKind.REPLAYED: QUEUED,
-    EventKind.STARTED: "running",
-    EventKind.PROGRESS: "running",
-    EventKind.FINISHED: QUEUED,
-    EventKind.POSTPONED: "postponed",
-    EventKind.RETRYING: QUEUED,
-    EventKind.INDEXED: INDEXED,
-    EventKind.FAILED: FAILED,
-    EventKind.SKIPPED: SKIPPED,
-    EventKind.DEFERRED: DEFERRED,
+    EventKind.SUBMITTED: VideoState.QUEUED,
+    EventKind.REPLAYED: VideoState.QUEUED,
+    EventKind.STARTED: VideoState.RUNNING,
+    EventKind.PROGRESS: VideoState.RUNNING,
+    EventKind.FINISHED: VideoState.QUEUED,
+    EventKind.POSTPONED: VideoState.POSTPONED,
+    EventKind.RETRYING: VideoState.QUEUED,
+    EventKind.INDEXED: VideoState.INDEXED,
+    EventKind.FAILED: VideoState.FAILED,
+    EventKind.SKIPPED: VideoState.SKIPPED,
+    EventKind.DEFERRED: VideoState.DEFERRED,
 }
 
 
 @dataclass(frozen=True)
-class VideoState:
-    """What is known about a video. `figures` are numbers by stage and name, as `asr.took_s`."""
+class VideoRecord:
+    """What is known about a video. `figures` are numbers by stage and name, as `asr.took_s`; and ASKED_AT."""
 
     video_id: str
     generation: int = 0
-    state: str = QUEUED
+    state: VideoState = VideoState.QUEUED
     stage: Stage = Stage.CHECK
     attempts: int = 0
     code: Code | None = None
@@ -69,7 +79,7 @@ class VideoState:
         return self.state in SETTLED
 
 
-def fold(known: VideoState, event: Event, position: Position) -> VideoState:
+def fold(known: VideoRecord, event: Event, position: Position) -> VideoRecord:
     """Return the state after an event at a position of the stream.
 
     One that comes late (several ledgers take events side by side) adds what is not known yet, and changes nothing else.
@@ -108,7 +118,7 @@ _REQUESTS: Final = frozenset({EventKind.SUBMITTED, EventKind.REPLAYED})
 _ENDINGS: Final = frozenset({EventKind.FAILED, EventKind.SKIPPED, EventKind.DEFERRED})
 
 
-def _asked_anew(known: VideoState) -> VideoState:
+def _asked_anew(known: VideoRecord) -> VideoRecord:
     """Return what is known without what each request says for itself: limits, fresh files, how many speak, and when."""
     return replace(
         known,
@@ -119,7 +129,7 @@ def _asked_anew(known: VideoState) -> VideoState:
     )
 
 
-def _completed(known: VideoState, event: Event) -> VideoState:
+def _completed(known: VideoRecord, event: Event) -> VideoRecord:
     """Return what is known, with its gaps filled by an event."""
     return replace(
         known,
@@ -132,7 +142,7 @@ def _completed(known: VideoState, event: Event) -> VideoState:
     )
 
 
-def _figures(known: VideoState, event: Event) -> dict[str, float]:
+def _figures(known: VideoRecord, event: Event) -> dict[str, float]:
     """Return the figures of an event; starved seconds before the submission of the video do not count."""
     figures = {f"{event.stage}.{name}": value for name, value in event.numbers.items()}
     if known.asked_at is not None and event.kind not in _REQUESTS:
@@ -141,9 +151,9 @@ def _figures(known: VideoState, event: Event) -> dict[str, float]:
     return figures
 
 
-def _may_change(state: str, kind: EventKind) -> bool:
+def _may_change(state: VideoState, kind: EventKind) -> bool:
     """Return whether an event changes the state within a generation, which begins with its first submission."""
-    if state == INDEXED or kind is EventKind.SUBMITTED:
+    if state == VideoState.INDEXED or kind is EventKind.SUBMITTED:
         return False
     if state in ENDED:
         return kind in (EventKind.INDEXED, EventKind.REPLAYED)

@@ -20,7 +20,8 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from ingest.cli.local.postgres_server import EmbeddedPostgres
-from ingest.cli.runs.submissions import Choice, first, publish
+from ingest.cli.runs.selection import Selection
+from ingest.cli.runs.submissions import build_request, publish
 from ingest.downloader.sources.connector import Recording
 from ingest.embedder.catalog import Catalog
 from ingest.embedder.database import Database
@@ -371,7 +372,7 @@ def test_a_database_without_room_is_waited_for(
 def test_a_video_that_is_submitted_twice_is_one_job(bus: NatsBus, database: Database, times: int) -> None:
     wanted = Recording(VIDEO_ID, SOURCE, Metadata())
     for _ in range(times):
-        publish(bus, first(wanted, Choice(), 1))
+        publish(bus, build_request(wanted, Selection(), 1))
     assert len(list(bus.read(WORK_STREAM, REQUESTED))) == 1
     Ledger(bus, database).catch_up()
     rows = Catalog(database).videos([VIDEO_ID])

@@ -1,4 +1,4 @@
-"""`ingest config`: every setting with its origin, and variables that are none."""
+"""`ingest config`: every setting with its origin, and warnings about unknown variables."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from ingest.cli.settings import AllSettings
 from ingest.shared.settings import load
 
 
-def test_variables_that_look_like_settings_and_are_none_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_variables_with_the_prefix_of_settings_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INGEST_IO_WORKER", "3")
     monkeypatch.setenv("INGEST_ASR_BATCHES", "3")
     monkeypatch.setenv("OTHER_IO_WORKER", "3")
-    assert config.unknown(AllSettings) == ["INGEST_ASR_BATCHES", "INGEST_IO_WORKER"]
+    assert config.unknown_variables(AllSettings) == ["INGEST_ASR_BATCHES", "INGEST_IO_WORKER"]
 
 
 def test_settings_and_their_folder_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("INGEST_IO_WORKERS", "INGEST_ASR_BATCH", "INGEST_DATABASE_URL", "INGEST_NATS_URL"):
         monkeypatch.setenv(name, "3")
     monkeypatch.setenv("INGEST_SECRETS_DIR", "/run/secrets")
-    assert config.unknown(AllSettings) == []
+    assert config.unknown_variables(AllSettings) == []
 
 
 def test_every_setting_is_shown_with_its_origin_and_no_secret(
@@ -47,11 +47,11 @@ def test_every_setting_is_shown_with_its_origin_and_no_secret(
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        pytest.param("INGEST_IO_WORKER", "did you mean INGEST_IO_WORKERS?", id="a slip"),
-        pytest.param("INGEST_XYZZY", "INGEST_XYZZY is no setting", id="anything"),
+        pytest.param("INGEST_IO_WORKER", "did you mean INGEST_IO_WORKERS?", id="a typing error"),
+        pytest.param("INGEST_XYZZY", "INGEST_XYZZY is not a setting", id="anything"),
     ],
 )
-def test_a_variable_that_is_no_setting_is_pointed_at(
+def test_an_unknown_variable_gives_a_warning(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, says: str
 ) -> None:
     monkeypatch.setenv(name, "3")
@@ -61,7 +61,7 @@ def test_a_variable_that_is_no_setting_is_pointed_at(
     assert name not in captured.out.split()
 
 
-def test_the_command_line_needs_embedded_servers_unless_both_are_named() -> None:
+def test_embedded_servers_are_needed_unless_both_are_configured() -> None:
     assert load(AllSettings).is_local
     assert load(AllSettings, nats_url="nats://x:4222").is_local
     assert not load(AllSettings, nats_url="nats://x:4222", database_url="postgresql://x/y").is_local

@@ -1,4 +1,4 @@
-"""How the command line writes times, tables and data."""
+"""The format of times, tables and JSON."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_lengths_are_hours_or_minutes(seconds: float, text: str) -> None:
     ("code", "advice"),
     [("GPU_OOM", RULES[Code.GPU_OOM].advice), ("OLD_CODE", ""), ("", ""), (None, "")],
 )
-def test_there_is_advice_for_every_code_we_know(code: str | None, advice: str) -> None:
+def test_every_known_code_has_advice(code: str | None, advice: str) -> None:
     assert console.advice(code) == advice
 
 
@@ -57,7 +57,7 @@ def test_data_is_printed_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert second == {"long": "x" * 500, "title": "[bold]ü"}
 
 
-def test_cells_of_a_table_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+def test_markup_in_cells_of_a_table_is_printed_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     console.out.print(console.table("Videos", ("title", "code"), [("[bold]Talk[/bold] [1]", None), ("[/x]", 5)]))
     text = capsys.readouterr().out
     assert "[bold]Talk[/bold] [1]" in text

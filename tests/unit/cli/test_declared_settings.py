@@ -1,4 +1,4 @@
-"""Every setting that is declared is read by something and explained: a knob that does nothing is worse than none."""
+"""Every declared setting is read by some code, and has a description."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FIELDS = sorted(AllSettings.model_fields)
 
 
 def reads(node: ast.AST) -> Iterator[str]:
-    """Yield what is read of settings (`settings.name`, `self._settings.name`), apart from the classes that declare."""
+    """Yield the settings that code reads (`settings.name`, `self._settings.name`), apart from the declaring classes."""
     for part in ast.iter_child_nodes(node):
         if isinstance(part, ast.ClassDef) and part.name in CLASS_NAMES:
             continue
@@ -77,7 +77,7 @@ def test_a_declared_setting_is_explained(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_a_setting_that_two_rooms_declare_is_the_same_in_both(name: str) -> None:
+def test_a_setting_that_two_services_declare_is_the_same_in_both(name: str) -> None:
     declared = [kind.model_fields[name] for kind in _classes(AllSettings) if name in kind.__annotations__]
     assert len({(str(field.annotation), str(field.metadata), str(field.default)) for field in declared}) == 1
 
@@ -93,5 +93,5 @@ def test_a_setting_that_two_rooms_declare_is_the_same_in_both(name: str) -> None
         ("class Settings:\n  def f(settings): return settings.grace_s", set()),
     ],
 )
-def test_what_is_read_of_settings_is_recognised(source: str, names: set[str]) -> None:
+def test_code_that_reads_settings_is_recognised(source: str, names: set[str]) -> None:
     assert set(reads(ast.parse(source))) == names

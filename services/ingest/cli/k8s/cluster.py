@@ -1,7 +1,7 @@
-"""A release of the chart on a Kubernetes cluster: run a command in it, see its pods. Only this file imports kubernetes.
+"""Runs commands in a release of the chart, and reads the state of its pods. Only this file imports kubernetes.
 
-A command runs as a Job made from the release's CronJob `...-command`, which never runs by itself: it has the image, the
-users and the addresses. What is needed for all this is in the Role `...-operator` of the chart.
+A command runs as a Job that is made from the release's suspended CronJob `...-command`, which contains the image, the
+credentials and the addresses. The chart's Role `...-operator` contains the necessary permissions.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ INSTANCE = "app.kubernetes.io/instance"
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 POLL_S = 0.5
 
-Object = dict[str, Any]  # as the API writes it
+Object = dict[str, Any]  # an object of the Kubernetes API as JSON
 
 
 @dataclass(frozen=True)
-class Finished:
-    """How a command in the cluster ended, and what it printed."""
+class JobResult:
+    """Whether a command in the cluster succeeded, and its output."""
 
     succeeded: bool
     log: str
 
 
 @dataclass(frozen=True)
-class Workers:
-    """The pods of one service: how many are wanted and ready, what they get of a card, and why some are not ready."""
+class WorkerPods:
+    """The pods of one service: how many are wanted and ready, their device resources, and problems of unready pods."""
 
     component: str
     wanted: int
@@ -55,7 +55,7 @@ class Workers:
 
 
 class Release:
-    """A release in a namespace (without one, that of the kubeconfig's context or of the pod that we are in)."""
+    """A release in a namespace (by default that of the kubeconfig's context, or of the pod that runs this command)."""
 
     def __init__(self, name: str, namespace: str | None) -> None:
         found = _configure()
@@ -65,11 +65,11 @@ class Release:
         self._apps = client.AppsV1Api()
         self._core = client.CoreV1Api()
 
-    def run(self, command: Sequence[str], limit_s: float) -> Finished:
+    def run(self, command: Sequence[str], limit_s: float) -> JobResult:
         """Run a command in a Job and wait for its end."""
         with _translated(f"namespace {self.namespace}"):
             job = self._job(command)
-            self._batch.create_namespaced_job(self.namespace, job)  # type: ignore[arg-type] # it takes plain ones, too
+            self._batch.create_namespaced_job(self.namespace, job)  # type: ignore[arg-type] # the API takes plain objects, too
             return self._end(job["metadata"]["name"], limit_s)
 
     def _job(self, command: Sequence[str]) -> Object:
@@ -77,7 +77,7 @@ class Release:
         found = _plain(self._batch.list_namespaced_cron_job(self.namespace, label_selector=selector))
         if not found:
             raise ConfigurationError(
-                f"there is no release {self.name} in namespace {self.namespace}: see --release and --namespace"
+                f"namespace {self.namespace} has no release {self.name}: check --release and --namespace"
             )
         metadata, spec = found[0]["metadata"], found[0]["spec"]["jobTemplate"]["spec"]
         spec["template"]["spec"]["containers"][0]["command"] = ["tini", "--", *command]
@@ -85,21 +85,21 @@ class Release:
         owner = {"apiVersion": "batch/v1", "kind": "CronJob", "name": metadata["name"], "uid": metadata["uid"]}
         return {"metadata": {"name": name, "labels": metadata["labels"], "ownerReferences": [owner]}, "spec": spec}
 
-    def _end(self, name: str, limit_s: float) -> Finished:
+    def _end(self, name: str, limit_s: float) -> JobResult:
         deadline = time.monotonic() + limit_s
         reasons: list[str] = []
         while time.monotonic() < deadline:
             for pod in _plain(self._core.list_namespaced_pod(self.namespace, label_selector=f"job-name={name}")):
-                reasons = trouble(pod)
+                reasons = pod_problems(pod)
                 if pod["status"]["phase"] in {"Succeeded", "Failed"}:
                     log = self._core.read_namespaced_pod_log(pod["metadata"]["name"], self.namespace)
-                    return Finished(pod["status"]["phase"] == "Succeeded", str(log))
+                    return JobResult(pod["status"]["phase"] == "Succeeded", str(log))
             time.sleep(POLL_S)
-        reason = "; ".join(reasons) or "it still runs"
-        raise ConfigurationError(f"the Job {name} has not ended within {limit_s:.0f} s: {reason}")
+        reason = "; ".join(reasons) or "it is still running"
+        raise ConfigurationError(f"the Job {name} did not finish within {limit_s:.0f} s: {reason}")
 
-    def workers(self) -> list[Workers]:
-        """Return how the services are."""
+    def workers(self) -> list[WorkerPods]:
+        """Return the pods of each service."""
         selector = f"{INSTANCE}={self.name},{COMPONENT} in ({','.join(Service)})"
         with _translated(f"namespace {self.namespace}"):
             deployments = _plain(self._apps.list_namespaced_deployment(self.namespace, label_selector=selector))
@@ -109,17 +109,17 @@ class Release:
 
 
 def _plain(found: object) -> list[Object]:
-    """Return the objects of an answer as the API writes them."""
-    items: list[Object] = client.ApiClient().sanitize_for_serialization(found)["items"]  # type: ignore[no-untyped-call] # the same
+    """Return the objects of a list of the API as JSON."""
+    items: list[Object] = client.ApiClient().sanitize_for_serialization(found)["items"]  # type: ignore[no-untyped-call] # the client has no types
     return items
 
 
-def _workers(deployment: Object, pods: Sequence[Object]) -> Workers:
+def _workers(deployment: Object, pods: Sequence[Object]) -> WorkerPods:
     component = deployment["metadata"]["labels"][COMPONENT]
     limits = deployment["spec"]["template"]["spec"]["containers"][0]["resources"].get("limits", {})
     cards = [f"{count} {name}" for name, count in limits.items() if name not in {"cpu", "memory", "ephemeral-storage"}]
-    texts = [text for pod in pods if pod["metadata"]["labels"][COMPONENT] == component for text in trouble(pod)]
-    return Workers(
+    texts = [text for pod in pods if pod["metadata"]["labels"][COMPONENT] == component for text in pod_problems(pod)]
+    return WorkerPods(
         component=component,
         wanted=deployment["spec"].get("replicas", 0),
         ready=deployment["status"].get("readyReplicas", 0),
@@ -128,8 +128,8 @@ def _workers(deployment: Object, pods: Sequence[Object]) -> Workers:
     )
 
 
-def trouble(pod: Object) -> list[str]:
-    """Return why a pod does not run: what the scheduler misses, or how its containers have ended."""
+def pod_problems(pod: Object) -> list[str]:
+    """Return why a pod does not run: missing resources, or how its containers ended."""
     status = pod["status"]
     for condition in status.get("conditions", ()):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
@@ -137,24 +137,24 @@ def trouble(pod: Object) -> list[str]:
             missing = ", ".join(sorted(set(re.findall(r"Insufficient ([\w./-]*\w)", message))))
             return [f"waits for {missing}: {message}" if missing else f"not scheduled: {message}"]
     containers = [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
-    return [text for container in containers if (text := _why(container))]
+    return [text for container in containers if (text := _container_problem(container))]
 
 
-def _why(container: Object) -> str | None:
-    """Return what a container waits for, or why it was started again, with the last thing that it said."""
+def _container_problem(container: Object) -> str | None:
+    """Return why a container waits or was restarted, with the last line of its output."""
     waiting = container["state"].get("waiting", {})
     ended = container.get("lastState", {}).get("terminated", {})
     reason = waiting.get("reason")
     if reason in {None, "PodInitializing", "ContainerCreating"}:
         if container["ready"] or not ended.get("exitCode"):
             return None
-        reason = f"ended with {ended['exitCode']} and was started again"
+        reason = f"ended with status {ended['exitCode']} and was restarted"
     lines = str(ended.get("message") or waiting.get("message") or "").strip().splitlines()
-    return f"{container['name']}: {reason}" + (f": {_said(lines[-1])}" if lines else "")
+    return f"{container['name']}: {reason}" + (f": {_error_in(lines[-1])}" if lines else "")
 
 
-def _said(line: str) -> str:
-    """Return the error of a line in the log of a service, or the line."""
+def _error_in(line: str) -> str:
+    """Return the error in a JSON line of a service's log, or the line itself."""
     try:
         return str(json.loads(line)["error"])
     except (ValueError, KeyError, TypeError):
@@ -162,16 +162,16 @@ def _said(line: str) -> str:
 
 
 def _configure() -> str:
-    """Find the cluster: the kubeconfig's, or the one that we are in. Return the namespace that it suggests."""
+    """Configure the client by the kubeconfig, or inside a pod by its service account. Return the default namespace."""
     try:
-        config.load_kube_config()  # type: ignore[no-untyped-call] # the client's own code has no types
-        _, context = config.list_kube_config_contexts()  # type: ignore[no-untyped-call] # the same
+        config.load_kube_config()  # type: ignore[no-untyped-call] # the client has no types
+        _, context = config.list_kube_config_contexts()  # type: ignore[no-untyped-call] # the client has no types
         return str(context["context"].get("namespace") or "default")
     except ConfigException as outside:
         try:
-            config.load_incluster_config()  # type: ignore[no-untyped-call] # the same
+            config.load_incluster_config()  # type: ignore[no-untyped-call] # the client has no types
         except ConfigException:
-            raise ConfigurationError(f"no cluster: {outside} (KUBECONFIG names the file)") from outside
+            raise ConfigurationError(f"no cluster is configured: {outside} (set KUBECONFIG)") from outside
         return NAMESPACE_FILE.read_text().strip()
 
 
@@ -181,8 +181,8 @@ def _translated(where: str) -> Iterator[None]:
         yield
     except ApiException as error:
         if error.status == HTTPStatus.FORBIDDEN:
-            advice = "the Role ...-operator of the chart allows it: rbac.subjects says who gets it"
-            raise ConfigurationError(f"the cluster forbids it in {where}: {error.reason}; {advice}") from error
-        raise ConfigurationError(f"the cluster refuses in {where}: {error.status} {error.reason}") from error
+            advice = "the Role ...-operator of the chart permits it: add the user to rbac.subjects"
+            raise ConfigurationError(f"access denied in {where}: {error.reason}; {advice}") from error
+        raise ConfigurationError(f"the cluster refused a request in {where}: {error.status} {error.reason}") from error
     except HTTPError as error:
         raise ConfigurationError(f"the cluster does not answer: {error}") from error

@@ -1,4 +1,4 @@
-"""`--k8s`: `ingest submit` and `ingest status` for a release of the chart, from outside of its network."""
+"""`--k8s`: runs `ingest submit` and `ingest status` in a release of the chart."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from ingest.shared.pipeline import Service, stages_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ingest.cli.k8s.cluster import Finished, Release, Workers
-    from ingest.cli.runs.submissions import Choice
+    from ingest.cli.k8s.cluster import JobResult, Release, WorkerPods
+    from ingest.cli.runs.selection import Selection
 
 START_S = 300.0
 STATUS_S = 90.0
 WAIT_S = 7 * 86_400.0
 
 
-def submit(release: Release, sources: Sequence[str], choice: Choice, *, wait: bool, as_json: bool) -> bool:
-    """Ask for recordings by a Job in the cluster, print what it says, and return whether all is well."""
+def submit(release: Release, sources: Sequence[str], selection: Selection, *, wait: bool, as_json: bool) -> bool:
+    """Request recordings by a Job in the cluster, print its output, and return whether it succeeded."""
     flags = [flag for flag, wanted in (("--wait", wait), ("--json", as_json)) if wanted]
-    command = ["ingest", "submit", *options(choice), *flags, "--", *sources]
-    finished = release.run(command, WAIT_S if wait else START_S)
-    console.out.print(finished.log.rstrip(), markup=False, highlight=False)
-    return finished.succeeded
+    command = ["ingest", "submit", *options(selection), *flags, "--", *sources]
+    result = release.run(command, WAIT_S if wait else START_S)
+    console.out.print(result.log.rstrip(), markup=False, highlight=False)
+    return result.succeeded
 
 
-def options(choice: Choice) -> list[str]:
-    """Return the options of the command line that make this choice."""
-    since = choice.policy.published_after
+def options(selection: Selection) -> list[str]:
+    """Return the options of the command line that make a selection."""
+    since = selection.policy.published_after
     values = {
-        "--limit": choice.limit,
-        "--limit-new": choice.limit_new,
+        "--limit": selection.limit,
+        "--limit-new": selection.limit_new,
         "--since": since and f"{since:%Y-%m-%d}",
-        "--skip-shorts": choice.policy.min_duration_s,
-        "--max-duration": choice.policy.max_duration_s,
-        "--min-speakers": choice.speakers.min_speakers,
-        "--max-speakers": choice.speakers.max_speakers,
+        "--skip-shorts": selection.policy.min_duration_s,
+        "--max-duration": selection.policy.max_duration_s,
+        "--min-speakers": selection.speakers.min_speakers,
+        "--max-speakers": selection.speakers.max_speakers,
     }
-    flags = {"--newest-first": choice.newest_first, "--force": choice.force}
+    flags = {"--newest-first": selection.newest_first, "--force": selection.force}
     return [
         *(part for name, value in values.items() if value is not None for part in (name, str(value))),
         *(name for name, wanted in flags.items() if wanted),
@@ -50,7 +50,7 @@ def options(choice: Choice) -> list[str]:
 
 
 def show(release: Release, *, as_json: bool) -> bool:
-    """Print pods, queues and totals of a release; without the latter two, and False, where these cannot be had."""
+    """Print the pods, queues and totals of a release; return whether queues and totals could be read."""
     workers = release.workers()
     inside: dict[str, Any] = {"queues": {}, "videos": [], "problem": None}
     try:
@@ -64,7 +64,7 @@ def show(release: Release, *, as_json: bool) -> bool:
     return inside["problem"] is None
 
 
-def _print(release: Release, workers: Sequence[Workers], inside: dict[str, Any]) -> None:
+def _print(release: Release, workers: Sequence[WorkerPods], inside: dict[str, Any]) -> None:
     queues = {str(service): [spec.stage for spec in stages_of(service)] for service in Service}
     lags = inside["queues"]
     cells = (
@@ -78,7 +78,7 @@ def _print(release: Release, workers: Sequence[Workers], inside: dict[str, Any])
         )
         for item in workers
     )
-    header = ("service", "ready", "each has", "waiting", "in hand", "what is wrong")
+    header = ("service", "ready", "resources", "waiting", "in progress", "problems")
     console.out.print(console.table(f"{release.name} in {release.namespace}", header, cells))
     totals = ((item["state"], item["error_code"], item["videos"], item["passages"]) for item in inside["videos"])
     console.out.print(console.table("\nVideos", ("state", "reason", "videos", "passages"), totals))
@@ -86,10 +86,10 @@ def _print(release: Release, workers: Sequence[Workers], inside: dict[str, Any])
         console.err.print(f"error: {inside['problem']}", style="red", markup=False)
 
 
-def _parsed(finished: Finished) -> dict[str, Any]:
-    """Return what `ingest status --json` has printed in the cluster."""
-    start = finished.log.find("{")
-    if not finished.succeeded or start < 0:
-        raise ConfigurationError(f"the cluster's own `ingest status` failed: {finished.log.strip()[-500:]}")
-    found: dict[str, Any] = json.loads(finished.log[start:])
+def _parsed(result: JobResult) -> dict[str, Any]:
+    """Return the output of `ingest status --json` in the cluster."""
+    start = result.log.find("{")
+    if not result.succeeded or start < 0:
+        raise ConfigurationError(f"the cluster's own `ingest status` failed: {result.log.strip()[-500:]}")
+    found: dict[str, Any] = json.loads(result.log[start:])
     return found

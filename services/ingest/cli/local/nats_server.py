@@ -1,7 +1,7 @@
 """An embedded nats-server for the local mode, kept in the state folder.
 
-It comes from a Python package, listens on loopback with a password, keeps its address when it has to be started again,
-and ends with whoever started it.
+The program comes from a Python package. The server listens on loopback with a password, keeps its address when it is
+restarted, and ends with the process that started it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class EmbeddedNats:
         self.process = self._start("127.0.0.1:-1")
 
     def restart(self) -> None:
-        """Start the server again, at its address."""
+        """Restart the server at its address."""
         self.process = self._start(self.url.removeprefix("nats://"))
 
     def _start(self, address: str) -> subprocess.Popen[bytes]:
@@ -64,12 +64,12 @@ class EmbeddedNats:
         return process
 
     def stop(self) -> None:
-        """End the server."""
+        """Stop the server."""
         processes.stop(self.process, signal.SIGTERM)
 
 
 def _announced(ports: Path) -> str | None:
-    """Return the address that a server has written down, or None while it has not."""
+    """Return the address in the ports file of a server, or None before it is written."""
     for path in ports.glob("*.ports"):
         try:
             return str(json.loads(path.read_text())["nats"][0])

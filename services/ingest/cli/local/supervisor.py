@@ -1,8 +1,8 @@
 """Keeps the local mode running: the services (the same programs as on a cluster) and the embedded servers.
 
-A service that ends is started again after a pause that doubles; one that ends at once several times (a wrong setting, a
-missing model) ends the run, with the last lines of its log, unless it says that its trouble passes. Children are
-started and started again by the main thread: the kernel ties a child's fate to the thread that made it.
+A service that ends is restarted after a pause that doubles. If it ends several times within seconds of its start (a
+wrong setting, a missing model), the run ends with the last error of its log, unless the exit status means a temporary
+fault. Only the main thread starts children: the kernel ends a child with the thread that started it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import signal
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ingest.cli.local import processes
@@ -33,7 +33,7 @@ METRICS_PORT = "INGEST_METRICS_PORT"
 
 
 def metrics_ports(first: int) -> dict[str, int]:
-    """Return where each service shows its metrics: the configured port, and those after it."""
+    """Return the metrics port of each service: the configured port, and those after it."""
     return {name: first + number for number, name in enumerate(Service)}
 
 
@@ -44,21 +44,20 @@ class _Service:
     started_at: float
     quick_ends: int = 0
     restart_at: float | None = None
-    restarts: int = field(default=0)
 
 
 class Server(Protocol):
-    """A server that was started elsewhere and can be started again, at its address."""
+    """A running server that can be restarted at its address."""
 
     name: str
     process: subprocess.Popen[bytes]
 
     def restart(self) -> None:
-        """Start the server again."""
+        """Restart the server."""
 
 
 class Supervisor:
-    """Runs the three services with a given environment, their logs in a folder, and keeps `servers` running."""
+    """Runs the services in a given environment, writes their logs to a folder, and restarts `servers` that end."""
 
     def __init__(
         self, environment: Mapping[str, str], logs: Path, keep_open: tuple[int, ...], servers: Sequence[Server]
@@ -84,17 +83,20 @@ class Supervisor:
         return processes.start(command, log, signal.SIGKILL, self._keep_open, environment=environment)
 
     def log_of(self, name: str) -> Path:
-        """Return where a service writes its log."""
+        """Return the path of a service's log."""
         return self._logs / f"{name}.log"
 
     def watch(self) -> list[str]:
-        """Start again what has ended (call this often); return news. Raise ConfigurationError when it is of no use."""
-        news = []
+        """Restart processes that have ended, and return a line for each. Call this often.
+
+        Raise ConfigurationError for a service that would end again.
+        """
+        lines = []
         for server in self._servers:
             status = server.process.poll()
             if status is not None:
                 server.restart()
-                news.append(f"{server.name} had ended ({_status(status)}) and runs again")
+                lines.append(f"{server.name} ended ({_status(status)}) and was restarted")
         now = time.monotonic()
         for service in self._services:
             status = service.process.poll()
@@ -102,13 +104,12 @@ class Supervisor:
                 continue
             if service.restart_at is None:
                 self._judge(service, status, now)
-                why = f": {last_words(self.log_of(service.name))}" if status == EXIT_PASSING else ""
-                news.append(f"{service.name} ended ({_status(status)}{why}); starting it again")
+                why = f": {last_error(self.log_of(service.name))}" if status == EXIT_PASSING else ""
+                lines.append(f"{service.name} ended ({_status(status)}{why}); restarting it")
             elif now >= service.restart_at:
                 service.process = self._spawn(service.name)
                 service.started_at, service.restart_at = now, None
-                service.restarts += 1
-        return news
+        return lines
 
     def _judge(self, service: _Service, status: int, now: float) -> None:
         quick = now - service.started_at < QUICK_END_S
@@ -116,17 +117,12 @@ class Supervisor:
         pause_s = pause_after(status, service.quick_ends)
         if pause_s is None:
             raise ConfigurationError(
-                f"the {service.name} service cannot run ({_status(status)}): {last_words(self.log_of(service.name))}"
+                f"the {service.name} service cannot run ({_status(status)}): {last_error(self.log_of(service.name))}"
             )
         service.restart_at = now + pause_s
 
-    @property
-    def restarts(self) -> int:
-        """Return how often services had to be started again."""
-        return sum(service.restarts for service in self._services)
-
     def stop(self, grace_s: float) -> None:
-        """Let all services finish what they have in hand within the grace period."""
+        """Stop all services; their running messages get the grace period to finish."""
         for service in self._services:
             if service.process.poll() is None:
                 service.process.send_signal(signal.SIGTERM)
@@ -136,14 +132,14 @@ class Supervisor:
 
 
 def pause_after(status: int, quick_ends: int) -> float | None:
-    """Return for how long a service rests that has ended, so often in a row at once; None when a start is of no use."""
+    """Return the pause before a restart, after this many quick ends in a row; None if it would end again."""
     if status == EXIT_CONFIGURATION or (quick_ends >= MOST_QUICK_ENDS and status != EXIT_PASSING):
         return None
     return FIRST_PAUSE_S * 2**quick_ends if quick_ends <= MOST_QUICK_ENDS else LONGEST_PAUSE_S
 
 
-def last_words(log: Path) -> str:
-    """Return why a service has ended: the last error of its log with what to do, or the log's last lines."""
+def last_error(log: Path) -> str:
+    """Return the last error of a service's log with its advice, or the last lines of the log."""
     lines = log.read_text(errors="replace").strip().splitlines()
     for line in reversed(lines):
         try:

@@ -1,1 +1,1 @@
-"""Runs: asks for recordings, follows them, shows the result."""
+"""Runs: request recordings, follow them, show the result."""

@@ -1,7 +1,8 @@
-"""What kept the recognizer's device from working, in words. Pure.
+"""Explains what kept the recognizer's device idle. Pure.
 
-The asr stage tells with each recording how its device has spent the time since the one before (`asr.gpu_busy_s`,
-`asr.cpu_starved_s` ...; `ingest.shared.telemetry.time_split` measures it). Their sum over recordings is what is shown.
+The asr stage reports with each recording the time of its device by state since the previous recording
+(`asr.gpu_busy_s`, `asr.cpu_starved_s` ...; measured by `ingest.shared.telemetry.time_split`). The sums over recordings
+are shown.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from ingest.shared.telemetry.time_split import BLOCKED, BUSY, DECODING, DEVICE_F
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-BUSY_ENOUGH: Final = 0.9  # what a device is meant to reach; above it nothing else is worth naming
+BUSY_ENOUGH: Final = 0.9  # the target; above it no other bottleneck is named
 SMALLEST_SHARE: Final = 0.005
 
 _NAMES: Final = {"gpu": "GPU", "cpu": "Recognizer"}
@@ -29,7 +30,7 @@ Devices = dict[str, dict[str, float]]
 
 
 def devices(figures: Iterable[Mapping[str, float]]) -> Devices:
-    """Return the seconds by kind of device (gpu, cpu) and state, added up over the figures of recordings."""
+    """Return the seconds by kind of device (gpu, cpu) and state, as sums over the figures of recordings."""
     total: Devices = {}
     for named in figures:
         for name, seconds in named.items():
@@ -41,14 +42,14 @@ def devices(figures: Iterable[Mapping[str, float]]) -> Devices:
 
 
 def bottleneck(seconds: Mapping[str, float]) -> str:
-    """Return the state that stood most in the way: `busy` when the device itself did, which is what one wants."""
+    """Return the largest idle state; `busy` when the device reaches its target, and is the bottleneck itself."""
     if seconds.get(BUSY, 0.0) >= BUSY_ENOUGH * sum(seconds.values()):
         return BUSY
     return max((state for state in seconds if state != BUSY), key=lambda state: seconds[state])
 
 
 def explain(device: str, seconds: Mapping[str, float]) -> str:
-    """Return a line as "GPU busy 61 %, starved 33 %, decoding 6 %: downloads were the bottleneck"."""
+    """Return a line such as "GPU busy 61 %, starved 33 %, decoding 6 %: downloads were the bottleneck"."""
     name, total = _NAMES.get(device, device), sum(seconds.values())
     idle = sorted((state for state in seconds if state != BUSY), key=lambda state: -seconds[state])
     shown = [BUSY, *(state for state in idle if seconds[state] >= SMALLEST_SHARE * total)]
@@ -59,5 +60,5 @@ def explain(device: str, seconds: Mapping[str, float]) -> str:
 
 
 def lines(found: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Return a line for each kind of device that has spent time."""
+    """Return a line for each kind of device with measured time."""
     return [explain(device, seconds) for device, seconds in sorted(found.items()) if sum(seconds.values()) > 0]

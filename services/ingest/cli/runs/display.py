@@ -1,4 +1,4 @@
-"""Live progress of a run: a small table on a terminal, now and then a line elsewhere."""
+"""Progress of a run: a live table on a terminal, otherwise a line every few seconds."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from rich.text import Text
 from ingest.cli import console
 from ingest.cli.runs.tally import Tally, count, eta_s
 from ingest.shared.messages import Stage
+from ingest.shared.video_state import VideoRecord, VideoState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ingest.shared.video_state import VideoState
 
 REFRESH_S = 0.25
 LINE_EVERY_S = 10.0
 
 
 class Display:
-    """Shows where the videos are while the `with` block runs."""
+    """Shows the states of the videos while the `with` block runs."""
 
-    def __init__(self, videos: Iterable[VideoState], *, quiet: bool) -> None:
+    def __init__(self, videos: Iterable[VideoRecord], *, quiet: bool) -> None:
         self._before = count(videos)
         self._began = time.monotonic()
         self._shown_at = 0.0
@@ -44,31 +44,31 @@ class Display:
         if self._live is not None:
             self._live.stop()
 
-    def say(self, text: str) -> None:
-        """Print a line that stays."""
+    def print_line(self, text: str) -> None:
+        """Print a line above the live table."""
         if not self._quiet:
             console.err.print(text, markup=False)
 
-    def update(self, videos: Iterable[VideoState]) -> None:
-        """Show the present states."""
+    def update(self, videos: Iterable[VideoRecord]) -> None:
+        """Show the current states, and a line for each video that is newly finished."""
         videos = list(videos)
         for video in videos:
             if video.is_settled and video.video_id not in self._announced:
                 self._announced.add(video.video_id)
-                self.say(_settled_line(video))
+                self.print_line(_settled_line(video))
         pause = REFRESH_S if self._live is not None else LINE_EVERY_S
         if time.monotonic() - self._shown_at < pause:
             return
         self._shown_at = time.monotonic()
         tally, elapsed = count(videos), time.monotonic() - self._began
-        held = next((video for video in videos if video.state == "postponed"), None)
+        postponed = next((video for video in videos if video.state == VideoState.POSTPONED), None)
         if self._live is not None:
-            self._live.update(_panel(tally, self._before, elapsed, held))
+            self._live.update(_panel(tally, self._before, elapsed, postponed))
         elif not self._quiet:
-            self.say(_line(tally, self._before, elapsed, held))
+            self.print_line(_line(tally, self._before, elapsed, postponed))
 
 
-def _settled_line(video: VideoState) -> str:
+def _settled_line(video: VideoRecord) -> str:
     title = video.metadata.title or video.video_id
     if video.code is None:
         length = console.clock(video.metadata.duration_s or 0)
@@ -90,14 +90,14 @@ def _pace(tally: Tally, before: Tally, elapsed_s: float) -> str:
     return ", ".join(parts)
 
 
-def _held(video: VideoState | None) -> str:
+def _postponement(video: VideoRecord | None) -> str:
     if video is None:
         return ""
     until = f" until {video.retry_at:%H:%M:%S} UTC" if video.retry_at else ""
-    return f"held{until}: {video.code}: {video.message}"
+    return f"postponed{until}: {video.code}: {video.message}"
 
 
-def _line(tally: Tally, before: Tally, elapsed_s: float, held: VideoState | None) -> str:
+def _line(tally: Tally, before: Tally, elapsed_s: float, postponed: VideoRecord | None) -> str:
     parts = [
         f"{tally.downloaded}/{tally.total} downloaded",
         f"{tally.transcribed} transcribed",
@@ -105,12 +105,12 @@ def _line(tally: Tally, before: Tally, elapsed_s: float, held: VideoState | None
         *([f"{tally.failed} failed"] if tally.failed else []),
         *([f"{tally.skipped} skipped"] if tally.skipped else []),
         _pace(tally, before, elapsed_s),
-        _held(held),
+        _postponement(postponed),
     ]
     return f"[{console.clock(elapsed_s)}] " + ", ".join(part for part in parts if part)
 
 
-def _panel(tally: Tally, before: Tally, elapsed_s: float, held: VideoState | None) -> Group:
+def _panel(tally: Tally, before: Tally, elapsed_s: float, postponed: VideoRecord | None) -> Group:
     grid = Table.grid(padding=(0, 2))
     rows = (
         ("downloaded", tally.downloaded, tally.running.get(Stage.DOWNLOAD, 0) + tally.running.get(Stage.CHECK, 0)),
@@ -122,4 +122,6 @@ def _panel(tally: Tally, before: Tally, elapsed_s: float, held: VideoState | Non
         grid.add_row(name, bar, f"{done}/{tally.total}", f"{running} running" if running else "")
     ended = [f"{number} {name}" for name, number in (("failed", tally.failed), ("skipped", tally.skipped)) if number]
     last = ", ".join(part for part in (console.clock(elapsed_s), _pace(tally, before, elapsed_s), *ended) if part)
-    return Group(grid, Text(last, style="dim"), *([Text(_held(held), style="yellow")] if held else []))
+    return Group(
+        grid, Text(last, style="dim"), *([Text(_postponement(postponed), style="yellow")] if postponed else [])
+    )

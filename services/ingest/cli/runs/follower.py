@@ -1,4 +1,4 @@
-"""Follows the videos of a run from the events of all services until the last of them has come to an end."""
+"""Follows the videos of a run by the events of all services, until none of them is unfinished."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ingest.shared import video_state
 from ingest.shared.broker.topology import EVENT_STREAM, LEDGER
 from ingest.shared.errors import IngestError
 from ingest.shared.messages import Event, decode
-from ingest.shared.video_state import VideoState, fold
+from ingest.shared.video_state import VideoRecord, VideoState, fold
 
 if TYPE_CHECKING:
     from ingest.embedder.catalog import VideoRow
@@ -19,33 +18,33 @@ if TYPE_CHECKING:
 
 
 class Follower:
-    """Keeps the states of chosen videos. Begins where the ledger stands: what is older is in the table already."""
+    """Keeps the states of chosen videos. Starts at the position of the ledger: older events are in the table."""
 
     def __init__(self, bus: NatsBus) -> None:
         self._epoch, self._last = bus.position(EVENT_STREAM)
         self._bus = bus
         self._reached = bus.acknowledged(LEDGER, EVENT_STREAM)
-        self.videos: dict[str, VideoState] = {}
+        self.videos: dict[str, VideoRecord] = {}
 
     def add(self, video_id: str, row: VideoRow | None) -> None:
-        """Follow a video that was known as `row`; one whose time has come is on its way again."""
-        known = row.as_state() if row is not None else VideoState(video_id)
-        if known.state == video_state.DEFERRED and known.retry_at and known.retry_at <= datetime.now(UTC):
-            known = replace(known, state=video_state.QUEUED)
+        """Follow a video from its row in the table; a deferred video whose time has come is queued again."""
+        known = row.as_record() if row is not None else VideoRecord(video_id)
+        if known.state == VideoState.DEFERRED and known.retry_at and known.retry_at <= datetime.now(UTC):
+            known = replace(known, state=VideoState.QUEUED)
         self.videos[video_id] = known
 
     def restart(self, video_id: str) -> None:
-        """Take a video as on its way again: it was just asked for."""
+        """Set the state of a video to queued, after it was requested."""
         known = self.videos[video_id]
-        self.videos[video_id] = replace(known, state=video_state.QUEUED, code=None, message="", retry_at=None)
+        self.videos[video_id] = replace(known, state=VideoState.QUEUED, code=None, message="", retry_at=None)
 
     def catch_up(self) -> None:
-        """Take the events that were there before us."""
+        """Apply the events that existed when the follower was created."""
         while self._reached < self._last and self.step(0.0):
             continue
 
     def step(self, wait_s: float) -> bool:
-        """Take the next event and return True; without one, wait a little and return False."""
+        """Apply the next event and return True; without one, wait for `wait_s` and return False."""
         found = self._bus.after(EVENT_STREAM, "ingest.event.*", self._reached)
         if found is None:
             time.sleep(wait_s)
@@ -62,5 +61,5 @@ class Follower:
 
     @property
     def is_done(self) -> bool:
-        """Tell whether every video has come to an end."""
+        """Return whether every video is finished or deferred."""
         return all(video.is_settled for video in self.videos.values())

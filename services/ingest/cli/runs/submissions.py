@@ -1,95 +1,78 @@
-"""From sources on the command line to messages in the queue: what to ask for, and what is there already."""
+"""Turns sources of the command line into requests in the queue, and finds the videos that are queued already."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pydantic import ConfigDict
 
 from ingest.downloader.sources.registry import recordings
-from ingest.shared import video_state
 from ingest.shared.broker.bus import BusRefusedError
 from ingest.shared.broker.topology import LATER_STREAM, REQUESTED, WORK_STREAM, event_subject
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import (
     Event,
     EventKind,
-    Metadata,
-    Policy,
     Stage,
     VideoMessage,
     VideoRequested,
     decode,
     encode,
 )
+from ingest.shared.video_state import VideoRecord, VideoState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from ingest.cli.runs.selection import Selection
     from ingest.cli.settings import AllSettings
     from ingest.downloader.sources.connector import Recording
     from ingest.embedder.catalog import Catalog, VideoRow
     from ingest.shared.broker.nats_bus import NatsBus
-    from ingest.shared.video_state import VideoState
 
 
-FULLEST_QUEUE = 0.8  # a stage stores its result before its input goes: a full queue would stand still
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which recordings of the sources are wanted, and what the user knows about their speakers.
-
-    `limit_new` looks on until so many are found that are not indexed.
-    """
-
-    policy: Policy = field(default_factory=Policy)
-    limit: int | None = None
-    limit_new: int | None = None
-    newest_first: bool = False
-    force: bool = False
-    speakers: Metadata = field(default_factory=Metadata)
+MAX_QUEUE_FILL = 0.8  # a stage publishes its result before it acknowledges its input: a full queue would block it
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A recording, and its row in the archive if it has one."""
+class Candidate:
+    """A selected recording, and its row in the archive if it has one."""
 
     recording: Recording
     row: VideoRow | None
 
 
-def choose(
+def select(
     sources: Iterable[str],
-    choice: Choice,
+    selection: Selection,
     settings: AllSettings,
     catalog: Catalog,
     before_listing: Callable[[], object],
-) -> list[Wanted]:
-    """Return the recordings of sources that are wanted, each once. Raise IngestError for a source that is none.
+) -> list[Candidate]:
+    """Return the selected recordings of sources, each once. Raise IngestError for text that names no source.
 
-    `before_listing` is called before YouTube is asked for the videos of a channel or playlist.
+    `before_listing` is called before each request to YouTube for the videos of a channel or playlist.
     """
     found = _unique(recording for source in sources for recording in recordings(source, settings, before_listing))
-    found = (recording for recording in found if _is_recent(recording, choice.policy.published_after))
-    if choice.newest_first:
+    found = (recording for recording in found if _is_recent(recording, selection.policy.published_after))
+    if selection.newest_first:
         oldest = datetime.min.replace(tzinfo=UTC)
         found = iter(sorted(found, key=lambda item: item.metadata.published_at or oldest, reverse=True))
-    chosen: list[Wanted] = []
+    candidates: list[Candidate] = []
     new = 0
     for recording in found:
-        row = catalog.videos([recording.video_id]).get(recording.video_id) if choice.limit_new else None
-        is_new = row is None or row.state != video_state.INDEXED
-        if choice.limit_new and not is_new:
+        row = catalog.videos([recording.video_id]).get(recording.video_id) if selection.limit_new else None
+        is_new = row is None or row.state != VideoState.INDEXED
+        if selection.limit_new and not is_new:
             continue
-        chosen.append(Wanted(recording, row))
+        candidates.append(Candidate(recording, row))
         new += is_new
-        if len(chosen) == choice.limit or (choice.limit_new and new >= choice.limit_new):
+        if len(candidates) == selection.limit or (selection.limit_new and new >= selection.limit_new):
             break
-    rows = catalog.videos([wanted.recording.video_id for wanted in chosen])
-    return [replace(wanted, row=rows.get(wanted.recording.video_id)) for wanted in chosen]
+    rows = catalog.videos([candidate.recording.video_id for candidate in candidates])
+    return [replace(candidate, row=rows.get(candidate.recording.video_id)) for candidate in candidates]
 
 
 def _unique(found: Iterable[Recording]) -> Iterator[Recording]:
@@ -101,15 +84,15 @@ def _unique(found: Iterable[Recording]) -> Iterator[Recording]:
 
 
 def _is_recent(recording: Recording, since: datetime | None) -> bool:
-    """Tell whether a recording may be new enough; the check stage knows the date of those that a listing gives none."""
+    """Return whether a recording may be recent enough; without a date in the listing, the check stage decides."""
     published = recording.metadata.published_at
     return since is None or published is None or published >= since
 
 
 def queued_ids(bus: NatsBus) -> set[str]:
-    """Return the videos that have a message waiting, or in somebody's hands.
+    """Return the videos that have a waiting or unacknowledged message.
 
-    Looks twice: a message may change its stream meanwhile.
+    Reads both streams twice, because a message may move from one to the other meanwhile.
     """
     found: set[str] = set()
     for stream, subject in ((WORK_STREAM, "ingest.>"), (LATER_STREAM, "ingest.later.*")) * 2:
@@ -117,30 +100,30 @@ def queued_ids(bus: NatsBus) -> set[str]:
             try:
                 found.add(decode(_AnyVideo, data).video_id)
             except IngestError:
-                continue  # its stage will bury it
+                continue  # its stage will make it a dead letter
     return found
 
 
 class _AnyVideo(VideoMessage):
-    """Whatever stage a message is for: only its video is of interest."""
+    """A message for any stage, of which only the video id is read."""
 
     model_config = ConfigDict(extra="ignore")
 
 
-def first(recording: Recording, choice: Choice, generation: int) -> VideoRequested:
-    """Return the request for a recording as the user has chosen it."""
+def build_request(recording: Recording, selection: Selection, generation: int) -> VideoRequested:
+    """Return the request for a recording within the limits of the selection."""
     return VideoRequested(
         video_id=recording.video_id,
         generation=generation,
         source=recording.source,
-        metadata=choice.speakers.over(recording.metadata),
-        fresh_from=generation if choice.force else 0,
-        policy=choice.policy,
+        metadata=selection.speakers.over(recording.metadata),
+        fresh_from=generation if selection.force else 0,
+        policy=selection.policy,
     )
 
 
-def again(known: VideoState) -> VideoRequested:
-    """Return the request that runs a known video once more, within no limits; stages find what is done already."""
+def build_repetition(known: VideoRecord) -> VideoRequested:
+    """Return a request for a known video without limits; stages reuse their finished files."""
     if known.source is None:
         raise IngestError(Code.BAD_FIELD, f"{known.video_id} has no source in the archive")
     return VideoRequested(
@@ -152,17 +135,17 @@ def again(known: VideoState) -> VideoRequested:
     )
 
 
-def instead(known: VideoState) -> VideoRequested:
-    """Return the request that takes the place of one that was lost: the same limits hold."""
-    return again(known).model_copy(update={"policy": known.policy})
+def build_replacement(known: VideoRecord) -> VideoRequested:
+    """Return a request that replaces a lost one, with the same limits."""
+    return build_repetition(known).model_copy(update={"policy": known.policy})
 
 
 def publish(bus: NatsBus, message: VideoRequested) -> None:
-    """Put a request into the queue, and tell that it was made; refuse when the stages need the room that is left.
+    """Publish a request and its event; raise BusRefusedError when the stages need the rest of the queue.
 
-    Both carry the name of the job: where somebody else has just asked for the same run, the broker drops both.
+    The message ids contain the job, so the broker drops both when another command has just requested the same job.
     """
-    if bus.fill(WORK_STREAM) > FULLEST_QUEUE:
+    if bus.fill(WORK_STREAM) > MAX_QUEUE_FILL:
         raise BusRefusedError("the work queue is nearly full: submit the rest when it is shorter (`ingest status`)")
     event = Event(
         video_id=message.video_id,

@@ -1,4 +1,4 @@
-"""Where the videos of a run are, in numbers. Pure."""
+"""Counts the videos of a run by state, and adds up their hours. Pure."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ingest.cli.runs.bottleneck import Devices, devices
-from ingest.shared import video_state
+from ingest.shared.video_state import VideoRecord, VideoState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ingest.shared.messages import Stage
-    from ingest.shared.video_state import VideoState
 
 
 @dataclass(frozen=True)
 class Tally:
-    """Counts of videos and hours. `fresh` counts what this run has done itself, not found done.
+    """Numbers of videos, and seconds of audio. `fresh_` counts work of this run, without reused files.
 
     `devices` are the seconds of the recognizers' devices by kind (gpu, cpu) and state.
     """
@@ -43,11 +42,11 @@ class Tally:
 
     @property
     def settled(self) -> int:
-        """Return how many videos have come to an end."""
+        """Return the number of videos that are finished or deferred."""
         return self.indexed + self.failed + self.skipped + self.deferred
 
 
-def count(videos: Iterable[VideoState]) -> Tally:
+def count(videos: Iterable[VideoRecord]) -> Tally:
     """Count videos."""
     videos = list(videos)
     states = Counter(video.state for video in videos)
@@ -55,16 +54,16 @@ def count(videos: Iterable[VideoState]) -> Tally:
     asr_audio = sum(_figure(video, "asr.audio_s") for video in videos if _figure(video, "asr.fresh"))
     return Tally(
         total=len(videos),
-        downloaded=sum("download.audio_s" in video.figures or video.state == video_state.INDEXED for video in videos),
-        transcribed=sum("asr.audio_s" in video.figures or video.state == video_state.INDEXED for video in videos),
-        indexed=states[video_state.INDEXED],
-        failed=states[video_state.FAILED],
-        skipped=states[video_state.SKIPPED],
-        deferred=states[video_state.DEFERRED],
-        running=dict(Counter(video.stage for video in videos if video.state == "running")),
+        downloaded=sum("download.audio_s" in video.figures or video.state == VideoState.INDEXED for video in videos),
+        transcribed=sum("asr.audio_s" in video.figures or video.state == VideoState.INDEXED for video in videos),
+        indexed=states[VideoState.INDEXED],
+        failed=states[VideoState.FAILED],
+        skipped=states[VideoState.SKIPPED],
+        deferred=states[VideoState.DEFERRED],
+        running=dict(Counter(video.stage for video in videos if video.state == VideoState.RUNNING)),
         audio_s=sum(video.metadata.duration_s or 0.0 for video in videos),
         transcribed_s=sum(_figure(video, "asr.audio_s") for video in videos),
-        indexed_s=sum(_figure(video, "embedder.audio_s") for video in videos if video.state == video_state.INDEXED),
+        indexed_s=sum(_figure(video, "embedder.audio_s") for video in videos if video.state == VideoState.INDEXED),
         fresh_downloads=sum(bool(_figure(video, "download.fresh")) for video in videos),
         fresh_transcripts=sum(bool(_figure(video, "asr.fresh")) for video in videos),
         real_time_factor=asr_took / asr_audio if asr_audio else None,
@@ -74,12 +73,12 @@ def count(videos: Iterable[VideoState]) -> Tally:
     )
 
 
-def _figure(video: VideoState, name: str) -> float:
+def _figure(video: VideoRecord, name: str) -> float:
     return video.figures.get(name, 0.0)
 
 
 def eta_s(tally: Tally, before: Tally, elapsed_s: float) -> float | None:
-    """Return the seconds that the rest will take at the pace since `before`, or None while nothing is known."""
+    """Return the remaining seconds at the pace since `before`, or None before the first video is finished."""
     done = tally.settled - before.settled
     if done <= 0 or elapsed_s <= 0:
         return None

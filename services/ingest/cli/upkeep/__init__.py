@@ -1,1 +1,1 @@
-"""What is done after a run: dead letters, resume, purge."""
+"""Commands for the time after a run: retry, resume, purge, dead letters."""

@@ -1,4 +1,4 @@
-"""`ingest dead`: messages that could not be handled."""
+"""`ingest dead`: lists dead letters (messages that a stage has given up) and sends them to their stage again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ingest.cli import console
-from ingest.cli.local.state_folder import connected
 from ingest.shared.broker.topology import DEAD_STREAM, event_subject
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.messages import DeadLetter, Event, EventKind, decode, encode
@@ -15,7 +14,6 @@ from ingest.shared.messages import DeadLetter, Event, EventKind, decode, encode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ingest.cli.settings import AllSettings
     from ingest.shared.broker.nats_bus import NatsBus
 
 
@@ -25,10 +23,9 @@ def letters(bus: NatsBus) -> Iterator[tuple[int, DeadLetter]]:
         yield number, decode(DeadLetter, data)
 
 
-def print_list(settings: AllSettings, *, as_json: bool) -> None:
+def print_list(bus: NatsBus, *, as_json: bool) -> None:
     """Print all dead letters, a line each."""
-    with connected(settings) as to:
-        found = list(letters(to.bus))
+    found = list(letters(bus))
     if as_json:
         console.print_json([{"number": number, **letter.model_dump(mode="json")} for number, letter in found])
         return
@@ -41,23 +38,16 @@ def print_list(settings: AllSettings, *, as_json: bool) -> None:
     )
 
 
-def print_one(settings: AllSettings, number: int) -> None:
+def print_one(bus: NatsBus, number: int) -> None:
     """Print one dead letter as JSON, with its message."""
-    with connected(settings) as to:
-        found = dict(letters(to.bus))
+    found = dict(letters(bus))
     if number not in found:
         raise ConfigurationError(f"there is no dead letter {number}; see `ingest dead list`")
     console.print_json(found[number].model_dump(mode="json"))
 
 
-def replay(settings: AllSettings, numbers: list[int] | None) -> int:
-    """Send dead letters (all when no numbers are given) to their stage again; return how many were sent."""
-    with connected(settings) as to:
-        return replay_letters(to.bus, numbers)
-
-
-def replay_letters(bus: NatsBus, numbers: list[int] | None) -> int:
-    """Do what `replay` does, with a given connection."""
+def replay(bus: NatsBus, numbers: list[int] | None) -> int:
+    """Send dead letters (all when `numbers` is None) to their stage again; return how many were sent."""
     found = dict(letters(bus))
     chosen = found if numbers is None else {number: found[number] for number in numbers if number in found}
     missing = set(numbers or ()) - found.keys()
@@ -69,7 +59,7 @@ def replay_letters(bus: NatsBus, numbers: list[int] | None) -> int:
 
 
 def _send(bus: NatsBus, number: int, letter: DeadLetter) -> None:
-    """Tell that the video is on its way again, send the message, and only then remove the letter."""
+    """Publish the event that reopens the video, then the message, and only then delete the dead letter."""
     if letter.video_id is not None and letter.generation is not None:
         event = Event(
             video_id=letter.video_id,

@@ -6,39 +6,61 @@ from typing import Annotated
 
 import typer
 
-from ingest.cli import console
+from ingest.cli import console, options
 from ingest.cli.options import Json, State
-from ingest.cli.options import settings as _settings
 
-dead_app = typer.Typer(help="Look at messages that could not be handled, and send them again.", no_args_is_help=True)
+dead_app = typer.Typer(
+    help="List dead letters (messages that a stage has given up), and send them to their stage again.",
+    no_args_is_help=True,
+)
 
 
 @dead_app.command("list")
 def dead_list(state: State = None, json: Json = False) -> None:
-    """List the dead letters."""
+    """List the dead letters.
+
+    [bold]Example[/]
+
+      ingest dead list
+    """
     from ingest.cli.upkeep import dead as command
 
-    command.print_list(_settings(state), as_json=json)
+    with options.connections(state) as connections:
+        command.print_list(connections.bus, as_json=json)
 
 
 @dead_app.command("show")
 def dead_show(number: Annotated[int, typer.Argument(help="Number from `dead list`.")], state: State = None) -> None:
-    """Show one dead letter with its message."""
+    """Show one dead letter with its message, as JSON.
+
+    [bold]Example[/]
+
+      ingest dead show 7
+    """
     from ingest.cli.upkeep import dead as command
 
-    command.print_one(_settings(state), number)
+    with options.connections(state) as connections:
+        command.print_one(connections.bus, number)
 
 
 @dead_app.command("replay")
 def dead_replay(
     numbers: Annotated[list[int] | None, typer.Argument(help="Numbers from `dead list`.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="All dead letters.")] = False,
     state: State = None,
 ) -> None:
-    """Send dead letters again to the stage that gave them up."""
+    """Send dead letters to their stage again.
+
+    [bold]Examples[/]
+
+      ingest dead replay 7 9
+
+      ingest dead replay --all && ingest run
+    """
     from ingest.cli.upkeep import dead as command
 
     if not numbers and not every:
-        raise typer.BadParameter("name the numbers of `ingest dead list`, or --all")
-    count = command.replay(_settings(state), numbers or None)
-    console.out.print(f"{count} sent again" + ("; `ingest run` does the work" if count else ""))
+        raise typer.BadParameter("name numbers from `ingest dead list`, or --all")
+    with options.connections(state) as connections:
+        count = command.replay(connections.bus, numbers or None)
+    console.out.print(f"{count} sent again" + ("; to process them: `ingest run`" if count else ""))

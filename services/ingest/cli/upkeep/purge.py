@@ -1,4 +1,4 @@
-"""`ingest purge`: removes files that are not needed any more, or shows which."""
+"""`ingest purge`: deletes files that are no longer needed, or lists them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ingest.cli import console
-from ingest.cli.local.state_folder import connected
 from ingest.cli.upkeep.retention import BUDGET_SHARE, Audio, Limits, Removal, Stray, audio_to_remove, strays_to_remove
-from ingest.embedder.catalog import Catalog
-from ingest.shared import video_state
 from ingest.shared.artifacts.volume import KINDS, TEMPORARY_PREFIX, Manifest, Volume, translate_os_errors
+from ingest.shared.video_state import VideoState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from ingest.cli.local.state_folder import Connections
     from ingest.cli.settings import AllSettings
     from ingest.embedder.catalog import VideoRow
 
@@ -25,25 +24,25 @@ GRACE = timedelta(hours=24)
 ALL = 10_000_000
 
 
-def purge(settings: AllSettings, *, older_than_days: float, delete: bool, as_json: bool) -> None:
-    """Show, or delete, what is not needed any more."""
-    with connected(settings) as to:
-        rows = {row.video_id: row for row in Catalog(to.archive).chosen(limit=ALL)}
+def purge(connections: Connections, *, older_than_days: float, delete: bool, as_json: bool) -> None:
+    """List, or delete, the files that are no longer needed."""
+    settings = connections.settings
+    rows = {row.video_id: row for row in connections.catalog.chosen(limit=ALL)}
     volume = Volume(settings.volume)
     limits = Limits(timedelta(days=older_than_days), longest_job(settings), GRACE, _excess_bytes(settings, volume))
-    gone = sweep(volume, settings.scratch, rows, limits, delete=delete)
-    total = sum(removal.size_bytes for removal in gone)
+    removals = sweep(volume, settings.scratch, rows, limits, delete=delete)
+    total = sum(removal.size_bytes for removal in removals)
     if as_json:
-        console.print_json({"deleted": delete, "files": gone, "bytes": total})
+        console.print_json({"deleted": delete, "files": removals, "bytes": total})
         return
-    cells = ((removal.what, removal.reason, removal.size_bytes, removal.title) for removal in gone)
-    console.out.print(console.table("Files that are not needed any more", ("what", "why", "bytes", "title"), cells))
-    done = "deleted" if delete else "would go (delete them with --yes)"
-    console.out.print(f"{len(gone)} files, {total / 1e6:.1f} MB {done}")
+    cells = ((removal.what, removal.reason, removal.size_bytes, removal.title) for removal in removals)
+    console.out.print(console.table("Files that are no longer needed", ("what", "why", "bytes", "title"), cells))
+    verdict = "deleted" if delete else "can be deleted (with --yes)"
+    console.out.print(f"{len(removals)} files, {total / 1e6:.1f} MB {verdict}")
 
 
 def sweep(volume: Volume, scratch: Path, rows: dict[str, VideoRow], limits: Limits, *, delete: bool) -> list[Removal]:
-    """Find what is not needed any more, with `delete` remove it, and return it."""
+    """Return the files that are no longer needed; with `delete`, delete them."""
     now = datetime.now(UTC)
     audio = audio_to_remove(_audio(volume, rows), limits, now)
     strays = strays_to_remove((*_in_folders(volume, rows), *_in_scratch(volume, scratch)), limits, now)
@@ -57,7 +56,7 @@ def sweep(volume: Volume, scratch: Path, rows: dict[str, VideoRow], limits: Limi
 
 
 def longest_job(settings: AllSettings) -> timedelta:
-    """Return how long any job may take, twice: what is older than that belongs to none."""
+    """Return twice the time that any job may take: an older temporary file belongs to no running job."""
     download_s = 2 * settings.download_deadline_s
     asr_s = settings.asr_deadline_s + settings.asr_deadline_factor * settings.max_audio_s
     return timedelta(seconds=2 * max(download_s, asr_s, settings.embed_deadline_s))
@@ -69,7 +68,7 @@ def _excess_bytes(settings: AllSettings, volume: Volume) -> float:
 
 def _audio(volume: Volume, rows: dict[str, VideoRow]) -> Iterator[Audio]:
     for row in rows.values():
-        manifest = volume.manifest(row.video_id, "audio") if row.state == video_state.INDEXED else None
+        manifest = volume.manifest(row.video_id, "audio") if row.state == VideoState.INDEXED else None
         if manifest is not None:
             yield Audio(row.video_id, row.title, manifest.artifact.size_bytes, row.updated_at)
 
@@ -95,14 +94,14 @@ def _manifests(volume: Volume, video_id: str) -> Iterator[Manifest]:
 
 
 def _in_scratch(volume: Volume, scratch: Path) -> Iterator[Stray]:
-    """Yield what lies in the scratch folder; one outside of the volume is its machine's business."""
+    """Yield the content of the scratch folder, unless it is outside of the volume (each machine cleans its own)."""
     if scratch.is_dir() and scratch.resolve().is_relative_to(volume.root):
         for path in scratch.iterdir():
             yield from _stray(volume, path, "unfinished")
 
 
 def _stray(volume: Volume, path: Path, kind: str) -> Iterator[Stray]:
-    """Yield what lies at a path, unless some of it goes meanwhile: then somebody works on it."""
+    """Yield a stray for a path, unless files below it disappear meanwhile: then a worker uses it."""
     with suppress(FileNotFoundError):
         files = [path, *path.rglob("*")] if path.is_dir() else [path]
         stats = [file.lstat() for file in files]

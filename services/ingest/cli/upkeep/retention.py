@@ -1,12 +1,12 @@
-"""Which files of the volume are not needed any more, and why: a pure decision over what lies there.
+"""Decides which files of the volume are no longer needed, and why. Pure.
 
     indexed    audio of a video that was indexed long enough ago
-    budget     the oldest audio of indexed videos, while the volume uses more of its budget than downloads may begin at
-    unfinished what an interrupted write has left, older than the longest job
-    replaced   a file in the folder of a video that no manifest names any more, after a time of grace
-    unknown    the folder of a video that the table does not know, after a time of grace
+    budget     the oldest audio of indexed videos, while the volume uses more of its budget than allows downloads
+    unfinished a temporary file of an interrupted write, older than the longest job
+    replaced   a file in the folder of a video that no manifest names, after a grace period
+    unknown    the folder of a video that is not in the table, after a grace period
 
-A video that is on its way is never touched.
+Files of an unfinished video are kept.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime, timedelta
 
-BUDGET_SHARE = 0.7  # below it, downloads that were paused go on
+BUDGET_SHARE = 0.7  # below it, paused downloads resume
 
 
 @dataclass(frozen=True)
 class Audio:
-    """The audio of an indexed video, and when that was."""
+    """The audio of an indexed video, and the time when it was indexed."""
 
     video_id: str
     title: str | None
@@ -33,7 +33,7 @@ class Audio:
 
 @dataclass(frozen=True)
 class Stray:
-    """Something on the volume that belongs to nobody: `kind` is one of the last three reasons."""
+    """A file or folder on the volume that belongs to no video; `kind` is one of the last three reasons."""
 
     path: str
     kind: str
@@ -43,7 +43,7 @@ class Stray:
 
 @dataclass(frozen=True)
 class Limits:
-    """How long things are kept. `excess_bytes` is what must go until the budget is kept."""
+    """How long files are kept. `excess_bytes` is the size that must be deleted to keep the budget."""
 
     keep: timedelta
     longest_job: timedelta
@@ -53,7 +53,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Removal:
-    """A file (or folder) that goes, and the reason; a video id for audio, a path for anything else."""
+    """A file or folder to delete, and the reason; `what` is a video id for audio, otherwise a path."""
 
     what: str
     reason: str
@@ -62,20 +62,20 @@ class Removal:
 
 
 def audio_to_remove(found: Iterable[Audio], limits: Limits, now: datetime) -> list[Removal]:
-    """Return the audio that goes, oldest first."""
-    gone: list[Removal] = []
+    """Return the audio to delete, oldest first."""
+    removals: list[Removal] = []
     freed = 0
     for audio in sorted(found, key=lambda one: one.indexed_at):
         is_old = now - audio.indexed_at >= limits.keep
         if not is_old and freed >= limits.excess_bytes:
             break
         freed += audio.size_bytes
-        gone.append(Removal(audio.video_id, "indexed" if is_old else "budget", audio.size_bytes, audio.title))
-    return gone
+        removals.append(Removal(audio.video_id, "indexed" if is_old else "budget", audio.size_bytes, audio.title))
+    return removals
 
 
 def strays_to_remove(found: Iterable[Stray], limits: Limits, now: datetime) -> list[Removal]:
-    """Return the strays that go: unfinished ones after the longest job, others after their grace."""
+    """Return the strays to delete: unfinished ones after the longest job, others after the grace period."""
     return [
         Removal(stray.path, stray.kind, stray.size_bytes)
         for stray in found

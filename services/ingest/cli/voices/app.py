@@ -1,4 +1,4 @@
-"""The commands about voices: `ingest voices ...`. Each reads its options here and is carried out by another module."""
+"""The commands about voices: `ingest voices ...`. Each reads its options here."""
 
 from __future__ import annotations
 
@@ -6,28 +6,27 @@ from typing import Annotated
 
 import typer
 
-from ingest.cli import console
+from ingest.cli import console, options
 from ingest.cli.options import Json, State
-from ingest.cli.options import settings as _settings
 
-voices_app = typer.Typer(help="Enroll voices, so that speakers get their names.", no_args_is_help=True)
+voices_app = typer.Typer(help="Enroll the voices of speakers, so that transcripts name them.", no_args_is_help=True)
 
 
 @voices_app.command("enroll")
 def enroll(
-    name: Annotated[str, typer.Argument(help="Whose voice it is, as search and transcripts will say it.")],
-    sources: Annotated[list[str] | None, typer.Option("--from", help="Recording of this voice alone.")] = None,
+    name: Annotated[str, typer.Argument(help="Name of the speaker, as shown in search and transcripts.")],
+    sources: Annotated[list[str] | None, typer.Option("--from", help="Recording of this speaker alone.")] = None,
     turns: Annotated[
         list[str] | None, typer.Option("--from-turns", metavar="VIDEO:SPEAKER", help="Turns of an archived video.")
     ] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Forget what the profile holds so far.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace the present profile.")] = False,
     state: State = None,
     json: Json = False,
 ) -> None:
-    """Enroll a voice, or add to its profile: at least 30 seconds of speech of one person.
+    """Enroll a voice, or add recordings to its profile: at least 30 seconds of speech of one person.
 
-    A recording in which two voices are heard is refused. Workers use the new version from their next recording on;
-    `ingest voices relabel` gives the name to what is archived already.
+    Recordings that contain two voices are refused. Workers use the new version from their next recording on. To name
+    the speaker in archived recordings: `ingest voices relabel`.
 
     [bold]Examples[/]
 
@@ -38,47 +37,62 @@ def enroll(
     from ingest.cli.voices import enroll as command
 
     if not (sources or turns):
-        raise typer.BadParameter("say where the voice is heard: --from FILE|URL or --from-turns VIDEO:SPEAKER")
-    profile = command.enroll(_settings(state), name, sources or (), turns or (), replace=replace)
+        raise typer.BadParameter("name recordings of the voice: --from FILE|URL or --from-turns VIDEO:SPEAKER")
+    profile = command.enroll(options.settings(state), name, sources or (), turns or (), replace=replace)
     command.print_enrolled(profile, as_json=json)
 
 
 @voices_app.command("list")
 def list_voices(state: State = None, json: Json = False) -> None:
-    """List the enrolled voices."""
+    """List the enrolled voices.
+
+    [bold]Example[/]
+
+      ingest voices list
+    """
     from ingest.cli.voices import profiles
 
-    profiles.print_list(_settings(state), as_json=json)
+    profiles.print_list(options.settings(state), as_json=json)
 
 
 @voices_app.command("show")
 def show(
-    name: Annotated[str, typer.Argument(help="Whose voice.")],
+    name: Annotated[str, typer.Argument(help="Name of the speaker.")],
     state: State = None,
     json: Json = False,
 ) -> None:
-    """Show one profile: its version, model, sources and purity."""
+    """Show one profile: its version, model, sources and purity.
+
+    [bold]Example[/]
+
+      ingest voices show "Ada Lovelace"
+    """
     from ingest.cli.voices import profiles
 
-    profiles.print_one(_settings(state), name, as_json=json)
+    profiles.print_one(options.settings(state), name, as_json=json)
 
 
 @voices_app.command("remove")
-def remove(name: Annotated[str, typer.Argument(help="Whose voice.")], state: State = None) -> None:
-    """Forget a voice; `ingest voices relabel` takes its name out of the archive."""
+def remove(name: Annotated[str, typer.Argument(help="Name of the speaker.")], state: State = None) -> None:
+    """Delete the profile of a voice. To remove its name from the archive: `ingest voices relabel`.
+
+    [bold]Example[/]
+
+      ingest voices remove "Ada Lovelace"
+    """
     from ingest.cli.voices import profiles
 
-    profiles.remove(_settings(state), name)
-    console.out.print(f"{name} is forgotten; `ingest voices relabel --all` takes the name out of the archive")
+    profiles.remove(options.settings(state), name)
+    console.out.print(f"{name} is removed; to remove the name from the archive: `ingest voices relabel --all`")
 
 
 @voices_app.command("calibrate")
 def calibrate(
-    recordings: Annotated[list[str], typer.Argument(metavar="NAME=FILE|URL...", help="Recordings of known voices.")],
+    recordings: Annotated[list[str], typer.Argument(metavar="NAME=FILE|URL...", help="Recordings of known speakers.")],
     state: State = None,
     json: Json = False,
 ) -> None:
-    """Measure how alike the same and different voices are, and propose thresholds with their error rates.
+    """Measure the similarities of equal and different voices, and propose thresholds with their error rates.
 
     [bold]Example[/]
 
@@ -86,18 +100,18 @@ def calibrate(
     """
     from ingest.cli.voices import calibrate as command
 
-    command.calibrate(_settings(state), recordings, as_json=json)
+    command.calibrate(options.settings(state), recordings, as_json=json)
 
 
 @voices_app.command("relabel")
 def relabel(
-    video: Annotated[list[str] | None, typer.Option(help="This video.")] = None,
-    channel: Annotated[str | None, typer.Option(help="All videos of this channel.")] = None,
+    video: Annotated[list[str] | None, typer.Option(help="Only the video with this id.")] = None,
+    channel: Annotated[str | None, typer.Option(help="Only videos of this channel.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All videos.")] = False,
     state: State = None,
     json: Json = False,
 ) -> None:
-    """Work out the names of archived videos again, from their stored voice embeddings: no audio, no recognition.
+    """Name the speakers of archived videos again, from their stored voice embeddings. No audio is needed.
 
     [bold]Example[/]
 
@@ -106,5 +120,7 @@ def relabel(
     from ingest.cli.voices import relabel as command
 
     if not (video or channel or every):
-        raise typer.BadParameter("say what to relabel: --video ID, --channel NAME or --all")
-    command.relabel(_settings(state), videos=video, channel=channel, as_json=json)
+        raise typer.BadParameter("select the videos: --video ID, --channel NAME or --all")
+    with options.connections(state) as connections:
+        reports = command.relabel(connections, videos=video, channel=channel)
+    command.print_reports(reports, as_json=json)

@@ -1,4 +1,4 @@
-"""`ingest voices calibrate`: error rates of thresholds on labelled recordings, and which to set."""
+"""`ingest voices calibrate`: measures the error rates of thresholds on labelled recordings, and proposes settings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from ingest.asr.speakers.calibration import Calibration
 from ingest.asr.speakers.calibration import calibrate as measure
 from ingest.cli import console
-from ingest.cli.voices.samples import Listener
+from ingest.cli.voices.samples import VoiceSampler
 from ingest.shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 
 def calibrate(settings: AllSettings, recordings: Sequence[str], *, as_json: bool) -> None:
-    """Print the error rates on recordings named `NAME=FILE|URL`; raise ConfigurationError when they are too few."""
+    """Print the error rates on recordings named `NAME=FILE|URL`; raise ConfigurationError for too few recordings."""
     labelled = [labelled_source(text) for text in recordings]
-    listener = Listener(settings)
-    heard: dict[str, list[FloatArray]] = {}
+    sampler = VoiceSampler(settings)
+    vectors: dict[str, list[FloatArray]] = {}
     for name, source in labelled:
-        heard.setdefault(name, []).append(listener.listen(source).vectors)
+        vectors.setdefault(name, []).append(sampler.sample(source).vectors)
     try:
-        found = measure({name: np.concatenate(vectors) for name, vectors in heard.items()})
+        found = measure({name: np.concatenate(parts) for name, parts in vectors.items()})
     except ValueError as error:
         raise ConfigurationError(str(error)) from error
-    _print(found, listener.key, as_json=as_json)
+    _print(found, sampler.key, as_json=as_json)
 
 
 def labelled_source(text: str) -> tuple[str, str]:
@@ -52,5 +52,5 @@ def _print(found: Calibration, key: str, *, as_json: bool) -> None:
         for point in (*found.points, found.proposed)
     )
     title = f"{len(found.targets)} target and {len(found.impostors)} impostor scores, {key}"
-    console.out.print(console.table(title, ("threshold", "strangers accepted", "own voice refused"), cells))
+    console.out.print(console.table(title, ("threshold", "false accepts", "false rejects"), cells))
     console.out.print("proposed: " + " ".join(f"{name}={value}" for name, value in proposed.items()))

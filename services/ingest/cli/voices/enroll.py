@@ -1,4 +1,4 @@
-"""`ingest voices enroll`: recordings, or turns of archived videos, become the profile of a voice."""
+"""`ingest voices enroll`: makes the profile of a voice from recordings, or from turns of archived videos."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ingest.asr.speakers import profiles as enrolled
 from ingest.asr.speakers.profiles import Profile, Profiles, checked_name
 from ingest.asr.speakers.two_voices import halves
 from ingest.cli import console
-from ingest.cli.voices.profiles import facts
-from ingest.cli.voices.samples import Heard, Listener
+from ingest.cli.voices.profiles import NO_DIARIZATION, facts
+from ingest.cli.voices.samples import VoiceSample, VoiceSampler
 from ingest.shared.artifacts import voiceprints
 from ingest.shared.artifacts.volume import Volume
 from ingest.shared.errors import Code, IngestError
@@ -24,94 +24,98 @@ if TYPE_CHECKING:
     from ingest.asr.speakers.vectors import FloatArray
     from ingest.cli.settings import AllSettings
 
-MOST_VECTORS = 200
+MAX_VECTORS = 200
 
 
 def enroll(settings: AllSettings, name: str, sources: Sequence[str], turns: Sequence[str], *, replace: bool) -> Profile:
-    """Write the next version of a profile and return it; raise what is wrong with its recordings."""
+    """Write the next version of a profile and return it; raise IngestError for unsuitable recordings."""
     name = checked_name(name)
     profiles, volume = Profiles(settings.volume), Volume(settings.volume)
     before = None if replace else profiles.get(name)
-    heard = [from_turns(volume, text) for text in turns]
+    recorded = [from_turns(volume, text) for text in turns]
     if sources:
-        listener = Listener(settings)
-        heard += [listener.listen(source) for source in sources]
-    return profiles.keep(joined(name, heard, before, speaker_models.thresholds(settings).same_voice))
+        sampler = VoiceSampler(settings)
+        recorded += [sampler.sample(source) for source in sources]
+    return profiles.keep(build_profile(name, recorded, before, speaker_models.thresholds(settings).same_voice))
 
 
 def print_enrolled(profile: Profile, *, as_json: bool) -> None:
-    """Print what a profile holds now."""
+    """Print the content of a profile."""
     if as_json:
         console.print_json(facts(profile))
         return
-    console.out.print(described(profile), markup=False)
+    console.out.print(describe(profile), markup=False)
     console.out.print("next: ingest voices relabel --all")
 
 
-def described(profile: Profile) -> str:
-    """Return one line about a profile."""
+def describe(profile: Profile) -> str:
+    """Return a description of a profile in one line."""
     return (
         f"{profile.name}, version {profile.version}: {len(profile.vectors)} vectors over {profile.speech_s:.0f} s of "
         f"speech, purity {profile.half_similarity:.3f}"
     )
 
 
-def joined(name: str, heard: Sequence[Heard], before: Profile | None, same_voice: float) -> Profile:
-    """Return a profile of what is heard, and of what it was before.
+def build_profile(name: str, recorded: Sequence[VoiceSample], before: Profile | None, same_voice: float) -> Profile:
+    """Return a profile of samples, and of the previous version if given.
 
     Raise PROFILE_MODEL when these were made by different models, TOO_LITTLE_SPEECH below three vectors over 30 s, and
-    SEVERAL_VOICES when the vectors fall into two halves that are not alike.
+    SEVERAL_VOICES when the two clusters of the vectors are less similar than `same_voice`.
     """
-    keys = dict.fromkeys([*([before.model_key] if before else []), *(one.model_key for one in heard)])
+    keys = dict.fromkeys([*([before.model_key] if before else []), *(one.model_key for one in recorded)])
     if len(keys) != 1:
-        text = f"vectors of {' and '.join(keys)} do not go together; --replace forgets the enrolled ones"
+        text = f"vectors of {' and '.join(keys)} cannot be mixed; --replace discards the enrolled ones"
         raise IngestError(Code.PROFILE_MODEL, text)
     old = [before.vectors] if before is not None else []
-    vectors = _spread(np.concatenate([*old, *(one.vectors for one in heard)]))
-    speech_s = sum(one.speech_s for one in heard) + (before.speech_s if before else 0.0)
+    vectors = _spread(np.concatenate([*old, *(one.vectors for one in recorded)]))
+    speech_s = sum(one.speech_s for one in recorded) + (before.speech_s if before else 0.0)
     if len(vectors) < enrolled.MIN_VECTORS or speech_s < enrolled.MIN_SPEECH_S:
         least = f"at least {enrolled.MIN_VECTORS} vectors over {enrolled.MIN_SPEECH_S:.0f} s"
         raise IngestError(Code.TOO_LITTLE_SPEECH, f"{len(vectors)} vectors over {speech_s:.0f} s of speech; {least}")
     found = halves(vectors)
     if found.similarity < same_voice:
-        text = f"the recordings hold two voices: {found.smaller_share:.0%} of them is another's"
+        text = f"the recordings contain two voices: {found.smaller_share:.0%} of the vectors belong to the second"
         raise IngestError(Code.SEVERAL_VOICES, f"{text} (purity {found.similarity:.2f}, at least {same_voice:.2f})")
-    sources = (*(before.sources if before else ()), *(one.source for one in heard))
-    return Profile(name, 1, heard[0].model_key, vectors, speech_s, tuple(dict.fromkeys(sources)), found.similarity)
+    sources = (*(before.sources if before else ()), *(one.source for one in recorded))
+    return Profile(name, 1, recorded[0].model_key, vectors, speech_s, tuple(dict.fromkeys(sources)), found.similarity)
 
 
 def _spread(vectors: FloatArray) -> FloatArray:
-    """Return at most MOST_VECTORS of the vectors, evenly chosen."""
-    places = np.linspace(0, len(vectors) - 1, min(len(vectors), MOST_VECTORS)).round().astype(int)
+    """Return at most MAX_VECTORS of the vectors, evenly spread."""
+    places = np.linspace(0, len(vectors) - 1, min(len(vectors), MAX_VECTORS)).round().astype(int)
     return np.asarray(vectors[np.unique(places)])
 
 
 @dataclass(frozen=True)
-class Chosen:
+class SpeakerRef:
     """A speaker of an archived video."""
 
     video_id: str
     speaker: str
 
 
-def chosen(text: str) -> Chosen:
-    """Return what `VIDEO:SPEAKER` names; raise BAD_FIELD for anything else."""
+def parse_speaker_ref(text: str) -> SpeakerRef:
+    """Return the speaker that `VIDEO:SPEAKER` names; raise BAD_FIELD for other text."""
     video_id, colon, speaker = text.partition(":")
     if not (video_id and colon and speaker.strip()):
         raise IngestError(Code.BAD_FIELD, f"{text!r} is not VIDEO:SPEAKER")
-    return Chosen(video_id, speaker.strip())
+    return SpeakerRef(video_id, speaker.strip())
 
 
-def from_turns(volume: Volume, text: str) -> Heard:
-    """Return what the turns of a speaker of an archived video sound like; raise what is missing."""
-    wanted = chosen(text)
+def from_turns(volume: Volume, text: str) -> VoiceSample:
+    """Return the voice sample of a speaker of an archived video; raise IngestError when it has none."""
+    wanted = parse_speaker_ref(text)
     manifest = volume.manifest(wanted.video_id, "voices")
     if manifest is None:
-        raise IngestError(Code.ARTIFACT_MISSING, f"nobody has listened to who speaks in {wanted.video_id}")
+        raise IngestError(Code.ARTIFACT_MISSING, f"{wanted.video_id}: {NO_DIARIZATION}")
     found = voiceprints.read(volume.verified(manifest.artifact, patience_s=0))
     turns = [turn for turn in found.turns if turn.speaker.casefold() == wanted.speaker.casefold()]
     rows = [turn.vector for turn in turns if turn.vector is not None]
     if not rows:
-        names = ", ".join(sorted({turn.speaker for turn in found.turns})) or "nobody"
-        raise IngestError(Code.BAD_FIELD, f"{wanted.speaker} is not heard in {wanted.video_id}: {names}")
-    return Heard(text, found.model_key, found.vectors.array()[rows], sum(turn.end_s - turn.start_s for turn in turns))
+        names = ", ".join(sorted({turn.speaker for turn in found.turns})) or "none"
+        raise IngestError(
+            Code.BAD_FIELD, f"{wanted.speaker} is not a speaker of {wanted.video_id}; its speakers: {names}"
+        )
+    return VoiceSample(
+        text, found.model_key, found.vectors.array()[rows], sum(turn.end_s - turn.start_s for turn in turns)
+    )

@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from ingest.cli.settings import AllSettings
 
 
+NO_DIARIZATION = "it has no diarization: run it again with INGEST_DIARIZATION_MODEL set"
+
+
 def facts(profile: Profile) -> dict[str, object]:
-    """Return what is known about a profile, without its vectors."""
+    """Return the fields of a profile without its vectors."""
     return {
         "name": profile.name,
         "version": profile.version,
@@ -36,7 +39,7 @@ def print_list(settings: AllSettings, *, as_json: bool) -> None:
 
 
 def print_one(settings: AllSettings, name: str, *, as_json: bool) -> None:
-    """Print one profile; raise ConfigurationError when there is none of this name."""
+    """Print one profile; raise ConfigurationError when no profile has this name."""
     profile = Profiles(settings.volume).get(name)
     if profile is None:
         raise ConfigurationError(f"no voice is enrolled as {name!r}")
@@ -50,5 +53,5 @@ def print_one(settings: AllSettings, name: str, *, as_json: bool) -> None:
 
 
 def remove(settings: AllSettings, name: str) -> None:
-    """Forget a profile."""
+    """Delete a profile."""
     Profiles(settings.volume).remove(name)

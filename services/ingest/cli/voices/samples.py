@@ -1,4 +1,4 @@
-"""From a file or an address to the voice embeddings of what is said in it, for `ingest voices enroll`, `calibrate`."""
+"""Turns a recording into voice embeddings, for `ingest voices enroll` and `calibrate`."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from ingest.cli.settings import AllSettings
     from ingest.downloader.sources.connector import Recording
 
-LISTEN_EVERY_S = 3.0  # of speech
+EXCERPT_EVERY_S = 3.0  # of speech
 MIN_EXCERPTS = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
-    """What is heard in a recording: vectors (count, dimension) of pieces spread over it, and how long is spoken."""
+class VoiceSample:
+    """The voice of a recording: vectors (count, dimension) of excerpts spread over it, and the length of speech."""
 
     source: str
     model_key: str
@@ -39,8 +39,8 @@ class Heard:
     speech_s: float
 
 
-class Listener:
-    """Listens to recordings with the pipeline of the settings."""
+class VoiceSampler:
+    """Reads voice samples from recordings with the diarization pipeline of the settings."""
 
     def __init__(self, settings: AllSettings) -> None:
         self._settings = settings
@@ -48,31 +48,31 @@ class Listener:
 
     @property
     def key(self) -> str:
-        """Return the name of the space of the vectors."""
+        """Return the key of the model, which names the space of the vectors."""
         return self._diarizer.key
 
-    def listen(self, source: str) -> Heard:
-        """Return what is heard in a recording; raise TOO_LITTLE_SPEECH when that is nothing."""
+    def sample(self, source: str) -> VoiceSample:
+        """Return the voice sample of a recording; raise TOO_LITTLE_SPEECH without speech."""
         waveform = self._waveform(source)
         speech = audio.find_speech(waveform)
-        spans = excerpts.spread(speech, LISTEN_EVERY_S, MIN_EXCERPTS)
+        spans = excerpts.spread(speech, EXCERPT_EVERY_S, MIN_EXCERPTS)
         cut = excerpts.audible(excerpts.cut(spans, SAMPLE_RATE), waveform)
         if not cut:
-            raise IngestError(Code.TOO_LITTLE_SPEECH, f"nobody speaks in {source}")
+            raise IngestError(Code.TOO_LITTLE_SPEECH, f"{source} contains no speech")
         vectors = self._diarizer.embed(waveform, cut)
-        return Heard(source, self.key, vectors, sum(span.duration_s for span in speech))
+        return VoiceSample(source, self.key, vectors, sum(span.duration_s for span in speech))
 
     def _waveform(self, source: str) -> Waveform:
         found = list(recordings(source, self._settings))
         if len(found) != 1:
-            raise IngestError(Code.NO_MEDIA_FOUND, f"{source} holds {len(found)} recordings; name one")
+            raise IngestError(Code.NO_MEDIA_FOUND, f"{source} contains {len(found)} recordings; name one of them")
         limits = DecodeLimits(max_duration_s=self._settings.max_audio_s)
         with tempfile.TemporaryDirectory(prefix="ingest-voices-") as folder:
             path = self._file(found[0], folder)
             return audio.load(path, Path(folder), limits, ChildLimits(self._settings.asr_deadline_s))[0]
 
     def _file(self, recording: Recording, folder: str) -> Path:
-        """Return the file of a recording, downloaded into a folder unless it is on this machine."""
+        """Return the file of a recording, downloaded into a folder unless it is a local file."""
         settings = self._settings
         limits = ChildLimits(
             settings.download_deadline_s, memory_bytes=0, network=True, hosts=listed(settings.allowed_hosts)

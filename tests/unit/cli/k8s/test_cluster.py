@@ -1,4 +1,4 @@
-"""What `--k8s` reads out of pods, and what it hands on."""
+"""The problems that `--k8s` reads from pods, and the options that it passes on."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from ingest.cli.k8s.cluster import trouble
+from ingest.cli.k8s.cluster import pod_problems
 from ingest.cli.k8s.remote import options
-from ingest.cli.runs.submissions import Choice
+from ingest.cli.runs.selection import Selection
 from ingest.shared.messages import Metadata, Policy
 
 WAITING = {"reason": "CrashLoopBackOff", "message": "back-off 10s"}
@@ -23,12 +23,12 @@ def pod(container: dict[str, Any] | None = None, conditions: tuple[dict[str, Any
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        pytest.param(pod({"state": {"running": {}}}), [], id="all is well"),
-        pytest.param(pod({"state": {"waiting": {"reason": "ContainerCreating"}}}), [], id="on its way"),
+        pytest.param(pod({"state": {"running": {}}}), [], id="no problem"),
+        pytest.param(pod({"state": {"waiting": {"reason": "ContainerCreating"}}}), [], id="starting"),
         pytest.param(
             pod(None, ({"type": "PodScheduled", "status": "False", "message": "1 Insufficient nvidia.com/gpu."},)),
             ["waits for nvidia.com/gpu: 1 Insufficient nvidia.com/gpu."],
-            id="no card",
+            id="no GPU",
         ),
         pytest.param(
             pod(None, ({"type": "PodScheduled", "status": "False", "message": "node(s) had untolerated taint(s)"},)),
@@ -38,13 +38,13 @@ def pod(container: dict[str, Any] | None = None, conditions: tuple[dict[str, Any
         pytest.param(
             pod({"state": {"waiting": WAITING}, "lastState": {"terminated": {"message": "first\nNATS refuses\n"}}}),
             ["asr: CrashLoopBackOff: NATS refuses"],
-            id="last words",
+            id="last line of output",
         ),
         pytest.param(
             pod(
                 {"state": {"running": {}}, "lastState": {"terminated": {"exitCode": 78, "message": '{"error": "no"}'}}}
             ),
-            ["asr: ended with 78 and was started again: no"],
+            ["asr: ended with status 78 and was restarted: no"],
             id="between two crashes",
         ),
         pytest.param(
@@ -55,14 +55,14 @@ def pod(container: dict[str, Any] | None = None, conditions: tuple[dict[str, Any
     ],
 )
 def test_why_a_pod_does_not_run(found: dict[str, Any], expected: list[str]) -> None:
-    assert trouble(found) == expected
+    assert pod_problems(found) == expected
 
 
-def test_a_choice_becomes_the_options_that_make_it() -> None:
+def test_a_selection_becomes_the_options_that_make_it() -> None:
     policy = Policy(min_duration_s=60.0, max_duration_s=None, published_after=datetime(2026, 1, 2, tzinfo=UTC))
-    assert options(Choice()) == []
+    assert options(Selection()) == []
     speakers = Metadata(min_speakers=2, max_speakers=4)
-    assert options(Choice(policy=policy, limit=3, newest_first=True, force=True, speakers=speakers)) == [
+    assert options(Selection(policy=policy, limit=3, newest_first=True, force=True, speakers=speakers)) == [
         *("--limit", "3", "--since", "2026-01-02", "--skip-shorts", "60.0"),
         *("--min-speakers", "2", "--max-speakers", "4", "--newest-first", "--force"),
     ]

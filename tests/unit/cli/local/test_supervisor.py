@@ -1,4 +1,4 @@
-"""When a service of the local mode is started again, and when the run ends with it."""
+"""When a service of the local mode is restarted, and when the run ends with it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_service_that_always_ends_at_once_ends_the_run(status: int) -> None:
 
 
 @pytest.mark.parametrize("quick_ends", [MOST_QUICK_ENDS + 1, 100_000])
-def test_a_service_that_waits_for_something_that_passes_is_started_for_ever(quick_ends: int) -> None:
+def test_a_service_with_a_temporary_fault_is_restarted_forever(quick_ends: int) -> None:
     assert pause_after(EXIT_PASSING, quick_ends) == LONGEST_PAUSE_S
 
 

@@ -1,4 +1,4 @@
-"""What kept the recognizer's device from working, in words."""
+"""The line that explains what kept the recognizer's device idle."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ingest.cli.runs.bottleneck import bottleneck, devices, explain, lines
             "gpu",
             {"busy": 93.0, "starved": 4.0, "loading": 3.0},
             "GPU busy 93 %, starved 4 %, loading 3 %: the GPU itself was the bottleneck",
-            id="as it should be",
+            id="busy enough",
         ),
         pytest.param(
             "gpu",
@@ -34,7 +34,7 @@ from ingest.cli.runs.bottleneck import bottleneck, devices, explain, lines
             "cpu",
             {"busy": 5.0, "blocked": 4.0, "starved": 0.0, "decoding": 0.01},
             "Recognizer busy 55 %, blocked 44 %: the disk or the queue was the bottleneck",
-            id="a slow disk, and no line for nothing",
+            id="a slow disk, without the states below half a percent",
         ),
         pytest.param(
             "cpu",
@@ -50,7 +50,9 @@ from ingest.cli.runs.bottleneck import bottleneck, devices, explain, lines
         ),
     ],
 )
-def test_a_device_s_time_is_told_with_what_stood_in_its_way(device: str, seconds: dict[str, float], line: str) -> None:
+def test_the_time_of_a_device_is_explained_with_its_bottleneck(
+    device: str, seconds: dict[str, float], line: str
+) -> None:
     assert explain(device, seconds) == line
 
 
@@ -59,7 +61,7 @@ def test_a_device_s_time_is_told_with_what_stood_in_its_way(device: str, seconds
         st.sampled_from(["busy", "starved", "decoding", "blocked", "loading"]), st.floats(0.001, 1e6), min_size=1
     )
 )
-def test_the_bottleneck_is_the_largest_loss_unless_there_is_hardly_any(seconds: dict[str, float]) -> None:
+def test_the_bottleneck_is_the_largest_loss_unless_the_device_is_busy_enough(seconds: dict[str, float]) -> None:
     worst = bottleneck(seconds)
     losses = {state: value for state, value in seconds.items() if state != "busy"}
     if worst == "busy":

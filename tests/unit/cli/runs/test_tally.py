@@ -1,4 +1,4 @@
-"""Where the videos of a run are, in numbers, and how long the rest will take."""
+"""The number of videos by state, and the time for the rest."""
 
 from __future__ import annotations
 
@@ -7,39 +7,39 @@ import pytest
 from ingest.cli.runs.tally import Tally, count, eta_s
 from ingest.shared.errors import Code
 from ingest.shared.messages import Metadata, Stage
-from ingest.shared.video_state import DEFERRED, FAILED, INDEXED, QUEUED, SKIPPED, VideoState
+from ingest.shared.video_state import VideoRecord, VideoState
 
 
-def video(state: str, stage: Stage = Stage.CHECK, code: Code | None = None, **figures: float) -> VideoState:
+def video(state: VideoState, stage: Stage = Stage.CHECK, code: Code | None = None, **figures: float) -> VideoRecord:
     """Return a video of ten minutes; `asr__took_s` is the figure `asr.took_s`."""
     named = {name.replace("__", "."): value for name, value in figures.items()}
     metadata = Metadata(duration_s=600.0)
-    return VideoState("abcdefghijk", state=state, stage=stage, code=code, figures=named, metadata=metadata)
+    return VideoRecord("abcdefghijk", state=state, stage=stage, code=code, figures=named, metadata=metadata)
 
 
 def settled(done: int, total: int = 10) -> Tally:
-    return count([video(INDEXED)] * done + [video(QUEUED)] * (total - done))
+    return count([video(VideoState.INDEXED)] * done + [video(VideoState.QUEUED)] * (total - done))
 
 
-def test_nothing_counts_nothing() -> None:
+def test_no_videos_give_zeros() -> None:
     tally = count([])
     assert (tally.total, tally.settled, tally.real_time_factor, tally.running, tally.reasons) == (0, 0, None, {}, {})
 
 
-def test_videos_are_counted_by_where_they_have_come_to() -> None:
+def test_videos_are_counted_by_state_and_stage() -> None:
     tally = count(
         [
-            video(QUEUED),
-            video("running", Stage.DOWNLOAD),
-            video("running", Stage.ASR, download__audio_s=600.0),
-            video("running", Stage.ASR, download__audio_s=600.0),
-            video(QUEUED, Stage.ASR, download__audio_s=600.0, asr__audio_s=600.0),
-            video(INDEXED, Stage.EMBEDDER),
-            video(FAILED, Stage.DOWNLOAD, Code.VIDEO_GONE),
-            video(FAILED, Stage.CHECK, Code.BAD_URL),
-            video(SKIPPED, Stage.CHECK, Code.TOO_SHORT),
-            video(SKIPPED, Stage.CHECK, Code.TOO_SHORT),
-            video(DEFERRED, Stage.CHECK, Code.IS_LIVE),
+            video(VideoState.QUEUED),
+            video(VideoState.RUNNING, Stage.DOWNLOAD),
+            video(VideoState.RUNNING, Stage.ASR, download__audio_s=600.0),
+            video(VideoState.RUNNING, Stage.ASR, download__audio_s=600.0),
+            video(VideoState.QUEUED, Stage.ASR, download__audio_s=600.0, asr__audio_s=600.0),
+            video(VideoState.INDEXED, Stage.EMBEDDER),
+            video(VideoState.FAILED, Stage.DOWNLOAD, Code.VIDEO_GONE),
+            video(VideoState.FAILED, Stage.CHECK, Code.BAD_URL),
+            video(VideoState.SKIPPED, Stage.CHECK, Code.TOO_SHORT),
+            video(VideoState.SKIPPED, Stage.CHECK, Code.TOO_SHORT),
+            video(VideoState.DEFERRED, Stage.CHECK, Code.IS_LIVE),
         ]
     )
     assert (tally.total, tally.downloaded, tally.transcribed) == (11, 4, 2)
@@ -53,19 +53,19 @@ def test_videos_are_counted_by_where_they_have_come_to() -> None:
 def test_hours_are_those_of_each_stage() -> None:
     tally = count(
         [
-            video(INDEXED, asr__audio_s=600.0, embedder__audio_s=600.0, embedder__passages=12),
-            video(QUEUED, asr__audio_s=300.0, embedder__audio_s=300.0, embedder__passages=3),
+            video(VideoState.INDEXED, asr__audio_s=600.0, embedder__audio_s=600.0, embedder__passages=12),
+            video(VideoState.QUEUED, asr__audio_s=300.0, embedder__audio_s=300.0, embedder__passages=3),
         ]
     )
     assert (tally.transcribed_s, tally.indexed_s, tally.passages) == (900.0, 600.0, 15)
 
 
-def test_the_speed_is_that_of_what_this_run_has_transcribed_itself() -> None:
+def test_the_real_time_factor_is_of_the_transcripts_of_this_run() -> None:
     tally = count(
         [
-            video(INDEXED, asr__fresh=1.0, asr__took_s=30.0, asr__audio_s=600.0),
-            video(INDEXED, asr__fresh=1.0, asr__took_s=90.0, asr__audio_s=200.0),
-            video(INDEXED, asr__fresh=0.0, asr__took_s=1.0, asr__audio_s=600.0, download__fresh=1.0),
+            video(VideoState.INDEXED, asr__fresh=1.0, asr__took_s=30.0, asr__audio_s=600.0),
+            video(VideoState.INDEXED, asr__fresh=1.0, asr__took_s=90.0, asr__audio_s=200.0),
+            video(VideoState.INDEXED, asr__fresh=0.0, asr__took_s=1.0, asr__audio_s=600.0, download__fresh=1.0),
         ]
     )
     assert tally.real_time_factor == pytest.approx(120 / 800)
@@ -73,7 +73,7 @@ def test_the_speed_is_that_of_what_this_run_has_transcribed_itself() -> None:
 
 
 def test_a_video_of_unknown_length_counts_as_a_video() -> None:
-    tally = count([VideoState("abcdefghijk")])
+    tally = count([VideoRecord("abcdefghijk")])
     assert (tally.total, tally.audio_s) == (1, 0.0)
 
 
@@ -88,5 +88,7 @@ def test_a_video_of_unknown_length_counts_as_a_video() -> None:
         pytest.param(0, 2, 0.0, None, id="no time has passed"),
     ],
 )
-def test_the_rest_takes_as_long_as_what_was_done(before: int, now: int, elapsed_s: float, left_s: float | None) -> None:
+def test_the_remaining_time_follows_from_the_present_pace(
+    before: int, now: int, elapsed_s: float, left_s: float | None
+) -> None:
     assert eta_s(settled(now), settled(before), elapsed_s) == left_s

@@ -18,7 +18,7 @@ SWEEPS = 50
 OTHERS = 200
 
 
-def test_a_file_that_goes_while_it_is_looked_at_does_not_end_the_sweep(tmp_path: Path) -> None:
+def test_a_file_that_disappears_meanwhile_does_not_end_the_sweep(tmp_path: Path) -> None:
     volume = Volume(tmp_path)
     folder = volume.folder("abcdefghijk")
     download = tmp_path / "scratch" / "download"

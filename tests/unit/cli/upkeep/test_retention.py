@@ -1,4 +1,4 @@
-"""Which files go and which stay: a table over ages, budgets and kinds."""
+"""Which files are deleted: a table of ages, budgets and kinds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def audio(video_id: str, days: float, size: int = 100) -> Audio:
     return Audio(video_id, None, size, NOW - timedelta(days=days))
 
 
-def test_audio_goes_when_its_video_was_indexed_long_enough_ago() -> None:
+def test_audio_is_deleted_when_its_video_was_indexed_long_enough_ago() -> None:
     gone = audio_to_remove([audio("old", 7), audio("young", 6.9), audio("older", 30)], LIMITS, NOW)
     assert [(one.what, one.reason) for one in gone] == [("older", "indexed"), ("old", "indexed")]
 
@@ -25,7 +25,7 @@ def test_audio_goes_when_its_video_was_indexed_long_enough_ago() -> None:
     ("excess", "gone"),
     [(0, ["old"]), (100, ["old"]), (101, ["old", "second"]), (250, ["old", "second", "third"]), (1e9, 3)],
 )
-def test_above_the_budget_the_oldest_goes_first_and_no_more_than_must(excess: float, gone: list[str] | int) -> None:
+def test_above_the_budget_only_the_oldest_audio_is_deleted(excess: float, gone: list[str] | int) -> None:
     limits = Limits(LIMITS.keep, LIMITS.longest_job, LIMITS.grace, excess)
     found = [audio("third", 1), audio("old", 8), audio("second", 2)]
     removals = audio_to_remove(found, limits, NOW)
@@ -44,6 +44,6 @@ def test_above_the_budget_the_oldest_goes_first_and_no_more_than_must(excess: fl
         ("unknown", 24, True),
     ],
 )
-def test_strays_go_after_the_longest_job_or_a_day(kind: str, hours: float, goes: bool) -> None:  # noqa: FBT001 (a table)
+def test_strays_are_deleted_after_the_longest_job_or_a_day(kind: str, hours: float, goes: bool) -> None:  # noqa: FBT001 (a table)
     stray = Stray("a/b", kind, 1, NOW - timedelta(hours=hours))
     assert bool(strays_to_remove([stray], LIMITS, NOW)) is goes

@@ -1,0 +1,138 @@
+"""The commands that ask for recordings: `ingest run` and `ingest submit`. Each reads its options here."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from datetime import UTC
+from functools import wraps
+from typing import Annotated
+
+import typer
+
+from ingest.cli import console, options
+from ingest.cli.options import ASK, Json, Kubernetes, Namespace, ReleaseName, Since, State
+from ingest.cli.runs.selection import Selection
+from ingest.shared.messages import Metadata, Policy
+
+ask_app = typer.Typer()
+
+Sources = Annotated[
+    list[str] | None,
+    typer.Argument(help="YouTube channel, playlist, video or id; podcast feed; media URL; local file or folder."),
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="At most this many recordings.")]
+LimitNew = Annotated[
+    int | None, typer.Option(min=1, help="Keep listing until this many recordings are found that are not indexed.")
+]
+NewestFirst = Annotated[bool, typer.Option("--newest-first", help="Latest recordings first, where dates are known.")]
+SkipShorts = Annotated[float | None, typer.Option(metavar="SECONDS", help="Skip shorter recordings.")]
+MaxDuration = Annotated[float | None, typer.Option(metavar="SECONDS", help="Skip longer recordings.")]
+MinSpeakers = Annotated[int | None, typer.Option(min=1, help="Fewest speakers in each recording.")]
+MaxSpeakers = Annotated[int | None, typer.Option(min=1, help="Most speakers in each recording.")]
+Force = Annotated[bool, typer.Option("--force", help="Repeat all stages, also for indexed recordings.")]
+
+
+def _selection(
+    *,
+    limit: Limit = None,
+    limit_new: LimitNew = None,
+    newest_first: NewestFirst = False,
+    since: Since = None,
+    skip_shorts: SkipShorts = None,
+    max_duration: MaxDuration = None,
+    min_speakers: MinSpeakers = None,
+    max_speakers: MaxSpeakers = None,
+    force: Force = False,
+) -> Selection:
+    if min_speakers is not None and max_speakers is not None and min_speakers > max_speakers:
+        raise typer.BadParameter(f"--min-speakers {min_speakers} is more than --max-speakers {max_speakers}")
+    policy = Policy(
+        min_duration_s=skip_shorts,
+        max_duration_s=max_duration,
+        published_after=since.replace(tzinfo=UTC) if since else None,
+    )
+    speakers = Metadata(min_speakers=min_speakers, max_speakers=max_speakers)
+    return Selection(policy, limit, limit_new, newest_first=newest_first, force=force, speakers=speakers)
+
+
+def with_selection(command: Callable[..., None]) -> Callable[..., None]:
+    """Replace the parameter `selection` of a command by the options that make one."""
+    selecting = inspect.signature(_selection, eval_str=True).parameters
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+        parameters += selecting.values() if parameter.name == "selection" else [parameter]
+
+    @wraps(command)
+    def run_command(**values: object) -> None:
+        selected = {name: values.pop(name) for name in selecting}
+        command(**values, selection=_selection(**selected))  # type: ignore[arg-type] # typer has checked the values
+
+    keyword_only = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+    run_command.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined] # what typer reads
+    run_command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run_command
+
+
+@ask_app.command(rich_help_panel=ASK)
+@with_selection
+def run(selection: Selection, sources: Sources = None, state: State = None, json: Json = False) -> None:
+    """Bring recordings into the archive on this machine. Without sources, continue unfinished recordings.
+
+    Starts the three services and, unless servers are configured, a NATS server and a Postgres in the state folder.
+    Shows the progress, and ends when no recording is unfinished. To continue after an interruption, repeat the command.
+    Exit status: 0 success, 3 some recordings failed (the summary lists the reasons), 130 interrupted.
+
+    [bold]Examples[/]
+
+      ingest run https://www.youtube.com/@SomeChannel --limit-new 20 --skip-shorts 120
+
+      ingest run https://example.org/podcast.xml --since 2026-01-01
+
+      ingest run talk.m4a recordings/
+    """
+    from ingest.cli.runs.run import print_result
+    from ingest.cli.runs.run import run as run_sources
+
+    if not sources and selection != Selection():
+        raise typer.BadParameter("these options select recordings of sources: name a source, or omit them")
+    result = run_sources(options.settings(state), sources or [], selection, quiet=json)
+    print_result(result, as_json=json)
+    raise typer.Exit(result.status)
+
+
+@ask_app.command(rich_help_panel=ASK)
+@with_selection
+def submit(
+    selection: Selection,
+    sources: Sources = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until all recordings are finished.")] = False,
+    k8s: Kubernetes = False,
+    namespace: Namespace = None,
+    release: ReleaseName = "ingest",
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """Ask for recordings; services that run elsewhere process them.
+
+    [bold]Examples[/]
+
+      ingest submit https://youtu.be/dQw4w9WgXcQ --wait      (with INGEST_NATS_URL and INGEST_DATABASE_URL set)
+
+      ingest submit --k8s --namespace ingest https://example.org/podcast.xml
+    """
+    if not sources:
+        raise typer.BadParameter("name at least one source: ingest submit SOURCE...")
+    if k8s:
+        from ingest.cli.k8s import cluster, remote
+
+        succeeded = remote.submit(cluster.Release(release, namespace), sources, selection, wait=wait, as_json=json)
+        raise typer.Exit(console.OK if succeeded else console.FAILED)
+    from ingest.cli.runs.run import print_requested, print_result
+    from ingest.cli.runs.run import submit as submit_sources
+
+    result = submit_sources(options.settings(state), sources, selection, wait=wait, quiet=json)
+    if wait:
+        print_result(result, as_json=json)
+        raise typer.Exit(result.status)
+    print_requested(result, as_json=json)

@@ -1,0 +1,84 @@
+"""The commands that read the archive: `ingest search` and `ingest status`. Each reads its options here."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Annotated
+
+import typer
+
+from ingest.cli import console, options
+from ingest.cli.options import FIND, Codes, Json, Kubernetes, Namespace, ReleaseName, Since, State
+from ingest.shared.video_state import VideoState
+
+find_app = typer.Typer()
+
+
+@find_app.command(rich_help_panel=FIND)
+def search(
+    words: Annotated[list[str], typer.Argument(help='What to search for; a phrase "in quotes".')],
+    speaker: Annotated[str | None, typer.Option(help="Only passages of this speaker.")] = None,
+    channel: Annotated[str | None, typer.Option(help="Only recordings of this channel.")] = None,
+    since: Since = None,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="At most this many results.")] = 5,
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """Search the archive by meaning and by words. Each result has a link to its second in the recording.
+
+    [bold]Example[/]
+
+      ingest search "ships in the harbor" --since 2026-01-01
+    """
+    from ingest.cli.search import print_hits
+    from ingest.cli.search import search as search_archive
+    from ingest.embedder.search import Question
+
+    day = since.replace(tzinfo=UTC) if since else None
+    question = Question(text=" ".join(words), speaker=speaker, channel=channel, since=day, limit=limit)
+    with options.connections(state) as connections:
+        hits = search_archive(connections, question)
+    print_hits(hits, as_json=json)
+
+
+@find_app.command(rich_help_panel=FIND)
+def status(
+    video: Annotated[str | None, typer.Argument(help="A video id: show everything about this video.")] = None,
+    state_is: Annotated[
+        list[VideoState] | None, typer.Option("--state-is", help="List the videos in this state.")
+    ] = None,
+    code: Codes = None,
+    limit: Annotated[int, typer.Option(min=1, help="List at most this many videos.")] = 50,
+    k8s: Kubernetes = False,
+    namespace: Namespace = None,
+    release: ReleaseName = "ingest",
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """Show the number of videos by state and reason, the queues, or one video.
+
+    [bold]Examples[/]
+
+      ingest status
+
+      ingest status --state-is failed
+
+      ingest status dQw4w9WgXcQ --json
+
+      ingest status --k8s --namespace ingest      (the pods, queues and videos of a cluster)
+    """
+    if k8s:
+        from ingest.cli.k8s import cluster, remote
+
+        is_complete = remote.show(cluster.Release(release, namespace), as_json=json)
+        raise typer.Exit(console.OK if is_complete else console.FAILED)
+    from ingest.cli import status as command
+
+    with options.connections(state) as connections:
+        if video is not None:
+            command.show_video(connections.catalog, video, as_json=json)
+        elif state_is or code:
+            rows = connections.catalog.chosen(states=state_is, codes=code, limit=limit)
+            command.show_list(rows, as_json=json)
+        else:
+            command.show_totals(connections, as_json=json)

@@ -1,0 +1,22 @@
+"""The selection of recordings from the sources of a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ingest.shared.messages import Metadata, Policy
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which recordings of the sources are requested, and limits of the number of their speakers.
+
+    With `limit_new`, listing continues until this many recordings are found that are not indexed.
+    """
+
+    policy: Policy = field(default_factory=Policy)
+    limit: int | None = None
+    limit_new: int | None = None
+    newest_first: bool = False
+    force: bool = False
+    speakers: Metadata = field(default_factory=Metadata)

@@ -1,0 +1,99 @@
+"""The commands for the time after a run: `ingest retry`, `resume`, `purge`. Each reads its options here."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ingest.cli import console, options
+from ingest.cli.options import UPKEEP, Codes, Json, State
+from ingest.shared.errors import Code
+
+upkeep_app = typer.Typer()
+
+
+@upkeep_app.command(rich_help_panel=UPKEEP)
+def retry(
+    code: Codes = None,
+    video: Annotated[list[str] | None, typer.Option(help="Only the video with this id.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All failed videos.")] = False,
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """Request failed or skipped videos again. Stages that are finished are not repeated.
+
+    An explicit retry overrides the limits of the first request (--since, --skip-shorts, --max-duration).
+
+    [bold]Examples[/]
+
+      ingest retry --code NETWORK_TIMEOUT --code SOURCE_UNAVAILABLE
+
+      ingest retry --all && ingest run
+    """
+    for name in code or ():
+        if name not in Code.__members__:
+            raise typer.BadParameter(f"{name} is not an error code; `ingest status` shows the codes that occurred")
+    if not (code or video or every):
+        raise typer.BadParameter("select the videos: --code CODE, --video ID or --all")
+    from ingest.cli.upkeep.retry import retry as retry_videos
+
+    with options.connections(state) as connections:
+        count = retry_videos(connections.bus, connections.catalog, codes=code, videos=video)
+    if json:
+        console.print_json({"requested": count})
+    else:
+        console.out.print(f"{count} requested again" + ("; to process them: `ingest run`" if count else ""))
+
+
+@upkeep_app.command(rich_help_panel=UPKEEP)
+def resume(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the videos; request nothing.")] = False,
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """Rebuild the queue from the database after the broker has lost its streams.
+
+    Requests every unfinished video that has no message in the queue, with the limits of its first request. Stages that
+    are finished are not repeated: their files are on the volume. Safe to repeat, and while services run.
+
+    [bold]Example[/]
+
+      ingest resume --dry-run
+    """
+    from ingest.cli.upkeep.resume import resume as resume_videos
+
+    with options.connections(state) as connections:
+        connections.provision()
+        lost = resume_videos(connections.bus, connections.catalog, dry_run=dry_run)
+    if json:
+        console.print_json({"requested": [] if dry_run else lost, "lost": lost})
+    else:
+        console.out.print(f"{len(lost)} {'would be requested' if dry_run else 'requested'} again")
+
+
+@upkeep_app.command(rich_help_panel=UPKEEP)
+def purge(
+    older_than_days: Annotated[
+        float, typer.Option(min=0, help="Delete the audio of videos that were indexed at least this many days ago.")
+    ] = 7,
+    yes: Annotated[bool, typer.Option("--yes/--dry-run", help="Delete the files, or only list them.")] = False,
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """Delete files that are no longer needed. Transcripts and the archive stay.
+
+    Deletes the audio of videos that were indexed long ago (and, while the volume uses more than 70 % of its budget, the
+    oldest audio of the other indexed videos), temporary files of interrupted writes, and, after a day, files that
+    belong to no video of the database.
+
+    [bold]Example[/]
+
+      ingest purge --older-than-days 30 --dry-run      (the default)
+
+      ingest purge --older-than-days 30 --yes
+    """
+    from ingest.cli.upkeep.purge import purge as purge_files
+
+    with options.connections(state) as connections:
+        purge_files(connections, older_than_days=older_than_days, delete=yes, as_json=json)
