@@ -11,7 +11,7 @@ from pathlib import Path
 from helm_python import Chart
 
 CHART = Path(__file__).parents[1] / "charts"
-HEAD = """# NewArtifact by `python -m k8s.manifest` from the chart in charts/. Needs the namespace `ingest`, and in it a Secret
+HEAD = """# Made by `python -m k8s.manifest` from the chart in charts/. Needs the namespace `ingest`, and in it a Secret
 # `ingest-passwords` with the keys that charts/values.yaml names: kubectl create secret generic ingest-passwords \\
 #   --namespace ingest --from-literal=nats-asr=... and so on. Change what you like; there is no Helm that minds.
 """
