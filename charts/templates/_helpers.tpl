@@ -181,3 +181,13 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{/* Where sources may be: for the downloader, and for whoever reads listings. */}}
+{{- define "ingest.sourceSettings" -}}
+file_roots: /data/inbox
+{{- $hosts := .Values.downloader.allowedHosts }}
+{{- if .Values.demo.enabled }}{{ $hosts = append $hosts (printf "%s-demo" (include "ingest.fullname" .)) }}{{ end }}
+{{- with $hosts }}
+allowed_hosts: {{ join "," . | quote }}
+{{- end }}
+{{- end }}

@@ -5,7 +5,7 @@
       {{- include "ingest.selectorLabels" . | nindent 6 }}
 {{- end }}
 {{/* To a server of yours, by its address: a host of several may have a port of its own. */}}
-{{- define "ingest.toExternal" -}}
+{{- define "ingest.egress.external" -}}
 {{- $standard := dict "nats" 4222 "tls" 4222 "ws" 80 "wss" 443 "postgres" 5432 "postgresql" 5432 -}}
 {{- $ports := list -}}
 {{- range regexReplaceAll "^[a-z]+://([^/?]*@)?([^/?]*).*$" .url "${2}" | splitList "," }}
@@ -16,23 +16,23 @@
   to: {{ toJson . }}
   {{- end }}
 {{- end }}
-{{- define "ingest.toNats" -}}
+{{- define "ingest.egress.nats" -}}
 {{- if .Values.nats.enabled }}
 - to: {{ include "ingest.peer" (list . "nats") | fromYamlArray | toJson }}
   ports: [{port: 4222}]
 {{- else }}
-{{ include "ingest.toExternal" (dict "url" .Values.nats.url "peers" .Values.networkPolicy.externalServers) }}
+{{ include "ingest.egress.external" (dict "url" .Values.nats.url "peers" .Values.networkPolicy.externalServers) }}
 {{- end }}
 {{- end }}
-{{- define "ingest.toPostgres" -}}
+{{- define "ingest.egress.postgres" -}}
 {{- if .Values.postgres.enabled }}
 - to: {{ include "ingest.peer" (list . "postgres") | fromYamlArray | toJson }}
   ports: [{port: 5432}]
 {{- else }}
-{{ include "ingest.toExternal" (dict "url" .Values.postgres.url "peers" .Values.networkPolicy.externalServers) }}
+{{ include "ingest.egress.external" (dict "url" .Values.postgres.url "peers" .Values.networkPolicy.externalServers) }}
 {{- end }}
 {{- end }}
-{{- define "ingest.toSites" -}}
+{{- define "ingest.egress.sites" -}}
 - to:
     - ipBlock: {cidr: 0.0.0.0/0, except: {{ .Values.networkPolicy.privateRanges.ipv4 | toJson }}}
     - ipBlock: {cidr: "::/0", except: {{ .Values.networkPolicy.privateRanges.ipv6 | toJson }}}
@@ -45,8 +45,18 @@
   ports: [{port: 8080}]
 {{- end }}
 {{- end }}
-{{- define "ingest.toDns" -}}
+{{- define "ingest.egress.dns" -}}
 {{- range .Values.networkPolicy.dns }}
 - {{ toJson . }}
+{{- end }}
+{{- end }}
+
+{{/* Egress rules for the name service and for the places named: (list root "nats" "sites"). */}}
+{{- define "ingest.egress" -}}
+{{- $root := first . -}}
+{{- range prepend (rest .) "dns" }}
+{{- with include (printf "ingest.egress.%s" .) $root | trim }}
+{{ . }}
+{{- end }}
 {{- end }}
 {{- end }}

@@ -44,13 +44,13 @@ models
 - {name: HF_HOME, value: {{ include "ingest.models.folder" . }}}
 {{- end }}
 
-{{- define "ingest.models.mount" -}}
+{{- define "ingest.models.mounts" -}}
 {{- if eq (include "ingest.models.volumeName" .) "models" }}
 - {name: models, mountPath: /models, readOnly: true}
 {{- end }}
 {{- end }}
 
-{{- define "ingest.models.volume" -}}
+{{- define "ingest.models.volumes" -}}
 {{- if eq (include "ingest.models.volumeName" .) "models" }}
 - name: models
   persistentVolumeClaim: {claimName: {{ .Values.models.existingClaim | default (printf "%s-models" (include "ingest.fullname" .)) }}}
@@ -125,7 +125,7 @@ initContainers:
 containers:
   - {{- include "ingest.models.fetch" (dict "root" . "name" "complete" "image" "embedder" "command" (list "touch" (include "ingest.models.marker" .))) | nindent 4 }}
 volumes:
-  {{- include "ingest.models.volume" . | trim | default (include "ingest.dataVolume" .) | nindent 2 }}
+  {{- include "ingest.models.volumes" . | trim | default (include "ingest.dataVolume" .) | nindent 2 }}
   - name: tmp
     emptyDir: {sizeLimit: 1Gi}
   {{- if and $secret (include "ingest.models.ofVoices" .) }}
@@ -142,36 +142,4 @@ volumes:
 {{- if .Values.voices.tokenSecret }}
 - {name: INGEST_SECRETS_DIR, value: /etc/ingest/token}
 {{- end }}
-{{- end }}
-
-{{- if include "ingest.models.names" . }}
-{{- if and (eq (include "ingest.models.volumeName" .) "models") (not .Values.models.existingClaim) }}
-apiVersion: v1
-kind: PersistentVolumeClaim
-metadata:
-  {{- include "ingest.metadata" (list . "models") | nindent 2 }}
-spec:
-  accessModes: [ReadWriteMany]
-  {{- with .Values.models.storageClass | default .Values.volume.storageClass }}
-  storageClassName: {{ . }}
-  {{- end }}
-  resources:
-    requests: {storage: {{ .Values.models.size }}}
----
-{{- end }}
-apiVersion: batch/v1
-kind: Job
-metadata:
-  name: {{ include "ingest.fullname" . }}-models-{{ printf "%s%s" (include "ingest.labels" (list . "models")) (include "ingest.models.pod" .) | sha256sum | trunc 8 }}
-  namespace: {{ .Release.Namespace }}
-  labels:
-    {{- include "ingest.labels" (list . "models") | nindent 4 }}
-spec:
-  backoffLimit: 20
-  template:
-    metadata:
-      labels:
-        {{- include "ingest.labels" (list . "models") | nindent 8 }}
-    spec:
-      {{- include "ingest.models.pod" . | trim | nindent 6 }}
 {{- end }}
