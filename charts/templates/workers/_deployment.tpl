@@ -28,7 +28,7 @@ spec:
         {{- end }}
       annotations:
         kubectl.kubernetes.io/default-container: {{ $component }}
-        ingest/passwords: {{ printf "%s/%s" $root.Values.auth.existingSecret $root.Values.auth.seed | sha256sum | trunc 16 }}
+        ingest/passwords: {{ include "ingest.auth.checksum" $root }}
         {{- with $values.podAnnotations }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
