@@ -378,3 +378,12 @@ def test_the_plain_manifest_is_the_chart() -> None:
 @pytest.mark.parametrize("path", sorted(K8S.rglob("*.yaml")), ids=lambda path: path.name)
 def test_every_file_for_clusters_is_yaml(path: Path) -> None:
     assert list(yaml.safe_load_all(path.read_text()))
+
+
+def test_alerts_link_to_the_place_of_the_runbooks(render: Render) -> None:
+    runbooks = "https://example.org/runbooks.html"
+    manifests = render({"monitoring": {"prometheusRule": {"enabled": True, "runbooks": runbooks}}})
+    (rules,) = [item for item in manifests if item["kind"] == "PrometheusRule"]
+    links = [rule["annotations"]["runbook_url"] for group in rules["spec"]["groups"] for rule in group["rules"]]
+    assert links
+    assert all(link.startswith(f"{runbooks}#ingest") for link in links)

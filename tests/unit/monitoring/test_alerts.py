@@ -45,8 +45,8 @@ def test_each_alert_is_tried_both_ways(name: str) -> None:
 @pytest.mark.parametrize("rule", RULES, ids=NAMES)
 def test_an_alert_says_how_bad_it_is_what_it_means_and_where_to_read(rule: dict[str, Any]) -> None:
     assert rule["labels"]["severity"] in {"critical", "warning"}
-    assert set(rule["annotations"]) == {"summary", "description", "runbook"}
-    assert rule["annotations"]["runbook"] == f"docs/runbooks.md#{rule['alert'].lower()}"
+    assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
+    assert rule["annotations"]["runbook_url"] == f"docs/runbooks.md#{rule['alert'].lower()}"
 
 
 @pytest.mark.parametrize("name", NAMES)
