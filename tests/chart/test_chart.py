@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import kubernetes_validate
 import pytest
 import yaml
-from helm_python import Chart, HelmRenderError, HelmValuesError, lint
+from helm_python import Chart, HelmRenderError, HelmValuesError, lint, show
 
 from ingest.asr.settings import AsrSettings
 from ingest.cli.settings import AllSettings
@@ -17,6 +17,7 @@ from ingest.downloader.settings import DownloaderSettings
 from ingest.embedder.settings import EmbedderSettings
 from ingest.shared.broker.permissions import User, permissions
 from ingest.shared.settings import Settings, variable
+from k8s import values_page
 from k8s.manifest import CHART, text
 from tests.support.rendered import RELABELLING, VALUES, containers, deployment, pods
 
@@ -373,6 +374,13 @@ def test_the_users_for_the_official_nats_chart_are_the_same() -> None:
 
 def test_the_plain_manifest_is_the_chart() -> None:
     assert (K8S / "ingest.yaml").read_text() == text(), "python -m k8s.manifest > k8s/ingest.yaml"
+
+
+def test_the_readme_of_the_chart_has_all_values() -> None:
+    page = show(str(CHART), output_format="readme")
+    assert page.strip() == values_page.text().strip(), "python -m k8s.values_page > charts/README.md"
+    assert [key for key in VALUES if f"| `{key}` |" not in page and f"\n## {key}\n" not in page] == []
+    assert [key for key in VALUES["asr"] if f"| `asr.{key}` |" not in page] == []
 
 
 @pytest.mark.parametrize("path", sorted(K8S.rglob("*.yaml")), ids=lambda path: path.name)
