@@ -1,7 +1,7 @@
-# The commands of this repository; `make help` lists them. Each sets up what it needs on first use.
+# One command for each thing people do here; `make help` lists them. Everything is set up on first use.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-# python3 if it is one of the tested versions, else the newest of these
+# python3 where it will do, else the newest that will
 PYTHON ?= $(or $(filter $(shell python3 -c 'import sys; print(sys.executable)' 2>/dev/null),$(PYTHONS)),$(lastword $(PYTHONS)))
 PYTHONS = $(filter /%,$(shell .ci/pythons))
 VENV := .venv
@@ -9,8 +9,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 
-# Images and the cluster on this machine. Optional variables: BASE_IMAGE, TORCH_INDEX (an index with CPU builds of torch) and
-# KIND_NODE_IMAGE (default: that of kind), as in `make images TORCH_INDEX=https://download.pytorch.org/whl/cpu`.
+# Images and the cluster on this machine. BASE_IMAGE, TORCH_INDEX (an index with CPU builds of torch) and KIND_NODE_IMAGE
+# (kind's own without it) may be given, as `make images TORCH_INDEX=https://download.pytorch.org/whl/cpu`.
 ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
 ROOMS := downloader asr embedder cli
 TAG ?= $(shell sed -n 's/^appVersion: //p' charts/Chart.yaml)
@@ -23,10 +23,10 @@ KIND_VALUES := k8s/kind/values.yaml
 kind-%: export KIND_EXPERIMENTAL_PROVIDER ?= $(if $(filter podman,$(ENGINE)),podman)
 
 .PHONY: help setup demo monitor test check format lock faults soak bench asr-model voice-models clean
-.PHONY: images images-gpu kind kind-up kind-load kind-install kind-test kind-down
+.PHONY: images images-gpu kind-up kind-load kind-install kind-test kind-down
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: $(READY) ## install everything into .venv, in the versions of requirements.lock
 
@@ -42,10 +42,10 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
-demo: $(READY) ## run the demonstration: one minute, offline
+demo: $(READY) ## show everything in a minute, offline
 	$(BIN)/ingest demo
 
-monitor: $(READY) ## run the demonstration with Prometheus (and Grafana, if installed)
+monitor: $(READY) ## the demonstration under Prometheus (and Grafana, where it is installed)
 	$(BIN)/python -m monitoring.monitor
 
 test: $(READY) ## run all tests
@@ -58,72 +58,69 @@ check: $(READY) ## what CI runs: format, lint, types, import rules, tests
 	$(BIN)/lint-imports
 	$(BIN)/pytest
 
-format: $(READY) ## format the code
+format: $(READY) ## put the code into its layout
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: ## update requirements.lock from pyproject.toml
+lock: ## bring requirements.lock up to date with pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --fork-strategy fewest --upgrade --no-emit-index-url --no-header --quiet -o requirements.lock
 
 ROUNDS ?= 3
 SEED ?= 1
-faults: $(READY) ## run the pipeline with injected faults, and print the final state of the videos (ROUNDS=3 SEED=1 ONLY=)
+faults: $(READY) ## break everything that can break, and print what became of the videos (ROUNDS=3 SEED=1 ONLY=)
 	$(BIN)/python -m tests.faults --rounds $(ROUNDS) --seed $(SEED) --only '$(ONLY)'
 
 MINUTES ?= 30
-soak: $(READY) ## run the pipeline for half an hour with a fault every minute (MINUTES=30 SEED=1)
+soak: $(READY) ## work for half an hour while something breaks every minute (MINUTES=30 SEED=1)
 	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) --seed $(SEED)
 
-bench: $(READY) ## measure and print the figures in the documentation
+bench: $(READY) ## print the figures that the README quotes
 	$(BIN)/python -m bench.pipeline
 	$(BIN)/python -m bench.batching
 	$(BIN)/python -m bench.copy_rows
 
-asr-model: $(READY) ## train the miniature recognizer (hours; needs espeak-ng and flite)
+asr-model: $(READY) ## train the miniature recognizer again (hours; needs espeak-ng and flite)
 	$(BIN)/python -m training.asr_train
 	$(BIN)/python -m training.asr_convert
 
-voice-models: $(READY) ## train the miniature voice models (an hour; needs espeak-ng and flite)
+voice-models: $(READY) ## train the miniature voice models again (an hour; needs espeak-ng and flite)
 	$(BIN)/python -m training.voice_train
 	$(BIN)/python -m training.segmentation_train
 	$(BIN)/python -m training.voices_export
 	$(BIN)/python -m training.voices_calibrate
 
-images: ## build the images for machines without a GPU
+images: ## build the images for machines without graphics card
 	for room in $(ROOMS); do $(BUILD) --file Dockerfile.cpu --target $$room --tag localhost/ingest-$$room:$(TAG) . || exit 1; done
 	@$(ENGINE) images --format '{{.Repository}}:{{.Tag}}  {{.Size}}' | grep '^localhost/ingest-.*:$(TAG) '
 
-images-gpu: ## build the CUDA images of asr and embedder
+images-gpu: ## build the images for CUDA: asr and embedder
 	for room in asr embedder; do \
 	  $(BUILD) --file Dockerfile.gpu --target $$room --tag localhost/ingest-$$room:$(TAG)-cuda . || exit 1; done
 	@$(ENGINE) images --format '{{.Repository}}:{{.Tag}}  {{.Size}}' | grep '^localhost/ingest-.*:$(TAG)-cuda '
 
-kind: ## do the five steps for a cluster on this machine: images, kind-up, kind-load, kind-install, kind-test
-	for step in images kind-up kind-load kind-install kind-test; do $(MAKE) --no-print-directory $$step || exit 1; done
-
-kind-up: ## make a Kubernetes cluster on this machine, if it does not exist
+kind-up: ## make a Kubernetes cluster on this machine
 	mkdir -p .kind/data && chmod 1777 .kind/data
-	kind get clusters | grep -qx ingest || kind create cluster --config $(KIND_CONFIG) $(if $(KIND_NODE_IMAGE),--image $(KIND_NODE_IMAGE)) --wait 120s
+	kind create cluster --config $(KIND_CONFIG) $(if $(KIND_NODE_IMAGE),--image $(KIND_NODE_IMAGE)) --wait 120s
 
-kind-load: ## copy the images into the cluster
+kind-load: ## bring the images into it
 	rm -f .kind/images.tar
 	$(ENGINE) save $(if $(filter podman,$(ENGINE)),--multi-image-archive --quiet) --output .kind/images.tar \
 	  $(ROOMS:%=localhost/ingest-%:$(TAG))
 	kind load image-archive .kind/images.tar --name ingest
 	rm .kind/images.tar
 
-kind-install: ## install the chart in the cluster, with the miniature models, and wait until all pods are ready
+kind-install: ## install the chart in it, with the miniature models, and wait until it works
 	$(HELM) upgrade --install ingest charts/ --namespace ingest --create-namespace --values $(KIND_VALUES) --wait --timeout 10m
 
-kind-test: ## send one recording through all stages in the cluster
+kind-test: ## let a recording go all the way
 	$(HELM) test ingest --namespace ingest --logs --timeout 10m
 
-kind-down: ## delete the cluster and everything in it
-	@# the files in the shared folder belong to the users of the pods; the user of this machine may not be able to delete them
+kind-down: ## remove the cluster and everything in it
+	@# the shared folder belongs to the users of the pods: who made the cluster may not be allowed to empty it
 	-$(ENGINE) exec ingest-control-plane find /ingest-data -mindepth 1 -delete 2>/dev/null
 	kind delete cluster --name ingest
 	rm -rf .kind
 
-clean: ## delete environment and caches
+clean: ## remove everything that can be made again
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
