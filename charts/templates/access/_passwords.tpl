@@ -1,6 +1,6 @@
-{{/* The passwords of the release as a dict from the Secret's key to the password. With auth.seed they are derived from it.
-     Without it the release's own Secret keeps what it has, and what it lacks is random. Computed once for each rendering,
-     so that all templates see the same. */}}
+{{/* The passwords of the release: a dict from the key of the Secret to the password. With auth.seed they are derived from the
+     seed. Otherwise the values of the release's Secret are kept, and missing ones are random. The result is stored in
+     .Values, so that all templates of a rendering use the same. */}}
 {{- define "ingest.auth.passwords" -}}
 {{- if not (hasKey .Values "computedPasswords") }}
 {{- $kept := dict }}
@@ -16,8 +16,8 @@
 {{- toYaml .Values.computedPasswords }}
 {{- end }}
 
-{{/* Data of the release's Secret in the cluster; an empty dict where a first install may make the passwords. Rendering
-     without a cluster finds neither the Secret nor a namespace: passwords made there would differ each time. */}}
+{{/* Data of the release's Secret in the cluster; an empty dict on a first install. Fails without a cluster, where neither the
+     Secret nor a namespace is found: random passwords would differ with each rendering. */}}
 {{- define "ingest.auth.kept" -}}
 {{- $secret := lookup "v1" "Secret" .Release.Namespace (include "ingest.secretName" .) }}
 {{- if not $secret }}
@@ -32,7 +32,7 @@
 {{- toYaml ($secret.data | default dict) }}
 {{- end }}
 
-{{/* Changes with the passwords: a pod with this annotation is replaced. */}}
+{{/* Annotation of pods; it changes with the passwords, so that the pods are replaced. */}}
 {{- define "ingest.auth.checksum" -}}
 {{- $passwords := "" }}
 {{- if not (or .Values.auth.existingSecret .Values.auth.seed) }}{{ $passwords = include "ingest.auth.passwords" . }}{{ end -}}

@@ -1,4 +1,4 @@
-{{/* Init container that brings schema and streams up to date, under the owner's name: (list root component), of whose image it is. */}}
+{{/* Init container that migrates schema and streams as their owner: (list root component), with the image of the component. */}}
 {{- define "ingest.migrate" -}}
 {{- $root := first . -}}
 - name: migrate
@@ -21,7 +21,7 @@
     {{- include "ingest.caMounts" $root | nindent 4 }}
 {{- end }}
 
-{{/* Pod of a command of the CLI, which reads listings as the downloader would:
+{{/* Pod of a command of the CLI, with the settings and volumes of the downloader, since commands read listings:
      (dict "root" . "component" "submit" "command" list "image" component "settings" map), and the lists "env", "volumes", "mounts". */}}
 {{- define "ingest.commandPod" -}}
 {{- $root := .root -}}{{- $downloader := .root.Values.downloader -}}

@@ -21,7 +21,8 @@
 {{- end -}}
 {{- end }}
 
-{{/* The volume with the models: the shared one where this is made without a class, since the default one might not do. */}}
+{{/* Name of the volume with the models: the shared volume if that is a hostPath or an existing claim, since the default class
+     may not offer ReadWriteMany. */}}
 {{- define "ingest.models.volumeName" -}}
 {{- if .Values.models.existingClaim -}}
 models
@@ -38,7 +39,7 @@ models
 {{ include "ingest.models.folder" . }}/.complete-{{ include "ingest.models.names" . | sha256sum | trunc 12 }}
 {{- end }}
 
-{{/* What is told to those who load models: no policy lets them reach the hub. */}}
+{{/* Environment of the pods that load models; network policies do not let them reach the hub. */}}
 {{- define "ingest.models.env" -}}
 - {name: HF_HUB_OFFLINE, value: "1"}
 - {name: HF_HOME, value: {{ include "ingest.models.folder" . }}}

@@ -1,10 +1,10 @@
-{{/* Whom pods may reach: parts of the rules in networkpolicy.yaml. */}}
+{{/* Parts of the rules in policies.yaml. A peer: the pods of a component, (list root "asr"). */}}
 {{- define "ingest.peer" -}}
 - podSelector:
     matchLabels:
       {{- include "ingest.selectorLabels" . | nindent 6 }}
 {{- end }}
-{{/* To a server of yours, by its address: a host of several may have a port of its own. */}}
+{{/* Egress to an external server, by its url: each of several hosts may have its own port. */}}
 {{- define "ingest.egress.external" -}}
 {{- $standard := dict "nats" 4222 "tls" 4222 "ws" 80 "wss" 443 "postgres" 5432 "postgresql" 5432 -}}
 {{- $ports := list -}}
@@ -51,7 +51,7 @@
 {{- end }}
 {{- end }}
 
-{{/* Egress rules for the name service and for the places named: (list root "nats" "sites"). */}}
+{{/* Egress rules for DNS and for the named places: (list root "nats" "sites"). */}}
 {{- define "ingest.egress" -}}
 {{- $root := first . -}}
 {{- range prepend (rest .) "dns" }}

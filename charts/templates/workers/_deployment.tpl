@@ -13,7 +13,7 @@ spec:
   replicas: {{ $values.replicas }}
   {{- end }}
   revisionHistoryLimit: 5
-  progressDeadlineSeconds: {{ add $values.graceSeconds $values.startSeconds 1800 }} # half an hour for a node, images and models
+  progressDeadlineSeconds: {{ add $values.graceSeconds $values.startSeconds 1800 }} # and half an hour for a node, images and models
   strategy:
     {{- ternary (omit $values.strategy "rollingUpdate") $values.strategy (eq (toString $values.strategy.type) "Recreate") | toYaml | nindent 4 }}
   selector:
@@ -65,12 +65,12 @@ spec:
           {{- end }}
           ports:
             - {name: metrics, containerPort: 9090}
-          startupProbe: # until NATS has answered, the streams are there and the model is loaded
+          startupProbe: # succeeds when NATS is connected, the streams exist and the model is loaded
             httpGet: {path: /readyz, port: metrics}
             periodSeconds: 2
             timeoutSeconds: 5
             failureThreshold: {{ div $values.startSeconds 2 }}
-          livenessProbe: # a hung job ends its process by itself; this sees a hung process
+          livenessProbe: # for a hung process; a hung job ends its process by its deadline
             httpGet: {path: /healthz, port: metrics}
             periodSeconds: 20
             timeoutSeconds: 10
