@@ -22,7 +22,7 @@ KIND_CONFIG ?= kind-config.yaml
 KIND_VALUES := k8s/kind/values.yaml
 kind-%: export KIND_EXPERIMENTAL_PROVIDER ?= $(if $(filter podman,$(ENGINE)),podman)
 
-.PHONY: help setup demo monitor test check format lock faults soak bench asr-model voice-models clean
+.PHONY: help setup demo monitor test test-long check format lock faults soak bench asr-model voice-models clean
 .PHONY: images images-gpu kind-up kind-load kind-install kind-test kind-down
 
 help: ## list the commands
@@ -48,15 +48,24 @@ demo: $(READY) ## show everything in a minute, offline
 monitor: $(READY) ## the demonstration under Prometheus (and Grafana, where it is installed)
 	$(BIN)/python -m monitoring.monitor
 
-test: $(READY) ## run all tests
-	$(BIN)/pytest
+# Half of the time tests wait: three processes keep two processors busy. A file stays in one process, for its servers and
+# models. The threads of torch must not spin while they wait: beside other processes that takes most of the time.
+WORKERS ?= 3
+TESTS ?= # which, as TESTS=tests/unit
+PYTEST := OMP_WAIT_POLICY=passive $(BIN)/pytest --numprocesses $(WORKERS)
 
-check: $(READY) ## what CI runs: format, lint, types, import rules, tests
+test: $(READY) ## run the tests, but for those of test-long
+	$(PYTEST) --dist loadfile --no-loadscope-reorder $(TESTS)
+
+test-long: $(READY) ## run the long tests: whole runs in which something is killed, breaks or is measured
+	$(PYTEST) --dist worksteal -m long
+
+check: $(READY) ## what CI runs first: format, lint, types, import rules, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(PYTEST) --dist loadfile --no-loadscope-reorder
 
 format: $(READY) ## put the code into its layout
 	$(BIN)/ruff format .

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingest.shared.artifacts.volume import TEMPORARY_PREFIX
-from ingest.shared.broker.bus import event_subject
+from ingest.shared.broker.topology import event_subject
 from ingest.shared.messages import Event, EventKind, Stage, encode
 from tests.faults.fleet import Fleet, Worker, running
 from tests.faults.needs import Needs
@@ -129,6 +129,7 @@ HARMS: list[Harm] = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_the_oracle_sees_each_kind_of_harm(tmp_path: Path) -> None:
     command = [sys.executable, "-c", GREEDY]

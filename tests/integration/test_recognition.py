@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ingest.asr import audio
-from ingest.asr.handler import Transcribe
+from ingest.asr.handler import Transcribe, input_file
 from ingest.asr.service import make_transcriber
 from ingest.asr.settings import AsrSettings
 from ingest.demo import ASR_MODEL, samples
@@ -17,7 +17,7 @@ from ingest.demo.accuracy import word_error_rate
 from ingest.shared.artifacts import transcript
 from ingest.shared.artifacts.volume import Made, Volume
 from ingest.shared.errors import Code, IngestError
-from ingest.shared.messages import AudioReady, EventKind, Source, SourceKind, TranscriptReady, VideoAccessible
+from ingest.shared.messages import AudioReady, Source, SourceKind, TranscriptReady
 from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits
 from ingest.shared.settings import load
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest.asr.recognition.transcriber import Spoken, Transcriber
-    from ingest.shared.worker.settlement import Done
+    from ingest.shared.worker.stage import StageResult
 
 VIDEO = "abcdefghijk"
 LIMITS = ChildLimits(60)
@@ -145,7 +145,7 @@ def message(volume: Volume) -> AudioReady:
     return AudioReady(video_id=VIDEO, source=source, audio=volume.keep(VIDEO, made))
 
 
-def handle(handler: Transcribe, message: AudioReady) -> Done:
+def handle(handler: Transcribe, message: AudioReady) -> StageResult:
     return handler(message, lambda _numbers: None)
 
 
@@ -166,20 +166,19 @@ def test_a_transcript_is_written_once_and_found_again(
     assert forced.numbers["fresh"] == 1.0
 
 
-def test_a_damaged_file_is_asked_for_once_more_and_then_given_up(
-    handler: Transcribe, message: AudioReady, volume: Volume
-) -> None:
+def test_a_damaged_file_asks_for_another_download(handler: Transcribe, message: AudioReady, volume: Volume) -> None:
     path = volume.resolve(message.audio.path)
     content = bytearray(path.read_bytes())
     content[1000] ^= 1
     path.write_bytes(content)
-    back = handle(handler, message)
-    assert isinstance(back.message, VideoAccessible)
-    assert (back.kind, back.code, back.message.redo) == (EventKind.RETRYING, Code.CHECKSUM_MISMATCH, 1)
+    with pytest.raises(IngestError) as damaged:
+        handle(handler, message)
+    assert damaged.value.code is Code.CHECKSUM_MISMATCH
+    input_file(volume).discard(VIDEO)
     assert volume.manifest(VIDEO, "audio") is None
-    with pytest.raises(IngestError) as final:
-        handle(handler, message.model_copy(update={"redo": 1}))
-    assert (final.value.code, final.value.is_final) == (Code.ARTIFACT_MISSING, True)
+    with pytest.raises(IngestError) as missing:
+        handle(handler, message)
+    assert missing.value.code is Code.ARTIFACT_MISSING
 
 
 def test_nothing_is_left_in_the_scratch_folder(handler: Transcribe, message: AudioReady, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import time
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ingest.asr import audio
@@ -20,11 +21,11 @@ from ingest.shared.artifacts import transcript, voiceprints
 from ingest.shared.artifacts.transcript import Timings, Transcript
 from ingest.shared.artifacts.volume import Made, Volume, translate_os_errors
 from ingest.shared.errors import Code, IngestError
-from ingest.shared.messages import AudioReady, EventKind, Metadata, Stage, TranscriptReady, VideoAccessible
+from ingest.shared.messages import AudioReady, Metadata, Stage, TranscriptReady
 from ingest.shared.telemetry import metrics
 from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.telemetry.time_split import BLOCKED, DECODING
-from ingest.shared.worker.settlement import Done
+from ingest.shared.worker.stage import InputFile, StageResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from ingest.shared.messages import Artifact
     from ingest.shared.sandbox.child import ChildLimits
     from ingest.shared.sandbox.decode import Decoded, DecodeLimits
-    from ingest.shared.worker.loop import Report
+    from ingest.shared.worker.stage import Report
 
 KEY_LENGTH = 12
 SURE = 0.5  # of its language a recognizer is that gives it this share
@@ -67,6 +68,12 @@ class Told:
     took_s: float = 0.0
 
 
+def input_file(volume: Volume) -> InputFile:
+    """Return when a recording has to be downloaded again."""
+    discard = partial(volume.discard, kind="audio")
+    return InputFile(WORTH_ANOTHER_DOWNLOAD, discard, "downloading it again", "downloaded twice")
+
+
 @dataclass(frozen=True)
 class Transcribe:
     """The handler of the asr stage."""
@@ -78,25 +85,18 @@ class Transcribe:
     child_limits: ChildLimits
     who: Who | None = None
 
-    def __call__(self, message: AudioReady, report: Report) -> Done:
-        """Return TranscriptReady, or VideoAccessible when the audio has to be downloaded again."""
+    def __call__(self, message: AudioReady, report: Report) -> StageResult:
+        """Return TranscriptReady."""
         origin = f"{message.audio.sha256}:{self.transcriber.recognizer.key}"
         if self.who is not None:
             origin += f":{self.who.hearing.sha256[:KEY_LENGTH]}"
         with self.transcriber.time.doing(BLOCKED):
             there = self.volume.find(message.video_id, "transcript", origin, message.fresh_from)
         if there is not None:
-            return Done(self._ready(message, there), numbers={"audio_s": there.duration_s, "fresh": 0.0})
-        try:
-            return self._transcribe(message, origin, report)
-        except IngestError as error:
-            if error.is_final or error.code not in WORTH_ANOTHER_DOWNLOAD:
-                raise
-            if message.redo:
-                raise IngestError(error.code, f"{error.message} (downloaded twice)", is_final=True) from error
-            return self._send_back(message, error)
+            return StageResult(self._ready(message, there), numbers={"audio_s": there.duration_s, "fresh": 0.0})
+        return self._transcribe(message, origin, report)
 
-    def _transcribe(self, message: AudioReady, origin: str, report: Report) -> Done:
+    def _transcribe(self, message: AudioReady, origin: str, report: Report) -> StageResult:
         began = time.monotonic()
         device = self.transcriber.time
         with device.doing(BLOCKED):
@@ -138,7 +138,7 @@ class Transcribe:
             **device.news(),
         }
         failure = told.failure
-        return Done(
+        return StageResult(
             self._ready(message, artifact),
             code=failure.code if failure else None,
             text=f"{failure.message}; kept without speakers" if failure else "",
@@ -215,27 +215,8 @@ class Transcribe:
             path.unlink(missing_ok=True)
 
     def _ready(self, message: AudioReady, artifact: Artifact) -> TranscriptReady:
-        return TranscriptReady(
-            video_id=message.video_id,
-            generation=message.generation,
-            source=message.source,
-            metadata=Metadata(duration_s=artifact.duration_s).over(message.metadata),
-            fresh_from=message.fresh_from,
-            redo=message.redo,
-            transcript=artifact,
-        )
-
-    def _send_back(self, message: AudioReady, error: IngestError) -> Done:
-        self.volume.discard(message.video_id, "audio")
-        again = VideoAccessible(
-            video_id=message.video_id,
-            generation=message.generation,
-            source=message.source,
-            metadata=message.metadata,
-            fresh_from=message.fresh_from,
-            redo=message.redo + 1,
-        )
-        return Done(again, kind=EventKind.RETRYING, code=error.code, text=f"{error.message}; downloading it again")
+        metadata = Metadata(duration_s=artifact.duration_s).over(message.metadata)
+        return message.next(TranscriptReady, metadata=metadata, transcript=artifact)
 
 
 def _notes(spoken: Spoken, decoded: Decoded, segments: Sequence[Segment]) -> dict[str, float]:

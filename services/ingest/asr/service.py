@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ingest.asr import gpu
-from ingest.asr.handler import Transcribe
+from ingest.asr.handler import Transcribe, input_file
 from ingest.asr.recognition.allocator import keep_freed_memory
 from ingest.asr.recognition.transcriber import Refinement, Transcriber
 from ingest.asr.recognition.whisper import Recognised, Recognizer, RecognizerOptions, Request, device_of
@@ -19,8 +19,8 @@ from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.sandbox.decode import DecodeLimits
 from ingest.shared.telemetry import metrics
 from ingest.shared.telemetry.time_split import ASR_CAUSES, BLOCKED, DeviceTime
-from ingest.shared.worker.loop import StageWork
 from ingest.shared.worker.service import Room
+from ingest.shared.worker.stage import StageWork
 
 if TYPE_CHECKING:
     from ingest.asr.settings import AsrSettings
@@ -54,8 +54,9 @@ def build(settings: AsrSettings, _bus: NatsBus) -> Room:
     def broken() -> str | None:
         return transcriber.broken or (who.broken if who else None)
 
+    volume = Volume(settings.volume)
     handler = Transcribe(
-        volume=Volume(settings.volume),
+        volume=volume,
         scratch=settings.scratch,
         transcriber=transcriber,
         decode_limits=DecodeLimits(max_duration_s=settings.max_audio_s),
@@ -68,6 +69,7 @@ def build(settings: AsrSettings, _bus: NatsBus) -> Room:
         handle=handler,
         deadline_s=deadline_s,
         slots=settings.asr_workers,
+        input_file=input_file(volume),
         held=broken,
         talking=partial(time.doing, BLOCKED),
         pausing=partial(time.doing, BLOCKED),

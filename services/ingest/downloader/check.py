@@ -16,7 +16,7 @@ from ingest.shared.artifacts.volume import translate_os_errors
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Metadata, Policy, Source, SourceKind, VideoAccessible, VideoRequested
 from ingest.shared.sandbox import child
-from ingest.shared.worker.settlement import Done
+from ingest.shared.worker.stage import StageResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ingest.downloader.ytdlp import SiteOptions
     from ingest.shared.artifacts.volume import Volume
     from ingest.shared.sandbox.child import ChildLimits
-    from ingest.shared.worker.loop import Report
+    from ingest.shared.worker.stage import Report
 
 AUDIO_ORIGIN = "audio-1"  # changes when the way of downloading changes so much that old files must not be used again
 PAGE_MEMORY_BYTES = 1 << 30  # an endless page is read into memory
@@ -42,21 +42,14 @@ class Check:
     max_duration_s: float
     leave: Callable[[Source], AbstractContextManager[object]] = nullcontext
 
-    def __call__(self, message: VideoRequested, _report: Report) -> Done:
+    def __call__(self, message: VideoRequested, _report: Report) -> StageResult:
         """Return VideoAccessible with what the site says; raise the verdict otherwise."""
         there = self.volume.find(message.video_id, "audio", AUDIO_ORIGIN, message.fresh_from)
         found = Metadata() if there else self._look(message.source)
         metadata = combine(message.source.kind, message.metadata, found)
         apply_policy(message.policy, metadata, self.max_duration_s)
-        accessible = VideoAccessible(
-            video_id=message.video_id,
-            generation=message.generation,
-            source=message.source,
-            metadata=metadata,
-            fresh_from=message.fresh_from,
-            redo=message.redo,
-        )
-        return Done(accessible, metadata=metadata)
+        accessible = message.next(VideoAccessible, metadata=metadata)
+        return StageResult(accessible, metadata=metadata)
 
     def _look(self, source: Source) -> Metadata:
         if source.kind is SourceKind.FILE:

@@ -26,14 +26,14 @@ from ingest.shared.sandbox import decode as media
 from ingest.shared.sandbox.decode import DecodeLimits, tolerance_s
 from ingest.shared.telemetry import metrics
 from ingest.shared.telemetry.time_split import CHECKING, TRANSFERRING, WAITING_FOR_DISK, SlotTimes
-from ingest.shared.worker.settlement import Done
+from ingest.shared.worker.stage import StageResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from ingest.shared.sandbox.child import ChildLimits, Reporter
-    from ingest.shared.worker.loop import Report
+    from ingest.shared.worker.stage import Report
 
 EXTENSIONS = (
     "aac",
@@ -77,7 +77,7 @@ class Fetch:
     slots: SlotTimes = field(default_factory=lambda: SlotTimes(1))
     leave: Callable[[Source], AbstractContextManager[object]] = nullcontext
 
-    def __call__(self, message: VideoAccessible, report: Report) -> Done:
+    def __call__(self, message: VideoAccessible, report: Report) -> StageResult:
         """Return AudioReady; raise what is wrong with the recording or the way to it."""
         try:
             done = self._ready(message, report)
@@ -88,7 +88,7 @@ class Fetch:
         metrics.DOWNLOADS.labels("fresh" if done.numbers["fresh"] else "there_already").inc()
         return done
 
-    def _ready(self, message: VideoAccessible, report: Report) -> Done:
+    def _ready(self, message: VideoAccessible, report: Report) -> StageResult:
         with self.slots.doing(CHECKING):
             artifact = self.volume.find(message.video_id, "audio", AUDIO_ORIGIN, message.fresh_from)
         fresh = artifact is None
@@ -98,17 +98,9 @@ class Fetch:
             metadata = combine(message.source.kind, metadata, found)
             metrics.AUDIO_SECONDS.labels(Stage.DOWNLOAD).inc(artifact.duration_s)
         metadata = Metadata(duration_s=artifact.duration_s).over(metadata)
-        ready = AudioReady(
-            video_id=message.video_id,
-            generation=message.generation,
-            source=message.source,
-            metadata=metadata,
-            fresh_from=message.fresh_from,
-            redo=message.redo,
-            audio=artifact,
-        )
+        ready = message.next(AudioReady, metadata=metadata, audio=artifact)
         numbers = {"bytes": float(artifact.size_bytes), "audio_s": artifact.duration_s, "fresh": float(fresh)}
-        return Done(ready, numbers=numbers, metadata=metadata)
+        return StageResult(ready, numbers=numbers, metadata=metadata)
 
     def _fetch(self, message: VideoAccessible, report: Report) -> tuple[Artifact, Metadata]:
         with _folder(self.scratch) as folder:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest.shared.broker.nats_bus import NatsBus
-    from ingest.shared.worker.settlement import Done
+    from ingest.shared.worker.stage import StageResult
 
 VIDEO_ID = "abcdefghijk"
 GOOD_ID = "goodfriday7"
@@ -109,10 +109,10 @@ class Downloader:
             file_roots=(self.files,),
         )
 
-    def checked(self, url: str, kind: SourceKind = SourceKind.MEDIA) -> Done:
+    def checked(self, url: str, kind: SourceKind = SourceKind.MEDIA) -> StageResult:
         return self.check(requested(url, kind=kind), lambda _: None)
 
-    def fetched(self, url: str, kind: SourceKind = SourceKind.MEDIA, announced_s: float | None = None) -> Done:
+    def fetched(self, url: str, kind: SourceKind = SourceKind.MEDIA, announced_s: float | None = None) -> StageResult:
         message = accessible(url, kind=kind)
         return self.fetch(message.model_copy(update={"metadata": Metadata(duration_s=announced_s)}), lambda _: None)
 

@@ -19,7 +19,7 @@ from ingest.downloader.refusals import Refusal, code_of
 from ingest.downloader.ytdlp import inspect_with, session
 from ingest.shared.errors import Code, IngestError, Outcome
 from ingest.shared.messages import EventKind, Metadata, SourceKind, Stage, VideoRequested
-from ingest.shared.worker.settlement import Done
+from ingest.shared.worker.stage import StageResult
 from tests.integration.bad_inputs.conftest import GOOD_ID, OPTIONS, SITE_PAUSE_S, VIDEO_ID, requested
 from tests.integration.bad_inputs.line import answer_to
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import yt_dlp
 
-    from ingest.shared.worker.loop import Report
+    from ingest.shared.worker.stage import Report
     from tests.integration.bad_inputs.line import Line
 
 NOW = datetime(2026, 8, 1, tzinfo=UTC)
@@ -308,9 +308,9 @@ def test_a_video_with_a_format_for_us_is_accessible_whatever_else_is_said(says: 
 
 @pytest.mark.parametrize(("says", "code"), [pytest.param(*row.values[:2], id=str(row.id)) for row in ROWS])
 def test_the_next_message_has_its_turn(line: Line, wait_until: Callable[..., None], says: Says, code: Code) -> None:
-    def check(message: VideoRequested, _report: Report) -> Done:
+    def check(message: VideoRequested, _report: Report) -> StageResult:
         with site_that(says if message.video_id == VIDEO_ID else Says()) as site:
-            return Done(None, metadata=inspect_with(site, message.source.url, OPTIONS, datetime.now(UTC)))
+            return StageResult(None, metadata=inspect_with(site, message.source.url, OPTIONS, datetime.now(UTC)))
 
     line.start(Stage.CHECK, VideoRequested, check)
     line.send(*(requested("standin:film", video_id, SourceKind.YOUTUBE) for video_id in (VIDEO_ID, GOOD_ID)))

@@ -1,7 +1,7 @@
-"""Brings waiting messages back when they are due.
+"""Moves delayed messages back to their work queue when they are due.
 
-A message that waits lies in the stream INGEST_LATER. Its delayed negative acknowledgement is the timer: the broker
-delivers it again when the time has come (or earlier, after a restart: then it is simply given back for the rest).
+A delayed message is kept in the stream INGEST_LATER. Its delayed nak is the timer: the broker delivers it again at that
+time. After a restart the broker may deliver it earlier; the message then gets a nak for the remaining time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ingest.shared.broker.bus import DUE, INPUT_OF, LATER_STREAM, Bus, BusError, Delivery, later_consumer
+from ingest.shared.broker.bus import Bus, BusError, Delivery
+from ingest.shared.broker.topology import DUE, INPUT_OF, LATER_STREAM, later_consumer
 from ingest.shared.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
@@ -37,11 +38,11 @@ class Waker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Wake no more messages."""
+        """Move no more messages."""
         self._stop.set()
 
     def drain(self, deadline: float) -> None:
-        """Wait for the message in hand until `deadline` (monotonic seconds)."""
+        """Wait for the message in flight until `deadline` (monotonic seconds)."""
         self._thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run(self) -> None:

@@ -1,7 +1,7 @@
-"""What every service does around its work: settings, logs, bus, journal, health page, signals, orderly end.
+"""Runs a service: settings, logs, bus, crash journal, health page, signals, shutdown.
 
-A room's `__main__` says what it works on; this file runs it. Services are crash-only: whatever cannot be mended ends
-the process with a status other than 0, and its supervisor starts it again.
+A service's `__main__` names its stages; this file runs them. Services are crash-only: an error that the process cannot
+repair ends it with a status other than 0, and its supervisor starts it again.
 """
 
 from __future__ import annotations
@@ -18,19 +18,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
 from ingest.shared.artifacts.volume import translate_os_errors
 from ingest.shared.broker.backlog import BacklogWatch, Watched
-from ingest.shared.broker.bus import (
-    EVENT_STREAM,
-    LATER_STREAM,
-    LEDGER,
-    WORK_STREAM,
-    BusError,
-    BusUnavailableError,
-    Topology,
-    later_consumer,
-    topology,
-)
-from ingest.shared.broker.nats_bus import NatsBus
-from ingest.shared.broker.nats_connection import BusOptions
+from ingest.shared.broker.bus import BusError, BusUnavailableError
+from ingest.shared.broker.connect import bus_topology, connect
+from ingest.shared.broker.topology import EVENT_STREAM, LATER_STREAM, LEDGER, WORK_STREAM, later_consumer
 from ingest.shared.errors import Code, ConfigurationError, IngestError
 from ingest.shared.messages import Stage
 from ingest.shared.settings import Settings, load
@@ -38,13 +28,15 @@ from ingest.shared.telemetry import health, logs
 from ingest.shared.worker.crash_journal import Journal
 from ingest.shared.worker.delayed import Waker
 from ingest.shared.worker.isolation import Quarantine
-from ingest.shared.worker.loop import StageWork, Worker
+from ingest.shared.worker.loop import Worker
 from ingest.shared.worker.retry import Pauses
-from ingest.shared.worker.settlement import WorkerOptions
+from ingest.shared.worker.stage import StageWork, WorkerOptions
 from ingest.shared.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from ingest.shared.broker.nats_bus import NatsBus
 
 EXIT_CONFIGURATION = 78  # EX_CONFIG of sysexits.h
 EXIT_PASSING = 75  # EX_TEMPFAIL: another start may find what this one has missed
@@ -61,9 +53,9 @@ log = logs.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Room:
-    """What a room brings: its stages, what must be closed at the end, and the reason why it can work no more.
+    """A service: its stages, what has to be closed at the end, and the reason why it cannot go on (None: it can).
 
-    The room that keeps the ledger tells how far that is behind, and how many dead letters there are.
+    The service that keeps the ledger also exports its lag and the number of dead letters.
     """
 
     stages: Sequence[StageWork[Any]]
@@ -73,7 +65,7 @@ class Room:
 
 
 class Runner(Protocol):
-    """Threads that start, take no more work, and finish what they have in hand."""
+    """Threads that start, take no more work, and finish the messages in flight."""
 
     def start(self) -> None:
         """Start."""
@@ -83,33 +75,6 @@ class Runner(Protocol):
 
     def drain(self, deadline: float) -> None:
         """Finish by `deadline` (monotonic seconds)."""
-
-
-def bus_topology(settings: Settings) -> Topology:
-    """Return the streams and consumers as the settings want them."""
-    return topology(
-        ack_wait_s=settings.ack_wait_s,
-        check_limit=settings.check_limit,
-        download_limit=settings.download_limit,
-        work_bytes=settings.queue_bytes,
-    )
-
-
-def connect(settings: Settings, name: str, on_lost: Callable[[str], None] | None = None) -> NatsBus:
-    """Connect to NATS as the settings say."""
-    if settings.nats_url is None:
-        raise ConfigurationError("INGEST_NATS_URL is not set: a service needs a NATS server")
-    password = settings.nats_password.get_secret_value() if settings.nats_password else None
-    options = BusOptions(
-        url=settings.nats_url,
-        name=name,
-        ack_wait_s=settings.ack_wait_s,
-        patience_s=settings.bus_patience_s,
-        user=settings.nats_user,
-        password=password,
-        ca_file=settings.nats_ca_file,
-    )
-    return NatsBus(options, on_lost).connect()
 
 
 def main(name: str, kind: type[S], build: Callable[[S, NatsBus], Room]) -> NoReturn:
@@ -133,10 +98,12 @@ def main(name: str, kind: type[S], build: Callable[[S, NatsBus], Room]) -> NoRet
 def _serve(name: str, settings: S, build: Callable[[S, NatsBus], Room]) -> None:
     journal = _journal(name, settings)
     stopping = threading.Event()
-    _on_signals(lambda: _leave(0))  # until work is in hand there is nothing to finish, and the start may take minutes
+    _on_signals(
+        lambda: _leave(0)
+    )  # before the first message there is nothing to finish, and the start may take minutes
 
     def lost(reason: str) -> None:
-        if not stopping.is_set():  # else the end is near, and a good one
+        if not stopping.is_set():  # else the service is stopping anyway
             _give_up(EXIT_PASSING, "bus_lost", journal, error=reason)
 
     threading.excepthook = partial(_thread_failed, journal, stopping)
@@ -173,9 +140,9 @@ def _serve(name: str, settings: S, build: Callable[[S, NatsBus], Room]) -> None:
 
 
 def _thread_failed(journal: Journal, stopping: threading.Event, failed: threading.ExceptHookArgs) -> None:
-    """End the process: half a service is worse than a restarted one, and the fault is ours, not a job's.
+    """End the process without charging a job: a service that lacks a thread has to be restarted.
 
-    Where it is about to end anyway, it does so as it was asked to.
+    A service that is stopping goes on stopping.
     """
     details = {"thread": failed.thread and failed.thread.name, "exc_info": failed.exc_value}
     if stopping.is_set():
@@ -190,7 +157,7 @@ def _on_signals(act: Callable[[], None]) -> None:
 
 
 def _await_streams(bus: NatsBus, settings: Settings) -> None:
-    """Create or verify streams and consumers; who may not create any waits until `ingest migrate` has done it."""
+    """Create or verify streams and consumers; a user without that right waits until `ingest migrate` has created them."""
     deadline = time.monotonic() + settings.bus_patience_s
     while True:
         try:
@@ -219,7 +186,7 @@ def _workers(settings: Settings, room: Room, bus: NatsBus, journal: Journal) -> 
 
 
 def _backlog(room: Room, bus: NatsBus) -> BacklogWatch:
-    """Watch all stages, not only the room's own: a stage without workers has to show, too."""
+    """Watch all stages, not only this service's: a stage without workers has to show, too."""
     consumers = [Watched(stage, WORK_STREAM, (later_consumer(stage), LATER_STREAM)) for stage in Stage]
     if room.keeps_ledger:
         consumers.append(Watched(LEDGER, EVENT_STREAM))
@@ -227,7 +194,7 @@ def _backlog(room: Room, bus: NatsBus) -> BacklogWatch:
 
 
 def _give_up(status: int, event: str, journal: Journal | None = None, **details: object) -> NoReturn:
-    """Say why, and end at once for a reason that is no job's fault, even where the log takes no more."""
+    """Log the reason and exit immediately without charging any job; exit even if logging fails."""
     try:
         logs.get_logger(__name__).error(event, **details)
     finally:
@@ -235,14 +202,14 @@ def _give_up(status: int, event: str, journal: Journal | None = None, **details:
 
 
 def _leave_after(seconds: float, journal: Journal) -> None:
-    """End well after `seconds`, whatever still waits for a broker, a database or a device then."""
+    """Exit with status 0 after `seconds`, even if a thread still waits for a broker, a database or a device."""
     timer = threading.Timer(seconds, _end, (0, journal))
     timer.daemon = True
     timer.start()
 
 
 def _end(status: int, journal: Journal | None) -> NoReturn:
-    """End at once, charging nobody; a volume that does not answer holds only the thread that asks it."""
+    """Exit immediately without charging any job; a volume that does not answer blocks only the thread that asks it."""
     try:
         if journal is not None:
             forgetting = threading.Thread(target=journal.abandon, name="abandon", daemon=True)
@@ -253,7 +220,7 @@ def _end(status: int, journal: Journal | None) -> NoReturn:
 
 
 def _leave(status: int) -> NoReturn:
-    """End at once: what is still running in other threads is repeated by somebody else."""
+    """Exit immediately: the broker redelivers the messages of the threads that still run."""
     for stream in (sys.stderr, sys.stdout):
         with suppress(OSError, ValueError):
             stream.flush()
