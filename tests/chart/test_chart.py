@@ -353,7 +353,7 @@ def test_every_command_of_ours_can_be_ended_from_its_start(render: Render) -> No
         for container in containers(spec)
         if "command" in container
     }
-    assert {"migrate", "wait-for-models", "ingest", "complete"} <= commands.keys()
+    assert {"migrate", "wait-for-models", "ingest", "fetch"} <= commands.keys()
     assert {tuple(command[:2]) for command in commands.values()} == {("tini", "--")}
 
 

@@ -1,24 +1,31 @@
-{{/* The models of the hub are fetched once, by a Job, into a volume that asr and embedder pods read without network. */}}
+{{/* A Job fetches the models from the hub once, with `ingest models fetch`, into a volume that the pods of asr and embedder
+     read without network. */}}
 
-{{/* Names on the hub in settings of a service: (list root "asr" "asr_model" ...). A folder is there, and so is what an image brings. */}}
-{{- define "ingest.models.named" -}}
-{{- $root := index . 0 -}}{{- $names := list -}}
-{{- $settings := mergeOverwrite (deepCopy $root.Values.settings) (deepCopy (get $root.Values (index . 1)).settings) -}}
-{{- range slice . 2 }}
-{{- with get $settings . }}{{ if not (or (hasPrefix "/" .) (has . (list "same" "all-MiniLM-L6-v2"))) }}{{ $names = append $names . }}{{ end }}{{ end }}
+{{/* The settings of models, of all services, as a dict. */}}
+{{- define "ingest.models.settings" -}}
+{{- $merged := dict -}}
+{{- range list .Values.settings .Values.asr.settings .Values.embedder.settings .Values.voices.settings }}
+{{- $merged = mergeOverwrite $merged (deepCopy .) }}
 {{- end -}}
-{{ $names | join " " }}
+{{- pick $merged "asr_model" "asr_revision" "asr_refine_model" "embedding_model" "embedding_revision" "diarization_model" "diarization_revision" "diarization_sha256" | toYaml }}
 {{- end }}
 
-{{- define "ingest.models.ofAsr" }}{{ include "ingest.models.named" (list . "asr" "asr_model" "asr_refine_model") }}{{ end }}
-{{- define "ingest.models.ofEmbedder" }}{{ include "ingest.models.named" (list . "embedder" "embedding_model") }}{{ end }}
-{{- define "ingest.models.ofVoices" }}{{ include "ingest.models.named" (list . "voices" "diarization_model") }}{{ end }}
+{{/* Roles of the models that a service loads from the hub, as a list: (list root "asr"). Models in folders, and those in an
+     image, are not fetched. */}}
+{{- define "ingest.models.roles" -}}
+{{- $root := first . -}}
+{{- $settings := include "ingest.models.settings" $root | fromYaml -}}
+{{- range $role, $setting := (include "ingest.component" . | fromYaml).models }}
+{{- $name := get $settings $setting | default "" }}
+{{- if and $root.Values.models.download $name (not (hasPrefix "/" $name)) (not (has $name (list "same" "all-MiniLM-L6-v2"))) }}
+- {{ $role }}
+{{- end }}
+{{- end }}
+{{- end }}
 
-{{/* All that the Job has to fetch; nothing where there is nothing to do for it. */}}
-{{- define "ingest.models.names" -}}
-{{- if .Values.models.download -}}
-{{ list (include "ingest.models.ofAsr" .) (include "ingest.models.ofEmbedder" .) (include "ingest.models.ofVoices" .) | compact | join " " }}
-{{- end -}}
+{{/* Roles of all models that the Job fetches, as a list; empty without a Job. */}}
+{{- define "ingest.models.fetched" -}}
+{{- range include "ingest.componentNames" . | fromYamlArray }}{{ include "ingest.models.roles" (list $ .) }}{{ end -}}
 {{- end }}
 
 {{/* Name of the volume with the models: the shared volume if that is a hostPath or an existing claim, since the default class
@@ -26,17 +33,13 @@
 {{- define "ingest.models.volumeName" -}}
 {{- if .Values.models.existingClaim -}}
 models
-{{- else if include "ingest.models.names" . -}}
+{{- else if include "ingest.models.fetched" . -}}
 {{ if and (or .Values.volume.hostPath .Values.volume.existingClaim) (not .Values.models.storageClass) }}data{{ else }}models{{ end }}
 {{- end -}}
 {{- end }}
 
 {{- define "ingest.models.folder" -}}
 {{ ternary "/data/models" "/models" (eq (include "ingest.models.volumeName" .) "data") }}
-{{- end }}
-
-{{- define "ingest.models.marker" -}}
-{{ include "ingest.models.folder" . }}/.complete-{{ include "ingest.models.names" . | sha256sum | trunc 12 }}
 {{- end }}
 
 {{/* Environment of the pods that load models; network policies do not let them reach the hub. */}}
@@ -58,89 +61,78 @@ models
 {{- end }}
 {{- end }}
 
+{{/* A command of `ingest models` for some roles, as a list: (list roles "fetch"). */}}
+{{- define "ingest.models.command" -}}
+{{- $command := concat (list "tini" "--" "ingest" "models") (rest .) -}}
+{{- range first . }}{{ $command = concat $command (list "--only" .) }}{{ end -}}
+{{ toJson $command }}
+{{- end }}
+
+{{/* Init container that waits for the models of a service: (list root "asr"). */}}
 {{- define "ingest.models.wait" -}}
 {{- $root := first . -}}{{- $volume := include "ingest.models.volumeName" $root -}}
-{{- if include "ingest.models.names" $root }}
+{{- with include "ingest.models.roles" . | fromYamlArray }}
 - name: wait-for-models
-  image: {{ include "ingest.image" . }}
+  image: {{ include "ingest.image" $ }}
   imagePullPolicy: {{ $root.Values.image.pullPolicy }}
-  command: [tini, --, sh, -c, 'until [ -e {{ include "ingest.models.marker" $root }} ]; do echo "waiting for the Job {{ include "ingest.fullname" $root }}-models"; sleep 5; done']
+  command: {{ include "ingest.models.command" (list . "verify" "--wait" "600") }}
   securityContext:
     {{- include "ingest.containerSecurity" $root | nindent 4 }}
+  env:
+    {{- include "ingest.models.env" $root | nindent 4 }}
+    {{- include "ingest.settings" (list $root (include "ingest.models.settings" $root | fromYaml)) | nindent 4 }}
   resources:
     {{- toYaml $root.Values.jobs.resources | nindent 4 }}
+  terminationMessagePolicy: FallbackToLogsOnError
   volumeMounts:
     - {name: {{ $volume }}, mountPath: /{{ $volume }}, readOnly: true}
+    - {name: tmp, mountPath: /tmp}
 {{- end }}
 {{- end }}
 
-{{- define "ingest.models.fetch" -}}
-{{- $root := .root -}}{{- $volume := include "ingest.models.volumeName" $root -}}
-name: {{ .name }}
-image: {{ include "ingest.image" (list $root .image) }}
-imagePullPolicy: {{ $root.Values.image.pullPolicy }}
-command: {{ concat (list "tini" "--") .command | toJson }}
-env:
-  - {name: HF_HOME, value: {{ include "ingest.models.folder" $root }}}
-  {{- with .env }}
-  {{- . | trim | nindent 2 }}
-  {{- end }}
-  {{- with $root.Values.models.extraEnv }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
-securityContext:
-  {{- include "ingest.containerSecurity" $root | nindent 2 }}
-resources:
-  {{- toYaml $root.Values.jobs.resources | nindent 2 }}
-terminationMessagePolicy: FallbackToLogsOnError
-volumeMounts:
-  - {name: {{ $volume }}, mountPath: /{{ $volume }}}
-  - {name: tmp, mountPath: /tmp}
-  {{- if .secret }}
-  - {name: token, mountPath: /etc/ingest/token, readOnly: true}
-  {{- end }}
-{{- end }}
-
-{{/* What the Job runs; another one makes another Job, since a Job cannot be changed. */}}
+{{/* Pod of the Job. A Job is immutable: another pod needs another name. */}}
 {{- define "ingest.models.pod" -}}
-{{- $asr := "import sys, faster_whisper; [faster_whisper.download_model(name) for name in sys.argv[1:]]" }}
-{{- $embedder := "import sys, sentence_transformers; sentence_transformers.SentenceTransformer(sys.argv[1])" }}
-{{- $voices := "from ingest.asr import settings; from ingest.asr.speakers import build; from ingest.shared.settings import load; build.load(load(settings.AsrSettings), 'cpu')" }}
-{{- $secret := .Values.voices.tokenSecret }}
+{{- $volume := include "ingest.models.volumeName" . }}
+{{- $roles := include "ingest.models.fetched" . | fromYamlArray }}
+{{- $secret := ternary .Values.voices.tokenSecret "" (has "diarization" $roles) }}
 {{- include "ingest.scheduling" (list . .Values.jobs) }}
 restartPolicy: OnFailure
 securityContext:
   {{- include "ingest.podSecurity" . | nindent 2 }}
-initContainers:
-  {{- with include "ingest.models.ofAsr" . }}
-  - {{- include "ingest.models.fetch" (dict "root" $ "name" "asr" "image" "asr"
-      "command" (concat (list "python" "-c" $asr) (splitList " " .))) | nindent 4 }}
-  {{- end }}
-  {{- with include "ingest.models.ofEmbedder" . }}
-  - {{- include "ingest.models.fetch" (dict "root" $ "name" "embedder" "image" "embedder" "command" (list "python" "-c" $embedder .)) | nindent 4 }}
-  {{- end }}
-  {{- if include "ingest.models.ofVoices" . }}{{/* loaded, because it may name others to fetch */}}
-  - {{- include "ingest.models.fetch" (dict "root" . "name" "voices" "image" "asr" "command" (list "python" "-c" $voices)
-      "env" (include "ingest.models.voicesEnv" .) "secret" $secret) | nindent 4 }}
-  {{- end }}
 containers:
-  - {{- include "ingest.models.fetch" (dict "root" . "name" "complete" "image" "embedder" "command" (list "touch" (include "ingest.models.marker" .))) | nindent 4 }}
+  - name: fetch
+    image: {{ include "ingest.image" (list . "asr") }}
+    imagePullPolicy: {{ .Values.image.pullPolicy }}
+    command: {{ include "ingest.models.command" (list $roles "fetch" "--json") }} # prints the whole fingerprint of each model
+    securityContext:
+      {{- include "ingest.containerSecurity" . | nindent 6 }}
+    env:
+      - {name: HF_HOME, value: {{ include "ingest.models.folder" . }}}
+      {{- include "ingest.settings" (list . (include "ingest.models.settings" . | fromYaml)) | nindent 6 }}
+      {{- if $secret }}
+      - {name: INGEST_SECRETS_DIR, value: /etc/ingest/token}
+      {{- end }}
+      {{- with .Values.models.extraEnv }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
+    resources:
+      {{- toYaml .Values.jobs.resources | nindent 6 }}
+    terminationMessagePolicy: FallbackToLogsOnError
+    volumeMounts:
+      - {name: {{ $volume }}, mountPath: /{{ $volume }}}
+      - {name: tmp, mountPath: /tmp}
+      {{- if $secret }}
+      - {name: token, mountPath: /etc/ingest/token, readOnly: true}
+      {{- end }}
 volumes:
   {{- include "ingest.models.volumes" . | trim | default (include "ingest.dataVolume" .) | nindent 2 }}
   - name: tmp
     emptyDir: {sizeLimit: 1Gi}
-  {{- if and $secret (include "ingest.models.ofVoices" .) }}
+  {{- if $secret }}
   - name: token
     secret:
       secretName: {{ $secret }}
       defaultMode: 0440
       items: [{key: token, path: ingest_diarization_token}]
   {{- end }}
-{{- end }}
-
-{{- define "ingest.models.voicesEnv" -}}
-{{- include "ingest.settings" (list . (pick .Values.voices.settings "diarization_model" "diarization_sha256")) }}
-{{- if .Values.voices.tokenSecret }}
-- {name: INGEST_SECRETS_DIR, value: /etc/ingest/token}
-{{- end }}
 {{- end }}
