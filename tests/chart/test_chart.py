@@ -1,4 +1,4 @@
-"""What the chart renders, over a matrix of values: valid for each Kubernetes, hardened, in words the services know."""
+"""Rendered objects over a matrix of values: valid for each Kubernetes, hardened, with settings of the services."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ CASES = [pytest.param(values, id=name) for name, values in MATRIX.items()]
 
 
 @pytest.mark.parametrize("values", CASES)
-def test_lint_has_no_complaint(values: dict[str, Any]) -> None:
+def test_lint_reports_no_error(values: dict[str, Any]) -> None:
     report = lint(CHART, values, strict=True)
     assert report["errors"] == []
     assert [item["error"] for item in report["messages"]] == ["icon is recommended"]
@@ -146,7 +146,7 @@ def test_every_container_is_hardened(render: Render, values: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize("values", CASES)
-def test_passwords_are_files_and_each_service_sees_only_its_own(render: Render, values: dict[str, Any]) -> None:
+def test_passwords_are_files_and_each_service_gets_only_its_own(render: Render, values: dict[str, Any]) -> None:
     manifests = render(values)
     for component, keys in {
         "asr": {"nats-asr"},
@@ -163,7 +163,7 @@ def test_passwords_are_files_and_each_service_sees_only_its_own(render: Render, 
 
 
 @pytest.mark.parametrize(("by", "sees"), [("init", True), ("hook", False), ("none", False)])
-def test_pods_of_the_embedder_see_the_owners_passwords_only_where_they_migrate(
+def test_pods_of_the_embedder_get_the_passwords_of_the_owner_only_if_they_migrate(
     render: Render,
     by: str,
     sees: bool,  # noqa: FBT001 (a table's value)
@@ -204,7 +204,7 @@ def test_replicas(render: Render, values: dict[str, Any], expected: int | None) 
     assert deployment(render({"asr": values}), "asr")["spec"].get("replicas") == expected
 
 
-def test_the_gpu_is_a_limit_under_the_name_that_was_given_and_pods_are_replaced_without_a_second_card(
+def test_the_gpu_is_a_limit_with_the_configured_name_and_pods_are_replaced_without_a_second_card(
     render: Render,
 ) -> None:
     spec = deployment(render({"asr": {"gpu": {"resourceName": "nvidia.com/gpu.shared"}}}), "asr")["spec"]
@@ -257,7 +257,7 @@ def test_large_numbers_stay_whole(render: Render) -> None:
         pytest.param({"asr": {"image": {"digest": "sha256:short"}}}, "/asr/image/digest", id="no digest"),
     ],
 )
-def test_a_wrong_value_is_refused_by_its_name(render: Render, values: dict[str, Any], words: str) -> None:
+def test_the_refusal_of_a_wrong_value_names_it(render: Render, values: dict[str, Any], words: str) -> None:
     with pytest.raises(HelmValuesError, match=words):
         render(values)
 
@@ -332,7 +332,7 @@ def test_a_top_level_key_without_value_is_refused_by_name_or_does_no_harm(chart:
         assert f"missing property '{key}'" in str(error)  # noqa: PT017 (either is right)
 
 
-def test_every_value_is_in_the_schema_and_the_other_way_round() -> None:
+def test_values_and_schema_have_the_same_keys() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
     assert VALUES.keys() == schema["properties"].keys()
     voices = schema["properties"]["voices"]["properties"]["settings"]["properties"]
@@ -341,7 +341,7 @@ def test_every_value_is_in_the_schema_and_the_other_way_round() -> None:
     assert voices.keys() == ours - {"diarization_token"} | {"min_speakers", "max_speakers"}
 
 
-def test_every_command_of_ours_can_be_ended_from_its_start(render: Render) -> None:
+def test_every_command_runs_under_tini_and_can_be_stopped_while_it_starts(render: Render) -> None:
     values = {
         "submit": {"sources": ["https://example.org/feed.xml"]},
         "demo": {"enabled": True},
@@ -389,7 +389,7 @@ def test_every_file_for_clusters_is_yaml(path: Path) -> None:
     assert list(yaml.safe_load_all(path.read_text()))
 
 
-def test_alerts_link_to_the_place_of_the_runbooks(render: Render) -> None:
+def test_alerts_link_to_the_configured_address_of_the_runbooks(render: Render) -> None:
     runbooks = "https://example.org/runbooks.html"
     manifests = render({"monitoring": {"prometheusRule": {"enabled": True, "runbooks": runbooks}}})
     (rules,) = [item for item in manifests if item["kind"] == "PrometheusRule"]

@@ -123,7 +123,7 @@ def test_a_model_that_depends_on_the_device_cannot_be_fetched(render: Render, se
 
 
 @pytest.mark.parametrize("download", [True, False])
-def test_no_pod_but_the_job_connects_to_the_hub(render: Render, download: bool) -> None:  # noqa: FBT001 (a table's value)
+def test_no_pod_but_the_job_connects_to_the_hub(render: Render, download: bool) -> None:  # noqa: FBT001 (a value of the table)
     manifests = render({"models": {"download": download}} | BGE)
     for name in ("ingest-asr", "ingest-embedder", "ingest-selftest"):
         (spec,) = [spec for found, spec in pods(manifests) if found == name]
@@ -165,7 +165,7 @@ def mounts(spec: Manifest) -> dict[str, str]:
         ),
     ],
 )
-def test_no_pod_needs_a_class_for_models_that_the_shared_volume_does_not_need(
+def test_models_need_no_storage_class_if_the_shared_volume_needs_none(
     render: Render, values: dict[str, Any], folder: str, claim: str
 ) -> None:
     manifests = render(values | BGE)

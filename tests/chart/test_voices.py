@@ -42,7 +42,7 @@ def test_settings_of_voices_reach_the_pods_that_diarize_and_those_that_relabel(r
         }
 
 
-def test_the_job_fetches_the_pipeline_and_alone_sees_the_token(render: Render) -> None:
+def test_the_job_fetches_the_pipeline_and_only_it_gets_the_token(render: Render) -> None:
     settings: dict[str, object] = {"diarization_model": "pyannote/some", "diarization_sha256": "ab" * 32}
     manifests, job = voices(render, settings, "hub")
     spec = job["spec"]["template"]["spec"]

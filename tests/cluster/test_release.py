@@ -1,4 +1,4 @@
-"""Install, upgrade, roll back and uninstall, with Helm 3 and with Helm 4; and what is said when something is wrong."""
+"""Install, upgrade, roll back and uninstall, with Helm 3 and with Helm 4; and the messages of failures."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_scaling_by_hand_and_upgrading_go_together_as_the_notes_say(empty: Clust
     assert cluster.kubectl("get", "deploy/ingest-asr", "--output", REPLICAS) == "1"
 
 
-def test_a_wrong_secret_gives_a_reason_that_can_be_read(empty: Cluster) -> None:
+def test_status_shows_the_reason_of_a_wrong_secret(empty: Cluster) -> None:
     empty.install(wait=False)
     empty.kubectl("rollout", "status", "deploy/ingest-asr", "--timeout=240s")
     empty.kubectl("patch", "secret", "ingest-passwords", "--patch", '{"stringData": {"nats-asr": "wrong"}}')
