@@ -389,10 +389,18 @@ def test_every_file_for_clusters_is_yaml(path: Path) -> None:
     assert list(yaml.safe_load_all(path.read_text()))
 
 
-def test_alerts_link_to_the_configured_address_of_the_runbooks(render: Render) -> None:
-    runbooks = "https://example.org/runbooks.html"
+@pytest.mark.parametrize(
+    ("runbooks", "place"),
+    [
+        pytest.param("https://example.org/runbooks.html", "https://example.org/runbooks.html", id="an address"),
+        pytest.param(None, "docs/runbooks.md", id="values of a chart that did not have the key"),
+    ],
+)
+def test_alerts_link_to_the_configured_address_of_the_runbooks(
+    render: Render, runbooks: str | None, place: str
+) -> None:
     manifests = render({"monitoring": {"prometheusRule": {"enabled": True, "runbooks": runbooks}}})
     (rules,) = [item for item in manifests if item["kind"] == "PrometheusRule"]
     links = [rule["annotations"]["runbook_url"] for group in rules["spec"]["groups"] for rule in group["rules"]]
     assert links
-    assert all(link.startswith(f"{runbooks}#ingest") for link in links)
+    assert all(link.startswith(f"{place}#ingest") for link in links)
