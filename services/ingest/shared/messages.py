@@ -62,7 +62,7 @@ class Stage(StrEnum):
 
 
 class SourceKind(StrEnum):
-    """Where a recording comes from."""
+    """How a recording is checked and fetched: each kind has a connector in the downloader."""
 
     YOUTUBE = "youtube"
     MEDIA = "media"

@@ -16,7 +16,7 @@ import pytest
 
 from ingest.asr.handler import Transcribe, input_file
 from ingest.asr.recognition.transcriber import Transcriber
-from ingest.asr.recognition.whisper import Heard, Recognised, Recognizer, Request
+from ingest.asr.recognition.whisper import ChunkTranscript, ChunkWord, Recognizer, Request
 from ingest.demo import samples
 from ingest.shared.artifacts import transcript
 from ingest.shared.artifacts.volume import Made, Volume
@@ -70,6 +70,7 @@ class StandIn:
     says: tuple[str, ...] = (LOOP,)
     languages: tuple[tuple[str, float], ...] = ()
     key: str = "stand-in"
+    old_key: str = "stand-in"
     device: str = "cpu"
 
     @property
@@ -79,23 +80,23 @@ class StandIn:
     def request(self, samples: Waveform, language: str | None, *, strong: bool = False) -> Request:
         return Request(np.zeros((80, 3000), dtype=np.float32), len(samples) / SAMPLE_RATE, language, strong)
 
-    def run(self, requests: Sequence[Request]) -> list[Recognised]:
+    def run(self, requests: Sequence[Request]) -> list[ChunkTranscript]:
         return [
-            Recognised(languages=dict(self.languages))
+            ChunkTranscript(languages=dict(self.languages))
             if request.language is None
-            else Recognised(words=self._words(request.duration_s), avg_logprob=-0.1)
+            else ChunkTranscript(words=self._words(request.duration_s), avg_logprob=-0.1)
             for request in requests
         ]
 
-    def _words(self, duration_s: float) -> tuple[Heard, ...]:
+    def _words(self, duration_s: float) -> tuple[ChunkWord, ...]:
         share_s = duration_s / len(self.says)
-        return tuple(Heard(n * share_s, (n + 1) * share_s, text, 0.9) for n, text in enumerate(self.says))
+        return tuple(ChunkWord(n * share_s, (n + 1) * share_s, text, 0.9) for n, text in enumerate(self.says))
 
 
 @pytest.fixture
 def transcribers() -> Iterator[Callable[[StandIn], Transcriber]]:
     """A function that puts a recognizer to work; its device thread ends with the test."""
-    batchers: list[Batcher[Request, Recognised]] = []
+    batchers: list[Batcher[Request, ChunkTranscript]] = []
 
     def make(recognizer: StandIn) -> Transcriber:
         batchers.append(Batcher(recognizer.run, BatchLimits(4), group=lambda request: request.group))

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from ingest.cli.local.postgres_server import EmbeddedPostgres
 from ingest.cli.runs.submissions import Choice, first, publish
-from ingest.downloader.sources import Recording
+from ingest.downloader.sources.connector import Recording
 from ingest.embedder.catalog import Catalog
 from ingest.embedder.database import Database
 from ingest.embedder.handler import Embed, input_file
