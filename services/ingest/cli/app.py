@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ingest.cli import console
+from ingest.cli.models_app import models_app
 from ingest.cli.options import Json, State
 from ingest.cli.options import settings as _settings
 from ingest.cli.upkeep.dead_app import dead_app
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.add_typer(dead_app, name="dead")
 app.add_typer(voices_app, name="voices")
+app.add_typer(models_app, name="models")
 
 Sources = Annotated[
     list[str] | None,

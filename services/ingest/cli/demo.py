@@ -120,14 +120,11 @@ def _print_speakers(to: Connected) -> None:
 
 
 def _print_answers(to: Connected) -> None:
-    from ingest.embedder.encoder import Encoder  # heavy: not before it is needed
+    from ingest.embedder.encoder import load  # heavy: not before it is needed
     from ingest.embedder.search import Question, Search
 
     console.out.print("\n[bold]5. Three questions[/], in other words than those that were said")
-    settings = to.settings
-    search = Search(
-        to.archive, Encoder(settings.embedding_model, settings.embedding_device, settings.embedding_batch_size)
-    )
+    search = Search(to.archive, load(to.settings))
     for question in QUESTIONS:
         console.out.print(f"\n  ingest search {question!r}", style="italic")
         print_hits(search.ask(Question(question, channel=TITLE, limit=1)), as_json=False)

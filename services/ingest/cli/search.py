@@ -27,14 +27,13 @@ def find(
     limit: int,
 ) -> list[Hit]:
     """Return the best answers of the archive."""
-    from ingest.embedder.encoder import Encoder  # seconds of imports, not needed to print answers
+    from ingest.embedder.encoder import load  # seconds of imports, not needed to print answers
     from ingest.embedder.search import Question, Search
 
     since = since.replace(tzinfo=UTC) if since else None
     question = Question(text=words, speaker=speaker, channel=channel, since=since, limit=limit)
     with connected(settings) as to:
-        encoder = Encoder(settings.embedding_model, settings.embedding_device, settings.embedding_batch_size)
-        return Search(to.archive, encoder).ask(question)
+        return Search(to.archive, load(settings)).ask(question)
 
 
 def print_hits(hits: Sequence[Hit], *, as_json: bool) -> None:

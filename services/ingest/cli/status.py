@@ -12,7 +12,6 @@ from ingest.cli.runs import bottleneck
 from ingest.downloader.rate_limit import Budget
 from ingest.downloader.rate_limiter import RateLimiter
 from ingest.embedder.catalog import Catalog, Total, VideoRow
-from ingest.shared import video_state
 from ingest.shared.broker.topology import WORK_STREAM
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.messages import Stage
@@ -71,7 +70,7 @@ def _print_video(catalog: Catalog, video: str, *, as_json: bool) -> None:
         ("comes back", row.retry_at and f"{row.retry_at:%Y-%m-%d %H:%M:%S} UTC"),
         ("passages", row.passages),
         ("language", row.language),
-        *sorted((name, value) for name, value in row.figures.items() if name != video_state.ASKED_AT),
+        *sorted(row.figures.items()),
     ]
     console.out.print(console.table(row.video_id, ("", ""), ((name, value) for name, value in facts if value)))
     if speakers:

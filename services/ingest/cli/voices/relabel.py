@@ -17,10 +17,10 @@ from ingest.asr.speakers.profiles import Profiles
 from ingest.cli import console
 from ingest.cli.local.state_folder import connected
 from ingest.embedder.catalog import Catalog
-from ingest.embedder.speaker_names import Names, name_passages
+from ingest.embedder.speaker_names import SpeakerNames, name_passages
 from ingest.shared import video_state
 from ingest.shared.artifacts import voiceprints
-from ingest.shared.artifacts.volume import Made, Volume
+from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.errors import ConfigurationError, IngestError
 from ingest.shared.telemetry.logs import get_logger
 
@@ -63,7 +63,7 @@ def relabel(settings: AllSettings, *, videos: Sequence[str] | None, channel: str
 def relabel_all(to: Connected, *, videos: Sequence[str] | None = None, channel: str | None = None) -> list[Relabelled]:
     """Work out the names of videos again and return what changed in each."""
     volume, profiles = Volume(to.settings.volume), Profiles(to.settings.volume)
-    thresholds, names = speaker_models.thresholds(to.settings), Names(to.archive)
+    thresholds, names = speaker_models.thresholds(to.settings), SpeakerNames(to.archive)
     ids = _chosen(Catalog(to.archive), videos, channel)
     return [_one(volume, profiles, thresholds, names, video_id) for video_id in ids]
 
@@ -78,7 +78,7 @@ def _chosen(catalog: Catalog, videos: Sequence[str] | None, channel: str | None)
     return [row.video_id for row in rows if channel is None or (row.channel or "").casefold() == channel.casefold()]
 
 
-def _one(volume: Volume, profiles: Profiles, thresholds: Thresholds, names: Names, video_id: str) -> Relabelled:
+def _one(volume: Volume, profiles: Profiles, thresholds: Thresholds, names: SpeakerNames, video_id: str) -> Relabelled:
     manifest = volume.manifest(video_id, "voices")
     if manifest is None:
         return Relabelled(video_id, {}, "nobody has listened to who speaks")
@@ -107,4 +107,4 @@ def _keep(volume: Volume, made: Voiceprints, duration_s: float, origin: str, gen
     with tempfile.TemporaryDirectory(prefix="ingest-voices-") as folder:
         file = Path(folder) / f"voices.{voiceprints.EXTENSION}"
         voiceprints.write(made, file)
-        volume.keep(made.video_id, Made(file, "voices", voiceprints.EXTENSION, duration_s, origin, generation))
+        volume.keep(made.video_id, NewArtifact(file, "voices", voiceprints.EXTENSION, duration_s, origin, generation))
