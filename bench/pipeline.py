@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import report
-from bench.rooms import Pipeline, Visits, run_in_process
 from bench.schedule import Mode, StageTimes, Trace, lower_bound_s, plan, sample, stretched
+from bench.services import Pipeline, Visits, run_in_process
 from ingest.cli.local.postgres_server import EmbeddedNats
 from ingest.shared.messages import Stage
 

@@ -1,6 +1,6 @@
-"""The test build of the workers: real loop, broker, journal, volume, database and ledger; the work is a stand-in.
+"""Test builds of the services: real loop, broker, crash journal, volume, database and ledger; the work is a stand-in.
 
-python -m tests.faults.rooms downloader | asr | embedder
+python -m tests.faults.services downloader | asr | embedder
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ingest.shared.worker.settlement import Done
 
 DEADLINE_S = 4.0
-COMMIT_DEADLINE_S = 60.0  # longer than a call of the database may take, as in the real settings
+COMMIT_DEADLINE_S = 60.0  # longer than the deadline of a database call, as in the real settings
 SLOTS = 4
 
 In = TypeVar("In", bound=VideoMessage)
@@ -86,8 +86,8 @@ def embedder(settings: EmbedderSettings, bus: NatsBus) -> Room:
     return Room((_stage(Stage.EMBEDDER, TranscriptReady, handler, volume),), stop=stop, keeps_ledger=True)
 
 
-ROOMS = {"downloader": downloader, "asr": asr, "embedder": embedder}
+SERVICES = {"downloader": downloader, "asr": asr, "embedder": embedder}
 
 if __name__ == "__main__":
     points.install()
-    main(sys.argv[1], EmbedderSettings, ROOMS[sys.argv[1]])
+    main(sys.argv[1], EmbedderSettings, SERVICES[sys.argv[1]])
