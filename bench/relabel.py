@@ -70,7 +70,7 @@ def settings_in(folder: Path) -> AllSettings:
 
 
 def fill(to: Connected, videos: int, passages: int, seed: int) -> None:
-    """Store videos in which nobody has a name, and enroll half of the voices."""
+    """Store videos without names, and enroll half of the voices."""
     rng, draw = random.Random(seed), np.random.default_rng(seed)
     voices = unit(draw.standard_normal((VOICES, VOICE_DIMENSIONS), dtype=np.float32))
     store, volume = Store(to.archive, MODEL, DIMENSIONS), Volume(to.settings.volume)

@@ -71,7 +71,7 @@ def hypothesis(found: Voiceprints) -> Annotation:
 
 
 def naming(said: Conversation, found: Voiceprints, names: dict[int, str]) -> tuple[float, float, float]:
-    """Return which share of enrolled speech has its name, of all speech another's, of strangers' speech nobody's.
+    """Return the shares: enrolled speech with its name, all speech with another name, strangers' speech without one.
 
     Counted in steps of 10 ms where one person speaks, outside of the collars.
     """

@@ -2,10 +2,10 @@
 
 First, the turns of one recording (281, or `--turns`): `batched` is one call, on the array in memory; `one by one` opens
 the recording and calls the model for each turn, as is easily written; `sliced` calls the model for each turn on the
-array, so that its ratio shows what batches alone bring. All ways hear the same pieces.
+array, so that its ratio shows what batches alone bring. All ways embed the same pieces.
 
-Then the embeddings of the diarization's chunks: `original` is the code of pyannote.audio, `ours` looks at no mask in
-which nobody speaks, and takes all masks of a chunk through the network at once. `passes` counts waveforms that went
+Then the embeddings of the diarization's chunks: `original` is the code of pyannote.audio, `ours` skips masks
+without speech, and takes all masks of a chunk through the network at once. `passes` counts waveforms that went
 through the network. The command fails when two ways give different vectors.
 """
 

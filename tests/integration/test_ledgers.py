@@ -1,4 +1,4 @@
-"""Several ledgers at the same table: who is first does not matter."""
+"""Several ledgers at the same table: their order does not matter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A nats-server of a test's own, for configurations that the one of all tests does not have."""
+"""A nats-server for one test, with a configuration that the shared server does not have."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def nats_with(folder: Path, configuration: str) -> Iterator[str]:
-    """Run a nats-server with this text in its configuration, and give its address."""
+    """Run a nats-server with this text in its configuration, and provide its address."""
     listen = f'listen: "127.0.0.1:-1"\nports_file_dir: "{folder}"\njetstream {{ store_dir: "{folder}" }}\n'
     (folder / "nats.conf").write_text(listen + configuration)
     with subprocess.Popen([nats_binary(), "-c", str(folder / "nats.conf")], stderr=subprocess.DEVNULL) as server:
