@@ -1,6 +1,6 @@
 """A service whose work the test controls, as its own process: `python -m tests.support.obedient`.
 
-A video is finished when there is a file `<video id>.go` on the volume; a file `fault` there ends a thread of the service.
+A video is finished when the volume has a file `<video id>.go`; a file `fault` there ends a thread of the service.
 With OBEDIENT_REFUSES the service does not start and raises that code.
 """
 

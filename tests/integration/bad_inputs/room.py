@@ -21,7 +21,7 @@ POLITE = "Somebody says a sentence here."
 
 
 def segment(start_s: float, end_s: float, text: str = POLITE) -> Segment:
-    """Return a segment without word times; values that the model would refuse are kept, as another writer might store them."""
+    """Return a segment without word times; the model's validation is skipped, as by another writer."""
     figures: dict[str, Any] = {"avg_logprob": -0.2, "compression_ratio": 1.2, "no_speech_prob": 0.0}
     return Segment.model_construct(start_s=start_s, end_s=end_s, text=text, words=(), **figures)
 
