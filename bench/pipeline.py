@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from bench import report
 from bench.schedule import Mode, StageTimes, Trace, lower_bound_s, plan, sample, stretched
 from bench.services import Pipeline, Visits, run_in_process
-from ingest.cli.local.postgres_server import EmbeddedNats
+from ingest.cli.local.nats_server import EmbeddedNats
 from ingest.shared.messages import Stage
 
 if TYPE_CHECKING:

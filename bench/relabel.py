@@ -20,8 +20,8 @@ import numpy as np
 
 from bench import report
 from bench.rows import DIMENSIONS, MODEL, make_rows
-from ingest.asr.speakers.matching import unit
 from ingest.asr.speakers.profiles import Profile, Profiles
+from ingest.asr.speakers.vectors import unit
 from ingest.cli.local.state_folder import connected
 from ingest.cli.settings import AllSettings
 from ingest.cli.voices.relabel import relabel_all
@@ -35,7 +35,7 @@ from ingest.shared.settings import load
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ingest.asr.speakers.matching import FloatArray
+    from ingest.asr.speakers.vectors import FloatArray
     from ingest.cli.local.state_folder import Connected
 
 MODEL_KEY = "bench@1"

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from bench.counted import CallTimes, CountedBus
 from bench.schedule import Mode
-from ingest.cli.local.postgres_server import NATS_USER
-from ingest.shared.broker.bus import REQUESTED, topology
+from ingest.cli.local.nats_server import NATS_USER
 from ingest.shared.broker.nats_bus import NatsBus
 from ingest.shared.broker.nats_connection import BusOptions
+from ingest.shared.broker.topology import REQUESTED, topology
 from ingest.shared.messages import (
     Artifact,
     AudioReady,
@@ -35,8 +35,8 @@ from ingest.shared.messages import (
 )
 from ingest.shared.worker.crash_journal import Journal
 from ingest.shared.worker.isolation import Quarantine
-from ingest.shared.worker.loop import StageWork, Worker
-from ingest.shared.worker.settlement import Done, WorkerOptions
+from ingest.shared.worker.loop import Worker
+from ingest.shared.worker.stage import Done, StageWork, WorkerOptions
 from ingest.shared.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.schedule import StageTimes, Trace
-    from ingest.cli.local.postgres_server import EmbeddedNats
-    from ingest.shared.worker.loop import Report
+    from ingest.cli.local.nats_server import EmbeddedNats
+    from ingest.shared.worker.stage import Report
 
     Handle = Callable[[VideoMessage, Report], Done]
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ingest.asr.speakers.excerpts import Piece
-    from ingest.asr.speakers.matching import FloatArray
+    from ingest.asr.speakers.vectors import FloatArray
 
 LEAST_COSINE = 0.9999
 MOST_DIFFERENCE = 1e-5

@@ -55,7 +55,7 @@ def main() -> int:
         if not chosen.pictures:
             _start_grafana(running, prometheus.url, Path(folder))
         began = time.time()
-        command = [sys.executable, "-m", "ingest.cli.app", *(chosen.command or ["demo"])]
+        command = [sys.executable, "-P", "-m", "ingest.cli.app", *(chosen.command or ["demo"])]
         status = subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 (our own command line)
         if chosen.pictures:
             for path in pictures(prometheus, Window(began, time.time()), chosen.pictures):

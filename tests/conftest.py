@@ -12,19 +12,20 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from ingest.cli.local.postgres_server import NATS_USER, EmbeddedNats, EmbeddedPostgres
+from ingest.cli.local.nats_server import NATS_USER, EmbeddedNats
+from ingest.cli.local.postgres_server import EmbeddedPostgres
 from ingest.embedder.database import Database
 from ingest.embedder.migrate import migrate
-from ingest.shared.broker.bus import Topology, topology
 from ingest.shared.broker.nats_bus import NatsBus
 from ingest.shared.broker.nats_connection import BusOptions
+from ingest.shared.broker.topology import Topology, topology
 from ingest.shared.telemetry import logs
+from tests.support.brokers import ACK_WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-ACK_WAIT_S = 2.0
 _numbers = itertools.count()
 
 

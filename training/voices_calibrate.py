@@ -7,6 +7,7 @@ of it is written to the naming.json of the model, and its fingerprint anew.
 from __future__ import annotations
 
 import random
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,10 +16,13 @@ from ingest.asr.speakers import excerpts
 from ingest.asr.speakers.build import NAMING_FILE
 from ingest.asr.speakers.calibration import calibrate
 from ingest.asr.speakers.diarizer import Diarizer, DiarizerOptions, fingerprint
-from ingest.asr.speakers.matching import FloatArray, Thresholds
+from ingest.asr.speakers.matching import Thresholds
 from ingest.demo import VOICE_MODEL, VOICE_MODEL_SHA256
 from training.conversations import Speaker, converse, speaking
 from training.voices import SAMPLE_RATE, Voice
+
+if TYPE_CHECKING:
+    from ingest.asr.speakers.vectors import FloatArray
 
 VARIANTS = ("antonio", "michel", "pedro", "edward2", "announcer", "iven3", "klatt3", "serious", "Storm", "Gene2")
 LENGTH_S = 90.0

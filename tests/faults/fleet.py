@@ -12,17 +12,18 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ingest.cli.local.postgres_server import NATS_USER
+from ingest.cli.local.nats_server import NATS_USER
 from ingest.cli.runs.submissions import publish
 from ingest.embedder.database import Database
 from ingest.embedder.migrate import migrate
 from ingest.embedder.settings import EmbedderSettings
 from ingest.shared.artifacts.volume import Volume
-from ingest.shared.broker.bus import EVENT_STREAM, BusError
+from ingest.shared.broker.bus import BusError
+from ingest.shared.broker.connect import bus_topology, connect
+from ingest.shared.broker.topology import EVENT_STREAM
 from ingest.shared.messages import Event, Source, SourceKind, VideoRequested, decode
 from ingest.shared.settings import as_environment, load
 from ingest.shared.video_state import SETTLED
-from ingest.shared.worker.service import bus_topology, connect
 from tests.faults import points
 from tests.faults.needs import CannotPlayError, Needs, own_clock
 from tests.faults.servers import Servers

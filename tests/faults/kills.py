@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from ingest.shared.broker.bus import DEAD_STREAM, INPUT_OF
+from ingest.shared.broker.topology import DEAD_STREAM, INPUT_OF
 from ingest.shared.errors import Code
 from ingest.shared.messages import Stage
 from tests.faults.points import BESIDE, MOMENTS

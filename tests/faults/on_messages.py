@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from ingest.cli.runs.submissions import publish
-from ingest.shared.broker.bus import DEAD_STREAM, INPUT_OF, REQUESTED, event_subject
+from ingest.shared.broker.connect import connect
+from ingest.shared.broker.topology import DEAD_STREAM, INPUT_OF, REQUESTED, event_subject
 from ingest.shared.errors import Code
 from ingest.shared.messages import EventKind, Stage, VideoRequested, encode
-from ingest.shared.worker.service import connect
 from tests.faults.fleet import SOURCE
 from tests.faults.recordings import REFUSAL, Flaw
 from tests.faults.trials import Trial, demand_letters, events_of

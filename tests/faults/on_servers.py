@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ingest.cli.upkeep.resume import resume_lost
 from ingest.embedder.catalog import Catalog
 from ingest.shared.artifacts.volume import KINDS
-from ingest.shared.broker.bus import WORK_STREAM
+from ingest.shared.broker.topology import WORK_STREAM
 from ingest.shared.errors import Code
 from ingest.shared.video_state import ENDED
 from ingest.shared.worker.service import EXIT_PASSING

@@ -19,7 +19,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ingest.shared.artifacts.volume import KINDS, TEMPORARY_PREFIX
-from ingest.shared.broker.bus import EVENT_STREAM, LATER_STREAM, LEDGER, WORK_STREAM, later_consumer
+from ingest.shared.broker.topology import EVENT_STREAM, LATER_STREAM, LEDGER, WORK_STREAM, later_consumer
 from ingest.shared.errors import IngestError
 from ingest.shared.messages import EventKind, Stage
 from ingest.shared.video_state import ENDED, INDEXED

@@ -29,8 +29,8 @@ from ingest.embedder import ledger
 from ingest.embedder.store import Store
 from ingest.shared.artifacts.volume import KINDS, TEMPORARY_PREFIX
 from ingest.shared.broker import nats_connection
-from ingest.shared.broker.bus import ACCESSIBLE
 from ingest.shared.broker.nats_bus import NatsBus
+from ingest.shared.broker.topology import ACCESSIBLE
 from ingest.shared.messages import EventKind, Stage
 from ingest.shared.worker import loop as worker_loop
 from ingest.shared.worker.crash_journal import Journal

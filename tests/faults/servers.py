@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from ingest.cli.local.postgres_server import DATABASE, EmbeddedNats, EmbeddedPostgres
+from ingest.cli.local.nats_server import EmbeddedNats
+from ingest.cli.local.postgres_server import DATABASE, EmbeddedPostgres
 from ingest.shared.errors import ConfigurationError
 from tests.faults.proxy import Proxy
 

@@ -18,8 +18,8 @@ from ingest.embedder.store import Store
 from ingest.shared.artifacts.volume import Volume
 from ingest.shared.device.batcher import Batcher, BatchLimits
 from ingest.shared.messages import AudioReady, Stage, TranscriptReady, VideoAccessible, VideoMessage, VideoRequested
-from ingest.shared.worker.loop import StageWork
 from ingest.shared.worker.service import Room, main
+from ingest.shared.worker.stage import StageWork
 from tests.faults import points
 from tests.faults.work import Encodes, Work, suffer
 
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
     from ingest.embedder.encoder import Encoder
     from ingest.shared.broker.nats_bus import NatsBus
-    from ingest.shared.worker.loop import Report
-    from ingest.shared.worker.settlement import Done
+    from ingest.shared.worker.stage import Done, Report
 
 DEADLINE_S = 4.0
 COMMIT_DEADLINE_S = 60.0  # longer than the deadline of a database call, as in the real settings

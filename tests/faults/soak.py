@@ -18,7 +18,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from ingest.shared.broker.bus import LATER_STREAM, WORK_STREAM
+from ingest.shared.broker.topology import LATER_STREAM, WORK_STREAM
 from ingest.shared.messages import Stage
 from ingest.shared.telemetry import logs
 from tests.faults.fleet import SERVICES, Fleet, running

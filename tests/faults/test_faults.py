@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest.shared.broker.bus import INPUT_OF
+from ingest.shared.broker.topology import INPUT_OF
 from ingest.shared.messages import Stage
 from tests.faults.__main__ import play
 from tests.faults.fleet import running

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingest.shared.artifacts.volume import TEMPORARY_PREFIX
-from ingest.shared.broker.bus import event_subject
+from ingest.shared.broker.topology import event_subject
 from ingest.shared.messages import Event, EventKind, Stage, encode
 from tests.faults.fleet import Fleet, Worker, running
 from tests.faults.needs import Needs

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ingest.shared.broker.bus import DEAD_STREAM, EVENT_STREAM, LATER_STREAM, LEDGER, WORK_STREAM
+from ingest.shared.broker.topology import DEAD_STREAM, EVENT_STREAM, LATER_STREAM, LEDGER, WORK_STREAM
 from ingest.shared.errors import Code
 from ingest.shared.messages import DeadLetter, EventKind, Stage, decode
 from tests.faults.fleet import ACK_WAIT_S, Fleet

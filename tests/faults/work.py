@@ -27,7 +27,7 @@ from ingest.shared.messages import (
     VideoMessage,
     VideoRequested,
 )
-from ingest.shared.worker.settlement import Done
+from ingest.shared.worker.stage import Done
 from tests.faults import points
 from tests.faults.recordings import CRASHING, REFUSAL, Flaw
 from tests.faults.spoken import passage, passages
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from ingest.embedder.encoder import Vector
     from ingest.shared.messages import Artifact
-    from ingest.shared.worker.loop import Report
+    from ingest.shared.worker.stage import Report
 
 AUDIO_BYTES = 20_000
 EXTENSIONS: dict[Kind, str] = {

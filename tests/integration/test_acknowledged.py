@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest.cli.local.postgres_server import NATS_USER, EmbeddedNats
-from ingest.shared.broker.bus import REQUESTED, WORK_STREAM, Lag
+from ingest.cli.local.nats_server import NATS_USER, EmbeddedNats
+from ingest.shared.broker.bus import Lag
 from ingest.shared.broker.nats_bus import NatsBus
 from ingest.shared.broker.nats_connection import BusOptions
+from ingest.shared.broker.topology import REQUESTED, WORK_STREAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ingest.shared.broker.bus import Topology
+    from ingest.shared.broker.topology import Topology
 
 
 @pytest.fixture

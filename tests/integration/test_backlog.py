@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingest.shared.broker.backlog import BacklogWatch, Watched
-from ingest.shared.broker.bus import (
+from ingest.shared.broker.bus import BusRefusedError, Lag
+from ingest.shared.broker.topology import (
     ACCESSIBLE,
     DEAD_STREAM,
     DUE,
@@ -17,8 +18,6 @@ from ingest.shared.broker.bus import (
     LEDGER,
     REQUESTED,
     WORK_STREAM,
-    BusRefusedError,
-    Lag,
     dead_subject,
     event_subject,
     later_consumer,

@@ -11,23 +11,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest.shared.broker.bus import (
-    EVENT_STREAM,
-    REQUESTED,
-    WORK_STREAM,
-    BusError,
-    BusRefusedError,
-    BusUnavailableError,
-    Topology,
-)
+from ingest.shared.broker.bus import BusError, BusRefusedError, BusUnavailableError
 from ingest.shared.broker.nats_connection import REQUEST_TIMEOUT_S
+from ingest.shared.broker.topology import EVENT_STREAM, REQUESTED, WORK_STREAM, Topology
 from ingest.shared.errors import ConfigurationError
-from tests.conftest import ACK_WAIT_S
+from tests.support.brokers import ACK_WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ingest.cli.local.postgres_server import EmbeddedNats
+    from ingest.cli.local.nats_server import EmbeddedNats
     from ingest.shared.broker.nats_bus import NatsBus
 
 

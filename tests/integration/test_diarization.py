@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from ingest.asr.recognition.transcriber import Transcriber
     from ingest.asr.speakers.excerpts import Piece
-    from ingest.asr.speakers.matching import FloatArray
+    from ingest.asr.speakers.vectors import FloatArray
     from ingest.asr.speakers.windows import Spoken
 
 VIDEO = "abcdefghijk"

@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING
 import nats
 import pytest
 
-from ingest.shared.broker.bus import (
+from ingest.shared.broker.bus import BusRefusedError
+from ingest.shared.broker.nats_bus import NatsBus
+from ingest.shared.broker.nats_connection import BusOptions
+from ingest.shared.broker.permissions import User, authorization, inbox_prefix
+from ingest.shared.broker.topology import (
     ACCESSIBLE,
     AUDIO,
     DEAD_STREAM,
@@ -24,16 +28,12 @@ from ingest.shared.broker.bus import (
     REQUESTED,
     TRANSCRIPT,
     WORK_STREAM,
-    BusRefusedError,
     Topology,
     dead_subject,
     event_subject,
     later_consumer,
     later_subject,
 )
-from ingest.shared.broker.nats_bus import NatsBus
-from ingest.shared.broker.nats_connection import BusOptions
-from ingest.shared.broker.permissions import User, authorization, inbox_prefix
 from ingest.shared.messages import Stage
 from tests.support.brokers import nats_with
 

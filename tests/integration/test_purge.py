@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ingest.cli.app import app
-from ingest.cli.local.postgres_server import NATS_USER, EmbeddedNats
+from ingest.cli.local.nats_server import NATS_USER, EmbeddedNats
 from ingest.cli.settings import AllSettings
 from ingest.cli.upkeep.purge import longest_job
 from ingest.embedder.ledger import write_events

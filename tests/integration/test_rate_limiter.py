@@ -14,7 +14,7 @@ import pytest
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
-from ingest.cli.local.postgres_server import NATS_USER, EmbeddedNats
+from ingest.cli.local.nats_server import NATS_USER, EmbeddedNats
 from ingest.cli.runs.run import submit
 from ingest.cli.runs.submissions import Choice
 from ingest.cli.settings import AllSettings
@@ -23,8 +23,8 @@ from ingest.downloader import service
 from ingest.downloader.rate_limit import Budget
 from ingest.downloader.rate_limiter import KEY, LOOK_COST, YOUTUBE, Governor, GovernorWatch
 from ingest.downloader.settings import DownloaderSettings
-from ingest.shared.broker.bus import GOVERNOR_BUCKET
 from ingest.shared.broker.nats_connection import BusOptions
+from ingest.shared.broker.topology import GOVERNOR_BUCKET
 from ingest.shared.errors import Code, IngestError, Outcome
 from ingest.shared.messages import Source, SourceKind
 from ingest.shared.settings import load

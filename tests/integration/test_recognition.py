@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest.asr.recognition.transcriber import Spoken, Transcriber
-    from ingest.shared.worker.settlement import Done
+    from ingest.shared.worker.stage import Done
 
 VIDEO = "abcdefghijk"
 LIMITS = ChildLimits(60)

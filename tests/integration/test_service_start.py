@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest.cli.local.postgres_server import NATS_USER, EmbeddedNats
-from ingest.shared.broker.bus import REQUESTED
+from ingest.cli.local.nats_server import NATS_USER, EmbeddedNats
 from ingest.shared.broker.nats_bus import NatsBus
 from ingest.shared.broker.nats_connection import BusOptions
+from ingest.shared.broker.topology import REQUESTED
 from ingest.shared.errors import Code
 from ingest.shared.messages import Source, SourceKind, VideoRequested, encode
 from ingest.shared.worker.crash_journal import Journal

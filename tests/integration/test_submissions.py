@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr
 
-from ingest.cli.local.postgres_server import NATS_USER
+from ingest.cli.local.nats_server import NATS_USER
 from ingest.cli.runs.run import Outcome, submit
 from ingest.cli.runs.submissions import Choice, publish
 from ingest.cli.settings import AllSettings
 from ingest.cli.upkeep.dead import letters, replay_letters
 from ingest.embedder.catalog import Catalog
 from ingest.embedder.ledger import Ledger
-from ingest.shared.broker.bus import EVENT_STREAM, REQUESTED, WORK_STREAM, dead_subject, event_subject
+from ingest.shared.broker.topology import EVENT_STREAM, REQUESTED, WORK_STREAM, dead_subject, event_subject
 from ingest.shared.errors import Code
 from ingest.shared.messages import (
     DeadLetter,
@@ -35,7 +35,7 @@ from ingest.shared.video_state import FAILED, QUEUED, SKIPPED
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ingest.cli.local.postgres_server import EmbeddedNats
+    from ingest.cli.local.nats_server import EmbeddedNats
     from ingest.embedder.database import Database
     from ingest.shared.broker.nats_bus import NatsBus
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from ingest.shared.broker.bus import Topology
+    from ingest.shared.broker.topology import Topology
 
 PATIENCE_S = 60.0
 AT_ONCE_S = 5.0

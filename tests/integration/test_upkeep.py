@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingest.cli.runs.submissions import publish
-from ingest.cli.status import retry_known
 from ingest.cli.upkeep.purge import sweep
 from ingest.cli.upkeep.resume import resume_lost
 from ingest.cli.upkeep.retention import Limits
+from ingest.cli.upkeep.retry import retry_known
 from ingest.embedder.catalog import Catalog
 from ingest.embedder.ledger import Ledger, write_events
 from ingest.shared.artifacts.volume import Made, Volume
-from ingest.shared.broker.bus import LATER_STREAM, REQUESTED, WORK_STREAM, Topology, later_subject
+from ingest.shared.broker.topology import LATER_STREAM, REQUESTED, WORK_STREAM, Topology, later_subject
 from ingest.shared.messages import (
     Event,
     EventKind,

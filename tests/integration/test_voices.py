@@ -30,7 +30,7 @@ from training.make_samples import write_opus
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ingest.asr.speakers.matching import FloatArray
+    from ingest.asr.speakers.vectors import FloatArray
     from ingest.embedder.database import Database
     from ingest.shared.broker.nats_bus import NatsBus
 

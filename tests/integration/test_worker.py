@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client import REGISTRY
 
-from ingest.shared.broker.bus import ACCESSIBLE, LATER_STREAM, REQUESTED, WORK_STREAM
+from ingest.shared.broker.topology import ACCESSIBLE, LATER_STREAM, REQUESTED, WORK_STREAM
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import EventKind, Stage, VideoAccessible, VideoRequested, decode, encode
 from ingest.shared.telemetry.time_split import PUBLISHING, TRANSFERRING, WAITING_FOR_DISK, SlotTimes
 from ingest.shared.worker.crash_journal import Journal
 from ingest.shared.worker.isolation import Quarantine
-from ingest.shared.worker.loop import Report, StageWork, Worker
-from ingest.shared.worker.settlement import Done, WorkerOptions
+from ingest.shared.worker.loop import Worker
+from ingest.shared.worker.stage import Done, Report, StageWork, WorkerOptions
 from ingest.shared.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:

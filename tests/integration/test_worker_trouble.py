@@ -11,12 +11,12 @@ from ingest.shared.broker.bus import BusUnavailableError
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import EventKind, VideoRequested
 from ingest.shared.worker.crash_journal import Journal
-from ingest.shared.worker.loop import PROGRESS_EVERY_S, Report
-from ingest.shared.worker.settlement import Done
-from tests.conftest import ACK_WAIT_S
+from ingest.shared.worker.loop import PROGRESS_EVERY_S
+from ingest.shared.worker.stage import Done, Report
+from tests.support.brokers import ACK_WAIT_S
 
 if TYPE_CHECKING:
-    from ingest.cli.local.postgres_server import EmbeddedNats
+    from ingest.cli.local.nats_server import EmbeddedNats
 
 from tests.support.workbench import Bench, Wait, accessible, requested
 

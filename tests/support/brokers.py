@@ -1,4 +1,4 @@
-"""A nats-server for one test, with a configuration that the shared server does not have."""
+"""The broker of all tests, and a nats-server for one test with a configuration that the shared one does not have."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ingest.cli.local.postgres_server import nats_binary
+from ingest.cli.local.nats_server import nats_binary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+ACK_WAIT_S = 2.0  # of the broker of all tests
 
 
 @contextmanager

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Stage, VideoRequested
 from ingest.shared.settings import Settings
-from ingest.shared.worker.loop import StageWork
 from ingest.shared.worker.service import Room, main
-from ingest.shared.worker.settlement import Done
+from ingest.shared.worker.stage import Done, StageWork
 
 if TYPE_CHECKING:
     from ingest.shared.broker.nats_bus import NatsBus
-    from ingest.shared.worker.loop import Report
+    from ingest.shared.worker.stage import Report
 
 REFUSES = "OBEDIENT_REFUSES"
 

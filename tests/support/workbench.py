@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ingest.shared.broker.bus import DEAD_STREAM, EVENT_STREAM, REQUESTED, WORK_STREAM
+from ingest.shared.broker.topology import DEAD_STREAM, EVENT_STREAM, REQUESTED, WORK_STREAM
 from ingest.shared.messages import (
     DeadLetter,
     Event,
@@ -22,9 +22,9 @@ from ingest.shared.messages import (
 from ingest.shared.worker.crash_journal import Journal
 from ingest.shared.worker.delayed import Waker
 from ingest.shared.worker.isolation import Quarantine
-from ingest.shared.worker.loop import Report, StageWork, Worker
+from ingest.shared.worker.loop import Worker
 from ingest.shared.worker.retry import Pauses
-from ingest.shared.worker.settlement import Done, WorkerOptions
+from ingest.shared.worker.stage import Done, Report, StageWork, WorkerOptions
 from ingest.shared.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from ingest.shared.messages import AudioReady, EventKind, Metadata, Stage, Trans
 from ingest.shared.telemetry import metrics
 from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.telemetry.time_split import BLOCKED, DECODING
-from ingest.shared.worker.settlement import Done
+from ingest.shared.worker.stage import Done
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ingest.shared.messages import Artifact
     from ingest.shared.sandbox.child import ChildLimits
     from ingest.shared.sandbox.decode import Decoded, DecodeLimits
-    from ingest.shared.worker.loop import Report
+    from ingest.shared.worker.stage import Report
 
 KEY_LENGTH = 12
 SURE = 0.5  # of its language a recognizer is that gives it this share

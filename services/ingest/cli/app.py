@@ -284,7 +284,7 @@ def retry(
 
       ingest retry --all && ingest run
     """
-    from ingest.cli.status import retry as retry_videos
+    from ingest.cli.upkeep.retry import retry as retry_videos
 
     for name in code or ():
         if name not in Code.__members__:

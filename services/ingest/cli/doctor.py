@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ingest.cli import console
 from ingest.cli.config import unknown
-from ingest.cli.local.postgres_server import nats_binary
+from ingest.cli.local.nats_server import nats_binary
 from ingest.cli.local.state_folder import connected
 from ingest.downloader import javascript
 from ingest.shared.broker.bus import BusError

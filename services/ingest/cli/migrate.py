@@ -9,8 +9,8 @@ from ingest.cli import console
 from ingest.cli.local.state_folder import connected
 from ingest.embedder.migrate import build_index, migrate
 from ingest.shared.broker.bus import BusUnavailableError
+from ingest.shared.broker.connect import bus_topology
 from ingest.shared.errors import Code, IngestError
-from ingest.shared.worker.service import bus_topology
 
 if TYPE_CHECKING:
     from ingest.cli.settings import AllSettings

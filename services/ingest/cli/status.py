@@ -1,4 +1,4 @@
-"""`ingest status` and `ingest retry`: what the table of videos says, and asking again."""
+"""`ingest status`: what the table of videos says."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from ingest.cli import console
 from ingest.cli.local.state_folder import connected
-from ingest.cli.runs import bottleneck, submissions
+from ingest.cli.runs import bottleneck
 from ingest.downloader.rate_limit import Budget
 from ingest.downloader.rate_limiter import Governor
 from ingest.embedder.catalog import Catalog, Total, VideoRow
 from ingest.shared import video_state
-from ingest.shared.broker.bus import WORK_STREAM, Lag
+from ingest.shared.broker.topology import WORK_STREAM
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.messages import Stage
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ingest.cli.settings import AllSettings
     from ingest.downloader.rate_limit import SiteState
     from ingest.embedder.catalog import SpeakerRow
-    from ingest.shared.broker.nats_bus import NatsBus
+    from ingest.shared.broker.bus import Lag
 
 
 def show(
@@ -117,25 +117,3 @@ def _print_totals(
         console.out.print(f"\n{site}: held by the site's limit until {until:%Y-%m-%d %H:%M:%S} UTC", markup=False)
     for line in bottleneck.lines(devices):
         console.out.print(f"\nOver all recordings: {line}")
-
-
-def retry(settings: AllSettings, *, codes: Sequence[str] | None, videos: Sequence[str] | None) -> int:
-    """Ask again for videos that failed or were skipped: those named, those with an error code, or all failed ones."""
-    with connected(settings) as to:
-        return retry_known(to.bus, Catalog(to.archive), codes=codes, videos=videos)
-
-
-def retry_known(bus: NatsBus, catalog: Catalog, *, codes: Sequence[str] | None, videos: Sequence[str] | None) -> int:
-    """Do what `retry` does, with given connections."""
-    if videos:
-        found = catalog.videos(videos)
-        missing = [video for video in videos if video not in found]
-        if missing:
-            raise ConfigurationError(f"the archive knows no video {', '.join(missing)}")
-        rows = list(found.values())
-    else:
-        states = (video_state.FAILED, video_state.SKIPPED) if codes else (video_state.FAILED,)
-        rows = catalog.chosen(states=states, codes=codes)
-    for row in rows:
-        submissions.publish(bus, submissions.again(row.as_state()))
-    return len(rows)

@@ -16,7 +16,7 @@ from ingest.shared.artifacts.volume import translate_os_errors
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Metadata, Policy, Source, SourceKind, VideoAccessible, VideoRequested
 from ingest.shared.sandbox import child
-from ingest.shared.worker.settlement import Done
+from ingest.shared.worker.stage import Done
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ingest.downloader.ytdlp import SiteOptions
     from ingest.shared.artifacts.volume import Volume
     from ingest.shared.sandbox.child import ChildLimits
-    from ingest.shared.worker.loop import Report
+    from ingest.shared.worker.stage import Report
 
 AUDIO_ORIGIN = "audio-1"  # changes when the way of downloading changes so much that old files must not be used again
 PAGE_MEMORY_BYTES = 1 << 30  # an endless page is read into memory

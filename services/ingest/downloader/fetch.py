@@ -26,14 +26,14 @@ from ingest.shared.sandbox import decode as media
 from ingest.shared.sandbox.decode import DecodeLimits, tolerance_s
 from ingest.shared.telemetry import metrics
 from ingest.shared.telemetry.time_split import CHECKING, TRANSFERRING, WAITING_FOR_DISK, SlotTimes
-from ingest.shared.worker.settlement import Done
+from ingest.shared.worker.stage import Done
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from ingest.shared.sandbox.child import ChildLimits, Reporter
-    from ingest.shared.worker.loop import Report
+    from ingest.shared.worker.stage import Report
 
 EXTENSIONS = (
     "aac",

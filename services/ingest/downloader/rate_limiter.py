@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 
 from ingest.downloader import rate_limit
 from ingest.downloader.rate_limit import Budget, Leave, SiteState
-from ingest.shared.broker.bus import GOVERNOR_BUCKET, BusError
+from ingest.shared.broker.bus import BusError
+from ingest.shared.broker.topology import GOVERNOR_BUCKET
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Source, SourceKind
 from ingest.shared.telemetry import metrics

@@ -21,8 +21,8 @@ from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.sandbox.decode import DecodeLimits
 from ingest.shared.telemetry import metrics
 from ingest.shared.telemetry.time_split import PUBLISHING, WAITING_FOR_DISK, SlotTimes
-from ingest.shared.worker.loop import StageWork
 from ingest.shared.worker.service import Room
+from ingest.shared.worker.stage import StageWork
 
 if TYPE_CHECKING:
     from ingest.shared.broker.nats_bus import NatsBus

@@ -13,13 +13,13 @@ from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import EventKind, Stage, TranscriptReady, VideoAccessible
 from ingest.shared.telemetry import metrics
 from ingest.shared.telemetry.time_split import COMMITTING, EMBEDDER_CAUSES, SPLITTING, DeviceTime
-from ingest.shared.worker.settlement import Done
+from ingest.shared.worker.stage import Done
 
 if TYPE_CHECKING:
     from ingest.embedder.encoder import Encoder, Vector
     from ingest.embedder.passages import PassageLimits
     from ingest.shared.artifacts.volume import Volume
-    from ingest.shared.worker.loop import Report
+    from ingest.shared.worker.stage import Report
 
 WORTH_ANOTHER_RUN = frozenset({Code.ARTIFACT_MISSING, Code.CHECKSUM_MISMATCH, Code.BAD_TRANSCRIPT})
 

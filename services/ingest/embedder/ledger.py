@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.embedder import catalog
 from ingest.embedder.catalog import VideoRow
-from ingest.shared.broker.bus import EVENT_STREAM, LEDGER, BusError, Delivery
+from ingest.shared.broker.bus import BusError, Delivery
+from ingest.shared.broker.topology import EVENT_STREAM, LEDGER
 from ingest.shared.errors import IngestError
 from ingest.shared.messages import Event, decode
 from ingest.shared.telemetry.logs import get_logger

@@ -17,8 +17,8 @@ from ingest.shared.device.batcher import Batcher, BatchLimits
 from ingest.shared.messages import Stage, TranscriptReady
 from ingest.shared.telemetry import metrics
 from ingest.shared.telemetry.time_split import COMMITTING, EMBEDDER_CAUSES, DeviceTime
-from ingest.shared.worker.loop import StageWork
 from ingest.shared.worker.service import Room
+from ingest.shared.worker.stage import StageWork
 
 if TYPE_CHECKING:
     from ingest.embedder.encoder import Vector

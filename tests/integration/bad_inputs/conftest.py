@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest.shared.broker.nats_bus import NatsBus
-    from ingest.shared.worker.settlement import Done
+    from ingest.shared.worker.stage import Done
 
 VIDEO_ID = "abcdefghijk"
 GOOD_ID = "goodfriday7"

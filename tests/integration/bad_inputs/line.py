@@ -6,15 +6,15 @@ import itertools
 import time
 from typing import TYPE_CHECKING, Any
 
-from ingest.shared.broker.bus import DEAD_STREAM, EVENT_STREAM, INPUT_OF, WORK_STREAM
+from ingest.shared.broker.topology import DEAD_STREAM, EVENT_STREAM, INPUT_OF, WORK_STREAM
 from ingest.shared.errors import RULES, Code, Outcome
 from ingest.shared.messages import DeadLetter, Event, EventKind, decode, encode
 from ingest.shared.worker.crash_journal import Journal
 from ingest.shared.worker.delayed import Waker
 from ingest.shared.worker.isolation import Quarantine
-from ingest.shared.worker.loop import StageWork, Worker
+from ingest.shared.worker.loop import Worker
 from ingest.shared.worker.retry import Pauses
-from ingest.shared.worker.settlement import WorkerOptions
+from ingest.shared.worker.stage import StageWork, WorkerOptions
 from ingest.shared.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ingest.shared.broker.nats_bus import NatsBus
     from ingest.shared.messages import Stage, VideoMessage
-    from ingest.shared.worker.settlement import Done
+    from ingest.shared.worker.stage import Done
 
 PAUSES = Pauses(first_s=0.2, longest_s=0.5, postponed_s=0.2, deferred_s=3600.0)
 LIMIT_S = 60.0

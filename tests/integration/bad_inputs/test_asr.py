@@ -20,7 +20,7 @@ from ingest.asr.recognition.whisper import Heard, Recognised, Recognizer, Reques
 from ingest.demo import samples
 from ingest.shared.artifacts import transcript
 from ingest.shared.artifacts.volume import Made, Volume
-from ingest.shared.broker.bus import ACCESSIBLE, AUDIO, TRANSCRIPT
+from ingest.shared.broker.topology import ACCESSIBLE, AUDIO, TRANSCRIPT
 from ingest.shared.device.batcher import Batcher, BatchLimits
 from ingest.shared.errors import Code, IngestError, Outcome
 from ingest.shared.messages import (

@@ -23,7 +23,7 @@ from ingest.asr.speakers.profiles import Profiles
 from ingest.demo import ASR_MODEL, samples
 from ingest.shared.artifacts import transcript
 from ingest.shared.artifacts.volume import Made, Volume
-from ingest.shared.broker.bus import TRANSCRIPT
+from ingest.shared.broker.topology import TRANSCRIPT
 from ingest.shared.errors import Code, IngestError, Outcome
 from ingest.shared.messages import AudioReady, EventKind, Source, SourceKind, Stage, TranscriptReady, decode
 from ingest.shared.sandbox.child import ChildLimits

@@ -15,7 +15,7 @@ from prometheus_client import REGISTRY
 
 from ingest.downloader.refusals import Refusal, code_of
 from ingest.shared.artifacts.volume import Volume, translate_os_errors
-from ingest.shared.broker.bus import INPUT_OF, SUBJECT_OF
+from ingest.shared.broker.topology import INPUT_OF, SUBJECT_OF
 from ingest.shared.errors import Code, IngestError, Outcome
 from ingest.shared.messages import (
     AudioReady,

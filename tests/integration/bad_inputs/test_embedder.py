@@ -31,7 +31,7 @@ from ingest.embedder.passages import PassageLimits
 from ingest.embedder.store import Store
 from ingest.shared.artifacts.transcript import Segment
 from ingest.shared.artifacts.volume import Volume
-from ingest.shared.broker.bus import ACCESSIBLE, REQUESTED, TRANSCRIPT, WORK_STREAM
+from ingest.shared.broker.topology import ACCESSIBLE, REQUESTED, TRANSCRIPT, WORK_STREAM
 from ingest.shared.device.batcher import Batcher, BatchLimits
 from ingest.shared.errors import Code, IngestError, Outcome
 from ingest.shared.messages import EventKind, Metadata, Stage, TranscriptReady, VideoAccessible, decode

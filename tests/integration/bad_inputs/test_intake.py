@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ingest.shared.artifacts.volume import Volume
-from ingest.shared.broker.bus import INPUT_OF
+from ingest.shared.broker.topology import INPUT_OF
 from ingest.shared.errors import Code, IngestError, Outcome
 from ingest.shared.messages import (
     MAX_MESSAGE_BYTES,
@@ -27,13 +27,14 @@ from ingest.shared.messages import (
     decode,
     encode,
 )
-from ingest.shared.worker.settlement import LONGEST_KEPT_PAYLOAD, Done
+from ingest.shared.worker.settlement import LONGEST_KEPT_PAYLOAD
+from ingest.shared.worker.stage import Done
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from ingest.shared.worker.loop import Report
+    from ingest.shared.worker.stage import Report
     from tests.integration.bad_inputs.line import Line
 
 SOURCE = {"kind": "media", "url": "http://example.org/a.mp3"}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ingest.downloader.rate_limit import Budget
 from ingest.downloader.rate_limiter import KEY, Governor
-from ingest.shared.broker.bus import GOVERNOR_BUCKET
+from ingest.shared.broker.topology import GOVERNOR_BUCKET
 from ingest.shared.errors import Code
 from ingest.shared.messages import Stage, VideoRequested
 from tests.integration.bad_inputs import site as sites

@@ -19,7 +19,7 @@ from ingest.downloader.refusals import Refusal, code_of
 from ingest.downloader.ytdlp import inspect_with, session
 from ingest.shared.errors import Code, IngestError, Outcome
 from ingest.shared.messages import EventKind, Metadata, SourceKind, Stage, VideoRequested
-from ingest.shared.worker.settlement import Done
+from ingest.shared.worker.stage import Done
 from tests.integration.bad_inputs.conftest import GOOD_ID, OPTIONS, SITE_PAUSE_S, VIDEO_ID, requested
 from tests.integration.bad_inputs.line import answer_to
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import yt_dlp
 
-    from ingest.shared.worker.loop import Report
+    from ingest.shared.worker.stage import Report
     from tests.integration.bad_inputs.line import Line
 
 NOW = datetime(2026, 8, 1, tzinfo=UTC)

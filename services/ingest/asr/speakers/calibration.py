@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ingest.asr.speakers.matching import scores, unit
+from ingest.asr.speakers.matching import scores
+from ingest.asr.speakers.vectors import unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ingest.asr.speakers.matching import FloatArray
+    from ingest.asr.speakers.vectors import FloatArray
 
 LEAST_VOICES = 2
 LEAST_VECTORS = 6  # of a voice: three for its profile, three that ask

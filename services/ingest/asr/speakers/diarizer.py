@@ -25,7 +25,7 @@ from pyannote.audio.telemetry import set_telemetry_metrics
 
 from ingest.asr.spans import Span
 from ingest.asr.speakers.excerpts import batches
-from ingest.asr.speakers.matching import unit
+from ingest.asr.speakers.vectors import unit
 from ingest.asr.speakers.windows import Bounds, Diarized, Spoken, link, windows
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.sandbox.decode import SAMPLE_RATE
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from ingest.asr.audio import Waveform
     from ingest.asr.speakers.excerpts import Piece
-    from ingest.asr.speakers.matching import FloatArray
+    from ingest.asr.speakers.vectors import FloatArray
 
 FINGERPRINT_LENGTH = 12
 BLOCK_BYTES = 1 << 20

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 
 from ingest.asr.speakers import excerpts, matching, monologue
+from ingest.asr.speakers.vectors import unit
 from ingest.asr.speakers.windows import Bounds
 from ingest.shared.artifacts import zstd_json
 from ingest.shared.artifacts.transcript import Turn
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
     from ingest.asr.audio import Waveform
     from ingest.asr.spans import Span
     from ingest.asr.speakers.excerpts import Piece
-    from ingest.asr.speakers.matching import FloatArray, Thresholds
+    from ingest.asr.speakers.matching import Thresholds
     from ingest.asr.speakers.profiles import Profile, Profiles
+    from ingest.asr.speakers.vectors import FloatArray
     from ingest.asr.speakers.windows import Spoken
 
 NOBODY_KNOWS = Bounds()
@@ -125,7 +127,7 @@ class Who:
         vectors = np.zeros((len(places), heard.shape[1]), dtype=np.float32)
         np.add.at(vectors, [places[owner] for owner in owners.tolist()], heard)
         pointing = [turn.model_copy(update={"vector": places.get(number)}) for number, turn in enumerate(turns)]
-        return pointing, matching.unit(vectors)
+        return pointing, unit(vectors)
 
 
 def _turns(spoken: Sequence[Spoken]) -> list[Turn]:

@@ -19,8 +19,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from ingest.asr.speakers.vectors import FloatArray, unit
 from ingest.shared.messages import Part
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from ingest.asr.speakers.profiles import Profile
     from ingest.shared.artifacts.transcript import Turn
 
-FloatArray = npt.NDArray[np.float32]
 BEST_OF_PROFILE = 3
 SPLIT_FROM_TURNS = 3
 UNKNOWN = "Unknown"
@@ -67,12 +66,6 @@ class Decision:
 def is_stranger(speaker: str) -> bool:
     """Tell whether a speaker's name is that of nobody who is enrolled."""
     return speaker.partition(" ")[0] == UNKNOWN
-
-
-def unit(vectors: FloatArray) -> FloatArray:
-    """Return vectors (..., dimension) at length 1; a vector of zeros stays one."""
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
 
 
 def scores(vectors: FloatArray, profile: FloatArray) -> FloatArray:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ingest.asr.speakers.matching import Decision, judge, scores, unit
+from ingest.asr.speakers.matching import Decision, judge, scores
+from ingest.asr.speakers.vectors import unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ingest.asr.speakers.matching import FloatArray, Thresholds
+    from ingest.asr.speakers.matching import Thresholds
     from ingest.asr.speakers.profiles import Profile
+    from ingest.asr.speakers.vectors import FloatArray
 
 LEAST_SAMPLES = 10
 SAMPLE_EVERY_S = 15.0  # of speech

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ingest.asr.speakers.matching import unit
+from ingest.asr.speakers.vectors import unit
 
 if TYPE_CHECKING:
-    from ingest.asr.speakers.matching import FloatArray
+    from ingest.asr.speakers.vectors import FloatArray
 
 ROUNDS = 20
 LEAST_SHARE = 0.03  # a smaller half is a cough, not a voice

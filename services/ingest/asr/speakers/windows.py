@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ingest.asr.spans import Span
-from ingest.asr.speakers.matching import unit
+from ingest.asr.speakers.vectors import unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ingest.asr.speakers.matching import FloatArray
+    from ingest.asr.speakers.vectors import FloatArray
 
 SEARCH = 0.2  # share of a window in which its end may be moved to a pause
 

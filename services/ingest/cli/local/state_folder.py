@@ -20,16 +20,17 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from ingest.cli.local.postgres_server import NATS_USER, EmbeddedNats, EmbeddedPostgres
+from ingest.cli.local.nats_server import NATS_USER, EmbeddedNats
+from ingest.cli.local.postgres_server import EmbeddedPostgres
 from ingest.cli.local.supervisor import Server, Supervisor
 from ingest.cli.settings import AllSettings
 from ingest.embedder import database
 from ingest.embedder.ledger import Ledger
 from ingest.embedder.migrate import migrate
+from ingest.shared.broker.connect import bus_topology, connect
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.settings import PREFIX, as_environment, is_secret, variable
 from ingest.shared.worker import crash_journal
-from ingest.shared.worker.service import bus_topology, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

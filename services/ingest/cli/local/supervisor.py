@@ -75,7 +75,7 @@ class Supervisor:
         self._services = [_Service(name, self._spawn(name), time.monotonic()) for name in SERVICES]
 
     def _spawn(self, name: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", f"ingest.{name}"]
+        command = [sys.executable, "-P", "-m", f"ingest.{name}"]  # -P: no module from the current folder
         environment = {**self._environment, "INGEST_WORKER_NAME": f"local-{name}", "INGEST_LOG_FORMAT": "json"}
         port = int(environment.get(METRICS_PORT, 0))
         if port:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ingest.shared import video_state
-from ingest.shared.broker.bus import EVENT_STREAM, LEDGER
+from ingest.shared.broker.topology import EVENT_STREAM, LEDGER
 from ingest.shared.errors import IngestError
 from ingest.shared.messages import Event, decode
 from ingest.shared.video_state import VideoState, fold

@@ -10,7 +10,8 @@ from pydantic import ConfigDict
 
 from ingest.downloader.sources import Recording, recordings
 from ingest.shared import video_state
-from ingest.shared.broker.bus import LATER_STREAM, REQUESTED, WORK_STREAM, BusRefusedError, event_subject
+from ingest.shared.broker.bus import BusRefusedError
+from ingest.shared.broker.topology import LATER_STREAM, REQUESTED, WORK_STREAM, event_subject
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import (
     Event,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ingest.cli import console
 from ingest.cli.local.state_folder import connected
-from ingest.shared.broker.bus import DEAD_STREAM, event_subject
+from ingest.shared.broker.topology import DEAD_STREAM, event_subject
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.messages import DeadLetter, Event, EventKind, decode, encode
 

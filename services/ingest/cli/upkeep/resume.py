@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from ingest.cli.local.state_folder import connected
 from ingest.cli.runs import submissions
 from ingest.embedder.catalog import Catalog
-from ingest.shared.broker.bus import EVENT_STREAM, LEDGER, BusUnavailableError
+from ingest.shared.broker.bus import BusUnavailableError
+from ingest.shared.broker.connect import bus_topology
+from ingest.shared.broker.topology import EVENT_STREAM, LEDGER
 from ingest.shared.video_state import ENDED
-from ingest.shared.worker.service import bus_topology
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -21,7 +21,7 @@ from ingest.shared.errors import Code, IngestError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ingest.asr.speakers.matching import FloatArray
+    from ingest.asr.speakers.vectors import FloatArray
     from ingest.cli.settings import AllSettings
 
 MOST_VECTORS = 200

@@ -23,7 +23,7 @@ from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits
 if TYPE_CHECKING:
     from ingest.asr.audio import Waveform
     from ingest.asr.speakers.diarizer import Diarizer
-    from ingest.asr.speakers.matching import FloatArray
+    from ingest.asr.speakers.vectors import FloatArray
     from ingest.cli.settings import AllSettings
     from ingest.downloader.sources import Recording
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from ingest.shared.broker.bus import DEAD_STREAM, BusError
+from ingest.shared.broker.bus import BusError
+from ingest.shared.broker.topology import DEAD_STREAM
 from ingest.shared.telemetry import metrics
 from ingest.shared.telemetry.logs import get_logger
 

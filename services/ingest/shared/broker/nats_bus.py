@@ -20,18 +20,9 @@ import nats.errors
 import nats.js.errors
 
 from ingest.shared.broker import nats_provision
-from ingest.shared.broker.bus import (
-    MESSAGE_ID,
-    WORK_STREAM,
-    BusConflictError,
-    BusNothingError,
-    BusUnavailableError,
-    Delivery,
-    Entry,
-    Lag,
-    Topology,
-)
+from ingest.shared.broker.bus import BusConflictError, BusNothingError, BusUnavailableError, Delivery, Entry, Lag
 from ingest.shared.broker.nats_connection import REQUEST_TIMEOUT_S, BusOptions, NatsConnection
+from ingest.shared.broker.topology import MESSAGE_ID, WORK_STREAM, Topology
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping

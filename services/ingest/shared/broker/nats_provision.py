@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nats.js import api
 from nats.js.errors import NotFoundError
 
-from ingest.shared.broker.bus import GOVERNOR_BUCKET, ConsumerSpec, StreamSpec, Topology
+from ingest.shared.broker.topology import GOVERNOR_BUCKET, ConsumerSpec, StreamSpec, Topology
 from ingest.shared.errors import ConfigurationError
 
 if TYPE_CHECKING:

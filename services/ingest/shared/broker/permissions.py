@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from ingest.shared.broker.bus import (
+from ingest.shared.broker.topology import (
     ACCESSIBLE,
     AUDIO,
     DEAD_STREAM,

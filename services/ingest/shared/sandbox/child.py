@@ -17,6 +17,7 @@ import signal
 import threading
 import time
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ingest.shared.errors import Code, IngestError
@@ -31,6 +32,8 @@ T = TypeVar("T")
 PR_SET_PDEATHSIG = 1
 CHECK_EVERY_S = 0.5
 OPEN_FILES = 256
+SAFE_PATH = "PYTHONSAFEPATH"
+_starting = threading.Lock()
 _context = multiprocessing.get_context("forkserver")
 
 
@@ -74,6 +77,7 @@ def run(work: Callable[..., T], args: tuple[Any, ...], limits: ChildLimits, watc
 
     Raise its IngestError; DEADLINE_EXCEEDED, or JOB_CRASHED when a signal ended it (as running out of memory does).
     """
+    _start_server()
     receiver, sender = _context.Pipe(duplex=False)
     child = _context.Process(target=_child, args=(sender, work, args, limits), daemon=True)
     child.start()
@@ -84,6 +88,19 @@ def run(work: Callable[..., T], args: tuple[Any, ...], limits: ChildLimits, watc
     finally:
         _end(child)
         receiver.close()
+
+
+def _start_server() -> None:
+    """Start the server process unless it runs; it must not import modules from the current folder (as `python -P`)."""
+    with _starting:
+        before = os.environ.get(SAFE_PATH)
+        os.environ[SAFE_PATH] = "1"
+        try:
+            forkserver.ensure_running()
+        finally:
+            os.environ.pop(SAFE_PATH)
+            if before is not None:
+                os.environ[SAFE_PATH] = before
 
 
 def _listen(child: ForkServerProcess, receiver: Connection, limits: ChildLimits, watch: Watcher | None) -> Any:  # noqa: ANN401 (a foreign or generic shape)

@@ -11,7 +11,8 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ingest.shared.broker.bus import DUE, INPUT_OF, LATER_STREAM, Bus, BusError, Delivery, later_consumer
+from ingest.shared.broker.bus import Bus, BusError, Delivery
+from ingest.shared.broker.topology import DUE, INPUT_OF, LATER_STREAM, later_consumer
 from ingest.shared.telemetry.logs import get_logger
 
 if TYPE_CHECKING:

@@ -17,18 +17,19 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Generic, TypeVar
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Generic
 
-from ingest.shared.broker.bus import WORK_STREAM, Bus, BusError, Delivery
+from ingest.shared.broker.bus import Bus, BusError, Delivery
+from ingest.shared.broker.topology import WORK_STREAM
 from ingest.shared.errors import Code, IngestError
-from ingest.shared.messages import EventKind, Stage, VideoMessage, decode
+from ingest.shared.messages import EventKind, decode
 from ingest.shared.telemetry import metrics
 from ingest.shared.telemetry.logs import bound, get_logger
 from ingest.shared.worker.retry import Attempts, crash_loop
-from ingest.shared.worker.settlement import Answers, Done, Hand, WorkerOptions
+from ingest.shared.worker.settlement import Answers, Hand
+from ingest.shared.worker.stage import Done, In, Report, StageWork, WorkerOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,30 +44,7 @@ BUS_TROUBLE_WAIT_S = 2.0
 PROGRESS_EVERY_S = 2.0
 GIVE_BACK_S = 2.0
 
-In = TypeVar("In", bound=VideoMessage)
 log = get_logger(__name__)
-
-
-Report = Callable[[dict[str, float]], None]
-
-
-@dataclass(frozen=True)
-class StageWork(Generic[In]):
-    """A stage: what it reads, the function that does the work, how long that may take, how many at a time.
-
-    `held` returns a reason while no new work should be started (as a full disk), else None. A slot is inside of
-    `talking()` while it tells the broker about a message in hand or waits for leave to work on it, and inside of
-    `pausing()` while it is held: the clocks of `ingest.shared.telemetry.time_split` want to know.
-    """
-
-    stage: Stage
-    model: type[In]
-    handle: Callable[[In, Report], Done]
-    deadline_s: Callable[[In], float]
-    slots: int
-    held: Callable[[], str | None] = lambda: None
-    talking: Callable[[], AbstractContextManager[object]] = nullcontext
-    pausing: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 class Worker(Generic[In]):

@@ -18,19 +18,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
 from ingest.shared.artifacts.volume import translate_os_errors
 from ingest.shared.broker.backlog import BacklogWatch, Watched
-from ingest.shared.broker.bus import (
-    EVENT_STREAM,
-    LATER_STREAM,
-    LEDGER,
-    WORK_STREAM,
-    BusError,
-    BusUnavailableError,
-    Topology,
-    later_consumer,
-    topology,
-)
-from ingest.shared.broker.nats_bus import NatsBus
-from ingest.shared.broker.nats_connection import BusOptions
+from ingest.shared.broker.bus import BusError, BusUnavailableError
+from ingest.shared.broker.connect import bus_topology, connect
+from ingest.shared.broker.topology import EVENT_STREAM, LATER_STREAM, LEDGER, WORK_STREAM, later_consumer
 from ingest.shared.errors import Code, ConfigurationError, IngestError
 from ingest.shared.messages import Stage
 from ingest.shared.settings import Settings, load
@@ -38,13 +28,15 @@ from ingest.shared.telemetry import health, logs
 from ingest.shared.worker.crash_journal import Journal
 from ingest.shared.worker.delayed import Waker
 from ingest.shared.worker.isolation import Quarantine
-from ingest.shared.worker.loop import StageWork, Worker
+from ingest.shared.worker.loop import Worker
 from ingest.shared.worker.retry import Pauses
-from ingest.shared.worker.settlement import WorkerOptions
+from ingest.shared.worker.stage import StageWork, WorkerOptions
 from ingest.shared.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from ingest.shared.broker.nats_bus import NatsBus
 
 EXIT_CONFIGURATION = 78  # EX_CONFIG of sysexits.h
 EXIT_PASSING = 75  # EX_TEMPFAIL: another start may find what this one has missed
@@ -83,33 +75,6 @@ class Runner(Protocol):
 
     def drain(self, deadline: float) -> None:
         """Finish by `deadline` (monotonic seconds)."""
-
-
-def bus_topology(settings: Settings) -> Topology:
-    """Return the streams and consumers as the settings want them."""
-    return topology(
-        ack_wait_s=settings.ack_wait_s,
-        check_limit=settings.check_limit,
-        download_limit=settings.download_limit,
-        work_bytes=settings.queue_bytes,
-    )
-
-
-def connect(settings: Settings, name: str, on_lost: Callable[[str], None] | None = None) -> NatsBus:
-    """Connect to NATS as the settings say."""
-    if settings.nats_url is None:
-        raise ConfigurationError("INGEST_NATS_URL is not set: a service needs a NATS server")
-    password = settings.nats_password.get_secret_value() if settings.nats_password else None
-    options = BusOptions(
-        url=settings.nats_url,
-        name=name,
-        ack_wait_s=settings.ack_wait_s,
-        patience_s=settings.bus_patience_s,
-        user=settings.nats_user,
-        password=password,
-        ca_file=settings.nats_ca_file,
-    )
-    return NatsBus(options, on_lost).connect()
 
 
 def main(name: str, kind: type[S], build: Callable[[S, NatsBus], Room]) -> NoReturn:

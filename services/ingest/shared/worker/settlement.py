@@ -7,54 +7,25 @@ from __future__ import annotations
 
 import random
 import threading
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ingest.shared.broker.bus import (
-    DUE,
-    INPUT_OF,
-    SUBJECT_OF,
-    Bus,
-    Delivery,
-    dead_subject,
-    event_subject,
-    later_subject,
-)
-from ingest.shared.errors import Code, IngestError, Outcome
-from ingest.shared.messages import DeadLetter, Event, EventKind, Metadata, Stage, VideoMessage, encode
+from ingest.shared.broker.topology import DUE, INPUT_OF, SUBJECT_OF, dead_subject, event_subject, later_subject
+from ingest.shared.errors import IngestError, Outcome
+from ingest.shared.messages import DeadLetter, Event, EventKind, Stage, VideoMessage, encode
 from ingest.shared.telemetry import metrics
 from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.text import shorten
-from ingest.shared.worker.retry import Again, Attempts, GiveUp, Pauses, Settled, decide
+from ingest.shared.worker.retry import Again, Attempts, GiveUp, Settled, decide
 
 if TYPE_CHECKING:
+    from ingest.shared.broker.bus import Bus, Delivery
     from ingest.shared.worker.crash_journal import Journal
+    from ingest.shared.worker.stage import Done, WorkerOptions
 
 LONGEST_KEPT_PAYLOAD = 200_000
 LONGEST_TEXT = 2_000
 log = get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a handler has made: the next message (or none), and what to tell about it."""
-
-    message: VideoMessage | None
-    kind: EventKind = EventKind.FINISHED
-    code: Code | None = None
-    text: str = ""
-    numbers: dict[str, float] = field(default_factory=dict)
-    metadata: Metadata = field(default_factory=Metadata)
-
-
-@dataclass(frozen=True)
-class WorkerOptions:
-    """Who this worker is, and its patience."""
-
-    name: str
-    grace_s: float
-    pauses: Pauses = field(default_factory=Pauses)
 
 
 class Hand:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
 from ingest.asr.speakers import matching, monologue
-from ingest.asr.speakers.matching import FloatArray, Thresholds
+from ingest.asr.speakers.matching import Thresholds
 from ingest.asr.speakers.profiles import Profile
 from ingest.shared.artifacts.transcript import Turn
+
+if TYPE_CHECKING:
+    from ingest.asr.speakers.vectors import FloatArray
 
 THRESHOLDS = Thresholds(accept=0.7, margin=0.1)
 

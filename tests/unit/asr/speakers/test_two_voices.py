@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ingest.asr.speakers.calibration import calibrate
-from ingest.asr.speakers.matching import FloatArray, unit
 from ingest.asr.speakers.two_voices import halves
+from ingest.asr.speakers.vectors import FloatArray, unit
 
 
 def voice(seed: int, count: int, spread: float = 0.3, dimension: int = 64) -> FloatArray:

@@ -283,3 +283,21 @@ def test_a_process_whose_parent_is_gone_already_ends_itself() -> None:
     program = "from ingest.shared.sandbox import child; child.die_with_parent(1 << 22); print('goes on')"
     ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (1, "")
+
+
+def test_a_child_imports_nothing_from_the_current_folder(tmp_path: Path) -> None:
+    for name in ("script", "folder"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "folder" / "numpy.py").write_text("open('imported', 'w')")
+    script = tmp_path / "script" / "program.py"
+    script.write_text(
+        "from ingest.shared.sandbox import child\n"
+        "if __name__ == '__main__':\n"
+        "    child.preload('numpy')\n"
+        "    print(child.run(callable, (), child.ChildLimits(60.0)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script], cwd=tmp_path / "folder", stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert done.stdout == "True\n"
+    assert not (tmp_path / "folder" / "imported").exists()

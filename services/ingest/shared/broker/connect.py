@@ -1,0 +1,42 @@
+"""A connection to the broker, and what must be on it, as the settings say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ingest.shared.broker.nats_bus import NatsBus
+from ingest.shared.broker.nats_connection import BusOptions
+from ingest.shared.broker.topology import Topology, topology
+from ingest.shared.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ingest.shared.settings import Settings
+
+
+def bus_topology(settings: Settings) -> Topology:
+    """Return the streams and consumers as the settings want them."""
+    return topology(
+        ack_wait_s=settings.ack_wait_s,
+        check_limit=settings.check_limit,
+        download_limit=settings.download_limit,
+        work_bytes=settings.queue_bytes,
+    )
+
+
+def connect(settings: Settings, name: str, on_lost: Callable[[str], None] | None = None) -> NatsBus:
+    """Connect to NATS as the settings say."""
+    if settings.nats_url is None:
+        raise ConfigurationError("INGEST_NATS_URL is not set: a service needs a NATS server")
+    password = settings.nats_password.get_secret_value() if settings.nats_password else None
+    options = BusOptions(
+        url=settings.nats_url,
+        name=name,
+        ack_wait_s=settings.ack_wait_s,
+        patience_s=settings.bus_patience_s,
+        user=settings.nats_user,
+        password=password,
+        ca_file=settings.nats_ca_file,
+    )
+    return NatsBus(options, on_lost).connect()
