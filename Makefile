@@ -22,7 +22,7 @@ KIND_CONFIG ?= kind-config.yaml
 KIND_VALUES := k8s/kind/values.yaml
 kind-%: export KIND_EXPERIMENTAL_PROVIDER ?= $(if $(filter podman,$(ENGINE)),podman)
 
-.PHONY: help setup demo monitor test check format lock faults soak bench asr-model voice-models clean
+.PHONY: help setup demo monitor test test-long check format lock faults soak bench asr-model voice-models clean
 .PHONY: images images-gpu kind kind-up kind-load kind-install kind-test kind-down
 
 help: ## list the commands
@@ -48,15 +48,24 @@ demo: $(READY) ## run the demonstration: offline, in a minute
 monitor: $(READY) ## run the demonstration under Prometheus (and Grafana, where it is installed)
 	$(BIN)/python -m monitoring.monitor
 
-test: $(READY) ## run all tests
-	$(BIN)/pytest
+# Tests wait half of the time, so three processes keep two processors busy. All tests of a file run in one process, with its
+# servers and models. Threads of torch must not spin while they wait: beside other processes, spinning takes most of the time.
+WORKERS ?= 3
+TESTS ?= # a part of the tests, as in TESTS=tests/unit
+PYTEST := OMP_WAIT_POLICY=passive $(BIN)/pytest --numprocesses $(WORKERS)
 
-check: $(READY) ## run what CI runs: format, lint, types, import rules, tests
+test: $(READY) ## run the tests, without those of test-long
+	$(PYTEST) --dist loadfile --no-loadscope-reorder $(TESTS)
+
+test-long: $(READY) ## run the long tests: whole runs with faults, restarts or measurements
+	$(PYTEST) --dist worksteal -m long
+
+check: $(READY) ## run what CI runs first: format, lint, types, import rules, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(PYTEST) --dist loadfile --no-loadscope-reorder
 
 format: $(READY) ## format the code, and apply automatic fixes
 	$(BIN)/ruff format .

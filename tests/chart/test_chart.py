@@ -97,6 +97,7 @@ def test_lint_has_no_complaint(values: dict[str, Any]) -> None:
     assert [item["error"] for item in report["messages"]] == ["icon is recommended"]
 
 
+@pytest.mark.usefixtures("_schemas_are_read_once")
 @pytest.mark.parametrize("minor", range(29, 37))
 @pytest.mark.parametrize("values", CASES)
 def test_every_object_is_valid_for_kubernetes(render: Render, values: dict[str, Any], minor: int) -> None:

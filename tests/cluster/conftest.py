@@ -36,6 +36,7 @@ JsonObject = dict[str, Any]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(item.path).is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.cluster)
             item.add_marker(pytest.mark.timeout(900))  # pods start, models load
 
 

@@ -50,6 +50,7 @@ def test_no_log_tells_a_password_a_signature_a_cookie_or_a_token(undisturbed: Un
     assert told == set()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("victim", "when"),
     [
@@ -71,6 +72,7 @@ def test_a_killed_process_is_started_again_and_nothing_is_lost_or_doubled(
     assert same_texts(ingest.rows()) == same_texts(undisturbed.rows)
 
 
+@pytest.mark.long
 def test_after_everything_was_killed_at_once_a_second_run_goes_on(
     ingest: Ingest, podcast: Podcast, undisturbed: Undisturbed
 ) -> None:
@@ -84,6 +86,7 @@ def test_after_everything_was_killed_at_once_a_second_run_goes_on(
     assert second["tally"]["failed"] == 0
 
 
+@pytest.mark.long
 def test_no_process_outlives_a_killed_command(ingest: Ingest, podcast: Podcast) -> None:
     process = ingest.start("run", podcast.url)
     ingest.wait_for_event("downloader", "started")
@@ -95,6 +98,7 @@ def test_no_process_outlives_a_killed_command(ingest: Ingest, podcast: Podcast) 
         time.sleep(0.1)
 
 
+@pytest.mark.long
 def test_an_interrupted_run_says_so_and_the_next_one_goes_on(ingest: Ingest, podcast: Podcast) -> None:
     process = ingest.start("run", podcast.url)
     ingest.wait_for_event("downloader", "finished")
@@ -107,6 +111,7 @@ def test_an_interrupted_run_says_so_and_the_next_one_goes_on(ingest: Ingest, pod
     assert ingest.json("status")["videos"][0]["state"] == "indexed"
 
 
+@pytest.mark.long
 def test_a_folder_that_is_in_use_is_not_shared(ingest: Ingest, podcast: Podcast) -> None:
     process = ingest.start("run", podcast.url)
     ingest.wait_for_event("downloader", "ready")

@@ -133,6 +133,7 @@ def complaints(promtool: str, page: str) -> list[str]:
     return [line for line in (done.stdout + done.stderr).splitlines() if not named_by_nvidia.fullmatch(line)]
 
 
+@pytest.mark.long
 def test_every_panel_and_every_alert_is_answered_from_a_real_run(run: Run, tmp_path: Path) -> None:
     assert set(run.pages) == {"downloader", "asr", "embedder"}
     assert {complaint for page in run.pages.values() for complaint in complaints(run.promtool, page)} == set()

@@ -30,8 +30,10 @@ from tests.faults.trials import (
 from tests.support.disks import full
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from ingest.shared.artifacts.volume import Kind
+    from tests.faults.fleet import Fleet
 
 AWAY_S = 8.0
 LONG_AWAY_S = PATIENCE_S + 5
@@ -69,7 +71,9 @@ def broker_wiped(trial: Trial) -> None:
     ids = under_load(trial)
     fleet.until(lambda: is_folded(fleet))
     fleet.send(signal.SIGSTOP, "embedder")  # so that some videos have a transcript and are not indexed
-    fleet.until(lambda: any(fleet.volume.manifest(video, "transcript") for video in ids), what="nothing is transcribed")
+    fleet.until(
+        lambda: _has_each_kind(finished_files(fleet, _not_ended(fleet))), what="files of each kind are not there"
+    )
     fleet.send(signal.SIGKILL)
     since = time.monotonic()
     fleet.events()
@@ -78,9 +82,9 @@ def broker_wiped(trial: Trial) -> None:
     fleet.until(lambda: fleet.bus.is_connected, what="the driver is not connected")
     fleet.bus.provision(fleet.topology)
     trial.harm()
-    lost = {video for video, (state, _, _) in fleet.states(list(fleet.generations)).items() if state not in ENDED}
+    lost = _not_ended(fleet)
     files = finished_files(fleet, lost)
-    trial.demand({kind for _, kind in files} == set(KINDS), "there were not files of each kind")
+    trial.demand(_has_each_kind(files), "there were not files of each kind")
     asked = resume_lost(fleet.bus, Catalog(fleet.archive), dry_run=False)
     trial.demand(set(asked) == lost, f"requested {len(asked)} of {len(lost)} again")
     for video in asked:
@@ -89,6 +93,14 @@ def broker_wiped(trial: Trial) -> None:
     then = finished_files(fleet, lost)
     again = [f"{kind} of {video}" for (video, kind), at in files.items() if then.get((video, kind)) != at]
     trial.demand(not again, f"made again: {', '.join(again)}")
+
+
+def _not_ended(fleet: Fleet) -> set[str]:
+    return {video for video, (state, _, _) in fleet.states(list(fleet.generations)).items() if state not in ENDED}
+
+
+def _has_each_kind(files: Iterable[tuple[str, Kind]]) -> bool:
+    return {kind for _, kind in files} == set(KINDS)
 
 
 def broker_frozen(trial: Trial) -> None:

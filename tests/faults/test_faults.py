@@ -23,17 +23,26 @@ from tests.faults.trials import is_folded, is_quiet
 if TYPE_CHECKING:
     from pathlib import Path
 
-IN_CI = ("1.4", "1.8", "1.17", "4b", "6", "10", "12", "17", "23")
+    from tests.faults.trials import Row
+
+SHORT = ("6",)
+IN_CI = ("1.4", "1.8", "1.17", "4b", *SHORT, "10", "12", "17", "23")
+PLAYED = [
+    pytest.param(row, id=row.number, marks=() if row.number in SHORT else pytest.mark.long)
+    for row in ROWS
+    if row.number in IN_CI
+]
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("row", [row for row in ROWS if row.number in IN_CI], ids=lambda row: row.number)
-def test_a_promise_is_kept(row: object) -> None:
-    result = play(next(one for one in ROWS if one is row), rounds=1, seed=1)
+@pytest.mark.parametrize("row", PLAYED)
+def test_a_promise_is_kept(row: Row) -> None:
+    result = play(row, rounds=1, seed=1)
     assert result.wrong == []
     assert result.rounds == 1
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_every_point_that_recordings_reach_is_one_at_which_workers_are_killed(tmp_path: Path) -> None:
     with running(tmp_path / "fleet", Needs()) as fleet:

@@ -129,6 +129,7 @@ HARMS: list[Harm] = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_the_oracle_sees_each_kind_of_harm(tmp_path: Path) -> None:
     command = [sys.executable, "-c", GREEDY]

@@ -18,7 +18,6 @@ from pydantic import SecretStr
 
 from ingest.embedder.catalog import Catalog
 from ingest.embedder.database import Database
-from ingest.embedder.encoder import BUNDLED, Encoder
 from ingest.embedder.ledger import write_events
 from ingest.embedder.migrate import build_index, migrate, migrations
 from ingest.embedder.passages import Passage
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ingest.cli.local.postgres_server import EmbeddedPostgres
-    from ingest.embedder.encoder import Vector
+    from ingest.embedder.encoder import Encoder, Vector
 
 VIDEO = "abcdefghijk"
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
@@ -312,6 +311,8 @@ def test_totals_count_states_and_reasons(database: Database) -> None:
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
+    from ingest.embedder.encoder import BUNDLED, Encoder  # seconds of imports, in every process that collects tests
+
     return Encoder(BUNDLED, "cpu", 32)
 
 

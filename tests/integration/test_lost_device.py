@@ -6,15 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import torch
-from pyannote.audio.pipelines import SpeakerDiarization
-from sentence_transformers import SentenceTransformer
 
 from ingest.asr import service as asr
 from ingest.asr.handler import Transcribe
 from ingest.asr.settings import AsrSettings
 from ingest.demo import ASR_MODEL, VOICE_MODEL
-from ingest.embedder import service as embedder
 from ingest.embedder.handler import Embed
 from ingest.embedder.settings import EmbedderSettings
 from ingest.shared.errors import Code, IngestError, Outcome
@@ -33,6 +29,8 @@ LOST = "CUDA error: unspecified launch failure"
 
 def lose(*_: object, **__: object) -> object:
     """Fail as a device does whose context is gone."""
+    import torch
+
     raise torch.AcceleratorError(f"{LOST}\nCUDA kernel errors might be asynchronously reported at some other API call")
 
 
@@ -44,6 +42,10 @@ def reasons(room: Room) -> set[str | None]:
 def test_the_embedder_ends_and_nobody_is_charged(
     bus: NatsBus, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    from ingest.embedder import service as embedder
+
     room = embedder.build(load(EmbedderSettings, database_url=database_url, volume_path=tmp_path), bus)
     (work,) = room.stages
     assert isinstance(work.handle, Embed)
@@ -61,6 +63,8 @@ def test_the_embedder_ends_and_nobody_is_charged(
 def test_asr_ends_also_when_it_was_listening_to_voices(
     bus: NatsBus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from pyannote.audio.pipelines import SpeakerDiarization
+
     models = {"asr_model": str(ASR_MODEL), "diarization_model": str(VOICE_MODEL)}
     room = asr.build(load(AsrSettings, asr_device="cpu", volume_path=tmp_path, **models), bus)
     (work,) = room.stages

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -91,20 +92,24 @@ def test_an_unexpected_error_is_tried_three_times_and_buried_with_its_text(bench
 
 
 def test_a_postponed_message_comes_back_uncounted_and_holds_no_place_meanwhile(bench: Bench, wait_until: Wait) -> None:
-    later = datetime.now(UTC) + timedelta(seconds=1.5)
+    seen = threading.Event()
 
     def wait_first(message: VideoRequested, _report: Report) -> Done:
         if len(bench.calls) < 3:
-            raise IngestError(Code.SOURCE_RATE_LIMITED, "slow down", retry_at=min(later, datetime.now(UTC)))
-        if datetime.now(UTC) < later:
-            raise IngestError(Code.ENV_DISK_FULL, "full", retry_at=later)
+            raise IngestError(Code.SOURCE_RATE_LIMITED, "slow down", retry_at=datetime.now(UTC))
+        if not seen.is_set():
+            raise IngestError(Code.ENV_DISK_FULL, "full", retry_at=datetime.now(UTC) + timedelta(seconds=1))
         return Done(accessible(message))
+
+    def is_put_by() -> bool:
+        later = list(bench.bus.read(LATER_STREAM, "ingest.later.*"))
+        return len(later) == 1 and bench.bus.lag("check", WORK_STREAM).in_hand == 0
 
     bench.start(wait_first)
     bench.submit(requested())
     wait_until(lambda: EventKind.POSTPONED in bench.kinds())
-    wait_until(lambda: len(list(bench.bus.read(LATER_STREAM, "ingest.later.*"))) == 1)
-    assert bench.bus.lag("check", WORK_STREAM).in_hand == 0
+    wait_until(is_put_by)
+    seen.set()
     wait_until(lambda: EventKind.FINISHED in bench.kinds())
     assert {event.attempt for event in bench.events()} == {1}
     assert list(bench.bus.read(LATER_STREAM, "ingest.later.*")) == []

@@ -6,6 +6,7 @@ have said them. (Row 52 with the real pipeline is in tests/integration/test_diar
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,15 +45,24 @@ if TYPE_CHECKING:
 
 OUT_OF_MEMORY = "CUDA failed with error out of memory"
 SPEECH_S = 12.0
+COMPANY_S = 30.0  # a full batch waits for nobody; on a busy machine its last chunk may be late
 
 generate = BatchedInferencePipeline.generate_segment_batched
 
 
+@contextmanager
+def transcribing(**settings: object) -> Iterator[Transcriber]:
+    made = make_transcriber(load(AsrSettings, asr_model=str(ASR_MODEL), asr_device="cpu", asr_batch=4, **settings))
+    try:
+        yield made
+    finally:
+        made.batcher.close()
+
+
 @pytest.fixture
 def transcriber() -> Iterator[Transcriber]:
-    made = make_transcriber(load(AsrSettings, asr_model=str(ASR_MODEL), asr_device="cpu", asr_batch=4))
-    yield made
-    made.batcher.close()
+    with transcribing() as made:
+        yield made
 
 
 def device_that_takes(most: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -83,13 +93,12 @@ def ready(volume: Volume, video_id: str = VIDEO_ID) -> AudioReady:
 
 
 @pytest.mark.parametrize("most", [pytest.param(2, id="50 four chunks at once are too many")])
-def test_a_device_without_room_gets_smaller_batches(
-    transcriber: Transcriber, monkeypatch: pytest.MonkeyPatch, most: int
-) -> None:
+def test_a_device_without_room_gets_smaller_batches(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
     asked = device_that_takes(most, monkeypatch)
     speech = [Span(40.0 * number, 40.0 * number + SPEECH_S) for number in range(4)]
     noise = np.random.default_rng(0).standard_normal(160 * SAMPLE_RATE, dtype=np.float32) * np.float32(0.01)
-    transcriber.transcribe(noise, speech, 160.0, lambda _: None)
+    with transcribing(asr_batch_wait_s=COMPANY_S) as transcriber:
+        transcriber.transcribe(noise, speech, 160.0, lambda _: None)
     assert max(asked) == 4
     assert [size for size in asked if size <= most] == [2, 2]
     assert transcriber.batcher.figures.out_of_memory == 1

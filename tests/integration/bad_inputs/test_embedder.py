@@ -23,7 +23,6 @@ from ingest.cli.runs.submissions import Choice, first, publish
 from ingest.downloader.sources import Recording
 from ingest.embedder.catalog import Catalog
 from ingest.embedder.database import Database
-from ingest.embedder.encoder import BUNDLED, Encoder
 from ingest.embedder.handler import Embed
 from ingest.embedder.ledger import Ledger
 from ingest.embedder.migrate import migrate
@@ -44,15 +43,18 @@ from tests.support.disks import full
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ingest.embedder.encoder import Vector
+    from ingest.embedder.encoder import Encoder, Vector
     from ingest.shared.broker.nats_bus import NatsBus
     from tests.integration.bad_inputs.line import Line
 
+FILLING = 80  # passages: with their vectors more than the disk has left
 LIMITS = PassageLimits(min_chars=400, max_chars=1200, max_gap_s=3.0, max_s=60.0, max_tokens=254)
 
 
 @pytest.fixture(scope="session")
 def encoder() -> Encoder:
+    from ingest.embedder.encoder import BUNDLED, Encoder  # seconds of imports, in every process that collects tests
+
     return Encoder(BUNDLED, "cpu", 16)
 
 
@@ -348,15 +350,15 @@ def test_a_database_without_room_is_waited_for(
 ) -> None:
     folder, archive = small_archive
     room = room_on(archive)
-    said = (segment(float(at), at + 1.0, f"{at} {POLITE * 15}") for at in range(200))
-    with full(folder, spare_bytes=65536):
+    said = [segment(float(at), at + 1.0, f"{at} {POLITE * 15}") for at in range(FILLING)]
+    with full(folder, spare_bytes=32768):
         line.start(Stage.EMBEDDER, TranscriptReady, room.handler)
         line.send(room.put(VIDEO_ID, *said))
         wait_until(lambda: VIDEO_ID in line.answers(), 60.0)
         assert line.answers() == {VIDEO_ID: answer_to(code)}
         assert room.texts(VIDEO_ID) == []
     wait_until(lambda: line.ended() == {VIDEO_ID: (EventKind.INDEXED, None)}, 60.0)
-    assert len(room.texts(VIDEO_ID)) == 200
+    assert len(room.texts(VIDEO_ID)) == FILLING
     assert {event.attempt for event in line.events()} == {1}
 
 

@@ -202,7 +202,8 @@ class NatsConnection:
         if self.client.is_connected:
             with contextlib.suppress(asyncio.TimeoutError, nats.errors.Error):
                 await asyncio.wait_for(self.client.flush(), REQUEST_TIMEOUT_S)
-        with contextlib.suppress(OSError, nats.errors.Error):  # of a socket that the server has torn
+        # The server may have closed the socket while data were pending: asyncio raises TypeError then on Python 3.12+.
+        with contextlib.suppress(OSError, TypeError, nats.errors.Error):
             await self.client.close()
         for task in asyncio.all_tasks():
             if task is not asyncio.current_task():

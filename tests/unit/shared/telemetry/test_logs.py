@@ -68,9 +68,9 @@ def test_what_is_no_secret_stays(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["k" * 2_000_000, "http://" * 300_000, "k@" * 1_000_000, "a " * 1_000_000])
 def test_a_text_of_megabytes_is_cut_in_no_time(text: str) -> None:
-    began = time.monotonic()
+    began = time.thread_time()  # what it computes, on a busy machine, too
     assert len(logs.redact(text)) < logs.LONGEST_VALUE + 100
-    assert time.monotonic() - began < 2
+    assert time.thread_time() - began < 2
 
 
 def test_no_half_of_an_address_is_left_where_a_long_text_is_cut() -> None:
