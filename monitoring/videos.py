@@ -45,8 +45,8 @@ STATES = (
         unit="none",
     ),
     figure(
-        "In hand",
-        "Videos that a worker has.",
+        "In progress",
+        "Videos that a worker processes.",
         Query(f"sum({of('ingest_messages_in_progress')})"),
         unit="none",
     ),
