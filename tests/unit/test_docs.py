@@ -18,8 +18,6 @@ from ingest.shared.settings import variable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from click import Command
-
 ROOT = Path(__file__).parents[2]
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
@@ -54,7 +52,7 @@ def sources() -> str:
     return "\n".join(path.read_text() for path in paths)
 
 
-def commands(group: Command, prefix: str = "") -> Iterator[str]:
+def commands(group: object, prefix: str = "") -> Iterator[str]:
     """Yield the commands of the command line, those of a group with its name."""
     for name, command in getattr(group, "commands", {}).items():
         yield prefix + name
