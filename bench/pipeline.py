@@ -126,8 +126,14 @@ def _print(trace: Trace, options: argparse.Namespace, rounds: dict[str, list[Fig
     print(f"{options.videos} videos: {stages}; +-{options.noise:.0%}; scale 1:{options.scale:g}")
     print(f"medians of {options.rounds} rounds\n")
     columns = (
-        *("mode", "makespan", "lower bound", "efficiency", "ideal (simulated)"),
-        *("to streaming", "first result", "bottleneck busy"),
+        "mode",
+        "makespan",
+        "lower bound",
+        "efficiency",
+        "ideal (simulated)",
+        "to streaming",
+        "first result",
+        "bottleneck busy",
     )
     report.print_table(columns, (_row(trace, name, rounds) for name in rounds))
     print()

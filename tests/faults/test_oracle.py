@@ -29,9 +29,13 @@ if TYPE_CHECKING:
 VIDEO = "abcdefghijk"
 GREEDY = "files = [open('/dev/null') for _ in range(80)]; data = b'x' * 300_000_000; print(flush=True); input()"
 ELSE = (
-    *("I3: mixed was seen as a mix of runs", "I3: no read"),
-    *("I5: check has", "I5: ledger has", "I5: INGEST is not empty"),
-    *("I7: greedy has", "I7: greedy takes"),
+    "I3: mixed was seen as a mix of runs",
+    "I3: no read",
+    "I5: check has",
+    "I5: ledger has",
+    "I5: INGEST is not empty",
+    "I7: greedy has",
+    "I7: greedy takes",
 )
 
 
