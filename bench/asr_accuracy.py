@@ -43,15 +43,15 @@ LONG_S = 240.0
 
 @dataclass(frozen=True)
 class Recording:
-    """A synthesised recording and what is said in it: (second, word), the second unknown for some voices."""
+    """A synthesised recording and its words as (second, word); the second is unknown for some voices."""
 
     samples: Waveform
-    said: tuple[tuple[float | None, str], ...]
+    words: tuple[tuple[float | None, str], ...]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """What a condition has shown."""
+    """The figures of one condition."""
 
     condition: str
     recordings: int
@@ -63,45 +63,47 @@ class Figure:
 def record(voice: Callable[[], Voice], rng: random.Random, length_s: float) -> Recording:
     """Return unseen sentences with pauses, at least `length_s` seconds of them (at least one)."""
     parts: list[Waveform] = []
-    said: list[tuple[float | None, str]] = []
+    spoken_words: list[tuple[float | None, str]] = []
     at = 0.0
     speaker = voice()
-    while not said or at < length_s:
+    while not spoken_words or at < length_s:
         (text,) = unseen_sentences(rng, rng.choice(list(SUBJECTS)), 1)
         spoken: Utterance = speak(text, speaker)
         pause_s = rng.uniform(0.3, 1.2)
         parts += [np.zeros(int(pause_s * SAMPLE_RATE), dtype=np.float32), spoken.samples * np.float32(0.7)]
         starts = [at + pause_s + start for start in spoken.word_starts_s]
-        said += zip_longest(starts, text.split())
+        spoken_words += zip_longest(starts, text.split())
         at += pause_s + spoken.duration_s
     noise = np.random.default_rng(rng.getrandbits(32)).standard_normal(sum(map(len, parts)), dtype=np.float32)
-    return Recording(np.concatenate(parts) + noise * np.float32(5e-4), tuple(said))
+    return Recording(np.concatenate(parts) + noise * np.float32(5e-4), tuple(spoken_words))
 
 
-def measure(condition: str, recordings: list[Recording], hear: Callable[[Waveform], list[tuple[float, str]]]) -> Figure:
-    """Recognise recordings and compare with what was said."""
+def measure(
+    condition: str, recordings: list[Recording], recognise: Callable[[Waveform], list[tuple[float, str]]]
+) -> Figure:
+    """Recognise recordings and compare the transcripts with the words."""
     wrong = total = 0
     time_errors: list[float] = []
     for recording in recordings:
-        heard = hear(recording.samples)
-        said_words = [word for _, text in recording.said for word in words(text)]
-        heard_words = [word for _, text in heard for word in words(text)]
-        wrong += edits(said_words, heard_words)
-        total += len(said_words)
-        time_errors += _time_errors(recording, heard)
+        transcript = recognise(recording.samples)
+        reference_words = [word for _, text in recording.words for word in words(text)]
+        transcript_words = [word for _, text in transcript for word in words(text)]
+        wrong += edits(reference_words, transcript_words)
+        total += len(reference_words)
+        time_errors += _time_errors(recording, transcript)
     error = mean(time_errors) if time_errors else None
     return Figure(condition, len(recordings), total, wrong / total, error)
 
 
-def _time_errors(recording: Recording, heard: list[tuple[float, str]]) -> Iterator[float]:
-    """Yield by how much the start of each rightly recognised word is off."""
-    said_words = ["".join(words(text)) for _, text in recording.said]
-    heard_words = ["".join(words(text)) for _, text in heard]
-    for block in SequenceMatcher(None, said_words, heard_words, autojunk=False).get_matching_blocks():
+def _time_errors(recording: Recording, transcript: list[tuple[float, str]]) -> Iterator[float]:
+    """Yield the error of the start of each correctly recognised word."""
+    reference_words = ["".join(words(text)) for _, text in recording.words]
+    transcript_words = ["".join(words(text)) for _, text in transcript]
+    for block in SequenceMatcher(None, reference_words, transcript_words, autojunk=False).get_matching_blocks():
         for offset in range(block.size):
-            start = recording.said[block.a + offset][0]
+            start = recording.words[block.a + offset][0]
             if start is not None:
-                yield abs(start - heard[block.b + offset][0])
+                yield abs(start - transcript[block.b + offset][0])
 
 
 def figures(model_path: Path, count: int, seed: int) -> Iterator[Figure]:

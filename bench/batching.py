@@ -2,7 +2,7 @@
 
 Per-file: the chunks of one file at a time, in batches of their own, handed over all at once so that nothing waits.
 Cross-file: the chunks of all files through one shared batcher, from as many threads as there are files in flight.
-Both recognise the same chunks with the same model, and must hear the same words. The times are those of this device and
+Both recognise the same chunks with the same model, and must return the same words. The times hold for this device and
 model (one busy CPU core gains nothing from a second chunk); how many model calls there are hardly depends on either.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ingest.asr.audio import Waveform
-    from ingest.asr.recognition.whisper import Recognised, Recognizer, Request
+    from ingest.asr.recognition.whisper import ChunkTranscript, Recognizer, Request
     from ingest.shared.device.batcher import Batcher, BatchFigures
 
 PER_FILE = "per-file"
@@ -38,7 +38,7 @@ File = list["Waveform"]  # the chunks of a file
 
 @dataclass(frozen=True)
 class Figures:
-    """What one way has taken. `busy_s` is the time inside the model; `model_calls` counts what failed as well.
+    """The cost of one way. `busy_s` is the time inside the model; `model_calls` includes failed calls.
 
     `padding` is the share of a batch that is there because its longest chunk is longer. `cpu_s` and `page_faults` are
     those of the whole process: they do not suffer from what else this machine does.
@@ -131,15 +131,15 @@ class Bench:
         return [[round(len(chunk) / SAMPLE_RATE, 2) for chunk in file] for file in self.files]
 
     def measure(self, threads: Sequence[int], rounds: int) -> dict[str, list[Figures]]:
-        """Run the ways in turn; a round before the first is thrown away. Both must hear the same."""
+        """Run the ways in turn; the round before the first is discarded. Both must return the same text."""
         ways = {PER_FILE: 0, **{f"cross-file, {count} in flight": count for count in threads}}
         figures: dict[str, list[Figures]] = {way: [] for way in ways}
         texts: list[list[str]] = []
         for number, (way, count) in itertools.product(range(rounds + 1), ways.items()):
-            heard, one = self._cross_file(count) if count else self._per_file()
-            texts = texts or heard
-            if heard != texts:
-                raise AssertionError(f"{way} heard other words than {PER_FILE}")
+            transcripts, one = self._cross_file(count) if count else self._per_file()
+            texts = texts or transcripts
+            if transcripts != texts:
+                raise AssertionError(f"{way} returned other words than {PER_FILE}")
             if number:
                 figures[way].append(one)
         return figures
@@ -173,7 +173,7 @@ class Bench:
     def _requests(self, file: File) -> list[Request]:
         return [self.recognizer.request(chunk, LANGUAGE) for chunk in file]
 
-    def _batcher(self) -> Batcher[Request, Recognised]:
+    def _batcher(self) -> Batcher[Request, ChunkTranscript]:
         from ingest.asr.settings import AsrSettings
         from ingest.shared.device.batcher import Batcher, BatchLimits
 
@@ -183,7 +183,7 @@ class Bench:
             self._run, limits, length=lambda request: request.duration_s, group=lambda request: request.group
         )
 
-    def _run(self, requests: Sequence[Request]) -> list[Recognised]:
+    def _run(self, requests: Sequence[Request]) -> list[ChunkTranscript]:
         self._calls += 1  # only ever on one thread: the batcher's
         return self.recognizer.run(requests)
 
@@ -218,7 +218,7 @@ def _files(count: int, seed: int) -> list[File]:
     for sample in samples():
         blocks: list[Waveform] = []
         decode(sample.path, DecodeLimits(), blocks.append)
-        whole.append(([said.start_s for said in sample.said], np.concatenate(blocks)))
+        whole.append(([sentence.start_s for sentence in sample.sentences], np.concatenate(blocks)))
     files = []
     for _ in range(count):
         starts_s, waveform = rng.choice(whole)
@@ -245,7 +245,7 @@ def _print(bench: Bench, options: argparse.Namespace, rounds: dict[str, list[Fig
         f"{len(lengths_s)} chunks, {sum(lengths_s):.0f} s of speech: "
         f"{sum(lengths_s) / len(lengths_s) / WINDOW_S:.0%} of the encoder's windows of {WINDOW_S:.0f} s"
     )
-    print(f"medians of {options.rounds} rounds, taken in turn; every way heard the same words\n")
+    print(f"medians of {options.rounds} rounds, taken in turn; every way returned the same words\n")
     columns = (
         *("way", "faster", "faster in the model", "less CPU time"),
         *("model calls", "batches", "items", "fill", "padding", "page faults/item"),

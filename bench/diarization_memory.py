@@ -28,7 +28,7 @@ MEGABYTE = 1 << 20
 
 
 def compose(path: Path, hours: float, seed: int) -> None:
-    """Write a recording of so many hours."""
+    """Write a recording of `hours` hours."""
     rng = random.Random(seed)
     clips: list[FloatArray] = []
     for sample in episodes():
@@ -44,7 +44,7 @@ def compose(path: Path, hours: float, seed: int) -> None:
 
 
 def private_bytes() -> int:
-    """Return the memory that this process has taken for itself."""
+    """Return the anonymous memory of this process (RssAnon)."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
 
@@ -57,7 +57,7 @@ def child(path: Path, window_s: float) -> None:
     keep_freed_memory()
     diarizer = Diarizer(DiarizerOptions(str(VOICE_MODEL), "cpu", 32, window_s, 0.7, sha256=voice_model_sha256()))
     waveform = np.memmap(path, dtype=np.float32, mode="r")
-    diarizer.diarize(waveform[: 30 * SAMPLE_RATE], [])  # what is needed once
+    diarizer.diarize(waveform[: 30 * SAMPLE_RATE], [])  # loads what is needed once
     before, peak, done = private_bytes(), [0], threading.Event()
 
     def watch() -> None:
@@ -67,22 +67,22 @@ def child(path: Path, window_s: float) -> None:
     watcher = threading.Thread(target=watch)
     watcher.start()
     began = time.monotonic()
-    spoken = diarizer.diarize(waveform, [])
+    turns = diarizer.diarize(waveform, [])
     took_s = time.monotonic() - began
     done.set()
     watcher.join()
-    found = {"peak_mb": (peak[0] - before) / MEGABYTE, "took_s": took_s, "turns": len(spoken)}
-    print(json.dumps({**found, "speakers": len({item.speaker for item in spoken})}))
+    found = {"peak_mb": (peak[0] - before) / MEGABYTE, "took_s": took_s, "turns": len(turns)}
+    print(json.dumps({**found, "speakers": len({item.speaker for item in turns})}))
 
 
 def measure(hours: float, window_s: float, seed: int) -> dict[str, float]:
-    """Return the figures of a recording of so many hours."""
+    """Return the figures of a recording of `hours` hours."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "recording.f32"
         compose(path, hours, seed)
         command = [sys.executable, "-m", "bench.diarization_memory", "--child", str(path), "--window", str(window_s)]
-        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 (ourselves)
-        found: dict[str, float] = json.loads(said.splitlines()[-1])
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 (ourselves)
+        found: dict[str, float] = json.loads(output.splitlines()[-1])
         return {"hours": hours, "mapped_mb": path.stat().st_size / MEGABYTE, **found}
 
 

@@ -1,8 +1,8 @@
-"""How long it takes to give the whole archive new names: `ingest voices relabel --all`, in seconds per thousand videos.
+"""Time to rename the speakers of a whole archive: `ingest voices relabel --all`, in seconds per thousand videos.
 
 Embedded Postgres with the real schema, voiceprints on a real volume, the command's own code. Each video is one passage
 every 24 seconds and a turn every 10; three of many voices speak in it, half of all voices are enrolled. The voices are
-random vectors: nothing is listened to.
+random vectors: no audio is read.
     names are new    no passage has a name yet; all that an enrolled voice says gets one
     nothing changes  the same profiles again
 """
@@ -21,7 +21,7 @@ import numpy as np
 from bench import report
 from bench.rows import DIMENSIONS, MODEL, make_rows
 from ingest.asr.speakers.profiles import Profile, Profiles
-from ingest.asr.speakers.vectors import unit
+from ingest.asr.speakers.vectors import l2_normalize
 from ingest.cli.local.state_folder import connected
 from ingest.cli.settings import AllSettings
 from ingest.cli.voices.relabel import relabel_all
@@ -44,12 +44,12 @@ VOICE_DIMENSIONS = 256
 PROFILE_VECTORS = 20
 IN_A_VIDEO = 3
 TURN_S = 10.0
-UNLIKE = 0.03  # how far a turn's vector is from its voice, in each dimension
+DEVIATION = 0.03  # of a turn's vector from its voice, in each dimension
 
 
 @dataclass(frozen=True)
 class Round:
-    """What one pass over the archive has taken, and done."""
+    """The time and the result of one pass over the archive."""
 
     way: str
     videos: int
@@ -63,7 +63,7 @@ class Round:
 
 
 def settings_in(folder: Path) -> AllSettings:
-    """Return settings that know no server but the embedded ones in a folder, whatever the environment says."""
+    """Return settings for the embedded servers in a folder, without regard to the environment."""
     return load(
         AllSettings, state_path=folder, volume_path=None, nats_url=None, database_url=None, diarization_model=None
     )
@@ -72,7 +72,7 @@ def settings_in(folder: Path) -> AllSettings:
 def fill(to: Connected, videos: int, passages: int, seed: int) -> None:
     """Store videos without names, and enroll half of the voices."""
     rng, draw = random.Random(seed), np.random.default_rng(seed)
-    voices = unit(draw.standard_normal((VOICES, VOICE_DIMENSIONS), dtype=np.float32))
+    voices = l2_normalize(draw.standard_normal((VOICES, VOICE_DIMENSIONS), dtype=np.float32))
     store, volume = Store(to.archive, MODEL, DIMENSIONS), Volume(to.settings.volume)
     rows = make_rows("", passages, seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -82,17 +82,17 @@ def fill(to: Connected, videos: int, passages: int, seed: int) -> None:
             file = Path(folder) / "voices"
             voiceprints.write(made, file)
             volume.keep(video_id, Made(file, "voices", voiceprints.EXTENSION, made.turns[-1].end_s, "bench", 1))
-            said = [replace(passage, speaker="Unknown 1") for passage in rows.passages]
-            store.replace(replace(rows, video_id=video_id, passages=said))
+            renamed = [replace(passage, speaker="Unknown 1") for passage in rows.passages]
+            store.replace(replace(rows, video_id=video_id, passages=renamed))
     profiles = Profiles(to.settings.volume)
     for number in range(0, VOICES, 2):
         profiles.keep(
-            Profile(f"Voice {number}", 0, MODEL_KEY, heard(voices[number : number + 1], PROFILE_VECTORS, draw))
+            Profile(f"Voice {number}", 0, MODEL_KEY, drawn(voices[number : number + 1], PROFILE_VECTORS, draw))
         )
 
 
 def conversation(video_id: str, duration_s: float, voices: FloatArray, draw: np.random.Generator) -> Voiceprints:
-    """Return the voiceprints of a recording in which voices take turns."""
+    """Return the voiceprints of a recording with alternating voices."""
     count = max(1, int(duration_s / TURN_S))
     turns = tuple(
         Turn(
@@ -104,18 +104,18 @@ def conversation(video_id: str, duration_s: float, voices: FloatArray, draw: np.
         )
         for number in range(count)
     )
-    vectors = zstd_json.vectors(heard(voices, count, draw))
+    vectors = zstd_json.vectors(drawn(voices, count, draw))
     return Voiceprints(video_id=video_id, model_key=MODEL_KEY, outcome="full", turns=turns, vectors=vectors)
 
 
-def heard(voices: FloatArray, count: int, draw: np.random.Generator) -> FloatArray:
-    """Return so many vectors of voices in turn, each a little unlike its voice."""
+def drawn(voices: FloatArray, count: int, draw: np.random.Generator) -> FloatArray:
+    """Return `count` vectors of alternating voices, each with a small deviation from its voice."""
     noise = draw.standard_normal((count, VOICE_DIMENSIONS), dtype=np.float32)
-    return unit(voices[np.arange(count) % len(voices)] + UNLIKE * noise)
+    return l2_normalize(voices[np.arange(count) % len(voices)] + DEVIATION * noise)
 
 
 def relabelled(to: Connected, way: str) -> Round:
-    """Give all names again, and say how long it took; fail when a video could not be named."""
+    """Rename the whole archive and return the time; fail if a video could not be named."""
     began = monotonic()
     done = relabel_all(to)
     took_s = monotonic() - began

@@ -9,10 +9,16 @@ import platform
 import statistics
 from typing import TYPE_CHECKING
 
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
 from ingest.shared.telemetry import logs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+WIDEST_TABLE = 500  # characters: a table is never cut to the width of the terminal
 
 
 def parser(module: str, description: str | None) -> argparse.ArgumentParser:
@@ -61,15 +67,13 @@ def print_machine() -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows under their columns: the first to the left, the others to the right."""
-    lines = [tuple(columns), *(tuple(row) for row in rows)]
-    widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
-    for line in lines:
-        cells = [
-            line[0].ljust(widths[0]),
-            *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)),
-        ]
-        print("  ".join(cells).rstrip())
+    """Print rows under their columns: the first column to the left, the others to the right."""
+    table = Table(box=None, pad_edge=False, header_style="")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number == 0 else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console(width=WIDEST_TABLE, highlight=False).print(table)
 
 
 def median(values: Iterable[float]) -> float:

@@ -48,7 +48,7 @@ INSERT_EMBEDDING = "INSERT INTO embeddings (video_id, idx, model, embedding) VAL
 def make_rows(video_id: str, count: int, seed: int) -> Rows:
     """Return a video of `count` passages: sentences of the samples, and random vectors of length 1."""
     rng = random.Random(seed)
-    sentences = [said.text for sample in samples() for said in sample.said]
+    sentences = [sentence.text for sample in samples() for sentence in sample.sentences]
     vectors = np.random.default_rng(seed).standard_normal((count, DIMENSIONS), dtype=np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     passages = [_passage(index, rng.choices(sentences, k=SENTENCES)) for index in range(count)]

@@ -36,7 +36,7 @@ from ingest.shared.messages import (
 from ingest.shared.worker.crash_journal import Journal
 from ingest.shared.worker.isolation import Quarantine
 from ingest.shared.worker.loop import Worker
-from ingest.shared.worker.stage import Done, StageWork, WorkerOptions
+from ingest.shared.worker.stage import StageResult, StageWork, WorkerOptions
 from ingest.shared.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from ingest.cli.local.nats_server import EmbeddedNats
     from ingest.shared.worker.stage import Report
 
-    Handle = Callable[[VideoMessage, Report], Done]
+    Handle = Callable[[VideoMessage, Report], StageResult]
 
 SERVICE_OF = {Stage.CHECK: "downloader", Stage.DOWNLOAD: "downloader", Stage.ASR: "asr", Stage.EMBEDDER: "embedder"}
 MODELS: dict[Stage, type[VideoMessage]] = {
@@ -191,14 +191,14 @@ class Pipeline:
         return worker
 
     def _stand_in(self, stage: Stage, visits: Visits) -> Handle:
-        def handle(message: VideoMessage, _report: Report) -> Done:
+        def handle(message: VideoMessage, _report: Report) -> StageResult:
             visits.spend(stage, self._times[stage].times_s[_number(message)])
             return _done(stage, message)
 
         return handle
 
     def _all_in_one(self, visits: Visits) -> Handle:
-        def handle(message: VideoMessage, _report: Report) -> Done:
+        def handle(message: VideoMessage, _report: Report) -> StageResult:
             for stage in Stage:
                 visits.spend(stage, self._times[stage].times_s[_number(message)])
             return _done(Stage.EMBEDDER, message)
@@ -233,15 +233,15 @@ def _number(message: VideoMessage) -> int:
     return int(message.video_id.removeprefix("video"))
 
 
-def _done(stage: Stage, message: VideoMessage) -> Done:
+def _done(stage: Stage, message: VideoMessage) -> StageResult:
     """Return what a stage gives on."""
     known = {"video_id": message.video_id, "source": message.source}
     match stage:
         case Stage.CHECK:
-            return Done(VideoAccessible.model_validate(known))
+            return StageResult(VideoAccessible.model_validate(known))
         case Stage.DOWNLOAD:
-            return Done(AudioReady.model_validate({**known, "audio": ARTIFACT}))
+            return StageResult(AudioReady.model_validate({**known, "audio": ARTIFACT}))
         case Stage.ASR:
-            return Done(TranscriptReady.model_validate({**known, "transcript": ARTIFACT}))
+            return StageResult(TranscriptReady.model_validate({**known, "transcript": ARTIFACT}))
         case Stage.EMBEDDER:
-            return Done(None, kind=EventKind.INDEXED)
+            return StageResult(None, kind=EventKind.INDEXED)

@@ -2,11 +2,11 @@
 
 First, the turns of one recording (281, or `--turns`): `batched` is one call, on the array in memory; `one by one` opens
 the recording and calls the model for each turn, as is easily written; `sliced` calls the model for each turn on the
-array, so that its ratio shows what batches alone bring. All ways embed the same pieces.
+array, so that its ratio shows what batches alone bring. All ways embed the same excerpts.
 
-Then the embeddings of the diarization's chunks: `original` is the code of pyannote.audio, `ours` skips masks
-without speech, and takes all masks of a chunk through the network at once. `passes` counts waveforms that went
-through the network. The command fails when two ways give different vectors.
+Then the embeddings of the diarization's chunks: `original` is the code of pyannote.audio. `ours` skips masks without
+speech and sends all masks of a chunk through the network at once. `passes` counts the waveforms that went through the
+network. The command fails when two ways return different vectors.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from training.make_samples import write_opus
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ingest.asr.speakers.excerpts import Piece
+    from ingest.asr.speakers.excerpts import Excerpt
     from ingest.asr.speakers.vectors import FloatArray
 
 LEAST_COSINE = 0.9999
@@ -40,7 +40,7 @@ MOST_DIFFERENCE = 1e-5
 
 
 class DifferentError(Exception):
-    """Two ways that should give the same vectors do not."""
+    """Two ways that should return the same vectors return different ones."""
 
 
 def read(path: Path) -> FloatArray:
@@ -51,14 +51,14 @@ def read(path: Path) -> FloatArray:
 
 
 def timed(work: Callable[[], FloatArray]) -> tuple[FloatArray, float]:
-    """Return what `work` gives, and how many seconds it took."""
+    """Return the result of `work` and the seconds that it took."""
     began = time.monotonic()
     found = work()
     return found, time.monotonic() - began
 
 
-def one_by_one(diarizer: Diarizer, path: Path, cut: list[Piece]) -> FloatArray:
-    """Open the file for each turn, and call the model for each of its pieces."""
+def one_by_one(diarizer: Diarizer, path: Path, cut: list[Excerpt]) -> FloatArray:
+    """Open the file for each turn, and call the model for each of its excerpts."""
     found = []
     for _, group in groupby(cut, key=lambda piece: piece.owner):
         waveform = read(path)
@@ -102,7 +102,7 @@ def stage(ours: Diarizer, theirs: Diarizer, rounds: int) -> dict[str, Any]:
     file = {"waveform": torch.from_numpy(waveform)[None], "sample_rate": SAMPLE_RATE, "uri": "x"}
     passes: dict[str, int] = {}
     took: dict[str, list[float]] = {"ours": [], "original": []}
-    del theirs.pipeline.get_embeddings  # what stays is the method of pyannote.audio
+    del theirs.pipeline.get_embeddings  # the method of pyannote.audio remains
     with torch.inference_mode():
         segmentations = ours.pipeline.get_segmentations(file)
         for _ in range(rounds + 1):
@@ -156,7 +156,7 @@ def main() -> None:
         report.print_json({"turns": first, "stage": second})
         return
     report.print_machine()
-    print(f"\n{first['turns']:.0f} turns ({first['pieces']:.0f} pieces) of {first['minutes']:.0f} minutes:")
+    print(f"\n{first['turns']:.0f} turns ({first['pieces']:.0f} excerpts) of {first['minutes']:.0f} minutes:")
     rows = [
         (name, f"{first[key]:.2f} s", f"{first[key] / first['batched_s']:.1f}x", f"{first['cosine']:.6f}")
         for name, key in (("batched", "batched_s"), ("sliced", "sliced_s"), ("one by one", "naive_s"))

@@ -1,4 +1,4 @@
-"""Turn a training checkpoint into what the services load: `python -m training.asr_convert`.
+"""Turn a training checkpoint into the model that the services load: `python -m training.asr_convert`.
 
 Writes CTranslate2 int8 (about 3 MB) to services/ingest/demo/models/mini-whisper, from the running average of the
 weights.

@@ -25,7 +25,7 @@ LEAD_IN_S = 1.0
 
 
 @dataclass(frozen=True)
-class Placed:
+class WindowSentence:
     """An utterance inside a window: times in seconds from the start of the window."""
 
     text: str
@@ -36,10 +36,10 @@ class Placed:
 
 @dataclass(frozen=True)
 class Window:
-    """`samples` (16 kHz mono) and what is said in them; `cut_at_s` is the start of a sentence that does not fit."""
+    """`samples` (16 kHz mono) and the sentences in them; `cut_at_s` is the start of a sentence that does not fit."""
 
     samples: FloatArray
-    said: tuple[Placed, ...]
+    sentences: tuple[WindowSentence, ...]
     cut_at_s: float | None
 
 
@@ -67,21 +67,23 @@ def make_pool(folder: Path, count: int, seed: int = 1) -> None:
             text = jumble(rng) if rng.random() < 1 / 4 else sentence(rng, rng.choice(list(SUBJECTS)))
             if held_out(text):
                 continue
-            said = speak(text, any_voice(rng, TRAIN_VARIANTS, TRAIN_FLITE))
-            out.write((said.samples * 32767).astype(np.int16).tobytes())
-            rows.append((text, position, len(said.samples), [round(start, 3) for start in said.word_starts_s]))
-            position += len(said.samples)
+            utterance = speak(text, any_voice(rng, TRAIN_VARIANTS, TRAIN_FLITE))
+            out.write((utterance.samples * 32767).astype(np.int16).tobytes())
+            rows.append(
+                (text, position, len(utterance.samples), [round(start, 3) for start in utterance.word_starts_s])
+            )
+            position += len(utterance.samples)
     (folder / "utterances.json").write_text(json.dumps(rows))
 
 
 def compose(pool: Pool, rng: random.Random, length_s: float, sentences: int) -> Window:
     """Return up to `sentences` utterances with gaps of 0.1-4 s in at most `length_s` seconds, with noise and gain."""
     samples = np.zeros(int(length_s * SAMPLE_RATE), dtype=np.float32)
-    said: list[Placed] = []
+    placed: list[WindowSentence] = []
     at = rng.uniform(0.0, LEAD_IN_S) if rng.random() < 0.8 else rng.uniform(0.0, 3.0)
     cut: float | None = None
     end = at
-    while len(said) < sentences:
+    while len(placed) < sentences:
         spoken = pool.pick(rng)
         first = int(at * SAMPLE_RATE)
         if at + spoken.duration_s > length_s - 0.05:
@@ -92,14 +94,14 @@ def compose(pool: Pool, rng: random.Random, length_s: float, sentences: int) -> 
             break
         samples[first : first + len(spoken.samples)] += spoken.samples * _gain(rng)
         end = at + spoken.duration_s
-        said.append(Placed(spoken.text, at, end, tuple(at + start for start in spoken.word_starts_s)))
+        placed.append(WindowSentence(spoken.text, at, end, tuple(at + start for start in spoken.word_starts_s)))
         at = end + (rng.uniform(0.1, 1.2) if rng.random() < 0.8 else rng.uniform(1.2, 4.0))
     true_end = length_s if cut is not None else min(length_s, end + rng.uniform(0.0, 1.5))
-    return Window(_soil(samples[: max(1600, int(true_end * SAMPLE_RATE))], rng), tuple(said), cut)
+    return Window(_soil(samples[: max(1600, int(true_end * SAMPLE_RATE))], rng), tuple(placed), cut)
 
 
 def silence(rng: random.Random, length_s: float) -> Window:
-    """Return a window in which nothing is said."""
+    """Return a window without speech."""
     return Window(_soil(np.zeros(int(rng.uniform(1.0, length_s) * SAMPLE_RATE), dtype=np.float32), rng), (), None)
 
 
@@ -114,6 +116,6 @@ def _soil(samples: FloatArray, rng: random.Random) -> FloatArray:
         tilt = rng.uniform(-0.6, 0.6)
         samples = np.append(samples[:1], samples[1:] - np.float32(tilt) * samples[:-1])
     if rng.random() < 0.7:
-        level = 10 ** rng.uniform(-4.5, -2.7)  # louder would drown what is said quietly
+        level = 10 ** rng.uniform(-4.5, -2.7)  # louder would drown quiet speech
         samples = samples + noise.standard_normal(len(samples), dtype=np.float32) * np.float32(level)
     return np.asarray(samples * np.float32(10 ** rng.uniform(-0.6, 0.1)), dtype=np.float32).clip(-1, 1)

@@ -1,8 +1,8 @@
 """The miniature recognizer: its tokenizer, its network, and what one training step minimises.
 
-A Whisper of 1.9 million parameters. Two helpers make it learn to listen within hours instead of days: the encoder has
-to name the word that is being said at each position, and the decoder has to look at a word's own positions while it
-writes the word (which is also what makes its word times right).
+A Whisper of 1.9 million parameters. Two auxiliary losses make it learn from the audio within hours instead of days. The
+encoder has to name the word that is spoken at each position. The decoder has to attend to the positions of a word while
+it writes the word, which also makes its word times right.
 """
 
 from __future__ import annotations
@@ -199,13 +199,13 @@ class Batch:
 
 
 def names(window: Window, positions: int) -> Tensor:
-    """Return the number of the word said at each encoder position: 0 nothing, -100 unknown."""
+    """Return the number of the word spoken at each encoder position: 0 nothing, -100 unknown."""
     numbers = torch.zeros(positions, dtype=torch.long)
-    for said in window.said:
-        first, last = int(said.start_s * POSITIONS_A_SECOND), int(said.end_s * POSITIONS_A_SECOND)
+    for sentence in window.sentences:
+        first, last = int(sentence.start_s * POSITIONS_A_SECOND), int(sentence.end_s * POSITIONS_A_SECOND)
         numbers[first:last] = IGNORE
-        bounds = [*said.word_starts_s, said.end_s]
-        for word, start_s, end_s in zip(said.text.split(), bounds, bounds[1:], strict=False):
+        bounds = [*sentence.word_starts_s, sentence.end_s]
+        for word, start_s, end_s in zip(sentence.text.split(), bounds, bounds[1:], strict=False):
             span = slice(int(start_s * POSITIONS_A_SECOND), int(end_s * POSITIONS_A_SECOND))
             numbers[span] = WORDS.index(word.lower().strip(".")) + 1
     if window.cut_at_s is not None:
@@ -215,25 +215,25 @@ def names(window: Window, positions: int) -> Tensor:
 
 def target(window: Window, tokenizer: Tokenizer, ids: Ids, *, times: bool) -> tuple[list[int], list[tuple[int, int]]]:
     """Return the tokens of a window after start-of-transcript, and the encoder span of each (-1, -1 where none)."""
-    if not window.said and window.cut_at_s is None:
+    if not window.sentences and window.cut_at_s is None:
         return [ids.no_speech, ids.end], [(-1, -1)] * 2
     tokens: list[int] = [] if times else [ids.no_times]
     spans: list[tuple[int, int]] = [] if times else [(-1, -1)]
-    for said in window.said:
+    for sentence in window.sentences:
         if times:
-            tokens.append(ids.time(said.start_s))
+            tokens.append(ids.time(sentence.start_s))
             spans.append((-1, -1))
-        bounds = [*said.word_starts_s, said.end_s]
-        for index, word in enumerate(said.text.split()):
+        bounds = [*sentence.word_starts_s, sentence.end_s]
+        for index, word in enumerate(sentence.text.split()):
             pieces = tokenizer.encode(" " + word, add_special_tokens=False).ids
             span = (-1, -1)
-            if said.word_starts_s:
+            if sentence.word_starts_s:
                 low = max(0.0, bounds[index] - GUIDE_MARGIN_S) * POSITIONS_A_SECOND
                 span = (int(low), int((bounds[index + 1] + GUIDE_MARGIN_S) * POSITIONS_A_SECOND))
             tokens += pieces
             spans += [span] * len(pieces)
         if times:
-            tokens.append(ids.time(said.end_s))
+            tokens.append(ids.time(sentence.end_s))
             spans.append((-1, -1))
     if times and window.cut_at_s is not None:
         tokens.append(ids.time(window.cut_at_s))

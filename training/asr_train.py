@@ -1,6 +1,6 @@
 """Train the miniature recognizer: `python -m training.asr_train` (hours on two cores; stops and resumes anywhere).
 
-Short windows first, so that it learns to listen; then full 30 s windows, most of them with many sentences, because
+Short windows first, so that it learns from the audio; then full 30 s windows, most of them with many sentences, because
 long transcripts are learnt last; at the end a few steps without replaced inputs. The weights that are
 kept are a running average.
 """
@@ -49,7 +49,7 @@ WITH_TIMES = 0.6
 class Phase:
     """A stretch of training: window length, windows a step, steps, and the share of decoder inputs that are replaced.
 
-    Replaced inputs make it listen instead of guessing from the words before; the last phase has none.
+    Replaced inputs make it use the audio instead of guessing from the earlier words; the last phase has none.
     """
 
     length_s: float

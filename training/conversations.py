@@ -1,4 +1,4 @@
-"""Conversations of synthetic speakers, and who speaks when: material for training and measuring diarization.
+"""Conversations of synthetic speakers with their turns: material for training and measuring diarization.
 
 A speaker is a voice with a fixed manner; stretching its samples gives another vocal tract. Those used for measuring
 (flite `rms` and `slt`, ten espeak-ng variants) never occur in training.
@@ -59,7 +59,7 @@ class Conversation:
     """`samples` (16 kHz mono) and who says what when."""
 
     samples: FloatArray
-    said: tuple[Utterance, ...]
+    utterances: tuple[Utterance, ...]
 
 
 def training_speakers(seed: int = 5) -> list[Speaker]:
@@ -96,7 +96,7 @@ def converse(
     `say` gives the next utterance of a speaker: its samples and its text.
     """
     samples = np.zeros(int(length_s * SAMPLE_RATE), dtype=np.float32)
-    said: list[Utterance] = []
+    utterances: list[Utterance] = []
     gains = {speaker: 10 ** rng.uniform(-0.3, 0.15) for speaker in speakers}
     at = rng.uniform(0.0, 1.0)
     current = rng.choice(speakers)
@@ -108,7 +108,7 @@ def converse(
         if end_s > length_s:
             break
         samples[first : first + len(spoken)] += spoken * np.float32(gains[current])
-        said.append(Utterance(round(at, 3), round(end_s, 3), current, text))
+        utterances.append(Utterance(round(at, 3), round(end_s, 3), current, text))
         left -= 1
         others = [speaker for speaker in speakers if speaker != current]
         if left <= 0 and others:
@@ -118,7 +118,7 @@ def converse(
         else:
             shift = rng.uniform(0.1, 0.8)
         at = max(at + 0.2, end_s + shift)
-    return Conversation(soil(samples, rng), tuple(said))
+    return Conversation(soil(samples, rng), tuple(utterances))
 
 
 def soil(samples: FloatArray, rng: random.Random) -> FloatArray:

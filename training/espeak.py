@@ -1,6 +1,6 @@
 """espeak-ng through its C library: speech together with the time at which each word starts.
 
-The command line tool says no word times; the library does, in its events. Only this file knows the C interface
+The command line tool does not report word times; the library does, in its events. Only this file knows the C interface
 (`speak_lib.h`). One process, one caller: the library keeps global state.
 """
 
@@ -46,7 +46,7 @@ _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 
 @dataclass(frozen=True)
-class Spoken:
+class Speech:
     """Speech: int16 samples at `rate` Hz; by the index of a word's first letter, the second at which it starts.
 
     Words that espeak-ng says in one breath (`in the`) have one entry, that of the first.
@@ -72,7 +72,7 @@ def _library() -> tuple[ctypes.CDLL, int]:
     return library, rate
 
 
-def synthesize(text: str, voice: str, *, speed: int, pitch: int) -> Spoken:
+def synthesize(text: str, voice: str, *, speed: int, pitch: int) -> Speech:
     """Speak `text` with `voice` (as `en-us+f1`), `speed` in words a minute, `pitch` 0-99."""
     library, rate = _library()
     blocks: list[npt.NDArray[np.int16]] = []
@@ -98,4 +98,4 @@ def synthesize(text: str, voice: str, *, speed: int, pitch: int) -> Spoken:
     data = text.encode() + b"\0"
     library.espeak_Synth(data, len(data), 0, POS_CHARACTER, 0, CHARS_UTF8, None, None)
     samples = np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.int16)
-    return Spoken(samples, rate, starts_s)
+    return Speech(samples, rate, starts_s)

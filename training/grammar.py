@@ -94,7 +94,7 @@ def sentence(rng: random.Random, subject: str) -> str:
 
 
 def jumble(rng: random.Random) -> str:
-    """Return three to nine words in no order: what makes the recognizer listen instead of guessing."""
+    """Return three to nine words in random order, so that the recognizer must use the audio instead of guessing."""
     return finish(" ".join(rng.choices(WORDS, k=rng.randint(3, 9))))
 
 

@@ -1,7 +1,7 @@
 """Make the recordings of the demonstration: `python -m training.make_samples` writes services/ingest/demo/samples.
 
 Six episodes of about a minute, each on one subject, read by voices that the models were never trained with, in
-sentences that they have never heard; and a conversation of two of these voices.
+sentences that were not in their training material; and a conversation of two of these voices.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import av
 import numpy as np
 
-from ingest.demo import ENROLLED, SAMPLES, Said, Sample
+from ingest.demo import ENROLLED, SAMPLES, Sample, SpokenSentence
 from training.conversations import Speaker, converse, speaking
 from training.grammar import SUBJECTS, held_out, sentence
 from training.voices import SAMPLE_RATE, Utterance, Voice, speak
@@ -51,17 +51,17 @@ def unseen_sentences(rng: random.Random, subject: str, count: int) -> list[str]:
     return found
 
 
-def join(spoken: list[Utterance], rng: random.Random) -> tuple[FloatArray, list[Said]]:
+def join(utterances: list[Utterance], rng: random.Random) -> tuple[FloatArray, list[SpokenSentence]]:
     """Return utterances one after the other with pauses of 0.3-1.2 s, and when each begins."""
-    parts, said, at = [], [], 0.0
-    for utterance in spoken:
+    parts, sentences, at = [], [], 0.0
+    for utterance in utterances:
         pause = np.zeros(int(rng.uniform(0.3, 1.2) * SAMPLE_RATE), dtype=np.float32)
         at += len(pause) / SAMPLE_RATE
-        said.append(Said(round(at, 2), utterance.text))
+        sentences.append(SpokenSentence(round(at, 2), utterance.text))
         parts += [pause, utterance.samples * np.float32(0.7)]
         at += utterance.duration_s
     noise = np.random.default_rng(1).standard_normal(sum(map(len, parts)), dtype=np.float32) * np.float32(0.0005)
-    return np.concatenate(parts) + noise, said
+    return np.concatenate(parts) + noise, sentences
 
 
 def write_opus(samples: FloatArray, path: Path) -> None:
@@ -84,11 +84,11 @@ def main() -> None:
     for number, (subject, title, published, voice) in enumerate(EPISODES, 1):
         rng = random.Random(number)
         texts = unseen_sentences(rng, subject, SENTENCES)
-        samples, said = join([speak(text, voice) for text in texts], rng)
+        samples, sentences = join([speak(text, voice) for text in texts], rng)
         file = f"{number}-{subject}.ogg"
         write_opus(samples, SAMPLES / file)
         name = f"{voice.engine} {voice.accent}+{voice.name}"
-        made.append(Sample(file, title, published, round(len(samples) / SAMPLE_RATE, 2), name, tuple(said)))
+        made.append(Sample(file, title, published, round(len(samples) / SAMPLE_RATE, 2), name, tuple(sentences)))
         print(file, f"{made[-1].duration_s:.1f} s", len(texts), "sentences,", len(SUBJECTS[subject].things), "things")
     (SAMPLES / "samples.json").write_text(json.dumps([asdict(sample) for sample in made], indent=1) + "\n")
     make_conversation()
@@ -102,11 +102,13 @@ def make_conversation() -> None:
     talk = converse(say, range(len(TALKERS)), rng, length_s, overlaps=0.0)
     write_opus(talk.samples, SAMPLES / file)
     names = list(TALKERS)
-    said = tuple(Said(turn.start_s, turn.text, turn.end_s, names[turn.speaker]) for turn in talk.said)
+    sentences = tuple(
+        SpokenSentence(turn.start_s, turn.text, turn.end_s, names[turn.speaker]) for turn in talk.utterances
+    )
     voices = " and ".join(f"{voice.accent}+{voice.name}" for voice in TALKERS.values())
-    made = Sample(file, title, published, round(len(talk.samples) / SAMPLE_RATE, 2), f"espeak-ng {voices}", said)
+    made = Sample(file, title, published, round(len(talk.samples) / SAMPLE_RATE, 2), f"espeak-ng {voices}", sentences)
     (SAMPLES / "conversation.json").write_text(json.dumps([asdict(made)], indent=1) + "\n")
-    print(file, f"{made.duration_s:.1f} s", len(said), "sentences")
+    print(file, f"{made.duration_s:.1f} s", len(sentences), "sentences")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Train the miniature segmentation model: `python -m training.segmentation_train`.
 
-A PyanNet of 0.2 million parameters that says for each frame of ten seconds who of up to three speakers speaks, two at a
-time at most (powerset classes, in any order of the speakers). It learns from conversations composed on the fly.
+A PyanNet of 0.2 million parameters that finds, for each frame of ten seconds, which of up to three speakers speak, at
+most two at a time (powerset classes, in any order of the speakers). It learns from conversations composed on the fly.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def example(pool: Pool, rng: random.Random, length_s: float, model: PyanNet) -> 
     field = model.receptive_field
     times = first_s + field.start + field.duration / 2 + field.step * np.arange(model.num_frames(count))
     labels = np.zeros((len(times), SPEAKERS), dtype=np.float32)
-    for turn in whole.said:
+    for turn in whole.utterances:
         labels[(times >= turn.start_s) & (times < turn.end_s), present.index(turn.speaker)] = 1.0
     return torch.from_numpy(whole.samples[first : first + count].copy())[None], torch.from_numpy(labels)
 

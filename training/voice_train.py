@@ -1,6 +1,6 @@
 """Train the miniature speaker-embedding model: `python -m training.voice_train`.
 
-Crops of 1 to 4 seconds of 250 synthetic speakers are told apart with an additive angular margin (ArcFace). Noise,
+Crops of 1 to 4 seconds of 250 synthetic speakers are separated with an additive angular margin (ArcFace). Noise,
 level and the colour of the channel are varied in the features, so that these are computed once. About ten minutes.
 """
 

@@ -1,6 +1,6 @@
 """Synthetic voices for training and measuring: espeak-ng variants and flite voices, and which of them are kept out.
 
-The two synthesizers are Debian packages; espeak-ng tells when each word starts, flite does not.
+The two synthesizers are Debian packages; espeak-ng reports the start of each word, flite does not.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Find the thresholds of the miniature voice model: `python -m training.voices_calibrate`.
 
-Voices that are neither trained on nor used for measuring tell how alike the same and different voices are; what comes
-of it is written to the naming.json of the model, and its fingerprint anew.
+The thresholds come from the similarities of voices that are neither trained on nor used for measuring. They are written
+to the naming.json of the model, whose fingerprint is then written anew.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from ingest.asr.spans import Span
 from ingest.asr.speakers import excerpts
 from ingest.asr.speakers.build import NAMING_FILE
 from ingest.asr.speakers.calibration import calibrate
-from ingest.asr.speakers.diarizer import Diarizer, DiarizerOptions, fingerprint
+from ingest.asr.speakers.diarizer import Diarizer, DiarizerOptions
 from ingest.asr.speakers.matching import Thresholds
 from ingest.demo import VOICE_MODEL, VOICE_MODEL_SHA256
+from ingest.shared.artifacts.fingerprint import fingerprint
 from training.conversations import Speaker, converse, speaking
 from training.voices import SAMPLE_RATE, Voice
 
@@ -41,10 +42,10 @@ def main() -> None:
     speakers = calibration_speakers()
     voices: dict[str, FloatArray] = {}
     for number, speaker in enumerate(speakers):
-        made = converse(speaking(speakers, rng), [number], rng, LENGTH_S)
-        spans = [Span(turn.start_s, turn.end_s) for turn in made.said]
-        cut = excerpts.audible(excerpts.cut(spans, SAMPLE_RATE), made.samples)
-        voices[speaker.voice.name] = diarizer.embed(made.samples, cut)
+        conversation = converse(speaking(speakers, rng), [number], rng, LENGTH_S)
+        spans = [Span(turn.start_s, turn.end_s) for turn in conversation.utterances]
+        cut = excerpts.audible(excerpts.cut(spans, SAMPLE_RATE), conversation.samples)
+        voices[speaker.voice.name] = diarizer.embed(conversation.samples, cut)
     found = calibrate(voices)
     for point in (*found.points, found.proposed):
         print(

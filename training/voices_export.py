@@ -15,9 +15,9 @@ import torch
 import yaml
 from pyannote.audio.core.task import Problem, Resolution, Specifications
 
-from ingest.asr.speakers.diarizer import fingerprint
 from ingest.demo import VOICE_MODEL, VOICE_MODEL_SHA256
 from ingest.demo.voice_model import MiniVoice
+from ingest.shared.artifacts.fingerprint import fingerprint
 from training.segmentation_train import new_model
 
 if TYPE_CHECKING:

@@ -61,14 +61,14 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Sam
         blocks: list[FloatArray] = []
         decode(sample.path, DecodeLimits(), blocks.append)
         audio = np.concatenate(blocks)
-        starts = [said.start_s for said in sample.said] + [sample.duration_s]
+        starts = [sentence.start_s for sentence in sample.sentences] + [sample.duration_s]
         for part in range(RECORDINGS // len(samples())):
             first, last = part * SENTENCES, (part + 1) * SENTENCES
             begin, end = starts[first] - 0.1, starts[last] - 0.1
             file = f"{sample.file.removesuffix('.ogg')}-{part}.ogg"
             write_opus(audio[int(begin * SAMPLE_RATE) : int(end * SAMPLE_RATE)], folder / file)
             title = f"{sample.title}, part {part + 1}"
-            made.append(Sample(file, title, sample.published, end - begin, sample.voice, sample.said[first:last]))
+            made.append(Sample(file, title, sample.published, end - begin, sample.voice, sample.sentences[first:last]))
     return folder, made
 
 

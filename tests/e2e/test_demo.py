@@ -51,7 +51,7 @@ def test_the_demonstration_shows_what_it_promises(demonstration: Demonstration) 
         hit = ingest.json("search", question, "--limit", "1")[0]
         assert hit["title"] == title, question
         (sample,) = (sample for sample in samples() if sample.title == title)
-        meant = min(sample.said, key=lambda sentence: edits(words(sentence.text), words(hit["sentence"])))
+        meant = min(sample.sentences, key=lambda sentence: edits(words(sentence.text), words(hit["sentence"])))
         assert abs(hit["start_s"] - meant.start_s) <= WORST_START_S, (hit, meant)
 
 
@@ -61,8 +61,10 @@ def assert_speakers_are_named(ingest: Ingest) -> None:
     (video_id,) = {hit["video_id"] for hit in hits if hit["title"] == conversation().title}
     spoken = {row["speaker"]: row["duration_s"] for row in ingest.json("status", video_id)["speakers"]}
     assert set(spoken) == {ENROLLED, "Unknown 1"}
-    said_s = sum(said.end_s - said.start_s for said in conversation().said if said.speaker == ENROLLED)
-    assert abs(spoken[ENROLLED] - said_s) < 0.2 * said_s
+    spoken_s = sum(
+        sentence.end_s - sentence.start_s for sentence in conversation().sentences if sentence.speaker == ENROLLED
+    )
+    assert abs(spoken[ENROLLED] - spoken_s) < 0.2 * spoken_s
 
 
 @pytest.mark.long  # beside two other processes that compute it may take longer

@@ -8,8 +8,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from ingest.asr.handler import input_file as audio_file
 from ingest.embedder import database
 from ingest.embedder.handler import Embed
+from ingest.embedder.handler import input_file as transcript_file
 from ingest.embedder.ledger import Ledger
 from ingest.embedder.migrate import migrate
 from ingest.embedder.passages import PassageLimits
@@ -19,7 +21,7 @@ from ingest.shared.artifacts.volume import Volume
 from ingest.shared.device.batcher import Batcher, BatchLimits
 from ingest.shared.messages import AudioReady, Stage, TranscriptReady, VideoAccessible, VideoMessage, VideoRequested
 from ingest.shared.worker.service import Room, main
-from ingest.shared.worker.stage import StageWork
+from ingest.shared.worker.stage import InputFile, StageWork
 from tests.faults import points
 from tests.faults.work import Encodes, Work, suffer
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
     from ingest.embedder.encoder import Encoder
     from ingest.shared.broker.nats_bus import NatsBus
-    from ingest.shared.worker.stage import Done, Report
+    from ingest.shared.worker.stage import Report, StageResult
 
 DEADLINE_S = 4.0
 COMMIT_DEADLINE_S = 60.0  # longer than the deadline of a database call, as in the real settings
@@ -37,8 +39,14 @@ SLOTS = 4
 In = TypeVar("In", bound=VideoMessage)
 
 
-def _stage(stage: Stage, model: type[In], handle: Callable[[In, Report], Done], volume: Volume) -> StageWork[In]:
-    def handled(message: In, report: Report) -> Done:
+def _stage(
+    stage: Stage,
+    model: type[In],
+    handle: Callable[[In, Report], StageResult],
+    volume: Volume,
+    input_file: InputFile | None = None,
+) -> StageWork[In]:
+    def handled(message: In, report: Report) -> StageResult:
         points.reach("begun")
         suffer(message, stage, volume)
         done = handle(message, report)
@@ -46,7 +54,7 @@ def _stage(stage: Stage, model: type[In], handle: Callable[[In, Report], Done], 
         return done
 
     deadline_s = COMMIT_DEADLINE_S if stage is Stage.EMBEDDER else DEADLINE_S
-    return StageWork(stage, model, handled, lambda _: deadline_s, SLOTS)
+    return StageWork(stage, model, handled, lambda _: deadline_s, SLOTS, input_file=input_file)
 
 
 def downloader(settings: EmbedderSettings, _bus: NatsBus) -> Room:
@@ -59,7 +67,7 @@ def downloader(settings: EmbedderSettings, _bus: NatsBus) -> Room:
 def asr(settings: EmbedderSettings, _bus: NatsBus) -> Room:
     volume = Volume(settings.volume)
     work = Work(volume, settings.volume / "scratch")
-    return Room((_stage(Stage.ASR, AudioReady, work.asr, volume),))
+    return Room((_stage(Stage.ASR, AudioReady, work.asr, volume, audio_file(volume)),))
 
 
 def embedder(settings: EmbedderSettings, bus: NatsBus) -> Room:
@@ -82,7 +90,11 @@ def embedder(settings: EmbedderSettings, bus: NatsBus) -> Room:
         ledger.stop()
         archive.close()
 
-    return Room((_stage(Stage.EMBEDDER, TranscriptReady, handler, volume),), stop=stop, keeps_ledger=True)
+    return Room(
+        (_stage(Stage.EMBEDDER, TranscriptReady, handler, volume, transcript_file(volume)),),
+        stop=stop,
+        keeps_ledger=True,
+    )
 
 
 SERVICES = {"downloader": downloader, "asr": asr, "embedder": embedder}

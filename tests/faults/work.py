@@ -20,14 +20,13 @@ from ingest.shared.artifacts.volume import Kind, Made, Volume, translate_os_erro
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import (
     AudioReady,
-    EventKind,
     Stage,
     TranscriptReady,
     VideoAccessible,
     VideoMessage,
     VideoRequested,
 )
-from ingest.shared.worker.stage import Done
+from ingest.shared.worker.stage import StageResult
 from tests.faults import points
 from tests.faults.recordings import CRASHING, REFUSAL, Flaw
 from tests.faults.spoken import passage, passages
@@ -72,28 +71,21 @@ class Work:
         self._scratch = scratch
         self._scratch.mkdir(parents=True, exist_ok=True)
 
-    def check(self, message: VideoRequested, _report: Report) -> Done:
-        return Done(VideoAccessible(**_common(message)))
+    def check(self, message: VideoRequested, _report: Report) -> StageResult:
+        return StageResult(message.next(VideoAccessible))
 
-    def download(self, message: VideoAccessible, report: Report) -> Done:
+    def download(self, message: VideoAccessible, report: Report) -> StageResult:
         _work(report)
         found = self._volume.find(message.video_id, "audio", "audio-1", message.fresh_from)
         data = hashlib.sha256(message.video_id.encode()).digest() * (AUDIO_BYTES // 32)
         audio = found or self._keep(message, "audio", "audio-1", lambda path: path.write_bytes(data))
-        return Done(AudioReady(**_common(message), audio=audio))
+        return StageResult(message.next(AudioReady, audio=audio))
 
-    def asr(self, message: AudioReady, report: Report) -> Done:
+    def asr(self, message: AudioReady, report: Report) -> StageResult:
         origin = f"{message.audio.sha256}:stand-in"
         found = self._volume.find(message.video_id, "transcript", origin, message.fresh_from)
-        try:
-            artifact = found or self._transcribe(message, origin, report)
-        except IngestError as error:
-            if error.code not in (Code.ARTIFACT_MISSING, Code.CHECKSUM_MISMATCH) or message.redo:
-                raise
-            self._volume.discard(message.video_id, "audio")
-            again = VideoAccessible(**{**_common(message), "redo": message.redo + 1})
-            return Done(again, kind=EventKind.RETRYING, code=error.code, text=error.message)
-        return Done(TranscriptReady(**_common(message), transcript=artifact))
+        artifact = found or self._transcribe(message, origin, report)
+        return StageResult(message.next(TranscriptReady, transcript=artifact))
 
     def _transcribe(self, message: AudioReady, origin: str, report: Report) -> Artifact:
         self._volume.verified(message.audio, patience_s=0)
@@ -161,10 +153,6 @@ def _is_first(video_id: str) -> bool:
 def _input(message: VideoMessage) -> Artifact:
     assert isinstance(message, AudioReady | TranscriptReady), "no other stage reads a file"
     return message.audio if isinstance(message, AudioReady) else message.transcript
-
-
-def _common(message: VideoMessage) -> dict[str, object]:
-    return {name: getattr(message, name) for name in VideoMessage.model_fields if name != "schema_version"}
 
 
 def _work(report: Report) -> None:

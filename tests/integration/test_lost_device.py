@@ -1,4 +1,4 @@
-"""A GPU that is lost at work: nobody is charged for it, no new work is begun, and the process ends."""
+"""A GPU that is lost during work: no attempt is counted, no new work starts, and the process exits."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ LOST = "CUDA error: unspecified launch failure"
 
 
 def lose(*_: object, **__: object) -> object:
-    """Fail as a device does whose context is gone."""
+    """Fail like a device whose context is lost."""
     import torch
 
     raise torch.AcceleratorError(f"{LOST}\nCUDA kernel errors might be asynchronously reported at some other API call")
 
 
 def reasons(room: Room) -> set[str | None]:
-    """Return why a room begins no work, and why it ends."""
+    """Return the reasons why a service starts no work, and why it exits."""
     return {room.broken(), *(work.held() for work in room.stages)}
 
 
-def test_the_embedder_ends_and_nobody_is_charged(
+def test_the_embedder_exits_and_no_attempt_is_counted(
     bus: NatsBus, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from sentence_transformers import SentenceTransformer
@@ -60,7 +60,7 @@ def test_the_embedder_ends_and_nobody_is_charged(
         room.stop()
 
 
-def test_asr_ends_also_when_it_was_listening_to_voices(
+def test_asr_exits_when_the_device_is_lost_during_diarization(
     bus: NatsBus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from pyannote.audio.pipelines import SpeakerDiarization
@@ -69,14 +69,14 @@ def test_asr_ends_also_when_it_was_listening_to_voices(
     room = asr.build(load(AsrSettings, asr_device="cpu", volume_path=tmp_path, **models), bus)
     (work,) = room.stages
     assert isinstance(work.handle, Transcribe)
-    who = work.handle.who
-    assert who is not None
+    identifier = work.handle.identifier
+    assert identifier is not None
     try:
         assert reasons(room) == {None}
         monkeypatch.setattr(SpeakerDiarization, "apply", lose)
         noise = np.random.default_rng(0).standard_normal(5 * SAMPLE_RATE, dtype=np.float32) * np.float32(0.1)
         with pytest.raises(IngestError, match=LOST) as caught:
-            who.speaks(VIDEO, noise, [])
+            identifier.identify(VIDEO, noise, [])
         assert caught.value.code is Code.ENV_CUDA
         assert reasons(room) == {LOST}
     finally:

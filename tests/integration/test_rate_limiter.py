@@ -1,4 +1,4 @@
-"""The governor with a fleet of fifty real processes on a real broker."""
+"""The rate limiter with a fleet of fifty real processes on a real broker."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from ingest.cli.settings import AllSettings
 from ingest.cli.status import held_until, show
 from ingest.downloader import service
 from ingest.downloader.rate_limit import Budget
-from ingest.downloader.rate_limiter import KEY, LOOK_COST, YOUTUBE, Governor, GovernorWatch
+from ingest.downloader.rate_limiter import KEY, REQUEST_COST, YOUTUBE, RateLimiter
 from ingest.downloader.settings import DownloaderSettings
+from ingest.downloader.telemetry import RateLimitGauges
 from ingest.shared.broker.nats_connection import BusOptions
 from ingest.shared.broker.topology import GOVERNOR_BUCKET
 from ingest.shared.errors import Code, IngestError, Outcome
-from ingest.shared.messages import Source, SourceKind
 from ingest.shared.settings import load
-from tests.support.rate_limited import VIDEO, Part, play
+from tests.support.rate_limited import Part, play
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -41,7 +41,8 @@ FLEET = 50
 PER_SECOND = 4.0
 BURST = 5.0
 BUDGET = Budget(PER_SECOND * 3600, BURST)
-PODCAST = Source(kind=SourceKind.MEDIA, url="https://podcasts.example.org/a.mp3")
+PODCASTS = "podcasts.example.org"
+VIDEO_URL = "https://www.youtube.com/watch?v=abcdefghijk"
 Granted = list[tuple[float, float]]
 
 
@@ -53,9 +54,9 @@ def part(nats_server: EmbeddedNats, bus: NatsBus) -> Part:
 
 
 @pytest.fixture
-def governor(bus: NatsBus) -> Governor:
+def limiter(bus: NatsBus) -> RateLimiter:
     empty(bus)
-    return Governor(bus, BUDGET)
+    return RateLimiter(bus, BUDGET)
 
 
 def empty(bus: NatsBus) -> None:
@@ -64,7 +65,7 @@ def empty(bus: NatsBus) -> None:
 
 
 def fleet(parts: list[Part]) -> list[Granted]:
-    """Run the processes; return when each was let in. Nobody's attempt may be charged."""
+    """Run the processes; return the times at which each got permits. No refused request may count as an attempt."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.support.rate_limited"])
     with ExitStack() as ended:
@@ -84,63 +85,63 @@ def fleet(parts: list[Part]) -> list[Granted]:
     return [granted for granted, _ in results]
 
 
-def test_fifty_downloaders_never_ask_for_more_than_the_budget_and_a_burst(part: Part) -> None:
+def test_fifty_downloaders_never_make_more_requests_than_the_budget_and_a_burst(part: Part) -> None:
     granted = sorted(began for one in fleet([part] * FLEET) for began, _ in one)
     videos, window_s = len(granted) / 2, granted[-1] - granted[0]
     assert videos <= BURST + PER_SECOND * (window_s + 0.5)
-    assert videos >= PER_SECOND * window_s / 2, "the budget is there to be used"
+    assert videos >= PER_SECOND * window_s / 2, "the fleet uses its budget"
 
 
-def test_a_downloader_as_it_comes_asks_for_250_videos_an_hour_and_ten_at_once(bus: NatsBus, tmp_path: Path) -> None:
-    """A video is looked at twice, each time for half a token; of these, one comes each 7.2 s."""
+def test_by_default_a_downloader_requests_250_videos_an_hour_and_ten_at_once(bus: NatsBus, tmp_path: Path) -> None:
+    """A video makes two requests of half a token each; half a token is added every 7.2 s."""
     empty(bus)
     room = service.build(load(DownloaderSettings, state_path=tmp_path), bus)
-    leave = cast("Check", room.stages[0].handle).leave
+    permit = cast("Check", room.stages[0].handle).permit
     try:
         began = datetime.now(UTC)
         for _ in range(2 * 10):
-            with leave(VIDEO):
+            with permit(YOUTUBE):
                 pass
-        with pytest.raises(IngestError, match="the hourly budget is spent") as refused, leave(VIDEO):
-            pytest.fail("the site was asked")
+        with pytest.raises(IngestError, match="the hourly budget is spent") as refused, permit(YOUTUBE):
+            pytest.fail("a request was permitted")
     finally:
         room.stop()
     assert refused.value.retry_at is not None
     assert abs(refused.value.retry_at - began - timedelta(hours=0.5 / 250)) < timedelta(seconds=1)
 
 
-def test_one_limit_holds_everybody_and_one_video_tries_the_door(part: Part, bus: NatsBus) -> None:
-    look_s, pause_s = 0.5, 4.0
-    parts = [replace(part, seconds=8.0, look_s=look_s, delay_s=2 * look_s)] * (FLEET - 1)  # the limit is told before
-    results = fleet([replace(part, seconds=8.0, look_s=look_s, pause_s=pause_s), *parts])
+def test_one_throttled_request_stops_the_fleet_and_then_one_video_probes(part: Part, bus: NatsBus) -> None:
+    request_s, pause_s = 0.5, 4.0
+    later_part = replace(part, seconds=8.0, request_s=request_s, delay_s=2 * request_s)  # after the throttled request
+    results = fleet([replace(part, seconds=8.0, request_s=request_s, pause_s=pause_s), *[later_part] * (FLEET - 1)])
     (refused_at,) = [ended for _, ended in results[0][:1]]
     until = refused_at + pause_s
-    everybody = sorted(began for one in results for began, _ in one)
-    assert [began for began in everybody if refused_at + 0.5 < began < until - 0.1] == []
-    later = [began for began in everybody if began >= until - 0.1]
-    assert later, "the door was tried"
-    assert [began for began in later if began < later[0] + look_s - 0.1] == later[:1], "by one video alone"
-    assert not Governor(bus, BUDGET).sites()[YOUTUBE].is_open
+    fleet_wide = sorted(began for one in results for began, _ in one)
+    assert [began for began in fleet_wide if refused_at + 0.5 < began < until - 0.1] == []
+    later = [began for began in fleet_wide if began >= until - 0.1]
+    assert later, "a video has probed"
+    assert [began for began in later if began < later[0] + request_s - 0.1] == later[:1], "one video alone has probed"
+    assert not RateLimiter(bus, BUDGET).sites()[YOUTUBE].is_open
 
 
-def limit(governor: Governor, source: Source, seconds: float) -> None:
+def throttle(limiter: RateLimiter, site: str, seconds: float) -> None:
     until = datetime.now(UTC) + timedelta(seconds=seconds)
-    with pytest.raises(IngestError), governor.leave(source):
+    with pytest.raises(IngestError), limiter.permit(site):
         raise IngestError(Code.SOURCE_RATE_LIMITED, "HTTP Error 429", retry_at=until)
 
 
-def test_a_site_that_limits_us_holds_no_other_site(governor: Governor) -> None:
-    limit(governor, PODCAST, 60)
-    with pytest.raises(IngestError, match=r"podcasts\.example\.org: HTTP Error 429") as held, governor.leave(PODCAST):
-        pytest.fail("the site was asked")
+def test_a_site_that_throttles_us_stops_no_other_site(limiter: RateLimiter) -> None:
+    throttle(limiter, PODCASTS, 60)
+    with pytest.raises(IngestError, match=r"podcasts\.example\.org: HTTP Error 429") as held, limiter.permit(PODCASTS):
+        pytest.fail("a request was permitted")
     assert held.value.rule.outcome is Outcome.POSTPONED
     assert held.value.retry_at is not None
-    for other in (VIDEO, PODCAST.model_copy(update={"url": "https://example.com/b.mp3"})):
-        with governor.leave(other):
+    for other in (YOUTUBE, "example.com"):
+        with limiter.permit(other):
             pass
 
 
-def told(code: Code | None) -> None:
+def probe_result(code: Code | None) -> None:
     if code is not None:
         raise IngestError(code, "the probe")
 
@@ -148,16 +149,20 @@ def told(code: Code | None) -> None:
 @pytest.mark.parametrize(
     ("code", "closes"),
     [
-        pytest.param(None, True, id="an answer"),
-        pytest.param(Code.VIDEO_PRIVATE, True, id="a refusal of one video is an answer"),
-        pytest.param(Code.NETWORK_TIMEOUT, False, id="silence is none"),
+        pytest.param(None, True, id="a success"),
+        pytest.param(Code.VIDEO_PRIVATE, True, id="a refusal of one video"),
+        pytest.param(Code.NETWORK_TIMEOUT, False, id="no reply"),
     ],
 )
-def test_what_a_probe_learns_decides(governor: Governor, code: Code | None, closes: bool) -> None:  # noqa: FBT001 (a table)
-    limit(governor, VIDEO, 0.0)
-    with suppress(IngestError), governor.leave(VIDEO):
-        told(code)
-    assert governor.sites()[YOUTUBE].is_open is not closes
+def test_a_probe_that_reached_the_site_closes_the_circuit(
+    limiter: RateLimiter,
+    code: Code | None,
+    closes: bool,  # noqa: FBT001 (a table)
+) -> None:
+    throttle(limiter, YOUTUBE, 0.0)
+    with suppress(IngestError), limiter.permit(YOUTUBE):
+        probe_result(code)
+    assert limiter.sites()[YOUTUBE].is_open is not closes
 
 
 CHANNEL = "https://www.youtube.com/@channel"
@@ -175,93 +180,86 @@ def settings(nats_server: EmbeddedNats, database_url: str) -> AllSettings:
 
 
 @pytest.mark.parametrize("url", [CHANNEL, "https://www.youtube.com/playlist?list=PL123"])
-def test_a_channel_is_not_listed_while_its_site_is_left_alone(
-    governor: Governor, settings: AllSettings, url: str
+def test_a_channel_is_not_listed_while_its_site_is_rate_limited(
+    limiter: RateLimiter, settings: AllSettings, url: str
 ) -> None:
-    limit(governor, VIDEO, 60)
-    with pytest.raises(IngestError, match=r"youtube is left alone until .* UTC: HTTP Error 429") as held:
+    throttle(limiter, YOUTUBE, 60)
+    with pytest.raises(IngestError, match=r"youtube is rate limited until .* UTC: HTTP Error 429") as held:
         submit(settings, [url], Choice(), wait=False, quiet=True)
     assert held.value.code is Code.SOURCE_RATE_LIMITED
-    assert submit(settings, [VIDEO.url], Choice(), wait=False, quiet=True).asked_for == 1
+    assert submit(settings, [VIDEO_URL], Choice(), wait=False, quiet=True).asked_for == 1
 
 
-def test_listing_goes_on_when_the_time_is_over_and_takes_the_probe_from_nobody(
-    governor: Governor, bus: NatsBus
+def test_a_channel_is_listed_when_the_time_is_over_and_the_probe_is_left_to_a_downloader(
+    limiter: RateLimiter, bus: NatsBus
 ) -> None:
-    governor.refuse_while_open()
-    limit(governor, VIDEO, 0.0)
+    limiter.refuse_while_open()
+    throttle(limiter, YOUTUBE, 0.0)
     before = bus.read_key(GOVERNOR_BUCKET, KEY)
-    governor.refuse_while_open()
+    limiter.refuse_while_open()
     assert bus.read_key(GOVERNOR_BUCKET, KEY) == before
 
 
-def test_status_says_until_when_a_site_is_left_alone(
-    governor: Governor, settings: AllSettings, capsys: pytest.CaptureFixture[str]
+def test_status_shows_until_when_a_site_is_rate_limited(
+    limiter: RateLimiter, settings: AllSettings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def said(*, as_json: bool) -> str:
         show(settings, None, states=None, codes=None, limit=50, as_json=as_json)
         return capsys.readouterr().out
 
     assert (json.loads(said(as_json=True))["held_until"], "held by" in said(as_json=False)) == ({}, False)
-    limit(governor, PODCAST, 90)
-    until = held_until(governor.sites())["podcasts.example.org"]
+    throttle(limiter, PODCASTS, 90)
+    until = held_until(limiter.sites())["podcasts.example.org"]
     assert json.loads(said(as_json=True))["held_until"] == {"podcasts.example.org": until.isoformat()}
     line = f"podcasts.example.org: held by the site's limit until {until:%Y-%m-%d %H:%M:%S} UTC"
     assert line in said(as_json=False).splitlines()
 
 
-def test_metrics_say_until_when_a_site_is_left_alone(governor: Governor) -> None:
-    limit(governor, VIDEO, 90)
-    until = held_until(governor.sites())[YOUTUBE]
+def test_metrics_show_until_when_a_site_is_rate_limited(limiter: RateLimiter) -> None:
+    throttle(limiter, YOUTUBE, 90)
+    until = held_until(limiter.sites())[YOUTUBE]
     assert timedelta(seconds=80) < until - datetime.now(UTC) < timedelta(seconds=100)
-    watch = GovernorWatch(governor)
-    watch.look()
+    gauges = RateLimitGauges(limiter)
+    gauges.update()
     assert REGISTRY.get_sample_value("ingest_site_circuit_open", {"site": YOUTUBE}) == 1
     assert REGISTRY.get_sample_value("ingest_site_held_until_seconds", {"site": YOUTUBE}) == until.timestamp()
-    limit(governor, PODCAST, 0.0)
-    watch.look()
-    with governor.leave(PODCAST):
+    throttle(limiter, PODCASTS, 0.0)
+    gauges.update()
+    with limiter.permit(PODCASTS):
         pass
-    watch.look()
+    gauges.update()
     assert REGISTRY.get_sample_value("ingest_site_circuit_open", {"site": "podcasts.example.org"}) is None
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        pytest.param(Source(kind=SourceKind.FILE, url="/a.mp3"), id="a file of our own"),
-        pytest.param(Source(kind=SourceKind.MEDIA, url="http://[bad/a.mp3"), id="an address that is none"),
-    ],
-)
-def test_what_no_site_is_asked_for_needs_nobodys_leave(governor: Governor, source: Source) -> None:
-    with governor.leave(source):
+def test_a_request_without_a_site_needs_no_permit(limiter: RateLimiter) -> None:
+    with limiter.permit(None):
         pass
-    assert governor.sites()[YOUTUBE].tokens == BUDGET.burst
+    assert limiter.sites()[YOUTUBE].tokens == BUDGET.burst
 
 
-def test_metrics_say_what_is_left_of_the_budget(bus: NatsBus) -> None:
+def test_metrics_show_the_budget_left(bus: NatsBus) -> None:
     empty(bus)
-    governor = Governor(bus, Budget(1.0, BURST))
-    watch = GovernorWatch(governor)
-    watch.look()
+    limiter = RateLimiter(bus, Budget(1.0, BURST))
+    gauges = RateLimitGauges(limiter)
+    gauges.update()
     assert REGISTRY.get_sample_value("ingest_site_budget_left", {"site": YOUTUBE}) == BURST
-    with governor.leave(VIDEO):
+    with limiter.permit(YOUTUBE):
         pass
-    watch.look()
+    gauges.update()
     left = REGISTRY.get_sample_value("ingest_site_budget_left", {"site": YOUTUBE})
     assert left is not None
-    assert BURST - LOOK_COST <= left < BURST
-    limit(governor, VIDEO, 90)
-    watch.look()
+    assert BURST - REQUEST_COST <= left < BURST
+    throttle(limiter, YOUTUBE, 90)
+    gauges.update()
     assert REGISTRY.get_sample_value("ingest_site_budget_left", {"site": YOUTUBE}) == 0
 
 
-def test_a_state_that_cannot_be_read_is_learned_again(governor: Governor, bus: NatsBus) -> None:
+def test_an_unreadable_state_is_replaced(limiter: RateLimiter, bus: NatsBus) -> None:
     for nonsense in (b"\xff", b"[]", b'{"youtube": {"tokens": 1, "colour": "red"}}'):
         known = bus.read_key(GOVERNOR_BUCKET, KEY)
         assert known is not None
         assert bus.replace_key(GOVERNOR_BUCKET, KEY, nonsense, known.revision)
-        with governor.leave(VIDEO):
+        with limiter.permit(YOUTUBE):
             pass
 
 

@@ -1,23 +1,26 @@
-"""Recognition with a real model: right words at right times, the same in shared batches, and the edges."""
+"""Recognition with a real model: words, times, shared batches, models, and the handler."""
 
 from __future__ import annotations
 
+import shutil
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from ingest.asr import audio
-from ingest.asr.handler import Transcribe
-from ingest.asr.service import make_transcriber
+from ingest.asr.handler import Transcribe, input_file
+from ingest.asr.recognition.build import make_transcriber, recognizer_options
 from ingest.asr.settings import AsrSettings
 from ingest.demo import ASR_MODEL, samples
 from ingest.demo.accuracy import word_error_rate
 from ingest.shared.artifacts import transcript
 from ingest.shared.artifacts.volume import Made, Volume
 from ingest.shared.errors import Code, IngestError
-from ingest.shared.messages import AudioReady, EventKind, Source, SourceKind, TranscriptReady, VideoAccessible
+from ingest.shared.messages import AudioReady, Source, SourceKind, TranscriptReady
 from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits
 from ingest.shared.settings import load
@@ -26,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ingest.asr.recognition.transcriber import Spoken, Transcriber
-    from ingest.shared.worker.stage import Done
+    from ingest.asr.recognition.transcriber import Transcriber, Transcription
+    from ingest.shared.worker.stage import StageResult
 
 VIDEO = "abcdefghijk"
 LIMITS = ChildLimits(60)
@@ -44,14 +47,14 @@ def transcriber() -> Iterator[Transcriber]:
     made.batcher.close()
 
 
-def transcribe(transcriber: Transcriber, waveform: audio.Waveform) -> Spoken:
+def transcribe(transcriber: Transcriber, waveform: audio.Waveform) -> Transcription:
     return transcriber.transcribe(
         waveform, audio.find_speech(waveform), len(waveform) / SAMPLE_RATE, lambda _seconds: None
     )
 
 
-def text_of(spoken: Spoken) -> str:
-    return " ".join(segment.text for segment in spoken.built.segments)
+def text_of(transcription: Transcription) -> str:
+    return " ".join(segment.text for segment in transcription.segments)
 
 
 @pytest.fixture(scope="module")
@@ -60,16 +63,16 @@ def waveforms(tmp_path_factory: pytest.TempPathFactory) -> list[audio.Waveform]:
     return [audio.load(sample.path, scratch, DecodeLimits(), LIMITS)[0] for sample in samples()]
 
 
-def test_the_samples_are_understood(transcriber: Transcriber, waveforms: list[audio.Waveform]) -> None:
+def test_the_samples_have_a_low_word_error_rate(transcriber: Transcriber, waveforms: list[audio.Waveform]) -> None:
     for sample, waveform in zip(samples(), waveforms, strict=True):
         assert word_error_rate(sample.text, text_of(transcribe(transcriber, waveform))) <= 0.10, sample.file
 
 
-def test_sentences_begin_when_they_were_said(transcriber: Transcriber, waveforms: list[audio.Waveform]) -> None:
+def test_sentences_begin_at_the_right_times(transcriber: Transcriber, waveforms: list[audio.Waveform]) -> None:
     sample = samples()[0]
-    segments = transcribe(transcriber, waveforms[0]).built.segments
+    segments = transcribe(transcriber, waveforms[0]).segments
     starts = [segment.start_s for segment in segments]
-    near = [min(abs(said.start_s - start) for start in starts) for said in sample.said]
+    near = [min(abs(sentence.start_s - start) for start in starts) for sentence in sample.sentences]
     assert sorted(near)[len(near) // 2] < 0.3
     assert starts == sorted(starts)
     assert all(0 <= word.start_s <= word.end_s <= sample.duration_s for item in segments for word in item.words)
@@ -99,10 +102,10 @@ def test_files_in_flight_together_share_batches_and_come_out_the_same(
 )
 def test_no_speech_is_a_result_of_no_segments(transcriber: Transcriber, seconds: float) -> None:
     silent = np.zeros(int(seconds * SAMPLE_RATE), dtype=np.float32)
-    assert transcribe(transcriber, silent).built.segments == ()
+    assert transcribe(transcriber, silent).segments == ()
 
 
-def test_doubtful_chunks_are_read_again_and_say_so(waveforms: list[audio.Waveform]) -> None:
+def test_doubtful_chunks_are_decoded_again_and_marked(waveforms: list[audio.Waveform]) -> None:
     every = make_transcriber(settings(asr_refine_model="same", asr_refine_logprob=1.0, asr_beam=1))
     plain = make_transcriber(settings(asr_beam=1))
     try:
@@ -111,10 +114,8 @@ def test_doubtful_chunks_are_read_again_and_say_so(waveforms: list[audio.Wavefor
     finally:
         every.batcher.close()
         plain.batcher.close()
-    assert any(segment.refined for segment in again.built.segments) == (again.refined > 0)
-    assert min(item.avg_logprob for item in again.built.segments) >= min(
-        item.avg_logprob for item in once.built.segments
-    )
+    assert any(segment.refined for segment in again.segments) == (again.refined > 0)
+    assert min(item.avg_logprob for item in again.segments) >= min(item.avg_logprob for item in once.segments)
     assert once.refined == 0
 
 
@@ -122,6 +123,26 @@ def test_a_model_that_is_not_there_is_named() -> None:
     with pytest.raises(IngestError, match="no-such-model") as missing:
         make_transcriber(load(AsrSettings, asr_model="no-such-model", asr_device="cpu"))
     assert missing.value.code is Code.ENV_MODEL
+
+
+def retrained(folder: Path) -> Path:
+    """Return a copy of the miniature model that differs in one byte of a weight."""
+    shutil.copytree(ASR_MODEL, folder / ASR_MODEL.name)
+    weights = folder / ASR_MODEL.name / "model.bin"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    return weights.parent
+
+
+def test_two_models_whose_files_have_equal_sizes_have_different_keys(transcriber: Transcriber, tmp_path: Path) -> None:
+    from ingest.asr.recognition.whisper import Recognizer
+
+    options = recognizer_options(settings(asr_cpu_threads=2), "cpu")
+    other = Recognizer(replace(options, model=str(retrained(tmp_path))))
+    known = transcriber.recognizer
+    assert (known.key.partition("@")[0], known.old_key) == (other.key.partition("@")[0], other.old_key)
+    assert known.key != other.key
 
 
 # -- the handler ------------------------------------------------------------------------------------------------------
@@ -145,7 +166,7 @@ def message(volume: Volume) -> AudioReady:
     return AudioReady(video_id=VIDEO, source=source, audio=volume.keep(VIDEO, made))
 
 
-def handle(handler: Transcribe, message: AudioReady) -> Done:
+def handle(handler: Transcribe, message: AudioReady) -> StageResult:
     return handler(message, lambda _numbers: None)
 
 
@@ -154,10 +175,10 @@ def test_a_transcript_is_written_once_and_found_again(
 ) -> None:
     first = handle(handler, message)
     assert isinstance(first.message, TranscriptReady)
-    said = transcript.read(volume.verified(first.message.transcript))
-    assert said.segments
-    assert said.real_time_factor > 0
-    assert said.audio_sha256 == message.audio.sha256
+    written = transcript.read(volume.verified(first.message.transcript))
+    assert written.segments
+    assert written.real_time_factor > 0
+    assert written.audio_sha256 == message.audio.sha256
     batches = transcriber.batcher.figures.batches
     second = handle(handler, message)
     assert (second.message, second.numbers["fresh"]) == (first.message, 0.0)
@@ -166,20 +187,41 @@ def test_a_transcript_is_written_once_and_found_again(
     assert forced.numbers["fresh"] == 1.0
 
 
-def test_a_damaged_file_is_asked_for_once_more_and_then_given_up(
-    handler: Transcribe, message: AudioReady, volume: Volume
+def test_a_transcript_of_version_0_1_0_is_found_by_its_old_key(
+    handler: Transcribe, message: AudioReady, volume: Volume, transcriber: Transcriber, tmp_path: Path
 ) -> None:
+    (tmp_path / "old").write_bytes(b"a transcript")
+    old_origin = f"{message.audio.sha256}:{transcriber.recognizer.old_key}"
+    old = volume.keep(VIDEO, Made(tmp_path / "old", "transcript", transcript.EXTENSION, 1.0, old_origin, 1))
+    with capture_logs() as logs:
+        done = handle(handler, message)
+    assert isinstance(done.message, TranscriptReady)
+    assert (done.message.transcript, done.numbers["fresh"]) == (old, 0.0)
+    assert [line["event"] for line in logs] == ["transcript_with_old_key"]
+
+
+def test_a_transcript_of_another_model_is_not_found(
+    handler: Transcribe, message: AudioReady, volume: Volume, tmp_path: Path
+) -> None:
+    (tmp_path / "old").write_bytes(b"a transcript")
+    origin = f"{message.audio.sha256}:mini-whisper@00000000/int8/beam5"
+    volume.keep(VIDEO, Made(tmp_path / "old", "transcript", transcript.EXTENSION, 1.0, origin, 1))
+    assert handle(handler, message).numbers["fresh"] == 1.0
+
+
+def test_a_damaged_file_asks_for_another_download(handler: Transcribe, message: AudioReady, volume: Volume) -> None:
     path = volume.resolve(message.audio.path)
     content = bytearray(path.read_bytes())
     content[1000] ^= 1
     path.write_bytes(content)
-    back = handle(handler, message)
-    assert isinstance(back.message, VideoAccessible)
-    assert (back.kind, back.code, back.message.redo) == (EventKind.RETRYING, Code.CHECKSUM_MISMATCH, 1)
+    with pytest.raises(IngestError) as damaged:
+        handle(handler, message)
+    assert damaged.value.code is Code.CHECKSUM_MISMATCH
+    input_file(volume).discard(VIDEO)
     assert volume.manifest(VIDEO, "audio") is None
-    with pytest.raises(IngestError) as final:
-        handle(handler, message.model_copy(update={"redo": 1}))
-    assert (final.value.code, final.value.is_final) == (Code.ARTIFACT_MISSING, True)
+    with pytest.raises(IngestError) as missing:
+        handle(handler, message)
+    assert missing.value.code is Code.ARTIFACT_MISSING
 
 
 def test_nothing_is_left_in_the_scratch_folder(handler: Transcribe, message: AudioReady, tmp_path: Path) -> None:

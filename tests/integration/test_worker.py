@@ -18,7 +18,7 @@ from ingest.shared.telemetry.time_split import PUBLISHING, TRANSFERRING, WAITING
 from ingest.shared.worker.crash_journal import Journal
 from ingest.shared.worker.isolation import Quarantine
 from ingest.shared.worker.loop import Worker
-from ingest.shared.worker.stage import Done, Report, StageWork, WorkerOptions
+from ingest.shared.worker.stage import Report, StageResult, StageWork, WorkerOptions
 from ingest.shared.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ from tests.support.workbench import PAUSES, Bench, Wait, accessible, requested
 
 
 def test_a_result_is_published_told_and_the_message_is_gone(bench: Bench, wait_until: Wait) -> None:
-    bench.start(lambda message, _: Done(accessible(message), numbers={"seconds": 2.0}))
+    bench.start(lambda message, _: StageResult(accessible(message), numbers={"seconds": 2.0}))
     bench.submit(requested())
     wait_until(lambda: EventKind.FINISHED in bench.kinds())
     wait_until(lambda: bench.queued() == [])
@@ -42,7 +42,7 @@ def test_a_result_is_published_told_and_the_message_is_gone(bench: Bench, wait_u
 
 
 def test_a_permanent_error_is_a_dead_letter_after_one_attempt(bench: Bench, wait_until: Wait) -> None:
-    def refuse(_message: VideoRequested, _report: Report) -> Done:
+    def refuse(_message: VideoRequested, _report: Report) -> StageResult:
         raise IngestError(Code.BAD_URL, "no such thing")
 
     bench.start(refuse)
@@ -55,7 +55,7 @@ def test_a_permanent_error_is_a_dead_letter_after_one_attempt(bench: Bench, wait
 
 
 def test_a_skipped_video_leaves_its_reason_and_no_dead_letter(bench: Bench, wait_until: Wait) -> None:
-    def skip(_message: VideoRequested, _report: Report) -> Done:
+    def skip(_message: VideoRequested, _report: Report) -> StageResult:
         raise IngestError(Code.MEMBERS_ONLY, "join us")
 
     bench.start(skip)
@@ -68,7 +68,7 @@ def test_a_skipped_video_leaves_its_reason_and_no_dead_letter(bench: Bench, wait
 def test_a_transient_error_is_tried_again_with_the_count_kept_until_it_is_used_up(
     bench: Bench, wait_until: Wait
 ) -> None:
-    def fail(_message: VideoRequested, _report: Report) -> Done:
+    def fail(_message: VideoRequested, _report: Report) -> StageResult:
         raise IngestError(Code.NOT_AUDIO, "html")
 
     bench.start(fail)
@@ -80,7 +80,7 @@ def test_a_transient_error_is_tried_again_with_the_count_kept_until_it_is_used_u
 
 
 def test_an_unexpected_error_is_tried_three_times_and_buried_with_its_text(bench: Bench, wait_until: Wait) -> None:
-    def bug(_message: VideoRequested, _report: Report) -> Done:
+    def bug(_message: VideoRequested, _report: Report) -> StageResult:
         raise KeyError("a bug of ours")
 
     bench.start(bug)
@@ -94,12 +94,12 @@ def test_an_unexpected_error_is_tried_three_times_and_buried_with_its_text(bench
 def test_a_postponed_message_comes_back_uncounted_and_holds_no_place_meanwhile(bench: Bench, wait_until: Wait) -> None:
     seen = threading.Event()
 
-    def wait_first(message: VideoRequested, _report: Report) -> Done:
+    def wait_first(message: VideoRequested, _report: Report) -> StageResult:
         if len(bench.calls) < 3:
             raise IngestError(Code.SOURCE_RATE_LIMITED, "slow down", retry_at=datetime.now(UTC))
         if not seen.is_set():
             raise IngestError(Code.ENV_DISK_FULL, "full", retry_at=datetime.now(UTC) + timedelta(seconds=1))
-        return Done(accessible(message))
+        return StageResult(accessible(message))
 
     def is_put_by() -> bool:
         later = list(bench.bus.read(LATER_STREAM, "ingest.later.*"))
@@ -118,7 +118,7 @@ def test_a_postponed_message_comes_back_uncounted_and_holds_no_place_meanwhile(b
 def test_a_deferred_video_is_told_with_its_time(bench: Bench, wait_until: Wait) -> None:
     premiere = datetime.now(UTC) + timedelta(days=3)
 
-    def not_yet(_message: VideoRequested, _report: Report) -> Done:
+    def not_yet(_message: VideoRequested, _report: Report) -> StageResult:
         raise IngestError(Code.NOT_YET_AVAILABLE, "premieres", retry_at=premiere)
 
     bench.start(not_yet)
@@ -142,7 +142,7 @@ def test_a_deferred_video_is_told_with_its_time(bench: Bench, wait_until: Wait) 
 def test_an_unreadable_message_is_buried_in_one_attempt_and_the_queue_goes_on(
     bench: Bench, wait_until: Wait, payload: bytes, code: Code
 ) -> None:
-    bench.start(lambda message, _: Done(accessible(message)))
+    bench.start(lambda message, _: StageResult(accessible(message)))
     bench.bus.publish(REQUESTED, payload, "poison")
     bench.submit(requested())
     wait_until(lambda: EventKind.FINISHED in bench.kinds())
@@ -152,10 +152,10 @@ def test_an_unreadable_message_is_buried_in_one_attempt_and_the_queue_goes_on(
 
 
 def test_a_message_bad_in_itself_does_not_stop_its_neighbours(bench: Bench, wait_until: Wait) -> None:
-    def picky(message: VideoRequested, _report: Report) -> Done:
+    def picky(message: VideoRequested, _report: Report) -> StageResult:
         if message.video_id.startswith("bad"):
             raise IngestError(Code.NO_MEDIA_FOUND, "nothing")
-        return Done(accessible(message))
+        return StageResult(accessible(message))
 
     bench.start(picky)
     bench.submit(*(requested(f"bad{number:08}") for number in range(5)))
@@ -168,9 +168,9 @@ def test_nothing_is_fetched_while_the_stage_is_held(bus: NatsBus, tmp_path: Path
     reason: list[str | None] = ["disk"]
     seen: list[str] = []
 
-    def handle(message: VideoRequested, _report: Report) -> Done:
+    def handle(message: VideoRequested, _report: Report) -> StageResult:
         seen.append(message.video_id)
-        return Done(accessible(message))
+        return StageResult(accessible(message))
 
     work = StageWork(Stage.CHECK, VideoRequested, handle, lambda _: 30.0, 1, lambda: reason[0])
     journal = Journal(tmp_path, "check-test")
@@ -192,10 +192,10 @@ def test_the_clock_of_a_slot_sees_that_it_is_held_and_that_it_talks_to_the_broke
     reason: list[str | None] = ["no room"]
     slots = SlotTimes(1)
 
-    def handle(message: VideoRequested, _report: Report) -> Done:
+    def handle(message: VideoRequested, _report: Report) -> StageResult:
         with slots.doing(TRANSFERRING):
             time.sleep(0.2)
-        return Done(accessible(message))
+        return StageResult(accessible(message))
 
     work = StageWork(
         *(Stage.CHECK, VideoRequested, handle, lambda _: 30.0, 1, lambda: reason[0]),
@@ -227,6 +227,6 @@ def test_a_message_that_comes_again_is_counted_as_a_redelivery(bench: Bench, wai
     assert lost is not None
     bench.bus.nak(lost)
     before = REGISTRY.get_sample_value("ingest_redeliveries_total", {"stage": "check"}) or 0
-    bench.start(lambda message, _: Done(accessible(message)))
+    bench.start(lambda message, _: StageResult(accessible(message)))
     wait_until(lambda: EventKind.FINISHED in bench.kinds())
     assert REGISTRY.get_sample_value("ingest_redeliveries_total", {"stage": "check"}) == before + 1

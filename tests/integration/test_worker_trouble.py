@@ -12,7 +12,7 @@ from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import EventKind, VideoRequested
 from ingest.shared.worker.crash_journal import Journal
 from ingest.shared.worker.loop import PROGRESS_EVERY_S
-from ingest.shared.worker.stage import Done, Report
+from ingest.shared.worker.stage import Report, StageResult
 from tests.support.brokers import ACK_WAIT_S
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ from tests.support.workbench import Bench, Wait, accessible, requested
 def test_a_drain_lets_work_finish_and_gives_the_rest_back_uncounted(bench: Bench, wait_until: Wait) -> None:
     release = threading.Event()
 
-    def slow(message: VideoRequested, _report: Report) -> Done:
+    def slow(message: VideoRequested, _report: Report) -> StageResult:
         release.wait(20)
-        return Done(accessible(message))
+        return StageResult(accessible(message))
 
     bench.start(slow)
     bench.submit(requested())
@@ -35,7 +35,7 @@ def test_a_drain_lets_work_finish_and_gives_the_rest_back_uncounted(bench: Bench
     bench.stop(grace_s=0.5)
     assert time.monotonic() - began < 3
     release.set()
-    bench.start(lambda message, _: Done(accessible(message)))
+    bench.start(lambda message, _: StageResult(accessible(message)))
     wait_until(lambda: EventKind.FINISHED in bench.kinds())
     finished = [event for event in bench.events() if event.kind is EventKind.FINISHED]
     assert [event.attempt for event in finished] == [1]
@@ -45,7 +45,7 @@ def test_a_job_that_ended_its_worker_three_times_is_buried(bench: Bench, wait_un
     job = f"check.{requested().job}"
     for _ in range(3):
         Journal(bench.folder, "check-test").begin(job)
-    bench.start(lambda message, _: Done(accessible(message)))
+    bench.start(lambda message, _: StageResult(accessible(message)))
     bench.submit(requested())
     wait_until(lambda: EventKind.FAILED in bench.kinds())
     assert bench.letters()[0].code is Code.CRASH_LOOP
@@ -59,9 +59,9 @@ def test_a_job_that_loses_the_device_again_and_again_is_buried_and_no_other_with
     guilty = requested("guilty00000")
     tries: list[str] = []
 
-    def work(message: VideoRequested, _report: Report) -> Done:
+    def work(message: VideoRequested, _report: Report) -> StageResult:
         if message.video_id != guilty.video_id:
-            return Done(accessible(message))
+            return StageResult(accessible(message))
         tries.append(message.video_id)
         raise IngestError(Code.ENV_CUDA, "CUDA error: device-side assert triggered")
 
@@ -79,13 +79,13 @@ def test_a_suspect_runs_alone(bench: Bench, wait_until: Wait) -> None:
     together: list[int] = []
     now_running: set[str] = set()
 
-    def watch(message: VideoRequested, _report: Report) -> Done:
+    def watch(message: VideoRequested, _report: Report) -> StageResult:
         now_running.add(message.video_id)
         time.sleep(0.2)
         if message.video_id == suspect.video_id:
             together.append(len(now_running))
         now_running.discard(message.video_id)
-        return Done(accessible(message))
+        return StageResult(accessible(message))
 
     bench.start(watch, slots=4)
     bench.submit(*(requested(f"ordinary{number:03}") for number in range(4)), suspect)
@@ -100,10 +100,10 @@ def test_a_suspect_that_waits_for_its_neighbour_stays_in_hand_and_runs_once(benc
     Journal(bench.folder, "check-test").begin(f"check.{suspect.job}")
     deadlines = {suspect.video_id: 1.0, neighbour.video_id: 30.0}
 
-    def work(message: VideoRequested, _report: Report) -> Done:
+    def work(message: VideoRequested, _report: Report) -> StageResult:
         if message.video_id == neighbour.video_id:
             time.sleep(1.0 + 3 * ACK_WAIT_S)
-        return Done(accessible(message))
+        return StageResult(accessible(message))
 
     bench.start(work, slots=3, grace_s=0.5, deadline_s=lambda message: deadlines[message.video_id])
     bench.submit(neighbour)
@@ -120,7 +120,7 @@ def test_work_does_not_wait_for_a_broker_that_is_away_to_tell_how_far_it_is(
 ) -> None:
     took_s: list[float] = []
 
-    def work(message: VideoRequested, report: Report) -> Done:
+    def work(message: VideoRequested, report: Report) -> StageResult:
         time.sleep(PROGRESS_EVERY_S)
         nats_server.process.send_signal(signal.SIGSTOP)
         try:
@@ -129,7 +129,7 @@ def test_work_does_not_wait_for_a_broker_that_is_away_to_tell_how_far_it_is(
             took_s.append(time.monotonic() - began)
         finally:
             nats_server.process.send_signal(signal.SIGCONT)
-        return Done(accessible(message))
+        return StageResult(accessible(message))
 
     bench.start(work)
     bench.submit(requested())
@@ -139,10 +139,10 @@ def test_work_does_not_wait_for_a_broker_that_is_away_to_tell_how_far_it_is(
 
 
 def test_work_that_needs_a_broker_that_is_away_costs_no_attempt(bench: Bench, wait_until: Wait) -> None:
-    def work(message: VideoRequested, _report: Report) -> Done:
+    def work(message: VideoRequested, _report: Report) -> StageResult:
         if len(bench.calls) == 1:
             raise BusUnavailableError("no answer")
-        return Done(accessible(message))
+        return StageResult(accessible(message))
 
     bench.start(work)
     bench.submit(requested())
@@ -154,7 +154,7 @@ def test_work_that_needs_a_broker_that_is_away_costs_no_attempt(bench: Bench, wa
 def test_a_volume_that_does_not_tell_the_crashes_of_a_job_costs_no_attempt(bench: Bench, wait_until: Wait) -> None:
     count = bench.folder / "crashes" / f"check.{requested().job}"
     count.mkdir(parents=True)
-    bench.start(lambda message, _: Done(accessible(message)))
+    bench.start(lambda message, _: StageResult(accessible(message)))
     bench.submit(requested())
     wait_until(lambda: EventKind.POSTPONED in bench.kinds())
     count.rmdir()

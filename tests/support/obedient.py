@@ -14,7 +14,7 @@ from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Stage, VideoRequested
 from ingest.shared.settings import Settings
 from ingest.shared.worker.service import Room, main
-from ingest.shared.worker.stage import Done, StageWork
+from ingest.shared.worker.stage import StageResult, StageWork
 
 if TYPE_CHECKING:
     from ingest.shared.broker.nats_bus import NatsBus
@@ -33,12 +33,12 @@ def build(settings: Settings, _bus: NatsBus) -> Room:
             raise ValueError("a fault of ours")
         return None
 
-    def handle(message: VideoRequested, _report: Report) -> Done:
+    def handle(message: VideoRequested, _report: Report) -> StageResult:
         (settings.volume / f"{message.video_id}.begun").touch()
         while not (settings.volume / f"{message.video_id}.go").exists():
             time.sleep(0.05)
         (settings.volume / f"{message.video_id}.done").touch()
-        return Done(None)
+        return StageResult(None)
 
     return Room((StageWork(Stage.CHECK, VideoRequested, handle, lambda _: 60.0, 2, held),))
 

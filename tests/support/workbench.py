@@ -24,7 +24,7 @@ from ingest.shared.worker.delayed import Waker
 from ingest.shared.worker.isolation import Quarantine
 from ingest.shared.worker.loop import Worker
 from ingest.shared.worker.retry import Pauses
-from ingest.shared.worker.stage import Done, Report, StageWork, WorkerOptions
+from ingest.shared.worker.stage import Report, StageResult, StageWork, WorkerOptions
 from ingest.shared.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -56,13 +56,13 @@ class Bench:
 
     def start(
         self,
-        handle: Callable[[VideoRequested, Report], Done],
+        handle: Callable[[VideoRequested, Report], StageResult],
         *,
         slots: int = 2,
         grace_s: float = 5.0,
         deadline_s: Callable[[VideoRequested], float] = lambda _: 30.0,
     ) -> None:
-        def counted(message: VideoRequested, report: Report) -> Done:
+        def counted(message: VideoRequested, report: Report) -> StageResult:
             self.calls.append(message)
             return handle(message, report)
 

@@ -1,1 +1,1 @@
-"""From an audio file to a transcript file."""
+"""The asr stage: audio files to transcripts with speakers."""

@@ -1,7 +1,7 @@
-"""From an audio file to a waveform, and to the places in it where somebody speaks.
+"""Decodes an audio file to a waveform and finds the speech in it.
 
 The file is decoded once, in a child process without network, into a temporary file that is mapped into memory: a
-recording of ten hours costs page cache, not memory. The array is shared by everything that listens.
+recording of ten hours takes page cache instead of process memory. Recognition and diarization share the array.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PADDING_S = 0.2
 
 
 def load(path: Path, scratch: Path, decode_limits: DecodeLimits, limits: ChildLimits) -> tuple[Waveform, Decoded]:
-    """Return the waveform of a file (mono float32, 16 kHz) and what decoding it has shown."""
+    """Return the waveform of a file (mono float32, 16 kHz) and the facts that decoding has found."""
     with translate_os_errors("scratch folder"):
         scratch.mkdir(parents=True, exist_ok=True)
     raw = scratch / f"{uuid.uuid4().hex}.f32"
@@ -42,7 +42,7 @@ def load(path: Path, scratch: Path, decode_limits: DecodeLimits, limits: ChildLi
             return np.zeros(0, dtype=np.float32), decoded
         return np.memmap(raw, dtype=np.float32, mode="r"), decoded
     finally:
-        raw.unlink(missing_ok=True)  # the mapping keeps the data until it is dropped
+        raw.unlink(missing_ok=True)  # the mapping keeps the data until the array is freed
 
 
 def _decode_to(_report: Reporter, source: str, target: str, limits: DecodeLimits) -> Decoded:
@@ -51,7 +51,7 @@ def _decode_to(_report: Reporter, source: str, target: str, limits: DecodeLimits
 
 
 def find_speech(waveform: Waveform) -> list[Span]:
-    """Return where somebody speaks (Silero VAD), in order; no span is longer than 28 s. Works in windows of 10 min."""
+    """Return the spans of speech (Silero VAD) in order, each of at most 28 s. It works in windows of 10 min."""
     options = VadOptions(
         max_speech_duration_s=LONGEST_SPEECH_S,
         min_silence_duration_ms=int(SHORTEST_SILENCE_S * 1000),

@@ -1,11 +1,11 @@
-"""What the graphics card does, under the names of NVIDIA's dcgm-exporter, read at every scrape: the only file on NVML.
+"""GPU metrics from NVML, read at every scrape: the only file that uses NVML.
 
-Names, units and labels are those of dcgm-exporter, so that dashboards and alerts work with either; where it runs,
-`INGEST_GPU_METRICS=off` leaves the field to it. A value that a card does not have gives no sample: absent is not zero.
-The counters are exported without a type, since DCGM's names lack the `_total` that Prometheus expects of one.
+Names, units and labels are those of NVIDIA's dcgm-exporter, so that dashboards and alerts work with either. Set
+`INGEST_GPU_METRICS=off` where dcgm-exporter runs. A value that a GPU does not have gives no sample instead of zero. The
+counters are exported without a type, because DCGM's names lack the `_total` that Prometheus requires.
 
-Where there is no card, `simulated` shows the same names for an invented one that is as busy as the recognizer, with
-modelName="simulated". The time split (`ingest_gpu_seconds_total`) is measured elsewhere, with or without a card.
+On a machine without a GPU, `simulated` exports the same metrics for a simulated one with modelName="simulated". Its
+load follows that of the recognizer. The time split (`ingest_gpu_seconds_total`) does not depend on NVML.
 """
 
 from __future__ import annotations
@@ -47,34 +47,34 @@ COUNTERS = {
     "PCIE_REPLAY_COUNTER": "Transfers over PCIe that had to be repeated",
 }
 MIB = 1 << 20
-HOTTEST_C = 200  # above it, a temperature is a card's way of saying that it has none
+MAX_TEMPERATURE_C = 200  # higher readings mean that the sensor does not exist
 
 log = get_logger(__name__)
 
 
 class Device(Protocol):
-    """A card: what it is called, and what it does now."""
+    """A GPU: its labels and its present values."""
 
     @property
     def labels(self) -> dict[str, str]:
-        """Return dcgm-exporter's labels of the card."""
+        """The labels that dcgm-exporter gives the GPU."""
 
     def read(self) -> dict[str, float]:
-        """Return the present values by name, without prefix; only those that the card has."""
+        """Return the present values by name, without prefix; only those that the GPU has."""
 
 
 class GpuCollector(Collector):
-    """Reads the cards whenever Prometheus asks."""
+    """Reads the GPUs at every scrape of Prometheus."""
 
     def __init__(self, devices: Sequence[Device]) -> None:
         self._devices = devices
 
     def describe(self) -> list[Metric]:
-        """Promise nothing: what there is differs from card to card."""
+        """Describe no metric in advance, since GPUs differ."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Yield each metric that at least one card has."""
+        """Yield each metric that at least one GPU has."""
         found = [(device.labels, device.read()) for device in self._devices]
         for names, kind in ((GAUGES, "gauge"), (COUNTERS, "unknown")):
             for name, text in names.items():
@@ -93,7 +93,7 @@ def export(
     busy_s: Callable[[], float],
     registry: CollectorRegistry = REGISTRY,
 ) -> None:
-    """Add the cards' metrics to a registry; `busy_s` returns how long the recognizer has worked so far."""
+    """Add the GPU metrics to a registry; `busy_s` returns the seconds that the recognizer has worked so far."""
     devices: Sequence[Device] = []
     if mode == "nvml":
         devices = nvml_devices(hostname)
@@ -104,7 +104,7 @@ def export(
 
 
 def nvml_devices(hostname: str) -> list[Device]:
-    """Return the cards that NVML shows; none where there is no driver or no card."""
+    """Return the GPUs that NVML finds; none without a driver or a GPU."""
     try:
         pynvml.nvmlInit()
         return [NvmlDevice(index, hostname) for index in range(pynvml.nvmlDeviceGetCount())]
@@ -114,14 +114,14 @@ def nvml_devices(hostname: str) -> list[Device]:
 
 
 class NvmlDevice:
-    """A card as NVIDIA's driver shows it."""
+    """A GPU, read through NVIDIA's driver."""
 
     def __init__(self, index: int, hostname: str) -> None:
         self._handle = handle = pynvml.nvmlDeviceGetHandleByIndex(index)
         self._memory_call = partial(pynvml.nvmlDeviceGetMemoryInfo, handle, version=pynvml.nvmlMemory_v2)
         try:
             self._memory_call()
-        except pynvml.NVMLError:  # a driver before 510, which counts what is reserved as used
+        except pynvml.NVMLError:  # a driver before 510, which counts reserved memory as used
             self._memory_call = partial(pynvml.nvmlDeviceGetMemoryInfo, handle)
         self.labels = {
             "gpu": str(index),
@@ -134,13 +134,13 @@ class NvmlDevice:
         }
 
     def read(self) -> dict[str, float]:
-        """Ask the driver for everything; leave out what it refuses."""
+        """Read all values; skip those that the driver refuses."""
         values: dict[str, float] = {}
         for part in (self._utilization, self._memory, *self._single()):
             try:
                 values.update(part())
             except pynvml.NVMLError:
-                continue  # not on this card, or not now: no sample
+                continue  # not supported by this GPU, or not available now: no sample
         return values
 
     def _utilization(self) -> dict[str, float]:
@@ -167,11 +167,11 @@ class NvmlDevice:
 
 
 def _temperature(name: str, degrees: float) -> dict[str, float]:
-    return {name: degrees} if degrees <= HOTTEST_C else {}
+    return {name: degrees} if degrees <= MAX_TEMPERATURE_C else {}
 
 
 def _field(device: object, field: int) -> float:
-    """Return a value that NVML has only by number; raise what it says about it."""
+    """Return a value that NVML has only by a field number; raise the error that NVML reports for it."""
     (answer,) = pynvml.nvmlDeviceGetFieldValues(device, [field])
     if answer.nvmlReturn != pynvml.NVML_SUCCESS:
         raise pynvml.NVMLError(answer.nvmlReturn)

@@ -1,4 +1,4 @@
-"""A graphics card that is not there, for machines without one: as busy as the recognizer, and named `simulated`."""
+"""A simulated GPU for machines without one. Its load follows that of the recognizer, and its name is `simulated`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WINDOW_S = 10.0
 
 @dataclass(frozen=True)
 class Card:
-    """The invented card: idle figures, and what full work adds to them."""
+    """The figures of the simulated GPU: idle values, and what full load adds to them."""
 
     memory_mib: int = 24576
     used_mib: int = 3072
@@ -31,7 +31,7 @@ class Card:
 
 
 class SimulatedDevice:
-    """A card that is not there, as busy as the recognizer was in the last seconds."""
+    """A simulated GPU with the load that the recognizer had in the last seconds."""
 
     def __init__(self, hostname: str, busy_s: Callable[[], float], clock: Callable[[], float] = time.monotonic) -> None:
         self._busy_s = busy_s
@@ -48,7 +48,7 @@ class SimulatedDevice:
         }
 
     def read(self) -> dict[str, float]:
-        """Return what a card with this much work would show."""
+        """Return the values of a GPU with the present load."""
         now, busy_s = self._clock(), self._busy_s()
         share = self._share(now, busy_s)
         card = self._card
@@ -67,7 +67,7 @@ class SimulatedDevice:
         }
 
     def _share(self, now: float, busy_s: float) -> float:
-        """Return the busy share since the reading of `WINDOW_S` ago; work is counted when a batch is done."""
+        """Return the busy share of the last `WINDOW_S` seconds. A batch counts when it is done."""
         self._seen.append((now, busy_s))
         while len(self._seen) > 2 and now - self._seen[1][0] >= WINDOW_S:  # noqa: PLR2004 (one before, one now)
             self._seen.popleft()

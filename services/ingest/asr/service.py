@@ -1,4 +1,4 @@
-"""Puts the ASR service together."""
+"""Builds the asr service from its settings."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ingest.asr import gpu
-from ingest.asr.handler import Transcribe
+from ingest.asr.counters import count
+from ingest.asr.device import device_of
+from ingest.asr.handler import Transcribe, input_file
 from ingest.asr.recognition.allocator import keep_freed_memory
-from ingest.asr.recognition.transcriber import Refinement, Transcriber
-from ingest.asr.recognition.whisper import Recognised, Recognizer, RecognizerOptions, Request, device_of
+from ingest.asr.recognition.build import make_transcriber
 from ingest.asr.speakers import build as speaker_models
 from ingest.shared.artifacts.volume import Volume
-from ingest.shared.device.batcher import Batcher, BatchLimits
 from ingest.shared.messages import AudioReady, Stage
 from ingest.shared.sandbox import child
 from ingest.shared.sandbox.child import ChildLimits
@@ -23,16 +23,16 @@ from ingest.shared.worker.service import Room
 from ingest.shared.worker.stage import StageWork
 
 if TYPE_CHECKING:
+    from ingest.asr.recognition.transcriber import Transcriber
     from ingest.asr.settings import AsrSettings
+    from ingest.asr.speakers.identifier import SpeakerIdentifier
     from ingest.shared.broker.nats_bus import NatsBus
 
 GPU_SECONDS = "Time of the recognizer's device (a GPU, or a CPU) by what it does, or why it does nothing"
-SAME_MODEL = "same"
-BATCH_ON = {"cuda": 16, "cpu": 4}  # a CPU core has no idle lanes that a larger batch would fill
 
 
 def build(settings: AsrSettings, _bus: NatsBus) -> Room:
-    """Load the model, test it, and return the asr stage."""
+    """Load the models, test the device, and return the asr stage."""
     child.preload("ingest.shared.sandbox.decode", "ingest.asr.audio")
     device = device_of(settings.asr_device)
     if device == "cpu":
@@ -42,76 +42,46 @@ def build(settings: AsrSettings, _bus: NatsBus) -> Room:
     metrics.show(metrics.REAL_TIME_FACTOR, metrics.SEGMENTS, metrics.REFINED_SEGMENTS)
     transcriber = make_transcriber(settings, time)
     transcriber.recognizer.self_test()
-    who = speaker_models.make(settings, device)
+    identifier = speaker_models.make(settings, device)
     time.ready()
-    metrics.show(metrics.Batches("asr", [batcher.figures for batcher in transcriber.batchers]))
-    figures = transcriber.batcher.figures
-    gpu.export(settings.gpu_metrics, hostname=settings.node_name, busy_s=lambda: figures.busy_s)
+    _export_device_metrics(settings, transcriber)
+    work = _stage(settings, transcriber, identifier)
+    return Room(stages=(work,), broken=work.held, stop=transcriber.batcher.close)
+
+
+def _stage(settings: AsrSettings, transcriber: Transcriber, identifier: SpeakerIdentifier | None) -> StageWork:
+    """Return the stage with its handler; it takes no messages while its device is lost."""
 
     def deadline_s(message: AudioReady) -> float:
         return settings.asr_deadline_s + settings.asr_deadline_factor * message.audio.duration_s
 
     def broken() -> str | None:
-        return transcriber.broken or (who.broken if who else None)
+        return transcriber.broken or (identifier.broken if identifier else None)
 
+    volume = Volume(settings.volume)
     handler = Transcribe(
-        volume=Volume(settings.volume),
+        volume=volume,
         scratch=settings.scratch,
         transcriber=transcriber,
         decode_limits=DecodeLimits(max_duration_s=settings.max_audio_s),
         child_limits=ChildLimits(settings.asr_deadline_s + settings.max_audio_s / 10),
-        who=who,
+        identifier=identifier,
+        observe=count,
     )
-    work = StageWork(
+    return StageWork(
         stage=Stage.ASR,
         model=AudioReady,
         handle=handler,
         deadline_s=deadline_s,
         slots=settings.asr_workers,
+        input_file=input_file(volume),
         held=broken,
-        talking=partial(time.doing, BLOCKED),
-        pausing=partial(time.doing, BLOCKED),
+        talking=partial(transcriber.time.doing, BLOCKED),
+        pausing=partial(transcriber.time.doing, BLOCKED),
     )
-    return Room(stages=(work,), broken=broken, stop=transcriber.batcher.close)
 
 
-def make_transcriber(settings: AsrSettings, time: DeviceTime | None = None) -> Transcriber:
-    """Load the model (and the one of the second pass) and return what transcribes with it; `time` sees the device."""
-    time = time or DeviceTime(ASR_CAUSES)
-    recognizer = _recognizer(settings, settings.asr_model, "asr")
-    batcher = _batcher(settings, recognizer, time)
-    refinement = None
-    if settings.asr_refine_model is not None:
-        same = settings.asr_refine_model == SAME_MODEL
-        second = recognizer if same else _recognizer(settings, settings.asr_refine_model, "refine")
-        refinement = Refinement(
-            recognizer=second,
-            batcher=batcher if same else _batcher(settings, second, time),
-            logprob=settings.asr_refine_logprob,
-            compression=settings.asr_refine_compression,
-            no_speech=settings.asr_refine_no_speech,
-        )
-    return Transcriber(recognizer, batcher, settings.asr_language, refinement, time)
-
-
-def _recognizer(settings: AsrSettings, model: str, role: str) -> Recognizer:
-    options = RecognizerOptions(
-        model=model,
-        device=settings.asr_device,
-        compute_type=settings.asr_compute_type,
-        beam=settings.asr_beam,
-        cpu_threads=settings.asr_cpu_threads,
-    )
-    with metrics.loading(role):
-        return Recognizer(options)
-
-
-def _batcher(settings: AsrSettings, recognizer: Recognizer, time: DeviceTime) -> Batcher[Request, Recognised]:
-    return Batcher(
-        recognizer.run,
-        BatchLimits(settings.asr_batch or BATCH_ON[recognizer.device], settings.asr_batch_wait_s),
-        length=lambda request: request.duration_s,
-        group=lambda request: request.group,
-        name="asr-device",
-        around=time.running,
-    )
+def _export_device_metrics(settings: AsrSettings, transcriber: Transcriber) -> None:
+    metrics.show(metrics.Batches("asr", [batcher.figures for batcher in transcriber.batchers]))
+    batches = transcriber.batcher.figures
+    gpu.export(settings.gpu_metrics, hostname=settings.node_name, busy_s=lambda: batches.busy_s)

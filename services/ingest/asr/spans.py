@@ -1,4 +1,4 @@
-"""A stretch of a recording. Pure, and without what it takes to listen: the command line reckons with spans, too."""
+"""A span of a recording. Pure and without heavy imports, since the command line uses it too."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Span:
-    """Somebody speaks from `start_s` to `end_s`."""
+    """A part of a recording, from `start_s` to `end_s`."""
 
     start_s: float
     end_s: float

@@ -117,11 +117,12 @@ def _gpu(_settings: AllSettings) -> Finding:
 
 
 def _asr_model(settings: AllSettings) -> Finding:
-    from ingest.asr.recognition.whisper import Recognizer, RecognizerOptions
+    from ingest.asr.device import device_of
+    from ingest.asr.recognition.build import recognizer_options
+    from ingest.asr.recognition.whisper import Recognizer
 
-    options = RecognizerOptions(settings.asr_model, settings.asr_device, settings.asr_compute_type, settings.asr_beam)
     try:
-        recognizer = Recognizer(options)
+        recognizer = Recognizer(recognizer_options(settings, device_of(settings.asr_device)))
         recognizer.self_test()
     except IngestError as error:
         return Finding("ASR model", "problem", error.message, _model_advice("INGEST_ASR_MODEL"))
@@ -131,10 +132,11 @@ def _asr_model(settings: AllSettings) -> Finding:
 def _diarization(settings: AllSettings) -> Finding:
     if settings.diarization_model is None:
         return Finding("diarization", "note", "off: nobody says who speaks", "set INGEST_DIARIZATION_MODEL")
+    from ingest.asr.device import device_of
     from ingest.asr.speakers import build as speaker_models
 
     try:
-        diarizer = speaker_models.load(settings, settings.asr_device)
+        diarizer = speaker_models.load(settings, device_of(settings.asr_device))
         thresholds = speaker_models.thresholds(settings)
     except IngestError as error:
         return Finding("diarization", "problem", error.message, _model_advice("INGEST_DIARIZATION_MODEL"))

@@ -35,7 +35,7 @@ def run(settings: AllSettings) -> int:
     if outcome.status or not outcome.tally.indexed:
         return outcome.status or console.FAILED
     wanted = {video.video_id for video in outcome.videos}
-    hits = find(settings, sample.said[0].text, speaker=None, channel=None, since=None, limit=ANSWERS)
+    hits = find(settings, sample.sentences[0].text, speaker=None, channel=None, since=None, limit=ANSWERS)
     found = [number for number, hit in enumerate(hits, start=1) if hit.video_id in wanted]
     if not found:
         console.err.print(f"{sample.file} is indexed, but a search for its first sentence does not find it")

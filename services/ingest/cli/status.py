@@ -10,7 +10,7 @@ from ingest.cli import console
 from ingest.cli.local.state_folder import connected
 from ingest.cli.runs import bottleneck
 from ingest.downloader.rate_limit import Budget
-from ingest.downloader.rate_limiter import Governor
+from ingest.downloader.rate_limiter import RateLimiter
 from ingest.embedder.catalog import Catalog, Total, VideoRow
 from ingest.shared import video_state
 from ingest.shared.broker.topology import WORK_STREAM
@@ -46,7 +46,7 @@ def show(
         else:
             lags = {stage: to.bus.lag(stage, WORK_STREAM) for stage in Stage}
             budget = Budget(settings.site_videos_per_hour, settings.site_burst)
-            held = held_until(Governor(to.bus, budget).sites())
+            held = held_until(RateLimiter(to.bus, budget).sites())
             devices = bottleneck.devices([catalog.device_seconds()])
             _print_totals(catalog.totals(), lags, devices, held, as_json=as_json)
 

@@ -1,8 +1,8 @@
-"""Sample speech and miniature models: everything runs offline in a minute.
+"""Sample recordings and miniature models, with which everything runs offline in a minute.
 
-The samples are synthetic voices (espeak-ng) reading sentences of a small grammar; the recognizer is a Whisper of two
-million parameters that knows these hundred words and nothing else, the voice models hear who speaks. All are made by
-the scripts in `training/`.
+The samples are synthetic voices (espeak-ng) that read sentences of a small grammar. The recognizer is a Whisper of two
+million parameters that was trained with these hundred words only. The voice models are a diarization pipeline of the
+same kind. All are made by the scripts in `training/`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ SAMPLES = FOLDER / "samples"
 EMBEDDING_MODEL = "all-MiniLM-L6-v2"  # comes with the local extra
 ASR_MODEL = FOLDER / "models" / "mini-whisper"
 VOICE_MODEL = FOLDER / "models" / "mini-voices"
-ENROLLED = "Marina"  # who reads the first episode, and talks in the last
+ENROLLED = "Marina"  # the voice of the first episode, and one of the two in the last
 VOICE_MODEL_SHA256 = FOLDER / "models" / "mini-voices.sha256"
 
 
 @dataclass(frozen=True)
-class Said:
-    """A sentence of a sample, the seconds at which it begins and ends (0 where nobody asks), and who says it."""
+class SpokenSentence:
+    """A sentence of a sample, the seconds at which it begins and ends (0 if unused), and its speaker."""
 
     start_s: float
     text: str
@@ -33,24 +33,24 @@ class Said:
 
 @dataclass(frozen=True)
 class Sample:
-    """A bundled recording and what is said in it."""
+    """A bundled recording and the sentences in it."""
 
     file: str
     title: str
     published: str
     duration_s: float
     voice: str
-    said: tuple[Said, ...]
+    sentences: tuple[SpokenSentence, ...]
 
     @property
     def path(self) -> Path:
-        """Return the audio file."""
+        """The audio file."""
         return SAMPLES / self.file
 
     @property
     def text(self) -> str:
-        """Return everything that is said."""
-        return " ".join(sentence.text for sentence in self.said)
+        """The text of the whole recording."""
+        return " ".join(sentence.text for sentence in self.sentences)
 
 
 def samples() -> list[Sample]:
@@ -59,21 +59,24 @@ def samples() -> list[Sample]:
 
 
 def conversation() -> Sample:
-    """Return the bundled conversation of two people: the enrolled one, and a stranger."""
-    (made,) = _read("conversation.json")
-    return made
+    """Return the bundled conversation of two people, of whom one is enrolled."""
+    (found,) = _read("conversation.json")
+    return found
 
 
 def episodes() -> list[Sample]:
-    """Return everything that the demonstration's podcast has."""
+    """Return all episodes of the podcast of the demonstration."""
     return [*samples(), conversation()]
 
 
 def voice_model_sha256() -> str:
-    """Return the fingerprint of the voice models: what their folder must have to be loaded."""
+    """Return the fingerprint that the folder of the voice models must have."""
     return VOICE_MODEL_SHA256.read_text().strip()
 
 
 def _read(name: str) -> list[Sample]:
     rows = json.loads((SAMPLES / name).read_text())
-    return [Sample(**{**row, "said": tuple(Said(**said) for said in row["said"])}) for row in rows]
+    return [
+        Sample(**{**row, "sentences": tuple(SpokenSentence(**sentence) for sentence in row["sentences"])})
+        for row in rows
+    ]

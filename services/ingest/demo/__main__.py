@@ -1,4 +1,4 @@
-"""Serve the demonstration's feed to others: `python -m ingest.demo [PORT]`."""
+"""Serve the feed of the demonstration on all interfaces: `python -m ingest.demo [PORT]`."""
 
 import sys
 

@@ -51,12 +51,12 @@ class _Handler(SimpleHTTPRequestHandler):
         self.wfile.write(content)
 
     def handle(self) -> None:
-        """Answer; who hangs up in between (a look at the file's head is enough for some) is no error."""
+        """Handle a request. A client may close the connection early: some read only the start of a file."""
         with suppress(ConnectionError):
             super().handle()
 
     def finish(self) -> None:
-        """Let go of the connection, which may be gone already."""
+        """Close the connection, which the client may have closed already."""
         with suppress(ConnectionError):
             super().finish()
 
@@ -65,13 +65,13 @@ class _Handler(SimpleHTTPRequestHandler):
 
 
 def serve(port: int) -> None:
-    """Serve the feed to everybody, until the process ends."""
+    """Serve the feed on all interfaces until the process ends."""
     ThreadingHTTPServer(("", port), partial(_Handler, directory=str(SAMPLES))).serve_forever()
 
 
 @contextmanager
 def served() -> Iterator[str]:
-    """Serve the feed and give its address."""
+    """Serve the feed on loopback and give its URL."""
     server = ThreadingHTTPServer((HOST, 0), partial(_Handler, directory=str(SAMPLES)))
     threading.Thread(target=server.serve_forever, name="feed", daemon=True).start()
     try:

@@ -67,16 +67,16 @@ class MiniVoice(Model):
         return self.embedding.out_features
 
     def num_frames(self, num_samples: int) -> int:
-        """Return how many frames the network makes of so many samples."""
+        """Return the number of frames for a number of samples."""
         return (num_samples // HOP) // STRIDE + 1
 
     def receptive_field_size(self, num_frames: int = 1) -> int:
-        """Return how many samples so many frames look at."""
+        """Return the number of samples that a number of frames depends on."""
         reach = sum((kernel - 1) * dilation for kernel, dilation in zip(KERNELS[1:], DILATIONS[1:], strict=True))
         return FFT + HOP * (KERNELS[0] - 1 + STRIDE * (num_frames - 1 + reach))
 
     def receptive_field_center(self, frame: int = 0) -> int:
-        """Return the sample in the middle of what a frame looks at."""
+        """Return the middle sample of the receptive field of a frame."""
         return frame * HOP * STRIDE
 
     def features(self, waveforms: Tensor) -> Tensor:
@@ -84,7 +84,7 @@ class MiniVoice(Model):
         return torch.log(self.melspectrogram(waveforms.squeeze(1)) + FLOOR)
 
     def forward_frames(self, waveforms: Tensor) -> Tensor:
-        """Return what is pooled, (batch, width, frames), of waveforms (batch, channel, sample)."""
+        """Return the features before pooling, (batch, width, frames), of waveforms (batch, channel, sample)."""
         return torch.as_tensor(self.frames(self.features(waveforms)))
 
     def forward_embedding(self, frames: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -95,5 +95,5 @@ class MiniVoice(Model):
         return torch.as_tensor(self.embedding(self.pool(frames, weights=weights)))
 
     def forward(self, waveforms: Tensor, weights: Tensor | None = None) -> Tensor:  # type: ignore[override]  # as theirs
-        """Return the embeddings of waveforms (batch, channel, sample), over the frames that `weights` select."""
+        """Return the embeddings of waveforms (batch, channel, sample) over the frames that `weights` select."""
         return self.forward_embedding(self.forward_frames(waveforms), weights)

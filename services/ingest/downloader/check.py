@@ -1,34 +1,29 @@
-"""The check stage: finds out whether a recording can be had, and whether the submitter wants it.
+"""The check stage: finds out whether a recording can be downloaded, and whether it is within the submitter's limits.
 
-Asks the site once, in a child process, and passes on what it says about the recording. A refusal has a type: only a
-lasting one skips the video, everything else comes back (see `ingest.downloader.refusals`).
+The source is asked once, in a child process; its metadata goes into the next message. The error code of a refusal
+decides what follows: a lasting refusal skips the video, any other is tried again (see `ingest.downloader.refusals`).
 """
 
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ingest.downloader import javascript, ytdlp
-from ingest.shared.artifacts.volume import translate_os_errors
+from ingest.downloader.sources.registry import connector_of
 from ingest.shared.errors import Code, IngestError
-from ingest.shared.messages import Metadata, Policy, Source, SourceKind, VideoAccessible, VideoRequested
-from ingest.shared.sandbox import child
-from ingest.shared.worker.stage import Done
+from ingest.shared.messages import Metadata, Policy, VideoAccessible, VideoRequested
+from ingest.shared.worker.stage import StageResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from ingest.downloader.ytdlp import SiteOptions
+    from ingest.downloader.sources.connector import Access
     from ingest.shared.artifacts.volume import Volume
-    from ingest.shared.sandbox.child import ChildLimits
     from ingest.shared.worker.stage import Report
 
-AUDIO_ORIGIN = "audio-1"  # changes when the way of downloading changes so much that old files must not be used again
-PAGE_MEMORY_BYTES = 1 << 30  # an endless page is read into memory
+AUDIO_ORIGIN = "audio-1"  # a new value makes the download stage ignore the files on the volume and download again
 
 
 @dataclass(frozen=True)
@@ -36,51 +31,28 @@ class Check:
     """The handler of the check stage."""
 
     volume: Volume
-    options: SiteOptions
-    limits: ChildLimits
-    file_roots: tuple[Path, ...]
+    access: Access
     max_duration_s: float
-    leave: Callable[[Source], AbstractContextManager[object]] = nullcontext
+    permit: Callable[[str | None], AbstractContextManager[object]] = nullcontext
 
-    def __call__(self, message: VideoRequested, _report: Report) -> Done:
-        """Return VideoAccessible with what the site says; raise the verdict otherwise."""
-        there = self.volume.find(message.video_id, "audio", AUDIO_ORIGIN, message.fresh_from)
-        found = Metadata() if there else self._look(message.source)
-        metadata = combine(message.source.kind, message.metadata, found)
+    def __call__(self, message: VideoRequested, _report: Report) -> StageResult:
+        """Return VideoAccessible with the metadata; raise the reason why the recording is not wanted or not to be had.
+
+        The source is not asked when the audio is on the volume already.
+        """
+        connector = connector_of(message.source.kind)
+        found = Metadata()
+        if self.volume.find(message.video_id, "audio", AUDIO_ORIGIN, message.fresh_from) is None:
+            with self.permit(connector.site(message.source.url)):
+                found = connector.check(message.source, self.access)
+        metadata = connector.combine(message.metadata, found)
         apply_policy(message.policy, metadata, self.max_duration_s)
-        accessible = VideoAccessible(
-            video_id=message.video_id,
-            generation=message.generation,
-            source=message.source,
-            metadata=metadata,
-            fresh_from=message.fresh_from,
-            redo=message.redo,
-        )
-        return Done(accessible, metadata=metadata)
-
-    def _look(self, source: Source) -> Metadata:
-        if source.kind is SourceKind.FILE:
-            local_file(source, self.file_roots)
-            return Metadata()
-        with self.leave(source):
-            return child.run(ytdlp.inspect, (source, self.options), limits_for(source.kind, self.limits))
-
-
-def limits_for(kind: SourceKind, limits: ChildLimits) -> ChildLimits:
-    """Return the limits of a child that talks to a site: YouTube's scripts need their engine, others less memory."""
-    if kind is not SourceKind.YOUTUBE:
-        return replace(limits, memory_bytes=PAGE_MEMORY_BYTES)
-    engine = javascript.path()
-    return replace(limits, programs=(engine,) if engine else ())
-
-
-def combine(kind: SourceKind, submitted: Metadata, found: Metadata) -> Metadata:
-    """Return what is known: of a video its site knows best, of a plain file whoever has submitted it (a feed)."""
-    return found.over(submitted) if kind is SourceKind.YOUTUBE else submitted.over(found)
+        accessible = message.next(VideoAccessible, metadata=metadata)
+        return StageResult(accessible, metadata=metadata)
 
 
 def apply_policy(policy: Policy, metadata: Metadata, longest_s: float) -> None:
-    """Raise TOO_SHORT, TOO_LONG or TOO_OLD when the submitter does not want such a recording."""
+    """Raise TOO_SHORT, TOO_LONG or TOO_OLD for a recording outside the submitter's limits or ours."""
     duration, published = metadata.duration_s, metadata.published_at
     longest_s = min(longest_s, policy.max_duration_s or longest_s)
     if duration is not None and duration < (policy.min_duration_s or 0):
@@ -90,20 +62,3 @@ def apply_policy(policy: Policy, metadata: Metadata, longest_s: float) -> None:
     since = policy.published_after
     if published is not None and since is not None and published < since:
         raise IngestError(Code.TOO_OLD, f"published {published:%Y-%m-%d}, wanted since {since:%Y-%m-%d}")
-
-
-def local_file(source: Source, roots: tuple[Path, ...]) -> Path:
-    """Return the file of a `file` source; refuse one outside the folders that may be read.
-
-    Raise ENV_VOLUME where such a folder is missing or cannot be read: its files are not gone.
-    """
-    with translate_os_errors("INGEST_FILE_ROOTS"):
-        path = Path(source.url).resolve()
-        folders = [root for root in roots if path.is_relative_to(root.resolve())]
-        if not folders:
-            raise IngestError(Code.URL_NOT_ALLOWED, "local file outside INGEST_FILE_ROOTS")
-        if not path.is_file():
-            for root in folders:
-                (root.parent if root.resolve() == path else root).stat()  # a root may be the file itself
-            raise IngestError(Code.VIDEO_GONE, f"no such file: {path.name}")
-    return path

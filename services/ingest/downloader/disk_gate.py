@@ -1,4 +1,7 @@
-"""Keeps the shared volume from filling up: fetching pauses above 80 % of the budget and goes on below 70 %."""
+"""The disk gate pauses downloads while the shared volume is nearly full.
+
+It closes above 80 % of the disk budget and opens below 70 %.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ MEASURE_EVERY_S = 15.0
 
 
 class DiskGate:
-    """Measures the used space now and then; `held()` says why nothing should be fetched, or None."""
+    """Measures the used space every `MEASURE_EVERY_S` at most and decides whether downloads may start."""
 
     def __init__(
         self, used_bytes: Callable[[], int], budget_bytes: int, clock: Callable[[], float] = time.monotonic
@@ -28,20 +31,23 @@ class DiskGate:
         self._lock = threading.Lock()
         self._measured_at = -MEASURE_EVERY_S
         self._share = 0.0
-        self._paused = False
-        self._unknown: str | None = None
+        self._is_paused = False
+        self._error: str | None = None
 
-    def held(self) -> str | None:
-        """Return the reason to pause, or None."""
+    def pause_reason(self) -> str | None:
+        """Return why no download may start, or None."""
         with self._lock:
             if self._clock() - self._measured_at >= MEASURE_EVERY_S:
                 self._measured_at = self._clock()
-                try:
-                    self._share = self._used_bytes() / self._budget
-                    self._unknown = None
-                except IngestError as error:  # a volume that cannot be measured takes no files either
-                    self._unknown = str(error)
-                self._paused = self._share > PAUSE_ABOVE or (self._paused and self._share >= RESUME_BELOW)
-            if self._paused:
+                self._measure()
+            if self._is_paused:
                 return f"the volume uses {self._share:.0%} of its disk budget"
-            return self._unknown
+            return self._error
+
+    def _measure(self) -> None:
+        try:
+            self._share = self._used_bytes() / self._budget
+            self._error = None
+        except IngestError as error:  # a volume that cannot be measured cannot store files either
+            self._error = str(error)
+        self._is_paused = self._share > PAUSE_ABOVE or (self._is_paused and self._share >= RESUME_BELOW)

@@ -1,7 +1,7 @@
-"""The download stage: the recording as a file on the volume, proven to be complete.
+"""The download stage: stores a recording as a file on the volume, proven to be complete.
 
-Two child processes: one talks to the site, the other, without a network, decodes what came. yt-dlp's "success" is
-believed only when the file is there, decodes, and is as long as announced.
+Two child processes: the first downloads, the second has no network and decodes the file. A download counts as complete
+only when the file exists, decodes, and is as long as announced; yt-dlp's "success" alone is not enough.
 """
 
 from __future__ import annotations
@@ -11,52 +11,35 @@ import time
 import uuid
 from collections import deque
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest.downloader import ytdlp
-from ingest.downloader.check import AUDIO_ORIGIN, combine, limits_for, local_file
-from ingest.downloader.ytdlp import Fetched, SiteOptions
+from ingest.downloader.check import AUDIO_ORIGIN
+from ingest.downloader.sources.connector import MEDIA_SUFFIXES
+from ingest.downloader.sources.registry import connector_of
 from ingest.shared.artifacts.volume import Made, Volume, translate_os_errors
 from ingest.shared.errors import Code, IngestError
-from ingest.shared.messages import Artifact, AudioReady, Metadata, Source, SourceKind, Stage, VideoAccessible
-from ingest.shared.sandbox import child
-from ingest.shared.sandbox import decode as media
+from ingest.shared.messages import Artifact, AudioReady, Metadata, VideoAccessible
+from ingest.shared.sandbox import child, decode
 from ingest.shared.sandbox.decode import DecodeLimits, tolerance_s
-from ingest.shared.telemetry import metrics
-from ingest.shared.telemetry.time_split import CHECKING, TRANSFERRING, WAITING_FOR_DISK, SlotTimes
-from ingest.shared.worker.stage import Done
+from ingest.shared.telemetry.time_split import CHECKING, TRANSFERRING, WAITING_FOR_DISK
+from ingest.shared.worker.stage import StageResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from ingest.downloader.sources.connector import Access, Download
     from ingest.shared.sandbox.child import ChildLimits, Reporter
     from ingest.shared.worker.stage import Report
 
-EXTENSIONS = (
-    "aac",
-    "flac",
-    "m4a",
-    "mka",
-    "mkv",
-    "mov",
-    "mp3",
-    "mp4",
-    "oga",
-    "ogg",
-    "opus",
-    "ts",
-    "wav",
-    "webm",
-    "weba",
-)
+EXTENSIONS = {suffix.removeprefix(".") for suffix in MEDIA_SUFFIXES} | {"ts", "weba"}
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How slow a download may be: bytes a second, on average over a window of seconds."""
+    """The slowest download that may go on: bytes a second, on average over a window of seconds."""
 
     min_bytes_s: float
     window_s: float
@@ -64,83 +47,63 @@ class Pace:
 
 @dataclass(frozen=True)
 class Fetch:
-    """The handler of the download stage."""
+    """The handler of the download stage. `doing` is entered with the state of the slot: what it spends its time on."""
 
     volume: Volume
     scratch: Path
-    options: SiteOptions
-    site_limits: ChildLimits
+    access: Access
     probe_limits: ChildLimits
     decode_limits: DecodeLimits
     pace: Pace
-    file_roots: tuple[Path, ...]
-    slots: SlotTimes = field(default_factory=lambda: SlotTimes(1))
-    leave: Callable[[Source], AbstractContextManager[object]] = nullcontext
+    permit: Callable[[str | None], AbstractContextManager[object]] = nullcontext
+    doing: Callable[[str], AbstractContextManager[object]] = nullcontext
 
-    def __call__(self, message: VideoAccessible, report: Report) -> Done:
-        """Return AudioReady; raise what is wrong with the recording or the way to it."""
-        try:
-            done = self._ready(message, report)
-        except IngestError as error:
-            is_playlist = error.code is Code.NOT_AUDIO and error.is_final
-            metrics.DOWNLOADS.labels("playlist" if is_playlist else error.code).inc()
-            raise
-        metrics.DOWNLOADS.labels("fresh" if done.numbers["fresh"] else "there_already").inc()
-        return done
-
-    def _ready(self, message: VideoAccessible, report: Report) -> Done:
-        with self.slots.doing(CHECKING):
-            artifact = self.volume.find(message.video_id, "audio", AUDIO_ORIGIN, message.fresh_from)
-        fresh = artifact is None
-        metadata = message.metadata
-        if artifact is None:
-            artifact, found = self._fetch(message, report)
-            metadata = combine(message.source.kind, metadata, found)
-            metrics.AUDIO_SECONDS.labels(Stage.DOWNLOAD).inc(artifact.duration_s)
+    def __call__(self, message: VideoAccessible, report: Report) -> StageResult:
+        """Return AudioReady; raise the reason why the recording could not be downloaded."""
+        with self.doing(CHECKING):
+            stored = self.volume.find(message.video_id, "audio", AUDIO_ORIGIN, message.fresh_from)
+        if stored is None:
+            artifact, found = self._download(message, report)
+            metadata = connector_of(message.source.kind).combine(message.metadata, found)
+        else:
+            artifact, metadata = stored, message.metadata
         metadata = Metadata(duration_s=artifact.duration_s).over(metadata)
-        ready = AudioReady(
-            video_id=message.video_id,
-            generation=message.generation,
-            source=message.source,
-            metadata=metadata,
-            fresh_from=message.fresh_from,
-            redo=message.redo,
-            audio=artifact,
-        )
-        numbers = {"bytes": float(artifact.size_bytes), "audio_s": artifact.duration_s, "fresh": float(fresh)}
-        return Done(ready, numbers=numbers, metadata=metadata)
+        ready = message.next(AudioReady, metadata=metadata, audio=artifact)
+        is_new = stored is None
+        numbers = {"bytes": float(artifact.size_bytes), "audio_s": artifact.duration_s, "fresh": float(is_new)}
+        return StageResult(ready, numbers=numbers, metadata=metadata)
 
-    def _fetch(self, message: VideoAccessible, report: Report) -> tuple[Artifact, Metadata]:
+    def _download(self, message: VideoAccessible, report: Report) -> tuple[Artifact, Metadata]:
+        """Return the stored file of a recording and the metadata found at its source."""
+        connector = connector_of(message.source.kind)
+        watch = _RateWatch(self.pace, report)
         with _folder(self.scratch) as folder:
-            if message.source.kind is SourceKind.FILE:
-                path = local_file(message.source, self.file_roots)
-                fetched = Fetched(str(path), None, Metadata(title=path.stem))
-            else:
-                watch = _RateWatch(self.pace, report)
-                args = (message.source, str(folder), self.options)
-                with self.leave(message.source), self.slots.doing(TRANSFERRING):
-                    fetched = child.run(ytdlp.fetch, args, limits_for(message.source.kind, self.site_limits), watch)
-            with self.slots.doing(CHECKING):
-                duration_s = self._length(fetched.path, message.source.kind)
-            announced_s = fetched.announced_s or message.metadata.duration_s
-            check_length(duration_s, announced_s)
+            with self.permit(connector.site(message.source.url)), self.doing(TRANSFERRING):
+                download = connector.fetch(message.source, folder, self.access, watch)
+            with self.doing(CHECKING):
+                duration_s = self._length(download)
+            check_length(duration_s, download.announced_s or message.metadata.duration_s)
             made = Made(
-                file=Path(fetched.path),
+                file=Path(download.path),
                 kind="audio",
-                extension=extension_of(fetched.path),
+                extension=extension_of(download.path),
                 duration_s=duration_s,
                 origin=AUDIO_ORIGIN,
                 generation=message.generation,
             )
-            with self.slots.doing(WAITING_FOR_DISK):
-                return self.volume.keep(message.video_id, made), fetched.metadata
+            with self.doing(WAITING_FOR_DISK):
+                return self.volume.keep(message.video_id, made), download.metadata
 
-    def _length(self, path: str, kind: SourceKind) -> float:
-        """Return the decoded length; a file that its container calls longer did not come whole."""
+    def _length(self, download: Download) -> float:
+        """Return the decoded length.
+
+        A file that is shorter than its container says is TRUNCATED_DOWNLOAD, which is tried again. Only a file that
+        is the source itself stays AUDIO_TRUNCATED.
+        """
         try:
-            return child.run(probe, (path, self.decode_limits), self.probe_limits)
+            return child.run(probe, (download.path, self.decode_limits), self.probe_limits)
         except IngestError as error:
-            if error.code is not Code.AUDIO_TRUNCATED or kind is SourceKind.FILE:
+            if error.code is not Code.AUDIO_TRUNCATED or not download.is_copy:
                 raise
             raise IngestError(Code.TRUNCATED_DOWNLOAD, error.message) from error
 
@@ -148,7 +111,7 @@ class Fetch:
 def probe(_report: Reporter, path: str, limits: DecodeLimits) -> float:
     """Return the decoded length of a file in seconds (runs in a child process)."""
     with translate_os_errors("recording"):
-        return media.decode(Path(path), limits, lambda _block: None).duration_s
+        return decode.decode(Path(path), limits, lambda _block: None).duration_s
 
 
 def check_length(duration_s: float, announced_s: float | None) -> None:
@@ -158,14 +121,14 @@ def check_length(duration_s: float, announced_s: float | None) -> None:
 
 
 def extension_of(path: str) -> str:
-    """Return the file extension if it is one that we know, else `bin`: nothing foreign gets into our file names."""
+    """Return the file extension if it is in `EXTENSIONS`, else `bin`: no other text of a source enters file names."""
     extension = Path(path).suffix.lower().lstrip(".")
     return extension if extension in EXTENSIONS else "bin"
 
 
 @contextmanager
 def _folder(scratch: Path) -> Iterator[Path]:
-    """Give a download a folder of its own, removed afterwards."""
+    """Create a folder for one download; remove it afterwards."""
     folder = scratch / uuid.uuid4().hex
     with translate_os_errors("scratch folder"):
         folder.mkdir(parents=True)
@@ -176,7 +139,7 @@ def _folder(scratch: Path) -> Iterator[Path]:
 
 
 class _RateWatch:
-    """Ends a download that trickles: the average over the window must not fall below the pace."""
+    """Ends a download whose average rate over the window falls below the pace."""
 
     def __init__(self, pace: Pace, report: Report) -> None:
         self._pace = pace

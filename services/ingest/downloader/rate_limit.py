@@ -1,12 +1,13 @@
-"""How much the fleet may ask of a site, and when a site has closed its door: pure decisions about one site's state.
+"""The rate limit and the circuit breaker of one site, as pure decisions about its state.
 
-A video site bears so many videos an hour; more, and it answers nobody of ours for an hour. So there is one bucket of
-tokens for all downloaders together, and one circuit for each site:
+A site tolerates a limited number of requests per hour. Above that it blocks all our workers for about an hour. So all
+downloaders share one token bucket, and there is one circuit breaker for each site:
 
-    closed ── a site limits us ──► open ── its time is over ──► one video probes ── it was answered ──► closed
-                                     ▲                                └── limited again ──┘ (open)
+    closed ── the site throttles us ──► open ── its time is over ──► half-open ── the probe succeeds ──► closed
+                                         ▲        (one probe)           │
+                                         └──── the probe is throttled ──┘
 
-Times are seconds since 1970 by the broker's clock: those of the workers may differ.
+Times are seconds since 1970 by the broker's clock, because the clocks of the workers may differ.
 """
 
 from __future__ import annotations
@@ -14,28 +15,29 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 HOUR_S = 3600.0
-PROBE_S = 180.0  # after this long without news of it, another video may probe
+PROBE_S = 180.0  # without a result for this long, the probe counts as lost and another video may probe
 LONGEST_WAIT_S = 3600.0
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How many videos an hour the fleet may ask a site for, and how many at once after a pause."""
+    """Videos per hour that the fleet may request from a site, and how many at once after a pause."""
 
     per_hour: float
     burst: float
 
     @property
     def per_second(self) -> float:
-        """Return the rate at which tokens come."""
+        """Return the rate at which tokens are added."""
         return self.per_hour / HOUR_S
 
 
 @dataclass(frozen=True)
 class SiteState:
-    """What the fleet knows about a site. `waiting` is how many were told to come again and have not been let in since.
+    """The state of a site, as all downloaders share it. The field names are stored in the broker.
 
-    `open_until` 0 means that the circuit is closed; once its time is over, one video probes until `probe_until`.
+    `waiting` counts the refused requests that have not been permitted since. `open_until` 0 means that the circuit is
+    closed. When `open_until` has passed, the circuit is half-open: one video probes the site until `probe_until`.
     """
 
     tokens: float
@@ -47,68 +49,71 @@ class SiteState:
 
     @property
     def is_open(self) -> bool:
-        """Tell whether the site has limited us and has not yet answered since."""
+        """Return whether the circuit is open or half-open."""
         return self.open_until > 0
 
 
 @dataclass(frozen=True)
-class Leave:
-    """The answer to one who wants to ask the site: go now, or come again at `again_at`."""
+class Permit:
+    """The decision about one request: allowed now, or to be repeated at `again_at` for a reason."""
 
     is_granted: bool
     again_at: float = 0.0
     reason: str = ""
 
 
-def fresh(budget: Budget, now: float) -> SiteState:
-    """Return the state of a site that nobody has asked for long."""
+def initial(budget: Budget, now: float) -> SiteState:
+    """Return the state of a site without recent requests: a full bucket, a closed circuit."""
     return SiteState(tokens=budget.burst, at=now)
 
 
-def take(state: SiteState, budget: Budget, now: float, cost: float) -> tuple[SiteState, Leave]:
-    """Ask for leave: return the state after it and the answer.
+def take(state: SiteState, budget: Budget, now: float, cost: float) -> tuple[SiteState, Permit]:
+    """Decide about a request that costs `cost` tokens; return the state after it and the permit.
 
-    Whoever is refused is told to come when those before it have had their turn, so that nobody asks in vain.
+    A refused request gets a time after those of all requests that wait already, so that few are refused twice.
     """
     if state.is_open:
         return _take_while_open(state, budget, now)
     current = filled(state, budget, now)
     if current.tokens >= cost:
-        return replace(current, tokens=current.tokens - cost, waiting=max(0, current.waiting - 1)), Leave(True)
+        return replace(current, tokens=current.tokens - cost, waiting=max(0, current.waiting - 1)), Permit(True)
     missing = cost - current.tokens + cost * current.waiting
     again_at = now + min(LONGEST_WAIT_S, missing / budget.per_second)
-    return replace(current, waiting=current.waiting + 1), Leave(False, again_at, "the hourly budget is spent")
+    return replace(current, waiting=current.waiting + 1), Permit(False, again_at, "the hourly budget is spent")
 
 
-def _take_while_open(state: SiteState, budget: Budget, now: float) -> tuple[SiteState, Leave]:
+def _take_while_open(state: SiteState, budget: Budget, now: float) -> tuple[SiteState, Permit]:
     if now >= state.open_until and now >= state.probe_until:
-        return replace(state, probe_until=now + PROBE_S), Leave(True)
+        return replace(state, probe_until=now + PROBE_S), Permit(True)
     after = max(state.open_until, state.probe_until)
     again_at = after + min(LONGEST_WAIT_S, state.waiting / budget.per_second)
-    return replace(state, waiting=state.waiting + 1), Leave(False, again_at, state.reason)
+    return replace(state, waiting=state.waiting + 1), Permit(False, again_at, state.reason)
 
 
-def limited(state: SiteState, now: float, until: float, reason: str) -> SiteState:
-    """Return the state after the site has limited us: closed to everybody until then, and slowly from there."""
+def throttled(state: SiteState, now: float, until: float, reason: str) -> SiteState:
+    """Return the state after the site has throttled us: an open circuit until then, and an empty bucket after it."""
     return replace(
         state, tokens=0.0, at=max(now, until), open_until=max(until, state.open_until), probe_until=0.0, reason=reason
     )
 
 
-def answered(state: SiteState, now: float) -> SiteState:
-    """Return the state after the site has answered: its circuit closes, unless it was opened again meanwhile."""
+def succeeded(state: SiteState, now: float) -> SiteState:
+    """Return the state after the site has replied: a half-open circuit closes.
+
+    An open circuit stays open: the reply belongs to a request from before it was opened.
+    """
     if not state.is_open or now < state.open_until:
         return state
     return replace(state, open_until=0.0, probe_until=0.0, reason="", waiting=0, at=now)
 
 
-def unheard(state: SiteState) -> SiteState:
-    """Return the state after a probe that did not reach the site: the next one may try."""
+def probe_failed(state: SiteState) -> SiteState:
+    """Return the state after a probe that did not reach the site: another video may probe at once."""
     return replace(state, probe_until=0.0)
 
 
 def filled(state: SiteState, budget: Budget, now: float) -> SiteState:
-    """Return the state with the tokens that have come since; there are none while the circuit is open."""
+    """Return the state with the tokens that were added since; none are added while the circuit is open."""
     elapsed_s = max(0.0, now - state.at)
     tokens = min(budget.burst, state.tokens + elapsed_s * budget.per_second)
     return replace(state, tokens=tokens, at=max(now, state.at))

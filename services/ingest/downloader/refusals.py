@@ -1,7 +1,7 @@
-"""What a site's refusal means: yt-dlp's words and statuses, turned into our error codes by one table. Pure.
+"""Maps a site's refusal (yt-dlp's error text and HTTP status) to our error codes, by one table. Pure.
 
-The sentences are YouTube's own and change; the adapter looks at structured fields (`availability`, `live_status`)
-first. The first line of the table that fits decides, so the order matters.
+YouTube changes its sentences, so the adapter reads structured fields (`availability`, `live_status`) first. The first
+line of the table that matches decides: the order matters.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from typing import Final
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.text import shorten
 
-LONGEST_PAUSE_S = 24 * 3600.0  # whatever a site asks for
+LONGEST_PAUSE_S = 24 * 3600.0  # even when a site asks for more
 
 _SENTENCES: Final[tuple[tuple[str, Code], ...]] = (
-    # the site limits us: nobody's video is at fault
+    # the site throttles us
     (r"confirm you.?.?re not a bot", Code.SOURCE_RATE_LIMITED),
     (r"captcha challenge", Code.SOURCE_RATE_LIMITED),
     (r"IP is likely being blocked", Code.SOURCE_RATE_LIMITED),
     (r"content isn.?.?t available, try again later", Code.SOURCE_RATE_LIMITED),
     (r"rate-limited by", Code.SOURCE_RATE_LIMITED),
     (r"HTTP Error 429|Too Many Requests", Code.SOURCE_RATE_LIMITED),
-    # our own machine
+    # errors of this machine
     (r"No supported JavaScript runtime|n challenge solving failed", Code.ENV_JS_RUNTIME),
     (r"No space left on device|Disk quota exceeded", Code.ENV_DISK_FULL),
     (r"Read-only file system|Input/output error|Stale file handle", Code.ENV_VOLUME),
-    # not open to us
+    # not accessible to us
     (r"Join this channel|members.only|available to this channel's members", Code.MEMBERS_ONLY),
     (r"Private video|video is private", Code.VIDEO_PRIVATE),
     (r"confirm your age|age.restricted|inappropriate for some users", Code.AGE_RESTRICTED),
@@ -38,12 +38,12 @@ _SENTENCES: Final[tuple[tuple[str, Code], ...]] = (
     ),
     (r"geo.?restrict", Code.GEO_BLOCKED),
     (r"DRM protect", Code.DRM_PROTECTED),
-    # not yet
+    # not yet available
     (r"Premieres? (in|will begin)|live event will begin|Premiere will begin", Code.NOT_YET_AVAILABLE),
     (r"currently live|is live now|live stream is still", Code.IS_LIVE),
-    # a piece of a stream: yt-dlp asks again for those alone
+    # a fragment of a stream: yt-dlp retries only fragments itself
     (r"HTTP Error (404|410).*Giving up after", Code.FRAGMENT_MISSING),
-    # no such thing
+    # no such video, address or media
     (r"Video unavailable|no longer available|removed (by the uploader|for violating)", Code.VIDEO_GONE),
     (r"account.*terminated", Code.VIDEO_GONE),
     (r"HTTP Error (404|410)", Code.VIDEO_GONE),
@@ -54,9 +54,9 @@ _SENTENCES: Final[tuple[tuple[str, Code], ...]] = (
         Code.URL_NOT_ALLOWED,
     ),
     (r"No suitable extractor|No connection adapters", Code.URL_NOT_ALLOWED),
-    (r"download detected but \S+ could not be (found|run)", Code.NO_MEDIA_FOUND),  # only a program of its own reads it
+    (r"download detected but \S+ could not be (found|run)", Code.NO_MEDIA_FOUND),  # needs an external downloader
     (r"Unsupported URL|No video formats found|no media|extension .* is unusual", Code.NO_MEDIA_FOUND),
-    # the way between
+    # network and server errors
     (r"expected \d+ ?bytes|more expected|ContentTooShort|IncompleteRead|Did not get any data", Code.TRUNCATED_DOWNLOAD),
     (r"fragment \d+ not found|Unable to download fragment|Giving up after .* fragment", Code.FRAGMENT_MISSING),
     (r"larger than max-filesize|File too large", Code.TOO_LARGE),
@@ -76,13 +76,13 @@ _AVAILABILITY: Final = {
     "subscriber_only": Code.MEMBERS_ONLY,
     "needs_auth": Code.AGE_RESTRICTED,
 }
-_SPEAKER: Final = re.compile(r"^(ERROR: |WARNING: )?\[[\w:.+-]+\] ((?!').*?: )?", re.MULTILINE)
+_EXTRACTOR: Final = re.compile(r"^(ERROR: |WARNING: )?\[[\w:.+-]+\] ((?!').*?: )?", re.MULTILINE)
 _PREFIX: Final = re.compile(r"^(\x1b\[[0-9;]*m)?ERROR:?(\x1b\[[0-9;]*m)? ?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """What went wrong at the site: the words, the HTTP status, and how long it asks us to wait (seconds)."""
+    """A refusal: its text, the HTTP status, and the pause that the site asks for (seconds)."""
 
     text: str
     status: int | None = None
@@ -90,15 +90,18 @@ class Refusal:
 
 
 def code_of(refusal: Refusal) -> Code:
-    """Return the code of a refusal; SOURCE_UNKNOWN where the table knows nothing."""
-    text = _SPEAKER.sub("", refusal.text)  # the name of a page (`[generic] captcha: ...`) is nobody's answer
+    """Return the code of a refusal; SOURCE_UNKNOWN when no line of the table matches."""
+    text = _EXTRACTOR.sub("", refusal.text)  # a page's name (`[generic] captcha: ...`) is no reason
     if refusal.status is not None:
         text = f"HTTP Error {refusal.status}: {text}"
     return next((code for pattern, code in _TABLE if pattern.search(text)), Code.SOURCE_UNKNOWN)
 
 
-def verdict(refusal: Refusal, now: datetime, site_pause_s: float) -> IngestError:
-    """Return the error of a refusal; a site that limits us is left alone until it says, or for `site_pause_s`."""
+def error_of(refusal: Refusal, now: datetime, site_pause_s: float) -> IngestError:
+    """Return the error of a refusal.
+
+    SOURCE_RATE_LIMITED carries the time when the site's pause is over; the pause is `site_pause_s` when it names none.
+    """
     code = code_of(refusal)
     retry_at = None
     if code is Code.SOURCE_RATE_LIMITED:
@@ -107,5 +110,5 @@ def verdict(refusal: Refusal, now: datetime, site_pause_s: float) -> IngestError
 
 
 def availability_code(availability: str | None) -> Code | None:
-    """Return why yt-dlp's `availability` field keeps us out, or None when it does not."""
+    """Return the code for a value of yt-dlp's `availability` field, or None when the video is accessible."""
     return _AVAILABILITY.get(availability or "")

@@ -1,4 +1,4 @@
-"""Puts the downloader together."""
+"""Builds the downloader: two stages, their limits, the rate limiter, the disk gate and the metrics."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest.downloader import javascript
+from ingest.downloader import javascript, telemetry
 from ingest.downloader.check import Check
 from ingest.downloader.disk_gate import DiskGate
 from ingest.downloader.fetch import Fetch, Pace
 from ingest.downloader.rate_limit import Budget
-from ingest.downloader.rate_limiter import Governor, GovernorWatch
+from ingest.downloader.rate_limiter import RateLimiter
 from ingest.downloader.settings import DownloaderSettings, listed
-from ingest.downloader.sources import site_options
+from ingest.downloader.sources.connector import Access, site_options
 from ingest.shared.artifacts.volume import Volume
 from ingest.shared.messages import Stage, VideoAccessible, VideoRequested
 from ingest.shared.sandbox import child
 from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.sandbox.decode import DecodeLimits
-from ingest.shared.telemetry import metrics
-from ingest.shared.telemetry.time_split import PUBLISHING, WAITING_FOR_DISK, SlotTimes
+from ingest.shared.telemetry.time_split import PUBLISHING, WAITING_FOR_DISK
 from ingest.shared.worker.service import Room
 from ingest.shared.worker.stage import StageWork
 
@@ -28,62 +27,71 @@ if TYPE_CHECKING:
     from ingest.shared.broker.nats_bus import NatsBus
 
 WRITING_TIME_S = 300.0
-SLOT_SECONDS = "Time of the download slots, all together, by what they do"
 
 
 def build(settings: DownloaderSettings, bus: NatsBus) -> Room:
-    """Return the two stages of the downloader; raise ENV_JS_RUNTIME where YouTube could not be read."""
+    """Return the two stages of the downloader; raise ENV_JS_RUNTIME when YouTube could not be read."""
     javascript.version()
-    child.preload("ingest.downloader.ytdlp", "ingest.shared.sandbox.decode")
+    child.preload("ingest.downloader.sources.ytdlp", "ingest.shared.sandbox.decode")
     volume = Volume(settings.volume)
-    gate = _gate(volume, settings.disk_budget_bytes)
-    slots = SlotTimes(settings.io_workers)
-    metrics.show(metrics.StateSeconds("ingest_slot_seconds", SLOT_SECONDS, slots.seconds))
-    options = site_options(settings)
-    governor = Governor(bus, Budget(settings.site_videos_per_hour, settings.site_burst))
-    watch = GovernorWatch(governor)
-    watch.start()
-    hosts, roots = listed(settings.allowed_hosts), tuple(map(Path, listed(settings.file_roots)))
-    # No memory limit where a JavaScript engine runs: it reserves address space by the gigabyte.
-    check_limits = ChildLimits(settings.check_deadline_s, memory_bytes=0, network=True, hosts=hosts)
-    file_bytes = 2 * settings.max_download_bytes  # the download itself must be the first to say that it is too large
-    site_limits = ChildLimits(
-        settings.download_deadline_s, memory_bytes=0, file_bytes=file_bytes, network=True, hosts=hosts
+    limiter = RateLimiter(bus, Budget(settings.site_videos_per_hour, settings.site_burst))
+    gauges = telemetry.RateLimitGauges(limiter)
+    gauges.start()
+    return Room(
+        stages=(_check_stage(settings, volume, limiter), _download_stage(settings, volume, limiter)), stop=gauges.stop
     )
+
+
+def _check_stage(settings: DownloaderSettings, volume: Volume, limiter: RateLimiter) -> StageWork[VideoRequested]:
+    access = _access(settings, _site_limits(settings, settings.check_deadline_s))
+    deadline_s = settings.check_deadline_s + WRITING_TIME_S
+    return StageWork(
+        stage=Stage.CHECK,
+        model=VideoRequested,
+        handle=Check(volume, access, settings.max_audio_s, limiter.permit),
+        deadline_s=lambda _: deadline_s,
+        slots=settings.check_workers,
+    )
+
+
+def _download_stage(settings: DownloaderSettings, volume: Volume, limiter: RateLimiter) -> StageWork[VideoAccessible]:
+    file_bytes = 2 * settings.max_download_bytes  # yt-dlp's own limit must be reached first: it gives TOO_LARGE
+    slots = telemetry.slot_times(settings.io_workers)
     fetch = Fetch(
         volume=volume,
         scratch=settings.scratch,
-        options=options,
-        site_limits=site_limits,
+        access=_access(settings, _site_limits(settings, settings.download_deadline_s, file_bytes)),
         probe_limits=ChildLimits(settings.download_deadline_s),
         decode_limits=DecodeLimits(max_duration_s=settings.max_audio_s),
         pace=Pace(settings.min_rate_bytes_s, settings.rate_window_s),
-        file_roots=roots,
-        slots=slots,
-        leave=governor.leave,
+        permit=limiter.permit,
+        doing=slots.doing,
     )
-    check = Check(volume, options, check_limits, roots, settings.max_audio_s, governor.leave)
-    check_deadline_s = settings.check_deadline_s + WRITING_TIME_S
-    fetch_deadline_s = 2 * settings.download_deadline_s + WRITING_TIME_S
-    return Room(
-        stages=(
-            StageWork(Stage.CHECK, VideoRequested, check, lambda _: check_deadline_s, settings.check_workers),
-            StageWork(
-                *(Stage.DOWNLOAD, VideoAccessible, fetch, lambda _: fetch_deadline_s, settings.io_workers, gate.held),
-                talking=partial(slots.doing, PUBLISHING),
-                pausing=partial(slots.doing, WAITING_FOR_DISK),
-            ),
-        ),
-        stop=watch.stop,
+    gate = DiskGate(telemetry.disk_usage(volume, settings.disk_budget_bytes), settings.disk_budget_bytes)
+    deadline_s = 2 * settings.download_deadline_s + WRITING_TIME_S
+    return StageWork(
+        stage=Stage.DOWNLOAD,
+        model=VideoAccessible,
+        handle=telemetry.counting_downloads(fetch),
+        deadline_s=lambda _: deadline_s,
+        slots=settings.io_workers,
+        held=gate.pause_reason,
+        talking=partial(slots.doing, PUBLISHING),
+        pausing=partial(slots.doing, WAITING_FOR_DISK),
     )
 
 
-def _gate(volume: Volume, budget_bytes: int) -> DiskGate:
-    def measured() -> int:
-        used = volume.used_bytes()
-        metrics.DISK_USED.tell(used)
-        return used
+def _access(settings: DownloaderSettings, limits: ChildLimits) -> Access:
+    return Access(site_options(settings), limits, tuple(map(Path, listed(settings.file_roots))))
 
-    metrics.show(metrics.DISK_USED, metrics.DISK_BUDGET)
-    metrics.DISK_BUDGET.tell(budget_bytes)
-    return DiskGate(measured, budget_bytes)
+
+def _site_limits(
+    settings: DownloaderSettings, deadline_s: float, file_bytes: int = ChildLimits.file_bytes
+) -> ChildLimits:
+    """Return the limits of a child that makes requests to a site.
+
+    The memory is not limited, because the JavaScript engine reserves gigabytes of address space; connectors that do
+    not need the engine limit it.
+    """
+    hosts = listed(settings.allowed_hosts)
+    return ChildLimits(deadline_s, memory_bytes=0, file_bytes=file_bytes, network=True, hosts=hosts)

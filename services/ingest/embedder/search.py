@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urldefrag
 
 import numpy as np
 from pgvector import HalfVector
 from psycopg import sql
 
 from ingest.shared.errors import Code, IngestError
+from ingest.shared.links import link
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -165,12 +165,3 @@ def _hit(row: tuple[Any, ...], best: int, sentence: str) -> Hit:
         has_words=has_words,
         score=round(float(score), 5),
     )
-
-
-def link(kind: str, url: str, start_s: float) -> str:
-    """Return an address that opens a recording at a second: `t=` where the site knows it, else a media fragment."""
-    second = int(start_s)
-    if kind == "youtube":
-        return f"{url}&t={second}s"
-    address = f"file://{quote(url)}" if kind == "file" else urldefrag(url).url
-    return f"{address}#t={second}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ingest.embedder import database
 from ingest.embedder.encoder import Encoder
-from ingest.embedder.handler import Embed
+from ingest.embedder.handler import Embed, input_file
 from ingest.embedder.ledger import Ledger
 from ingest.embedder.migrate import migrate
 from ingest.embedder.passages import PassageLimits
@@ -42,8 +42,9 @@ def build(settings: EmbedderSettings, bus: NatsBus) -> Room:
     with metrics.loading("embedder"):
         encoder = Encoder(settings.embedding_model, settings.embedding_device, settings.embedding_batch_size)
     batcher = _batcher(settings, encoder, time)
+    volume = Volume(settings.volume)
     handler = Embed(
-        volume=Volume(settings.volume),
+        volume=volume,
         store=Store(store_in, encoder.key, encoder.dimensions),
         encoder=encoder,
         batcher=batcher,
@@ -63,6 +64,7 @@ def build(settings: EmbedderSettings, bus: NatsBus) -> Room:
         handle=handler,
         deadline_s=lambda _: settings.embed_deadline_s,
         slots=settings.db_workers,
+        input_file=input_file(volume),
         held=lambda: encoder.broken,
         talking=partial(time.doing, COMMITTING),
     )

@@ -1,1 +1,1 @@
-"""What every room agrees on; imports no room."""
+"""What all services share; imports no service."""

@@ -1,10 +1,10 @@
-"""The messages between the rooms, and the map of the pipeline: start reading here.
+"""The messages between the services, and the map of the pipeline: start reading here.
 
     submit ─ VideoRequested ─► check ─ VideoAccessible ─► download ─ AudioReady ─► asr ─ TranscriptReady ─► embedder
     (CLI, Job)                 └────── downloader ───────────────┘
 
 Every arrow is a subject of the work queue `INGEST`; every box is a durable consumer of the same name. A message is a
-small fact: ids, paths and checksums, never audio or text. Beside the queue, each stage tells what it does as an
+small fact: ids, paths and checksums, never audio or text. Beside the queue, each stage publishes what it does as an
 `Event`, which the ledger (in the embedder) folds into the table `videos`; what cannot be done becomes a `DeadLetter`.
 
 `schema_version` grows when a message changes; readers are deployed before writers. A message that cannot be read is
@@ -32,7 +32,7 @@ NO_NUL_PATTERN = r"^[^\x00]*$"  # neither Postgres nor a file system takes one
 
 
 def _finite(numbers: dict[str, float]) -> dict[str, float]:
-    """Return the figures that are numbers: JSON knows neither NaN nor infinity."""
+    """Return the figures that are finite: JSON has neither NaN nor infinity."""
     return {name: value for name, value in numbers.items() if math.isfinite(value)}
 
 
@@ -62,7 +62,7 @@ class Stage(StrEnum):
 
 
 class SourceKind(StrEnum):
-    """Where a recording comes from."""
+    """How a recording is checked and fetched: each kind has a connector in the downloader."""
 
     YOUTUBE = "youtube"
     MEDIA = "media"
@@ -102,7 +102,7 @@ class Source(Part):
 
 
 class Metadata(Part):
-    """What is known about a recording; the stages fill it in as they learn (speakers: bounds, where somebody knows)."""
+    """The metadata of a recording; the stages complete it. The bounds of speakers come from the submitter."""
 
     title: Text | None = None
     channel: Text | None = None
@@ -139,6 +139,9 @@ class Message(Part):
     schema_version: int = SCHEMA_VERSION
 
 
+Following = TypeVar("Following", bound="VideoMessage")
+
+
 class VideoMessage(Message):
     """Base of the four facts of the work queue.
 
@@ -167,9 +170,14 @@ class VideoMessage(Message):
         """Return the name of this piece of work, the same in every stage."""
         return f"{self.video_id}.{self.generation}.{self.redo}"
 
+    def next(self, model: type[Following], **content: object) -> Following:
+        """Return the message that follows this one: the same video, generation and source, and `content`."""
+        common = {name: getattr(self, name) for name in VideoMessage.model_fields}
+        return model.model_validate({**common, **content})
+
 
 class VideoRequested(VideoMessage):
-    """Somebody wants this recording in the archive."""
+    """A recording was submitted."""
 
     policy: Policy = Policy()
 

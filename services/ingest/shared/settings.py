@@ -1,6 +1,6 @@
 """Settings: the only code that reads the environment.
 
-Every room has a class of its own derived from `Settings`; a field `io_workers` is read from `INGEST_IO_WORKERS`, or
+Every service has a class of its own derived from `Settings`; a field `io_workers` is read from `INGEST_IO_WORKERS`, or
 from a file `ingest_io_workers` in the folder `INGEST_SECRETS_DIR` (a mounted secret). A wrong value ends the process at
 once, with the key, the value and the rule.
 """
@@ -28,7 +28,7 @@ PositiveSeconds = Annotated[float, Field(gt=0)]
 
 
 class Settings(BaseSettings):
-    """What every service needs to know."""
+    """The settings of every service."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     bus_patience_s: PositiveSeconds = 300.0
     """How long NATS may be away before a service ends itself (to be started again by its supervisor)."""
     grace_s: PositiveSeconds = 60.0
-    """After SIGTERM, how long the work in hand may go on before it is handed back."""
+    """After SIGTERM, seconds that messages in flight may take before they are handed back."""
     check_limit: Positive = 20
     """Accessibility checks in flight, fleet-wide."""
     download_limit: Positive = 12
@@ -120,7 +120,7 @@ def as_environment(settings: Settings, names: Iterable[str] | None = None) -> di
 
 
 def is_secret(kind: type[Settings], name: str) -> bool:
-    """Tell whether a field must not be shown."""
+    """Return whether a field must not be shown."""
     field = kind.model_fields.get(name)
     return field is not None and "SecretStr" in str(field.annotation)
 

@@ -1,8 +1,8 @@
 """The state of a video, folded from its events. Pure; the ledger keeps it in the table, `ingest run` on the screen.
 
-Events may come twice, late, or from two workers at once (one was thought dead). The order in the stream decides, with
-two exceptions: an older generation says nothing about a newer one, and within a generation a second submission changes
-nothing, and what has come to an end does not begin again by itself; `indexed` stays, whatever a slower twin reports.
+Events may come twice, late, or from two workers at once (one was taken for dead). The order in the stream decides, with
+three exceptions: an older generation does not change a newer one; within a generation a second submission changes
+nothing; a finished video is reopened only by INDEXED or REPLAYED, and `indexed` is never overwritten.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class VideoState:
 
     @property
     def is_settled(self) -> bool:
-        """Tell whether nothing more happens to the video by itself before its time."""
+        """Return whether nothing more happens to the video by itself before `retry_at`."""
         return self.state in SETTLED
 
 
@@ -130,18 +130,18 @@ def _completed(known: VideoState, event: Event) -> VideoState:
 
 
 def _figures(known: VideoState, event: Event) -> dict[str, float]:
-    """Return the figures of an event: nobody can have starved for a video before it was asked for."""
-    told = {f"{event.stage}.{name}": value for name, value in event.numbers.items()}
+    """Return the figures of an event; starved seconds before the submission of the video do not count."""
+    figures = {f"{event.stage}.{name}": value for name, value in event.numbers.items()}
     if event.kind in (EventKind.SUBMITTED, EventKind.REPLAYED):
-        told[ASKED_AT] = event.at.timestamp()
+        figures[ASKED_AT] = event.at.timestamp()
     elif ASKED_AT in known.figures:
         since_s = max(0.0, event.at.timestamp() - known.figures[ASKED_AT])
-        told |= {name: min(value, since_s) for name, value in told.items() if name.endswith("_starved_s")}
-    return told
+        figures |= {name: min(value, since_s) for name, value in figures.items() if name.endswith("_starved_s")}
+    return figures
 
 
 def _may_change(state: str, kind: EventKind) -> bool:
-    """Tell whether an event changes the state within a generation, which its first submission has begun."""
+    """Return whether an event changes the state within a generation, which begins with its first submission."""
     if state == INDEXED or kind is EventKind.SUBMITTED:
         return False
     if state in ENDED:

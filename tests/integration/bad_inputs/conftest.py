@@ -1,12 +1,12 @@
-"""What the tests of bad inputs share: a bad web server, the downloader with small limits, a stage at work.
+"""Fixtures of the tests of bad inputs: a faulty web server, the downloader with small limits, a running stage.
 
-The number that begins the id of a test is that of its row in the table of bad inputs: every row from 1 to 61 has its
-code here, and shows that the next message has its turn. What cannot be run as it happens:
+The number at the start of a test's id is its row in the table of bad inputs: each row from 1 to 61 has its code here,
+and a test that the next message is handled. These rows are simulated:
 
-    13 to 19, 30   YouTube cannot be asked: an extractor of ours says in a real yt-dlp what YouTube would say
-    43             ten hours are announced, not decoded: one hour shows that none of it stays in memory
-    49             the recognizer is a stand-in that is not sure of the language; the speech is real
-    50 to 52       there is no GPU: its real words are said by the real recognizer, from the place of the library's call
+    13 to 19, 30   YouTube cannot be reached: an extractor of ours gives YouTube's replies to a real yt-dlp
+    43             ten hours are announced, not decoded: one hour shows that decoded audio does not stay in memory
+    49             the recognizer is a stand-in with a low language probability; the speech is real
+    50 to 52       there is no GPU: the real recognizer raises the real error texts, where the library would raise them
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pytest
 
 from ingest.downloader.check import Check
 from ingest.downloader.fetch import Fetch, Pace
-from ingest.downloader.ytdlp import SiteOptions
+from ingest.downloader.sources.connector import Access, SiteOptions
 from ingest.shared.artifacts.volume import Volume
 from ingest.shared.errors import IngestError
 from ingest.shared.messages import Metadata, Source, SourceKind, VideoAccessible, VideoRequested
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest.shared.broker.nats_bus import NatsBus
-    from ingest.shared.worker.stage import Done
+    from ingest.shared.worker.stage import StageResult
 
 VIDEO_ID = "abcdefghijk"
 GOOD_ID = "goodfriday7"
@@ -47,13 +47,13 @@ OPTIONS = SiteOptions(("youtube.*",), socket_timeout_s=0.5, max_bytes=LARGEST_BY
 
 
 def pytest_collection_finish() -> None:
-    """Have what children need imported once, in the process they are forked from."""
-    child.preload("ingest.downloader.ytdlp", "ingest.shared.sandbox.decode", "ingest.asr.audio")
+    """Import the modules of child processes once, in the process from which they are forked."""
+    child.preload("ingest.downloader.sources.ytdlp", "ingest.shared.sandbox.decode", "ingest.asr.audio")
 
 
 @pytest.fixture
 def site() -> Iterator[sites.Site]:
-    """A web server at the one private address that may be reached."""
+    """A web server at the only private address that may be reached."""
     with sites.running() as running:
         yield running
 
@@ -83,7 +83,7 @@ def accessible(url: str, video_id: str = VIDEO_ID, kind: SourceKind = SourceKind
 
 @dataclass(frozen=True)
 class Downloader:
-    """The two handlers of the downloader, put together as its service does, with limits for small files."""
+    """The two handlers of the downloader, built as in its service, with limits for small files."""
 
     volume: Volume
     scratch: Path
@@ -92,32 +92,29 @@ class Downloader:
     @property
     def check(self) -> Check:
         limits = ChildLimits(30.0, memory_bytes=0, network=True, hosts=("127.0.0.1",))
-        return Check(self.volume, OPTIONS, limits, (self.files,), max_duration_s=3600.0)
+        return Check(self.volume, Access(OPTIONS, limits, (self.files,)), max_duration_s=3600.0)
 
     @property
     def fetch(self) -> Fetch:
+        limits = ChildLimits(30.0, memory_bytes=0, file_bytes=2 * LARGEST_BYTES, network=True, hosts=("127.0.0.1",))
         return Fetch(
             volume=self.volume,
             scratch=self.scratch,
-            options=OPTIONS,
-            site_limits=ChildLimits(
-                30.0, memory_bytes=0, file_bytes=2 * LARGEST_BYTES, network=True, hosts=("127.0.0.1",)
-            ),
+            access=Access(OPTIONS, limits, (self.files,)),
             probe_limits=ChildLimits(30.0),
             decode_limits=DecodeLimits(max_duration_s=120.0),
-            pace=Pace(min_bytes_s=1000.0, window_s=1.0),  # sooner than four timeouts of a socket
-            file_roots=(self.files,),
+            pace=Pace(min_bytes_s=1000.0, window_s=1.0),  # less than four timeouts of a socket
         )
 
-    def checked(self, url: str, kind: SourceKind = SourceKind.MEDIA) -> Done:
+    def checked(self, url: str, kind: SourceKind = SourceKind.MEDIA) -> StageResult:
         return self.check(requested(url, kind=kind), lambda _: None)
 
-    def fetched(self, url: str, kind: SourceKind = SourceKind.MEDIA, announced_s: float | None = None) -> Done:
+    def fetched(self, url: str, kind: SourceKind = SourceKind.MEDIA, announced_s: float | None = None) -> StageResult:
         message = accessible(url, kind=kind)
         return self.fetch(message.model_copy(update={"metadata": Metadata(duration_s=announced_s)}), lambda _: None)
 
     def refusal(self, stage: str, url: str, kind: SourceKind = SourceKind.MEDIA) -> IngestError:
-        """Return the error of a stage, having seen that it leaves nothing behind."""
+        """Return the error of a stage; assert that it leaves nothing behind."""
         with pytest.raises(IngestError) as caught:
             self.checked(url, kind) if stage == "check" else self.fetched(url, kind)
         assert not self.scratch.exists() or list(self.scratch.iterdir()) == []
@@ -142,14 +139,14 @@ def line(bus: NatsBus, tmp_path: Path) -> Iterator[Line]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 KiB. (The test with /dev/full shows anywhere what a full disk says.)"""
+    """A file system of 64 KiB. (The test with /dev/full covers a full disk on any machine.)"""
     with mounted(tmp_path / "small", "64k") as folder:
         yield folder
 
 
 @contextmanager
 def mounted(folder: Path, size: str) -> Iterator[Path]:
-    """Give a file system of this size. Where none may be mounted, the test is skipped, but in CI, which may, fails."""
+    """Mount a file system of this size. Without the right to mount, the test is skipped; in CI it fails."""
     try:
         with disks.small_disk(folder, size):
             yield folder

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ingest.shared.broker.nats_bus import NatsBus
     from ingest.shared.messages import Stage, VideoMessage
-    from ingest.shared.worker.stage import Done
+    from ingest.shared.worker.stage import InputFile, StageResult
 
 PAUSES = Pauses(first_s=0.2, longest_s=0.5, postponed_s=0.2, deferred_s=3600.0)
 LIMIT_S = 60.0
@@ -51,10 +51,16 @@ class Line:
         self._running: list[Worker[Any] | Waker] = []
         self._numbers = itertools.count()
 
-    def start(self, stage: Stage, model: type[VideoMessage], handle: Callable[..., Done]) -> None:
+    def start(
+        self,
+        stage: Stage,
+        model: type[VideoMessage],
+        handle: Callable[..., StageResult],
+        input_file: InputFile | None = None,
+    ) -> None:
         """Start a worker with one slot, so that a blocked slot stops all work."""
         self._stage = stage
-        work = StageWork(stage, model, handle, lambda _: LIMIT_S, slots=1)
+        work = StageWork(stage, model, handle, lambda _: LIMIT_S, slots=1, input_file=input_file)
         worker = Worker(
             work,
             self.bus,

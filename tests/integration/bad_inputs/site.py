@@ -1,4 +1,4 @@
-"""A web server on the loopback that answers as badly as tests want. A page is a function that answers one request."""
+"""A web server on the loopback with faulty replies. A page is a function that replies to one request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AUDIO = "audio/webm"
 
 
 class Request(BaseHTTPRequestHandler):
-    """One request, with what pages need to answer it badly."""
+    """One request, with methods for faulty replies."""
 
     protocol_version = "HTTP/1.1"
     server: _Server
@@ -60,7 +60,7 @@ class _Server(ThreadingHTTPServer):
         self.stopping = threading.Event()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 (the base class's types)
-        """Let a client hang up without a traceback."""
+        """Print no traceback when a client closes the connection."""
 
 
 class Site:
@@ -107,7 +107,7 @@ def running(host: str = "127.0.0.1") -> Iterator[Site]:
 
 
 def file(data: bytes, kind: str = AUDIO) -> Page:
-    """Answer as a good server does."""
+    """Send a complete and correct reply."""
 
     def answer(request: Request) -> None:
         request.head(Content_Type=kind, Content_Length=len(data))
@@ -117,17 +117,17 @@ def file(data: bytes, kind: str = AUDIO) -> Page:
 
 
 def status(code: int, **headers: object) -> Page:
-    """Answer with nothing but a status."""
+    """Send a status without a body."""
     return lambda request: request.head(code, Content_Length=0, **headers)
 
 
 def redirect(url: str) -> Page:
-    """Send the client elsewhere."""
+    """Redirect the client."""
     return status(302, Location=url)
 
 
 def short(data: bytes, sent: int, *, length: bool, kind: str = AUDIO) -> Page:
-    """Send the first `sent` bytes and hang up, having announced the whole length or nothing."""
+    """Send the first `sent` bytes and close the connection; with `length`, the header announces all bytes."""
 
     def answer(request: Request) -> None:
         request.head(Content_Type=kind, **({"Content_Length": len(data)} if length else {}))
@@ -137,7 +137,7 @@ def short(data: bytes, sent: int, *, length: bool, kind: str = AUDIO) -> Page:
 
 
 def stalled(data: bytes, sent: int | None) -> Page:
-    """Send the head (with None not even that) and the first `sent` bytes, then nothing for ever."""
+    """Send the head (with None not even that) and the first `sent` bytes, then nothing."""
 
     def answer(request: Request) -> None:
         if sent is not None:
@@ -155,15 +155,15 @@ def reset(data: bytes, sent: int | None) -> Page:
         if sent is not None:
             request.head(Content_Type=AUDIO, Content_Length=len(data))
             request.wfile.write(data[:sent])
-            request.wait(0.2)  # what is on its way would be lost
+            request.wait(0.2)  # bytes in transit would be lost
         request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        os.close(request.connection.detach())  # now, without the goodbye of an orderly end
+        os.close(request.connection.detach())  # close at once, without an orderly shutdown
 
     return answer
 
 
 def trickle(data: bytes, bytes_a_second: int, at_once: int) -> Page:
-    """Send the first bytes at once, and the rest so slowly that it never ends."""
+    """Send the first `at_once` bytes at once and the rest slowly."""
 
     def answer(request: Request) -> None:
         request.head(Content_Type=AUDIO, Content_Length=len(data))
@@ -176,7 +176,7 @@ def trickle(data: bytes, bytes_a_second: int, at_once: int) -> Page:
 
 
 def chunked(data: bytes) -> Page:
-    """Send the whole without saying how much it is."""
+    """Send all bytes without announcing the length."""
 
     def answer(request: Request) -> None:
         request.head(Content_Type=AUDIO, Transfer_Encoding="chunked")
@@ -189,7 +189,7 @@ def chunked(data: bytes) -> Page:
 
 
 def endless(start: bytes, kind: str = "text/html") -> Page:
-    """Never stop sending."""
+    """Send bytes without end."""
 
     def answer(request: Request) -> None:
         request.head(Content_Type=kind)

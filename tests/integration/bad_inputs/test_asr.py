@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import pytest
 
-from ingest.asr.handler import Transcribe
+from ingest.asr.handler import Transcribe, input_file
 from ingest.asr.recognition.transcriber import Transcriber
-from ingest.asr.recognition.whisper import Heard, Recognised, Recognizer, Request
+from ingest.asr.recognition.whisper import ChunkTranscript, ChunkWord, Recognizer, Request
 from ingest.demo import samples
 from ingest.shared.artifacts import transcript
 from ingest.shared.artifacts.volume import Made, Volume
@@ -70,6 +70,7 @@ class StandIn:
     says: tuple[str, ...] = (LOOP,)
     languages: tuple[tuple[str, float], ...] = ()
     key: str = "stand-in"
+    old_key: str = "stand-in"
     device: str = "cpu"
 
     @property
@@ -79,23 +80,23 @@ class StandIn:
     def request(self, samples: Waveform, language: str | None, *, strong: bool = False) -> Request:
         return Request(np.zeros((80, 3000), dtype=np.float32), len(samples) / SAMPLE_RATE, language, strong)
 
-    def run(self, requests: Sequence[Request]) -> list[Recognised]:
+    def run(self, requests: Sequence[Request]) -> list[ChunkTranscript]:
         return [
-            Recognised(languages=dict(self.languages))
+            ChunkTranscript(languages=dict(self.languages))
             if request.language is None
-            else Recognised(words=self._words(request.duration_s), avg_logprob=-0.1)
+            else ChunkTranscript(words=self._words(request.duration_s), avg_logprob=-0.1)
             for request in requests
         ]
 
-    def _words(self, duration_s: float) -> tuple[Heard, ...]:
+    def _words(self, duration_s: float) -> tuple[ChunkWord, ...]:
         share_s = duration_s / len(self.says)
-        return tuple(Heard(n * share_s, (n + 1) * share_s, text, 0.9) for n, text in enumerate(self.says))
+        return tuple(ChunkWord(n * share_s, (n + 1) * share_s, text, 0.9) for n, text in enumerate(self.says))
 
 
 @pytest.fixture
 def transcribers() -> Iterator[Callable[[StandIn], Transcriber]]:
     """A function that puts a recognizer to work; its device thread ends with the test."""
-    batchers: list[Batcher[Request, Recognised]] = []
+    batchers: list[Batcher[Request, ChunkTranscript]] = []
 
     def make(recognizer: StandIn) -> Transcriber:
         batchers.append(Batcher(recognizer.run, BatchLimits(4), group=lambda request: request.group))
@@ -162,23 +163,18 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("make", "spoil", "code"), BROKEN)
-def test_a_broken_file_is_downloaded_once_more_and_then_given_up(
+def test_a_broken_file_asks_for_another_download(
     handler: Transcribe, tmp_path: Path, make: Make, spoil: Callable[[Volume, AudioReady], None], code: Code
 ) -> None:
     message = ready(handler.volume, make(tmp_path / "a.webm"))
     spoil(handler.volume, message)
-    done = handler(message, lambda _: None)
-    assert done.message == VideoAccessible(video_id=VIDEO_ID, source=SOURCE, redo=1)
-    assert (done.kind, done.code) == (EventKind.RETRYING, code)
+    with pytest.raises(IngestError) as caught:
+        handler(message, lambda _: None)
+    asks = input_file(handler.volume)
+    assert (caught.value.code, caught.value.is_final, caught.value.code in asks.codes) == (code, False, True)
+    asks.discard(VIDEO_ID)
     assert handler.volume.manifest(VIDEO_ID, "audio") is None
     assert not handler.volume.resolve(message.audio.path).exists()
-
-    again = ready(handler.volume, make(tmp_path / "a.webm")).model_copy(update={"redo": 1})
-    spoil(handler.volume, again)
-    with pytest.raises(IngestError, match="downloaded twice") as caught:
-        handler(again, lambda _: None)
-    assert (caught.value.code, caught.value.is_final) == (code, True)
-    assert caught.value.rule.outcome is Outcome.TRANSIENT
 
 
 @pytest.mark.parametrize(
@@ -188,14 +184,15 @@ def test_a_broken_file_is_downloaded_once_more_and_then_given_up(
         pytest.param(become_a_folder, id="46 directory"),
     ],
 )
-def test_a_file_that_is_not_there_is_waited_for_and_then_downloaded_once_more(
+def test_a_file_that_is_not_there_is_waited_for_and_then_asks_for_another_download(
     handler: Transcribe, tmp_path: Path, spoil: Callable[[Volume, AudioReady], None]
 ) -> None:
     message = ready(handler.volume, encoded(tmp_path / "a.webm", "libopus"))
     spoil(handler.volume, message)
-    done = handler(message, lambda _: None)
-    assert done.message == VideoAccessible(video_id=VIDEO_ID, source=SOURCE, redo=1)
-    assert (done.kind, done.code) == (EventKind.RETRYING, Code.ARTIFACT_MISSING)
+    with pytest.raises(IngestError) as caught:
+        handler(message, lambda _: None)
+    assert caught.value.code is Code.ARTIFACT_MISSING
+    assert caught.value.code in input_file(handler.volume).codes
 
 
 # -- wrong for good ---------------------------------------------------------------------------------------------------
@@ -328,7 +325,7 @@ def test_poison_among_good_recordings_does_not_stop_the_queue(
     }
     messages = {video_id: ready(handler.volume, path, video_id) for video_id, path in files.items()}
     unfit(handler.volume, messages["checksum047"])
-    line.start(Stage.ASR, AudioReady, handler)
+    line.start(Stage.ASR, AudioReady, handler, input_file(handler.volume))
     for message in messages.values():
         line.send(b"{}", message)
     wait_until(lambda: len(line.ended()) == 4, 60.0)
@@ -352,7 +349,7 @@ def test_a_file_that_is_broken_twice_is_a_dead_letter_after_one_more_attempt(
     handler: Transcribe, line: Line, tmp_path: Path, wait_until: Callable[..., None], redo: int
 ) -> None:
     message = ready(handler.volume, written(tmp_path / "a.webm", b"\x01\x02" * 999))
-    line.start(Stage.ASR, AudioReady, handler)
+    line.start(Stage.ASR, AudioReady, handler, input_file(handler.volume))
     line.send(message.model_copy(update={"redo": redo}))
     wait_until(lambda: line.ended() == {VIDEO_ID: (EventKind.FAILED, Code.NOT_AUDIO)})
     assert [letter.code for letter in line.letters()] == [Code.NOT_AUDIO]
@@ -383,7 +380,7 @@ def test_the_next_recording_has_its_turn(
 ) -> None:
     poison = ready(handler.volume, make(tmp_path / "a.webm"))
     spoil(handler.volume, poison)
-    line.start(Stage.ASR, AudioReady, handler)
+    line.start(Stage.ASR, AudioReady, handler, input_file(handler.volume))
     line.send(poison, ready(handler.volume, encoded(tmp_path / "good.webm", "libopus", silence(5.0)), GOOD_ID))
     wait_until(lambda: GOOD_ID in line.answers())
     assert line.answers() == {VIDEO_ID: answer, GOOD_ID: (EventKind.FINISHED, None)}

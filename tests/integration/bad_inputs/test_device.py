@@ -15,11 +15,11 @@ from faster_whisper import BatchedInferencePipeline
 
 from ingest.asr import service
 from ingest.asr.handler import Transcribe
-from ingest.asr.service import make_transcriber
+from ingest.asr.recognition.build import make_transcriber
 from ingest.asr.settings import AsrSettings
 from ingest.asr.spans import Span
 from ingest.asr.speakers import build as speaker_models
-from ingest.asr.speakers.identifier import Who
+from ingest.asr.speakers.identifier import SpeakerIdentifier
 from ingest.asr.speakers.profiles import Profiles
 from ingest.demo import ASR_MODEL, samples
 from ingest.shared.artifacts import transcript
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from ingest.asr.recognition.transcriber import Transcriber
-    from ingest.asr.speakers.windows import Spoken
+    from ingest.asr.speakers.windows import SpeakerTurn
     from ingest.shared.broker.nats_bus import NatsBus
     from tests.integration.bad_inputs.line import Line
 
@@ -81,8 +81,10 @@ def device_that_takes(most: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return asked
 
 
-def handler(folder: Path, transcriber: Transcriber, who: Who | None = None) -> Transcribe:
-    return Transcribe(Volume(folder / "volume"), folder / "scratch", transcriber, DecodeLimits(), ChildLimits(60), who)
+def handler(folder: Path, transcriber: Transcriber, identifier: SpeakerIdentifier | None = None) -> Transcribe:
+    return Transcribe(
+        Volume(folder / "volume"), folder / "scratch", transcriber, DecodeLimits(), ChildLimits(60), identifier
+    )
 
 
 def ready(volume: Volume, video_id: str = VIDEO_ID) -> AudioReady:
@@ -153,9 +155,9 @@ def test_a_device_that_breaks_at_work_costs_no_attempt_and_ends_the_worker(
 class Failing:
     """What should hear voices, and does not."""
 
-    key = sha256 = "failing"
+    key = old_key = sha256 = old_sha256 = "failing"
 
-    def diarize(self, *_: object) -> list[Spoken]:
+    def diarize(self, *_: object) -> list[SpeakerTurn]:
         raise RuntimeError(OUT_OF_MEMORY)
 
     def embed(self, *_: object) -> npt.NDArray[np.float32]:
@@ -166,8 +168,10 @@ class Failing:
 def test_a_failed_diarization_costs_the_speakers_alone(
     transcriber: Transcriber, tmp_path: Path, line: Line, wait_until: Callable[..., None], video_id: str
 ) -> None:
-    who = Who(Failing(), Profiles(tmp_path / "volume"), speaker_models.thresholds(load(AsrSettings)))
-    transcribe = handler(tmp_path, transcriber, who)
+    identifier = SpeakerIdentifier(
+        Failing(), Profiles(tmp_path / "volume"), speaker_models.thresholds(load(AsrSettings))
+    )
+    transcribe = handler(tmp_path, transcriber, identifier)
     line.start(Stage.ASR, AudioReady, transcribe)
     line.send(ready(transcribe.volume, video_id), ready(transcribe.volume, GOOD_ID))
     wait_until(lambda: len(line.ended()) == 2, 60.0)

@@ -1,7 +1,7 @@
-"""Rows 23 to 29, 31, 43 and 46 of the bad inputs: downloads that end badly, or only seem to end well.
+"""Rows 23 to 29, 31, 43 and 46 of the bad inputs: downloads that fail, or that are incomplete without an error.
 
-A real yt-dlp asks a web server that answers badly, in pieces or as a whole. Whatever is wrong, the stage raises exactly
-the code of the row, and leaves neither a file nor a folder behind.
+A real yt-dlp downloads from a web server with faulty replies, whole files and streams. For each fault the stage raises
+exactly the code of the row, and leaves neither a file nor a folder behind.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from ingest.downloader.refusals import Refusal, code_of
+from ingest.downloader.telemetry import counting_downloads
 from ingest.shared.artifacts.volume import Volume, translate_os_errors
 from ingest.shared.broker.topology import INPUT_OF, SUBJECT_OF
 from ingest.shared.errors import Code, IngestError, Outcome
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 HTML = b"<!doctype html><html><head><title>A page</title></head><body>Nothing to hear.</body></html>"
 P, S, T, E = Outcome.PERMANENT, Outcome.SKIPPED, Outcome.TRANSIENT, Outcome.POSTPONED
 
-# -- the way between --------------------------------------------------------------------------------------------------
+# -- network and server -----------------------------------------------------------------------------------------------
 
 
 DOWNLOADS = [
@@ -95,7 +96,7 @@ DOWNLOADS = [
 
 
 @pytest.mark.parametrize(("page", "code", "outcome", "words"), DOWNLOADS)
-def test_a_download_that_does_not_come_whole_is_told_by_its_code(
+def test_an_incomplete_download_has_its_code(
     downloader: Downloader,
     site: Site,
     webm: bytes,
@@ -110,7 +111,7 @@ def test_a_download_that_does_not_come_whole_is_told_by_its_code(
 
 
 @pytest.mark.parametrize("announced_s", [pytest.param(15.0, id="27 of 15 s announced only 12 s came")])
-def test_a_recording_that_is_shorter_than_announced_was_not_delivered_whole(
+def test_a_recording_that_is_shorter_than_announced_is_truncated(
     downloader: Downloader, site: Site, webm: bytes, announced_s: float
 ) -> None:
     url = site.add(sites.file(webm))
@@ -127,11 +128,11 @@ PLAYLISTS = [
 
 
 @pytest.mark.parametrize("playlist", PLAYLISTS)
-def test_a_playlist_in_the_place_of_audio_is_refused_for_good_and_counted(
+def test_a_playlist_instead_of_audio_is_refused_permanently_and_counted(
     downloader: Downloader, line: Line, site: Site, wait_until: Callable[..., None], playlist: bytes
 ) -> None:
     before = REGISTRY.get_sample_value("ingest_downloads_total", {"verdict": "playlist"}) or 0
-    line.start(Stage.DOWNLOAD, VideoAccessible, downloader.fetch)
+    line.start(Stage.DOWNLOAD, VideoAccessible, counting_downloads(downloader.fetch))
     line.send(accessible(site.add(sites.file(playlist))))
     wait_until(lambda: VIDEO_ID in line.answers())
     assert line.answers() == {VIDEO_ID: (EventKind.FAILED, Code.NOT_AUDIO)}
@@ -139,12 +140,12 @@ def test_a_playlist_in_the_place_of_audio_is_refused_for_good_and_counted(
     assert REGISTRY.get_sample_value("ingest_downloads_total", {"verdict": "playlist"}) == before + 1
 
 
-# -- pieces of a stream -----------------------------------------------------------------------------------------------
+# -- fragments of a stream --------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
 def pieces(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
-    """Four pieces of 4 s of an HLS stream."""
+    """Four fragments of 4 s of an HLS stream."""
     folder = tmp_path_factory.mktemp("pieces")
     return [encoded(folder / f"{number}.ts", "aac", tone(4.0)).read_bytes() for number in range(4)]
 
@@ -162,7 +163,7 @@ PIECES = [
 
 
 @pytest.mark.parametrize(("third", "code"), PIECES)
-def test_a_stream_with_a_bad_piece_is_not_taken_for_whole(
+def test_a_stream_with_a_faulty_fragment_is_not_complete(
     downloader: Downloader, site: Site, pieces: list[bytes], third: Page, code: Code
 ) -> None:
     pages = [sites.file(piece, "video/mp2t") for piece in pieces]
@@ -170,7 +171,7 @@ def test_a_stream_with_a_bad_piece_is_not_taken_for_whole(
 
 
 @pytest.mark.parametrize("length_s", [pytest.param(16.0, id="28 no fragment missing")])
-def test_a_stream_of_good_pieces_is_taken_whole(
+def test_a_stream_of_correct_fragments_is_complete(
     downloader: Downloader, site: Site, pieces: list[bytes], length_s: float
 ) -> None:
     url = sites.playlist(site, *(sites.file(piece, "video/mp2t") for piece in pieces))
@@ -180,9 +181,7 @@ def test_a_stream_of_good_pieces_is_taken_whole(
 @pytest.mark.parametrize(
     "stage", [pytest.param("check", id="19 live when checked"), pytest.param("download", id="19 live since")]
 )
-def test_a_stream_that_goes_on_is_not_recorded(
-    downloader: Downloader, site: Site, pieces: list[bytes], stage: str
-) -> None:
+def test_a_live_stream_is_not_recorded(downloader: Downloader, site: Site, pieces: list[bytes], stage: str) -> None:
     url = sites.playlist(site, *(sites.file(piece, "video/mp2t") for piece in pieces), ended=False)
     error = downloader.refusal(stage, url)
     assert (error.code, error.rule.outcome) == (Code.IS_LIVE, Outcome.DEFERRED)
@@ -196,7 +195,7 @@ def test_a_stream_that_goes_on_is_not_recorded(
         pytest.param("file:///etc/passwd", id="6 piece in a file"),
     ],
 )
-def test_a_piece_of_a_stream_is_not_had_from_where_we_must_not_go(
+def test_a_fragment_at_a_forbidden_address_is_not_requested(
     downloader: Downloader, site: Site, pieces: list[bytes], url: str
 ) -> None:
     error = downloader.refusal("download", sites.playlist(site, sites.file(pieces[0], "video/mp2t"), url))
@@ -206,11 +205,11 @@ def test_a_piece_of_a_stream_is_not_had_from_where_we_must_not_go(
 @pytest.mark.parametrize(
     ("method", "code"),
     [
-        pytest.param("AES-128", Code.URL_NOT_ALLOWED, id="8 key that yt-dlp asks for"),
+        pytest.param("AES-128", Code.URL_NOT_ALLOWED, id="8 key that yt-dlp requests"),
         pytest.param("SAMPLE-AES", Code.NO_MEDIA_FOUND, id="8 key that yt-dlp leaves to ffmpeg"),
     ],
 )
-def test_nor_is_its_key_whoever_would_ask_for_it(
+def test_a_key_at_a_forbidden_address_is_not_requested_by_yt_dlp_or_ffmpeg(
     downloader: Downloader, site: Site, forbidden_site: Site, pieces: list[bytes], method: str, code: Code
 ) -> None:
     key = forbidden_site.add(sites.file(bytes(16)), "key")
@@ -221,7 +220,7 @@ def test_nor_is_its_key_whoever_would_ask_for_it(
     assert (error.code, error.rule.outcome) == (code, P)
 
 
-# -- our own disk, and what was there ---------------------------------------------------------------------------------
+# -- the disk, and files on the volume --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -231,7 +230,7 @@ def test_nor_is_its_key_whoever_would_ask_for_it(
         pytest.param("large", "small", id="31 no room on the volume"),
     ],
 )
-def test_a_full_disk_is_not_the_video_s_fault(
+def test_a_full_disk_is_an_error_of_the_environment(
     downloader: Downloader, site: Site, webm: bytes, small_disk: Path, tmp_path: Path, scratch: str, volume: str
 ) -> None:
     folders = {"small": small_disk, "large": tmp_path}
@@ -242,16 +241,16 @@ def test_a_full_disk_is_not_the_video_s_fault(
 
 
 @pytest.mark.parametrize("device", [pytest.param("/dev/full", id="31 the device that is always full")])
-def test_what_a_full_disk_says_is_understood_wherever_it_says_it(device: str) -> None:
+def test_a_full_disk_has_the_same_code_from_the_system_and_from_yt_dlp(device: str) -> None:
     with pytest.raises(IngestError) as caught, translate_os_errors("keep"), open(device, "wb", buffering=0) as full:  # noqa: PTH123 (unbuffered)
         full.write(b"x")
     assert caught.value.code is Code.ENV_DISK_FULL
-    words = f"unable to write data: {caught.value.__cause__}"  # as yt-dlp puts it
+    words = f"unable to write data: {caught.value.__cause__}"  # the text of yt-dlp
     assert code_of(Refusal(words)) is Code.ENV_DISK_FULL
 
 
 @pytest.mark.parametrize("what", [pytest.param("audio", id="46 file gone from the volume")])
-def test_a_recording_that_vanished_from_the_volume_is_downloaded_again(
+def test_a_recording_that_is_missing_on_the_volume_is_downloaded_again(
     downloader: Downloader, site: Site, webm: bytes, what: str
 ) -> None:
     url = site.add(sites.file(webm))
@@ -264,7 +263,7 @@ def test_a_recording_that_vanished_from_the_volume_is_downloaded_again(
     assert again.message == first.message
 
 
-# -- files of our own -------------------------------------------------------------------------------------------------
+# -- local files ------------------------------------------------------------------------------------------------------
 
 
 def link(path: Path) -> Path:
@@ -289,7 +288,7 @@ def link(path: Path) -> Path:
         ),
     ],
 )
-def test_a_file_of_our_own_is_proven_like_any_other(
+def test_a_local_file_is_checked_like_any_other(
     downloader: Downloader, make: Callable[[Path], Path], code: Code
 ) -> None:
     path = make(downloader.files / "recording.webm")
@@ -307,11 +306,11 @@ def test_a_recording_announced_as_too_long_is_skipped_before_it_is_downloaded(
     assert (caught.value.code, caught.value.rule.outcome) == (Code.TOO_LONG, S)
 
 
-# -- the queue goes on ------------------------------------------------------------------------------------------------
+# -- the queue continues ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("stage", [Stage.CHECK, Stage.DOWNLOAD])
-def test_poison_among_good_recordings_does_not_stop_the_queue(
+def test_poison_messages_do_not_stop_the_queue(
     downloader: Downloader, line: Line, site: Site, webm: bytes, wait_until: Callable[..., None], stage: Stage
 ) -> None:
     urls = {
@@ -345,7 +344,7 @@ def test_poison_among_good_recordings_does_not_stop_the_queue(
 
 
 @pytest.mark.parametrize(("page", "code"), [pytest.param(*row.values[:2], id=str(row.id)) for row in DOWNLOADS])
-def test_the_next_download_has_its_turn(
+def test_the_next_download_is_handled(
     downloader: Downloader,
     line: Line,
     site: Site,

@@ -20,10 +20,10 @@ from pydantic import SecretStr
 
 from ingest.cli.local.postgres_server import EmbeddedPostgres
 from ingest.cli.runs.submissions import Choice, first, publish
-from ingest.downloader.sources import Recording
+from ingest.downloader.sources.connector import Recording
 from ingest.embedder.catalog import Catalog
 from ingest.embedder.database import Database
-from ingest.embedder.handler import Embed
+from ingest.embedder.handler import Embed, input_file
 from ingest.embedder.ledger import Ledger
 from ingest.embedder.migrate import migrate
 from ingest.embedder.passages import PassageLimits
@@ -125,7 +125,7 @@ def test_a_transcript_that_cannot_be_used_is_made_once_more_and_then_given_up(
         spoil(volume.resolve(message.transcript.path))
         return message
 
-    line.start(Stage.EMBEDDER, TranscriptReady, room.handler)
+    line.start(Stage.EMBEDDER, TranscriptReady, room.handler, input_file(room.handler.volume))
     line.send(spoiled(redo=0), room.put(GOOD_ID, segment(0.0, 3.0)))
     wait_until(lambda: len(line.answers()) == 2)
     assert line.answers() == {VIDEO_ID: (EventKind.RETRYING, code), GOOD_ID: (EventKind.INDEXED, None)}

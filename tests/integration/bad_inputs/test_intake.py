@@ -28,7 +28,7 @@ from ingest.shared.messages import (
     encode,
 )
 from ingest.shared.worker.settlement import LONGEST_KEPT_PAYLOAD
-from ingest.shared.worker.stage import Done
+from ingest.shared.worker.stage import StageResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,12 +104,12 @@ EXTREME_PAYLOADS = [
 ]
 
 
-def pass_on(message: VideoRequested, _report: Report) -> Done:
-    return Done(VideoAccessible(video_id=message.video_id, source=message.source, metadata=message.metadata))
+def pass_on(message: VideoRequested, _report: Report) -> StageResult:
+    return StageResult(VideoAccessible(video_id=message.video_id, source=message.source, metadata=message.metadata))
 
 
-def settle(_message: VideoMessage, _report: Report) -> Done:
-    return Done(None)
+def settle(_message: VideoMessage, _report: Report) -> StageResult:
+    return StageResult(None)
 
 
 @pytest.mark.parametrize("stage", Stage)
@@ -179,7 +179,7 @@ def test_an_extreme_message_is_a_dead_letter_and_the_queue_goes_on(
 def test_an_answer_that_is_too_large_to_be_sent_fails_its_video_alone(
     line: Line, wait_until: Callable[..., None], title: str
 ) -> None:
-    def learn(message: VideoRequested, report: Report) -> Done:
+    def learn(message: VideoRequested, report: Report) -> StageResult:
         known = Metadata(title=title if message == GOOD else "y")
         return replace(pass_on(message.model_copy(update={"metadata": known}), report), metadata=known)
 

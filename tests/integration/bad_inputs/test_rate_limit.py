@@ -1,4 +1,4 @@
-"""Row 20 of the bad inputs, for the fleet: a real web server says "too many requests", and is left alone."""
+"""Row 20 of the bad inputs, for the fleet: after "too many requests", a real web server gets no more requests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ingest.downloader.rate_limit import Budget
-from ingest.downloader.rate_limiter import KEY, Governor
+from ingest.downloader.rate_limiter import KEY, RateLimiter
 from ingest.shared.broker.topology import GOVERNOR_BUCKET
 from ingest.shared.errors import Code
 from ingest.shared.messages import Stage, VideoRequested
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from tests.integration.bad_inputs.site import Site
 
 
-def test_20_a_site_that_limits_us_is_not_asked_by_those_that_come_after(
+def test_20_a_site_that_throttles_us_gets_no_further_requests(
     downloader: Downloader, line: Line, site: Site, bus: NatsBus, wait_until: Callable[..., None]
 ) -> None:
     known = bus.read_key(GOVERNOR_BUCKET, KEY)
     bus.replace_key(GOVERNOR_BUCKET, KEY, b"{}", known.revision if known else 0)
-    governor = Governor(bus, Budget(250, 10))
+    limiter = RateLimiter(bus, Budget(250, 10))
     url = site.add(sites.status(429, Retry_After=3600))
-    line.start(Stage.CHECK, VideoRequested, replace(downloader.check, leave=governor.leave))
+    line.start(Stage.CHECK, VideoRequested, replace(downloader.check, permit=limiter.permit))
     line.send(requested(url))
     wait_until(lambda: len(line.answers()) == 1)
     asked = len(site.asked)

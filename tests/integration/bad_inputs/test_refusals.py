@@ -1,9 +1,9 @@
-"""Rows 11 to 20 and 30 of the bad inputs: what YouTube says when it keeps us out.
+"""Rows 11 to 20 and 30 of the bad inputs: the refusals of YouTube.
 
-YouTube itself cannot be asked here. A small extractor of ours stands in for yt-dlp's: registered in a real YoutubeDL
-with our real options, it fails as the real one does (yt_dlp/extractor/youtube/_video.py): with the sentences of section
-3.4 where there are no formats, and with the fields `live_status`, `availability` and `release_timestamp`. Everything
-behind the extractor is real: how yt-dlp wraps, warns and raises, and how we understand it.
+YouTube cannot be reached here. A small extractor replaces yt-dlp's: registered in a real YoutubeDL with our real
+options, it fails as the real one does (yt_dlp/extractor/youtube/_video.py): with YouTube's sentences when there are no
+formats, and with the fields `live_status`, `availability` and `release_timestamp`. Everything behind the extractor is
+real: how yt-dlp wraps, warns and raises, and how the adapter reads it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import pytest
 from yt_dlp.extractor.common import InfoExtractor
 
 from ingest.downloader.refusals import Refusal, code_of
-from ingest.downloader.ytdlp import inspect_with, session
+from ingest.downloader.sources.ytdlp import inspect_with, session
 from ingest.shared.errors import Code, IngestError, Outcome
 from ingest.shared.messages import EventKind, Metadata, SourceKind, Stage, VideoRequested
-from ingest.shared.worker.stage import Done
+from ingest.shared.worker.stage import StageResult
 from tests.integration.bad_inputs.conftest import GOOD_ID, OPTIONS, SITE_PAUSE_S, VIDEO_ID, requested
 from tests.integration.bad_inputs.line import answer_to
 
@@ -44,7 +44,7 @@ P, S, E, D = Outcome.PERMANENT, Outcome.SKIPPED, Outcome.POSTPONED, Outcome.DEFE
 
 @dataclass(frozen=True)
 class Says:
-    """What the site says: the reason why there are no formats, warnings, countries (None: no block), fields."""
+    """The site's reply: the reason why there are no formats, warnings, countries (None: no block), fields."""
 
     reason: str | None = None
     warnings: tuple[str, ...] = ()
@@ -79,9 +79,9 @@ class StandIn(InfoExtractor):  # type: ignore[misc] # yt-dlp has no types
 
 
 def site_that(says: Says, *, checks: bool = True) -> yt_dlp.YoutubeDL:
-    """Return our yt-dlp with the stand-in, as the check stage asks it (or else as the download stage does)."""
+    """Return our yt-dlp with the stand-in, with the options of the check stage or else of the download stage."""
     extra = {"ignore_no_formats_error": True} if checks else {}
-    site = session(SourceKind.YOUTUBE, OPTIONS, **extra)
+    site = session(OPTIONS, **extra)
     site.add_info_extractor(StandIn(says))
     return site
 
@@ -224,7 +224,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("says", "code", "outcome"), ROWS)
-def test_a_video_that_cannot_be_had_is_told_by_its_code(says: Says, code: Code, outcome: Outcome) -> None:
+def test_a_video_that_cannot_be_downloaded_has_its_code(says: Says, code: Code, outcome: Outcome) -> None:
     with site_that(says) as site, pytest.raises(IngestError) as caught:
         inspect_with(site, "standin:film", OPTIONS, NOW)
     assert (caught.value.code, caught.value.rule.outcome) == (code, outcome)
@@ -232,16 +232,16 @@ def test_a_video_that_cannot_be_had_is_told_by_its_code(says: Says, code: Code, 
 
 
 @pytest.mark.parametrize(("says", "code", "outcome"), [row for row in ROWS if "field" not in str(row.id)])
-def test_the_words_alone_say_it_too_where_yt_dlp_raises_them(says: Says, code: Code, outcome: Outcome) -> None:
-    """The download stage does not ask for what a site says of a film without formats: there yt-dlp raises."""
+def test_the_sentence_alone_has_the_same_code_where_yt_dlp_raises_it(says: Says, code: Code, outcome: Outcome) -> None:
+    """In the download stage, yt-dlp raises an error for a film without formats instead of returning its fields."""
     with site_that(says, checks=False) as site, pytest.raises(IngestError) as caught:
         inspect_with(site, "standin:film", OPTIONS, NOW)
     assert caught.value.rule.outcome is outcome
     assert caught.value.code is code
 
 
-@pytest.mark.parametrize("countries", [pytest.param(("DE", "FR"), id="16 countries are told")])
-def test_where_a_geo_blocked_video_can_be_seen_is_told(countries: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("countries", [pytest.param(("DE", "FR"), id="16 with countries")])
+def test_the_error_of_a_geo_blocked_video_names_the_countries(countries: tuple[str, ...]) -> None:
     says = Says("Not available from your location", countries=countries, has_metadata=False)
     with site_that(says) as site, pytest.raises(IngestError, match="available in DE, FR"):
         inspect_with(site, "standin:film", OPTIONS, NOW)
@@ -265,7 +265,7 @@ def test_where_a_geo_blocked_video_can_be_seen_is_told(countries: tuple[str, ...
         ),
     ],
 )
-def test_what_is_not_there_yet_comes_back_when_it_may_be(says: Says, retry_at: datetime | None) -> None:
+def test_a_video_that_is_not_available_yet_has_a_retry_time(says: Says, retry_at: datetime | None) -> None:
     with site_that(says) as site, pytest.raises(IngestError) as caught:
         inspect_with(site, "standin:film", OPTIONS, NOW)
     assert caught.value.retry_at == retry_at
@@ -279,7 +279,7 @@ def test_what_is_not_there_yet_comes_back_when_it_may_be(says: Says, retry_at: d
         pytest.param({"release_timestamp": -1e20}, id="3 released before all years"),
     ],
 )
-def test_figures_that_are_none_do_not_keep_a_video_out(info: dict[str, float]) -> None:
+def test_invalid_figures_do_not_exclude_a_video(info: dict[str, float]) -> None:
     with site_that(Says(info=info)) as site:
         assert inspect_with(site, "standin:film", OPTIONS, NOW) == Metadata(title="A film", duration_s=600.0)
 
@@ -287,7 +287,7 @@ def test_figures_that_are_none_do_not_keep_a_video_out(info: dict[str, float]) -
 @pytest.mark.parametrize(
     "words", [pytest.param(NO_RUNTIME, id="30 no runtime"), pytest.param("n challenge solving failed", id="30 no key")]
 )
-def test_the_words_of_a_missing_runtime_are_our_machine_s_fault(words: str) -> None:
+def test_a_missing_runtime_is_an_error_of_the_environment(words: str) -> None:
     assert code_of(Refusal(words)) is Code.ENV_JS_RUNTIME
 
 
@@ -301,16 +301,16 @@ def test_the_words_of_a_missing_runtime_are_our_machine_s_fault(words: str) -> N
         pytest.param(Says(info={"live_status": "was_live"}), id="19 live no more"),
     ],
 )
-def test_a_video_with_a_format_for_us_is_accessible_whatever_else_is_said(says: Says) -> None:
+def test_a_video_with_a_downloadable_format_is_accessible_in_spite_of_other_fields(says: Says) -> None:
     with site_that(says) as site:
         assert inspect_with(site, "standin:film", OPTIONS, NOW) == Metadata(title="A film", duration_s=600.0)
 
 
 @pytest.mark.parametrize(("says", "code"), [pytest.param(*row.values[:2], id=str(row.id)) for row in ROWS])
-def test_the_next_message_has_its_turn(line: Line, wait_until: Callable[..., None], says: Says, code: Code) -> None:
-    def check(message: VideoRequested, _report: Report) -> Done:
+def test_the_next_message_is_handled(line: Line, wait_until: Callable[..., None], says: Says, code: Code) -> None:
+    def check(message: VideoRequested, _report: Report) -> StageResult:
         with site_that(says if message.video_id == VIDEO_ID else Says()) as site:
-            return Done(None, metadata=inspect_with(site, message.source.url, OPTIONS, datetime.now(UTC)))
+            return StageResult(None, metadata=inspect_with(site, message.source.url, OPTIONS, datetime.now(UTC)))
 
     line.start(Stage.CHECK, VideoRequested, check)
     line.send(*(requested("standin:film", video_id, SourceKind.YOUTUBE) for video_id in (VIDEO_ID, GOOD_ID)))

@@ -1,7 +1,7 @@
-"""Rows 6 to 12 and 20 to 24 of the bad inputs: addresses that must not be asked, and servers that say no.
+"""Rows 6 to 12 and 20 to 24 of the bad inputs: addresses that must not be requested, and servers that refuse.
 
-A real yt-dlp asks a web server that answers badly. Both stages of the downloader raise exactly the code of the row, and
-leave neither a file nor a folder behind; in the queue, the next message has its turn.
+A real yt-dlp makes requests to a web server with faulty replies. Both stages of the downloader raise exactly the code
+of the row and leave neither a file nor a folder behind; in the queue, the next message is handled.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingest.downloader.settings import DownloaderSettings
-from ingest.downloader.sources import recordings
+from ingest.downloader.sources.registry import recordings
 from ingest.shared.errors import Code, IngestError, Outcome
 from ingest.shared.messages import EventKind, Stage, VideoRequested
 from ingest.shared.settings import load
@@ -73,7 +73,7 @@ PAGES = [
     pytest.param(sites.status(500), Code.SOURCE_UNAVAILABLE, T, id="22 internal server error"),
     pytest.param(sites.status(503), Code.SOURCE_UNAVAILABLE, T, id="22 service unavailable"),
     pytest.param(sites.stalled(b"", None), Code.NETWORK_TIMEOUT, T, id="24 no answer"),
-    pytest.param(lambda _: None, Code.NETWORK_ERROR, T, id="23 hangs up at once"),
+    pytest.param(lambda _: None, Code.NETWORK_ERROR, T, id="23 closes at once"),
     pytest.param(sites.reset(b"", None), Code.NETWORK_ERROR, T, id="23 connection reset"),
     pytest.param(lambda r: r.wfile.write(b"SSH-2.0-x\r\n"), Code.NETWORK_ERROR, T, id="23 another protocol"),
 ]
@@ -91,7 +91,7 @@ def test_an_address_that_must_not_or_cannot_be_reached_is_refused(
 
 @pytest.mark.parametrize("stage", ["check", "download"])
 @pytest.mark.parametrize(("page", "code", "outcome"), PAGES)
-def test_a_server_that_says_no_is_told_by_its_code(
+def test_the_refusal_of_a_server_has_its_code(
     downloader: Downloader, site: Site, stage: str, page: Page, code: Code, outcome: Outcome
 ) -> None:
     error = downloader.refusal(stage, site.add(page))
@@ -110,7 +110,7 @@ def test_a_server_that_says_no_is_told_by_its_code(
         ),
     ],
 )
-def test_a_private_address_is_never_asked(
+def test_a_private_address_gets_no_request(
     downloader: Downloader,
     site: Site,
     forbidden_site: Site,
@@ -126,7 +126,7 @@ def test_a_private_address_is_never_asked(
 
 @pytest.mark.parametrize("stage", ["check", "download"])
 @pytest.mark.parametrize("episodes", [pytest.param(3, id="11 feed of three episodes")])
-def test_a_playlist_is_refused_without_a_look_at_its_entries(
+def test_a_playlist_is_refused_without_a_request_for_its_entries(
     downloader: Downloader, site: Site, stage: str, episodes: int, webm: bytes
 ) -> None:
     items = "".join(ITEM.format(site.add(sites.file(webm))) for _ in range(episodes))
@@ -146,7 +146,7 @@ def test_a_playlist_is_refused_without_a_look_at_its_entries(
         ),
     ],
 )
-def test_an_odd_episode_does_not_hide_its_neighbours(site: Site, item: str, is_there: bool) -> None:  # noqa: FBT001 (a table)
+def test_an_invalid_episode_does_not_hide_the_others(site: Site, item: str, is_there: bool) -> None:  # noqa: FBT001 (a table)
     items = item + ITEM.format("http://example.org/good.webm")
     feed = site.add(sites.file(FEED.format(items).encode(), "application/rss+xml"), "feed.xml")
     found = list(recordings(feed, load(DownloaderSettings, allowed_hosts="127.0.0.1")))
@@ -185,10 +185,10 @@ def test_an_address_that_is_no_feed_is_refused_when_it_is_submitted(site: Site, 
         pytest.param("120", 120.0, id="20 with seconds to wait"),
         pytest.param("9" * 400, 24 * 3600.0, id="20 with more seconds than there are"),
         pytest.param(None, SITE_PAUSE_S, id="20 without a time to wait"),
-        pytest.param("Wed, 21 Oct 2099 07:28:00 GMT", SITE_PAUSE_S, id="20 with a date that is not believed"),
+        pytest.param("Wed, 21 Oct 2099 07:28:00 GMT", SITE_PAUSE_S, id="20 with a date, which is ignored"),
     ],
 )
-def test_a_site_that_limits_us_is_left_alone_for_as_long_as_it_says(
+def test_a_rate_limited_site_gets_no_request_for_as_long_as_it_asks(
     downloader: Downloader, site: Site, wait: str | None, pause_s: float
 ) -> None:
     page = sites.status(429, **({} if wait is None else {"Retry_After": wait}))
@@ -200,7 +200,7 @@ def test_a_site_that_limits_us_is_left_alone_for_as_long_as_it_says(
 @pytest.mark.parametrize(
     ("asked", "code"), [pytest.param(*row.values[:2], id=str(row.id)) for row in (*ADDRESSES, *PAGES)]
 )
-def test_the_next_message_has_its_turn(
+def test_the_next_message_is_handled(
     downloader: Downloader,
     line: Line,
     site: Site,

@@ -1,4 +1,4 @@
-"""What a site announces about a recording, however strange, becomes our metadata or nothing."""
+"""The metadata that a site announces is read, or ignored when it makes no sense."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ingest.downloader.ytdlp import AFTER_PREMIERE_S, SiteOptions, inspect_with, metadata_of, session
+from ingest.downloader.sources.connector import SiteOptions
+from ingest.downloader.sources.ytdlp import AFTER_PREMIERE_S, inspect_with, metadata_of, session
 from ingest.shared.errors import Code, IngestError
-from ingest.shared.messages import SourceKind
 
 OPTIONS = SiteOptions(("youtube.*",), socket_timeout_s=1.0, max_bytes=1, site_pause_s=1.0)
 START = datetime(2026, 1, 2, tzinfo=UTC)
@@ -34,9 +34,9 @@ def test_a_length_is_a_number_of_seconds_or_unknown(said: object, seconds: float
 
 
 @pytest.mark.parametrize("length", [float("inf"), 1e300])
-def test_a_premiere_without_end_comes_back_all_the_same(length: float) -> None:
+def test_a_premiere_of_impossible_length_is_deferred_to_its_start(length: float) -> None:
     class Site:
-        params = session(SourceKind.YOUTUBE, OPTIONS).params
+        params = session(OPTIONS).params
 
         def extract_info(self, _url: str, **_: object) -> dict[str, object]:
             return {"live_status": "is_upcoming", "release_timestamp": START.timestamp(), "duration": length}

@@ -1,4 +1,4 @@
-"""The rules of the check stage: what the submitter wants, what is known, which files may be read."""
+"""The rules of the check stage: the submitter's limits, the origin of metadata, the files that may be read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingest.downloader import javascript
-from ingest.downloader.check import PAGE_MEMORY_BYTES, apply_policy, combine, limits_for, local_file
+from ingest.downloader.check import apply_policy
+from ingest.downloader.sources import media, youtube
+from ingest.downloader.sources.file import allowed_file
+from ingest.downloader.sources.registry import connector_of
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Metadata, Policy, Source, SourceKind, VideoRequested, decode
 from ingest.shared.sandbox.child import ChildLimits
@@ -96,15 +99,15 @@ def test_a_time_without_a_zone_is_compared_as_utc() -> None:
 @pytest.mark.parametrize(
     ("kind", "title"),
     [
-        pytest.param(SourceKind.YOUTUBE, "found", id="of a video its site knows best"),
-        pytest.param(SourceKind.MEDIA, "submitted", id="of a plain file its feed knows best"),
-        pytest.param(SourceKind.FILE, "submitted", id="of a local file its submitter knows best"),
+        pytest.param(SourceKind.YOUTUBE, "found", id="the site of a video has priority"),
+        pytest.param(SourceKind.MEDIA, "submitted", id="the feed of a media file has priority"),
+        pytest.param(SourceKind.FILE, "submitted", id="the submitter of a local file has priority"),
     ],
 )
-def test_what_is_known_comes_from_whoever_knows_best_and_gaps_from_the_other(kind: SourceKind, title: str) -> None:
+def test_metadata_come_from_the_origin_with_priority_and_gaps_from_the_other(kind: SourceKind, title: str) -> None:
     submitted = Metadata(title="submitted", channel="channel")
     found = Metadata(title="found", duration_s=5.0)
-    assert combine(kind, submitted, found) == Metadata(title=title, channel="channel", duration_s=5.0)
+    assert connector_of(kind).combine(submitted, found) == Metadata(title=title, channel="channel", duration_s=5.0)
 
 
 def file_source(path: Path | str) -> Source:
@@ -113,7 +116,7 @@ def file_source(path: Path | str) -> Source:
 
 def refusal(path: Path | str, *roots: Path) -> Code:
     with pytest.raises(IngestError) as caught:
-        local_file(file_source(path), roots)
+        allowed_file(file_source(path), roots)
     return caught.value.code
 
 
@@ -121,10 +124,10 @@ def test_a_file_in_one_of_the_allowed_folders_may_be_read(tmp_path: Path) -> Non
     talk = tmp_path / "talks" / "deep" / "a.mp3"
     talk.parent.mkdir(parents=True)
     talk.touch()
-    assert local_file(file_source(talk), (tmp_path / "music", tmp_path / "talks")) == talk
+    assert allowed_file(file_source(talk), (tmp_path / "music", tmp_path / "talks")) == talk
 
 
-def test_a_file_elsewhere_may_not(tmp_path: Path) -> None:
+def test_a_file_in_another_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "talks").mkdir()
     (tmp_path / "talks2").mkdir()
     (tmp_path / "talks2" / "a.mp3").touch()
@@ -136,41 +139,41 @@ def test_a_file_elsewhere_may_not(tmp_path: Path) -> None:
     assert refusal("/etc/passwd") is Code.URL_NOT_ALLOWED
 
 
-def test_an_allowed_folder_may_be_a_link(tmp_path: Path) -> None:
+def test_an_allowed_folder_may_be_a_symbolic_link(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "a.mp3").touch()
     (tmp_path / "talks").symlink_to(tmp_path / "real")
-    assert local_file(file_source(tmp_path / "talks" / "a.mp3"), (tmp_path / "talks",)) == tmp_path / "real" / "a.mp3"
+    assert allowed_file(file_source(tmp_path / "talks" / "a.mp3"), (tmp_path / "talks",)) == tmp_path / "real" / "a.mp3"
 
 
-def test_a_file_that_is_gone_is_told_by_its_name_alone(tmp_path: Path) -> None:
+def test_the_error_of_a_missing_file_has_its_name_without_its_folder(tmp_path: Path) -> None:
     with pytest.raises(IngestError, match=r"no such file: a\.mp3$") as caught:
-        local_file(file_source(tmp_path / "a.mp3"), (tmp_path,))
+        allowed_file(file_source(tmp_path / "a.mp3"), (tmp_path,))
     assert caught.value.code is Code.VIDEO_GONE
     assert refusal(tmp_path, tmp_path) is Code.VIDEO_GONE
 
 
-def test_files_are_not_gone_because_their_folder_is_not_mounted(tmp_path: Path) -> None:
+def test_files_of_a_folder_that_is_not_mounted_are_not_gone(tmp_path: Path) -> None:
     talks = tmp_path / "talks"
     assert refusal(talks / "a.mp3", tmp_path / "music", talks) is Code.ENV_VOLUME
     talks.mkdir()
     assert refusal(talks / "a.mp3", tmp_path / "music", talks) is Code.VIDEO_GONE
 
 
-def test_a_file_that_is_allowed_by_itself_may_be_gone_or_its_folder_not_mounted(tmp_path: Path) -> None:
+def test_a_file_that_is_itself_allowed_may_be_gone_or_its_folder_not_mounted(tmp_path: Path) -> None:
     talk = tmp_path / "talks" / "a.mp3"
     assert refusal(talk, talk) is Code.ENV_VOLUME
     talk.parent.mkdir()
     assert refusal(talk, talk) is Code.VIDEO_GONE
 
 
-def test_only_youtube_s_scripts_have_an_engine_and_no_limit_of_memory(
+def test_only_youtube_may_start_the_javascript_engine_and_has_no_memory_limit(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     engine = tmp_path / "deno"
     engine.touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     limits = ChildLimits(30.0, memory_bytes=0, network=True)
-    youtube, other = limits_for(SourceKind.YOUTUBE, limits), limits_for(SourceKind.MEDIA, limits)
-    assert (youtube.memory_bytes, youtube.programs) == (0, (javascript.path(),))
-    assert (other.memory_bytes, other.programs) == (PAGE_MEMORY_BYTES, ())
+    with_engine, other = youtube.engine_limits(limits), media.page_limits(limits)
+    assert (with_engine.memory_bytes, with_engine.programs) == (0, (javascript.path(),))
+    assert (other.memory_bytes, other.programs) == (media.PAGE_MEMORY_BYTES, ())

@@ -1,4 +1,4 @@
-"""The disk gate: pauses above 80 %, goes on below 70 %, and measures only now and then."""
+"""The disk gate closes above 80 %, opens below 70 %, and measures at intervals."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Disk:
 
 
 @pytest.mark.parametrize(
-    ("used", "is_held"),
+    ("used", "is_paused"),
     [
         pytest.param([0], False, id="empty"),
         pytest.param([80], False, id="80 %"),
@@ -44,41 +44,41 @@ class Disk:
         pytest.param([150], True, id="more than the budget"),
     ],
 )
-def test_the_gate_closes_above_80_and_opens_below_70_percent(used: list[int], is_held: bool) -> None:  # noqa: FBT001 (a table)
+def test_the_gate_closes_above_80_and_opens_below_70_percent(used: list[int], is_paused: bool) -> None:  # noqa: FBT001 (a table)
     disk = Disk()
     gate = disk.gate()
     for share in used:
         disk.set(share)
-        held = gate.held()
-    assert (held is not None) is is_held
+        reason = gate.pause_reason()
+    assert (reason is not None) is is_paused
 
 
-def test_a_disk_that_cannot_be_measured_takes_no_files_until_it_can() -> None:
+def test_the_gate_is_closed_while_the_disk_cannot_be_measured() -> None:
     disk = Disk()
     gate = disk.gate()
     disk.set(-1)
-    assert gate.held() == "ENV_VOLUME: measure: Stale file handle"
+    assert gate.pause_reason() == "ENV_VOLUME: measure: Stale file handle"
     disk.now += 1
-    assert gate.held() is not None
+    assert gate.pause_reason() is not None
     disk.set(10)
-    assert gate.held() is None
+    assert gate.pause_reason() is None
 
 
 def test_the_reason_names_the_share() -> None:
     disk = Disk()
     disk.set(93)
-    assert disk.gate().held() == "the volume uses 93% of its disk budget"
+    assert disk.gate().pause_reason() == "the volume uses 93% of its disk budget"
 
 
-def test_the_disk_is_measured_at_once_and_then_now_and_then() -> None:
+def test_the_disk_is_measured_at_once_and_then_at_intervals() -> None:
     disk = Disk()
     gate = disk.gate()
     disk.used = 90
-    assert gate.held() is not None
+    assert gate.pause_reason() is not None
     disk.used = 0
     disk.now += MEASURE_EVERY_S - 0.1
-    assert gate.held() is not None
+    assert gate.pause_reason() is not None
     assert disk.measured == 1
     disk.now += 0.1
-    assert gate.held() is None
+    assert gate.pause_reason() is None
     assert disk.measured == 2

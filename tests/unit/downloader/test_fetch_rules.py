@@ -1,4 +1,4 @@
-"""The rules of the download stage: when a file is complete, what its name may be, whose fault it is."""
+"""The rules of the download stage: when a file is complete, its extension, and the error of an unreadable file."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def test_a_shorter_file_is_truncated(duration_s: float, announced_s: float) -> N
         ("abc.", "bin"),
     ],
 )
-def test_only_extensions_that_we_know_get_into_our_names(path: str, extension: str) -> None:
+def test_only_known_extensions_enter_file_names(path: str, extension: str) -> None:
     assert extension_of(path) == extension
 
 
-def test_a_file_that_cannot_be_read_is_the_fault_of_the_volume(tmp_path: Path) -> None:
-    """A link that leads to itself stands for a stale handle: both are an error of the file system alone."""
+def test_a_file_that_cannot_be_read_is_an_error_of_the_volume(tmp_path: Path) -> None:
+    """A link to itself stands for a stale handle: both are errors of the file system."""
     loop = tmp_path / "loop.webm"
     loop.symlink_to(loop)
     with pytest.raises(IngestError) as caught:

@@ -1,4 +1,4 @@
-"""The downloader does not start where YouTube could not be read (row 30 of the bad inputs)."""
+"""The downloader does not start without a JavaScript engine for YouTube (row 30 of the bad inputs)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ingest.shared.broker.nats_bus import NatsBus
 
 
-def test_the_engine_that_comes_along_will_do() -> None:
+def test_the_installed_engine_is_new_enough() -> None:
     assert tuple(map(int, javascript.version().split(".")[:2])) >= javascript.OLDEST
 
 
@@ -32,7 +32,7 @@ def test_the_engine_that_comes_along_will_do() -> None:
         pytest.param("echo nonsense", "does not run", id="something else"),
     ],
 )
-def test_without_a_good_one_the_downloader_does_not_start(
+def test_without_a_usable_engine_the_downloader_does_not_start(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str | None, reason: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "deno", None)

@@ -1,4 +1,4 @@
-"""What a site's refusal means: the table of verdicts, with sentences as YouTube and yt-dlp say them."""
+"""The error code of a refusal, by the sentences of YouTube and yt-dlp and by HTTP statuses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ingest.downloader.refusals import Refusal, availability_code, code_of, verdict
+from ingest.downloader.refusals import Refusal, availability_code, code_of, error_of
 from ingest.shared.errors import Code
 
 NOW = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
@@ -102,7 +102,7 @@ def said(text: str, code: Code, name: str = "") -> object:
         said("('Connection aborted.', RemoteDisconnected())", Code.NETWORK_ERROR),
         said("Remote end closed connection without response", Code.NETWORK_ERROR),
         said("[Errno 101] Network is unreachable", Code.NETWORK_ERROR),
-        said("Something that nobody has said before", Code.SOURCE_UNKNOWN),
+        said("A sentence that is in no line of the table", Code.SOURCE_UNKNOWN),
         said("", Code.SOURCE_UNKNOWN, "nothing"),
     ],
 )
@@ -139,21 +139,21 @@ def test_a_sentence_has_its_code(text: str, code: Code) -> None:
         said("HTTP Error 429: Too Many Requests. Video unavailable", Code.SOURCE_RATE_LIMITED, "429 comes before gone"),
     ],
 )
-def test_the_first_line_that_fits_decides(text: str, code: Code) -> None:
+def test_the_first_line_that_matches_decides(text: str, code: Code) -> None:
     assert code_of(Refusal(text)) is code
 
 
 @pytest.mark.parametrize(
     "words", ["[Errno 30] Read-only file system", "[Errno 5] Input/output error", "[Errno 116] Stale file handle"]
 )
-def test_trouble_with_our_own_volume_is_not_charged_to_the_video(words: str) -> None:
+def test_errors_of_the_volume_are_errors_of_the_environment(words: str) -> None:
     assert code_of(Refusal(f"unable to write data: {words}")).startswith("ENV_")
 
 
 @pytest.mark.parametrize(
     "page", ["captcha-explained", "Too Many Requests", "age-restricted-games", "members-only", "DRM protection"]
 )
-def test_the_name_of_a_page_is_not_what_the_site_said(page: str) -> None:
+def test_the_name_of_a_page_is_no_part_of_the_refusal(page: str) -> None:
     """yt-dlp puts the last part of a plain address in front of its messages."""
     text = f"[generic] {page}: Unable to download webpage: HTTP Error 404: Not Found"
     assert code_of(Refusal(text, status=404)) is Code.VIDEO_GONE
@@ -172,27 +172,27 @@ def test_the_name_of_a_page_is_not_what_the_site_said(page: str) -> None:
         (418, Code.SOURCE_UNKNOWN),
     ],
 )
-def test_a_status_says_as_much_as_words(status: int, code: Code) -> None:
+def test_a_status_has_its_code(status: int, code: Code) -> None:
     assert code_of(Refusal("the server said no", status=status)) is code
 
 
-def test_a_site_that_limits_us_is_left_alone_for_as_long_as_it_asks() -> None:
-    error = verdict(Refusal("slow down", status=429, retry_after_s=90.0), NOW, PAUSE_S)
+def test_the_pause_of_a_rate_limit_is_the_one_that_the_site_asks_for() -> None:
+    error = error_of(Refusal("slow down", status=429, retry_after_s=90.0), NOW, PAUSE_S)
     assert (error.code, error.retry_at) == (Code.SOURCE_RATE_LIMITED, NOW + timedelta(seconds=90))
 
 
-def test_a_site_that_limits_us_and_names_no_time_is_left_alone_for_the_usual_pause() -> None:
-    error = verdict(Refusal("Sign in to confirm you're not a bot"), NOW, PAUSE_S)
+def test_a_rate_limit_without_a_time_has_the_pause_of_the_settings() -> None:
+    error = error_of(Refusal("Sign in to confirm you're not a bot"), NOW, PAUSE_S)
     assert error.retry_at == NOW + timedelta(seconds=PAUSE_S)
 
 
-def test_another_refusal_has_no_time_of_its_own() -> None:
-    assert verdict(Refusal("HTTP Error 503", retry_after_s=90.0), NOW, PAUSE_S).retry_at is None
+def test_any_other_refusal_has_no_retry_time() -> None:
+    assert error_of(Refusal("HTTP Error 503", retry_after_s=90.0), NOW, PAUSE_S).retry_at is None
 
 
 @pytest.mark.parametrize("prefix", ["ERROR: ", "error ", "\x1b[0;31mERROR:\x1b[0m "])
-def test_the_text_of_a_verdict_is_what_the_site_said(prefix: str) -> None:
-    error = verdict(Refusal(f"{prefix}[youtube] x: Video\n unavailable"), NOW, PAUSE_S)
+def test_the_text_of_an_error_is_the_text_of_the_site(prefix: str) -> None:
+    error = error_of(Refusal(f"{prefix}[youtube] x: Video\n unavailable"), NOW, PAUSE_S)
     assert error.message == "[youtube] x: Video unavailable"
 
 
@@ -208,5 +208,5 @@ def test_the_text_of_a_verdict_is_what_the_site_said(prefix: str) -> None:
         (None, None),
     ],
 )
-def test_the_availability_field_says_who_is_kept_out(availability: str | None, code: Code | None) -> None:
+def test_the_availability_field_has_its_code(availability: str | None, code: Code | None) -> None:
     assert availability_code(availability) is code

@@ -1,4 +1,4 @@
-"""A yt-dlp of ours: what it does with what it was given."""
+"""The sessions of yt-dlp: cookies are used for YouTube only, and their file is never written or printed."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest.downloader.ytdlp import SiteOptions, session
+from ingest.downloader.sources.connector import SiteOptions
+from ingest.downloader.sources.media import generic
+from ingest.downloader.sources.ytdlp import session
 from ingest.shared.errors import Code, IngestError
-from ingest.shared.messages import SourceKind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,57 +19,57 @@ OPTIONS = SiteOptions(("youtube.*",), socket_timeout_s=0.5, max_bytes=1000, site
 COOKIES = "# Netscape HTTP Cookie File\n# exported by hand\n.youtube.com\tTRUE\t/\tTRUE\t0\tSID\tvalue\n"
 
 
-def test_cookies_are_used_and_their_file_is_left_as_it_is(tmp_path: Path) -> None:
-    """It may be a secret that cannot be written, and other jobs read it at the same time."""
+def test_cookies_are_used_and_their_file_is_not_changed(tmp_path: Path) -> None:
+    """The file may be a read-only secret, and other jobs read it at the same time."""
     file = tmp_path / "cookies.txt"
     file.write_text(COOKIES)
-    with session(SourceKind.YOUTUBE, replace(OPTIONS, cookies_file=str(file))) as site:
+    with session(replace(OPTIONS, cookies_file=str(file))) as site:
         assert [cookie.name for cookie in site.cookiejar] == ["SID"]
     assert file.read_text() == COOKIES
 
 
-def test_cookies_go_to_no_other_site(tmp_path: Path) -> None:
+def test_cookies_are_not_sent_to_other_sites(tmp_path: Path) -> None:
     file = tmp_path / "cookies.txt"
     file.write_text(COOKIES)
-    with session(SourceKind.MEDIA, replace(OPTIONS, cookies_file=str(file))) as site:
+    with session(generic(replace(OPTIONS, cookies_file=str(file)))) as site:
         assert list(site.cookiejar) == []
 
 
-def test_cookies_that_are_not_there_are_no_video_s_fault(tmp_path: Path) -> None:
+def test_a_missing_cookies_file_is_an_error_of_the_environment(tmp_path: Path) -> None:
     options = replace(OPTIONS, cookies_file=str(tmp_path / "cookies.txt"))
     with pytest.raises(IngestError, match="INGEST_COOKIES_FILE: No such file") as caught:
-        session(SourceKind.YOUTUBE, options)
+        session(options)
     assert caught.value.code is Code.ENV_VOLUME
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        pytest.param(b"", "is no cookies file in Netscape's format", id="empty"),
-        pytest.param(b'[{"name": "SID", "value": "SECRET"}]', "is no cookies file", id="JSON"),
-        pytest.param(COOKIES.encode() + b"\xff", "is no text", id="no text"),
+        pytest.param(b"", "is not a cookies file in Netscape's format", id="empty"),
+        pytest.param(b'[{"name": "SID", "value": "SECRET"}]', "is not a cookies file", id="JSON"),
+        pytest.param(COOKIES.encode() + b"\xff", "is not UTF-8 text", id="no text"),
         pytest.param(f"{COOKIES}.youtube.com\tTRUE\t/\tTRUE\t0\tSID SECRET\n".encode(), "line 4", id="a field too few"),
         pytest.param(f"{COOKIES}.youtube.com\tTRUE\t/\tTRUE\tnever\tSID\tSECRET\n".encode(), "line 4", id="no time"),
         pytest.param(f"{COOKIES}youtube.com\tTRUE\t/\tTRUE\t0\tSID\tSECRET\n".encode(), "line 4", id="no domain"),
     ],
 )
-def test_cookies_that_cannot_be_read_are_no_video_s_fault_and_are_not_printed(
+def test_an_invalid_cookies_file_is_an_error_of_the_environment_and_is_not_printed(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], content: bytes, said: str
 ) -> None:
     file = tmp_path / "cookies.txt"
     file.write_bytes(content)
     with pytest.raises(IngestError, match=said) as caught:
-        session(SourceKind.YOUTUBE, replace(OPTIONS, cookies_file=str(file)))
+        session(replace(OPTIONS, cookies_file=str(file)))
     assert caught.value.code is Code.ENV_VOLUME
     printed = capfd.readouterr()
     assert "SECRET" not in printed.out + printed.err + str(caught.value)
 
 
-def test_cookies_of_one_host_and_of_scripts_only_are_used(tmp_path: Path) -> None:
+def test_cookies_of_one_host_and_http_only_cookies_are_used(tmp_path: Path) -> None:
     file = tmp_path / "cookies.txt"
     file.write_text(
         f"{COOKIES}\n#HttpOnly_.youtube.com\tTRUE\t/\tTRUE\t1999999999.5\tLOGIN\tx\n"
         "www.youtube.com\tFALSE\t/\tTRUE\t\tHOST\ty\n"
     )
-    with session(SourceKind.YOUTUBE, replace(OPTIONS, cookies_file=str(file))) as site:
+    with session(replace(OPTIONS, cookies_file=str(file))) as site:
         assert {cookie.name for cookie in site.cookiejar} == {"SID", "LOGIN", "HOST"}

@@ -1,4 +1,4 @@
-"""What a user types becomes a list of recordings, each with an identity of its own."""
+"""The text of a user becomes a list of recordings, each with an id of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.downloader.settings import DownloaderSettings
-from ingest.downloader.sources import derived_id, media_at, recordings, uploads_playlist, video_id_of, youtube_video
+from ingest.downloader.sources import media, youtube
+from ingest.downloader.sources.connector import derived_id
+from ingest.downloader.sources.registry import CONNECTORS, connector_of, recordings
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import VIDEO_ID_PATTERN, SourceKind
 from ingest.shared.settings import load
@@ -20,7 +22,7 @@ from ingest.shared.settings import load
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ingest.downloader.sources import Recording
+    from ingest.downloader.sources.connector import Recording
 
 ID = "dQw4w9WgXcQ"
 
@@ -53,9 +55,9 @@ def refused(text: str | Path) -> Code:
         f"HTTPS://WWW.YOUTUBE.COM/watch?v={ID}",
     ],
 )
-def test_an_address_of_a_video_names_it(url: str) -> None:
-    assert video_id_of(url) == ID
-    assert found(url) == [youtube_video(ID)]
+def test_an_address_of_a_video_contains_its_id(url: str) -> None:
+    assert youtube.video_id_of(url) == ID
+    assert found(url) == [youtube.video(ID)]
 
 
 @pytest.mark.parametrize(
@@ -73,8 +75,8 @@ def test_an_address_of_a_video_names_it(url: str) -> None:
         "https://www.youtube.com/",
     ],
 )
-def test_another_address_names_no_video(url: str) -> None:
-    assert video_id_of(url) is None
+def test_another_address_contains_no_video_id(url: str) -> None:
+    assert youtube.video_id_of(url) is None
 
 
 def test_an_id_alone_is_a_video() -> None:
@@ -84,15 +86,35 @@ def test_an_id_alone_is_a_video() -> None:
 
 
 def test_the_uploads_of_a_channel_are_a_playlist() -> None:
-    url = uploads_playlist("UCuAXFkgsw1L7xaCfnd5JJOw")
+    url = youtube.uploads_playlist("UCuAXFkgsw1L7xaCfnd5JJOw")
     assert url == "https://www.youtube.com/playlist?list=UUuAXFkgsw1L7xaCfnd5JJOw"
 
 
 @pytest.mark.parametrize("channel_id", ["", "UC", "somebody", "XXuAXFkgsw1L7xaCfnd5JJOw", "UCuAXFkgsw1L7xaCfnd5JJO/"])
-def test_what_is_no_channel_has_no_uploads(channel_id: str) -> None:
+def test_a_text_that_is_no_channel_id_is_a_bad_url(channel_id: str) -> None:
     with pytest.raises(IngestError) as caught:
-        uploads_playlist(channel_id)
+        youtube.uploads_playlist(channel_id)
     assert caught.value.code is Code.BAD_URL
+
+
+@pytest.mark.parametrize("kind", SourceKind)
+def test_every_kind_of_source_has_one_way_to_check_and_fetch_it(kind: SourceKind) -> None:
+    """Several connectors may list recordings of one kind: a feed lists media files."""
+    ways = {(connector.site, connector.check, connector.fetch) for connector in CONNECTORS if connector.kind is kind}
+    assert ways == {(connector_of(kind).site, connector_of(kind).check, connector_of(kind).fetch)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "url", "site"),
+    [
+        pytest.param(SourceKind.YOUTUBE, f"https://youtu.be/{ID}", "youtube", id="all hosts of YouTube"),
+        pytest.param(SourceKind.MEDIA, "https://podcasts.example.org/a.mp3", "podcasts.example.org", id="the host"),
+        pytest.param(SourceKind.MEDIA, "http://[bad/a.mp3", None, id="an invalid address"),
+        pytest.param(SourceKind.FILE, "/a.mp3", None, id="a local file"),
+    ],
+)
+def test_requests_are_limited_by_site(kind: SourceKind, url: str, site: str | None) -> None:
+    assert connector_of(kind).site(url) == site
 
 
 @given(kind=st.sampled_from(["media", "feed", "file"]), key=st.text())
@@ -111,11 +133,11 @@ def test_different_recordings_have_different_ids() -> None:
 
 def test_a_media_address_is_a_recording_whatever_its_fragment() -> None:
     (recording,) = found("https://example.org/talk.MP3?x=1#t=5")
-    assert recording == media_at("https://example.org/talk.MP3?x=1")
+    assert recording == media.recording_at("https://example.org/talk.MP3?x=1")
     assert recording.source.kind is SourceKind.MEDIA
 
 
-def test_a_file_is_known_by_its_content(tmp_path: Path) -> None:
+def test_a_file_is_identified_by_its_content(tmp_path: Path) -> None:
     (tmp_path / "First talk.mp3").write_bytes(b"talk")
     os.utime(tmp_path / "First talk.mp3", (0, 86400))
     (recording,) = found(tmp_path / "First talk.mp3")
@@ -167,10 +189,10 @@ def test_a_file_name_that_is_no_unicode_does_not_hide_its_neighbours(tmp_path: P
         pytest.param("a\0b", id="NUL"),
         pytest.param("http://[::1", id="half an IPv6 address"),
         pytest.param("https://[bad]/a.mp3", id="no IPv6 address"),
-        pytest.param("~nobodyhere/a.mp3", id="folder of nobody"),
+        pytest.param("~nobodyhere/a.mp3", id="home of an unknown user"),
         pytest.param("x" * 300, id="longer than a file name may be"),
         pytest.param(f"https://example.org/{'x' * 5000}.mp3", id="longer than an address may be"),
     ],
 )
-def test_what_is_no_source_is_a_bad_url(text: str) -> None:
+def test_a_text_that_is_no_source_is_a_bad_url(text: str) -> None:
     assert refused(text) is Code.BAD_URL

@@ -1,1 +1,1 @@
-"""From audio to words."""
+"""Speech recognition: audio to words."""

@@ -1,4 +1,4 @@
-"""Speech becomes chunks of at most 30 s, cut where nobody speaks. Pure."""
+"""Merges spans of speech into chunks of at most 30 s, cut at pauses. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LONGEST_GAP_S = 2.0
 
 @dataclass(frozen=True)
 class SpeechChunk:
-    """A stretch of a recording for the recognizer, and where inside it somebody speaks."""
+    """A part of a recording for the recognizer, and the spans of speech in it."""
 
     span: Span
     speech: tuple[Span, ...]
@@ -25,18 +25,16 @@ class SpeechChunk:
 def merge(
     speech: Iterable[Span], longest_s: float = LONGEST_CHUNK_S, longest_gap_s: float = LONGEST_GAP_S
 ) -> list[SpeechChunk]:
-    """Merge neighbouring spans into chunks of at most `longest_s`; a pause over `longest_gap_s` always separates."""
+    """Merge neighbouring spans into chunks of at most `longest_s`. A pause over `longest_gap_s` always ends a chunk."""
     chunks: list[SpeechChunk] = []
-    together: list[Span] = []
+    group: list[Span] = []
     for span in speech:
-        if together and (
-            span.end_s - together[0].start_s > longest_s or span.start_s - together[-1].end_s > longest_gap_s
-        ):
-            chunks.append(_chunk(together))
-            together = []
-        together.append(span)
-    if together:
-        chunks.append(_chunk(together))
+        if group and (span.end_s - group[0].start_s > longest_s or span.start_s - group[-1].end_s > longest_gap_s):
+            chunks.append(_chunk(group))
+            group = []
+        group.append(span)
+    if group:
+        chunks.append(_chunk(group))
     return chunks
 
 

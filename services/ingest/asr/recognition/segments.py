@@ -1,4 +1,4 @@
-"""Words become segments with right times, and what looks invented is flagged. Pure."""
+"""Builds segments from recognised words: corrects their times, flags likely hallucinations. Pure."""
 
 from __future__ import annotations
 
@@ -12,65 +12,69 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ingest.asr.recognition.chunks import SpeechChunk
-    from ingest.asr.recognition.whisper import Recognised
+    from ingest.asr.recognition.whisper import ChunkTranscript
     from ingest.asr.spans import Span
 
-SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")  # noqa: RUF001 (the marks of other scripts)
+SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")  # noqa: RUF001 (punctuation of other scripts)
 PAUSE_S = 1.0
 LONGEST_SEGMENT_S = 20.0
 SHORTEST_WORD_S = 0.02
 LOOP_LENGTH = 3
-REPETITIVE = 2.4
-SILENT = 0.8
+REPETITIVE = 2.4  # compression ratio
+SILENT = 0.8  # probability of no speech
 FASTEST_CHARACTERS_A_SECOND = 40.0
 
 
 @dataclass(frozen=True)
-class Built:
-    """The segments of a recording, and how many words had to be put right: in their times, in their text."""
+class SegmentList:
+    """The segments of a recording, and how many words had impossible times or unprintable characters."""
 
     segments: tuple[Segment, ...]
-    fixed: int
-    cleaned: int
+    fixed_times: int
+    cleaned_words: int
 
 
 def build(
-    chunks: Sequence[SpeechChunk], answers: Sequence[Recognised], refined: Sequence[bool], duration_s: float
-) -> Built:
-    """Return the segments of all chunks, their times in order and inside the recording."""
+    chunks: Sequence[SpeechChunk], transcripts: Sequence[ChunkTranscript], refined: Sequence[bool], duration_s: float
+) -> SegmentList:
+    """Return the segments of all chunks with times that ascend and lie inside the recording."""
     segments: list[Segment] = []
     fixed, floor_s = 0, 0.0
-    for chunk, answer, better in zip(chunks, answers, refined, strict=True):
-        words, wrong = place(answer, chunk, floor_s, duration_s)
-        fixed += wrong
+    for chunk, transcript, is_refined in zip(chunks, transcripts, refined, strict=True):
+        words, fixed_here = place(transcript, chunk, floor_s, duration_s)
+        fixed += fixed_here
         floor_s = words[-1].end_s if words else floor_s
-        segments += [_segment(group, answer, refined=better) for group in split(words)]
-    cleaned = sum(clean(heard.text) != heard.text for answer in answers for heard in answer.words)
-    return Built(tuple(flag_loops(segments)), fixed, cleaned)
+        segments += [_segment(group, transcript, refined=is_refined) for group in split(words)]
+    cleaned = sum(clean(word.text) != word.text for transcript in transcripts for word in transcript.words)
+    return SegmentList(tuple(flag_loops(segments)), fixed, cleaned)
 
 
-def place(answer: Recognised, chunk: SpeechChunk, floor_s: float, duration_s: float) -> tuple[list[Word], int]:
-    """Return the words of a chunk in the time of the recording, and how many times were impossible.
+def place(transcript: ChunkTranscript, chunk: SpeechChunk, floor_s: float, duration_s: float) -> tuple[list[Word], int]:
+    """Return the words of a chunk with times in the recording, and how many words had impossible times.
 
-    A word's end is drawn back to the end of the speech it began in: the alignment gives a pause to the word before it.
+    The alignment adds a pause to the word before it. The end of such a word is moved to the end of its span of speech.
     """
     words, fixed = [], 0
-    for heard in answer.words:
-        start, end = chunk.span.start_s + heard.start_s, chunk.span.start_s + heard.end_s
+    for chunk_word in transcript.words:
+        start, end = chunk.span.start_s + chunk_word.start_s, chunk.span.start_s + chunk_word.end_s
         start, end = into_speech(start, end, chunk.speech)
         right_start = min(max(start, floor_s), duration_s)
         right_end = min(max(end, right_start), duration_s)
-        fixed += heard.end_s < heard.start_s or (right_start, right_end) != (start, end)
+        fixed += chunk_word.end_s < chunk_word.start_s or (right_start, right_end) != (start, end)
         floor_s = right_end
-        text = heard.text.strip()
         words.append(
-            Word(start_s=round(right_start, 3), end_s=round(right_end, 3), text=text, probability=heard.probability)
+            Word(
+                start_s=round(right_start, 3),
+                end_s=round(right_end, 3),
+                text=chunk_word.text.strip(),
+                probability=chunk_word.probability,
+            )
         )
     return words, fixed
 
 
 def into_speech(start_s: float, end_s: float, speech: Sequence[Span]) -> tuple[float, float]:
-    """Return a word's times moved out of the silences between the spans of speech."""
+    """Return the times of a word, moved out of the silences between the spans of speech."""
     inside = next((span for span in speech if start_s < span.end_s - SHORTEST_WORD_S), speech[-1] if speech else None)
     if inside is None:
         return start_s, end_s
@@ -95,13 +99,13 @@ def split(words: Sequence[Word]) -> list[list[Word]]:
     return groups
 
 
-def _segment(words: Sequence[Word], answer: Recognised, *, refined: bool) -> Segment:
+def _segment(words: Sequence[Word], transcript: ChunkTranscript, *, refined: bool) -> Segment:
     text = " ".join(word.text for word in words)
     length_s = words[-1].end_s - words[0].start_s
     flags = []
-    if answer.compression_ratio >= REPETITIVE:
+    if transcript.compression_ratio >= REPETITIVE:
         flags.append("repetitive")
-    if answer.no_speech_prob >= SILENT:
+    if transcript.no_speech_prob >= SILENT:
         flags.append("no_speech")
     if length_s > 0 and len(text) / length_s > FASTEST_CHARACTERS_A_SECOND:
         flags.append("too_fast")
@@ -110,16 +114,16 @@ def _segment(words: Sequence[Word], answer: Recognised, *, refined: bool) -> Seg
         end_s=words[-1].end_s,
         text=text,
         words=tuple(words),
-        avg_logprob=round(answer.avg_logprob, 4),
-        compression_ratio=round(answer.compression_ratio, 3),
-        no_speech_prob=round(answer.no_speech_prob, 4),
+        avg_logprob=round(transcript.avg_logprob, 4),
+        compression_ratio=round(transcript.compression_ratio, 3),
+        no_speech_prob=round(transcript.no_speech_prob, 4),
         refined=refined,
         flags=tuple(flags),
     )
 
 
 def flag_loops(segments: Iterable[Segment]) -> list[Segment]:
-    """Flag runs of three or more segments with the same text: a recognizer's loop, or a person who repeats himself."""
+    """Flag runs of three or more segments with the same text: usually a loop of the recognizer."""
     runs: list[list[Segment]] = []
     for segment in segments:
         if runs and runs[-1][0].text.casefold() == segment.text.casefold():
@@ -133,17 +137,16 @@ def flag_loops(segments: Iterable[Segment]) -> list[Segment]:
     ]
 
 
-def is_doubtful(answer: Recognised, *, logprob: float, compression: float, no_speech: float) -> bool:
-    """Tell whether a chunk should be decoded again with more effort."""
-    return bool(answer.words) and (
-        answer.avg_logprob <= logprob or answer.compression_ratio >= compression or answer.no_speech_prob >= no_speech
-    )
+def is_doubtful(transcript: ChunkTranscript, *, logprob: float, compression: float, no_speech: float) -> bool:
+    """Whether a chunk should be decoded again by the second pass."""
+    is_improbable = transcript.avg_logprob <= logprob or transcript.no_speech_prob >= no_speech
+    return bool(transcript.words) and (is_improbable or transcript.compression_ratio >= compression)
 
 
-def better(first: Recognised, second: Recognised) -> Recognised:
-    """Return the more probable of two readings of the same chunk.
+def better(first: ChunkTranscript, second: ChunkTranscript) -> ChunkTranscript:
+    """Return the more probable of two transcripts of the same chunk.
 
-    A repetitive reading loses against one that is not, and one without words against any.
+    A repetitive transcript is replaced by one that is not repetitive. One without words replaces none.
     """
     if not second.words:
         return first

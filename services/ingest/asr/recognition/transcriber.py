@@ -1,7 +1,7 @@
-"""From a waveform to segments: find speech, cut it into chunks, have them recognised in shared batches.
+"""From a waveform to segments: merges speech into chunks and recognises them in batches shared with other videos.
 
-The chunks go to the batcher with those of every other video in flight; only two batches' worth of features of one video
-exist at a time, so that memory does not grow with its length.
+The batcher holds the features of at most two batches of one video at a time, so that memory does not grow with the
+length of the video.
 """
 
 from __future__ import annotations
@@ -20,73 +20,82 @@ if TYPE_CHECKING:
 
     from ingest.asr.audio import Waveform
     from ingest.asr.recognition.chunks import SpeechChunk
-    from ingest.asr.recognition.whisper import Recognised, Recognizer, Request
+    from ingest.asr.recognition.whisper import ChunkTranscript, Recognizer, Request
     from ingest.asr.spans import Span
+    from ingest.shared.artifacts.transcript import Segment
 
 LANGUAGE_SAMPLES = 3
 
 
 @dataclass(frozen=True)
 class Refinement:
-    """The second pass: which chunks are doubtful, and the recognizer (with its batcher) that reads them again."""
+    """The second pass: the limits that make a chunk doubtful, and the recognizer and batcher that decode it again."""
 
     recognizer: Recognizer
-    batcher: Batcher[Request, Recognised]
+    batcher: Batcher[Request, ChunkTranscript]
     logprob: float
     compression: float
     no_speech: float
 
 
 @dataclass(frozen=True)
-class Spoken:
-    """What is said in a recording."""
+class Transcription:
+    """The recognised segments of a recording; `refined` counts the chunks that the second pass improved."""
 
-    built: segments.Built
+    segments: tuple[Segment, ...]
     speech_s: float
     language: str
     language_probability: float
+    fixed_times: int
+    cleaned_words: int
     refined: int
 
 
 @dataclass(frozen=True)
 class Transcriber:
-    """Transcribes one waveform at a time for each calling thread."""
+    """Transcribes one waveform per calling thread."""
 
     recognizer: Recognizer
-    batcher: Batcher[Request, Recognised]
+    batcher: Batcher[Request, ChunkTranscript]
     language: str | None
     refinement: Refinement | None
     time: DeviceTime = field(default_factory=lambda: DeviceTime(ASR_CAUSES))
 
     @property
-    def batchers(self) -> list[Batcher[Request, Recognised]]:
+    def batchers(self) -> list[Batcher[Request, ChunkTranscript]]:
         """Return the batchers of the device."""
         second = self.refinement.batcher if self.refinement else self.batcher
         return [self.batcher] if second is self.batcher else [self.batcher, second]
 
     @property
     def broken(self) -> str | None:
-        """Return why the device is lost, whichever pass has lost it."""
+        """The reason why the device is lost, from either pass; None while it works."""
         return self.recognizer.broken or (self.refinement.recognizer.broken if self.refinement else None)
 
     def transcribe(
         self, waveform: Waveform, speech: list[Span], duration_s: float, progress: Callable[[float], None]
-    ) -> Spoken:
-        """Return what is said; `progress` gets the seconds that are done. Raise GPU_OOM when not one chunk fits."""
+    ) -> Transcription:
+        """Return the transcription; `progress` gets the seconds that are done.
+
+        Raise GPU_OOM when a single chunk does not fit into the memory of the device.
+        """
         parts = chunks.merge(speech)
         try:
             language, probability = self._language(waveform, parts)
-            answers = []
-            for part, answer in zip(parts, self.batcher.map(self._requests(waveform, parts, language)), strict=True):
-                answers.append(answer)
+            first = []
+            requests = self._requests(waveform, parts, language)
+            for part, transcript in zip(parts, self.batcher.map(requests), strict=True):
+                first.append(transcript)
                 progress(part.span.end_s)
-            final, refined = self._refine(waveform, parts, answers, language)
+            final, refined = self._refine(waveform, parts, first, language)
         except OutOfDeviceMemoryError as error:
-            raise IngestError(Code.GPU_OOM, f"no room for a single chunk: {error}") from error
+            raise IngestError(Code.GPU_OOM, f"a single chunk does not fit into the device memory: {error}") from error
         with self.time.doing(DECODING):
             built = segments.build(parts, final, refined, duration_s)
-        return Spoken(
-            built=built,
+        return Transcription(
+            segments=built.segments,
+            fixed_times=built.fixed_times,
+            cleaned_words=built.cleaned_words,
             speech_s=sum(span.duration_s for span in speech),
             language=language,
             language_probability=probability,
@@ -110,36 +119,34 @@ class Transcriber:
             return recognizer.request(audio.cut(waveform, span), language, strong=strong)
 
     def _language(self, waveform: Waveform, parts: Sequence[SpeechChunk]) -> tuple[str, float]:
-        """Return the language and its probability: as set, or the most probable of samples of the recording."""
+        """Return the language and its probability: as set, or the most probable one over samples of the recording."""
         if not self.recognizer.is_multilingual or not parts:
             return self.language or "en", 1.0
         if self.language is not None:
             return self.language, 1.0
         step = max(1, len(parts) // LANGUAGE_SAMPLES)
         samples = parts[::step][:LANGUAGE_SAMPLES]
-        answers = list(
-            self.batcher.map(self._request(self.recognizer, waveform, sample.span, None) for sample in samples)
-        )
-        shares: dict[str, float] = {}
-        for answer in answers:
-            for name, share in answer.languages.items():
-                shares[name] = shares.get(name, 0.0) + share / len(answers)
-        best = max(shares, key=lambda name: shares[name])
-        return best, round(shares[best], 4)
+        requests = (self._request(self.recognizer, waveform, sample.span, None) for sample in samples)
+        probabilities: dict[str, float] = {}
+        for detection in self.batcher.map(requests):
+            for name, probability in detection.languages.items():
+                probabilities[name] = probabilities.get(name, 0.0) + probability / len(samples)
+        best = max(probabilities, key=lambda name: probabilities[name])
+        return best, round(probabilities[best], 4)
 
     def _refine(
-        self, waveform: Waveform, parts: Sequence[SpeechChunk], answers: list[Recognised], language: str
-    ) -> tuple[list[Recognised], list[bool]]:
-        """Return the answers with the doubtful ones read again, and which of them changed."""
+        self, waveform: Waveform, parts: Sequence[SpeechChunk], first: list[ChunkTranscript], language: str
+    ) -> tuple[list[ChunkTranscript], list[bool]]:
+        """Return the transcripts after the second pass, and which of them changed."""
         again = self.refinement
         if again is None:
-            return answers, [False] * len(answers)
+            return first, [False] * len(first)
         limits = {"logprob": again.logprob, "compression": again.compression, "no_speech": again.no_speech}
-        doubtful = [index for index, answer in enumerate(answers) if segments.is_doubtful(answer, **limits)]
+        doubtful = [index for index, transcript in enumerate(first) if segments.is_doubtful(transcript, **limits)]
         requests = (
             self._request(again.recognizer, waveform, parts[index].span, language, strong=True) for index in doubtful
         )
-        final = list(answers)
+        final = list(first)
         for index, second in zip(doubtful, again.batcher.map(requests), strict=True):
-            final[index] = segments.better(answers[index], second)
-        return final, [new is not old for new, old in zip(final, answers, strict=True)]
+            final[index] = segments.better(first[index], second)
+        return final, [new is not old for new, old in zip(final, first, strict=True)]

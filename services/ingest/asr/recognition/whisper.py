@@ -1,7 +1,7 @@
-"""Speech to words with faster-whisper: the only file that recognises, and the only caller of the device.
+"""Speech to words with faster-whisper: the only file that runs the recognition model.
 
-`Recognizer.run` takes chunks of any videos and recognises them in one batch; the batcher
-(`ingest.shared.device.batcher`) calls it. Features are computed by the callers, on the CPU, before they queue.
+`Recognizer.run` recognises chunks of several videos in one batch. The batcher (`ingest.shared.device.batcher`) calls
+it. Callers compute the features on the CPU before they queue a request.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ import hashlib
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import ctranslate2
 import numpy as np
 import numpy.typing as npt
 from faster_whisper import BatchedInferencePipeline, WhisperModel
@@ -24,7 +23,9 @@ from faster_whisper.transcribe import (
     get_suppressed_tokens,
     merge_punctuations,
 )
+from faster_whisper.utils import download_model
 
+from ingest.shared.artifacts.fingerprint import short_id
 from ingest.shared.device.batcher import OutOfDeviceMemoryError
 from ingest.shared.device.cuda_errors import has_no_room, is_lost
 from ingest.shared.errors import Code, IngestError
@@ -35,10 +36,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ingest.asr.audio import Waveform
+    from ingest.asr.device import Device
 
 FRAMES_A_SECOND = 100
 PREPEND = "\"'“¿([{-"
-APPEND = "\"'.。,，!！?？:：”)]}、"  # noqa: RUF001 (the marks of other scripts)
+APPEND = "\"'.。,，!！?？:：”)]}、"  # noqa: RUF001 (punctuation of other scripts)
 STRONG_BEAM = 8
 
 log = get_logger(__name__)
@@ -46,20 +48,24 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True)
 class RecognizerOptions:
-    """Which model, where, how."""
+    """The model (a folder, a name on the hub, or `auto`), its device, and its decoding options.
+
+    `revision` is a branch, tag or commit of a model on the hub.
+    """
 
     model: str
-    device: Literal["auto", "cpu", "cuda"]
+    device: Device
     compute_type: str
     beam: int
     cpu_threads: int = 0
+    revision: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """A chunk for the device: log-mel features (mels, 3000), its length, and what is wanted.
+    """A chunk for the device: log-mel features (mels, 3000) and its length.
 
-    Without a language only the language is asked for; `strong` asks for a wider beam.
+    A request without a language detects the language only. `strong` decodes with a wider beam.
     """
 
     features: npt.NDArray[np.float32] = field(repr=False)
@@ -69,13 +75,13 @@ class Request:
 
     @property
     def group(self) -> tuple[str | None, bool]:
-        """Return what may share a batch."""
+        """Return the key that all requests of one batch have in common."""
         return (self.language, self.strong)
 
 
 @dataclass(frozen=True)
-class Heard:
-    """A recognised word; seconds from the start of its chunk."""
+class ChunkWord:
+    """A recognised word. Its times are seconds from the start of its chunk."""
 
     start_s: float
     end_s: float
@@ -84,11 +90,11 @@ class Heard:
 
 
 @dataclass(frozen=True)
-class Recognised:
-    """What was recognised in a chunk, with its quality figures; `languages` answers a question for the language."""
+class ChunkTranscript:
+    """The words of a chunk with their quality figures; after language detection, `languages` with probabilities."""
 
     text: str = ""
-    words: tuple[Heard, ...] = ()
+    words: tuple[ChunkWord, ...] = ()
     avg_logprob: float = 0.0
     compression_ratio: float = 0.0
     no_speech_prob: float = 0.0
@@ -96,40 +102,47 @@ class Recognised:
 
 
 class Recognizer:
-    """A loaded model. Raise ENV_MODEL when it cannot be loaded, ENV_CUDA when its device does not work."""
+    """A loaded model. Raise ENV_MODEL when it cannot be loaded, ENV_CUDA when its device does not work.
+
+    `key` identifies everything that a transcript depends on; `old_key` is the one that version 0.1.0 gave the same
+    model. `broken` is the reason why the device is lost.
+    """
 
     def __init__(self, options: RecognizerOptions) -> None:
         self._options = options
-        self.device = device_of(options.device)
+        self.device = options.device
         self.compute_type = _compute_type(options.compute_type, self.device)
         self.name = _model_name(options.model, self.device)
         self.broken: str | None = None
         try:
+            folder = _model_folder(self.name, options.revision)
             self._model = WhisperModel(
-                self.name, device=self.device, compute_type=self.compute_type, cpu_threads=options.cpu_threads
+                str(folder), device=self.device, compute_type=self.compute_type, cpu_threads=options.cpu_threads
             )
         except Exception as error:
             raise _cannot_load(self.name, error) from error
         self._pipeline = BatchedInferencePipeline(self._model)
-        self.key = _model_key(self.name, self.compute_type, options.beam)
+        decoding = f"{self.compute_type}/beam{options.beam}"
+        self.key = f"{_model_id(self.name, folder)}/{decoding}"
+        self.old_key = f"{_old_model_id(self.name)}/{decoding}"
 
     @property
     def is_multilingual(self) -> bool:
-        """Tell whether the model knows more than English."""
+        """Whether the model recognises other languages than English."""
         return bool(self._model.model.is_multilingual)
 
     def self_test(self) -> None:
-        """Recognise a second of quiet noise: a device that does not work shows now, not in the middle of a video."""
+        """Recognise a second of quiet noise, so that a broken device is found at start and not during a video."""
         noise = np.random.default_rng(0).standard_normal(SAMPLE_RATE, dtype=np.float32) * np.float32(1e-3)
         self.run([self.request(noise, "en")])
 
     def request(self, samples: Waveform, language: str | None, *, strong: bool = False) -> Request:
-        """Return the request for a chunk of up to 30 s (CPU work: log-mel features, zeros after the true end)."""
+        """Return the request for a chunk of up to 30 s (CPU work: log-mel features, padded with zeros)."""
         features = self._model.feature_extractor(samples)[..., :-1]
         return Request(pad_or_trim(features), len(samples) / SAMPLE_RATE, language, strong)
 
-    def run(self, requests: Sequence[Request]) -> list[Recognised]:
-        """Answer requests of one group in one batch."""
+    def run(self, requests: Sequence[Request]) -> list[ChunkTranscript]:
+        """Return the transcripts of requests of one group, recognised in one batch."""
         try:
             if requests[0].language is None:
                 return self._languages(requests)
@@ -137,12 +150,12 @@ class Recognizer:
         except RuntimeError as error:
             raise self._device_error(error) from error
 
-    def _languages(self, requests: Sequence[Request]) -> list[Recognised]:
+    def _languages(self, requests: Sequence[Request]) -> list[ChunkTranscript]:
         encoded = self._model.encode(np.stack([request.features for request in requests]))
         found = self._model.model.detect_language(encoded)
-        return [Recognised(languages={token[2:-2]: share for token, share in shares}) for shares in found]
+        return [ChunkTranscript(languages={token[2:-2]: share for token, share in shares}) for shares in found]
 
-    def _recognise(self, requests: Sequence[Request]) -> list[Recognised]:
+    def _recognise(self, requests: Sequence[Request]) -> list[ChunkTranscript]:
         first = requests[0]
         tokenizer = Tokenizer(
             self._model.hf_tokenizer, self.is_multilingual, task="transcribe", language=first.language or "en"
@@ -154,38 +167,39 @@ class Recognizer:
         frames = [math.ceil(request.duration_s) * FRAMES_A_SECOND for request in requests]
         aligned = self._model.find_alignment(tokenizer, tokens, encoded, frames)
         return [
-            _recognised(output, tokenizer.decode(text), words)
+            _chunk_transcript(output, tokenizer.decode(text), words)
             for output, text, words in zip(outputs, tokens, aligned, strict=True)
         ]
 
     def _device_error(self, error: RuntimeError) -> Exception:
         if has_no_room(error):
             log.warning("device_out_of_memory", error=str(error))
-            self._model.model.unload_model()  # what it held is not to be trusted after this
+            self._model.model.unload_model()  # its buffers are undefined after the error
             self._model.model.load_model()
             return OutOfDeviceMemoryError(str(error))
         if is_lost(error):
-            self.broken = str(error)  # the context is lost: this process ends when its messages are answered
+            self.broken = str(error)  # the CUDA context is lost: the process exits when its messages are settled
             return IngestError(Code.ENV_CUDA, str(error))
         return error
 
 
-def _recognised(output: dict[str, Any], text: str, words: list[dict[str, Any]]) -> Recognised:
+def _chunk_transcript(output: dict[str, Any], text: str, words: list[dict[str, Any]]) -> ChunkTranscript:
     if not (math.isfinite(output["avg_logprob"]) and math.isfinite(output["no_speech_prob"])):
-        raise IngestError(Code.ENV_MODEL, "the model answers NaN; another INGEST_ASR_COMPUTE_TYPE may help")
+        raise IngestError(Code.ENV_MODEL, "the model returns NaN; another INGEST_ASR_COMPUTE_TYPE may help")
     merge_punctuations(words, PREPEND, APPEND)
-    heard = tuple(
-        Heard(float(word["start"]), float(word["end"]), word["word"], min(1.0, max(0.0, float(word["probability"]))))
-        for word in words
-        if word["word"].strip()
-    )
-    return Recognised(
+    chunk_words = tuple(_chunk_word(word) for word in words if word["word"].strip())
+    return ChunkTranscript(
         text=text.strip(),
-        words=heard,
+        words=chunk_words,
         avg_logprob=float(output["avg_logprob"]),
         compression_ratio=float(get_compression_ratio(text)),
         no_speech_prob=float(output["no_speech_prob"]),
     )
+
+
+def _chunk_word(word: dict[str, Any]) -> ChunkWord:
+    probability = min(1.0, max(0.0, float(word["probability"])))
+    return ChunkWord(float(word["start"]), float(word["end"]), word["word"], probability)
 
 
 def _options(tokenizer: Tokenizer, beam: int) -> TranscriptionOptions:
@@ -219,15 +233,6 @@ def _options(tokenizer: Tokenizer, beam: int) -> TranscriptionOptions:
     )
 
 
-def device_of(wanted: Literal["auto", "cpu", "cuda"]) -> str:
-    """Return where a model will run; raise ENV_CUDA when that is not there."""
-    if wanted == "auto":
-        return "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
-    if wanted == "cuda" and not ctranslate2.get_cuda_device_count():
-        raise IngestError(Code.ENV_CUDA, "INGEST_ASR_DEVICE=cuda, but no CUDA device is visible")
-    return wanted
-
-
 def _compute_type(wanted: str, device: str) -> str:
     if wanted != "auto":
         return wanted
@@ -240,20 +245,28 @@ def _model_name(wanted: str, device: str) -> str:
     return "distil-large-v3" if device == "cuda" else "small"
 
 
-def _model_key(name: str, compute_type: str, beam: int) -> str:
-    """Return what a transcript depends on; a local model is known by its content, not by its path."""
+def _model_folder(name: str, revision: str | None) -> Path:
+    """Return the folder of a model; one on the hub is downloaded unless the cache has it."""
     folder = Path(name)
-    if folder.is_dir():
-        name = f"{folder.name}@{_fingerprint(folder)}"
-    return f"{name}/{compute_type}/beam{beam}"
+    return folder if folder.is_dir() else Path(download_model(name, revision=revision))
 
 
-def _fingerprint(folder: Path) -> str:
+def _model_id(name: str, folder: Path) -> str:
+    """Return the name of a model with its commit on the hub or, for a local one, the hash of its content."""
+    shown = folder.name if Path(name).is_dir() else name
+    return f"{shown}@{short_id(folder)}"
+
+
+def _old_model_id(name: str) -> str:
+    """Return the id that version 0.1.0 gave a model: equal for local models of equal sizes, and for all revisions."""
+    folder = Path(name)
+    if not folder.is_dir():
+        return name
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.json")):
         digest.update(path.read_bytes())
     digest.update(str((folder / "model.bin").stat().st_size).encode())
-    return digest.hexdigest()[:8]
+    return f"{folder.name}@{digest.hexdigest()[:8]}"
 
 
 def _cannot_load(name: str, error: Exception) -> IngestError:

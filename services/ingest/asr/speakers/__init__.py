@@ -1,1 +1,1 @@
-"""From audio to who speaks."""
+"""Speaker diarization and identification: audio to named turns."""

@@ -1,9 +1,9 @@
-"""Words meet turns: who said each word, and segments that are split where the speaker changes. Pure.
+"""Joins words with turns: assigns a speaker to each word and splits segments where the speaker changes. Pure.
 
-A word belongs to the turn that it overlaps most. One that lies for the most part in no turn goes with its neighbours in
-the segment, if their turn is within a bound, else to the nearest turn within that bound, or to nobody. A speaker change
-of a few words between two parts of one speaker, shorter than a bound, is taken for a slip and smoothed away. Nothing
-that was said is dropped.
+A word belongs to the turn that it overlaps most. If less than half of the word lies in that turn, the word joins the
+turn of its neighbours in the segment, or else the nearest turn. Both must be within NEAREST_S; otherwise the word has
+no speaker. A change of speaker for less than SHORTEST_FLIP_S between two parts of one speaker is smoothed away. No word
+is dropped.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ SHORTEST_FLIP_S = 0.6
 
 
 @dataclass(frozen=True)
-class Attributed:
-    """A word, the number of its turn (None where nobody is near), and whether others speak at the same time."""
+class WordAttribution:
+    """A word, the number of its turn (None without a turn nearby), and whether others speak at the same time."""
 
     word: Word
     turn: int | None
@@ -32,42 +32,42 @@ class Attributed:
 
 
 class _Timeline:
-    """Turns in order of their start, for quick questions about who speaks around a word."""
+    """Turns ordered by their start, for fast look-ups of the turns around a word."""
 
     def __init__(self, turns: Sequence[Turn]) -> None:
         self.turns = turns
         self._starts_s = [turn.start_s for turn in turns]
-        self._latest = list(accumulate(range(len(turns)), self._later))  # of the turns so far, who ends last
+        self._latest = list(accumulate(range(len(turns)), self._later))  # of the turns so far, the one that ends last
         self._reach_s = [turns[number].end_s for number in self._latest]
 
     def _later(self, one: int, other: int) -> int:
         return other if self.turns[other].end_s > self.turns[one].end_s else one
 
-    def attributed(self, words: Sequence[Word]) -> list[Attributed]:
+    def attribute(self, words: Sequence[Word]) -> list[WordAttribution]:
         """Return the words of a segment with their turns."""
         inside = [self._inside(word) for word in words]
         return [
             item
             if item.turn is not None
-            else Attributed(item.word, self._near(item.word, inside, place), item.is_overlap)
+            else WordAttribution(item.word, self._near(item.word, inside, place), item.is_overlap)
             for place, item in enumerate(inside)
         ]
 
-    def _inside(self, word: Word) -> Attributed:
-        """Return a word with the turn in which most of it lies, if there is one."""
+    def _inside(self, word: Word) -> WordAttribution:
+        """Return a word with the turn that holds most of it, if there is one."""
         first, last = bisect_left(self._reach_s, word.start_s), bisect_right(self._starts_s, word.end_s)
         shared = {
             number: overlap for number in range(first, last) if (overlap := _overlap_s(word, self.turns[number])) > 0
         }
         if not shared:
-            return Attributed(word, None, is_overlap=False)
+            return WordAttribution(word, None, is_overlap=False)
         best = max(shared, key=lambda number: (shared[number], -number))
         others = {self.turns[number].cluster for number in shared} - {self.turns[best].cluster}
         is_most = shared[best] >= (word.end_s - word.start_s) / 2
-        return Attributed(word, best if is_most else None, is_overlap=bool(others))
+        return WordAttribution(word, best if is_most else None, is_overlap=bool(others))
 
-    def _near(self, word: Word, inside: Sequence[Attributed], place: int) -> int | None:
-        """Return the turn of the word's neighbours in the segment, or the nearest one."""
+    def _near(self, word: Word, inside: Sequence[WordAttribution], place: int) -> int | None:
+        """Return the turn of the word's neighbours in the segment, or the nearest turn."""
         before = next((item.turn for item in reversed(inside[:place]) if item.turn is not None), None)
         after = next((item.turn for item in inside[place + 1 :] if item.turn is not None), None)
         neighbours = [number for number in (before, after) if number is not None]
@@ -83,45 +83,45 @@ class _Timeline:
 
 
 def attribute(segments: Iterable[Segment], turns: Sequence[Turn]) -> list[Segment]:
-    """Return the segments, split where the speaker changes, with the names and scores of `turns`, in order of time.
+    """Return the segments in order, split where the speaker changes, with the names and scores of `turns`.
 
-    The turns are in order of their start and may overlap.
+    The turns are ordered by their start and may overlap.
     """
     timeline = _Timeline(turns)
-    made: list[Segment] = []
+    found: list[Segment] = []
     for segment in segments:
         if not segment.words:
-            made.append(segment)
+            found.append(segment)
             continue
-        spoken = smooth(timeline.attributed(segment.words), turns)
-        for _, group in groupby(spoken, key=lambda item: _speaker(item, turns)):
-            made.append(_segment(segment, list(group), turns))
-    return sorted(made, key=lambda segment: segment.start_s)
+        attributed = smooth(timeline.attribute(segment.words), turns)
+        for _, group in groupby(attributed, key=lambda item: _speaker(item, turns)):
+            found.append(_segment(segment, list(group), turns))
+    return sorted(found, key=lambda segment: segment.start_s)
 
 
 def _overlap_s(word: Word, turn: Turn) -> float:
-    """Return for how long a turn covers a word; negative, how far it is away."""
-    if word.end_s == word.start_s:  # a word without length lies in a turn or does not
+    """Return how many seconds a turn overlaps a word; a negative number is their distance."""
+    if word.end_s == word.start_s:  # a word without length is inside a turn or outside
         return 1e-6 if turn.start_s <= word.start_s <= turn.end_s else 0.0
     return min(word.end_s, turn.end_s) - max(word.start_s, turn.start_s)
 
 
-def smooth(words: Sequence[Attributed], turns: Sequence[Turn]) -> list[Attributed]:
-    """Return words with short flips undone: a run under the bound between two runs of one other speaker joins them."""
+def smooth(words: Sequence[WordAttribution], turns: Sequence[Turn]) -> list[WordAttribution]:
+    """Return words without short flips: a run under SHORTEST_FLIP_S between two runs of one speaker joins them."""
     runs = [list(group) for _, group in groupby(words, key=lambda item: _speaker(item, turns))]
     for before, run, after in zip(runs, runs[1:], runs[2:], strict=False):
         length_s = run[-1].word.end_s - run[0].word.start_s
         same = _speaker(before[-1], turns) == _speaker(after[0], turns) is not None
         if same and length_s < SHORTEST_FLIP_S:
-            run[:] = [Attributed(item.word, before[-1].turn, item.is_overlap) for item in run]
+            run[:] = [WordAttribution(item.word, before[-1].turn, item.is_overlap) for item in run]
     return [item for run in runs for item in run]
 
 
-def _speaker(item: Attributed, turns: Sequence[Turn]) -> str | None:
+def _speaker(item: WordAttribution, turns: Sequence[Turn]) -> str | None:
     return None if item.turn is None else turns[item.turn].speaker
 
 
-def _segment(segment: Segment, group: Sequence[Attributed], turns: Sequence[Turn]) -> Segment:
+def _segment(segment: Segment, group: Sequence[WordAttribution], turns: Sequence[Turn]) -> Segment:
     scores = [score for item in group if item.turn is not None and (score := turns[item.turn].score) is not None]
     return segment.model_copy(
         update={

@@ -1,4 +1,4 @@
-"""Puts together what says who speaks: pipeline, profiles, thresholds; for the service and the command line."""
+"""Builds the speaker models from the settings, for the service and the command line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from ingest.asr.speakers.identifier import Who
+from ingest.asr.speakers.identifier import SpeakerIdentifier
 from ingest.asr.speakers.matching import Thresholds
 from ingest.asr.speakers.profiles import Profiles
 from ingest.asr.speakers.windows import Bounds
@@ -15,6 +15,7 @@ from ingest.shared.errors import ConfigurationError
 from ingest.shared.telemetry import metrics
 
 if TYPE_CHECKING:
+    from ingest.asr.device import Device
     from ingest.asr.settings import AsrSettings
     from ingest.asr.speakers.diarizer import Diarizer
 
@@ -22,10 +23,10 @@ NAMING_FILE = "naming.json"
 
 
 def thresholds(settings: AsrSettings) -> Thresholds:
-    """Return the thresholds: as set, else as the model's own file says, else cautious ones that hold for no model."""
+    """Return the thresholds: as set, else from the file of the model, else the cautious defaults."""
     path = Path(settings.diarization_model or "") / NAMING_FILE
     try:
-        known = Thresholds.model_validate_json(path.read_bytes()) if path.is_file() else Thresholds()
+        defaults = Thresholds.model_validate_json(path.read_bytes()) if path.is_file() else Thresholds()
     except ValidationError as error:
         raise ConfigurationError(f"{path}: {str(error).splitlines()[0]}") from error
     given = {
@@ -37,23 +38,23 @@ def thresholds(settings: AsrSettings) -> Thresholds:
         "same_voice": settings.voice_same,
         "link": settings.voice_link,
     }
-    return known.model_copy(update={name: value for name, value in given.items() if value is not None})
+    return defaults.model_copy(update={name: value for name, value in given.items() if value is not None})
 
 
-def load(settings: AsrSettings, device: str) -> Diarizer:
-    """Load the pipeline; `device` is where the recognizer runs. Raise ConfigurationError when none is set."""
+def load(settings: AsrSettings, device: Device) -> Diarizer:
+    """Load the pipeline; `device` is that of the recognizer. Raise ConfigurationError when no pipeline is set."""
     if settings.diarization_model is None:
-        raise ConfigurationError("INGEST_DIARIZATION_MODEL is not set: nobody hears who speaks")
+        raise ConfigurationError("diarization is off: set INGEST_DIARIZATION_MODEL")
     from ingest.asr.speakers.diarizer import Diarizer, DiarizerOptions  # seconds of imports
 
-    wanted = device if settings.diarization_device == "auto" else settings.diarization_device
     options = DiarizerOptions(
         model=settings.diarization_model,
-        device="cuda" if wanted == "cuda" else "cpu",
+        device=device if settings.diarization_device == "auto" else settings.diarization_device,
         batch=settings.diarization_batch,
         window_s=settings.diarization_window_s,
         link=thresholds(settings).link,
         token=settings.diarization_token.get_secret_value() if settings.diarization_token else None,
+        revision=settings.diarization_revision,
         sha256=settings.diarization_sha256,
         bounds=Bounds(settings.min_speakers, settings.max_speakers),
     )
@@ -61,12 +62,12 @@ def load(settings: AsrSettings, device: str) -> Diarizer:
         return Diarizer(options)
 
 
-def make(settings: AsrSettings, device: str) -> Who | None:
-    """Return what says who speaks, or None where no pipeline is set."""
+def make(settings: AsrSettings, device: Device) -> SpeakerIdentifier | None:
+    """Return the speaker identifier, or None where diarization is off."""
     if settings.diarization_model is None:
         return None
-    return Who(
-        hearing=load(settings, device),
+    return SpeakerIdentifier(
+        voice_model=load(settings, device),
         profiles=Profiles(settings.volume),
         thresholds=thresholds(settings),
         fast_path=settings.diarization_fast_path,

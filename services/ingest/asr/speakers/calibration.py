@@ -1,7 +1,7 @@
-"""Which thresholds keep strangers out: the scores of labelled voices with their own profiles and with those of others.
+"""Proposes thresholds from the scores of labelled voices with their own profile and with those of other voices. Pure.
 
-Each voice is divided: every second vector makes its profile, the rest asks to be recognised. Asked with its own profile
-it is a target, with another's an impostor. Pure.
+The vectors of each voice are divided: every second one makes the profile, the others are trials. A trial is a target
+against the profile of its own voice, and an impostor against any other profile.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ingest.asr.speakers.matching import scores
-from ingest.asr.speakers.vectors import unit
+from ingest.asr.speakers.vectors import l2_normalize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ingest.asr.speakers.vectors import FloatArray
 
-LEAST_VOICES = 2
-LEAST_VECTORS = 6  # of a voice: three for its profile, three that ask
+MIN_VOICES = 2
+MIN_VECTORS = 6  # of a voice: three for its profile, three trials
 ALLOWED_FALSE_ACCEPTS = 0.005
 MARGIN_PERCENTILE = 1.0
 
 
 @dataclass(frozen=True)
 class Point:
-    """At a threshold, the share of impostors that are accepted, and of targets that are refused."""
+    """The share of impostors that a threshold accepts, and the share of targets that it rejects."""
 
     accept: float
     false_accepts: float
@@ -36,7 +36,7 @@ class Point:
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """The scores of targets and impostors, what thresholds would do, and which are proposed."""
+    """The scores of targets and impostors, the error rates of several thresholds, and the proposed ones."""
 
     targets: FloatArray
     impostors: FloatArray
@@ -46,32 +46,32 @@ class Calibration:
 
     @property
     def proposed(self) -> Point:
-        """Return what the proposed threshold does."""
+        """Return the error rates of the proposed threshold."""
         return point(self.accept, self.targets, self.impostors)
 
 
 def calibrate(voices: Mapping[str, FloatArray]) -> Calibration:
     """Return the calibration of labelled vectors (count, dimension); raise ValueError when there are too few.
 
-    The proposed threshold lies midway between the highest impostors and the lowest targets where these are apart, and
-    otherwise where the allowed share of impostors is accepted. The margin is half of what targets are ahead by.
+    The proposed threshold lies midway between the highest impostors and the lowest targets where these do not overlap.
+    Otherwise it accepts the allowed share of impostors. The proposed margin is half of the lowest lead of the targets.
     """
-    if len(voices) < LEAST_VOICES or any(len(vectors) < LEAST_VECTORS for vectors in voices.values()):
-        raise ValueError(f"calibration takes {LEAST_VOICES} voices with {LEAST_VECTORS} vectors each")
-    profiles = {name: unit(vectors[::2]) for name, vectors in voices.items()}
-    targets, impostors, ahead = [], [], []
+    if len(voices) < MIN_VOICES or any(len(vectors) < MIN_VECTORS for vectors in voices.values()):
+        raise ValueError(f"calibration needs {MIN_VOICES} voices with {MIN_VECTORS} vectors each")
+    profiles = {name: l2_normalize(vectors[::2]) for name, vectors in voices.items()}
+    targets, impostors, leads = [], [], []
     for name, vectors in voices.items():
-        asking = unit(vectors[1::2])
-        own = scores(asking, profiles[name])
-        others = np.stack([scores(asking, profile) for other, profile in profiles.items() if other != name])
+        trials = l2_normalize(vectors[1::2])
+        own = scores(trials, profiles[name])
+        others = np.stack([scores(trials, profile) for other, profile in profiles.items() if other != name])
         targets.append(own)
         impostors.append(others.ravel())
-        ahead.append(own - others.max(axis=0))
+        leads.append(own - others.max(axis=0))
     target, impostor = np.concatenate(targets), np.concatenate(impostors)
     safe = float(np.quantile(impostor, 1 - ALLOWED_FALSE_ACCEPTS))
     lowest = float(np.quantile(target, ALLOWED_FALSE_ACCEPTS))
     accept = round((safe + lowest) / 2 if lowest > safe else safe, 3)
-    margin = round(max(0.0, float(np.percentile(np.concatenate(ahead), MARGIN_PERCENTILE)) / 2), 3)
+    margin = round(max(0.0, float(np.percentile(np.concatenate(leads), MARGIN_PERCENTILE)) / 2), 3)
     steps = np.arange(0.3, 1.0, 0.1)
     return Calibration(
         target, impostor, tuple(point(round(float(step), 2), target, impostor) for step in steps), accept, margin
@@ -79,5 +79,5 @@ def calibrate(voices: Mapping[str, FloatArray]) -> Calibration:
 
 
 def point(accept: float, targets: FloatArray, impostors: FloatArray) -> Point:
-    """Return what a threshold does to scores."""
+    """Return the error rates of a threshold."""
     return Point(accept, float((impostors >= accept).mean()), float((targets < accept).mean()))

@@ -1,20 +1,21 @@
-"""Who speaks when, and how it sounds: the only file of the service that imports pyannote.audio.
+"""Diarization and voice embeddings: the only file of the service that imports pyannote.audio.
 
-The pipeline is loaded once, from a folder whose content may be pinned (loading a model executes what its file says),
-and fed with the waveform in memory. Two things are done differently than it does them, with the same result: masks in
-which nobody speaks are not looked at, and the masks of a chunk share one pass through the network. Callers take turns:
-there is one device.
+The pipeline is loaded once, from a folder whose content may be pinned (loading a model can execute code in its files),
+and reads the waveform from memory. Two steps replace those of pyannote.audio, with the same result: masks without
+speech are skipped, and the masks of a chunk share one pass through the network. One caller at a time uses the device.
 """
 
 from __future__ import annotations
 
 import hashlib
+import sys
 import threading
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -25,8 +26,9 @@ from pyannote.audio.telemetry import set_telemetry_metrics
 
 from ingest.asr.spans import Span
 from ingest.asr.speakers.excerpts import batches
-from ingest.asr.speakers.vectors import unit
-from ingest.asr.speakers.windows import Bounds, Diarized, Spoken, link, windows
+from ingest.asr.speakers.vectors import l2_normalize
+from ingest.asr.speakers.windows import Bounds, Diarization, SpeakerTurn, link, windows
+from ingest.shared.artifacts.fingerprint import DOWNLOAD_FOLDER, fingerprint
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.sandbox.decode import SAMPLE_RATE
 from ingest.shared.telemetry.logs import get_logger
@@ -35,37 +37,43 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ingest.asr.audio import Waveform
-    from ingest.asr.speakers.excerpts import Piece
+    from ingest.asr.device import Device
+    from ingest.asr.speakers.excerpts import Excerpt
     from ingest.asr.speakers.vectors import FloatArray
 
-FINGERPRINT_LENGTH = 12
-BLOCK_BYTES = 1 << 20
+KEY_LENGTH = 12
 EMBEDDING_FOLDER = "embedding"
-NOBODY_KNOWS = Bounds()
+# the fingerprint that version 0.1.0 computed for any model in a folder below `.cache`: that of no files
+OLD_FINGERPRINT_IN_CACHE = hashlib.sha256().hexdigest()
+# checkpoints hold the module of their class; these modules have moved since the checkpoints were made
+MOVED_MODULES = {"services.demo.voice_model": "ingest.demo.voice_model"}
+NO_BOUNDS = Bounds()
 
 log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class DiarizerOptions:
-    """Which pipeline (a folder, or a name on the hub), where it runs, and how much of a recording at a time.
+    """The pipeline (a folder, or a name on the hub), its device, and its batch and window sizes.
 
-    `pad` fills the last batch to full size: on CUDA another size makes cuDNN choose an algorithm that takes gigabytes.
+    `revision` is a branch, tag or commit of a pipeline on the hub. `pad` fills the last batch to full size: on CUDA, a
+    batch of another size makes cuDNN choose an algorithm that takes gigabytes.
     """
 
     model: str
-    device: Literal["cpu", "cuda"]
+    device: Device
     batch: int
     window_s: float
     link: float
     token: str | None = None
+    revision: str | None = None
     sha256: str | None = None
-    bounds: Bounds = NOBODY_KNOWS
+    bounds: Bounds = NO_BOUNDS
     pad: bool | None = None
 
 
 class Diarizer:
-    """A loaded pipeline. Raise ENV_MODEL when it cannot be loaded, or is not what was pinned."""
+    """A loaded pipeline. Raise ENV_MODEL when it cannot be loaded, or when its files differ from the pinned ones."""
 
     def __init__(self, options: DiarizerOptions) -> None:
         self.options = options
@@ -74,27 +82,30 @@ class Diarizer:
         set_telemetry_metrics(enabled=False)
         folder = _folder(options)
         self.sha256 = fingerprint(folder)
+        self.old_sha256 = _old_fingerprint(folder)
         if options.sha256 is None:
             log.warning("diarization_model_not_pinned", folder=str(folder), sha256=self.sha256)
         elif options.sha256 != self.sha256:
-            text = f"diarization model {options.model} has sha256 {self.sha256}, not the one that is pinned"
+            text = f"diarization model {options.model} has sha256 {self.sha256}, not the pinned {options.sha256}"
             raise IngestError(Code.ENV_MODEL, text)
-        self.pipeline: Any = _load(folder, options)  # steps of it are replaced
-        self.network = self.pipeline._embedding.model_  # noqa: SLF001 (the model inside of the pipeline)
+        self.pipeline: Any = _load(folder, options)  # Any: two of its methods are replaced
+        self.network = self.pipeline._embedding.model_  # noqa: SLF001 (no public name)
         embedding = folder / EMBEDDING_FOLDER
+        space = embedding if embedding.is_dir() else folder
         self.name = Path(options.model).name
-        self.key = f"{self.name}@{fingerprint(embedding if embedding.is_dir() else folder)[:FINGERPRINT_LENGTH]}"
+        self.key = f"{self.name}@{fingerprint(space)[:KEY_LENGTH]}"
+        self.old_key = f"{self.name}@{_old_fingerprint(space)[:KEY_LENGTH]}"
         self._replace_steps()
 
     @property
     def dimension(self) -> int:
         """Return the length of a voice embedding."""
-        return int(self.pipeline._embedding.dimension)  # noqa: SLF001 (as above)
+        return int(self.pipeline._embedding.dimension)  # noqa: SLF001 (no public name)
 
-    def diarize(self, waveform: Waveform, speech: Sequence[Span], bounds: Bounds = NOBODY_KNOWS) -> list[Spoken]:
-        """Return who speaks when, in order, by names `S1` to `Sn`; `speech` says where pauses are.
+    def diarize(self, waveform: Waveform, speech: Sequence[Span], bounds: Bounds = NO_BOUNDS) -> list[SpeakerTurn]:
+        """Return the turns in order, labelled `S1` to `Sn`; windows are cut at the pauses between spans of `speech`.
 
-        In each window of a long recording there are at most so many speakers, but not at least so many.
+        In the windows of a long recording only the maximum of `bounds` applies.
         """
         if not len(waveform):
             return []
@@ -102,27 +113,27 @@ class Diarizer:
         cut = windows(duration_s, self.options.window_s, speech)
         bounds = bounds.over(self.options.bounds)
         if len(cut) > 1:
-            bounds = Bounds(None, bounds.most)
+            bounds = Bounds(None, bounds.maximum)
         parts = [self._window(waveform, window, bounds) for window in cut]
         return link(parts, self.options.link)
 
-    def embed(self, waveform: Waveform, pieces: Sequence[Piece]) -> FloatArray:
-        """Return one voice embedding of length 1, (count, dimension), for each piece, in batches of equal length."""
-        vectors = np.zeros((len(pieces), self.dimension), dtype=np.float32)
-        places = {piece: place for place, piece in enumerate(pieces)}
-        for batch in batches(places, self.options.batch):
-            samples = np.stack([waveform[piece.start : piece.start + piece.count] for piece in batch])
+    def embed(self, waveform: Waveform, selected: Sequence[Excerpt]) -> FloatArray:
+        """Return one voice embedding of length 1, (count, dimension), for each excerpt, in batches of equal length."""
+        vectors = np.zeros((len(selected), self.dimension), dtype=np.float32)
+        rows = {excerpt: row for row, excerpt in enumerate(selected)}
+        for batch in batches(rows, self.options.batch):
+            samples = np.stack([waveform[excerpt.start : excerpt.start + excerpt.count] for excerpt in batch])
             with self._device():
                 found = self._forward(torch.from_numpy(samples)[:, None], None)
-            vectors[[places[piece] for piece in batch]] = found.numpy()
-        return unit(vectors)
+            vectors[[rows[excerpt] for excerpt in batch]] = found.numpy()
+        return l2_normalize(vectors)
 
-    def _window(self, waveform: Waveform, window: Span, bounds: Bounds) -> Diarized:
-        """Return who speaks when in a window, in the time of the recording."""
+    def _window(self, waveform: Waveform, window: Span, bounds: Bounds) -> Diarization:
+        """Return the diarization of a window, with times in the recording."""
         first, last = int(window.start_s * SAMPLE_RATE), int(window.end_s * SAMPLE_RATE)
-        given = {"min_speakers": bounds.least, "max_speakers": bounds.most}
+        given = {"min_speakers": bounds.minimum, "max_speakers": bounds.maximum}
         with self._device():
-            samples = torch.from_numpy(waveform[first:last])[None]  # mapped and read-only: nothing is copied
+            samples = torch.from_numpy(waveform[first:last])[None]  # a read-only mapping: no copy
             file = {"waveform": samples, "sample_rate": SAMPLE_RATE, "uri": "recording"}
             output = self.pipeline(file, **{name: value for name, value in given.items() if value is not None})
         return _checked(output, Span(first / SAMPLE_RATE, last / SAMPLE_RATE))
@@ -131,7 +142,7 @@ class Diarizer:
     def _device(self) -> Iterator[None]:
         """Let one caller at a time use the device."""
         with self._lock, torch.inference_mode(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # few speakers, short files, arrays that cannot be written
+            warnings.simplefilter("ignore", UserWarning)  # few speakers, short files, read-only arrays
             warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
             warnings.filterwarnings("ignore", "invalid value encountered", RuntimeWarning)
             try:
@@ -140,12 +151,12 @@ class Diarizer:
                 torch.cuda.empty_cache()
                 raise
 
-    # -- the two steps that are done differently ----------------------------------------------------------------------
+    # -- the two replaced steps ---------------------------------------------------------------------------------------
 
     def _replace_steps(self) -> None:
         self.pipeline.get_embeddings = self._embeddings
         if self._pad:
-            inference = self.pipeline._segmentation  # noqa: SLF001 (the segmentation inside of the pipeline)
+            inference = self.pipeline._segmentation  # noqa: SLF001 (no public name)
             infer = inference.infer
             inference.infer = lambda chunks: infer(_padded(chunks, self.options.batch))[: len(chunks)]
 
@@ -153,18 +164,18 @@ class Diarizer:
         self,
         file: dict[str, Any],
         segmentations: Any,  # noqa: ANN401 (a class of pyannote.core)
-        exclude_overlap: bool = False,  # noqa: FBT001, FBT002 (the interface of pyannote.audio)
+        exclude_overlap: bool = False,  # noqa: FBT001, FBT002 (the signature of pyannote.audio)
         hook: Any = None,  # noqa: ANN401, ARG002 (the same)
     ) -> FloatArray:
-        """Return embeddings (chunks, speakers, dimension): one pass for each chunk in which somebody speaks."""
+        """Return embeddings (chunks, speakers, dimension), with one pass for each chunk that has speech."""
         masks = used_masks(segmentations.data, self._least_frames(segmentations) if exclude_overlap else None)
-        nothing = self._of_nothing(file, masks.shape[-1])
-        found = np.broadcast_to(nothing, (*masks.shape[:2], self.dimension)).copy()
+        empty = self._empty_mask_embedding(file, masks.shape[-1])
+        found = np.broadcast_to(empty, (*masks.shape[:2], self.dimension)).copy()
         speaking = np.flatnonzero(masks.any(axis=(1, 2)))
         for at in range(0, len(speaking), self.options.batch):
             chunks = speaking[at : at + self.options.batch]
             spans = [segmentations.sliding_window[int(chunk)] for chunk in chunks]
-            crops = [self.pipeline._audio.crop(file, span, mode="pad")[0] for span in spans]  # noqa: SLF001 (as above)
+            crops = [self.pipeline._audio.crop(file, span, mode="pad")[0] for span in spans]  # noqa: SLF001 (no public name)
             vectors = self._forward(torch.stack(crops), torch.from_numpy(masks[chunks])).numpy()
             active = np.asarray(masks[chunks].any(axis=2))
             found[chunks] = np.where(active[..., None], vectors, found[chunks])
@@ -172,10 +183,10 @@ class Diarizer:
 
     def _least_frames(self, segmentations: Any) -> int:  # noqa: ANN401 (a class of pyannote.core)
         samples = segmentations.sliding_window.duration * SAMPLE_RATE
-        return int(np.ceil(segmentations.data.shape[1] * self.pipeline._embedding.min_num_samples / samples))  # noqa: SLF001 (as above)
+        return int(np.ceil(segmentations.data.shape[1] * self.pipeline._embedding.min_num_samples / samples))  # noqa: SLF001 (no public name)
 
-    def _of_nothing(self, file: dict[str, Any], frames: int) -> FloatArray:
-        """Return the embedding (dimension,) that an empty mask gives, the same for any audio."""
+    def _empty_mask_embedding(self, file: dict[str, Any], frames: int) -> FloatArray:
+        """Return the embedding (dimension,) of an empty mask, which is the same for any audio."""
         noise = file["waveform"][:, :SAMPLE_RATE]
         noise = torch.nn.functional.pad(noise, (0, SAMPLE_RATE - noise.shape[1]))
         found: FloatArray = self._forward(noise[None], torch.zeros(1, 1, frames)).numpy()[0, 0]
@@ -192,15 +203,15 @@ class Diarizer:
         return torch.as_tensor(found)[:count].float().cpu()
 
 
-def used_masks(segmentations: Any, least_frames: int | None) -> FloatArray:  # noqa: ANN401 (numbers of any kind)
+def used_masks(segmentations: Any, least_frames: int | None) -> FloatArray:  # noqa: ANN401 (an array of any dtype)
     """Return the masks (chunks, speakers, frames) of segmentations (chunks, frames, speakers).
 
-    With `least_frames` a mask leaves out overlapped speech where more frames than that remain.
+    With `least_frames`, a mask excludes overlapped speech if more than that many frames remain.
     """
     whole = np.nan_to_num(np.asarray(segmentations, dtype=np.float32), nan=0.0)
     if least_frames is None:
         return np.ascontiguousarray(whole.transpose(0, 2, 1))
-    clean = whole * (np.nan_to_num(np.asarray(segmentations)).sum(axis=2, keepdims=True) < 2)  # noqa: PLR2004 (two at once)
+    clean = whole * (np.nan_to_num(np.asarray(segmentations)).sum(axis=2, keepdims=True) < 2)  # noqa: PLR2004 (two speakers)
     enough = clean.sum(axis=1, keepdims=True) > least_frames
     return np.ascontiguousarray(np.where(enough, clean, whole).transpose(0, 2, 1), dtype=np.float32)
 
@@ -211,39 +222,41 @@ def _padded(batch: torch.Tensor, size: int) -> torch.Tensor:
     return torch.cat([batch, batch.new_zeros((missing, *batch.shape[1:]))]) if missing else batch
 
 
-def _checked(output: Any, window: Span) -> Diarized:  # noqa: ANN401 (a class of pyannote.audio)
-    """Return what the pipeline has found, moved into the time of the recording and cut to the window."""
-    spoken = []
+def _checked(output: Any, window: Span) -> Diarization:  # noqa: ANN401 (a class of pyannote.audio)
+    """Return the output of the pipeline with times in the recording, clipped to the window."""
+    turns = []
     for segment, _, label in output.speaker_diarization.itertracks(yield_label=True):
         start_s = max(window.start_s, window.start_s + segment.start)
         end_s = min(window.end_s, window.start_s + segment.end)
         if end_s > start_s:
-            spoken.append(Spoken(Span(round(start_s, 3), round(end_s, 3)), str(label)))
+            turns.append(SpeakerTurn(Span(round(start_s, 3), round(end_s, 3)), str(label)))
     centroids = {}
     if output.speaker_embeddings is not None:
         for label, vector in zip(output.speaker_diarization.labels(), output.speaker_embeddings, strict=False):
             if np.isfinite(vector).all() and np.any(vector):
                 centroids[str(label)] = np.asarray(vector, dtype=np.float32)
-    return Diarized(tuple(spoken), centroids)
+    return Diarization(tuple(turns), centroids)
 
 
 def _folder(options: DiarizerOptions) -> Path:
-    """Return the folder of a pipeline, fetched from the hub unless it is one."""
+    """Return the folder of a pipeline; one on the hub is downloaded unless the cache has it."""
     if Path(options.model).is_dir():
         return Path(options.model)
     try:
-        return Path(snapshot_download(options.model, token=options.token))
+        return Path(snapshot_download(options.model, revision=options.revision, token=options.token))
     except Exception as error:
         raise _cannot_load(options.model, error) from error
 
 
 def _load(folder: Path, options: DiarizerOptions) -> SpeakerDiarization:
+    for old_name, new_name in MOVED_MODULES.items():
+        sys.modules.setdefault(old_name, import_module(new_name))
     try:
         pipeline = Pipeline.from_pretrained(folder, token=options.token)
     except Exception as error:
         raise _cannot_load(options.model, error) from error
     if not isinstance(pipeline, SpeakerDiarization):
-        raise IngestError(Code.ENV_MODEL, f"diarization model {options.model} is no SpeakerDiarization pipeline")
+        raise IngestError(Code.ENV_MODEL, f"diarization model {options.model} is not a SpeakerDiarization pipeline")
     pipeline.to(torch.device(options.device))
     pipeline.segmentation_batch_size = options.batch
     pipeline.embedding_batch_size = options.batch
@@ -255,12 +268,6 @@ def _cannot_load(model: str, error: Exception) -> IngestError:
     return IngestError(Code.ENV_MODEL, f"diarization model {model}: {reason}")
 
 
-def fingerprint(folder: Path) -> str:
-    """Return the SHA-256 of a folder: names and content of all its files."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and "." + "cache" not in path.parts):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
-        with path.open("rb") as file:
-            while block := file.read(BLOCK_BYTES):
-                digest.update(block)
-    return digest.hexdigest()
+def _old_fingerprint(folder: Path) -> str:
+    """Return the fingerprint that version 0.1.0 computed for a folder."""
+    return OLD_FINGERPRINT_IN_CACHE if DOWNLOAD_FOLDER in folder.parts else fingerprint(folder)

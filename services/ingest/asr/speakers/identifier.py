@@ -1,4 +1,4 @@
-"""Who speaks in a recording: diarization, voice embeddings, names; or the fast path of one enrolled voice throughout.
+"""Identifies the speakers of a recording: diarization, voice embeddings, names; or the fast path for a monologue.
 
 speech ─► samples over the whole recording ─► all one enrolled voice? ── yes ─► every span of speech is a turn of it
                                                  │ any doubt
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 
 from ingest.asr.speakers import excerpts, matching, monologue
-from ingest.asr.speakers.vectors import unit
+from ingest.asr.speakers.vectors import l2_normalize
 from ingest.asr.speakers.windows import Bounds
 from ingest.shared.artifacts import zstd_json
 from ingest.shared.artifacts.transcript import Turn
@@ -29,73 +29,80 @@ if TYPE_CHECKING:
 
     from ingest.asr.audio import Waveform
     from ingest.asr.spans import Span
-    from ingest.asr.speakers.excerpts import Piece
+    from ingest.asr.speakers.excerpts import Excerpt
     from ingest.asr.speakers.matching import Thresholds
     from ingest.asr.speakers.profiles import Profile, Profiles
     from ingest.asr.speakers.vectors import FloatArray
-    from ingest.asr.speakers.windows import Spoken
+    from ingest.asr.speakers.windows import SpeakerTurn
 
-NOBODY_KNOWS = Bounds()
-SURE_S = 1.5  # turns from this length on have to agree with the fast path
+NO_BOUNDS = Bounds()
+MIN_COMPARED_S = 1.5  # turns of at least this length must agree with the fast path
 
 log = get_logger(__name__)
 
 
-class Hearing(Protocol):
-    """What hears voices; `key` names the space of its vectors, `sha256` everything that it was loaded from."""
+class VoiceModel(Protocol):
+    """A loaded diarization pipeline with its voice embeddings.
+
+    `key` identifies the vector space and `sha256` all files of the model. The two `old_` attributes are what version
+    0.1.0 computed for the same files.
+    """
 
     key: str
+    old_key: str
     sha256: str
+    old_sha256: str
 
-    def diarize(self, waveform: Waveform, speech: Sequence[Span], bounds: Bounds) -> list[Spoken]:
-        """Return who speaks when."""
+    def diarize(self, waveform: Waveform, speech: Sequence[Span], bounds: Bounds) -> list[SpeakerTurn]:
+        """Return the turns of all speakers in order."""
 
-    def embed(self, waveform: Waveform, pieces: Sequence[Piece]) -> FloatArray:
-        """Return a vector of length 1 for each piece, (count, dimension)."""
+    def embed(self, waveform: Waveform, selected: Sequence[Excerpt]) -> FloatArray:
+        """Return a vector of length 1 for each excerpt, (count, dimension)."""
 
 
 @dataclass
-class Who:
-    """Says who speaks in a waveform. `broken` says why its device is lost."""
+class SpeakerIdentifier:
+    """Identifies the speakers of waveforms. `broken` is the reason why its device is lost."""
 
-    hearing: Hearing
+    voice_model: VoiceModel
     profiles: Profiles
     thresholds: Thresholds
     fast_path: bool = True
     broken: str | None = field(default=None, init=False)
 
-    def speaks(
-        self, video_id: str, waveform: Waveform, speech: Sequence[Span], bounds: Bounds = NOBODY_KNOWS
+    def identify(
+        self, video_id: str, waveform: Waveform, speech: Sequence[Span], bounds: Bounds = NO_BOUNDS
     ) -> Voiceprints:
-        """Return the turns of a recording with their names and vectors; raise DIARIZATION_FAILED, whatever the cause.
+        """Return the turns of a recording with names and vectors. Raise DIARIZATION_FAILED for any failure of a model.
 
-        Raise the code of a volume that cannot be read, or of a lost device (ENV_CUDA): those are nothing that this
-        recording has to live with.
+        Raise the volume's code when it cannot be read, and ENV_CUDA when the device is lost. These are infrastructure
+        failures: the message is retried and not indexed without speakers.
         """
         try:
-            return self._speaks(video_id, waveform, speech, bounds)
+            return self._identify(video_id, waveform, speech, bounds)
         except IngestError:
             raise
         except Exception as error:
             log.exception("diarization_failed", video_id=video_id)
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             if is_lost(error):
-                self.broken = reason  # this process ends when its messages are answered
+                self.broken = reason  # the process exits when its messages are settled
                 raise IngestError(Code.ENV_CUDA, reason) from error
             raise IngestError(Code.DIARIZATION_FAILED, reason) from error
 
-    def _speaks(self, video_id: str, waveform: Waveform, speech: Sequence[Span], bounds: Bounds) -> Voiceprints:
-        profiles = self.profiles.of(self.hearing.key)
+    def _identify(self, video_id: str, waveform: Waveform, speech: Sequence[Span], bounds: Bounds) -> Voiceprints:
+        profiles = self.profiles.of(self.voice_model.key, self.voice_model.old_key)
         outcome: Literal["full", "fast_path"] = "fast_path"
         found = self._monologue(waveform, speech, profiles) if self.fast_path and profiles else None
         if found is None:
             outcome = "full"
-            turns, vectors = self.embedded(waveform, _turns(self.hearing.diarize(waveform, speech, bounds)))
+            diarized = _turns(self.voice_model.diarize(waveform, speech, bounds))
+            turns, vectors = self._embed_turns(waveform, diarized)
             found = matching.name_turns(turns, vectors, profiles, self.thresholds), vectors
         named, vectors = found
         return Voiceprints(
             video_id=video_id,
-            model_key=self.hearing.key,
+            model_key=self.voice_model.key,
             outcome=outcome,
             turns=tuple(named),
             vectors=zstd_json.vectors(vectors),
@@ -105,30 +112,34 @@ class Who:
         self, waveform: Waveform, speech: Sequence[Span], profiles: Sequence[Profile]
     ) -> tuple[list[Turn], FloatArray] | None:
         """Return the turns of the one enrolled voice that speaks throughout, or None at any doubt."""
-        samples = excerpts.spread(speech, monologue.SAMPLE_EVERY_S, monologue.LEAST_SAMPLES)
-        heard = self.hearing.embed(waveform, excerpts.audible(excerpts.cut(samples, SAMPLE_RATE), waveform))
-        decision = monologue.recognise(heard, profiles, self.thresholds)
+        spans = excerpts.spread(speech, monologue.SAMPLE_EVERY_S, monologue.MIN_SAMPLES)
+        samples = self.voice_model.embed(waveform, excerpts.audible(excerpts.cut(spans, SAMPLE_RATE), waveform))
+        decision = monologue.recognise(samples, profiles, self.thresholds)
         if decision is None:
             return None
         whole = [Turn(start_s=span.start_s, end_s=span.end_s, cluster="S1", speaker="") for span in speech]
-        turns, vectors = self.embedded(waveform, whole)
-        sure = [turn.vector for turn in turns if turn.vector is not None and turn.end_s - turn.start_s >= SURE_S]
-        again = monologue.recognise(vectors[sure], profiles, self.thresholds)
+        turns, vectors = self._embed_turns(waveform, whole)
+        compared = [
+            turn.vector for turn in turns if turn.vector is not None and turn.end_s - turn.start_s >= MIN_COMPARED_S
+        ]
+        again = monologue.recognise(vectors[compared], profiles, self.thresholds)
         if again is None or again.name != decision.name:
             return None
         return matching.name_alike(turns, again, profiles), vectors
 
-    def embedded(self, waveform: Waveform, turns: Sequence[Turn]) -> tuple[list[Turn], FloatArray]:
-        """Return turns that point to their vectors, and these, (count, dimension): all in one batched pass."""
+    def _embed_turns(self, waveform: Waveform, turns: Sequence[Turn]) -> tuple[list[Turn], FloatArray]:
+        """Return the turns with the row of their vector, and the vectors (count, dimension), from one batched pass."""
         cut = excerpts.audible(excerpts.cut(excerpts.solo_spans(turns), SAMPLE_RATE), waveform)
-        heard = self.hearing.embed(waveform, cut)
-        owners = np.array([piece.owner for piece in cut], dtype=np.int64)
-        places = {owner: place for place, owner in enumerate(dict.fromkeys(owners.tolist()))}
-        vectors = np.zeros((len(places), heard.shape[1]), dtype=np.float32)
-        np.add.at(vectors, [places[owner] for owner in owners.tolist()], heard)
-        pointing = [turn.model_copy(update={"vector": places.get(number)}) for number, turn in enumerate(turns)]
-        return pointing, unit(vectors)
+        embedded = self.voice_model.embed(waveform, cut)
+        owners = [excerpt.owner for excerpt in cut]
+        rows = {owner: row for row, owner in enumerate(dict.fromkeys(owners))}
+        vectors = np.zeros((len(rows), embedded.shape[1]), dtype=np.float32)
+        np.add.at(vectors, np.array([rows[owner] for owner in owners], dtype=np.int64), embedded)
+        with_rows = [turn.model_copy(update={"vector": rows.get(number)}) for number, turn in enumerate(turns)]
+        return with_rows, l2_normalize(vectors)
 
 
-def _turns(spoken: Sequence[Spoken]) -> list[Turn]:
-    return [Turn(start_s=item.span.start_s, end_s=item.span.end_s, cluster=item.speaker, speaker="") for item in spoken]
+def _turns(diarized: Sequence[SpeakerTurn]) -> list[Turn]:
+    return [
+        Turn(start_s=turn.span.start_s, end_s=turn.span.end_s, cluster=turn.speaker, speaker="") for turn in diarized
+    ]

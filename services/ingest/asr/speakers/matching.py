@@ -1,16 +1,16 @@
-"""Who is it: turns with voice embeddings meet the enrolled profiles. Open set: nobody is given a name by force. Pure.
+"""Matches turns with enrolled profiles by their voice embeddings. Open set: a turn without a match stays Unknown. Pure.
 
     a cluster (one speaker of the diarization)
       no vector in it ────────────────────────────────► Unknown n            rule `no_vector`
-      three or more vectors that disagree about the
-      best profile (range or variance of their scores) ► each turn for itself  rules `turn`, ...
-      its mean vector: best profile good enough, well
-      ahead of the second, and each the other's best ──► the profile's name    rule `cluster`
+      three or more vectors whose scores with the best
+      profile have a large range or variance ──────────► each turn for itself  rules `turn`, ...
+      mean vector: score and margin over the second
+      profile are large enough, match is mutual ───────► the profile's name    rule `cluster`
       anything else ───────────────────────────────────► Unknown n            rules `below_threshold`, `small_margin`,
                                                                               `not_mutual`, `no_profile`
 
-A score is the mean of the three best cosine similarities between a vector and those of a profile. Every cosine is taken
-in one space: that of the model whose key the profiles carry.
+A score is the mean of the three best cosine similarities between a vector and those of a profile. All vectors are from
+the model whose key is stored in the profiles.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ingest.asr.speakers.vectors import FloatArray, unit
+from ingest.asr.speakers.vectors import l2_normalize
 from ingest.shared.messages import Part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ingest.asr.speakers.profiles import Profile
+    from ingest.asr.speakers.vectors import FloatArray
     from ingest.shared.artifacts.transcript import Turn
 
 BEST_OF_PROFILE = 3
@@ -35,11 +36,11 @@ UNKNOWN = "Unknown"
 
 
 class Thresholds(Part):
-    """What it takes to be given a name: cosines in the space of one model, and nothing outside of it.
+    """The thresholds for naming a voice: cosines, valid for the vectors of one model only.
 
-    `accept` and `margin` hold for a whole cluster and for the samples of a monologue; a cluster whose turns' scores
-    have a range over `split_range` or a variance over `split_variance` is named turn by turn, by `split_accept`. The
-    halves of one voice are at least `same_voice` alike; speakers of two windows are one from `link` on.
+    `accept` and `margin` hold for a whole cluster and for the samples of a monologue. A cluster whose scores have a
+    range over `split_range` or a variance over `split_variance` is named turn by turn, by `split_accept`. The two
+    halves of one voice have a cosine of at least `same_voice`. Speakers of two windows are linked from `link` on.
     """
 
     accept: float = 0.7
@@ -53,7 +54,7 @@ class Thresholds(Part):
 
 @dataclass(frozen=True)
 class Decision:
-    """A name or None, and why: cosine to the best profile, distance to the second, and the rule that decided."""
+    """A name or None, with the score of the best profile, its margin over the second, and the rule that decided."""
 
     name: str | None
     rule: str
@@ -63,8 +64,8 @@ class Decision:
     second_best: str | None = None
 
 
-def is_stranger(speaker: str) -> bool:
-    """Tell whether a speaker's name is that of nobody who is enrolled."""
+def is_unknown_speaker(speaker: str) -> bool:
+    """Whether a speaker's name is one of those given to voices that are not enrolled."""
     return speaker.partition(" ")[0] == UNKNOWN
 
 
@@ -75,7 +76,7 @@ def scores(vectors: FloatArray, profile: FloatArray) -> FloatArray:
 
 
 def judge(found: Mapping[str, float], accept: float, margin: float, rule: str) -> Decision:
-    """Return the decision for one voice, of its score with every profile."""
+    """Return the decision for one voice from its score with every profile."""
     ranked = sorted(found, key=lambda name: (-found[name], name))
     if not ranked:
         return Decision(None, "no_profile")
@@ -92,26 +93,26 @@ def judge(found: Mapping[str, float], accept: float, margin: float, rule: str) -
 def name_turns(
     turns: Sequence[Turn], vectors: FloatArray, profiles: Sequence[Profile], thresholds: Thresholds
 ) -> list[Turn]:
-    """Return the turns with names; `vectors` (count, dimension) are those that the turns point to.
+    """Return the turns with names; `vectors` (count, dimension) are the rows that the turns refer to.
 
-    Strangers are `Unknown 1` to `n` in the order in which they first speak.
+    Unknown speakers are `Unknown 1` to `n` in the order in which they first speak.
     """
-    vectors = unit(vectors)
-    known = {profile.name: unit(profile.vectors) for profile in profiles}
+    vectors = l2_normalize(vectors)
+    known = {profile.name: l2_normalize(profile.vectors) for profile in profiles}
     decided = _decide(turns, vectors, known, thresholds)
     versions = {profile.name: profile.version for profile in profiles}
-    strangers: dict[str, str] = {}
+    unknown: dict[str, str] = {}
     named = []
     for turn, decision in zip(turns, decided, strict=True):
         name = decision.name
         if name is None:
-            name = strangers.setdefault(turn.cluster, f"{UNKNOWN} {len(strangers) + 1}")
+            name = unknown.setdefault(turn.cluster, f"{UNKNOWN} {len(unknown) + 1}")
         named.append(_named(turn, name, decision, versions))
     return named
 
 
 def name_alike(turns: Sequence[Turn], decision: Decision, profiles: Sequence[Profile]) -> list[Turn]:
-    """Return the turns of one voice that has been recognised, all with its name."""
+    """Return the turns of one recognised voice, all with its name."""
     versions = {profile.name: profile.version for profile in profiles}
     return [_named(turn, decision.name or UNKNOWN, decision, versions) for turn in turns]
 
@@ -148,7 +149,7 @@ def _decide(
             continue
         rows = np.array([turns[number].vector for number in voiced])
         weights = np.array([turns[number].end_s - turns[number].start_s for number in voiced], dtype=np.float32)
-        mean = unit((vectors[rows] * weights[:, None]).sum(axis=0, keepdims=True))
+        mean = l2_normalize((vectors[rows] * weights[:, None]).sum(axis=0, keepdims=True))
         found = {name: float(scores(mean, profile)[0]) for name, profile in known.items()}
         if is_mixed([vectors[row] for row in rows], found, known, thresholds):
             decided |= _by_turn(turns, members, vectors, known, thresholds)
@@ -162,7 +163,7 @@ def _decide(
 def is_mixed(
     vectors: Sequence[FloatArray], found: Mapping[str, float], known: Mapping[str, FloatArray], thresholds: Thresholds
 ) -> bool:
-    """Tell whether the turns of a cluster disagree so much about its best profile that they are not one voice."""
+    """Whether the scores of a cluster with its best profile vary so much that the cluster holds several voices."""
     if len(vectors) < SPLIT_FROM_TURNS or not found:
         return False
     each = scores(np.stack(vectors), known[max(found, key=lambda name: found[name])])
@@ -189,7 +190,7 @@ def _by_turn(
 
 
 def mutual(whole: Mapping[str, Mapping[str, float]], thresholds: Thresholds) -> dict[str, Decision]:
-    """Return the decision for each cluster: a profile is given to the cluster that is most like it, to no other."""
+    """Return the decision for each cluster: a profile is given only to the cluster with the highest score for it."""
     decided = {
         cluster: judge(found, thresholds.accept, thresholds.margin, "cluster") for cluster, found in whole.items()
     }

@@ -1,11 +1,11 @@
-"""One enrolled voice throughout? Then the diarization can be left out. Any doubt says no. Pure."""
+"""Decides whether one enrolled voice speaks throughout, so that diarization can be skipped. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ingest.asr.speakers.matching import Decision, judge, scores
-from ingest.asr.speakers.vectors import unit
+from ingest.asr.speakers.vectors import l2_normalize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,19 +14,20 @@ if TYPE_CHECKING:
     from ingest.asr.speakers.profiles import Profile
     from ingest.asr.speakers.vectors import FloatArray
 
-LEAST_SAMPLES = 10
+MIN_SAMPLES = 10
 SAMPLE_EVERY_S = 15.0  # of speech
 
 
 def recognise(vectors: FloatArray, profiles: Sequence[Profile], thresholds: Thresholds) -> Decision | None:
-    """Return whose voice all samples (count, dimension) are, or None.
+    """Return the decision for the one profile that all samples (count, dimension) match; None at any doubt.
 
-    Each has to be accepted for the same profile, and to be like the mean of all: a second voice is like neither.
+    Each sample must be accepted for the same profile and be similar to the mean of all samples. A second voice fails
+    both conditions.
     """
     if not len(vectors):
         return None
-    samples = unit(vectors)
-    known = {profile.name: scores(samples, unit(profile.vectors)) for profile in profiles}
+    samples = l2_normalize(vectors)
+    known = {profile.name: scores(samples, l2_normalize(profile.vectors)) for profile in profiles}
     decided = [
         judge(
             {name: float(each[row]) for name, each in known.items()}, thresholds.accept, thresholds.margin, "fast_path"
@@ -34,7 +35,7 @@ def recognise(vectors: FloatArray, profiles: Sequence[Profile], thresholds: Thre
         for row in range(len(samples))
     ]
     worst = min(decided, key=lambda decision: decision.score if decision.score is not None else -1.0)
-    alike = samples @ unit(samples.mean(axis=0))
+    alike = samples @ l2_normalize(samples.mean(axis=0))
     if any(decision.name is None or decision.name != worst.name for decision in decided):
         return None
     return worst if float(alike.min()) >= thresholds.same_voice else None

@@ -1,9 +1,9 @@
-"""The enrolled voices: profiles on the shared volume, each version a file of its own that is never changed.
+"""The profiles of enrolled voices on the shared volume: each version is a file of its own that is never changed.
 
     <volume>/voices/<16 hex of the name>/<version>.json.zst
 
-The greatest version counts. A worker sees a new one at its next recording. Profiles belong to the model that made their
-vectors: those of another model are in another space and mean nothing there.
+The greatest version is the present one. A worker reads a new version at its next recording. A profile belongs to the
+model that made its vectors: vectors of different models cannot be compared.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from ingest.asr.speakers.vectors import FloatArray
 
-LEAST_VECTORS = 3
-LEAST_SPEECH_S = 30.0
+MIN_VECTORS = 3
+MIN_SPEECH_S = 30.0
 LONGEST_NAME = 100
 RESERVED = "unknown"
 EXTENSION = "json.zst"
@@ -39,7 +39,7 @@ log = get_logger(__name__)
 
 
 class ProfileFile(Part):
-    """What is known about a voice. `purity` is the cosine between the two halves that its vectors fall into."""
+    """The content of a profile's file. `purity` is the stored name of `Profile.half_similarity`."""
 
     name: Text
     version: Annotated[int, Field(ge=1)]
@@ -52,29 +52,32 @@ class ProfileFile(Part):
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """An enrolled voice: its vectors (count, dimension) and where they come from."""
+    """An enrolled voice: its vectors (count, dimension) and their sources.
+
+    `half_similarity` is the cosine of the two halves into which the vectors can be divided: low for two voices.
+    """
 
     name: str
     version: int
     model_key: str
     vectors: FloatArray
-    speech_s: float = LEAST_SPEECH_S
+    speech_s: float = MIN_SPEECH_S
     sources: tuple[str, ...] = ()
-    purity: float = 1.0
+    half_similarity: float = 1.0
 
 
 def checked_name(name: str) -> str:
-    """Return a name as it is stored; raise BAD_PROFILE for one that is none, or that strangers are given."""
+    """Return a name as it is stored; raise BAD_PROFILE for an invalid one, and for the names of unknown speakers."""
     shown = " ".join(clean(name).split())
     if not shown or len(shown) > LONGEST_NAME:
         raise IngestError(Code.BAD_PROFILE, f"a name has 1 to {LONGEST_NAME} characters")
     if shown.casefold().split()[0] == RESERVED:
-        raise IngestError(Code.BAD_PROFILE, f"{shown!r} is what strangers are called")
+        raise IngestError(Code.BAD_PROFILE, f"{shown!r} is reserved for unknown speakers")
     return shown
 
 
 class Profiles:
-    """The profiles of a volume. What has been read is kept until a file comes or goes."""
+    """The profiles of a volume, cached until a file is added or removed."""
 
     def __init__(self, root: Path) -> None:
         self.folder = root / "voices"
@@ -82,7 +85,7 @@ class Profiles:
         self._read: list[Profile] = []
 
     def all(self) -> list[Profile]:
-        """Return the present version of every profile, by name; a file that cannot be read is left out and logged."""
+        """Return the present version of every profile, ordered by name; an unreadable file is skipped and logged."""
         with translate_os_errors("voices"):
             present = tuple(self._present())
         if present != self._seen:
@@ -90,16 +93,20 @@ class Profiles:
             self._seen = present
         return list(self._read)
 
-    def of(self, model_key: str) -> list[Profile]:
-        """Return the profiles in the space of a model; those of another are refused, which is logged."""
+    def of(self, model_key: str, old_key: str | None = None) -> list[Profile]:
+        """Return the profiles that a model made; `old_key` is the one that version 0.1.0 gave the same model.
+
+        Profiles of other models are skipped and logged.
+        """
+        keys = {model_key, old_key}
         known = self.all()
-        refused = [profile.name for profile in known if profile.model_key != model_key]
+        refused = [profile.name for profile in known if profile.model_key not in keys]
         if refused:
             log.warning("profiles_refused", names=refused, model_key=model_key, reason="made by another model")
-        return [profile for profile in known if profile.model_key == model_key]
+        return [profile for profile in known if profile.model_key in keys]
 
     def get(self, name: str) -> Profile | None:
-        """Return the profile of a name, whatever its upper and lower case."""
+        """Return the profile of a name, ignoring case."""
         wanted = checked_name(name).casefold()
         return next((profile for profile in self.all() if profile.name.casefold() == wanted), None)
 
@@ -116,13 +123,13 @@ class Profiles:
                 vectors=zstd_json.vectors(profile.vectors),
                 speech_s=round(profile.speech_s, 2),
                 sources=profile.sources,
-                purity=round(profile.purity, 4),
+                purity=round(profile.half_similarity, 4),
             )
             write_atomically(folder / f"{version:06}.{EXTENSION}", zstd_json.pack(content))
         return _profile(content)
 
     def remove(self, name: str) -> None:
-        """Forget a voice with all its versions; raise BAD_PROFILE when there is none of this name."""
+        """Delete all versions of a profile; raise BAD_PROFILE when there is none of this name."""
         profile = self.get(name)
         if profile is None:
             raise IngestError(Code.BAD_PROFILE, f"no voice is enrolled as {name!r}")
@@ -159,5 +166,5 @@ def _profile(content: ProfileFile) -> Profile:
         vectors=content.vectors.array(),
         speech_s=content.speech_s,
         sources=content.sources,
-        purity=content.purity,
+        half_similarity=content.purity,
     )

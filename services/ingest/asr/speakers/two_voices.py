@@ -1,4 +1,4 @@
-"""One voice or two? The vectors of a profile fall into two halves; how alike these are says how pure it is. Pure."""
+"""Detects a profile that holds two voices: its vectors are divided into two halves, which are compared. Pure."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ingest.asr.speakers.vectors import unit
+from ingest.asr.speakers.vectors import l2_normalize
 
 if TYPE_CHECKING:
     from ingest.asr.speakers.vectors import FloatArray
 
 ROUNDS = 20
-LEAST_SHARE = 0.03  # a smaller half is a cough, not a voice
+MIN_SHARE = 0.03  # a smaller half is noise, not a second speaker
 
 
 @dataclass(frozen=True)
 class Halves:
-    """How alike (cosine) the two halves of some vectors are, and the share of the smaller one."""
+    """The cosine of the two halves of some vectors, and the share of the smaller half."""
 
-    purity: float
-    smaller: float
+    similarity: float
+    smaller_share: float
 
 
 def halves(vectors: FloatArray) -> Halves:
-    """Return the halves of vectors (count, dimension): two means on the sphere, from the two that differ most."""
-    points = unit(vectors)
-    if len(points) < 2:  # noqa: PLR2004 (one has no halves)
+    """Divide vectors (count, dimension) by spherical 2-means, which starts from the two that differ most."""
+    points = l2_normalize(vectors)
+    if len(points) < 2:  # noqa: PLR2004 (one vector has no halves)
         return Halves(1.0, 0.0)
     first, second = np.unravel_index(int(np.argmin(points @ points.T)), (len(points), len(points)))
     means = points[[first, second]]
@@ -35,8 +35,8 @@ def halves(vectors: FloatArray) -> Halves:
         in_second = (points @ means.T).argmax(axis=1) == 1
         if in_second.all() or not in_second.any():
             return Halves(1.0, 0.0)
-        means = unit(np.stack([points[~in_second].mean(axis=0), points[in_second].mean(axis=0)]))
-    smaller = float(min(in_second.mean(), 1 - in_second.mean()))
-    if smaller < LEAST_SHARE or smaller * len(points) < 2:  # noqa: PLR2004 (a single piece is no voice)
-        return Halves(1.0, smaller)
-    return Halves(float(means[0] @ means[1]), smaller)
+        means = l2_normalize(np.stack([points[~in_second].mean(axis=0), points[in_second].mean(axis=0)]))
+    smaller_share = float(min(in_second.mean(), 1 - in_second.mean()))
+    if smaller_share < MIN_SHARE or smaller_share * len(points) < 2:  # noqa: PLR2004 (a single vector is no voice)
+        return Halves(1.0, smaller_share)
+    return Halves(float(means[0] @ means[1]), smaller_share)

@@ -1,8 +1,8 @@
-"""Long recordings in windows: where they are cut, and which speaker of one window is which of another. Pure.
+"""Cuts long recordings into windows and links the speakers of one window to those of the others. Pure.
 
-Clustering compares everything with everything, so its memory grows with the square of the length. A recording over a
-limit is diarized window by window; the speakers of each window are then linked by their centroids, best pairs first,
-each to at most one speaker of the windows before.
+Clustering compares all pairs of embeddings, so its memory grows with the square of the length. A recording over a limit
+is diarized window by window. The speakers of each window are then linked by their centroids, best pairs first, each to
+at most one speaker of the earlier windows.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ingest.asr.spans import Span
-from ingest.asr.speakers.vectors import unit
+from ingest.asr.speakers.vectors import l2_normalize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,34 +27,34 @@ SEARCH = 0.2  # share of a window in which its end may be moved to a pause
 
 @dataclass(frozen=True)
 class Bounds:
-    """At least and at most so many speakers are there; None where nobody knows."""
+    """The least and greatest number of speakers; None where it is unknown."""
 
-    least: int | None = None
-    most: int | None = None
+    minimum: int | None = None
+    maximum: int | None = None
 
     def over(self, general: Bounds) -> Bounds:
-        """Return these bounds, with what nobody knows of this recording from the general ones."""
-        return Bounds(self.least or general.least, self.most or general.most)
+        """Return these bounds, with missing values taken from `general`."""
+        return Bounds(self.minimum or general.minimum, self.maximum or general.maximum)
 
 
 @dataclass(frozen=True)
-class Spoken:
-    """A speaker of the diarization speaks."""
+class SpeakerTurn:
+    """A span in which one speaker of the diarization speaks."""
 
     span: Span
     speaker: str
 
 
 @dataclass(frozen=True, eq=False)
-class Diarized:
-    """Who speaks when in one window, and the mean voice (dimension,) of each speaker that has one."""
+class Diarization:
+    """The turns of one window, and the mean voice embedding (dimension,) of each speaker that has one."""
 
-    spoken: tuple[Spoken, ...]
+    turns: tuple[SpeakerTurn, ...]
     centroids: Mapping[str, FloatArray]
 
 
 def windows(duration_s: float, limit_s: float, speech: Sequence[Span]) -> list[Span]:
-    """Return windows of about equal length, none over `limit_s`, that end in the longest pauses near their ends."""
+    """Return windows of about equal length, each of at most `limit_s`, that end in the longest pause near their end."""
     count = max(1, math.ceil(duration_s / limit_s))
     if count == 1:
         return [Span(0.0, duration_s)]
@@ -77,31 +77,31 @@ def _pause(speech: Sequence[Span], first_s: float, last_s: float) -> float:
     return at_s
 
 
-def link(parts: Sequence[Diarized], least: float) -> list[Spoken]:
-    """Return who speaks when in all windows, by common names `S1` to `Sn`; speakers with a cosine of `least` are one.
+def link(parts: Sequence[Diarization], least: float) -> list[SpeakerTurn]:
+    """Return the turns of all windows with common labels `S1` to `Sn`; speakers with a cosine of `least` are linked.
 
-    A speaker without a voice of his own (too short for one) is linked to nobody.
+    A speaker without a centroid (one who speaks too briefly) is not linked.
     """
-    known: list[FloatArray | None] = []  # the voice of each common speaker: the sum of its unit vectors
-    spoken: list[Spoken] = []
+    known: list[FloatArray | None] = []  # the voice of each common speaker: the sum of its normalized vectors
+    turns: list[SpeakerTurn] = []
     for part in parts:
         pairs = _pairs(part.centroids, known, least)
         names: dict[str, str] = {}
-        for label in dict.fromkeys(item.speaker for item in part.spoken):
-            voice = unit(part.centroids[label]) if label in part.centroids else None
+        for label in dict.fromkeys(item.speaker for item in part.turns):
+            voice = l2_normalize(part.centroids[label]) if label in part.centroids else None
             if label in pairs:
-                known[pairs[label]] = np.asarray(known[pairs[label]] + voice)  # type: ignore[operator]  # both are there
+                known[pairs[label]] = np.asarray(known[pairs[label]] + voice)  # type: ignore[operator]  # both exist
             else:
                 known.append(voice)
             names[label] = f"S{pairs.get(label, len(known) - 1) + 1}"
-        spoken += [Spoken(item.span, names[item.speaker]) for item in part.spoken]
-    return sorted(spoken, key=lambda item: (item.span.start_s, item.span.end_s))
+        turns += [SpeakerTurn(item.span, names[item.speaker]) for item in part.turns]
+    return sorted(turns, key=lambda item: (item.span.start_s, item.span.end_s))
 
 
 def _pairs(centroids: Mapping[str, FloatArray], known: Sequence[FloatArray | None], least: float) -> dict[str, int]:
-    """Return which label is which known speaker: best pairs first, each in one pair."""
+    """Return the index of the known speaker for each label: best pairs first, each speaker in at most one pair."""
     cosines = [
-        (float(unit(centroid) @ unit(voice)), label, place)
+        (float(l2_normalize(centroid) @ l2_normalize(voice)), label, place)
         for label, centroid in centroids.items()
         for place, voice in enumerate(known)
         if voice is not None

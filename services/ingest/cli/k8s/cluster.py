@@ -22,13 +22,13 @@ from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
 
 from ingest.shared.errors import ConfigurationError
+from ingest.shared.pipeline import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 COMPONENT = "app.kubernetes.io/component"
 INSTANCE = "app.kubernetes.io/instance"
-WORKERS = ("downloader", "asr", "embedder")
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 POLL_S = 0.5
 
@@ -100,12 +100,12 @@ class Release:
 
     def workers(self) -> list[Workers]:
         """Return how the services are."""
-        selector = f"{INSTANCE}={self.name},{COMPONENT} in ({','.join(WORKERS)})"
+        selector = f"{INSTANCE}={self.name},{COMPONENT} in ({','.join(Service)})"
         with _translated(f"namespace {self.namespace}"):
             deployments = _plain(self._apps.list_namespaced_deployment(self.namespace, label_selector=selector))
             pods = _plain(self._core.list_namespaced_pod(self.namespace, label_selector=selector))
         found = [_workers(deployment, pods) for deployment in deployments]
-        return sorted(found, key=lambda item: WORKERS.index(item.component))
+        return sorted(found, key=lambda item: list(Service).index(Service(item.component)))
 
 
 def _plain(found: object) -> list[Object]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.cli import console
 from ingest.shared.errors import ConfigurationError
+from ingest.shared.pipeline import Service, stages_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +65,7 @@ def show(release: Release, *, as_json: bool) -> bool:
 
 
 def _print(release: Release, workers: Sequence[Workers], inside: dict[str, Any]) -> None:
-    queues = {"downloader": ("check", "download"), "asr": ("asr",), "embedder": ("embedder",)}
+    queues = {str(service): [spec.stage for spec in stages_of(service)] for service in Service}
     lags = inside["queues"]
     cells = (
         (

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ingest.cli.local import processes
 from ingest.shared.errors import RULES, Code, ConfigurationError
+from ingest.shared.pipeline import Service
 from ingest.shared.worker.service import EXIT_CONFIGURATION, EXIT_PASSING
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-SERVICES = ("downloader", "asr", "embedder")
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 QUICK_END_S = 5.0
@@ -34,7 +34,7 @@ METRICS_PORT = "INGEST_METRICS_PORT"
 
 def metrics_ports(first: int) -> dict[str, int]:
     """Return where each service shows its metrics: the configured port, and those after it."""
-    return {name: first + number for number, name in enumerate(SERVICES)}
+    return {name: first + number for number, name in enumerate(Service)}
 
 
 @dataclass
@@ -72,7 +72,7 @@ class Supervisor:
     def start(self) -> None:
         """Start all services."""
         self._logs.mkdir(parents=True, exist_ok=True)
-        self._services = [_Service(name, self._spawn(name), time.monotonic()) for name in SERVICES]
+        self._services = [_Service(name, self._spawn(name), time.monotonic()) for name in Service]
 
     def _spawn(self, name: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-P", "-m", f"ingest.{name}"]  # -P: no module from the current folder

@@ -16,7 +16,7 @@ from ingest.cli.runs.display import Display
 from ingest.cli.runs.follower import Follower
 from ingest.cli.runs.tally import Tally, count
 from ingest.downloader.rate_limit import Budget
-from ingest.downloader.rate_limiter import Governor
+from ingest.downloader.rate_limiter import RateLimiter
 from ingest.embedder.catalog import Catalog
 from ingest.shared import video_state
 from ingest.shared.broker.bus import BusError
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ingest.cli.local.supervisor import Supervisor
     from ingest.cli.runs.submissions import Choice
     from ingest.cli.settings import AllSettings
-    from ingest.downloader.sources import Recording
+    from ingest.downloader.sources.connector import Recording
     from ingest.shared.video_state import VideoState
 
 EVENT_WAIT_S = 0.2
@@ -88,8 +88,8 @@ def _ask(to: Connected, sources: Sequence[str], choice: Choice) -> tuple[Followe
     recordings: dict[str, Recording] = {}
     with console.err.status("looking for recordings"):
         if sources:
-            governor = Governor(to.bus, Budget(to.settings.site_videos_per_hour, to.settings.site_burst))
-            for item in submissions.choose(sources, choice, to.settings, catalog, governor.refuse_while_open):
+            limiter = RateLimiter(to.bus, Budget(to.settings.site_videos_per_hour, to.settings.site_burst))
+            for item in submissions.choose(sources, choice, to.settings, catalog, limiter.refuse_while_open):
                 recordings[item.recording.video_id] = item.recording
                 follower.add(item.recording.video_id, item.row)
         else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ConfigDict
 
-from ingest.downloader.sources import Recording, recordings
+from ingest.downloader.sources.registry import recordings
 from ingest.shared import video_state
 from ingest.shared.broker.bus import BusRefusedError
 from ingest.shared.broker.topology import LATER_STREAM, REQUESTED, WORK_STREAM, event_subject
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ingest.cli.settings import AllSettings
+    from ingest.downloader.sources.connector import Recording
     from ingest.embedder.catalog import Catalog, VideoRow
     from ingest.shared.broker.nats_bus import NatsBus
     from ingest.shared.video_state import VideoState

@@ -52,7 +52,7 @@ def described(profile: Profile) -> str:
     """Return one line about a profile."""
     return (
         f"{profile.name}, version {profile.version}: {len(profile.vectors)} vectors over {profile.speech_s:.0f} s of "
-        f"speech, purity {profile.purity:.3f}"
+        f"speech, purity {profile.half_similarity:.3f}"
     )
 
 
@@ -69,15 +69,15 @@ def joined(name: str, heard: Sequence[Heard], before: Profile | None, same_voice
     old = [before.vectors] if before is not None else []
     vectors = _spread(np.concatenate([*old, *(one.vectors for one in heard)]))
     speech_s = sum(one.speech_s for one in heard) + (before.speech_s if before else 0.0)
-    if len(vectors) < enrolled.LEAST_VECTORS or speech_s < enrolled.LEAST_SPEECH_S:
-        least = f"at least {enrolled.LEAST_VECTORS} vectors over {enrolled.LEAST_SPEECH_S:.0f} s"
+    if len(vectors) < enrolled.MIN_VECTORS or speech_s < enrolled.MIN_SPEECH_S:
+        least = f"at least {enrolled.MIN_VECTORS} vectors over {enrolled.MIN_SPEECH_S:.0f} s"
         raise IngestError(Code.TOO_LITTLE_SPEECH, f"{len(vectors)} vectors over {speech_s:.0f} s of speech; {least}")
     found = halves(vectors)
-    if found.purity < same_voice:
-        text = f"the recordings hold two voices: {found.smaller:.0%} of them is another's"
-        raise IngestError(Code.SEVERAL_VOICES, f"{text} (purity {found.purity:.2f}, at least {same_voice:.2f})")
+    if found.similarity < same_voice:
+        text = f"the recordings hold two voices: {found.smaller_share:.0%} of them is another's"
+        raise IngestError(Code.SEVERAL_VOICES, f"{text} (purity {found.similarity:.2f}, at least {same_voice:.2f})")
     sources = (*(before.sources if before else ()), *(one.source for one in heard))
-    return Profile(name, 1, heard[0].model_key, vectors, speech_s, tuple(dict.fromkeys(sources)), found.purity)
+    return Profile(name, 1, heard[0].model_key, vectors, speech_s, tuple(dict.fromkeys(sources)), found.similarity)
 
 
 def _spread(vectors: FloatArray) -> FloatArray:

@@ -19,7 +19,7 @@ def facts(profile: Profile) -> dict[str, object]:
         "version": profile.version,
         "vectors": len(profile.vectors),
         "speech_s": round(profile.speech_s, 1),
-        "purity": round(profile.purity, 3),
+        "purity": round(profile.half_similarity, 3),
         "model": profile.model_key,
         "sources": list(profile.sources),
     }

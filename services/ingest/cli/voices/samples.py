@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.asr import audio
+from ingest.asr.device import device_of
 from ingest.asr.speakers import build as speaker_models
 from ingest.asr.speakers import excerpts
-from ingest.downloader import ytdlp
-from ingest.downloader.check import limits_for
 from ingest.downloader.settings import listed
-from ingest.downloader.sources import recordings, site_options
+from ingest.downloader.sources.connector import Access, site_options
+from ingest.downloader.sources.registry import connector_of, recordings
 from ingest.shared.errors import Code, IngestError
-from ingest.shared.messages import SourceKind
-from ingest.shared.sandbox import child
 from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits
 
@@ -25,10 +23,10 @@ if TYPE_CHECKING:
     from ingest.asr.speakers.diarizer import Diarizer
     from ingest.asr.speakers.vectors import FloatArray
     from ingest.cli.settings import AllSettings
-    from ingest.downloader.sources import Recording
+    from ingest.downloader.sources.connector import Recording
 
 LISTEN_EVERY_S = 3.0  # of speech
-LEAST_PIECES = 3
+MIN_EXCERPTS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +44,7 @@ class Listener:
 
     def __init__(self, settings: AllSettings) -> None:
         self._settings = settings
-        self._diarizer: Diarizer = speaker_models.load(settings, settings.asr_device)
+        self._diarizer: Diarizer = speaker_models.load(settings, device_of(settings.asr_device))
 
     @property
     def key(self) -> str:
@@ -57,7 +55,7 @@ class Listener:
         """Return what is heard in a recording; raise TOO_LITTLE_SPEECH when that is nothing."""
         waveform = self._waveform(source)
         speech = audio.find_speech(waveform)
-        spans = excerpts.spread(speech, LISTEN_EVERY_S, LEAST_PIECES)
+        spans = excerpts.spread(speech, LISTEN_EVERY_S, MIN_EXCERPTS)
         cut = excerpts.audible(excerpts.cut(spans, SAMPLE_RATE), waveform)
         if not cut:
             raise IngestError(Code.TOO_LITTLE_SPEECH, f"nobody speaks in {source}")
@@ -74,13 +72,11 @@ class Listener:
             return audio.load(path, Path(folder), limits, ChildLimits(self._settings.asr_deadline_s))[0]
 
     def _file(self, recording: Recording, folder: str) -> Path:
-        """Return the file of a recording, fetched into a folder unless it is on this machine."""
-        kind = recording.source.kind
-        if kind is SourceKind.FILE:
-            return Path(recording.source.url)
+        """Return the file of a recording, downloaded into a folder unless it is on this machine."""
         settings = self._settings
         limits = ChildLimits(
             settings.download_deadline_s, memory_bytes=0, network=True, hosts=listed(settings.allowed_hosts)
         )
-        args = (recording.source, folder, site_options(settings))
-        return Path(child.run(ytdlp.fetch, args, limits_for(kind, limits)).path)
+        access = Access(site_options(settings), limits, file_roots=(Path("/"),))  # the user's own command: any file
+        connector = connector_of(recording.source.kind)
+        return Path(connector.fetch(recording.source, Path(folder), access, None).path)

@@ -1,8 +1,8 @@
-"""Tells /metrics how far the consumers are behind, as the broker counts it: the only source of these figures.
+"""Exports how far the consumers are behind, as the broker counts it: the only source of these metrics.
 
-A thread of its own asks now and then, so that neither a scrape nor the work waits for the broker. What the broker does
-not answer, or may not be asked, has no sample. Every service tells the same values of all stages, so that a
-stage without workers shows too.
+A thread asks every 15 s, so that neither a scrape nor the work waits for the broker. A value that the broker does not
+answer, or that this user may not read, has no sample. Every service exports the values of all stages, so that a stage
+without workers shows, too.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ log = get_logger(__name__)
 
 
 class Broker(Protocol):
-    """Whoever knows how far a consumer is behind."""
+    """The part of the bus that reads the state of consumers."""
 
     def lag(self, consumer: str, stream: str) -> Lag:
         """Return how far a consumer is behind."""
@@ -79,7 +79,7 @@ class BacklogWatch:
         self._stop.set()
 
     def drain(self, deadline: float) -> None:
-        """Wait for the question in hand until `deadline` (monotonic seconds)."""
+        """Wait for the running request until `deadline` (monotonic seconds)."""
         self._thread.join(max(0.0, deadline - time.monotonic()))
 
     def ask(self) -> None:

@@ -33,7 +33,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Lag:
-    """How far a consumer is behind: messages never delivered, and messages in someone's hands."""
+    """How far a consumer is behind: messages never delivered, and messages delivered but not acknowledged."""
 
     waiting: int
     in_hand: int
@@ -56,7 +56,7 @@ class BusNothingError(BusRefusedError):
 
 
 class BusConflictError(BusRefusedError):
-    """Somebody else has written since."""
+    """The key was written by another client since."""
 
 
 class Bus(Protocol):
@@ -72,13 +72,13 @@ class Bus(Protocol):
         """Return the next message of a consumer, or None when there is none within `wait_s`."""
 
     def ack(self, delivery: Delivery) -> None:
-        """Tell the broker that a message is done, and wait until it knows."""
+        """Ack a message and wait for the broker's confirmation."""
 
     def nak(self, delivery: Delivery, delay_s: float = 0.0) -> None:
-        """Give a message back, to be delivered again after `delay_s`."""
+        """Nak a message, to be redelivered after `delay_s`."""
 
     def keep_alive(self, delivery: Delivery, limit_s: float) -> None:
-        """Keep a message ours for up to `limit_s` from now: beat every third of the consumer's acknowledgement time."""
+        """Report a message as in progress for up to `limit_s` from now, every third of the consumer's `ack_wait`."""
 
     def release(self, delivery: Delivery) -> None:
-        """Stop the beats of a message."""
+        """Stop reporting a message as in progress."""

@@ -1,8 +1,8 @@
-"""The bus on NATS JetStream: what is said to the broker, over the connection of `nats_connection`.
+"""The bus on NATS JetStream, over the connection of `nats_connection`.
 
-The client lives on an event loop in a thread of its own, which the work cannot block; every method here is blocking and
-may be called from any thread. What the loop does by itself: reconnect for ever, beat `+WPI` for the messages in hand,
-and end the process's patience when the broker stays away.
+The client runs on an event loop in a thread of its own, which the work cannot block. Every method here blocks, and may
+be called from any thread. The loop reconnects forever, sends `+WPI` (in progress) for the messages in flight, and calls
+`on_lost` when the broker stays unreachable.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ class NatsBus:
         self._beats: dict[str, asyncio.Task[None]] = {}
 
     def connect(self) -> NatsBus:
-        """Connect; raise BusUnavailableError when nobody answers, ConfigurationError when the server is too old."""
+        """Connect; raise BusUnavailableError when no server answers, ConfigurationError when the server is too old."""
         self._nats.connect()
         return self
 
     @property
     def is_connected(self) -> bool:
-        """Tell whether the broker is there now."""
+        """Return whether the broker is connected now."""
         return self._nats.client.is_connected
 
     def close(self) -> None:
@@ -97,15 +97,15 @@ class NatsBus:
         return _delivery(message)
 
     def ack(self, delivery: Delivery) -> None:
-        """Acknowledge and wait until the server knows."""
+        """Ack a message and wait for the server's confirmation."""
         self._answer(delivery, b"+ACK")
 
     def nak(self, delivery: Delivery, delay_s: float = 0.0) -> None:
-        """Give a message back, due again after `delay_s`."""
+        """Nak a message, to be redelivered after `delay_s`."""
         self._answer(delivery, b"-NAK " + json.dumps({"delay": int(delay_s * 1e9)}).encode())
 
     def _answer(self, delivery: Delivery, answer: bytes) -> None:
-        """Answer for a message until the server knows, or somebody else has it: it may not know of it after a crash."""
+        """Send an ack or nak until the server confirms it, for at most `ack_wait`: a server may forget a delivery in a crash."""
         self.release(delivery)
 
         async def ask() -> None:
@@ -114,7 +114,7 @@ class NatsBus:
         self._nats.run(self._nats.repeat(delivery.reply, ask, self._options.ack_wait_s))
 
     def keep_alive(self, delivery: Delivery, limit_s: float) -> None:
-        """Beat `+WPI` for a message every third of the acknowledgement time, for at most `limit_s` from now."""
+        """Send `+WPI` for a message every third of the acknowledgement time, for at most `limit_s` from now."""
 
         async def start() -> None:
             self._stop_beat(delivery.reply)
@@ -155,7 +155,7 @@ class NatsBus:
         return Entry(found.data or b"", int(found.seq or 0))
 
     def replace_key(self, bucket: str, key: str, data: bytes, revision: int) -> bool:
-        """Write a value if the key is still at `revision` (0: not there yet); tell whether it was."""
+        """Write a value if the key is still at `revision` (0: not there yet); return whether it was."""
         subject = f"$KV.{bucket}.{key}"
         headers = {"Nats-Expected-Last-Subject-Sequence": str(revision)}
         work = self._nats.stream.publish(subject, data, timeout=REQUEST_TIMEOUT_S, headers=headers)
@@ -182,7 +182,7 @@ class NatsBus:
         self._manage(nats_provision.provision(self._nats.manager, topology, update=update))
 
     def reset_consumers(self, topology: Topology) -> None:
-        """Make every unacknowledged message deliverable at once (only for a broker that nobody else uses)."""
+        """Make every unacknowledged message deliverable at once (only for a broker that has no other users)."""
         self._manage(nats_provision.reset_consumers(self._nats.manager, topology))
 
     def wipe(self, topology: Topology) -> None:

@@ -1,7 +1,7 @@
 """A connection to a NATS server: the client on an event loop of its own thread, for callers in any thread.
 
-Reconnects for ever; ends the process's patience when the broker stays away; a denial and a refused login fail at once,
-where the client itself would time out or try again. What is said over it is the business of `nats_bus`.
+Reconnects forever. If the broker is unreachable for longer than `patience_s`, calls `on_lost`. Permission and login
+errors fail immediately; nats-py would time out or retry. `nats_bus` sends the requests.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True)
 class BusOptions:
-    """How to reach the broker. `patience_s` is how long it may be away before calls fail and `on_lost` is called."""
+    """How to reach the broker. Calls fail, and `on_lost` is called, when it is unreachable for `patience_s`."""
 
     url: str
     name: str
@@ -78,7 +78,7 @@ class NatsConnection:
         self._thread = threading.Thread(target=self.loop.run_forever, name="bus", daemon=True)
 
     def connect(self) -> None:
-        """Connect; raise BusUnavailableError when nobody answers, BusRefusedError when the login is refused.
+        """Connect; raise BusUnavailableError when no server answers, BusRefusedError when the login is refused.
 
         ConfigurationError is raised when the server is too old or its certificate not trusted.
         """
@@ -86,7 +86,7 @@ class NatsConnection:
         self.run(self._connect(), limit_s=self._options.patience_s + 2 * REQUEST_TIMEOUT_S)
 
     async def _connect(self) -> None:
-        """Connect. The client itself would try for ever, and take one that refuses us for one that is away."""
+        """Connect. nats-py would retry forever, and treat a refused login as an unreachable server."""
         refused = asyncio.ensure_future(self._refused.wait())
         connecting = asyncio.ensure_future(
             self.client.connect(
@@ -184,7 +184,7 @@ class NatsConnection:
 
     @property
     def is_connected(self) -> bool:
-        """Tell whether the broker is there now."""
+        """Return whether the broker is connected now."""
         return self.client.is_connected
 
     def close(self) -> None:
@@ -212,7 +212,7 @@ class NatsConnection:
     def run(self, work: Coroutine[Any, Any, T], limit_s: float | None = None) -> T:
         """Run `work` on the bus thread; translate what NATS raises.
 
-        BusUnavailableError also says that somebody has closed the connection meanwhile.
+        BusUnavailableError is also raised when the connection was closed meanwhile.
         """
         limit_s = limit_s if limit_s is not None else self._options.patience_s + 2 * REQUEST_TIMEOUT_S
         future = self.begin(work)
@@ -245,7 +245,7 @@ class NatsConnection:
     async def repeat(
         self, subject: str, attempt: Callable[[], Coroutine[Any, Any, None]], longest_s: float = math.inf
     ) -> None:
-        """Repeat `attempt` until the server answers; give up after the patience, or `longest_s` where that is less.
+        """Repeat `attempt` until the server answers; give up after `patience_s`, or `longest_s` where that is less.
 
         Refusals are not repeated.
         """
@@ -271,7 +271,7 @@ class NatsConnection:
             await asyncio.wait({task, denied}, return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
                 self._denied.clear()
-                wanted = f'"{subject}'.lower()  # the client tells denials in small letters
+                wanted = f'"{subject}'.lower()  # nats-py writes denials in lower case
                 reason = next((text for text in self._denials if wanted in text.lower()), None)
                 if reason is not None:
                     task.cancel()

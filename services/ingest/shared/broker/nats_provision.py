@@ -1,7 +1,7 @@
 """Streams, consumers and the bucket on a NATS server: created when missing, compared field by field when there.
 
-A server may silently keep an older configuration (or ignore a field it does not know); what it reports is compared
-with what was asked for, and a difference is an error that names the field.
+A server may silently keep an older configuration (or ignore an unknown field); what it reports is compared
+with what was requested, and a difference is an error that names the field.
 """
 
 from __future__ import annotations

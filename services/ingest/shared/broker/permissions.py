@@ -1,4 +1,4 @@
-"""What each NATS user may say and hear: exactly what its service needs. Pure data, and its text for a nats-server.
+"""What each NATS user may publish and subscribe to: exactly what its service needs. Pure data, and text for a server.
 
     user        who logs in                               may
     downloader  the downloader service                    work on check and download; keep the governor's state
@@ -7,9 +7,9 @@
     submit      a Job or CronJob with `ingest submit`     ask for recordings, and follow them
     admin       `ingest migrate` and operators            everything about our streams
 
-Only `admin` creates streams and consumers (`ingest migrate`), purges and deletes. A service hears its own inbox alone,
-named after its user, so that no service reads what another was answered. That every service may read single messages
-of the work queue is for one metric: the age of the oldest message of every stage.
+Only `admin` creates streams and consumers (`ingest migrate`), purges and deletes. A service subscribes only to its own
+inbox, named after its user, so that no service reads the replies to another. Every service may read single messages of
+the work queue, for one metric: the age of the oldest message of every stage.
 
     python -m ingest.shared.broker.permissions   prints the block; passwords are variables of the server's environment
 """
@@ -25,15 +25,13 @@ from typing import TYPE_CHECKING
 
 from ingest.shared.broker.topology import (
     ACCESSIBLE,
-    AUDIO,
     DEAD_STREAM,
     EVENT_STREAM,
     GOVERNOR_BUCKET,
-    INPUT_OF,
     LATER_STREAM,
     LEDGER,
     REQUESTED,
-    TRANSCRIPT,
+    SUBJECT_OF,
     WORK_STREAM,
     dead_subject,
     event_subject,
@@ -41,6 +39,7 @@ from ingest.shared.broker.topology import (
     later_subject,
 )
 from ingest.shared.messages import Stage
+from ingest.shared.pipeline import Service, StageSpec, stages_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,16 +103,18 @@ def _take(consumer: str, stream: str) -> tuple[str, ...]:
     )
 
 
-def _work(stage: Stage, *results: str) -> tuple[str, ...]:
+def _work(spec: StageSpec) -> tuple[str, ...]:
     """Return what working on a stage needs: its input, its results, and what becomes of failures."""
+    results = (SUBJECT_OF[spec.publishes],) if spec.publishes else ()
     return (
-        *_take(stage, WORK_STREAM),
-        *_take(later_consumer(stage), LATER_STREAM),
-        INPUT_OF[stage],  # a message that has waited goes back to its queue
+        *_take(spec.stage, WORK_STREAM),
+        *_take(later_consumer(spec.stage), LATER_STREAM),
+        spec.subject,  # a message that has waited goes back to its queue
         *results,
-        later_subject(stage),
-        event_subject(stage),
-        dead_subject(stage),
+        *((ACCESSIBLE,) if spec.asks_again else ()),
+        later_subject(spec.stage),
+        event_subject(spec.stage),
+        dead_subject(spec.stage),
     )
 
 
@@ -128,21 +129,23 @@ _LOOK = (
 )
 _READ_GOVERNOR = (f"$JS.API.STREAM.MSG.GET.KV_{GOVERNOR_BUCKET}",)
 
+_MORE = {
+    Service.DOWNLOADER: (*_READ_GOVERNOR, f"$KV.{GOVERNOR_BUCKET}.>"),
+    Service.EMBEDDER: (*_take(LEDGER, EVENT_STREAM), f"$JS.API.STREAM.MSG.GET.{EVENT_STREAM}"),
+}
+
+
+def _service(service: Service) -> tuple[str, ...]:
+    """Return what the stages of a service need, and what only this service does."""
+    return (
+        *_LOOK,
+        *(subject for spec in stages_of(service) for subject in _work(spec)),
+        *_MORE.get(service, ()),
+    )
+
+
 _PUBLISH = {
-    User.DOWNLOADER: (
-        *_LOOK,
-        *_work(Stage.CHECK, ACCESSIBLE),
-        *_work(Stage.DOWNLOAD, AUDIO),
-        *_READ_GOVERNOR,
-        f"$KV.{GOVERNOR_BUCKET}.>",
-    ),
-    User.ASR: (*_LOOK, *_work(Stage.ASR, TRANSCRIPT, ACCESSIBLE)),
-    User.EMBEDDER: (
-        *_LOOK,
-        *_work(Stage.EMBEDDER, ACCESSIBLE),
-        *_take(LEDGER, EVENT_STREAM),
-        f"$JS.API.STREAM.MSG.GET.{EVENT_STREAM}",
-    ),
+    **{User(service): _service(service) for service in Service},
     User.SUBMIT: (
         *_LOOK,
         *_READ_GOVERNOR,

@@ -1,26 +1,22 @@
-"""Which subjects, streams and consumers there are on the broker.
+"""The subjects, streams and consumers on the broker.
 
-    stream INGEST          work queue: every message is handled once and then gone; full means "no", never "forget"
-    stream INGEST_LATER    work queue: messages that wait for a time, one consumer per stage
-    stream INGEST_EVENTS   what happened, for a week
-    stream INGEST_DEAD     what could not be handled, for ninety days
-    bucket ingest_governor the fleet's limit towards the video site
+    stream INGEST          work queue: an acknowledged message is removed; a full queue refuses messages, it evicts none
+    stream INGEST_LATER    work queue: delayed messages, one consumer per stage
+    stream INGEST_EVENTS   events, kept for a week
+    stream INGEST_DEAD     dead letters, kept for ninety days
+    bucket ingest_governor the fleet's rate limit for each video site
 
-`max_ack_pending` of a consumer is the fleet-wide limit of its stage, whatever the number of replicas. A message that
-waits is not parked in its consumer (it would hold one of those places): it moves to INGEST_LATER, where a delayed
-negative acknowledgement is the timer, and comes back when it is due.
+`max_ack_pending` of a consumer is the fleet-wide limit of its stage, whatever the number of replicas. A delayed
+message does not stay in its consumer, where it would count against that limit: it moves to INGEST_LATER, where a delayed
+nak is the timer, and returns when it is due.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ingest.shared.messages import AudioReady, Stage, TranscriptReady, VideoAccessible, VideoMessage, VideoRequested
-
-REQUESTED = "ingest.video.requested"
-ACCESSIBLE = "ingest.video.accessible"
-AUDIO = "ingest.audio.ready"
-TRANSCRIPT = "ingest.transcript.ready"
+from ingest.shared.messages import Stage
+from ingest.shared.pipeline import PIPELINE
 
 WORK_STREAM = "INGEST"
 LATER_STREAM = "INGEST_LATER"
@@ -29,18 +25,9 @@ DEAD_STREAM = "INGEST_DEAD"
 GOVERNOR_BUCKET = "ingest_governor"
 LEDGER = "ledger"
 
-INPUT_OF = {
-    Stage.CHECK: REQUESTED,
-    Stage.DOWNLOAD: ACCESSIBLE,
-    Stage.ASR: AUDIO,
-    Stage.EMBEDDER: TRANSCRIPT,
-}
-SUBJECT_OF: dict[type[VideoMessage], str] = {
-    VideoRequested: REQUESTED,
-    VideoAccessible: ACCESSIBLE,
-    AudioReady: AUDIO,
-    TranscriptReady: TRANSCRIPT,
-}
+INPUT_OF = {spec.stage: spec.subject for spec in PIPELINE}
+SUBJECT_OF = {spec.reads: spec.subject for spec in PIPELINE}
+REQUESTED, ACCESSIBLE, AUDIO, TRANSCRIPT = INPUT_OF.values()
 MESSAGE_ID = "Nats-Msg-Id"
 DUE = "Ingest-Due"
 DAY_S = 86_400.0

@@ -1,8 +1,8 @@
-"""Evidence of crashes: what a worker had in hand when it died, and how often each job has ended its worker.
+"""Records crashes: the jobs in flight when a worker died, and how often each job has ended its worker.
 
-A redelivered message does not prove a crash: the broker may have been away, or a node drained. A worker that starts
-again and finds its own unfinished note does: the machine survived, the process did not. Each worker keeps one note on
-the shared volume; the counts are files too, so that whichever worker gets the message next knows them.
+A redelivered message does not prove a crash: the broker may have been unreachable, or a node drained. A worker that
+restarts and finds its own unfinished note proves one: the machine survived, the process did not. Each worker keeps one
+note on the shared volume. The counts are files, too, so that the worker that gets the message next can read them.
 
 Nothing here is flushed to disk: the notes need to survive the death of a process, not of a machine (which is not the
 job's fault and is not charged).
@@ -43,7 +43,7 @@ class Journal:
             jobs = json.loads(self._note.read_text())
         except (FileNotFoundError, ValueError):
             return
-        self._note.unlink()  # first: whoever dies while it counts charges nobody twice
+        self._note.unlink()  # unlink first: a crash while counting must not charge a job twice
         for job in jobs:
             _write(self._count_file(job), str(self.crashes(job) + 1))
             log.error("worker_died_with_job", job=job, crashes=self.crashes(job))

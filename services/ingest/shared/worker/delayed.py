@@ -1,7 +1,7 @@
-"""Brings waiting messages back when they are due.
+"""Moves delayed messages back to their work queue when they are due.
 
-A message that waits lies in the stream INGEST_LATER. Its delayed negative acknowledgement is the timer: the broker
-delivers it again when the time has come (or earlier, after a restart: then it is simply given back for the rest).
+A delayed message is kept in the stream INGEST_LATER. Its delayed nak is the timer: the broker delivers it again at that
+time. After a restart the broker may deliver it earlier; the message then gets a nak for the remaining time.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class Waker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Wake no more messages."""
+        """Move no more messages."""
         self._stop.set()
 
     def drain(self, deadline: float) -> None:
-        """Wait for the message in hand until `deadline` (monotonic seconds)."""
+        """Wait for the message in flight until `deadline` (monotonic seconds)."""
         self._thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run(self) -> None:

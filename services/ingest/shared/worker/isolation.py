@@ -1,4 +1,7 @@
-"""Lets a job that has ended its worker before run alone: if it does so again, it takes no other job with it."""
+"""Runs a job that has ended its worker before alone, so that another crash costs no other job.
+
+This is a readers-writer lock that prefers writers: ordinary jobs are readers, a suspect is a writer.
+"""
 
 from __future__ import annotations
 

@@ -4,12 +4,12 @@
                 │          └ IngestError ─► retry.decide ─► dead letter | comes back later | settled ─► ack
                 └ BAD_* ─► dead letter ─► ack
 
-A slot is a thread with one message in hand. The handler never sees any of this: it takes a message and returns what it
-has made. Publish first, acknowledge after: work may be repeated, never lost.
+A slot is a thread that works on one message. The handler sees none of this: it takes a message and returns a
+StageResult. Publish first, acknowledge after: work may be repeated, never lost.
 
-SIGTERM (`stop`): no more messages are fetched, what is in hand may finish within the grace period, the rest is given
-back uncounted. A job that has ended its worker before runs alone, so that it cannot take others with it. What cannot be
-told to a broker that is away is not told: the message comes back by itself, uncounted.
+SIGTERM (`stop`): no more messages are fetched. Messages in flight may finish within the grace period; the others get a
+nak, and the attempt is not counted. A job that has ended its worker before runs alone, so that it cannot end others.
+If the broker is unreachable, nothing is sent: it redelivers the message after `ack_wait`, uncounted.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ingest.shared.telemetry import metrics
 from ingest.shared.telemetry.logs import bound, get_logger
 from ingest.shared.worker.retry import Attempts, crash_loop
 from ingest.shared.worker.settlement import Answers, Hand
-from ingest.shared.worker.stage import Done, In, Report, StageWork, WorkerOptions
+from ingest.shared.worker.stage import In, Report, StageResult, StageWork, WorkerOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,7 @@ log = get_logger(__name__)
 
 
 class Worker(Generic[In]):
-    """Runs one stage with `work.slots` messages in hand."""
+    """Runs one stage with up to `work.slots` messages in flight."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Worker(Generic[In]):
         self._quarantine = quarantine
         self._stop = threading.Event()
         self._hands: set[Hand] = set()
-        self._answers = Answers(work.stage, bus, journal, options)
+        self._answers = Answers(work.stage, bus, journal, options, work.input_file)
         metrics.begin(work.stage)
         self._threads = [
             threading.Thread(target=self._slot, name=f"{work.stage}-{number}", daemon=True)
@@ -85,9 +85,9 @@ class Worker(Generic[In]):
         self._stop.set()
 
     def drain(self, deadline: float) -> None:
-        """Wait for the messages in hand until `deadline` (monotonic seconds), then give back what is left.
+        """Wait for the messages in flight until `deadline` (monotonic seconds), then nak the others.
 
-        A broker that is away is given `GIVE_BACK_S`: what it does not learn comes back by itself.
+        This takes at most `GIVE_BACK_S`: an unreachable broker redelivers them by itself.
         """
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -107,7 +107,7 @@ class Worker(Generic[In]):
 
     @property
     def in_hand(self) -> int:
-        """Return how many messages are being worked on."""
+        """Return how many messages are in flight."""
         return len(self._hands)
 
     # -- one slot ---------------------------------------------------------------------------------------------------
@@ -146,13 +146,13 @@ class Worker(Generic[In]):
         self._hands.add(hand)
         try:
             with bound(stage=self._work.stage, video_id=message.video_id, attempt=attempts.number):
-                self._bus.keep_alive(delivery, math.inf)  # until the work begins: neighbours may take long
+                self._bus.keep_alive(delivery, math.inf)  # until the work begins: a suspect waits for the other jobs
                 if refusal is not None:
                     self._answers.fail(hand, refusal)
                 else:
                     self._try(hand, message)
         finally:
-            self._bus.release(delivery)  # an answer has done so already; without one, somebody else must get it
+            self._bus.release(delivery)  # a settled message has no beats; another one must be redelivered
             self._hands.discard(hand)
 
     def _judged(self, delivery: Delivery, job: str) -> tuple[Attempts, IngestError | None]:
@@ -183,15 +183,15 @@ class Worker(Generic[In]):
             finally:
                 self._journal.end(hand.job)
 
-    def _outcome(self, hand: Hand, message: In, deadline_s: float) -> Done | IngestError:
-        """Return what the handler has made of a message; raise BusError when it needs a broker that is away."""
+    def _outcome(self, hand: Hand, message: In, deadline_s: float) -> StageResult | IngestError:
+        """Return the handler's result or error; raise BusError when it needs a broker that is unreachable."""
         try:
             with self._watchdog.limit(deadline_s), metrics.handling(self._work.stage):
                 self._journal.begin(hand.job)
                 return self._work.handle(message, self._reporter(hand))
         except IngestError as error:
             return error
-        except BusError:  # not the video's fault: the message comes back by itself
+        except BusError:  # not the video's fault: the broker redelivers the message
             raise
         except Exception as error:
             log.exception("unexpected_error")

@@ -34,7 +34,7 @@ class Pauses:
 class Attempts:
     """How often a message was tried, by cause. Travels in its headers; `crash` is counted by the journal.
 
-    `device` is how often the device of its worker was lost while it was in hand.
+    `device` is how often its worker lost the device while the message was in flight.
     """
 
     transient: int = 0
@@ -66,7 +66,7 @@ class Attempts:
 
     @property
     def is_suspect(self) -> bool:
-        """Tell whether the message may be what has ended a worker: it runs alone."""
+        """Return whether the message may have ended a worker: such a message runs alone."""
         return self.crash > 0 or self.device > 0
 
     @classmethod
@@ -82,7 +82,7 @@ class Attempts:
 
 @dataclass(frozen=True)
 class GiveUp:
-    """The message is done for: a dead letter, or for `skipped` the reason alone."""
+    """No further attempt: a dead letter, or for `skipped` the reason alone."""
 
     outcome: Outcome
 
@@ -97,16 +97,34 @@ class Again:
 
 
 @dataclass(frozen=True)
+class Redo:
+    """An earlier stage makes the input file once more."""
+
+
+@dataclass(frozen=True)
 class Settled:
     """Nothing to do any more."""
 
 
-Decision = GiveUp | Again | Settled
+Decision = GiveUp | Again | Redo | Settled
 
 
-def decide(error: IngestError, attempts: Attempts, now: datetime, pauses: Pauses, rng: random.Random) -> Decision:
-    """Return what to do about `error` after `attempts` earlier ones; pauses vary by 20 %."""
+def decide(
+    error: IngestError,
+    attempts: Attempts,
+    now: datetime,
+    pauses: Pauses,
+    rng: random.Random,
+    *,
+    redo: int | None = None,
+) -> Decision:
+    """Return what to do about `error` after `attempts` earlier ones; pauses vary by 20 %.
+
+    `redo` is how often the input file was made again, or None where the error is not about that file.
+    """
     rule = error.rule
+    if redo is not None and not error.is_final:
+        return GiveUp(Outcome.PERMANENT) if redo else Redo()
     jitter = rng.uniform(0.8, 1.2)
     match rule.outcome:
         case Outcome.DONE:
@@ -127,10 +145,10 @@ def decide(error: IngestError, attempts: Attempts, now: datetime, pauses: Pauses
 
 
 def crash_loop(attempts: Attempts) -> IngestError | None:
-    """Return an error for a message that has ended its worker as often as we bear.
+    """Return an error for a message that has ended its worker as often as its rule allows.
 
-    The first loss of a device does not count: others were in hand, too. After it the message runs alone, and a worker
-    begins only when its device works.
+    The first loss of a device does not count: other messages were in flight, too. After it the message runs alone, and a
+    worker starts only when its device works.
     """
     most = RULES[Code.CRASH_LOOP].attempts
     if attempts.crash >= most:

@@ -1,7 +1,7 @@
-"""What every service does around its work: settings, logs, bus, journal, health page, signals, orderly end.
+"""Runs a service: settings, logs, bus, crash journal, health page, signals, shutdown.
 
-A room's `__main__` says what it works on; this file runs it. Services are crash-only: whatever cannot be mended ends
-the process with a status other than 0, and its supervisor starts it again.
+A service's `__main__` names its stages; this file runs them. Services are crash-only: an error that the process cannot
+repair ends it with a status other than 0, and its supervisor starts it again.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ log = logs.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Room:
-    """What a room brings: its stages, what must be closed at the end, and the reason why it can work no more.
+    """A service: its stages, what has to be closed at the end, and the reason why it cannot go on (None: it can).
 
-    The room that keeps the ledger tells how far that is behind, and how many dead letters there are.
+    The service that keeps the ledger also exports its lag and the number of dead letters.
     """
 
     stages: Sequence[StageWork[Any]]
@@ -65,7 +65,7 @@ class Room:
 
 
 class Runner(Protocol):
-    """Threads that start, take no more work, and finish what they have in hand."""
+    """Threads that start, take no more work, and finish the messages in flight."""
 
     def start(self) -> None:
         """Start."""
@@ -98,10 +98,12 @@ def main(name: str, kind: type[S], build: Callable[[S, NatsBus], Room]) -> NoRet
 def _serve(name: str, settings: S, build: Callable[[S, NatsBus], Room]) -> None:
     journal = _journal(name, settings)
     stopping = threading.Event()
-    _on_signals(lambda: _leave(0))  # until work is in hand there is nothing to finish, and the start may take minutes
+    _on_signals(
+        lambda: _leave(0)
+    )  # before the first message there is nothing to finish, and the start may take minutes
 
     def lost(reason: str) -> None:
-        if not stopping.is_set():  # else the end is near, and a good one
+        if not stopping.is_set():  # else the service is stopping anyway
             _give_up(EXIT_PASSING, "bus_lost", journal, error=reason)
 
     threading.excepthook = partial(_thread_failed, journal, stopping)
@@ -138,9 +140,9 @@ def _serve(name: str, settings: S, build: Callable[[S, NatsBus], Room]) -> None:
 
 
 def _thread_failed(journal: Journal, stopping: threading.Event, failed: threading.ExceptHookArgs) -> None:
-    """End the process: half a service is worse than a restarted one, and the fault is ours, not a job's.
+    """End the process without charging a job: a service that lacks a thread has to be restarted.
 
-    Where it is about to end anyway, it does so as it was asked to.
+    A service that is stopping goes on stopping.
     """
     details = {"thread": failed.thread and failed.thread.name, "exc_info": failed.exc_value}
     if stopping.is_set():
@@ -155,7 +157,7 @@ def _on_signals(act: Callable[[], None]) -> None:
 
 
 def _await_streams(bus: NatsBus, settings: Settings) -> None:
-    """Create or verify streams and consumers; who may not create any waits until `ingest migrate` has done it."""
+    """Create or verify streams and consumers; a user without that right waits until `ingest migrate` has created them."""
     deadline = time.monotonic() + settings.bus_patience_s
     while True:
         try:
@@ -184,7 +186,7 @@ def _workers(settings: Settings, room: Room, bus: NatsBus, journal: Journal) -> 
 
 
 def _backlog(room: Room, bus: NatsBus) -> BacklogWatch:
-    """Watch all stages, not only the room's own: a stage without workers has to show, too."""
+    """Watch all stages, not only this service's: a stage without workers has to show, too."""
     consumers = [Watched(stage, WORK_STREAM, (later_consumer(stage), LATER_STREAM)) for stage in Stage]
     if room.keeps_ledger:
         consumers.append(Watched(LEDGER, EVENT_STREAM))
@@ -192,7 +194,7 @@ def _backlog(room: Room, bus: NatsBus) -> BacklogWatch:
 
 
 def _give_up(status: int, event: str, journal: Journal | None = None, **details: object) -> NoReturn:
-    """Say why, and end at once for a reason that is no job's fault, even where the log takes no more."""
+    """Log the reason and exit immediately without charging any job; exit even if logging fails."""
     try:
         logs.get_logger(__name__).error(event, **details)
     finally:
@@ -200,14 +202,14 @@ def _give_up(status: int, event: str, journal: Journal | None = None, **details:
 
 
 def _leave_after(seconds: float, journal: Journal) -> None:
-    """End well after `seconds`, whatever still waits for a broker, a database or a device then."""
+    """Exit with status 0 after `seconds`, even if a thread still waits for a broker, a database or a device."""
     timer = threading.Timer(seconds, _end, (0, journal))
     timer.daemon = True
     timer.start()
 
 
 def _end(status: int, journal: Journal | None) -> NoReturn:
-    """End at once, charging nobody; a volume that does not answer holds only the thread that asks it."""
+    """Exit immediately without charging any job; a volume that does not answer blocks only the thread that asks it."""
     try:
         if journal is not None:
             forgetting = threading.Thread(target=journal.abandon, name="abandon", daemon=True)
@@ -218,7 +220,7 @@ def _end(status: int, journal: Journal | None) -> NoReturn:
 
 
 def _leave(status: int) -> NoReturn:
-    """End at once: what is still running in other threads is repeated by somebody else."""
+    """Exit immediately: the broker redelivers the messages of the threads that still run."""
     for stream in (sys.stderr, sys.stdout):
         with suppress(OSError, ValueError):
             stream.flush()

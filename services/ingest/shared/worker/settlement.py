@@ -1,6 +1,6 @@
-"""What a worker tells the bus when a try is over: the next message, a dead letter, or a message that comes back later.
+"""Settles a message after an attempt: the next message, a dead letter, or a delayed redelivery.
 
-Always in this order: publish what must not be lost, tell what happened, acknowledge.
+The order is fixed: publish the message that must not be lost, publish the event, acknowledge.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.shared.broker.topology import DUE, INPUT_OF, SUBJECT_OF, dead_subject, event_subject, later_subject
 from ingest.shared.errors import IngestError, Outcome
-from ingest.shared.messages import DeadLetter, Event, EventKind, Stage, VideoMessage, encode
+from ingest.shared.messages import DeadLetter, Event, EventKind, Stage, VideoAccessible, VideoMessage, encode
 from ingest.shared.telemetry import metrics
 from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.text import shorten
-from ingest.shared.worker.retry import Again, Attempts, GiveUp, Settled, decide
+from ingest.shared.worker.retry import Again, Attempts, GiveUp, Redo, Settled, decide
 
 if TYPE_CHECKING:
     from ingest.shared.broker.bus import Bus, Delivery
     from ingest.shared.worker.crash_journal import Journal
-    from ingest.shared.worker.stage import Done, WorkerOptions
+    from ingest.shared.worker.stage import InputFile, StageResult, WorkerOptions
 
 LONGEST_KEPT_PAYLOAD = 200_000
 LONGEST_TEXT = 2_000
@@ -29,7 +29,7 @@ log = get_logger(__name__)
 
 
 class Hand:
-    """A message in hand. It is answered once: by its slot, or at shutdown by the drain."""
+    """A message in flight. It is settled once: by its slot, or at shutdown by the drain."""
 
     def __init__(self, delivery: Delivery, message: VideoMessage, attempts: Attempts, job: str) -> None:
         self.delivery = delivery
@@ -40,48 +40,57 @@ class Hand:
         self._answered = False
 
     def claim(self) -> bool:
-        """Return whether the caller is the one who answers."""
+        """Return whether the caller is the one that settles the message."""
         with self._lock:
             first, self._answered = not self._answered, True
         return first
 
 
 class Answers:
-    """The answers of one stage."""
+    """Settles the messages of one stage."""
 
-    def __init__(self, stage: Stage, bus: Bus, journal: Journal, options: WorkerOptions) -> None:
+    def __init__(
+        self, stage: Stage, bus: Bus, journal: Journal, options: WorkerOptions, input_file: InputFile | None = None
+    ) -> None:
         self._stage = stage
+        self._input = input_file
         self._bus = bus
         self._journal = journal
         self._options = options
         self._rng = random.Random()  # noqa: S311 (jitter)
 
-    def succeed(self, hand: Hand, done: Done, took_s: float) -> None:
-        """Publish the next message and acknowledge; an answer that cannot be sent is a failure."""
-        numbers = {**done.numbers, "took_s": round(took_s, 3)}
-        event = self._event(hand, done.kind, code=done.code, text=done.text, numbers=numbers, metadata=done.metadata)
+    def succeed(self, hand: Hand, result: StageResult, took_s: float) -> None:
+        """Publish the next message and acknowledge; a message that cannot be encoded is a failure."""
+        numbers = {**result.numbers, "took_s": round(took_s, 3)}
+        event = self._event(
+            hand, result.kind, code=result.code, text=result.text, numbers=numbers, metadata=result.metadata
+        )
         try:
-            data, told = encode(done.message) if done.message is not None else b"", encode(event)
+            data, event_data = encode(result.message) if result.message is not None else b"", encode(event)
         except IngestError as error:
             self.fail(hand, error)
             return
         if not hand.claim():
             return
-        if done.message is not None:
-            subject = SUBJECT_OF[type(done.message)]
-            self._bus.publish(subject, data, f"{subject}:{done.message.job}")
-        self._publish(event, told)
+        if result.message is not None:
+            subject = SUBJECT_OF[type(result.message)]
+            self._bus.publish(subject, data, f"{subject}:{result.message.job}")
+        self._publish(event, event_data)
         self._bus.ack(hand.delivery)
         self._journal.clear(hand.job)
-        metrics.count(self._stage, done.kind, done.code)
-        log.info(str(done.kind), took_s=round(took_s, 2), code=done.code)
+        metrics.count(self._stage, result.kind, result.code)
+        log.info(str(result.kind), took_s=round(took_s, 2), code=result.code)
 
     def fail(self, hand: Hand, error: IngestError) -> None:
         """Carry out what `retry.decide` says about a failure, and acknowledge."""
         if not hand.claim():
             return
-        decision = decide(error, hand.attempts, datetime.now(UTC), self._options.pauses, self._rng)
-        retry_at = None
+        input_file = self._input if self._input and error.code in self._input.codes else None
+        redo = hand.message.redo if input_file else None
+        decision = decide(error, hand.attempts, datetime.now(UTC), self._options.pauses, self._rng, redo=redo)
+        if input_file and redo and isinstance(decision, GiveUp):
+            error = IngestError(error.code, f"{error.message} ({input_file.done_twice})", is_final=True)
+        text, retry_at = error.message, None
         match decision:
             case Settled():
                 kind = EventKind.FINISHED
@@ -93,27 +102,30 @@ class Answers:
             case Again():
                 kind, retry_at = _KIND_OF[decision.outcome], decision.at
                 self._send_later(hand, decision)
-        self.tell(hand, kind, code=error.code, text=error.message, retry_at=retry_at)
+            case Redo() if input_file is not None:
+                kind, text = EventKind.RETRYING, f"{error.message}; {input_file.doing}"
+                self._ask_for_input(hand.message, input_file)
+        self.tell(hand, kind, code=error.code, text=text, retry_at=retry_at)
         self._bus.ack(hand.delivery)
-        if isinstance(decision, GiveUp):
+        if isinstance(decision, GiveUp | Redo):
             self._journal.clear(hand.job)
         metrics.count(self._stage, kind, error.code)
         log.warning(str(kind), code=error.code, error=error.message)
 
     def refuse(self, delivery: Delivery, error: IngestError) -> None:
-        """Bury a message that cannot be read, in one attempt."""
+        """Send a message that cannot be read to the dead letters, in one attempt."""
         self._bury(delivery, None, error, Attempts.from_headers(delivery.headers))
         self._bus.ack(delivery)
         metrics.count(self._stage, EventKind.FAILED, error.code)
         log.error("unreadable_message", code=error.code, error=error.message, sequence=delivery.sequence)
 
     def tell(self, hand: Hand, kind: EventKind, **details: Any) -> None:  # noqa: ANN401 (a foreign or generic shape)
-        """Publish an event about the message in hand."""
+        """Publish an event about the message in flight."""
         event = self._event(hand, kind, **details)
         self._publish(event, encode(event))
 
     def mention(self, hand: Hand, numbers: dict[str, float]) -> None:
-        """Tell how far the work is, if somebody hears it: a broker that is away must not hold the work up."""
+        """Publish progress without waiting: an unreachable broker must not delay the work."""
         self._bus.mention(event_subject(self._stage), encode(self._event(hand, EventKind.PROGRESS, numbers=numbers)))
 
     def _event(self, hand: Hand, kind: EventKind, *, text: str = "", **details: Any) -> Event:  # noqa: ANN401 (a foreign or generic shape)
@@ -138,6 +150,12 @@ class Answers:
         headers = {**again.attempts.as_headers(), DUE: again.at.isoformat()}
         subject = later_subject(self._stage)
         self._bus.publish(subject, hand.delivery.data, f"{subject}:{hand.job}:{hand.delivery.sequence}", headers)
+
+    def _ask_for_input(self, message: VideoMessage, input_file: InputFile) -> None:
+        input_file.discard(message.video_id)
+        again = message.next(VideoAccessible, redo=message.redo + 1)
+        subject = SUBJECT_OF[VideoAccessible]
+        self._bus.publish(subject, encode(again), f"{subject}:{again.job}")
 
     def _bury(self, delivery: Delivery, message: VideoMessage | None, error: IngestError, attempts: Attempts) -> None:
         letter = DeadLetter(

@@ -1,4 +1,4 @@
-"""What a service writes against: a stage, what its handler returns and reports, and the options of its worker."""
+"""The contract of a stage: what it reads, what its handler returns and reports, and the options of its worker."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from ingest.shared.messages import EventKind, Metadata, Stage, VideoMessage
+from ingest.shared.messages import EventKind, Metadata, Stage, VideoId, VideoMessage
 from ingest.shared.worker.retry import Pauses
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ Report = Callable[[dict[str, float]], None]
 
 
 @dataclass(frozen=True)
-class Done:
-    """What a handler has made: the next message (or none), and what to tell about it."""
+class StageResult:
+    """The result of a handler: the next message (or none), and the content of the event about it."""
 
     message: VideoMessage | None
     kind: EventKind = EventKind.FINISHED
@@ -30,8 +30,21 @@ class Done:
 
 
 @dataclass(frozen=True)
+class InputFile:
+    """The file that a stage reads and an earlier stage can make again: the errors that ask for it, and its removal.
+
+    `doing` and `done_twice` complete the texts of the events ("downloading it again", "downloaded twice").
+    """
+
+    codes: frozenset[Code]
+    discard: Callable[[VideoId], None]
+    doing: str
+    done_twice: str
+
+
+@dataclass(frozen=True)
 class WorkerOptions:
-    """Who this worker is, and its patience."""
+    """The name of a worker, its grace period after SIGTERM, and its retry pauses."""
 
     name: str
     grace_s: float
@@ -42,16 +55,18 @@ class WorkerOptions:
 class StageWork(Generic[In]):
     """A stage: what it reads, the function that does the work, how long that may take, how many at a time.
 
-    `held` returns a reason while no new work should be started (as a full disk), else None. A slot is inside of
-    `talking()` while it tells the broker about a message in hand or waits for leave to work on it, and inside of
-    `pausing()` while it is held: the clocks of `ingest.shared.telemetry.time_split` want to know.
+    `input_file` says when an earlier stage has to make the input again; without it, each error is this stage's own.
+    `held` returns a reason while no new work should be started (as a full disk), else None. A slot is inside
+    of `talking()` while it publishes, acknowledges or waits for permission to start, and inside of `pausing()` while it
+    is held: `ingest.shared.telemetry.time_split` measures both.
     """
 
     stage: Stage
     model: type[In]
-    handle: Callable[[In, Report], Done]
+    handle: Callable[[In, Report], StageResult]
     deadline_s: Callable[[In], float]
     slots: int
     held: Callable[[], str | None] = lambda: None
     talking: Callable[[], AbstractContextManager[object]] = nullcontext
     pausing: Callable[[], AbstractContextManager[object]] = nullcontext
+    input_file: InputFile | None = None

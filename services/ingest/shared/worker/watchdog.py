@@ -1,7 +1,7 @@
 """Ends a hung process: a native call that never returns cannot be interrupted, so the whole worker goes.
 
 The timer is the interpreter's own (`faulthandler`): a thread in C that needs no lock of ours, prints where every thread
-hangs and ends the process with status 1. The journal then knows which jobs were in hand.
+hangs and ends the process with status 1. The crash journal then holds the jobs that were in flight.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Speech becomes chunks for the recognizer: nothing is lost, nothing is cut, nothing is too long."""
+"""Merging of speech into chunks: no speech is lost or cut, and no chunk is too long."""
 
 from __future__ import annotations
 
@@ -63,5 +63,5 @@ def test_spans_are_merged_where_they_may(speech: list[Span], chunks: list[tuple[
     assert [(chunk.span.start_s, chunk.span.end_s) for chunk in merge(speech)] == chunks
 
 
-def test_a_chunk_knows_where_somebody_speaks() -> None:
+def test_a_chunk_has_the_spans_of_its_speech() -> None:
     assert merge([Span(1, 2), Span(2.5, 4)]) == [SpeechChunk(Span(1, 4), (Span(1, 2), Span(2.5, 4)))]

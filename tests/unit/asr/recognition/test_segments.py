@@ -1,4 +1,4 @@
-"""Words become segments: times in order and inside the recording whatever the alignment says, doubts are flagged."""
+"""Segments from words: times ascend and lie inside the recording, likely hallucinations are flagged."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from ingest.asr.recognition.segments import (
     place,
     split,
 )
-from ingest.asr.recognition.whisper import Heard, Recognised
+from ingest.asr.recognition.whisper import ChunkTranscript, ChunkWord
 from ingest.asr.spans import Span
 from ingest.shared.artifacts.transcript import Segment, Word
 
 CHUNK = SpeechChunk(Span(10.0, 20.0), (Span(10.0, 14.0), Span(16.0, 20.0)))
 
 
-def said(*words: tuple[float, float, str], **figures: float) -> Recognised:
-    heard = tuple(Heard(start, end, text, 0.9) for start, end, text in words)
-    return Recognised(text=" ".join(word.text for word in heard), words=heard, **figures)  # type: ignore[arg-type]
+def chunk(*words: tuple[float, float, str], **figures: float) -> ChunkTranscript:
+    chunk_words = tuple(ChunkWord(start, end, text, 0.9) for start, end, text in words)
+    return ChunkTranscript(text=" ".join(word.text for word in chunk_words), words=chunk_words, **figures)  # type: ignore[arg-type]
 
 
 def timed(*words: tuple[float, float, str]) -> list[Word]:
@@ -36,7 +36,7 @@ def timed(*words: tuple[float, float, str]) -> list[Word]:
 garbage_times = st.floats(-100, 1000) | st.sampled_from([0.0, 30.0, float("inf"), -float("inf")])
 garbage = st.lists(
     st.tuples(garbage_times, garbage_times, st.sampled_from([" yes", " no.", "", " Why?"])), max_size=12
-).map(lambda words: said(*words))
+).map(lambda words: chunk(*words))
 speeches = st.lists(st.tuples(st.floats(0.1, 3), st.floats(0.05, 25)), min_size=1, max_size=8)
 
 
@@ -51,15 +51,15 @@ def spans(lengths: list[tuple[float, float]]) -> list[Span]:
 
 @settings(max_examples=300, deadline=None)
 @given(lengths=speeches, data=st.data(), cut_s=st.floats(0, 10))
-def test_times_are_in_order_and_inside_the_recording_whatever_the_alignment_says(
+def test_times_are_in_order_and_inside_the_recording_for_any_alignment(
     lengths: list[tuple[float, float]], data: st.DataObject, cut_s: float
 ) -> None:
     chunks = merge(spans(lengths))
-    answers = [data.draw(garbage) for _ in chunks]
+    transcripts = [data.draw(garbage) for _ in chunks]
     duration_s = max(0.0, chunks[-1].span.end_s - cut_s)
-    built = build(chunks, answers, [False] * len(chunks), duration_s)
+    built = build(chunks, transcripts, [False] * len(chunks), duration_s)
     words = [word for segment in built.segments for word in segment.words]
-    assert [word.text for word in words] == [heard.text.strip() for answer in answers for heard in answer.words]
+    assert [word.text for word in words] == [word.text.strip() for item in transcripts for word in item.words]
     times = [time_s for word in words for time_s in (word.start_s, word.end_s)]
     assert times == sorted(times)
     assert all(0 <= time_s <= round(duration_s, 3) for time_s in times)
@@ -69,7 +69,7 @@ def test_times_are_in_order_and_inside_the_recording_whatever_the_alignment_says
 
 
 def test_good_times_are_moved_to_the_recording_and_not_counted_as_wrong() -> None:
-    words, fixed = place(said((0.5, 1.0, " Hello"), (6.5, 7.0, " there.")), CHUNK, 0.0, 60.0)
+    words, fixed = place(chunk((0.5, 1.0, " Hello"), (6.5, 7.0, " there.")), CHUNK, 0.0, 60.0)
     assert [(word.start_s, word.end_s, word.text) for word in words] == [(10.5, 11.0, "Hello"), (16.5, 17.0, "there.")]
     assert fixed == 0
 
@@ -84,10 +84,10 @@ def test_good_times_are_moved_to_the_recording_and_not_counted_as_wrong() -> Non
         pytest.param((9.0, 9.9, "x"), 0.0, 18.0, (18.0, 18.0), id="begins after the recording"),
     ],
 )
-def test_impossible_times_are_put_right_and_counted(
+def test_impossible_times_are_corrected_and_counted(
     word: tuple[float, float, str], floor_s: float, duration_s: float, times: tuple[float, float]
 ) -> None:
-    (placed,), fixed = place(said(word), CHUNK, floor_s, duration_s)
+    (placed,), fixed = place(chunk(word), CHUNK, floor_s, duration_s)
     assert (placed.start_s, placed.end_s) == times
     assert fixed == 1
 
@@ -126,8 +126,8 @@ def test_a_pause_of_a_second_does_not_split() -> None:
 
 
 def test_a_segment_has_the_figures_of_its_chunk() -> None:
-    answer = said((0.5, 1.0, "Yes."), (2.0, 2.5, "No."), avg_logprob=-0.51234, compression_ratio=1.23456)
-    built = build([CHUNK], [answer], [True], 60.0)
+    chunk_transcript = chunk((0.5, 1.0, "Yes."), (2.0, 2.5, "No."), avg_logprob=-0.51234, compression_ratio=1.23456)
+    built = build([CHUNK], [chunk_transcript], [True], 60.0)
     assert [segment.text for segment in built.segments] == ["Yes.", "No."]
     for segment in built.segments:
         assert (segment.avg_logprob, segment.compression_ratio, segment.refined) == (-0.5123, 1.235, True)
@@ -135,17 +135,17 @@ def test_a_segment_has_the_figures_of_its_chunk() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "flags"),
+    ("chunk_transcript", "flags"),
     [
-        pytest.param(said((0.5, 1.5, "fine"), compression_ratio=2.39, no_speech_prob=0.79), (), id="fine"),
-        pytest.param(said((0.5, 1.5, "again"), compression_ratio=2.4), ("repetitive",), id="repetitive"),
-        pytest.param(said((0.5, 1.5, "nobody"), no_speech_prob=0.8), ("no_speech",), id="nobody speaks"),
-        pytest.param(said((0.5, 0.6, "too fast")), ("too_fast",), id="faster than anybody speaks"),
-        pytest.param(said((0.5, 0.5, "no time")), (), id="no time at all"),
+        pytest.param(chunk((0.5, 1.5, "fine"), compression_ratio=2.39, no_speech_prob=0.79), (), id="fine"),
+        pytest.param(chunk((0.5, 1.5, "again"), compression_ratio=2.4), ("repetitive",), id="repetitive"),
+        pytest.param(chunk((0.5, 1.5, "silence"), no_speech_prob=0.8), ("no_speech",), id="no speech"),
+        pytest.param(chunk((0.5, 0.6, "too fast")), ("too_fast",), id="too fast"),
+        pytest.param(chunk((0.5, 0.5, "no time")), (), id="no time at all"),
     ],
 )
-def test_what_looks_invented_is_flagged(answer: Recognised, flags: tuple[str, ...]) -> None:
-    assert [segment.flags for segment in build([CHUNK], [answer], [False], 60.0).segments] == [flags]
+def test_likely_hallucinations_are_flagged(chunk_transcript: ChunkTranscript, flags: tuple[str, ...]) -> None:
+    assert [segment.flags for segment in build([CHUNK], [chunk_transcript], [False], 60.0).segments] == [flags]
 
 
 def segment(text: str, *flags: str) -> Segment:
@@ -171,43 +171,45 @@ def test_three_times_the_same_is_a_loop(texts: list[str], looped: list[bool]) ->
 
 
 @pytest.mark.parametrize(
-    ("answer", "doubtful"),
+    ("chunk_transcript", "doubtful"),
     [
-        pytest.param(said((0, 1, "x"), avg_logprob=-0.34, compression_ratio=2.3, no_speech_prob=0.7), False, id="sure"),
-        pytest.param(said((0, 1, "x"), avg_logprob=-0.35), True, id="improbable"),
-        pytest.param(said((0, 1, "x"), compression_ratio=2.4), True, id="repetitive"),
-        pytest.param(said((0, 1, "x"), no_speech_prob=0.8), True, id="nobody speaks"),
-        pytest.param(said(avg_logprob=-9.0, compression_ratio=9.0, no_speech_prob=1.0), False, id="nothing heard"),
+        pytest.param(
+            chunk((0, 1, "x"), avg_logprob=-0.34, compression_ratio=2.3, no_speech_prob=0.7), False, id="sure"
+        ),
+        pytest.param(chunk((0, 1, "x"), avg_logprob=-0.35), True, id="improbable"),
+        pytest.param(chunk((0, 1, "x"), compression_ratio=2.4), True, id="repetitive"),
+        pytest.param(chunk((0, 1, "x"), no_speech_prob=0.8), True, id="no speech"),
+        pytest.param(chunk(avg_logprob=-9.0, compression_ratio=9.0, no_speech_prob=1.0), False, id="no words"),
     ],
 )
-def test_a_chunk_is_doubtful_at_any_of_its_limits(answer: Recognised, doubtful: bool) -> None:  # noqa: FBT001 (a table)
-    assert is_doubtful(answer, logprob=-0.35, compression=2.4, no_speech=0.8) is doubtful
+def test_a_chunk_is_doubtful_at_any_of_its_limits(chunk_transcript: ChunkTranscript, doubtful: bool) -> None:  # noqa: FBT001 (a table)
+    assert is_doubtful(chunk_transcript, logprob=-0.35, compression=2.4, no_speech=0.8) is doubtful
 
 
 WORD = (0.0, 1.0, "x")
-FAIR = said(WORD, avg_logprob=-0.5, compression_ratio=1.0)
+FAIR = chunk(WORD, avg_logprob=-0.5, compression_ratio=1.0)
 
 
 @pytest.mark.parametrize(
     ("second", "wins"),
     [
-        pytest.param(said(WORD, avg_logprob=-0.4, compression_ratio=1.0), True, id="more probable"),
-        pytest.param(said(WORD, avg_logprob=-0.5, compression_ratio=1.1), False, id="as probable"),
-        pytest.param(said(WORD, avg_logprob=-0.6, compression_ratio=1.0), False, id="less probable"),
-        pytest.param(said(WORD, avg_logprob=-0.1, compression_ratio=2.4), False, id="repetitive"),
+        pytest.param(chunk(WORD, avg_logprob=-0.4, compression_ratio=1.0), True, id="more probable"),
+        pytest.param(chunk(WORD, avg_logprob=-0.5, compression_ratio=1.1), False, id="as probable"),
+        pytest.param(chunk(WORD, avg_logprob=-0.6, compression_ratio=1.0), False, id="less probable"),
+        pytest.param(chunk(WORD, avg_logprob=-0.1, compression_ratio=2.4), False, id="repetitive"),
     ],
 )
-def test_of_two_readings_the_more_probable_one_is_kept(second: Recognised, wins: bool) -> None:  # noqa: FBT001 (a table)
+def test_of_two_transcripts_the_more_probable_one_is_kept(second: ChunkTranscript, wins: bool) -> None:  # noqa: FBT001 (a table)
     assert better(FAIR, second) is (second if wins else FAIR)
 
 
-def test_a_repetitive_reading_loses_whatever_its_probability() -> None:
-    loop = said(WORD, avg_logprob=-0.01, compression_ratio=2.4)
+def test_a_repetitive_transcript_loses_at_any_probability() -> None:
+    loop = chunk(WORD, avg_logprob=-0.01, compression_ratio=2.4)
     assert better(loop, FAIR) is FAIR
 
 
 @pytest.mark.parametrize(
-    "first", [FAIR, said(WORD, avg_logprob=-0.01, compression_ratio=2.4)], ids=["fair", "repetitive"]
+    "first", [FAIR, chunk(WORD, avg_logprob=-0.01, compression_ratio=2.4)], ids=["fair", "repetitive"]
 )
-def test_a_reading_in_which_nothing_is_heard_replaces_no_words(first: Recognised) -> None:
-    assert better(first, said(avg_logprob=0.0)) is first
+def test_a_transcript_without_words_replaces_none(first: ChunkTranscript) -> None:
+    assert better(first, chunk(avg_logprob=0.0)) is first

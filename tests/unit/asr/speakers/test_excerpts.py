@@ -1,4 +1,4 @@
-"""Which pieces of a recording are listened to."""
+"""The choice of excerpts for voice embeddings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ingest.asr.spans import Span
 from ingest.asr.speakers import excerpts
-from ingest.asr.speakers.excerpts import Piece
+from ingest.asr.speakers.excerpts import Excerpt
 from ingest.shared.artifacts.transcript import Turn
 
 RATE = 100
@@ -21,26 +21,26 @@ def turn(start_s: float, end_s: float, cluster: str) -> Turn:
 
 def test_short_turns_give_nothing_and_long_ones_are_sampled_over_their_length() -> None:
     cut = excerpts.cut([Span(0, 0.4), Span(1, 2.1), Span(10, 40)], RATE)
-    assert [piece.count for piece in cut if piece.owner == 1] == [100]
-    starts = [piece.start / RATE for piece in cut if piece.owner == 2]
+    assert [excerpt.count for excerpt in cut if excerpt.owner == 1] == [100]
+    starts = [excerpt.start / RATE for excerpt in cut if excerpt.owner == 2]
     assert len(starts) == 5
     assert starts[0] < 16
     assert starts[-1] > 34
 
 
-def test_silent_pieces_and_those_beyond_the_end_are_left_out() -> None:
+def test_silent_excerpts_and_those_beyond_the_end_are_left_out() -> None:
     waveform = np.concatenate([np.zeros(100), np.ones(100)]).astype(np.float32)
-    wanted = [Piece(0, 0, 100), Piece(1, 100, 100), Piece(2, 150, 100)]
-    assert excerpts.audible(wanted, waveform) == [Piece(1, 100, 100)]
+    wanted = [Excerpt(0, 0, 100), Excerpt(1, 100, 100), Excerpt(2, 150, 100)]
+    assert excerpts.audible(wanted, waveform) == [Excerpt(1, 100, 100)]
 
 
-def test_batches_hold_pieces_of_one_length() -> None:
-    made = excerpts.batches([Piece(number, 0, 50 + 25 * (number % 2)) for number in range(10)], 3)
-    assert sorted(map(len, made)) == [2, 2, 3, 3]
-    assert all(len({piece.count for piece in batch}) == 1 for batch in made)
+def test_batches_hold_excerpts_of_one_length() -> None:
+    batches = excerpts.batches([Excerpt(number, 0, 50 + 25 * (number % 2)) for number in range(10)], 3)
+    assert sorted(map(len, batches)) == [2, 2, 3, 3]
+    assert all(len({excerpt.count for excerpt in batch}) == 1 for batch in batches)
 
 
-def test_a_turn_is_heard_where_nobody_else_speaks() -> None:
+def test_an_excerpt_of_a_turn_overlaps_no_other_speaker() -> None:
     spans = excerpts.solo_spans([turn(0, 10, "A"), turn(2, 4, "B"), turn(9.8, 12, "B")])
     assert spans == [Span(4, 9.8), Span(2, 4), Span(10, 12)]
 
@@ -63,13 +63,13 @@ spans = st.tuples(st.floats(0, 1000), st.floats(0, 60)).map(lambda pair: Span(pa
 
 
 @given(st.lists(spans, max_size=8))
-def test_pieces_lie_inside_of_their_turns(some: list[Span]) -> None:
-    for piece in excerpts.cut(some, RATE):
-        span = some[piece.owner]
-        assert piece.count >= excerpts.SHORTEST_S * RATE
-        assert piece.count <= excerpts.LONGEST_S * RATE
-        assert span.start_s * RATE - 1 <= piece.start
-        assert piece.start + piece.count <= span.end_s * RATE + 1
+def test_excerpts_lie_inside_of_their_turns(some: list[Span]) -> None:
+    for excerpt in excerpts.cut(some, RATE):
+        span = some[excerpt.owner]
+        assert excerpt.count >= excerpts.SHORTEST_S * RATE
+        assert excerpt.count <= excerpts.LONGEST_S * RATE
+        assert span.start_s * RATE - 1 <= excerpt.start
+        assert excerpt.start + excerpt.count <= span.end_s * RATE + 1
 
 
 @given(st.lists(spans, max_size=8), st.floats(1, 30), st.integers(1, 20))

@@ -1,4 +1,4 @@
-"""Names are given to whom they belong, and to nobody else."""
+"""Matching of turns with profiles: right names only, and the monologue fast path."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def names(found: list[Turn]) -> list[str]:
 ADA, GRACE = profile("Ada", 0, 2, 4, version=7), profile("Grace", 90, 92, 94)
 
 
-def test_a_cluster_that_is_like_a_profile_gets_its_name_and_a_stranger_gets_a_number() -> None:
+def test_a_cluster_that_is_like_a_profile_gets_its_name_and_another_one_gets_a_number() -> None:
     found = matching.name_turns(turns("S1", "S2", "S1", "S3"), voices(1, 200, 3, 300), [ADA, GRACE], THRESHOLDS)
     assert names(found) == ["Ada", "Unknown 1", "Ada", "Unknown 2"]
     assert [turn.rule for turn in found] == ["cluster", "below_threshold", "cluster", "below_threshold"]
@@ -53,7 +53,7 @@ def test_a_cluster_that_is_like_a_profile_gets_its_name_and_a_stranger_gets_a_nu
     assert found[0].margin == pytest.approx(1.0, abs=0.1)
 
 
-def test_without_profiles_everybody_is_unknown_in_the_order_of_speaking() -> None:
+def test_without_profiles_all_speakers_are_unknown_in_the_order_of_speaking() -> None:
     found = matching.name_turns(turns("S9", "S1", "S9"), voices(1, 90, 1), [], THRESHOLDS)
     assert names(found) == ["Unknown 1", "Unknown 2", "Unknown 1"]
     assert {turn.rule for turn in found} == {"no_profile"}
@@ -107,16 +107,16 @@ def test_one_voice_throughout_is_recognised() -> None:
 
 
 @pytest.mark.parametrize(
-    ("heard", "known"),
+    ("samples", "known"),
     [
         pytest.param(voices(1, 2, 3, 92), [ADA, GRACE], id="another enrolled voice in the last sample"),
-        pytest.param(voices(1, 2, 3, 200), [ADA, GRACE], id="a stranger in the last sample"),
-        pytest.param(voices(200, 201), [ADA, GRACE], id="a stranger throughout"),
+        pytest.param(voices(1, 2, 3, 200), [ADA, GRACE], id="an unknown voice in the last sample"),
+        pytest.param(voices(200, 201), [ADA, GRACE], id="an unknown voice throughout"),
         pytest.param(voices(1, 2), [], id="no profile"),
         pytest.param(np.zeros((0, 2), dtype=np.float32), [ADA], id="nothing to listen to"),
         pytest.param(voices(-44, 46), [profile("Ada", -44, 0, 46, -43, 45, 1)], id="two voices in the profile itself"),
     ],
 )
-def test_any_doubt_takes_the_full_path(heard: FloatArray, known: list[Profile]) -> None:
+def test_any_doubt_takes_the_full_path(samples: FloatArray, known: list[Profile]) -> None:
     strict = THRESHOLDS.model_copy(update={"accept": 0.6, "same_voice": 0.8})
-    assert monologue.recognise(heard, known, strict) is None
+    assert monologue.recognise(samples, known, strict) is None

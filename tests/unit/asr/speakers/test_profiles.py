@@ -1,4 +1,4 @@
-"""Profiles on the shared volume: versioned, seen by everybody at once, refused in another space."""
+"""Profiles on the shared volume: versions, changes without a restart, and other models."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def test_a_profile_comes_back_as_it_was_kept(tmp_path: Path) -> None:
 
 
 def test_a_worker_sees_a_new_version_without_restart(tmp_path: Path) -> None:
-    worker, somebody = Profiles(tmp_path), Profiles(tmp_path)
+    worker, operator = Profiles(tmp_path), Profiles(tmp_path)
     assert worker.all() == []
-    somebody.keep(profile())
+    operator.keep(profile())
     assert [item.version for item in worker.all()] == [1]
-    somebody.keep(profile("ADA"))
+    operator.keep(profile("ADA"))
     assert [(item.name, item.version) for item in worker.all()] == [("ADA", 2)]
-    somebody.remove("ada")
+    operator.remove("ada")
     assert worker.all() == []
 
 
@@ -48,6 +48,7 @@ def test_a_profile_of_another_model_is_refused(tmp_path: Path) -> None:
     profiles.keep(profile("Grace", "other"))
     assert [item.name for item in profiles.of("model")] == ["Ada"]
     assert profiles.of("third") == []
+    assert [item.name for item in profiles.of("third", "model")] == ["Ada"]
 
 
 def test_a_damaged_profile_hides_no_other(tmp_path: Path) -> None:
@@ -59,7 +60,7 @@ def test_a_damaged_profile_hides_no_other(tmp_path: Path) -> None:
     assert len(Profiles(tmp_path).all()) == 1
 
 
-def test_nobody_is_forgotten_by_a_wrong_name(tmp_path: Path) -> None:
+def test_a_wrong_name_removes_no_profile(tmp_path: Path) -> None:
     profiles = Profiles(tmp_path)
     profiles.keep(profile())
     with pytest.raises(IngestError, match="Eve"):
@@ -72,13 +73,13 @@ def test_nobody_is_forgotten_by_a_wrong_name(tmp_path: Path) -> None:
     [
         pytest.param("", id="empty"),
         pytest.param(" \n", id="blank"),
-        pytest.param("Unknown 1", id="a stranger's"),
-        pytest.param("unknown", id="a stranger's in small letters"),
+        pytest.param("Unknown 1", id="the name of an unknown speaker"),
+        pytest.param("unknown", id="the name of unknown speakers in lower case"),
         pytest.param("x" * 101, id="too long"),
         pytest.param("\x00", id="nothing but control characters"),
     ],
 )
-def test_a_name_that_is_none_is_refused(name: str) -> None:
+def test_an_invalid_name_is_refused(name: str) -> None:
     with pytest.raises(IngestError) as caught:
         checked_name(name)
     assert caught.value.code is Code.BAD_PROFILE

@@ -1,4 +1,4 @@
-"""One voice is pure, two are not; thresholds come from scores."""
+"""Detection of two voices in one profile, and the calibration of thresholds."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ import pytest
 
 from ingest.asr.speakers.calibration import calibrate
 from ingest.asr.speakers.two_voices import halves
-from ingest.asr.speakers.vectors import FloatArray, unit
+from ingest.asr.speakers.vectors import FloatArray, l2_normalize
 
 
 def voice(seed: int, count: int, spread: float = 0.3, dimension: int = 64) -> FloatArray:
     rng = np.random.default_rng(seed)
-    middle = unit(rng.standard_normal(dimension).astype(np.float32))
-    noise = unit(rng.standard_normal((count, dimension)).astype(np.float32))
-    return unit(middle + spread * noise)
+    middle = l2_normalize(rng.standard_normal(dimension).astype(np.float32))
+    noise = l2_normalize(rng.standard_normal((count, dimension)).astype(np.float32))
+    return l2_normalize(middle + spread * noise)
 
 
-def test_one_voice_is_pure() -> None:
-    assert halves(voice(1, 40)).purity > 0.85
+def test_the_halves_of_one_voice_are_similar() -> None:
+    assert halves(voice(1, 40)).similarity > 0.85
 
 
 @pytest.mark.parametrize("count", [pytest.param(40, id="half"), pytest.param(4, id="a tenth")])
-def test_two_voices_are_not(count: int) -> None:
+def test_the_halves_of_two_voices_are_not_similar(count: int) -> None:
     found = halves(np.concatenate([voice(1, 40), voice(2, count)]))
-    assert found.purity < 0.4
-    assert found.smaller == pytest.approx(count / (40 + count))
+    assert found.similarity < 0.4
+    assert found.smaller_share == pytest.approx(count / (40 + count))
 
 
-def test_a_single_strange_piece_is_no_second_voice() -> None:
-    assert halves(np.concatenate([voice(1, 40), voice(2, 1)])).purity > 0.85
+def test_a_single_outlier_is_no_second_voice() -> None:
+    assert halves(np.concatenate([voice(1, 40), voice(2, 1)])).similarity > 0.85
 
 
-def test_few_vectors_are_pure() -> None:
-    assert halves(voice(1, 1)).purity == 1.0
-    assert halves(np.repeat(voice(1, 1), 5, axis=0)).purity == 1.0
+def test_few_vectors_count_as_one_voice() -> None:
+    assert halves(voice(1, 1)).similarity == 1.0
+    assert halves(np.repeat(voice(1, 1), 5, axis=0)).similarity == 1.0
 
 
-def test_thresholds_lie_between_strangers_and_targets() -> None:
+def test_thresholds_lie_between_impostors_and_targets() -> None:
     found = calibrate({str(seed): voice(seed, 12) for seed in range(6)})
     assert found.impostors.max() < found.accept < found.targets.min()
     assert (found.proposed.false_accepts, found.proposed.false_rejects) == (0.0, 0.0)
@@ -46,7 +46,7 @@ def test_thresholds_lie_between_strangers_and_targets() -> None:
     assert len(found.impostors) == 6 * 6 * 5
 
 
-def test_where_voices_cannot_be_told_apart_strangers_decide_the_threshold() -> None:
+def test_where_scores_overlap_the_impostors_decide_the_threshold() -> None:
     mixed = {str(seed): voice(1, 200, spread=2.0)[seed::6] for seed in range(6)}
     found = calibrate(mixed)
     assert found.proposed.false_accepts <= 0.01

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.asr.spans import Span
-from ingest.asr.speakers.windows import Diarized, Spoken, link, windows
+from ingest.asr.speakers.windows import Diarization, SpeakerTurn, link, windows
 
 
 def test_a_short_recording_is_one_window() -> None:
@@ -28,22 +28,22 @@ def test_a_window_ends_in_a_pause() -> None:
     st.lists(st.tuples(st.floats(0, 20_000), st.floats(0, 300)), max_size=20),
 )
 def test_windows_cover_everything_and_none_is_too_long(
-    duration_s: float, limit_s: float, spoken: list[tuple[float, float]]
+    duration_s: float, limit_s: float, stretches: list[tuple[float, float]]
 ) -> None:
-    speech = sorted((Span(start, start + length) for start, length in spoken), key=lambda span: span.start_s)
-    made = windows(duration_s, limit_s, speech)
-    assert (made[0].start_s, made[-1].end_s) == (0.0, duration_s)
-    assert all(before.end_s == after.start_s for before, after in pairwise(made))
-    assert all(0 < span.duration_s <= limit_s * (1 + 1e-9) for span in made)
+    speech = sorted((Span(start, start + length) for start, length in stretches), key=lambda span: span.start_s)
+    cut = windows(duration_s, limit_s, speech)
+    assert (cut[0].start_s, cut[-1].end_s) == (0.0, duration_s)
+    assert all(before.end_s == after.start_s for before, after in pairwise(cut))
+    assert all(0 < span.duration_s <= limit_s * (1 + 1e-9) for span in cut)
 
 
-def part(at_s: float, **voices: list[float]) -> Diarized:
-    spoken = [Spoken(Span(at_s + number, at_s + number + 1), label) for number, label in enumerate(voices)]
+def part(at_s: float, **voices: list[float]) -> Diarization:
+    turns = [SpeakerTurn(Span(at_s + number, at_s + number + 1), label) for number, label in enumerate(voices)]
     centroids = {label: np.array(voice, dtype=np.float32) for label, voice in voices.items() if any(voice)}
-    return Diarized(tuple(spoken), centroids)
+    return Diarization(tuple(turns), centroids)
 
 
-def speakers(*parts: Diarized) -> list[str]:
+def speakers(*parts: Diarization) -> list[str]:
     return [item.speaker for item in link(parts, 0.7)]
 
 
@@ -55,16 +55,16 @@ def test_a_new_voice_gets_a_new_name() -> None:
     assert speakers(part(0, a=[1, 0]), part(10, a=[0, 1])) == ["S1", "S2"]
 
 
-def test_two_speakers_of_one_window_are_never_one() -> None:
+def test_two_speakers_of_one_window_are_never_linked() -> None:
     assert speakers(part(0, a=[1, 0]), part(10, a=[1, 0.1], b=[1, 0])) == ["S1", "S2", "S1"]
 
 
-def test_a_speaker_without_a_voice_is_nobody_else() -> None:
+def test_a_speaker_without_a_centroid_is_not_linked() -> None:
     assert speakers(part(0, a=[0, 0]), part(10, a=[0, 0], b=[1, 0])) == ["S1", "S2", "S3"]
 
 
-def test_nothing_said_is_nothing() -> None:
-    assert link([Diarized((), {})], 0.7) == []
+def test_no_turns_give_no_turns() -> None:
+    assert link([Diarization((), {})], 0.7) == []
     assert link([], 0.7) == []
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.shared.errors import RULES, Code, IngestError, Outcome
-from ingest.shared.worker.retry import Again, Attempts, GiveUp, Pauses, Settled, crash_loop, decide
+from ingest.shared.worker.retry import Again, Attempts, GiveUp, Pauses, Redo, Settled, crash_loop, decide
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 PAUSES = Pauses(first_s=10.0, longest_s=60.0, postponed_s=30.0, deferred_s=3600.0)
@@ -159,3 +159,17 @@ def test_a_message_that_loses_the_device_again_and_again_while_it_runs_alone_mak
         attempts, tried = after(IngestError(Code.ENV_CUDA, "x"), attempts).attempts, tried + 1
     assert tried == 1 + RULES[Code.CRASH_LOOP].attempts
     assert attempts.number == 1
+
+
+@pytest.mark.parametrize(
+    ("redo", "is_final", "decision"),
+    [
+        pytest.param(0, False, Redo(), id="the first time"),
+        pytest.param(1, False, GiveUp(Outcome.PERMANENT), id="made again already"),
+        pytest.param(0, True, GiveUp(Outcome.PERMANENT), id="another file would be the same"),
+        pytest.param(None, True, GiveUp(Outcome.PERMANENT), id="not about the input file"),
+    ],
+)
+def test_an_input_file_is_made_again_once(redo: int | None, *, is_final: bool, decision: Redo | GiveUp) -> None:
+    error = IngestError(Code.CHECKSUM_MISMATCH, "x", is_final=is_final)
+    assert decide(error, NONE_YET, NOW, PAUSES, Even(), redo=redo) == decision

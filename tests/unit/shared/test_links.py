@@ -1,10 +1,10 @@
-"""Addresses that open a recording at the second where the answer begins."""
+"""Addresses that open a recording at a second."""
 
 from __future__ import annotations
 
 import pytest
 
-from ingest.embedder.search import link
+from ingest.shared.links import link
 
 
 @pytest.mark.parametrize(

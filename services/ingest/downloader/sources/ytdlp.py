@@ -1,8 +1,9 @@
-"""yt-dlp: the only file that imports it. Its functions run in a child process (`ingest.shared.sandbox.child`).
+"""The adapter of yt-dlp. Its functions run in a child process (`ingest.shared.sandbox.child`).
 
-Every option that guards against a silent success or a foreign wish is set here: finite retries, missing fragments are
-errors, no entry of a playlist is looked at, our own file names, no post-processing (the container is kept as
-delivered), no other program, no configuration files, and only the extractors that the kind of source needs.
+All options that prevent partial downloads reported as success, or content-controlled behaviour, are set here: retries
+are finite, missing fragments are errors, entries of playlists are not followed, file names are ours, nothing is
+post-processed (the container is kept as delivered), no other program is started, no configuration file is read, and
+only the extractors of the given options are allowed.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ import yt_dlp.utils
 
 from ingest.downloader import javascript
 from ingest.downloader.cookies import cookies
-from ingest.downloader.refusals import Refusal, availability_code, code_of, verdict
+from ingest.downloader.refusals import Refusal, availability_code, code_of, error_of
+from ingest.downloader.sources.connector import Download, SiteOptions
 from ingest.shared.errors import Code, IngestError
-from ingest.shared.messages import Metadata, Source, SourceKind
+from ingest.shared.messages import Metadata
 from ingest.shared.sandbox import network
 from ingest.shared.text import clean
 
@@ -34,31 +36,11 @@ AUDIO_ONLY = "bestaudio/best"
 NO_PROGRAM = "/dev/null/none"  # a path that cannot exist
 AFTER_PREMIERE_S = 3600.0
 LIVE_PAUSE_S = 1800.0
-LONGEST_ANNOUNCED_S = 366 * 24 * 3600.0  # more is nonsense, and further than a date can be moved
+LONGEST_ANNOUNCED_S = 366 * 24 * 3600.0  # a longer value is an error of the site, and overflows a date
 
 
 @dataclass(frozen=True)
-class SiteOptions:
-    """How to talk to sites."""
-
-    extractors: tuple[str, ...]
-    socket_timeout_s: float
-    max_bytes: int
-    site_pause_s: float
-    cookies_file: str | None = None
-
-
-@dataclass(frozen=True)
-class Fetched:
-    """A downloaded file as it was delivered; `announced_s` is the length the site has announced, if it has."""
-
-    path: str
-    announced_s: float | None
-    metadata: Metadata
-
-
-@dataclass(frozen=True)
-class Entry:
+class ListingEntry:
     """One recording of a channel or playlist, as its flat listing shows it."""
 
     video_id: str
@@ -66,32 +48,32 @@ class Entry:
     metadata: Metadata
 
 
-class _Notes:
-    """Takes what yt-dlp would print; the last words say why it found nothing."""
+class _MessageLog:
+    """Collects the messages of yt-dlp: they contain the reason when it finds nothing."""
 
     def __init__(self) -> None:
-        self.warnings: list[str] = []
+        self.messages: list[str] = []
 
     def debug(self, text: str) -> None:
-        """Keep only what is needed: the refusal of a file that is too large is not an error for yt-dlp."""
+        """Keep the message about a file that is too large, which yt-dlp does not raise as an error; drop all others."""
         if "max-filesize" in text:
-            self.warnings.append(text)
+            self.messages.append(text)
 
     def warning(self, text: str) -> None:
         """Keep a warning."""
-        self.warnings.append(text)
+        self.messages.append(text)
 
     def error(self, text: str) -> None:
         """Keep an error."""
-        self.warnings.append(text)
+        self.messages.append(text)
 
 
-def session(kind: SourceKind, options: SiteOptions, **extra: object) -> yt_dlp.YoutubeDL:
-    """Return a yt-dlp that does what we want and nothing else. One for each job: it keeps state."""
+def session(options: SiteOptions, **extra: object) -> yt_dlp.YoutubeDL:
+    """Return a yt-dlp with our options. Each job needs its own, because it keeps state."""
     deno = javascript.path()
     params: dict[str, Any] = {
-        "logger": _Notes(),
-        "allowed_extractors": list(options.extractors) if kind is SourceKind.YOUTUBE else ["generic"],
+        "logger": _MessageLog(),
+        "allowed_extractors": list(options.extractors),
         "js_runtimes": {"deno": {"path": deno} if deno else {}},
         "format": AUDIO_ONLY,
         "ignoreerrors": False,
@@ -113,54 +95,54 @@ def session(kind: SourceKind, options: SiteOptions, **extra: object) -> yt_dlp.Y
         "noprogress": True,
         "quiet": True,
         "no_color": True,
-        "cookiefile": cookies(options.cookies_file) if options.cookies_file and kind is SourceKind.YOUTUBE else None,
+        "cookiefile": cookies(options.cookies_file) if options.cookies_file else None,
         **extra,
     }
     return yt_dlp.YoutubeDL(params)
 
 
-def inspect(_report: Reporter, source: Source, options: SiteOptions) -> Metadata:
-    """Return what a site says about a recording that can be had; raise the verdict otherwise."""
-    with session(source.kind, options, ignore_no_formats_error=True) as site:
-        return inspect_with(site, source.url, options, datetime.now(UTC))
+def inspect(_report: Reporter, url: str, options: SiteOptions) -> Metadata:
+    """Return what a site says about a recording that can be downloaded; raise its refusal otherwise."""
+    with session(options, ignore_no_formats_error=True) as site:
+        return inspect_with(site, url, options, datetime.now(UTC))
 
 
 def inspect_with(site: yt_dlp.YoutubeDL, url: str, options: SiteOptions, now: datetime) -> Metadata:
-    """Do what `inspect` does with a given yt-dlp."""
+    """Return what `inspect` returns, with a given yt-dlp and time."""
     info = _extract(site, url, options, download=False)
     _refuse_unavailable(info, now)
     if not _has_media(info):
-        words = "\n".join(site.params["logger"].warnings) or "no media found"
-        raise verdict(Refusal(words), now, options.site_pause_s)
+        text = "\n".join(site.params["logger"].messages) or "no media found"
+        raise error_of(Refusal(text), now, options.site_pause_s)
     return metadata_of(info)
 
 
-def fetch(report: Reporter, source: Source, folder: str, options: SiteOptions) -> Fetched:
-    """Download a recording into an empty folder; report the bytes as they come."""
+def fetch(report: Reporter, url: str, folder: str, options: SiteOptions) -> Download:
+    """Download a recording into an empty folder; report the bytes received so far."""
 
     def hook(state: dict[str, Any]) -> None:
-        taken = float(state.get("downloaded_bytes") or 0)
-        if taken > options.max_bytes:
+        received = float(state.get("downloaded_bytes") or 0)
+        if received > options.max_bytes:
             raise IngestError(Code.TOO_LARGE, f"more than {options.max_bytes} bytes")
-        report({"bytes": taken, "finished": float(state.get("status") == "finished")})
+        report({"bytes": received, "finished": float(state.get("status") == "finished")})
 
     def admit(info: dict[str, Any], **_: object) -> None:
         _refuse_unavailable(info, datetime.now(UTC))  # it may have gone live since it was checked
 
     names = {"outtmpl": "%(id).80B.%(ext)s", "paths": {"home": folder}, "restrictfilenames": True}
-    with session(source.kind, options, progress_hooks=[hook], match_filter=admit, **names) as site:
-        info = _extract(site, source.url, options, download=True)
-        words = "\n".join(site.params["logger"].warnings)
+    with session(options, progress_hooks=[hook], match_filter=admit, **names) as site:
+        info = _extract(site, url, options, download=True)
+        text = "\n".join(site.params["logger"].messages)
     files = [path for path in Path(folder).iterdir() if path.suffix not in (".part", ".ytdl")]
     if len(files) != 1 or not files[0].is_file():
-        raise verdict(Refusal(words or "the download left no file"), datetime.now(UTC), options.site_pause_s)
+        raise error_of(Refusal(text or "the download left no file"), datetime.now(UTC), options.site_pause_s)
     metadata = metadata_of(info)
-    return Fetched(str(files[0]), metadata.duration_s, metadata)
+    return Download(str(files[0]), metadata.duration_s, metadata)
 
 
-def listing(_report: Reporter, url: str, options: SiteOptions, first: int, last: int) -> list[Entry]:
-    """Return the entries `first` to `last` (from 1) of a channel or playlist, without looking at each of them."""
-    with session(SourceKind.YOUTUBE, options, extract_flat="in_playlist", noplaylist=False) as site:
+def list_entries(_report: Reporter, url: str, options: SiteOptions, first: int, last: int) -> list[ListingEntry]:
+    """Return the entries `first` to `last` (from 1) of a channel or playlist, without a request for each of them."""
+    with session(options, extract_flat="in_playlist", noplaylist=False) as site:
         site.params["playlist_items"] = f"{first}:{last}"
         info = _extract(site, url, options, download=False, playlist=True)
     return list(_entries(info))
@@ -168,18 +150,18 @@ def listing(_report: Reporter, url: str, options: SiteOptions, first: int, last:
 
 def channel_id(_report: Reporter, url: str, options: SiteOptions) -> str:
     """Return the id (UC...) of a channel given by its handle or name."""
-    with session(SourceKind.YOUTUBE, options, extract_flat="in_playlist", noplaylist=False) as site:
+    with session(options, extract_flat="in_playlist", noplaylist=False) as site:
         site.params["playlist_items"] = "0"
         found = _extract(site, url, options, download=False, playlist=True).get("channel_id")
     if not found:
-        raise IngestError(Code.NO_MEDIA_FOUND, f"{url} is no channel")
+        raise IngestError(Code.NO_MEDIA_FOUND, f"{url} is not a channel")
     return str(found)
 
 
-def _entries(info: dict[str, Any]) -> Iterator[Entry]:
+def _entries(info: dict[str, Any]) -> Iterator[ListingEntry]:
     for entry in info.get("entries") or ():
         if entry and entry.get("id"):
-            yield Entry(
+            yield ListingEntry(
                 str(entry["id"]), str(entry.get("url") or ""), metadata_of({"channel": info.get("channel"), **entry})
             )
 
@@ -189,8 +171,8 @@ def _extract(
 ) -> dict[str, Any]:
     try:
         info = site.extract_info(url, download=download)
-    except (yt_dlp.utils.YoutubeDLError, OSError, ValueError) as error:  # ValueError: of an address, or an odd answer
-        raise _translate(error, options, site.params["logger"].warnings) from error
+    except (yt_dlp.utils.YoutubeDLError, OSError, ValueError) as error:  # ValueError: a bad address or response
+        raise _translate(error, options, site.params["logger"].messages) from error
     if not isinstance(info, dict):
         raise IngestError(Code.NO_MEDIA_FOUND, "nothing found at this address")
     if not playlist and (info.get("_type") in ("playlist", "multi_video") or "entries" in info):
@@ -198,7 +180,7 @@ def _extract(
     return info
 
 
-def _translate(error: Exception, options: SiteOptions, notes: list[str]) -> IngestError:
+def _translate(error: Exception, options: SiteOptions, messages: list[str]) -> IngestError:
     inner = _inner(error)
     if isinstance(inner, IngestError):
         return inner
@@ -214,15 +196,15 @@ def _translate(error: Exception, options: SiteOptions, notes: list[str]) -> Inge
     if isinstance(inner, yt_dlp.networking.exceptions.HTTPError):
         status = inner.status
         retry_after = _seconds(inner.response.headers.get("Retry-After"))
-    words = str(error) if str(inner) in str(error) else f"{error} {inner}"
-    refusal = Refusal(words, status, retry_after)
-    if code_of(refusal) is Code.SOURCE_UNKNOWN:  # then a warning before it may say why
-        refusal = replace(refusal, text="\n".join([words, *(note for note in notes if words not in note)]))
-    return verdict(refusal, datetime.now(UTC), options.site_pause_s)
+    text = str(error) if str(inner) in str(error) else f"{error} {inner}"
+    refusal = Refusal(text, status, retry_after)
+    if code_of(refusal) is Code.SOURCE_UNKNOWN:  # an earlier warning may contain the reason
+        refusal = replace(refusal, text="\n".join([text, *(message for message in messages if text not in message)]))
+    return error_of(refusal, datetime.now(UTC), options.site_pause_s)
 
 
 def _inner(error: BaseException) -> BaseException:
-    """Return the first cause: yt-dlp wraps what happened several times."""
+    """Return the first cause of an error: yt-dlp wraps errors several times."""
     seen = {id(error)}
     while True:
         wrapped = getattr(error, "exc_info", None)
@@ -244,7 +226,7 @@ def _refuse_unavailable(info: dict[str, Any], now: datetime) -> None:
         case "is_live" | "post_live":
             later = now + timedelta(seconds=LIVE_PAUSE_S)
             raise IngestError(Code.IS_LIVE, "still live, or being processed", retry_at=later)
-    if _has_media(info):  # what keeps others out does not keep us out: cookies, or a format without DRM
+    if _has_media(info):  # downloadable in spite of the fields below: with cookies, or in a format without DRM
         return
     code = availability_code(info.get("availability"))
     if code is not None:
@@ -258,7 +240,7 @@ def _has_media(info: dict[str, Any]) -> bool:
 
 
 def metadata_of(info: dict[str, Any]) -> Metadata:
-    """Return our metadata from yt-dlp's."""
+    """Return the metadata in an info dictionary of yt-dlp."""
     published = _time(info.get("timestamp") or info.get("release_timestamp")) or _date(info.get("upload_date"))
     return Metadata(
         title=clean(str(info["title"])) if info.get("title") else None,
@@ -269,7 +251,7 @@ def metadata_of(info: dict[str, Any]) -> Metadata:
 
 
 def _duration_s(info: dict[str, Any]) -> float | None:
-    """Return the length that a site announces, or None where it is none (a live page may say `Infinity`)."""
+    """Return the length that a site announces, or None when it is no length (a live page may announce `Infinity`)."""
     try:
         seconds = float(info.get("duration") or 0)
     except (TypeError, ValueError):
@@ -280,7 +262,7 @@ def _duration_s(info: dict[str, Any]) -> float | None:
 def _time(timestamp: float | None) -> datetime | None:
     try:
         return datetime.fromtimestamp(timestamp, UTC) if timestamp else None
-    except (ValueError, OverflowError, OSError):  # a site that counts in milliseconds, or in nonsense
+    except (ValueError, OverflowError, OSError):  # milliseconds, or no time at all
         return None
 
 

@@ -1,0 +1,165 @@
+"""What a source type consists of (`Connector`), and the types and rules that all connectors share.
+
+    registry.recordings(text) ─► recognises ─► list ─► Recording     (when a user submits a source)
+    check stage    ─► check ─► Metadata
+    download stage ─► fetch ─► Download
+
+A source type is one file with a `CONNECTOR`, and a line in `registry.CONNECTORS`. A new kind of recordings needs a line
+in `SourceKind` too, and a line in `ingest.shared.links` if its site has its own form of an address at a second.
+
+A connector names the site of an address; the handlers get a permit for that site from the rate limiter before they call
+`check` or `fetch`.
+
+Identity: a YouTube video keeps its own id. Any other recording gets an id of the same shape, derived from what
+identifies it (a feed's guid, an address, the content of a file), so that a second submission gives the same id.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import ValidationError
+
+from ingest.downloader.settings import listed
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import Metadata, Source, SourceKind
+from ingest.shared.sandbox.child import ChildLimits
+from ingest.shared.telemetry.logs import get_logger
+from ingest.shared.text import shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from ingest.downloader.settings import DownloaderSettings
+    from ingest.shared.sandbox.child import Watcher
+
+MEDIA_SUFFIXES = frozenset(
+    {".aac", ".flac", ".m4a", ".mka", ".mkv", ".mov", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav", ".webm"}
+)
+LISTING_DEADLINE_S = 300.0
+log = get_logger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One recording of a source, before it is submitted."""
+
+    video_id: str
+    source: Source
+    metadata: Metadata
+
+
+@dataclass(frozen=True)
+class Download:
+    """A media file as the source delivered it.
+
+    `announced_s` is the length that the source announces, if it does. `is_copy` is false for a file that is the source
+    itself and was not transferred.
+    """
+
+    path: str
+    announced_s: float | None
+    metadata: Metadata
+    is_copy: bool = True
+
+
+@dataclass(frozen=True)
+class SiteOptions:
+    """Options of yt-dlp for one job."""
+
+    extractors: tuple[str, ...]
+    socket_timeout_s: float
+    max_bytes: int
+    site_pause_s: float
+    cookies_file: str | None = None
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a connector may use: options for yt-dlp, limits of the child process, folders whose files may be read."""
+
+    options: SiteOptions
+    limits: ChildLimits
+    file_roots: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Connector:
+    """One type of source.
+
+    recognises        whether a text that a user typed is a source of this type; makes no request
+    list              the recordings of such a text; the callback runs before each request to a rate-limited site
+    kind              the kind of source of these recordings
+    site              the name under which the rate limiter keeps the site of an address; None: nothing is rate limited
+    check             what the source says about a recording that can be downloaded; raises the reason otherwise
+    fetch             downloads a recording into an empty folder; the watcher sees the reports of the child process
+    is_authoritative  whether metadata from `check` and `fetch` replaces submitted metadata, instead of filling its gaps
+    """
+
+    recognises: Callable[[str], bool]
+    list: Callable[[str, DownloaderSettings, Callable[[], object]], Iterator[Recording]]
+    kind: SourceKind
+    site: Callable[[str], str | None]
+    check: Callable[[Source, Access], Metadata]
+    fetch: Callable[[Source, Path, Access, Watcher | None], Download]
+    is_authoritative: bool = False
+
+    def combine(self, submitted: Metadata, found: Metadata) -> Metadata:
+        """Return the metadata of a recording from what was submitted and what was found at the source."""
+        return found.over(submitted) if self.is_authoritative else submitted.over(found)
+
+
+def site_options(settings: DownloaderSettings) -> SiteOptions:
+    """Return the options of yt-dlp from the settings."""
+    return SiteOptions(
+        extractors=listed(settings.extractors),
+        socket_timeout_s=settings.socket_timeout_s,
+        max_bytes=settings.max_download_bytes,
+        site_pause_s=settings.site_pause_s,
+        cookies_file=str(settings.cookies_file) if settings.cookies_file else None,
+    )
+
+
+def listing_limits(settings: DownloaderSettings) -> ChildLimits:
+    """Return the limits of a child process that lists a source."""
+    hosts = listed(settings.allowed_hosts)
+    return ChildLimits(LISTING_DEADLINE_S, memory_bytes=0, network=True, hosts=hosts)
+
+
+def web_address(text: str) -> SplitResult | None:
+    """Return the parts of an http or https address, or None for any other text."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # brackets around a host that is no IPv6 address
+        return None
+    return parts if parts.scheme in ("http", "https") and parts.hostname else None
+
+
+def source_of(kind: SourceKind, url: str) -> Source:
+    """Return the source of a recording; raise BAD_URL for an address that no message can hold."""
+    try:
+        return Source(kind=kind, url=url)
+    except ValidationError as error:  # too long, or not Unicode
+        raise IngestError(Code.BAD_URL, f"{shorten(url, 100)!r}: {error.errors()[0]['msg']}") from error
+
+
+def derived_id(kind: str, key: str) -> str:
+    """Return an id of YouTube's shape (11 characters, 66 bits) for a recording without an id of its own."""
+    return base64.urlsafe_b64encode(hashlib.sha256(f"{kind}|{key}".encode()).digest())[:11].decode()
+
+
+def each_valid(make: Callable[[T], Recording], items: Iterable[T]) -> Iterator[Recording]:
+    """Yield the recording of each item; log an item that is no valid recording and go on with the next."""
+    for item in items:
+        try:
+            recording = make(item)
+        except IngestError as error:
+            log.warning("left_out", code=error.code, error=error.message)
+        else:
+            yield recording

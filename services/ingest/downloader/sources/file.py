@@ -1,0 +1,103 @@
+"""Media files on this machine or a mounted volume, and folders of them."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ingest.downloader.sources.connector import (
+    MEDIA_SUFFIXES,
+    Access,
+    Connector,
+    Download,
+    Recording,
+    derived_id,
+    each_valid,
+    source_of,
+)
+from ingest.shared.artifacts.volume import translate_os_errors
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import Metadata, Source, SourceKind
+from ingest.shared.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ingest.downloader.settings import DownloaderSettings
+    from ingest.shared.sandbox.child import Watcher
+
+
+def recognises(text: str) -> bool:
+    """Return whether a text is the path of an existing file or folder."""
+    try:
+        return Path(text).expanduser().exists()
+    except (OSError, RuntimeError):  # longer than a name may be, the home folder of an unknown user
+        return False
+
+
+def list_recordings(
+    text: str, _settings: DownloaderSettings, _before_listing: Callable[[], object]
+) -> Iterator[Recording]:
+    """Yield the recording of a file, or of each media file below a folder."""
+    path = Path(text).expanduser()
+    if path.is_file():
+        yield recording_of(path)
+        return
+    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in MEDIA_SUFFIXES and file.is_file())
+    if not found:
+        raise IngestError(Code.NO_MEDIA_FOUND, f"no media files in {path} ({', '.join(sorted(MEDIA_SUFFIXES))})")
+    yield from each_valid(recording_of, found)
+
+
+def recording_of(path: Path) -> Recording:
+    """Return the recording of a file, identified by its content."""
+    source = source_of(SourceKind.FILE, str(path.resolve()))
+    try:
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        published = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except OSError as error:
+        raise IngestError(Code.BAD_URL, f"{path.name} cannot be read: {error.strerror}") from error
+    metadata = Metadata(title=clean(path.stem), published_at=published)
+    return Recording(derived_id("file", content), source, metadata)
+
+
+def check(source: Source, access: Access) -> Metadata:
+    """Return no metadata; raise the reason why the file may not or cannot be read."""
+    allowed_file(source, access.file_roots)
+    return Metadata()
+
+
+def fetch(source: Source, _folder: Path, access: Access, _watch: Watcher | None) -> Download:
+    """Return the file where it is; nothing is copied."""
+    path = allowed_file(source, access.file_roots)
+    return Download(str(path), None, Metadata(title=path.stem), is_copy=False)
+
+
+def allowed_file(source: Source, roots: tuple[Path, ...]) -> Path:
+    """Return the file of a source; refuse a file outside the folders that may be read.
+
+    Raise ENV_VOLUME when such a folder is missing or cannot be read: the file may still exist.
+    """
+    with translate_os_errors("INGEST_FILE_ROOTS"):
+        path = Path(source.url).resolve()
+        folders = [root for root in roots if path.is_relative_to(root.resolve())]
+        if not folders:
+            raise IngestError(Code.URL_NOT_ALLOWED, "local file outside INGEST_FILE_ROOTS")
+        if not path.is_file():
+            for root in folders:
+                (root.parent if root.resolve() == path else root).stat()  # a root may be the file itself
+            raise IngestError(Code.VIDEO_GONE, f"no such file: {path.name}")
+    return path
+
+
+CONNECTOR = Connector(
+    recognises=recognises,
+    list=list_recordings,
+    kind=SourceKind.FILE,
+    site=lambda _url: None,
+    check=check,
+    fetch=fetch,
+)

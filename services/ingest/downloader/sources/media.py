@@ -1,0 +1,84 @@
+"""Media files at web addresses, and pages with one media file: read with yt-dlp's generic extractor."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urldefrag, urlsplit
+
+from ingest.downloader.sources import ytdlp
+from ingest.downloader.sources.connector import (
+    MEDIA_SUFFIXES,
+    Access,
+    Connector,
+    Download,
+    Recording,
+    SiteOptions,
+    derived_id,
+    source_of,
+    web_address,
+)
+from ingest.shared.messages import Metadata, Source, SourceKind
+from ingest.shared.sandbox import child
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ingest.downloader.settings import DownloaderSettings
+    from ingest.shared.sandbox.child import ChildLimits, Watcher
+
+PAGE_MEMORY_BYTES = 1 << 30  # yt-dlp reads a page without end into memory
+
+
+def recognises(text: str) -> bool:
+    """Return whether a text is a web address whose path ends like a media file."""
+    address = web_address(text)
+    return address is not None and Path(address.path).suffix.lower() in MEDIA_SUFFIXES
+
+
+def list_recordings(
+    text: str, _settings: DownloaderSettings, _before_listing: Callable[[], object]
+) -> Iterator[Recording]:
+    """Yield the one recording of an address."""
+    yield recording_at(text)
+
+
+def recording_at(url: str) -> Recording:
+    """Return the recording at an address, without its fragment."""
+    url = urldefrag(url).url
+    return Recording(derived_id("media", url), source_of(SourceKind.MEDIA, url), Metadata())
+
+
+def site(url: str) -> str | None:
+    """Return the host of an address; None for an address without one, which `check` refuses."""
+    with suppress(ValueError):
+        return urlsplit(url).hostname
+    return None
+
+
+def check(source: Source, access: Access) -> Metadata:
+    """Return what a site says about a media file; raise its refusal otherwise."""
+    return child.run(ytdlp.inspect, (source.url, generic(access.options)), page_limits(access.limits))
+
+
+def fetch(source: Source, folder: Path, access: Access, watch: Watcher | None) -> Download:
+    """Download a media file."""
+    args = (source.url, str(folder), generic(access.options))
+    return child.run(ytdlp.fetch, args, page_limits(access.limits), watch)
+
+
+def generic(options: SiteOptions) -> SiteOptions:
+    """Return options for any site: no extractors of video sites, and none of the user's cookies."""
+    return replace(options, extractors=("generic",), cookies_file=None)
+
+
+def page_limits(limits: ChildLimits) -> ChildLimits:
+    """Return limits for any site: the memory is bounded, and no program may be started."""
+    return replace(limits, memory_bytes=PAGE_MEMORY_BYTES)
+
+
+CONNECTOR = Connector(
+    recognises=recognises, list=list_recordings, kind=SourceKind.MEDIA, site=site, check=check, fetch=fetch
+)

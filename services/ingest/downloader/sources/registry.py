@@ -1,0 +1,42 @@
+"""All source types: the connector of a text that a user typed, and the connector of a source in a message."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ingest.downloader.sources import feed, file, media, youtube
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.text import shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ingest.downloader.settings import DownloaderSettings
+    from ingest.downloader.sources.connector import Connector, Recording
+    from ingest.shared.messages import SourceKind
+
+CONNECTORS: tuple[Connector, ...] = (  # the first that recognises a text lists it: special types before general ones
+    file.CONNECTOR,
+    youtube.CONNECTOR,
+    media.CONNECTOR,
+    feed.CONNECTOR,
+)
+
+
+def connector_of(kind: SourceKind) -> Connector:
+    """Return the connector that checks and fetches sources of a kind."""
+    return next(connector for connector in CONNECTORS if connector.kind is kind)
+
+
+def recordings(
+    text: str, settings: DownloaderSettings, before_listing: Callable[[], object] = lambda: None
+) -> Iterator[Recording]:
+    """Yield the recordings of a source (a channel page by page); raise BAD_URL when no connector recognises the text.
+
+    `before_listing` is called before each request for a page of a YouTube channel or playlist.
+    """
+    for connector in CONNECTORS:
+        if connector.recognises(text):
+            yield from connector.list(text, settings, before_listing)
+            return
+    raise IngestError(Code.BAD_URL, f"{shorten(text)!r} is neither a web address nor a YouTube id nor an existing file")

@@ -1,0 +1,137 @@
+"""YouTube videos, channels and playlists, read with yt-dlp's own extractors and a JavaScript engine."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+from ingest.downloader import javascript
+from ingest.downloader.rate_limiter import YOUTUBE
+from ingest.downloader.sources import ytdlp
+from ingest.downloader.sources.connector import (
+    Access,
+    Connector,
+    Download,
+    Recording,
+    listing_limits,
+    site_options,
+    web_address,
+)
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import VIDEO_ID_PATTERN, Metadata, Source, SourceKind
+from ingest.shared.sandbox import child
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from ingest.downloader.settings import DownloaderSettings
+    from ingest.downloader.sources.ytdlp import ListingEntry
+    from ingest.shared.sandbox.child import ChildLimits, Watcher
+
+HOSTS = {"youtube.com", "www.youtube.com", "m.youtube.com", "music.youtube.com", "youtu.be"}
+PAGE = 200
+CHANNEL_ID = re.compile(r"^UC[A-Za-z0-9_-]{22}$")
+
+
+def recognises(text: str) -> bool:
+    """Return whether a text is a video id or an address at YouTube."""
+    address = web_address(text)
+    return re.fullmatch(VIDEO_ID_PATTERN, text) is not None or (address is not None and address.hostname in HOSTS)
+
+
+def list_recordings(
+    text: str, settings: DownloaderSettings, before_listing: Callable[[], object]
+) -> Iterator[Recording]:
+    """Yield one video, or the videos of a channel or playlist page by page."""
+    video_id = text if re.fullmatch(VIDEO_ID_PATTERN, text) else video_id_of(text)
+    if video_id is not None:
+        yield video(video_id)
+        return
+    options, limits = site_options(settings), listing_limits(settings)
+    playlist = _playlist_of(text)
+    if playlist is None:
+        before_listing()
+        playlist = uploads_playlist(child.run(ytdlp.channel_id, (text, options), limits))
+    first = 1
+    while True:
+        before_listing()
+        entries: list[ListingEntry] = child.run(
+            ytdlp.list_entries, (playlist, options, first, first + PAGE - 1), limits
+        )
+        for entry in entries:
+            if re.fullmatch(VIDEO_ID_PATTERN, entry.video_id):
+                yield video(entry.video_id, entry.metadata)
+        if len(entries) < PAGE:
+            return
+        first += PAGE
+
+
+def check(source: Source, access: Access) -> Metadata:
+    """Return what YouTube says about a video that can be downloaded; raise its refusal otherwise."""
+    return child.run(ytdlp.inspect, (source.url, access.options), engine_limits(access.limits))
+
+
+def fetch(source: Source, folder: Path, access: Access, watch: Watcher | None) -> Download:
+    """Download the audio of a video."""
+    return child.run(ytdlp.fetch, (source.url, str(folder), access.options), engine_limits(access.limits), watch)
+
+
+def engine_limits(limits: ChildLimits) -> ChildLimits:
+    """Return limits that let yt-dlp start the JavaScript engine for YouTube's scripts."""
+    engine = javascript.path()
+    return replace(limits, programs=(engine,) if engine else ())
+
+
+def video(video_id: str, metadata: Metadata | None = None) -> Recording:
+    """Return a video by its id."""
+    source = Source(kind=SourceKind.YOUTUBE, url=f"https://www.youtube.com/watch?v={video_id}")
+    return Recording(video_id, source, metadata or Metadata())
+
+
+def video_id_of(url: str) -> str | None:
+    """Return the video id in a YouTube address, or None when the address is not that of a video."""
+    parts = urlsplit(url)
+    segments = _segments(url)
+    candidate = None
+    if parts.hostname == "youtu.be":
+        candidate = segments[0] if segments else None
+    elif segments[:1] == ["watch"]:
+        candidate = parse_qs(parts.query).get("v", [None])[0]
+    elif len(segments) > 1 and segments[0] in ("shorts", "live", "embed", "v"):
+        candidate = segments[1]
+    return candidate if candidate and re.fullmatch(VIDEO_ID_PATTERN, candidate) else None
+
+
+def uploads_playlist(channel_id: str) -> str:
+    """Return the playlist of all uploads of a channel: its /videos page shows 600 at most."""
+    if not CHANNEL_ID.fullmatch(channel_id):
+        raise IngestError(Code.BAD_URL, f"{channel_id!r} is not a YouTube channel id")
+    return f"https://www.youtube.com/playlist?list=UU{channel_id[2:]}"
+
+
+def _playlist_of(url: str) -> str | None:
+    """Return the playlist of an address that names a playlist or a channel's id; None for a handle or name."""
+    segments = _segments(url)
+    if segments[:1] == ["playlist"]:
+        return url
+    if segments[:1] == ["channel"] and len(segments) > 1:
+        return uploads_playlist(segments[1])
+    return None
+
+
+def _segments(url: str) -> list[str]:
+    return [segment for segment in urlsplit(url).path.split("/") if segment]
+
+
+CONNECTOR = Connector(
+    recognises=recognises,
+    list=list_recordings,
+    kind=SourceKind.YOUTUBE,
+    site=lambda _url: YOUTUBE,
+    check=check,
+    fetch=fetch,
+    is_authoritative=True,
+)

@@ -1,0 +1,112 @@
+"""The downloader's metrics. The handlers, the disk gate and the rate limiter do not know them; `service` joins both."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from ingest.downloader.rate_limiter import YOUTUBE
+from ingest.shared.broker.bus import BusError
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import Stage, VideoAccessible
+from ingest.shared.telemetry import metrics
+from ingest.shared.telemetry.time_split import SlotTimes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ingest.downloader.rate_limit import SiteState
+    from ingest.downloader.rate_limiter import RateLimiter
+    from ingest.shared.artifacts.volume import Volume
+    from ingest.shared.worker.stage import Report, StageResult
+
+    Handler = Callable[[VideoAccessible, Report], StageResult]
+
+SITES_EVERY_S = 15.0
+SLOT_SECONDS = "Time of the download slots, all together, by what they do"
+
+
+def counting_downloads(handle: Handler) -> Handler:
+    """Return a handler that also counts each result of `handle`, and the length of what it downloaded."""
+
+    def handle_and_count(message: VideoAccessible, report: Report) -> StageResult:
+        try:
+            done = handle(message, report)
+        except IngestError as error:
+            is_playlist = error.code is Code.NOT_AUDIO and error.is_final
+            metrics.DOWNLOADS.labels("playlist" if is_playlist else error.code).inc()
+            raise
+        is_new = bool(done.numbers["fresh"])
+        metrics.DOWNLOADS.labels("fresh" if is_new else "there_already").inc()
+        if is_new:
+            metrics.AUDIO_SECONDS.labels(Stage.DOWNLOAD).inc(done.numbers["audio_s"])
+        return done
+
+    return handle_and_count
+
+
+def slot_times(slots: int) -> SlotTimes:
+    """Return the clocks of the download slots, shown on /metrics."""
+    times = SlotTimes(slots)
+    metrics.show(metrics.StateSeconds("ingest_slot_seconds", SLOT_SECONDS, times.seconds))
+    return times
+
+
+def disk_usage(volume: Volume, budget_bytes: int) -> Callable[[], int]:
+    """Return a function that measures the used bytes of a volume and shows them on /metrics beside the budget."""
+
+    def measure() -> int:
+        used = volume.used_bytes()
+        metrics.DISK_USED.tell(used)
+        return used
+
+    metrics.show(metrics.DISK_USED, metrics.DISK_BUDGET)
+    metrics.DISK_BUDGET.tell(budget_bytes)
+    return measure
+
+
+class RateLimitGauges:
+    """Shows open circuits and the budget left on /metrics, read from the broker in a thread of its own."""
+
+    def __init__(self, limiter: RateLimiter) -> None:
+        self._limiter = limiter
+        self._shown: set[str] = set()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="rate-limit-gauges", daemon=True)
+        metrics.show(metrics.SITE_OPEN, metrics.SITE_HELD_UNTIL, metrics.SITE_BUDGET)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stop.set()
+
+    def update(self) -> None:
+        """Read the state and set the gauges once, in the calling thread."""
+        try:
+            sites = self._limiter.sites()
+        except BusError:
+            sites = {}
+        for site in self._shown - sites.keys():
+            metrics.SITE_OPEN.forget(site)
+            metrics.SITE_HELD_UNTIL.forget(site)
+        for site, state in sites.items():
+            metrics.SITE_OPEN.tell(float(state.is_open), site)
+            metrics.SITE_HELD_UNTIL.tell(state.open_until, site)
+        self._set_budget(sites.get(YOUTUBE))
+        self._shown = set(sites)
+
+    @staticmethod
+    def _set_budget(youtube: SiteState | None) -> None:
+        """Set the tokens left; while the broker is unreachable the gauge is absent."""
+        if youtube is None:
+            metrics.SITE_BUDGET.forget(YOUTUBE)
+        else:
+            metrics.SITE_BUDGET.tell(youtube.tokens, YOUTUBE)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self.update()
+            self._stop.wait(SITES_EVERY_S)

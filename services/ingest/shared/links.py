@@ -1,0 +1,30 @@
+"""Addresses that open a recording at a second.
+
+A search result needs them where no downloader is installed, so they are not part of the downloader's connectors. A
+source type has an entry here only when its site has a form of its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, urldefrag
+
+from ingest.shared.messages import SourceKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_FORMS: Final[dict[str, Callable[[str, int], str]]] = {
+    SourceKind.YOUTUBE: lambda url, second: f"{url}&t={second}s",
+    SourceKind.FILE: lambda path, second: f"file://{quote(path)}#t={second}",
+}
+
+
+def link(kind: str, url: str, start_s: float) -> str:
+    """Return the address of a recording at a second; `kind` is a SourceKind, or empty when it is unknown."""
+    return _FORMS.get(kind, _with_fragment)(url, int(start_s))
+
+
+def _with_fragment(url: str, second: int) -> str:
+    """Return an address with a media fragment (https://www.w3.org/TR/media-frags/), which browsers understand."""
+    return f"{urldefrag(url).url}#t={second}"
