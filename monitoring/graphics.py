@@ -49,7 +49,7 @@ NOW = (
     ),
     figure(
         "Waiting for decoding",
-        "Share in which videos were in progress, but the CPU was still decoding, cutting or preparing their audio.",
+        "Share in which videos were in hand, but their audio was still being decoded, cut or prepared by the CPU.",
         share("decoding"),
         unit="percentunit",
     ),

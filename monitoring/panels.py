@@ -120,25 +120,14 @@ def graph(  # noqa: PLR0913 (each is one property of a panel, passed by name)
 ) -> timeseries.Panel:
     """Return a panel of lines over time; stacked, or as bars, where parts make a whole."""
     made = (
-        _lines(stacked=stacked, bars=bars).title(title).description(description).unit(unit).no_value(empty).span(width)
-    )
-    if at_most is not None:
-        made = made.max(at_most)
-    if limit is not None:
-        made = made.thresholds(_thresholds(limit)).thresholds_style(
-            common.GraphThresholdsStyleConfig().mode(GraphTresholdsStyleMode.DASHED)
-        )
-    for number, query in enumerate(queries):
-        made = made.with_target(_target(query, chr(ord("A") + number)))
-    return made
-
-
-def _lines(*, stacked: bool, bars: bool) -> timeseries.Panel:
-    """Return a panel of lines or bars with the style that all graphs share."""
-    panel = (
         timeseries.Panel()
+        .title(title)
+        .description(description)
         .datasource(SOURCE)
+        .unit(unit)
+        .no_value(empty)
         .min(0)
+        .span(width)
         .height(HEIGHT)
         .interval(MIN_STEP)
         .span_nulls(False)
@@ -154,7 +143,17 @@ def _lines(*, stacked: bool, bars: bool) -> timeseries.Panel:
         )
         .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI))
     )
-    return panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL)) if stacked or bars else panel
+    if stacked or bars:
+        made = made.stacking(common.StackingConfig().mode(StackingMode.NORMAL))
+    if at_most is not None:
+        made = made.max(at_most)
+    if limit is not None:
+        made = made.thresholds(_thresholds(limit)).thresholds_style(
+            common.GraphThresholdsStyleConfig().mode(GraphTresholdsStyleMode.DASHED)
+        )
+    for number, query in enumerate(queries):
+        made = made.with_target(_target(query, chr(ord("A") + number)))
+    return made
 
 
 def figure(

@@ -45,8 +45,8 @@ STATES = (
         unit="none",
     ),
     figure(
-        "In progress",
-        "Videos that a worker processes.",
+        "In hand",
+        "Videos that a worker has.",
         Query(f"sum({of('ingest_messages_in_progress')})"),
         unit="none",
     ),
