@@ -1,4 +1,4 @@
-"""The worker loop in trouble, on a real broker: drained, suspected of crashes, with broker or volume away."""
+"""The worker loop under faults, on a real broker: drained, with suspect jobs, without broker or volume."""
 
 from __future__ import annotations
 

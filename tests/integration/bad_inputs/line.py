@@ -1,4 +1,4 @@
-"""One stage at work on a real broker, with its real handler: what goes in, what comes out, what is told."""
+"""One stage on a real broker, with its real handler: its inputs, outputs and events."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ KIND_OF = {
 
 
 def answer_to(code: Code) -> tuple[EventKind, Code]:
-    """Return what a stage must tell about the first try of a video that fails with this code."""
+    """Return the event that a stage must publish about the first attempt of a video that fails with this code."""
     return KIND_OF[RULES[code].outcome], code
 
 
@@ -58,7 +58,7 @@ class Line:
         handle: Callable[..., StageResult],
         input_file: InputFile | None = None,
     ) -> None:
-        """Start a worker with one slot, so that whatever stops that slot stops everything."""
+        """Start a worker with one slot, so that a blocked slot stops all work."""
         self._stage = stage
         work = StageWork(stage, model, handle, lambda _: LIMIT_S, slots=1, input_file=input_file)
         worker = Worker(
@@ -80,13 +80,13 @@ class Line:
             runner.drain(time.monotonic() + 5)
 
     def send(self, *messages: VideoMessage | bytes) -> None:
-        """Put messages, or what was meant to be some, into the queue of the stage."""
+        """Put messages, readable or not, into the queue of the stage."""
         for message in messages:
             data = message if isinstance(message, bytes) else encode(message)
             self.bus.publish(INPUT_OF[self._stage], data, f"test:{next(self._numbers)}")
 
     def answers(self) -> dict[str, tuple[EventKind, str | None]]:
-        """Return what became of the first try of each video."""
+        """Return the result of the first attempt of each video."""
         found: dict[str, tuple[EventKind, str | None]] = {}
         for event in self.events():
             if event.kind not in (EventKind.STARTED, EventKind.PROGRESS):

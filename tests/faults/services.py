@@ -1,6 +1,6 @@
-"""The test build of the workers: real loop, broker, journal, volume, database and ledger; the work is a stand-in.
+"""Test builds of the services: real loop, broker, crash journal, volume, database and ledger; the work is a stand-in.
 
-python -m tests.faults.rooms downloader | asr | embedder
+python -m tests.faults.services downloader | asr | embedder
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ingest.shared.worker.stage import Report, StageResult
 
 DEADLINE_S = 4.0
-COMMIT_DEADLINE_S = 60.0  # longer than a call of the database may take, as in the real settings
+COMMIT_DEADLINE_S = 60.0  # longer than the deadline of a database call, as in the real settings
 SLOTS = 4
 
 In = TypeVar("In", bound=VideoMessage)
@@ -97,8 +97,8 @@ def embedder(settings: EmbedderSettings, bus: NatsBus) -> Room:
     )
 
 
-ROOMS = {"downloader": downloader, "asr": asr, "embedder": embedder}
+SERVICES = {"downloader": downloader, "asr": asr, "embedder": embedder}
 
 if __name__ == "__main__":
     points.install()
-    main(sys.argv[1], EmbedderSettings, ROOMS[sys.argv[1]])
+    main(sys.argv[1], EmbedderSettings, SERVICES[sys.argv[1]])

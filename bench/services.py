@@ -1,7 +1,7 @@
-"""The rooms of the pipeline with timed stand-ins for their work: everything else about them is real.
+"""The services of the pipeline with timed stand-ins for their work: everything else about them is real.
 
-A real nats-server on disk, one bus connection for each room, the real worker loops with as many slots as in production,
-the real messages. Only the handlers are ours: they sleep for the time that the trace says.
+A real nats-server on disk, one bus connection for each service, the real worker loops with the production number of
+slots, the real messages. Only the handlers are ours: they sleep for the time that the trace says.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     Handle = Callable[[VideoMessage, Report], StageResult]
 
-ROOM_OF = {Stage.CHECK: "downloader", Stage.DOWNLOAD: "downloader", Stage.ASR: "asr", Stage.EMBEDDER: "embedder"}
+SERVICE_OF = {Stage.CHECK: "downloader", Stage.DOWNLOAD: "downloader", Stage.ASR: "asr", Stage.EMBEDDER: "embedder"}
 MODELS: dict[Stage, type[VideoMessage]] = {
     Stage.CHECK: VideoRequested,
     Stage.DOWNLOAD: VideoAccessible,
@@ -114,7 +114,7 @@ class Visits:
 
 
 class Pipeline:
-    """A broker and the rooms, for one trace; the stages of the trace are those of `Stage`, in order."""
+    """A broker and the services, for one trace; the stages of the trace are those of `Stage`, in order."""
 
     def __init__(self, server: EmbeddedNats, folder: Path, trace: Trace) -> None:
         self._server = server
@@ -130,7 +130,7 @@ class Pipeline:
                 message = VideoRequested(video_id=f"video{number:06}", source=SOURCE)
                 buses["downloader"].publish(REQUESTED, encode(message), f"{REQUESTED}:{message.job}")
             visits = Visits()
-            counted = {room: CountedBus(bus, visits.calls) for room, bus in buses.items()}
+            counted = {service: CountedBus(bus, visits.calls) for service, bus in buses.items()}
             workers = self._start(mode, visits, counted)
             visits.wait(Stage.EMBEDDER, self._trace.videos)
             for worker in workers:
@@ -141,7 +141,7 @@ class Pipeline:
 
     @contextmanager
     def _buses(self) -> Iterator[dict[str, NatsBus]]:
-        """Give a connection for each room, to a broker whose streams are new and empty."""
+        """Give a connection for each service, to a broker whose streams are new and empty."""
         wanted = topology(
             ack_wait_s=ACK_WAIT_S,
             check_limit=self._times[Stage.CHECK].slots,
@@ -149,15 +149,15 @@ class Pipeline:
             work_bytes=64 << 20,
         )
         with ExitStack() as opened:
-            buses = {room: self._connect(room, opened) for room in set(ROOM_OF.values())}
+            buses = {service: self._connect(service, opened) for service in set(SERVICE_OF.values())}
             buses["downloader"].wipe(wanted)
             buses["downloader"].provision(wanted)
             yield buses
 
-    def _connect(self, room: str, opened: ExitStack) -> NatsBus:
+    def _connect(self, service: str, opened: ExitStack) -> NatsBus:
         options = BusOptions(
             url=self._server.url,
-            name=f"{room}.bench",
+            name=f"{service}.bench",
             ack_wait_s=ACK_WAIT_S,
             user=NATS_USER,
             password=self._server.password,
@@ -178,11 +178,11 @@ class Pipeline:
         return workers
 
     def _worker(self, stage: Stage, slots: int, handle: Handle, buses: dict[str, CountedBus]) -> Worker[Any]:
-        room = ROOM_OF[stage]
+        service = SERVICE_OF[stage]
         worker = Worker(
             StageWork(stage, MODELS[stage], handle, lambda _: LIMIT_S, slots),
-            buses[room],
-            Journal(self._folder, f"{room}-{stage}"),
+            buses[service],
+            Journal(self._folder, f"{service}-{stage}"),
             WorkerOptions("bench", GRACE_S),
             watchdog=self._watchdog,
             quarantine=Quarantine(),
