@@ -79,5 +79,5 @@ def test_status_shows_pods_queues_and_totals(cluster: Cluster) -> None:
 
 
 def test_a_release_that_is_not_there_is_named(cluster: Cluster) -> None:
-    shown = cluster.ingest("status", "--release", "missing", ok=False)
-    assert "there is no release missing in namespace ingest-tests" in " ".join(shown.split())
+    told = cluster.ingest("status", "--release", "nobody", ok=False)
+    assert "there is no release nobody in namespace ingest-tests" in " ".join(told.split())
