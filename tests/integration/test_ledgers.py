@@ -1,4 +1,4 @@
-"""Several ledgers at the same table: their order does not matter."""
+"""Several ledgers write the same table; the result does not depend on their order."""
 
 from __future__ import annotations
 
