@@ -1,4 +1,4 @@
-"""What several tests of this folder start."""
+"""Fixtures that several tests of this folder share."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from ingest.shared.broker.nats_bus import NatsBus
 
 from tests.support.workbench import Bench
+
+pytest.register_assert_rewrite("tests.support.stage_conformance")
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest.asr.audio import Waveform
-    from tests.integration.bad_inputs.line import Line
+    from tests.support.stage_line import Line
 
     Make = Callable[[Path], Path]
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ingest.asr.recognition.transcriber import Transcriber
     from ingest.asr.speakers.windows import SpeakerTurn
     from ingest.shared.broker.nats_bus import NatsBus
-    from tests.integration.bad_inputs.line import Line
+    from tests.support.stage_line import Line
 
 OUT_OF_MEMORY = "CUDA failed with error out of memory"
 SPEECH_S = 12.0

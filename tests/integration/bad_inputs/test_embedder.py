@@ -28,7 +28,6 @@ from ingest.embedder.database import Database
 from ingest.embedder.handler import Embed, input_file
 from ingest.embedder.ledger import Ledger
 from ingest.embedder.migrate import migrate
-from ingest.embedder.model_files import BUNDLED
 from ingest.embedder.passages import PassageLimits
 from ingest.embedder.store import Store
 from ingest.shared.artifacts.transcript import Segment
@@ -38,17 +37,17 @@ from ingest.shared.device.batcher import Batcher, BatchLimits
 from ingest.shared.errors import Code, IngestError, Outcome
 from ingest.shared.messages import EventKind, Metadata, Stage, TranscriptReady, VideoAccessible, decode
 from tests.integration.bad_inputs.conftest import GOOD_ID, VIDEO_ID, mounted
-from tests.integration.bad_inputs.line import answer_to
 from tests.integration.bad_inputs.recordings import truncated
 from tests.integration.bad_inputs.room import POLITE, SOURCE, Room, segment, transcript_of
 from tests.support.disks import full
+from tests.support.stage_line import answer_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ingest.embedder.encoder import Encoder, Vector
     from ingest.shared.broker.nats_bus import NatsBus
-    from tests.integration.bad_inputs.line import Line
+    from tests.support.stage_line import Line
 
 FILLING = 80  # passages: with their vectors more than the disk has left
 LIMITS = PassageLimits(min_chars=400, max_chars=1200, max_gap_s=3.0, max_s=60.0, max_tokens=254)
