@@ -29,7 +29,7 @@ from ingest.embedder.store import Store
 from ingest.shared.artifacts import voiceprints, zstd_json
 from ingest.shared.artifacts.transcript import Turn
 from ingest.shared.artifacts.voiceprints import Voiceprints
-from ingest.shared.artifacts.volume import Made, Volume
+from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.settings import load
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def fill(to: Connections, videos: int, passages: int, seed: int) -> None:
             made = conversation(video_id, rows.passages[-1].end_s, voices[rng.sample(range(VOICES), IN_A_VIDEO)], draw)
             file = Path(folder) / "voices"
             voiceprints.write(made, file)
-            volume.keep(video_id, Made(file, "voices", voiceprints.EXTENSION, made.turns[-1].end_s, "bench", 1))
+            volume.keep(video_id, NewArtifact(file, "voices", voiceprints.EXTENSION, made.turns[-1].end_s, "bench", 1))
             renamed = [replace(passage, speaker="Unknown 1") for passage in rows.passages]
             store.replace(replace(rows, video_id=video_id, passages=renamed))
     profiles = Profiles(to.settings.volume)

@@ -34,10 +34,8 @@ from ingest.shared.messages import (
     encode,
 )
 from ingest.shared.worker.crash_journal import Journal
-from ingest.shared.worker.isolation import Quarantine
 from ingest.shared.worker.loop import Worker
 from ingest.shared.worker.stage import StageResult, StageWork, WorkerOptions
-from ingest.shared.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -121,7 +119,6 @@ class Pipeline:
         self._folder = folder
         self._trace = trace
         self._times = dict(zip(Stage, trace.stages, strict=True))
-        self._watchdog = Watchdog()
 
     def run(self, mode: Mode) -> Visits:
         """Submit all videos, start the clock and the workers, and return when the last video is through."""
@@ -184,8 +181,6 @@ class Pipeline:
             buses[room],
             Journal(self._folder, f"{room}-{stage}"),
             WorkerOptions("bench", GRACE_S),
-            watchdog=self._watchdog,
-            quarantine=Quarantine(),
         )
         worker.start()
         return worker

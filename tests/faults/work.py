@@ -16,7 +16,7 @@ import numpy as np
 
 from ingest.shared.artifacts import transcript, voiceprints
 from ingest.shared.artifacts.transcript import Segment, Timings, Transcript
-from ingest.shared.artifacts.volume import Kind, Made, Volume, translate_os_errors
+from ingest.shared.artifacts.volume import Kind, NewArtifact, Volume, translate_os_errors
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import (
     AudioReady,
@@ -121,7 +121,7 @@ class Work:
         with translate_os_errors("scratch"):
             try:
                 write(path)
-                made = Made(path, kind, EXTENSIONS[kind], 150.0, origin, message.generation)
+                made = NewArtifact(path, kind, EXTENSIONS[kind], 150.0, origin, message.generation)
                 return self._volume.keep(message.video_id, made)
             finally:
                 path.unlink(missing_ok=True)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 from tests.support.workbench import Bench
 
+pytest.register_assert_rewrite("tests.support.stage_conformance")
+
 
 @pytest.fixture
 def bench(bus: NatsBus, tmp_path: Path) -> Iterator[Bench]:

@@ -58,7 +58,7 @@ def _nothing_told() -> Iterator[None]:
     yield
     for known in FIGURES.values():
         for labels in ((), ("check",), (LEDGER,)):
-            known.forget(*labels)
+            known.clear(*labels)
 
 
 def test_an_empty_queue_is_told_as_empty(bus: NatsBus) -> None:

@@ -23,7 +23,7 @@ from ingest.asr.speakers.profiles import Profile, Profiles
 from ingest.asr.speakers.windows import Bounds
 from ingest.demo import ASR_MODEL, VOICE_MODEL, Sample, conversation, samples, voice_model_sha256
 from ingest.shared.artifacts import transcript, voiceprints
-from ingest.shared.artifacts.volume import Made, Volume
+from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.errors import Code, ConfigurationError, IngestError
 from ingest.shared.messages import AudioReady, EventKind, Source, SourceKind, TranscriptReady
 from ingest.shared.sandbox.child import ChildLimits
@@ -237,7 +237,7 @@ def test_a_model_that_was_changed_is_not_loaded(tmp_path: Path) -> None:
     "model", [pytest.param("example/no-such-pipeline", id="not on the hub"), pytest.param("", id="an empty folder")]
 )
 def test_a_model_that_is_not_there_is_named(tmp_path: Path, model: str) -> None:
-    with pytest.raises(IngestError, match="diarization model") as caught:
+    with pytest.raises(IngestError, match=f"model {model or tmp_path}: ") as caught:
         Diarizer(replace(OPTIONS, model=model or str(tmp_path), sha256=None))
     assert caught.value.code is Code.ENV_MODEL
 
@@ -287,7 +287,7 @@ def volume(tmp_path: Path) -> Volume:
 @pytest.fixture
 def message(volume: Volume) -> AudioReady:
     sample = conversation()
-    made = Made(sample.path, "audio", "ogg", sample.duration_s, "test", 1)
+    made = NewArtifact(sample.path, "audio", "ogg", sample.duration_s, "test", 1)
     source = Source(kind=SourceKind.MEDIA, url="http://example.org/a.ogg")
     return AudioReady(video_id=VIDEO, source=source, audio=volume.keep(VIDEO, made))
 

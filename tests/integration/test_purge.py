@@ -14,7 +14,7 @@ from ingest.cli.local.nats_server import NATS_USER, EmbeddedNats
 from ingest.cli.settings import AllSettings
 from ingest.cli.upkeep.purge import longest_job
 from ingest.embedder.ledger import write_events
-from ingest.shared.artifacts.volume import Made, Volume
+from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.messages import Event, EventKind, Metadata, Source, SourceKind, Stage
 from ingest.shared.settings import load
 
@@ -59,7 +59,7 @@ def volume(tmp_path: Path, database: Database) -> Volume:
         for kind in kinds:
             file = tmp_path / "file"
             file.write_bytes(event.video_id.encode()[:10] * (SIZE_BYTES // 10 if kind == "audio" else 1))
-            made.keep(event.video_id, Made(file, kind, "bin", 5.0, kind, 1))
+            made.keep(event.video_id, NewArtifact(file, kind, "bin", 5.0, kind, 1))
     return made
 
 

@@ -18,7 +18,7 @@ from ingest.asr.settings import AsrSettings
 from ingest.demo import ASR_MODEL, samples
 from ingest.demo.accuracy import word_error_rate
 from ingest.shared.artifacts import transcript
-from ingest.shared.artifacts.volume import Made, Volume
+from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import AudioReady, Source, SourceKind, TranscriptReady
 from ingest.shared.sandbox.child import ChildLimits
@@ -161,7 +161,7 @@ def handler(transcriber: Transcriber, volume: Volume, tmp_path: Path) -> Transcr
 @pytest.fixture
 def message(volume: Volume) -> AudioReady:
     sample = samples()[0]
-    made = Made(sample.path, "audio", "ogg", sample.duration_s, "test", 1)
+    made = NewArtifact(sample.path, "audio", "ogg", sample.duration_s, "test", 1)
     source = Source(kind=SourceKind.MEDIA, url="http://example.org/a.ogg")
     return AudioReady(video_id=VIDEO, source=source, audio=volume.keep(VIDEO, made))
 
@@ -192,7 +192,7 @@ def test_a_transcript_of_version_0_1_0_is_found_by_its_old_key(
 ) -> None:
     (tmp_path / "old").write_bytes(b"a transcript")
     old_origin = f"{message.audio.sha256}:{transcriber.recognizer.old_key}"
-    old = volume.keep(VIDEO, Made(tmp_path / "old", "transcript", transcript.EXTENSION, 1.0, old_origin, 1))
+    old = volume.keep(VIDEO, NewArtifact(tmp_path / "old", "transcript", transcript.EXTENSION, 1.0, old_origin, 1))
     with capture_logs() as logs:
         done = handle(handler, message)
     assert isinstance(done.message, TranscriptReady)
@@ -205,7 +205,7 @@ def test_a_transcript_of_another_model_is_not_found(
 ) -> None:
     (tmp_path / "old").write_bytes(b"a transcript")
     origin = f"{message.audio.sha256}:mini-whisper@00000000/int8/beam5"
-    volume.keep(VIDEO, Made(tmp_path / "old", "transcript", transcript.EXTENSION, 1.0, origin, 1))
+    volume.keep(VIDEO, NewArtifact(tmp_path / "old", "transcript", transcript.EXTENSION, 1.0, origin, 1))
     assert handle(handler, message).numbers["fresh"] == 1.0
 
 

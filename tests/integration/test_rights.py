@@ -1,4 +1,4 @@
-"""What each role of the chart may do in the archive: its work and nothing else, on a real Postgres."""
+"""The rights of each role of the chart: those that its work needs, and no others, on a real Postgres."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
 
+from ingest.embedder import model_keys
 from ingest.embedder.catalog import Catalog
 from ingest.embedder.database import Database
 from ingest.embedder.ledger import write_events
 from ingest.embedder.migrate import migrate
-from ingest.embedder.speaker_names import Names
+from ingest.embedder.speaker_names import SpeakerNames
 from ingest.embedder.store import Store
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import EventKind
@@ -61,7 +62,7 @@ def _roles(postgres: EmbeddedPostgres) -> Iterator[None]:
 
 @pytest.fixture
 def archive_of(_roles: None, database_url: str, database: Database) -> Iterator[dict[str, Database]]:
-    """The archive as each role sees it. The owner has migrated again since the roles are there."""
+    """The archive, opened by each role. The owner has migrated again after the roles were created."""
     migrate(database)
     archives = {
         role: Database(
@@ -78,12 +79,14 @@ def archive_of(_roles: None, database_url: str, database: Database) -> Iterator[
 
 def test_the_embedder_can_do_its_work(archive_of: dict[str, Database]) -> None:
     archive = archive_of["ingest_embedder"]
-    assert migrate(archive) == []  # it looks whether the schema is the present one
+    assert migrate(archive) == []  # it compares the schema with the present one
     write_events(archive, [(event(EventKind.FINISHED), (7, 1))])
     store = Store(archive, "test-model", 8)
     store.replace(rows(1, 5))
     store.replace(rows(2, 3))
-    Names(archive).change(VIDEO, 2, lambda passages: passages)
+    SpeakerNames(archive).change(VIDEO, 2, lambda passages: passages)
+    with archive.transaction() as connection:
+        assert connection.execute(model_keys.IDENTIFY, ("0" * 40, "test-model")).rowcount == 1
     assert len(Catalog(archive).passages(VIDEO)) == 3
 
 
@@ -101,4 +104,4 @@ def test_everything_else_is_refused(archive_of: dict[str, Database], role: str, 
         archive_of[role].transaction() as connection,
     ):
         connection.execute(statement)
-    assert refused.value.code is Code.ENV_DB_UNAVAILABLE  # the database's fault, not the video's
+    assert refused.value.code is Code.ENV_DB_UNAVAILABLE  # a fault of the database, not of the video

@@ -16,7 +16,7 @@ from ingest.cli.upkeep.retention import Limits
 from ingest.cli.upkeep.retry import retry
 from ingest.embedder.catalog import Catalog
 from ingest.embedder.ledger import Ledger, write_events
-from ingest.shared.artifacts.volume import Made, Volume
+from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.broker.topology import LATER_STREAM, REQUESTED, WORK_STREAM, Topology, later_subject
 from ingest.shared.messages import (
     Event,
@@ -136,7 +136,7 @@ def test_a_video_with_a_message_on_the_broker_is_not_requested_again(
 
 def kept(volume: Volume, source: Path, video_id: str) -> Path:
     source.write_bytes(video_id.encode() * 100)
-    return volume.resolve(volume.keep(video_id, Made(source, "audio", "mp3", 5.0, "audio-1", 1)).path)
+    return volume.resolve(volume.keep(video_id, NewArtifact(source, "audio", "mp3", 5.0, "audio-1", 1)).path)
 
 
 def age(path: Path, hours: float) -> None:

@@ -21,7 +21,7 @@ from ingest.embedder.store import Rows, Store
 from ingest.shared.artifacts import voiceprints, zstd_json
 from ingest.shared.artifacts.transcript import Turn
 from ingest.shared.artifacts.voiceprints import Voiceprints
-from ingest.shared.artifacts.volume import Made, Volume
+from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.errors import Code, ConfigurationError, IngestError
 from ingest.shared.sandbox.decode import DecodeLimits, decode
 from ingest.shared.settings import load
@@ -70,7 +70,7 @@ def keep_voices(volume: Volume, tmp_path: Path, video_id: str, generation: int =
         vectors=zstd_json.vectors(np.stack([ADA, GRACE, ADA])),
     )
     voiceprints.write(made, tmp_path / "prints")
-    volume.keep(video_id, Made(tmp_path / "prints", "voices", voiceprints.EXTENSION, 85.0, "test", generation))
+    volume.keep(video_id, NewArtifact(tmp_path / "prints", "voices", voiceprints.EXTENSION, 85.0, "test", generation))
     return made
 
 

@@ -16,10 +16,8 @@ from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import EventKind, Stage, VideoAccessible, VideoRequested, decode, encode
 from ingest.shared.telemetry.time_split import PUBLISHING, TRANSFERRING, WAITING_FOR_DISK, SlotTimes
 from ingest.shared.worker.crash_journal import Journal
-from ingest.shared.worker.isolation import Quarantine
 from ingest.shared.worker.loop import Worker
 from ingest.shared.worker.stage import Report, StageResult, StageWork, WorkerOptions
-from ingest.shared.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,30 +125,6 @@ def test_a_deferred_video_is_told_with_its_time(bench: Bench, wait_until: Wait) 
     assert bench.events()[-1].retry_at == premiere
 
 
-@pytest.mark.parametrize(
-    ("payload", "code"),
-    [
-        pytest.param(b"\xff\xfe not json", Code.BAD_MESSAGE, id="not json"),
-        pytest.param(b"[1, 2]", Code.BAD_MESSAGE, id="not an object"),
-        pytest.param(b'{"schema_version": 3}', Code.BAD_VERSION, id="unknown version"),
-        pytest.param(b'{"source": {"kind": "media", "url": "u"}}', Code.BAD_FIELD, id="missing field"),
-        pytest.param(
-            b'{"video_id": "../../etc/x", "source": {"kind": "media", "url": "u"}}', Code.BAD_VIDEO_ID, id="traversal"
-        ),
-    ],
-)
-def test_an_unreadable_message_is_buried_in_one_attempt_and_the_queue_goes_on(
-    bench: Bench, wait_until: Wait, payload: bytes, code: Code
-) -> None:
-    bench.start(lambda message, _: StageResult(accessible(message)))
-    bench.bus.publish(REQUESTED, payload, "poison")
-    bench.submit(requested())
-    wait_until(lambda: EventKind.FINISHED in bench.kinds())
-    wait_until(lambda: len(bench.letters()) == 1)
-    assert bench.letters()[0].code is code
-    assert bench.queued() == []
-
-
 def test_a_message_bad_in_itself_does_not_stop_its_neighbours(bench: Bench, wait_until: Wait) -> None:
     def picky(message: VideoRequested, _report: Report) -> StageResult:
         if message.video_id.startswith("bad"):
@@ -175,7 +149,7 @@ def test_nothing_is_fetched_while_the_stage_is_held(bus: NatsBus, tmp_path: Path
     work = StageWork(Stage.CHECK, VideoRequested, handle, lambda _: 30.0, 1, lambda: reason[0])
     journal = Journal(tmp_path, "check-test")
     options = WorkerOptions("test", 5.0)
-    worker = Worker(work, bus, journal, options, watchdog=Watchdog(), quarantine=Quarantine())
+    worker = Worker(work, bus, journal, options)
     worker.start()
     bus.publish(REQUESTED, encode(requested()), "x")
     time.sleep(1.5)
@@ -204,7 +178,7 @@ def test_the_clock_of_a_slot_sees_that_it_is_held_and_that_it_talks_to_the_broke
     )
     options = WorkerOptions("test", 5.0, PAUSES)
     journal = Journal(tmp_path, "check-test")
-    worker = Worker(work, bus, journal, options, watchdog=Watchdog(), quarantine=Quarantine())
+    worker = Worker(work, bus, journal, options)
     message = requested()
     bus.publish(REQUESTED, encode(message), message.job)
     worker.start()

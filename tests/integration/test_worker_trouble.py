@@ -1,9 +1,8 @@
-"""The worker loop in trouble, on a real broker: drained, suspected of crashes, with broker or volume away."""
+"""The worker loop in trouble, on a real broker: suspected of crashes, or without its broker or volume."""
 
 from __future__ import annotations
 
 import signal
-import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -19,38 +18,6 @@ if TYPE_CHECKING:
     from ingest.cli.local.nats_server import EmbeddedNats
 
 from tests.support.workbench import Bench, Wait, accessible, requested
-
-
-def test_a_drain_lets_work_finish_and_gives_the_rest_back_uncounted(bench: Bench, wait_until: Wait) -> None:
-    release = threading.Event()
-
-    def slow(message: VideoRequested, _report: Report) -> StageResult:
-        release.wait(20)
-        return StageResult(accessible(message))
-
-    bench.start(slow)
-    bench.submit(requested())
-    wait_until(lambda: len(bench.calls) == 1)
-    began = time.monotonic()
-    bench.stop(grace_s=0.5)
-    assert time.monotonic() - began < 3
-    release.set()
-    bench.start(lambda message, _: StageResult(accessible(message)))
-    wait_until(lambda: EventKind.FINISHED in bench.kinds())
-    finished = [event for event in bench.events() if event.kind is EventKind.FINISHED]
-    assert [event.attempt for event in finished] == [1]
-
-
-def test_a_job_that_ended_its_worker_three_times_is_buried(bench: Bench, wait_until: Wait) -> None:
-    job = f"check.{requested().job}"
-    for _ in range(3):
-        Journal(bench.folder, "check-test").begin(job)
-    bench.start(lambda message, _: StageResult(accessible(message)))
-    bench.submit(requested())
-    wait_until(lambda: EventKind.FAILED in bench.kinds())
-    assert bench.letters()[0].code is Code.CRASH_LOOP
-    assert bench.letters()[0].attempts["crash"] == 3
-    assert bench.calls == []
 
 
 def test_a_job_that_loses_the_device_again_and_again_is_buried_and_no_other_with_it(

@@ -21,11 +21,9 @@ from ingest.shared.messages import (
 )
 from ingest.shared.worker.crash_journal import Journal
 from ingest.shared.worker.delayed import Waker
-from ingest.shared.worker.isolation import Quarantine
 from ingest.shared.worker.loop import Worker
 from ingest.shared.worker.retry import Pauses
 from ingest.shared.worker.stage import Report, StageResult, StageWork, WorkerOptions
-from ingest.shared.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,14 +65,8 @@ class Bench:
             return handle(message, report)
 
         work = StageWork(Stage.CHECK, VideoRequested, counted, deadline_s, slots)
-        worker = Worker(
-            work,
-            self.bus,
-            Journal(self.folder, "check-test"),
-            WorkerOptions("test", grace_s, PAUSES),
-            watchdog=Watchdog(),
-            quarantine=Quarantine(),
-        )
+        journal = Journal(self.folder, "check-test")
+        worker = Worker(work, self.bus, journal, WorkerOptions("test", grace_s, PAUSES))
         waker = Waker(Stage.CHECK, self.bus)
         self.running.append((worker, waker))
         worker.start()

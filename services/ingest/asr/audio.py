@@ -18,7 +18,7 @@ from ingest.asr.spans import Span
 from ingest.shared.artifacts.volume import translate_os_errors
 from ingest.shared.sandbox import child
 from ingest.shared.sandbox import decode as media
-from ingest.shared.sandbox.decode import SAMPLE_RATE, Decoded, DecodeLimits
+from ingest.shared.sandbox.decode import SAMPLE_RATE, AudioInfo, DecodeLimits
 
 if TYPE_CHECKING:
     from ingest.shared.sandbox.child import ChildLimits, Reporter
@@ -31,7 +31,7 @@ SHORTEST_SILENCE_S = 0.3
 PADDING_S = 0.2
 
 
-def load(path: Path, scratch: Path, decode_limits: DecodeLimits, limits: ChildLimits) -> tuple[Waveform, Decoded]:
+def load(path: Path, scratch: Path, decode_limits: DecodeLimits, limits: ChildLimits) -> tuple[Waveform, AudioInfo]:
     """Return the waveform of a file (mono float32, 16 kHz) and the facts that decoding has found."""
     with translate_os_errors("scratch folder"):
         scratch.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def load(path: Path, scratch: Path, decode_limits: DecodeLimits, limits: ChildLi
         raw.unlink(missing_ok=True)  # the mapping keeps the data until the array is freed
 
 
-def _decode_to(_report: Reporter, source: str, target: str, limits: DecodeLimits) -> Decoded:
+def _decode_to(_report: Reporter, source: str, target: str, limits: DecodeLimits) -> AudioInfo:
     with translate_os_errors("decoded audio"), Path(target).open("wb") as out:
         return media.decode(Path(source), limits, lambda block: out.write(block.astype(np.float32).tobytes()))
 

@@ -20,7 +20,7 @@ from ingest.asr.speakers.windows import Bounds
 from ingest.shared.artifacts import transcript as transcript_file
 from ingest.shared.artifacts import voiceprints
 from ingest.shared.artifacts.transcript import Timings, Transcript
-from ingest.shared.artifacts.volume import Made, Volume, translate_os_errors
+from ingest.shared.artifacts.volume import NewArtifact, Volume, translate_os_errors
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import AudioReady, Metadata, TranscriptReady
 from ingest.shared.telemetry.logs import get_logger
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ingest.shared.artifacts.voiceprints import Voiceprints
     from ingest.shared.messages import Artifact
     from ingest.shared.sandbox.child import ChildLimits
-    from ingest.shared.sandbox.decode import Decoded, DecodeLimits
+    from ingest.shared.sandbox.decode import AudioInfo, DecodeLimits
     from ingest.shared.worker.stage import Report
 
 KEY_LENGTH = 12
@@ -163,10 +163,10 @@ class Transcribe:
             self._ready(message, artifact),
             code=failure.code if failure else None,
             text=f"{failure.message}; kept without speakers" if failure else "",
-            numbers={**figures(transcript, transcription, decoded, speakers), **device.news()},
+            numbers={**figures(transcript, transcription, decoded, speakers), **device.new_seconds()},
         )
 
-    def _decode(self, path: Path) -> tuple[Waveform, Decoded]:
+    def _decode(self, path: Path) -> tuple[Waveform, AudioInfo]:
         waveform, decoded = audio.load(path, self.scratch, self.decode_limits, self.child_limits)
         if decoded.tracks > 1:
             log.info("several_tracks", tracks=decoded.tracks, used=0, language=decoded.language)
@@ -196,7 +196,7 @@ class Transcribe:
         self,
         message: AudioReady,
         transcription: Transcription,
-        decoded: Decoded,
+        decoded: AudioInfo,
         timings: Timings,
         speakers: SpeakerResult,
     ) -> Transcript:
@@ -225,11 +225,11 @@ class Transcribe:
         if voices is not None:
             with self._temporary_file(voiceprints.EXTENSION) as file:
                 voiceprints.write(voices, file)
-                made = Made(file, "voices", voiceprints.EXTENSION, duration_s, origin, generation)
+                made = NewArtifact(file, "voices", voiceprints.EXTENSION, duration_s, origin, generation)
                 self.volume.keep(message.video_id, made)
         with self._temporary_file(transcript_file.EXTENSION) as file:
             transcript_file.write(transcript, file)
-            made = Made(file, "transcript", transcript_file.EXTENSION, duration_s, origin, generation)
+            made = NewArtifact(file, "transcript", transcript_file.EXTENSION, duration_s, origin, generation)
             return self.volume.keep(message.video_id, made)
 
     @contextmanager

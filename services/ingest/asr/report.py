@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ingest.shared.artifacts.transcript import Segment, Transcript
     from ingest.shared.artifacts.voiceprints import Voiceprints
     from ingest.shared.errors import IngestError
-    from ingest.shared.sandbox.decode import Decoded
+    from ingest.shared.sandbox.decode import AudioInfo
 
 MIN_LANGUAGE_PROBABILITY = 0.5  # below this the transcript is marked language_unsure
 
@@ -29,7 +29,7 @@ class SpeakerResult:
 
 
 def figures(
-    transcript: Transcript, transcription: Transcription, decoded: Decoded, speakers: SpeakerResult
+    transcript: Transcript, transcription: Transcription, decoded: AudioInfo, speakers: SpeakerResult
 ) -> dict[str, float]:
     """Return the figures for the event of a new transcript."""
     return {
@@ -43,7 +43,7 @@ def figures(
     }
 
 
-def notes(transcription: Transcription, decoded: Decoded, segments: Sequence[Segment]) -> dict[str, float]:
+def notes(transcription: Transcription, decoded: AudioInfo, segments: Sequence[Segment]) -> dict[str, float]:
     """Return how much was corrected or flagged."""
     return {
         "no_speech": float(not segments),

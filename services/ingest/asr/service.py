@@ -49,7 +49,9 @@ def build(settings: AsrSettings, _bus: NatsBus) -> Room:
     return Room(stages=(work,), broken=work.held, stop=transcriber.batcher.close)
 
 
-def _stage(settings: AsrSettings, transcriber: Transcriber, identifier: SpeakerIdentifier | None) -> StageWork:
+def _stage(
+    settings: AsrSettings, transcriber: Transcriber, identifier: SpeakerIdentifier | None
+) -> StageWork[AudioReady]:
     """Return the stage with its handler; it takes no messages while its device is lost."""
 
     def deadline_s(message: AudioReady) -> float:

@@ -18,8 +18,9 @@ import typer
 from ingest.cli import console
 from ingest.cli.ask_app import ask_app
 from ingest.cli.find_app import find_app
+from ingest.cli.models_app import models_app
 from ingest.cli.operate_app import operate_app
-from ingest.cli.options import UPKEEP, VOICES
+from ingest.cli.options import OPERATE, UPKEEP, VOICES
 from ingest.cli.upkeep.app import upkeep_app
 from ingest.cli.upkeep.dead_app import dead_app
 from ingest.cli.voices.app import voices_app
@@ -40,6 +41,7 @@ app.add_typer(voices_app, name="voices", rich_help_panel=VOICES)
 app.add_typer(upkeep_app)
 app.add_typer(dead_app, name="dead", rich_help_panel=UPKEEP)
 app.add_typer(operate_app)
+app.add_typer(models_app, name="models", rich_help_panel=OPERATE)
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 (typer calls it by position)

@@ -119,15 +119,11 @@ def _print_speakers(connections: Connections) -> None:
 
 
 def _print_answers(connections: Connections) -> None:
-    from ingest.embedder.encoder import Encoder  # seconds of imports, not needed before
+    from ingest.embedder.encoder import load  # seconds of imports, not needed before
     from ingest.embedder.search import Question, Search
 
     console.out.print("\n[bold]5. Search by meaning[/]: three questions in other words than the recordings")
-    settings = connections.settings
-    search = Search(
-        connections.database,
-        Encoder(settings.embedding_model, settings.embedding_device, settings.embedding_batch_size),
-    )
+    search = Search(connections.database, load(connections.settings))
     for question in QUESTIONS:
         console.out.print(f"\n  ingest search {question!r}", style="italic")
         print_hits(search.ask(Question(question, channel=TITLE, limit=1)), as_json=False)

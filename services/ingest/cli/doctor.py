@@ -53,6 +53,7 @@ def _findings(settings: AllSettings) -> Iterator[Finding]:
         _volume,
         _javascript,
         _gpu,
+        _models,
         _asr_model,
         _diarization,
         _embedding_model,
@@ -127,6 +128,16 @@ def _gpu(_settings: AllSettings) -> Finding:
     return Finding("GPU", "ok", f"{count} CUDA devices")
 
 
+def _models(settings: AllSettings) -> Finding:
+    from ingest.cli import models
+
+    named = models.named(settings, ())
+    missing = [f"{model.role} {model.name}" for model in named if not models.is_there(model)]
+    if missing:
+        return Finding("models", "note", f"missing: {', '.join(missing)}", "`ingest models fetch` downloads them")
+    return Finding("models", "ok", ", ".join(f"{model.role} {model.name}" for model in named))
+
+
 def _asr_model(settings: AllSettings) -> Finding:
     from ingest.asr.device import device_of
     from ingest.asr.recognition.build import recognizer_options
@@ -159,10 +170,10 @@ def _diarization(settings: AllSettings) -> Finding:
 
 
 def _embedding_model(settings: AllSettings) -> Finding:
-    from ingest.embedder.encoder import Encoder
+    from ingest.embedder.encoder import load
 
     try:
-        encoder = Encoder(settings.embedding_model, settings.embedding_device, settings.embedding_batch_size)
+        encoder = load(settings)
         encoder.run(["a test"])
     except IngestError as error:
         return Finding("embedding model", "problem", error.message, _model_advice("INGEST_EMBEDDING_MODEL"))

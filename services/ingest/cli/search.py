@@ -17,12 +17,10 @@ if TYPE_CHECKING:
 
 def search(connections: Connections, question: Question) -> list[Hit]:
     """Return the best results of the archive for a question."""
-    from ingest.embedder.encoder import Encoder  # seconds of imports, not needed to print results
+    from ingest.embedder.encoder import load  # seconds of imports, not needed to print results
     from ingest.embedder.search import Search
 
-    settings = connections.settings
-    encoder = Encoder(settings.embedding_model, settings.embedding_device, settings.embedding_batch_size)
-    return Search(connections.database, encoder).ask(question)
+    return Search(connections.database, load(connections.settings)).ask(question)
 
 
 def print_hits(hits: Sequence[Hit], *, as_json: bool) -> None:

@@ -13,7 +13,6 @@ from ingest.downloader.rate_limiter import RateLimiter
 from ingest.shared.broker.topology import WORK_STREAM
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.messages import Stage
-from ingest.shared.video_state import ASKED_AT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,7 +50,7 @@ def _fields(row: VideoRow) -> list[tuple[str, object]]:
         ("retried at", row.retry_at and f"{row.retry_at:%Y-%m-%d %H:%M:%S} UTC"),
         ("passages", row.passages),
         ("language", row.language),
-        *sorted((name, value) for name, value in row.figures.items() if name != ASKED_AT),
+        *sorted(row.figures.items()),
     ]
     return [(name, value) for name, value in fields if value]
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ingest.downloader.check import AUDIO_ORIGIN
 from ingest.downloader.sources.connector import MEDIA_SUFFIXES
 from ingest.downloader.sources.registry import connector_of
-from ingest.shared.artifacts.volume import Made, Volume, translate_os_errors
+from ingest.shared.artifacts.volume import NewArtifact, Volume, translate_os_errors
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Artifact, AudioReady, Metadata, VideoAccessible
 from ingest.shared.sandbox import child, decode
@@ -83,7 +83,7 @@ class Fetch:
             with self.doing(CHECKING):
                 duration_s = self._length(download)
             check_length(duration_s, download.announced_s or message.metadata.duration_s)
-            made = Made(
+            made = NewArtifact(
                 file=Path(download.path),
                 kind="audio",
                 extension=extension_of(download.path),

@@ -57,11 +57,11 @@ def disk_usage(volume: Volume, budget_bytes: int) -> Callable[[], int]:
 
     def measure() -> int:
         used = volume.used_bytes()
-        metrics.DISK_USED.tell(used)
+        metrics.DISK_USED.set(used)
         return used
 
     metrics.show(metrics.DISK_USED, metrics.DISK_BUDGET)
-    metrics.DISK_BUDGET.tell(budget_bytes)
+    metrics.DISK_BUDGET.set(budget_bytes)
     return measure
 
 
@@ -90,11 +90,11 @@ class RateLimitGauges:
         except BusError:
             sites = {}
         for site in self._shown - sites.keys():
-            metrics.SITE_OPEN.forget(site)
-            metrics.SITE_HELD_UNTIL.forget(site)
+            metrics.SITE_OPEN.clear(site)
+            metrics.SITE_HELD_UNTIL.clear(site)
         for site, state in sites.items():
-            metrics.SITE_OPEN.tell(float(state.is_open), site)
-            metrics.SITE_HELD_UNTIL.tell(state.open_until, site)
+            metrics.SITE_OPEN.set(float(state.is_open), site)
+            metrics.SITE_HELD_UNTIL.set(state.open_until, site)
         self._set_budget(sites.get(YOUTUBE))
         self._shown = set(sites)
 
@@ -102,9 +102,9 @@ class RateLimitGauges:
     def _set_budget(youtube: SiteState | None) -> None:
         """Set the tokens left; while the broker is unreachable the gauge is absent."""
         if youtube is None:
-            metrics.SITE_BUDGET.forget(YOUTUBE)
+            metrics.SITE_BUDGET.clear(YOUTUBE)
         else:
-            metrics.SITE_BUDGET.tell(youtube.tokens, YOUTUBE)
+            metrics.SITE_BUDGET.set(youtube.tokens, YOUTUBE)
 
     def _run(self) -> None:
         while not self._stop.is_set():

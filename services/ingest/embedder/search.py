@@ -1,7 +1,7 @@
-"""Finds passages: by meaning and by words, in one query, and says at which second the answer begins.
+"""Finds passages by meaning and by words in one query, and the second at which each answer begins.
 
-Both rankings are merged by reciprocal rank (a passage that both find comes first). Inside a passage the sentence that
-is nearest to the question decides where to start listening.
+Both rankings are merged by reciprocal rank: a passage in both comes first. An answer begins at the sentence of the
+passage that is nearest to the question.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from pgvector import HalfVector
 from psycopg import sql
 
+from ingest.embedder import model_keys
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.links import link
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ingest.embedder.encoder import Encoder, Vector
 
 CANDIDATES = 100
-RANK_CONSTANT = 60  # of reciprocal rank fusion, as usual
+RANK_CONSTANT = 60  # the usual constant of reciprocal rank fusion
 LEAST_SIMILARITY = 0.2  # cosine below which a passage is not an answer
 
 QUERY = """
@@ -53,7 +54,7 @@ ORDER BY score DESC, video_id, start_s LIMIT %(limit)s
 
 @dataclass(frozen=True)
 class Question:
-    """What is looked for, and where: filters are exact, apart from upper and lower case."""
+    """A search text and its filters, which must match exactly except for case."""
 
     text: str
     speaker: str | None = None
@@ -64,7 +65,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Hit:
-    """A passage that answers: `start_s` is where its best sentence begins, `sentence` that sentence."""
+    """A passage that was found: `sentence` is its best sentence, which begins at `start_s`."""
 
     video_id: str
     title: str | None
@@ -83,14 +84,14 @@ class Hit:
 
 
 class Search:
-    """Answers questions from the archive with the vectors of one model."""
+    """Searches the archive with the vectors of one model."""
 
     def __init__(self, database: Database, encoder: Encoder) -> None:
         self._database = database
         self._encoder = encoder
 
     def ask(self, question: Question) -> list[Hit]:
-        """Return the best passages, best first."""
+        """Return the best passages, the best one first."""
         (vector,) = self._encoder.run([question.text])
         with self._database.transaction() as connection:
             connection.execute("SET LOCAL hnsw.iterative_scan = relaxed_order")
@@ -98,22 +99,30 @@ class Search:
         return self._hits(rows, vector)
 
     def _rows(self, connection: Connection, question: Question, vector: Vector) -> list[tuple[Any, ...]]:
-        known = {str(name) for (name,) in connection.execute("SELECT model FROM models")}
-        if known and self._encoder.key not in known:
-            text = f"the archive holds vectors of {', '.join(sorted(known))}, not of {self._encoder.key}"
-            raise IngestError(Code.ENV_MODEL_VERSION, f"{text}; INGEST_EMBEDDING_MODEL must name its model")
+        key = self._stored_key(connection)
         filters, parameters = _filters(question)
         query = sql.SQL(QUERY).format(
             filters=filters,
             join=sql.SQL("JOIN allowed USING (video_id, idx)") if parameters else sql.SQL(""),
             dimensions=sql.Literal(self._encoder.dimensions),
-            model=sql.Literal(self._encoder.key),
+            model=sql.Literal(key),
             candidates=sql.Literal(CANDIDATES),
             constant=sql.Literal(RANK_CONSTANT),
             least=sql.Literal(LEAST_SIMILARITY),
         )
         asked = {"vector": HalfVector(vector), "text": question.text, "limit": question.limit, **parameters}
         return connection.execute(query, asked).fetchall()
+
+    def _stored_key(self, connection: Connection) -> str:
+        """Return the key of the model's vectors; raise ENV_MODEL_VERSION when the archive holds only others."""
+        found = model_keys.find(connection, self._encoder)
+        if found is not None:
+            return found.key
+        others = [known.key for known in model_keys.stored(connection)]
+        if not others:
+            return self._encoder.key
+        text = f"the archive holds vectors of {', '.join(others)}, not of {self._encoder.key}"
+        raise IngestError(Code.ENV_MODEL_VERSION, f"{text}; INGEST_EMBEDDING_MODEL must name its model")
 
     def _hits(self, rows: Sequence[tuple[Any, ...]], vector: Vector) -> list[Hit]:
         sentences = [_sentences(row[8], row[10]) for row in rows]

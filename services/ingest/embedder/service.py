@@ -1,12 +1,12 @@
-"""Puts the embedder together: the stage, and the ledger beside it."""
+"""Builds the embedder from its settings: the stage and the ledger."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ingest.embedder import database
-from ingest.embedder.encoder import Encoder
+from ingest.embedder import database, model_keys
+from ingest.embedder.encoder import load
 from ingest.embedder.handler import Embed, input_file
 from ingest.embedder.ledger import Ledger
 from ingest.embedder.migrate import migrate
@@ -21,31 +21,31 @@ from ingest.shared.worker.service import Room
 from ingest.shared.worker.stage import StageWork
 
 if TYPE_CHECKING:
-    from ingest.embedder.encoder import Vector
+    from ingest.embedder.encoder import Encoder, Vector
     from ingest.embedder.settings import EmbedderSettings
     from ingest.shared.broker.nats_bus import NatsBus
 
 SPARE_CONNECTIONS = 2
-ENCODER_SECONDS = "Time of the encoder's device by what it does, or why it does nothing"
+ENCODER_SECONDS = "Time of the encoder's device by its state: busy, or the reason to be idle"
 
 
 def build(settings: EmbedderSettings, bus: NatsBus) -> Room:
-    """Bring the schema up to date, load the model, start the ledger and return the embedder stage."""
+    """Migrate the schema, start the ledger, load the model and return the service."""
     time = DeviceTime(EMBEDDER_CAUSES)
     metrics.show(metrics.StateSeconds("ingest_encoder_seconds", ENCODER_SECONDS, time.seconds))
     metrics.show(metrics.PASSAGES, metrics.ROWS, metrics.COMMIT)
-    with database.connect(settings, size=1, name=settings.worker_name) as before:
-        migrate(before)  # on a connection of its own: the pool's learn about vectors when they are made
-    store_in = database.connect(settings, size=settings.db_workers + SPARE_CONNECTIONS, name=settings.worker_name)
-    ledger = Ledger(bus, store_in)
+    with database.connect(settings, size=1, name=settings.worker_name) as first:
+        migrate(first)  # a connection registers the vector types when it is opened, so before the pool
+    archive = database.connect(settings, size=settings.db_workers + SPARE_CONNECTIONS, name=settings.worker_name)
+    ledger = Ledger(bus, archive)
     ledger.start()
     with metrics.loading("embedder"):
-        encoder = Encoder(settings.embedding_model, settings.embedding_device, settings.embedding_batch_size)
+        encoder = load(settings)
     batcher = _batcher(settings, encoder, time)
     volume = Volume(settings.volume)
     handler = Embed(
         volume=volume,
-        store=Store(store_in, encoder.key, encoder.dimensions),
+        store=Store(archive, model_keys.register(archive, encoder), encoder.dimensions),
         encoder=encoder,
         batcher=batcher,
         limits=_limits(settings, encoder.max_tokens),
@@ -56,7 +56,7 @@ def build(settings: EmbedderSettings, bus: NatsBus) -> Room:
     def stop() -> None:
         ledger.stop()
         batcher.close()
-        store_in.close()
+        archive.close()
 
     work = StageWork(
         stage=Stage.EMBEDDER,

@@ -10,31 +10,33 @@ from ingest.shared.settings import Positive, PositiveSeconds, Settings
 
 
 class EmbedderSettings(Settings):
-    """What the embedder needs to know."""
+    """The settings of the embedder."""
 
     database_url: SecretStr | None = None
     """Postgres with pgvector, as postgresql://user@host/name. Without it `ingest run` starts an embedded one."""
     database_password: SecretStr | None = None
     """Password for Postgres, when it is not in the URL."""
     db_workers: Positive = 12
-    """Videos at a time in this process; their passages share the batches of one device."""
+    """Videos that this process indexes at the same time; their passages share the batches of one device."""
     database_timeout_s: PositiveSeconds = 60.0
-    """After this long without an answer a database call is given up."""
+    """Longest duration of a database call; after it, the call fails and the message is redelivered."""
     embedding_model: str = "all-MiniLM-L6-v2"
     """sentence-transformers model: a name on the hub or a folder (all-MiniLM-L6-v2 comes with the local extra)."""
+    embedding_revision: str | None = None
+    """Branch, tag or commit of a model on the hub; without it, the newest one that the hub or the cache has."""
     embedding_device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where the model runs."""
+    """Device of the model; auto is cuda where a CUDA device is visible."""
     embedding_batch_size: Positive = 256
-    """Passages in one batch; halves itself when memory runs out."""
+    """Passages in a batch; halved when memory runs out."""
     embedding_batch_wait_s: Annotated[float, Field(ge=0)] = 0.02
-    """How long an unfull batch waits for passages of other videos."""
+    """Seconds that an incomplete batch waits for passages of other videos."""
     passage_min_chars: Positive = 400
     """Segments are merged until a passage has this many characters ..."""
     passage_max_chars: Positive = 1200
-    """... and never beyond this many."""
+    """... and never beyond this number."""
     passage_max_gap_s: PositiveSeconds = 3.0
-    """A longer pause always begins a new passage."""
+    """A pause that is longer than this always begins a new passage."""
     passage_max_s: PositiveSeconds = 60.0
     """A passage is never longer than this."""
     embed_deadline_s: PositiveSeconds = 1800.0
-    """Time that one video may take before the worker is ended as hung."""
+    """Deadline of one video; the watchdog kills a worker that exceeds it."""

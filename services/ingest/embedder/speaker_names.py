@@ -1,4 +1,4 @@
-"""Who says a stored passage, changed afterwards: one transaction for each video, fenced like every other change."""
+"""Changes the speakers of stored passages: one transaction for each video, with the fence of every other change."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ SAME_SCORE = 1e-3
 
 
 @dataclass(frozen=True)
-class Spoken:
-    """A stored passage: when it is said, by whom, and how sure that is."""
+class SpokenPassage:
+    """A stored passage: its times, its speaker, and the speaker's score."""
 
     index: int
     start_s: float
@@ -30,8 +30,8 @@ class Spoken:
     score: float | None
 
 
-def name_passages(passages: Iterable[Spoken], turns: Sequence[Turn]) -> list[Spoken]:
-    """Return passages with the name of the turns that they overlap most; one in no turn stays with nobody's name."""
+def name_passages(passages: Iterable[SpokenPassage], turns: Sequence[Turn]) -> list[SpokenPassage]:
+    """Return passages with the speaker of the turns that they overlap most; one without a speaker stays without."""
     named = []
     for passage in passages:
         shares: dict[str, float] = {}
@@ -44,37 +44,37 @@ def name_passages(passages: Iterable[Spoken], turns: Sequence[Turn]) -> list[Spo
                     scores[turn.speaker] = min(turn.score, scores.get(turn.speaker, 1.0))
         best = max(shares, key=lambda name: (shares[name], name), default=None)
         if best is not None and passage.speaker is not None:
-            passage = Spoken(passage.index, passage.start_s, passage.end_s, best, scores.get(best))  # noqa: PLW2901
+            passage = SpokenPassage(passage.index, passage.start_s, passage.end_s, best, scores.get(best))  # noqa: PLW2901
         named.append(passage)
     return named
 
 
-class Names:
-    """Changes who says the passages of a video."""
+class SpeakerNames:
+    """Changes the speakers of the passages of a video."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def change(
-        self, video_id: str, generation: int, decide: Callable[[list[Spoken]], list[Spoken]]
+        self, video_id: str, generation: int, decide: Callable[[list[SpokenPassage]], list[SpokenPassage]]
     ) -> list[tuple[str | None, str | None]]:
-        """Give the passages the speakers that `decide` says; return old and new name of those whose name changed.
+        """Store the speakers that `decide` returns; return old and new name of the passages whose name changed.
 
-        Raise SUPERSEDED when the rows are older than `generation`: the run that replaces them knows the names.
+        Raise SUPERSEDED when the rows are older than `generation`: a newer run with the present names replaces them.
         """
         with self._database.transaction() as connection:
             row = connection.execute(LOCK, (video_id,)).fetchone()
             if row is None or int(str(row[0])) < generation:
                 raise IngestError(Code.SUPERSEDED, f"{video_id} is being indexed anew, with the present names")
             rows: list[Any] = connection.execute(PASSAGES, (video_id,)).fetchall()
-            before = [Spoken(*row) for row in rows]
+            before = [SpokenPassage(*row) for row in rows]
             changed = [(old, new) for old, new in zip(before, decide(before), strict=True) if _differs(old, new)]
             with connection.cursor() as cursor:
                 cursor.executemany(CHANGE, [(new.speaker, new.score, video_id, new.index) for _, new in changed])
         return [(old.speaker, new.speaker) for old, new in changed if old.speaker != new.speaker]
 
 
-def _differs(old: Spoken, new: Spoken) -> bool:
+def _differs(old: SpokenPassage, new: SpokenPassage) -> bool:
     if old.speaker != new.speaker or (old.score is None) != (new.score is None):
         return True
     return old.score is not None and new.score is not None and abs(old.score - new.score) > SAME_SCORE

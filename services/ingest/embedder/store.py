@@ -1,7 +1,7 @@
-"""Rows of a video: replaced whole, in one transaction, and only by a newer run.
+"""Replaces the rows of a video as a whole, in one transaction, and only by those of a newer run.
 
-The fence is `videos.indexed_generation`: the update that raises it locks the row, and finds nothing when a newer (or
-the same) run is stored already. Readers see the old rows or the new ones, never a mix.
+The fence is `videos.indexed_generation`. The update that raises it locks the row, and changes no row when the same or a
+newer run is stored. Readers see the old rows or the new rows, never a mix.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ LANGUAGES = {
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """What is to be stored of one video."""
+    """The rows of one video."""
 
     video_id: str
     generation: int
@@ -90,7 +90,7 @@ class Rows:
 
 
 class Store:
-    """The archive's writer for one model. Raise ENV_MODEL_VERSION when the archive knows another of its name."""
+    """Writes the rows and vectors of one model. Raise ENV_MODEL_VERSION when its key has vectors of another length."""
 
     def __init__(self, database: Database, model: str, dimensions: int) -> None:
         self._database = database
@@ -104,7 +104,7 @@ class Store:
             raise IngestError(Code.ENV_MODEL_VERSION, text)
 
     def stored_passages(self, video_id: str, generation: int) -> int | None:
-        """Return how many passages are stored by this or a newer run, or None when there is none."""
+        """Return the number of passages that this or a newer run has stored, or None when neither has."""
         with self._database.transaction() as connection:
             row = connection.execute(STORED, (video_id,)).fetchone()
         if row is None or int(str(row[0])) < generation:

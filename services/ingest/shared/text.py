@@ -16,3 +16,9 @@ def shorten(text: str, limit: int = 500) -> str:
     """Return one clean line of at most `limit` characters."""
     line = " ".join(clean(text.replace("\t", " ").replace("\n", " ")).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, or the name of its type when it has no text."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

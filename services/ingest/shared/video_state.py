@@ -69,6 +69,7 @@ class VideoRecord:
     policy: Policy = field(default_factory=Policy)
     fresh_from: int = 0
     figures: dict[str, float] = field(default_factory=dict)
+    asked_at: datetime | None = None
     position: Position = (0, 0)
     updated_at: datetime | None = None
 
@@ -94,6 +95,7 @@ def fold(known: VideoRecord, event: Event, position: Position) -> VideoRecord:
         source=event.source or known.source,
         metadata=event.metadata.over(known.metadata),
         figures={**known.figures, **_figures(known, event)},
+        asked_at=event.at if event.kind in _REQUESTS else known.asked_at,
         position=max(position, known.position),
         updated_at=event.at,
     )
@@ -112,6 +114,7 @@ def fold(known: VideoRecord, event: Event, position: Position) -> VideoRecord:
     )
 
 
+_REQUESTS: Final = frozenset({EventKind.SUBMITTED, EventKind.REPLAYED})
 _ENDINGS: Final = frozenset({EventKind.FAILED, EventKind.SKIPPED, EventKind.DEFERRED})
 
 
@@ -122,7 +125,7 @@ def _asked_anew(known: VideoRecord) -> VideoRecord:
         metadata=known.metadata.model_copy(update={"min_speakers": None, "max_speakers": None}),
         policy=Policy(),
         fresh_from=0,
-        figures={name: value for name, value in known.figures.items() if name != ASKED_AT},
+        asked_at=None,
     )
 
 
@@ -135,16 +138,15 @@ def _completed(known: VideoRecord, event: Event) -> VideoRecord:
         policy=known.policy if known.policy != Policy() else event.policy or Policy(),
         fresh_from=known.fresh_from or event.fresh_from or 0,
         figures={**_figures(known, event), **known.figures},
+        asked_at=known.asked_at or (event.at if event.kind in _REQUESTS else None),
     )
 
 
 def _figures(known: VideoRecord, event: Event) -> dict[str, float]:
     """Return the figures of an event; starved seconds before the submission of the video do not count."""
     figures = {f"{event.stage}.{name}": value for name, value in event.numbers.items()}
-    if event.kind in (EventKind.SUBMITTED, EventKind.REPLAYED):
-        figures[ASKED_AT] = event.at.timestamp()
-    elif ASKED_AT in known.figures:
-        since_s = max(0.0, event.at.timestamp() - known.figures[ASKED_AT])
+    if known.asked_at is not None and event.kind not in _REQUESTS:
+        since_s = max(0.0, (event.at - known.asked_at).total_seconds())
         figures |= {name: min(value, since_s) for name, value in figures.items() if name.endswith("_starved_s")}
     return figures
 

@@ -28,9 +28,9 @@ from ingest.shared.sandbox import child
 from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.sandbox.decode import DecodeLimits
 from tests.integration.bad_inputs import site as sites
-from tests.integration.bad_inputs.line import Line
 from tests.integration.bad_inputs.recordings import encoded
 from tests.support import disks
+from tests.support.stage_line import Line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ingest.embedder.catalog import Catalog
 from ingest.shared.artifacts import zstd_json
 from ingest.shared.artifacts.transcript import Segment, Timings, Transcript
-from ingest.shared.artifacts.volume import Made
+from ingest.shared.artifacts.volume import NewArtifact
 from ingest.shared.messages import Source, SourceKind, TranscriptReady
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Room:
         file = self.handler.volume.root / f"{video_id}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
-        made = Made(file, "transcript", "json.zst", DURATION_S, "test", generation)
+        made = NewArtifact(file, "transcript", "json.zst", DURATION_S, "test", generation)
         artifact = self.handler.volume.keep(video_id, made)
         return TranscriptReady(video_id=video_id, generation=generation, source=SOURCE, transcript=artifact)
 

@@ -19,7 +19,7 @@ from ingest.asr.recognition.transcriber import Transcriber
 from ingest.asr.recognition.whisper import ChunkTranscript, ChunkWord, Recognizer, Request
 from ingest.demo import samples
 from ingest.shared.artifacts import transcript
-from ingest.shared.artifacts.volume import Made, Volume
+from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.broker.topology import ACCESSIBLE, AUDIO, TRANSCRIPT
 from ingest.shared.device.batcher import Batcher, BatchLimits
 from ingest.shared.errors import Code, IngestError, Outcome
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest.asr.audio import Waveform
-    from tests.integration.bad_inputs.line import Line
+    from tests.support.stage_line import Line
 
     Make = Callable[[Path], Path]
 
@@ -120,7 +120,7 @@ def handler(tmp_path: Path, transcribers: Callable[[StandIn], Transcriber]) -> T
 
 def ready(volume: Volume, path: Path, video_id: str = VIDEO_ID) -> AudioReady:
     """Put a file on the volume, whatever it is, and return the message that says so."""
-    artifact = volume.keep(video_id, Made(path, "audio", "webm", 12.0, "audio-1", 1))
+    artifact = volume.keep(video_id, NewArtifact(path, "audio", "webm", 12.0, "audio-1", 1))
     return AudioReady(video_id=video_id, source=SOURCE, audio=artifact)
 
 

@@ -10,7 +10,7 @@ import pytest
 from ingest.asr import audio
 from ingest.shared.errors import Code, IngestError, Outcome
 from ingest.shared.sandbox.child import ChildLimits
-from ingest.shared.sandbox.decode import SAMPLE_RATE, Decoded, DecodeLimits
+from ingest.shared.sandbox.decode import SAMPLE_RATE, AudioInfo, DecodeLimits
 from tests.integration.bad_inputs.recordings import (
     RATE,
     damaged,
@@ -43,7 +43,7 @@ DASH = b'<?xml version="1.0"?>\n<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"></MPD
 SDP = b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 5004 RTP/AVP 96\n"
 
 
-def load(path: Path, folder: Path, limits: DecodeLimits = LIMITS) -> tuple[audio.Waveform, Decoded]:
+def load(path: Path, folder: Path, limits: DecodeLimits = LIMITS) -> tuple[audio.Waveform, AudioInfo]:
     return audio.load(path, folder / "scratch", limits, ChildLimits(60.0))
 
 

@@ -23,7 +23,7 @@ from ingest.asr.speakers.identifier import SpeakerIdentifier
 from ingest.asr.speakers.profiles import Profiles
 from ingest.demo import ASR_MODEL, samples
 from ingest.shared.artifacts import transcript
-from ingest.shared.artifacts.volume import Made, Volume
+from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.broker.topology import TRANSCRIPT
 from ingest.shared.errors import Code, IngestError, Outcome
 from ingest.shared.messages import AudioReady, EventKind, Source, SourceKind, Stage, TranscriptReady, decode
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ingest.asr.recognition.transcriber import Transcriber
     from ingest.asr.speakers.windows import SpeakerTurn
     from ingest.shared.broker.nats_bus import NatsBus
-    from tests.integration.bad_inputs.line import Line
+    from tests.support.stage_line import Line
 
 OUT_OF_MEMORY = "CUDA failed with error out of memory"
 SPEECH_S = 12.0
@@ -89,7 +89,7 @@ def handler(folder: Path, transcriber: Transcriber, identifier: SpeakerIdentifie
 
 def ready(volume: Volume, video_id: str = VIDEO_ID) -> AudioReady:
     sample = samples()[0]
-    artifact = volume.keep(video_id, Made(sample.path, "audio", "ogg", sample.duration_s, "test", 1))
+    artifact = volume.keep(video_id, NewArtifact(sample.path, "audio", "ogg", sample.duration_s, "test", 1))
     source = Source(kind=SourceKind.MEDIA, url="http://example.org/a.ogg")
     return AudioReady(video_id=video_id, source=source, audio=artifact)
 

@@ -32,15 +32,15 @@ from ingest.shared.messages import (
 )
 from tests.integration.bad_inputs import site as sites
 from tests.integration.bad_inputs.conftest import GOOD_ID, LARGEST_BYTES, VIDEO_ID, Downloader, accessible
-from tests.integration.bad_inputs.line import answer_to
 from tests.integration.bad_inputs.recordings import encoded, holed, pictures_only, tone, truncated, written
+from tests.support.stage_line import answer_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.integration.bad_inputs.line import Line
     from tests.integration.bad_inputs.site import Page, Site
+    from tests.support.stage_line import Line
 
 HTML = b"<!doctype html><html><head><title>A page</title></head><body>Nothing to hear.</body></html>"
 P, S, T, E = Outcome.PERMANENT, Outcome.SKIPPED, Outcome.TRANSIENT, Outcome.POSTPONED

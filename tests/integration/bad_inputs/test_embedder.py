@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,17 +37,17 @@ from ingest.shared.device.batcher import Batcher, BatchLimits
 from ingest.shared.errors import Code, IngestError, Outcome
 from ingest.shared.messages import EventKind, Metadata, Stage, TranscriptReady, VideoAccessible, decode
 from tests.integration.bad_inputs.conftest import GOOD_ID, VIDEO_ID, mounted
-from tests.integration.bad_inputs.line import answer_to
 from tests.integration.bad_inputs.recordings import truncated
 from tests.integration.bad_inputs.room import POLITE, SOURCE, Room, segment, transcript_of
 from tests.support.disks import full
+from tests.support.stage_line import answer_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ingest.embedder.encoder import Encoder, Vector
     from ingest.shared.broker.nats_bus import NatsBus
-    from tests.integration.bad_inputs.line import Line
+    from tests.support.stage_line import Line
 
 FILLING = 80  # passages: with their vectors more than the disk has left
 LIMITS = PassageLimits(min_chars=400, max_chars=1200, max_gap_s=3.0, max_s=60.0, max_tokens=254)
@@ -54,7 +55,7 @@ LIMITS = PassageLimits(min_chars=400, max_chars=1200, max_gap_s=3.0, max_s=60.0,
 
 @pytest.fixture(scope="session")
 def encoder() -> Encoder:
-    from ingest.embedder.encoder import BUNDLED, Encoder  # seconds of imports, in every process that collects tests
+    from ingest.embedder.encoder import Encoder  # seconds of imports, in every process that collects tests
 
     return Encoder(BUNDLED, "cpu", 16)
 
@@ -221,19 +222,20 @@ def test_text_that_nothing_can_store_is_cleaned(room: Room, text: str) -> None:
 
 @pytest.mark.parametrize("generation", [pytest.param(1, id="58 a newer run is committed meanwhile")])
 def test_a_stale_run_is_superseded_and_changes_nothing(
-    room: Room, line: Line, wait_until: Callable[..., None], monkeypatch: pytest.MonkeyPatch, generation: int
+    room: Room, line: Line, wait_until: Callable[..., None], encoder: Encoder, generation: int
 ) -> None:
-    run = room.handler.store.stored_passages
+    class OvertakenStore(Store):
+        """Stores a newer run between the first look of an older one and its commit."""
 
-    def meanwhile(video_id: str, asked: int) -> int | None:
-        found = run(video_id, asked)
-        if asked == generation:
-            room.handler(room.put(VIDEO_ID, segment(0.0, 3.0, "The newer run."), generation=2), lambda _: None)
-        return found
+        def stored_passages(self, video_id: str, asked: int) -> int | None:
+            found = super().stored_passages(video_id, asked)
+            if asked == generation:
+                room.handler(room.put(VIDEO_ID, segment(0.0, 3.0, "The newer run."), generation=2), lambda _: None)
+            return found
 
-    monkeypatch.setattr(room.handler.store, "stored_passages", meanwhile)
     older = room.put(VIDEO_ID, segment(0.0, 3.0, "The older run."), generation=generation)
-    line.start(Stage.EMBEDDER, TranscriptReady, room.handler)
+    overtaken = replace(room.handler, store=OvertakenStore(room.archive, encoder.key, encoder.dimensions))
+    line.start(Stage.EMBEDDER, TranscriptReady, overtaken)
     line.send(older, room.put(GOOD_ID, segment(0.0, 3.0), generation=3))
     wait_until(lambda: GOOD_ID in line.answers(), 30.0)
     assert room.texts(VIDEO_ID) == ["The newer run."]

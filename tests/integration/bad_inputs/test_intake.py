@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest.shared.worker.stage import Report
-    from tests.integration.bad_inputs.line import Line
+    from tests.support.stage_line import Line
 
 SOURCE = {"kind": "media", "url": "http://example.org/a.mp3"}
 GOOD = VideoRequested(video_id="abcdefghijk", source=Source(kind=SourceKind.MEDIA, url="http://example.org/a.mp3"))

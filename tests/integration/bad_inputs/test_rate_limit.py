@@ -12,14 +12,14 @@ from ingest.shared.errors import Code
 from ingest.shared.messages import Stage, VideoRequested
 from tests.integration.bad_inputs import site as sites
 from tests.integration.bad_inputs.conftest import Downloader, requested
-from tests.integration.bad_inputs.line import answer_to
+from tests.support.stage_line import answer_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ingest.shared.broker.nats_bus import NatsBus
-    from tests.integration.bad_inputs.line import Line
     from tests.integration.bad_inputs.site import Site
+    from tests.support.stage_line import Line
 
 
 def test_20_a_site_that_throttles_us_gets_no_further_requests(

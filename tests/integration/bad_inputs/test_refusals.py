@@ -21,7 +21,7 @@ from ingest.shared.errors import Code, IngestError, Outcome
 from ingest.shared.messages import EventKind, Metadata, SourceKind, Stage, VideoRequested
 from ingest.shared.worker.stage import StageResult
 from tests.integration.bad_inputs.conftest import GOOD_ID, OPTIONS, SITE_PAUSE_S, VIDEO_ID, requested
-from tests.integration.bad_inputs.line import answer_to
+from tests.support.stage_line import answer_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import yt_dlp
 
     from ingest.shared.worker.stage import Report
-    from tests.integration.bad_inputs.line import Line
+    from tests.support.stage_line import Line
 
 NOW = datetime(2026, 8, 1, tzinfo=UTC)
 PREMIERE = NOW + timedelta(days=3)

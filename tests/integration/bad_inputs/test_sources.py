@@ -18,13 +18,13 @@ from ingest.shared.messages import EventKind, Stage, VideoRequested
 from ingest.shared.settings import load
 from tests.integration.bad_inputs import site as sites
 from tests.integration.bad_inputs.conftest import GOOD_ID, SITE_PAUSE_S, VIDEO_ID, Downloader, requested
-from tests.integration.bad_inputs.line import answer_to
+from tests.support.stage_line import answer_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.integration.bad_inputs.line import Line
     from tests.integration.bad_inputs.site import Page, Site
+    from tests.support.stage_line import Line
 
 HTML = b"<!doctype html><html><head><title>A page</title></head><body>Nothing to hear.</body></html>"
 FEED = '<?xml version="1.0"?><rss version="2.0"><channel><title>Feed</title>{}</channel></rss>'

@@ -182,9 +182,8 @@ def test_figures_and_facts_add_up_and_later_ones_count() -> None:
     )
     assert state.source == source
     assert state.metadata == Metadata(title="new", channel="channel")
-    known = {"asked_at": BEGAN.timestamp(), "asr.audio_s": 9.0, "asr.took_s": 2.0, "embedder.took_s": 3.0}
-    assert state.figures == known
-    assert (state.position, state.updated_at) == ((EPOCH, 4), BEGAN)
+    assert state.figures == {"asr.audio_s": 9.0, "asr.took_s": 2.0, "embedder.took_s": 3.0}
+    assert (state.asked_at, state.position, state.updated_at) == (BEGAN, (EPOCH, 4), BEGAN)
 
 
 def test_bounds_of_speakers_are_those_of_the_latest_request() -> None:
@@ -212,5 +211,14 @@ def test_nobody_starves_for_a_video_before_it_was_asked_for() -> None:
     finished = event(EventKind.FINISHED, numbers={"gpu_starved_s": 9000.0, "gpu_busy_s": 50.0})
     later = finished.model_copy(update={"at": BEGAN + timedelta(seconds=30)})
     assert folded(finished).figures["asr.gpu_starved_s"] == 9000.0
-    asked = folded(event(EventKind.SUBMITTED, stage=Stage.CHECK), later)
-    assert asked.figures == {"asked_at": BEGAN.timestamp(), "asr.gpu_starved_s": 30.0, "asr.gpu_busy_s": 50.0}
+    requested = folded(event(EventKind.SUBMITTED, stage=Stage.CHECK), later)
+    assert requested.figures == {"asr.gpu_starved_s": 30.0, "asr.gpu_busy_s": 50.0}
+
+
+def test_the_time_of_the_request_is_that_of_the_latest() -> None:
+    requested = folded(event(EventKind.SUBMITTED), event(EventKind.STARTED))
+    assert requested.asked_at == BEGAN
+    later = event(EventKind.SUBMITTED, generation=2).model_copy(update={"at": BEGAN + timedelta(hours=1)})
+    assert folded(later, known=requested, first=(EPOCH, 3)).asked_at == BEGAN + timedelta(hours=1)
+    begun_anew = event(EventKind.STARTED, generation=2)
+    assert folded(begun_anew, known=requested, first=(EPOCH, 3)).asked_at is None

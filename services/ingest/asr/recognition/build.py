@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingest.asr.device import device_of
+from ingest.asr.recognition.model_files import SAME_MODEL
 from ingest.asr.recognition.transcriber import Refinement, Transcriber
 from ingest.asr.recognition.whisper import ChunkTranscript, Recognizer, RecognizerOptions, Request
 from ingest.shared.device.batcher import Batcher, BatchLimits
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from ingest.asr.device import Device
     from ingest.asr.settings import AsrSettings
 
-SAME_MODEL = "same"
 BATCH_ON: dict[Device, int] = {"cuda": 16, "cpu": 4}  # a CPU core has no idle lanes that a larger batch would fill
 
 

@@ -23,14 +23,15 @@ from faster_whisper.transcribe import (
     get_suppressed_tokens,
     merge_punctuations,
 )
-from faster_whisper.utils import download_model
 
+from ingest.asr.recognition import model_files
 from ingest.shared.artifacts.fingerprint import short_id
 from ingest.shared.device.batcher import OutOfDeviceMemoryError
-from ingest.shared.device.cuda_errors import has_no_room, is_lost
+from ingest.shared.device.cuda_errors import is_device_lost, is_out_of_memory
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.sandbox.decode import SAMPLE_RATE
 from ingest.shared.telemetry.logs import get_logger
+from ingest.shared.text import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,10 +113,10 @@ class Recognizer:
         self._options = options
         self.device = options.device
         self.compute_type = _compute_type(options.compute_type, self.device)
-        self.name = _model_name(options.model, self.device)
+        self.name = model_files.model_name(options.model, self.device)
         self.broken: str | None = None
+        folder = model_files.locate(self.name, revision=options.revision)
         try:
-            folder = _model_folder(self.name, options.revision)
             self._model = WhisperModel(
                 str(folder), device=self.device, compute_type=self.compute_type, cpu_threads=options.cpu_threads
             )
@@ -172,12 +173,12 @@ class Recognizer:
         ]
 
     def _device_error(self, error: RuntimeError) -> Exception:
-        if has_no_room(error):
+        if is_out_of_memory(error):
             log.warning("device_out_of_memory", error=str(error))
             self._model.model.unload_model()  # its buffers are undefined after the error
             self._model.model.load_model()
             return OutOfDeviceMemoryError(str(error))
-        if is_lost(error):
+        if is_device_lost(error):
             self.broken = str(error)  # the CUDA context is lost: the process exits when its messages are settled
             return IngestError(Code.ENV_CUDA, str(error))
         return error
@@ -239,18 +240,6 @@ def _compute_type(wanted: str, device: str) -> str:
     return "float16" if device == "cuda" else "int8"
 
 
-def _model_name(wanted: str, device: str) -> str:
-    if wanted != "auto":
-        return wanted
-    return "distil-large-v3" if device == "cuda" else "small"
-
-
-def _model_folder(name: str, revision: str | None) -> Path:
-    """Return the folder of a model; one on the hub is downloaded unless the cache has it."""
-    folder = Path(name)
-    return folder if folder.is_dir() else Path(download_model(name, revision=revision))
-
-
 def _model_id(name: str, folder: Path) -> str:
     """Return the name of a model with its commit on the hub or, for a local one, the hash of its content."""
     shown = folder.name if Path(name).is_dir() else name
@@ -271,6 +260,4 @@ def _old_model_id(name: str) -> str:
 
 def _cannot_load(name: str, error: Exception) -> IngestError:
     code = Code.ENV_CUDA if "CUDA" in str(error) else Code.ENV_MODEL
-    return IngestError(
-        code, f"Whisper model {name}: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
-    )
+    return IngestError(code, f"Whisper model {name}: {first_line(error)}")

@@ -13,6 +13,7 @@ from ingest.asr.speakers.profiles import Profiles
 from ingest.asr.speakers.windows import Bounds
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.telemetry import metrics
+from ingest.shared.text import first_line
 
 if TYPE_CHECKING:
     from ingest.asr.device import Device
@@ -28,7 +29,7 @@ def thresholds(settings: AsrSettings) -> Thresholds:
     try:
         defaults = Thresholds.model_validate_json(path.read_bytes()) if path.is_file() else Thresholds()
     except ValidationError as error:
-        raise ConfigurationError(f"{path}: {str(error).splitlines()[0]}") from error
+        raise ConfigurationError(f"{path}: {first_line(error)}") from error
     given = {
         "accept": settings.voice_accept,
         "margin": settings.voice_margin,

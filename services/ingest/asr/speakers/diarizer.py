@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from huggingface_hub import snapshot_download
 from pyannote.audio import Pipeline
 from pyannote.audio.pipelines import SpeakerDiarization
 from pyannote.audio.telemetry import set_telemetry_metrics
@@ -28,10 +27,12 @@ from ingest.asr.spans import Span
 from ingest.asr.speakers.excerpts import batches
 from ingest.asr.speakers.vectors import l2_normalize
 from ingest.asr.speakers.windows import Bounds, Diarization, SpeakerTurn, link, windows
+from ingest.shared.artifacts import hub
 from ingest.shared.artifacts.fingerprint import DOWNLOAD_FOLDER, fingerprint
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.sandbox.decode import SAMPLE_RATE
 from ingest.shared.telemetry.logs import get_logger
+from ingest.shared.text import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -240,12 +241,7 @@ def _checked(output: Any, window: Span) -> Diarization:  # noqa: ANN401 (a class
 
 def _folder(options: DiarizerOptions) -> Path:
     """Return the folder of a pipeline; one on the hub is downloaded unless the cache has it."""
-    if Path(options.model).is_dir():
-        return Path(options.model)
-    try:
-        return Path(snapshot_download(options.model, revision=options.revision, token=options.token))
-    except Exception as error:
-        raise _cannot_load(options.model, error) from error
+    return hub.snapshot(options.model, revision=options.revision, token=options.token)
 
 
 def _load(folder: Path, options: DiarizerOptions) -> SpeakerDiarization:
@@ -264,7 +260,7 @@ def _load(folder: Path, options: DiarizerOptions) -> SpeakerDiarization:
 
 
 def _cannot_load(model: str, error: Exception) -> IngestError:
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    reason = first_line(error)
     return IngestError(Code.ENV_MODEL, f"diarization model {model}: {reason}")
 
 

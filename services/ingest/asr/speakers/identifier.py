@@ -19,10 +19,11 @@ from ingest.asr.speakers.windows import Bounds
 from ingest.shared.artifacts import zstd_json
 from ingest.shared.artifacts.transcript import Turn
 from ingest.shared.artifacts.voiceprints import Voiceprints
-from ingest.shared.device.cuda_errors import is_lost
+from ingest.shared.device.cuda_errors import is_device_lost
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.sandbox.decode import SAMPLE_RATE
 from ingest.shared.telemetry.logs import get_logger
+from ingest.shared.text import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,8 +85,8 @@ class SpeakerIdentifier:
             raise
         except Exception as error:
             log.exception("diarization_failed", video_id=video_id)
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            if is_lost(error):
+            reason = first_line(error)
+            if is_device_lost(error):
                 self.broken = reason  # the process exits when its messages are settled
                 raise IngestError(Code.ENV_CUDA, reason) from error
             raise IngestError(Code.DIARIZATION_FAILED, reason) from error

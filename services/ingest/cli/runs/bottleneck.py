@@ -10,12 +10,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from ingest.shared.telemetry.time_split import BLOCKED, BUSY, DECODING, LOADING, STARVED
+from ingest.shared.telemetry.time_split import BLOCKED, BUSY, DECODING, DEVICE_FIGURE, LOADING, STARVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-FIGURE: Final = re.compile(r"asr\.(gpu|cpu)_([a-z]+)_s")
 BUSY_ENOUGH: Final = 0.9  # the target; above it no other bottleneck is named
 SMALLEST_SHARE: Final = 0.005
 
@@ -35,7 +34,7 @@ def devices(figures: Iterable[Mapping[str, float]]) -> Devices:
     total: Devices = {}
     for named in figures:
         for name, seconds in named.items():
-            found = FIGURE.fullmatch(name)
+            found = re.fullmatch(DEVICE_FIGURE, name)
             if found:
                 states = total.setdefault(found[1], {})
                 states[found[2]] = states.get(found[2], 0.0) + seconds

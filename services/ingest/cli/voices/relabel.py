@@ -16,9 +16,9 @@ from ingest.asr.speakers import matching
 from ingest.asr.speakers.profiles import Profiles
 from ingest.cli import console
 from ingest.cli.voices.profiles import NO_DIARIZATION
-from ingest.embedder.speaker_names import Names, name_passages
+from ingest.embedder.speaker_names import SpeakerNames, name_passages
 from ingest.shared.artifacts import voiceprints
-from ingest.shared.artifacts.volume import Made, Volume
+from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.errors import ConfigurationError, IngestError
 from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.video_state import VideoState
@@ -63,7 +63,7 @@ def relabel(
     """Name the speakers of videos again; raise ConfigurationError for a video that is not in the archive."""
     settings = connections.settings
     volume, profiles = Volume(settings.volume), Profiles(settings.volume)
-    thresholds, names = speaker_models.thresholds(settings), Names(connections.database)
+    thresholds, names = speaker_models.thresholds(settings), SpeakerNames(connections.database)
     ids = _video_ids(connections.catalog, videos, channel)
     return [_one(volume, profiles, thresholds, names, video_id) for video_id in ids]
 
@@ -78,7 +78,9 @@ def _video_ids(catalog: Catalog, videos: Sequence[str] | None, channel: str | No
     return [row.video_id for row in rows if channel is None or (row.channel or "").casefold() == channel.casefold()]
 
 
-def _one(volume: Volume, profiles: Profiles, thresholds: Thresholds, names: Names, video_id: str) -> RelabelReport:
+def _one(
+    volume: Volume, profiles: Profiles, thresholds: Thresholds, names: SpeakerNames, video_id: str
+) -> RelabelReport:
     manifest = volume.manifest(video_id, "voices")
     if manifest is None:
         return RelabelReport(video_id, {}, NO_DIARIZATION)
@@ -107,4 +109,6 @@ def _keep(volume: Volume, changed: Voiceprints, duration_s: float, origin: str, 
     with tempfile.TemporaryDirectory(prefix="ingest-voices-") as folder:
         file = Path(folder) / f"voices.{voiceprints.EXTENSION}"
         voiceprints.write(changed, file)
-        volume.keep(changed.video_id, Made(file, "voices", voiceprints.EXTENSION, duration_s, origin, generation))
+        volume.keep(
+            changed.video_id, NewArtifact(file, "voices", voiceprints.EXTENSION, duration_s, origin, generation)
+        )

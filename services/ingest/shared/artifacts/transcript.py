@@ -1,7 +1,7 @@
-"""The transcript file: what was recognised in a recording, with times, quality figures and how it was made.
+"""The transcript file: the recognised text of a recording with times, quality figures and the keys of its models.
 
-JSON, compressed with zstd, with a version; older versions can be read. Times are seconds from the start of the
-recording. `speaker` and `turns` stay empty where nobody has said who speaks.
+JSON with a version, compressed with zstd; older versions can be read. Times are seconds from the start of the
+recording. Without diarization, `speaker` and `turns` are None.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TRANSCRIPT_VERSION = 2
-READABLE_VERSIONS = (1, 2)  # 1 knew nothing of speakers
+READABLE_VERSIONS = (1, 2)  # 1 has no speakers
 EXTENSION = "json.zst"
 
 
@@ -32,10 +32,11 @@ class Word(Part):
 
 
 class Segment(Part):
-    """A sentence or so, with the quality figures of the chunk it was recognised in.
+    """About a sentence, with the quality figures of the chunk that contains it.
 
-    `avg_logprob` is the mean log probability of its tokens, `compression_ratio` grows with repetition, `no_speech_prob`
-    says how likely nobody spoke. Flags mark what looks invented; nothing is deleted.
+    `avg_logprob` is the mean log probability of its tokens. `compression_ratio` grows with repetition.
+    `no_speech_prob` is the probability that the chunk contains no speech. Flags mark probable hallucinations, which are
+    not deleted. `temperature` is read from files of version 0.1.0, where it was always 0, and no longer written.
     """
 
     start_s: Seconds
@@ -45,7 +46,7 @@ class Segment(Part):
     avg_logprob: float
     compression_ratio: float
     no_speech_prob: float
-    temperature: float = 0.0
+    temperature: Annotated[float, Field(exclude=True)] = 0.0
     refined: bool = False
     flags: tuple[str, ...] = ()
     speaker: str | None = None
@@ -54,11 +55,12 @@ class Segment(Part):
 
 
 class Turn(Part):
-    """Somebody speaks from `start_s` to `end_s`.
+    """A time span with one speaker.
 
-    `cluster` is whom the diarization took for one speaker, `speaker` the name: that of a profile, or `Unknown 1`. Why:
-    `score` is the cosine similarity to the best profile, `margin` how far that is ahead of `second_best`, `rule` what
-    decided. `vector` is the place of the turn's voice embedding, None where the turn is too short or silent for one.
+    `cluster` is the diarization's name of the speaker. `speaker` is the name of a profile, or `Unknown 1`. `score` is
+    the cosine similarity to the best profile, `margin` its difference to the score of `second_best`, and `rule` the
+    rule that chose the name. `vector` is the index of the turn's voice embedding, None if the turn is too short or
+    silent.
     """
 
     start_s: Seconds
@@ -74,7 +76,7 @@ class Turn(Part):
 
 
 class Timings(Part):
-    """Wall seconds of each step; `recognise_s` includes waiting for the device, which other videos use too."""
+    """Wall seconds of each step; `recognise_s` includes the time that the device spent on other videos."""
 
     decode_s: Seconds
     speech_s: Seconds
@@ -84,7 +86,7 @@ class Timings(Part):
 
 
 class Transcript(Part):
-    """Everything that is known about what is said in one recording. `notes` counts what was put right or flagged."""
+    """The transcript of one recording. `notes` are counts of corrected or flagged values."""
 
     transcript_version: int = TRANSCRIPT_VERSION
     video_id: str
@@ -111,7 +113,7 @@ def write(transcript: Transcript, path: Path) -> None:
 
 
 def read(path: Path) -> Transcript:
-    """Return a transcript file's content; raise BAD_TRANSCRIPT for anything else."""
+    """Return the content of a transcript file; raise BAD_TRANSCRIPT when it is invalid."""
     transcript = zstd_json.read(Transcript, path, Code.BAD_TRANSCRIPT)
     if transcript.transcript_version not in READABLE_VERSIONS:
         raise IngestError(Code.BAD_TRANSCRIPT, f"{path.name} has version {transcript.transcript_version}")

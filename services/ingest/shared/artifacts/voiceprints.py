@@ -1,7 +1,7 @@
-"""The voiceprints of a recording: its turns with their voice embeddings, kept beside the transcript.
+"""The voiceprints file of a recording: its turns with their voice embeddings, beside the transcript.
 
-Names can be worked out again from this file alone: no audio, no recognition, no network. It is replaced whole when that
-has been done; the rows in Postgres remain the truth about what is searchable.
+`ingest voices relabel` computes the names of speakers again from this file alone, without audio, recognition or
+network, and replaces it as a whole. Search reads only the rows in Postgres.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ EXTENSION = "voices.zst"
 
 
 class Voiceprints(Part):
-    """Who spoke when in a recording, and how it sounded; `model_key` names the space of the vectors.
+    """The turns of a recording and their voice embeddings; `model_key` identifies the space of the vectors.
 
-    `outcome` is `full` where the diarization ran, `fast_path` where one enrolled voice speaks throughout.
+    `outcome` is `full` after a diarization, and `fast_path` where one enrolled voice speaks throughout.
     """
 
     voiceprints_version: int = VOICEPRINTS_VERSION
@@ -41,7 +41,7 @@ class Voiceprints(Part):
     def _turns_point_at_vectors(self) -> Self:
         count = len(self.vectors.array())
         if any(turn.vector is not None and not 0 <= turn.vector < count for turn in self.turns):
-            raise ValueError("a turn points at no vector")
+            raise ValueError("the index of a turn's vector is out of range")
         return self
 
 
@@ -51,7 +51,7 @@ def write(voiceprints: Voiceprints, path: Path) -> None:
 
 
 def read(path: Path) -> Voiceprints:
-    """Return a voiceprints file's content; raise BAD_VOICEPRINTS for anything else."""
+    """Return the content of a voiceprints file; raise BAD_VOICEPRINTS when it is invalid."""
     voiceprints = zstd_json.read(Voiceprints, path, Code.BAD_VOICEPRINTS)
     if voiceprints.voiceprints_version != VOICEPRINTS_VERSION:
         raise IngestError(Code.BAD_VOICEPRINTS, f"{path.name} has version {voiceprints.voiceprints_version}")

@@ -5,12 +5,12 @@
                                            transcript.json          what the transcript is
                                            transcript-<16 hex>.zst  the transcript
                                            voices.json              what the voiceprints are
-                                           voices-<16 hex>.zst      who spoke when, with voice embeddings
+                                           voices-<16 hex>.zst      turns with voice embeddings
            voices/                         the profiles of enrolled voices
 
-A file is written under a temporary name in the same folder, flushed, renamed, and the folder flushed; its manifest
-comes last. Names come from content and ids, never from titles. A file that is being read is never overwritten: another
-content has another name.
+A file is written under a temporary name in the same folder, flushed and renamed, and the folder is flushed. The
+manifest is written last. File names are made from content and ids, never from titles. A file is
+never overwritten while it is read, since another content has another name.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ TEMPORARY_PREFIX = ".tmp-"
 _CODES: dict[int | None, Code] = {
     errno.ENOSPC: Code.ENV_DISK_FULL,
     errno.EDQUOT: Code.ENV_DISK_FULL,
-    errno.ENAMETOOLONG: Code.BAD_FIELD,  # the fault of whoever made the name
+    errno.ENAMETOOLONG: Code.BAD_FIELD,  # the name comes from a message
 }
 
 
 class Manifest(Part):
-    """What a stage has made, in which generation, and from what (`origin`: its input and the model that made it)."""
+    """An artifact of a stage, its generation, and its `origin`: the input and the model that it was made from."""
 
     artifact: Artifact
     origin: str
@@ -56,8 +56,8 @@ class Manifest(Part):
 
 
 @dataclass(frozen=True)
-class Made:
-    """A finished file that is to be kept: where it lies, what it is, and what it was made from."""
+class NewArtifact:
+    """A finished file outside the volume, and the fields of its manifest."""
 
     file: Path
     kind: Kind
@@ -74,14 +74,14 @@ class Volume:
         self.root = root.resolve()
 
     def folder(self, video_id: str) -> Path:
-        """Return the folder of a video; refuse an id that is none."""
+        """Return the folder of a video; raise BAD_VIDEO_ID for an invalid id."""
         if not re.fullmatch(VIDEO_ID_PATTERN, video_id):
             raise IngestError(Code.BAD_VIDEO_ID, "must match [A-Za-z0-9_-]{11}")
         shard = hashlib.sha256(video_id.encode()).hexdigest()[:2]
         return self.root / "videos" / shard / video_id
 
     def resolve(self, relative: str) -> Path:
-        """Return the file at a path relative to the root; refuse one that leaves the root, also through a link."""
+        """Return the file at a path relative to the root; raise BAD_FIELD if it is outside, also through a link."""
         path = (self.root / relative).resolve()
         if not path.is_relative_to(self.root):
             raise IngestError(Code.BAD_FIELD, "artifact path leaves the volume")
@@ -89,8 +89,8 @@ class Volume:
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
-    def keep(self, video_id: str, made: Made) -> Artifact:
-        """Copy a finished file into the folder of its video and write its manifest; return what later stages need."""
+    def keep(self, video_id: str, made: NewArtifact) -> Artifact:
+        """Copy a finished file into the folder of its video and write its manifest; return the artifact."""
         with translate_os_errors("keep"):
             folder = self.folder(video_id)
             folder.mkdir(parents=True, exist_ok=True)
@@ -110,20 +110,20 @@ class Volume:
             return artifact
 
     def discard(self, video_id: str, kind: Kind) -> None:
-        """Forget an artifact: the next look for it finds nothing. The file itself goes too."""
+        """Delete an artifact: its manifest, so that `find` returns None, and its file."""
         manifest = self.manifest(video_id, kind)
         folder = self.folder(video_id)
         with translate_os_errors("discard"):
             (folder / f"{kind}.json").unlink(missing_ok=True)
             path = self.resolve(manifest.artifact.path) if manifest is not None else folder
-            if path.parent == folder:  # nobody else's file, whatever a manifest says
+            if path.parent == folder:  # a manifest could name another video's file
                 _remove_folder(path)
                 path.unlink(missing_ok=True)
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
     def manifest(self, video_id: str, kind: Kind) -> Manifest | None:
-        """Return what is said to be there, unverified; None when nothing is, or nothing readable."""
+        """Return the manifest of an artifact, unverified; None when there is none, or when it is unreadable."""
         with translate_os_errors("read"):
             try:
                 return Manifest.model_validate_json((self.folder(video_id) / f"{kind}.json").read_bytes())
@@ -165,9 +165,9 @@ class Volume:
         return path
 
     def used_bytes(self) -> int:
-        """Return the space that the files of all videos take, while others may come and go.
+        """Return the bytes of the files of all videos; files may be added and deleted meanwhile.
 
-        Raise ENV_VOLUME when a part of the volume cannot be looked at: that is not the same as an empty one.
+        Raise ENV_VOLUME when a folder cannot be read: it must not count as empty.
         """
         used = 0
         with translate_os_errors("measure"):
@@ -179,7 +179,7 @@ class Volume:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a small file so that it is seen whole or not at all, and survives a power cut once this returns."""
+    """Write a small file: readers see all of it or none. After the return it survives a power cut."""
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
     try:
         with temporary.open("wb") as file:
@@ -213,7 +213,7 @@ def _copy(source: Path, target: Path) -> tuple[str, int]:
 
 
 def _remove_folder(path: Path) -> None:
-    """Remove a folder that has the name of a file of ours; leave anything else."""
+    """Remove a folder that has the name of an artifact; leave anything else."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
 

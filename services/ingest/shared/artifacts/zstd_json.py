@@ -12,6 +12,7 @@ from pydantic import StringConstraints, ValidationError
 
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Part
+from ingest.shared.text import first_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,7 @@ class Vectors(Part):
     data: Base64
 
     def array(self) -> npt.NDArray[np.float32]:
-        """Return the vectors (count, dimension); raise ValueError when the data are no such."""
+        """Return the vectors (count, dimension); raise ValueError unless they are finite and of this dimension."""
         numbers = np.frombuffer(base64.b64decode(self.data, validate=True), dtype="<f2").astype(np.float32)
         if not np.isfinite(numbers).all():
             raise ValueError("vectors are not finite")
@@ -37,25 +38,25 @@ class Vectors(Part):
 
 
 def vectors(array: npt.NDArray[np.float32]) -> Vectors:
-    """Return vectors (count, dimension) for a file."""
+    """Return vectors (count, dimension) as they are stored in a file."""
     return Vectors(dimension=array.shape[1], data=base64.b64encode(array.astype("<f2").tobytes()).decode())
 
 
 def pack(part: Part) -> bytes:
-    """Return what stands in a file."""
+    """Return the bytes of a file with this content."""
     return zstandard.compress(part.model_dump_json().encode())
 
 
 def read(kind: type[P], path: Path, code: Code) -> P:
-    """Return a file's content; raise `code` for anything else."""
+    """Return the content of a file; raise `code` when it is invalid."""
     try:
         return kind.model_validate_json(_unpack(path.read_bytes()))
     except (zstandard.ZstdError, ValidationError) as error:
-        raise IngestError(code, f"{path.name} cannot be read: {str(error).splitlines()[0]}") from error
+        raise IngestError(code, f"{path.name} cannot be read: {first_line(error)}") from error
 
 
 def _unpack(data: bytes) -> bytes:
-    """Return what is inside; its announced size is checked first, for that much memory would be taken."""
+    """Return the decompressed data. The announced size is checked first, since that much memory is allocated."""
     if zstandard.frame_content_size(data) > LARGEST_BYTES:
         raise zstandard.ZstdError(f"announces more than {LARGEST_BYTES} bytes")
     return zstandard.ZstdDecompressor().decompress(data, max_output_size=LARGEST_BYTES)

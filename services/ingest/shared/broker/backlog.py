@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ingest.shared.broker.bus import Lag
-    from ingest.shared.telemetry.metrics import Known
+    from ingest.shared.telemetry.metrics import OptionalGauge
 
 ASK_EVERY_S = 15.0
 log = get_logger(__name__)
@@ -88,17 +88,17 @@ class BacklogWatch:
             name, stream = watched.consumer, watched.stream
             with self._telling((metrics.CONSUMER_LAG, metrics.CONSUMER_IN_FLIGHT), name):
                 lag = self._bus.lag(name, stream)
-                metrics.CONSUMER_LAG.tell(lag.waiting, name)
-                metrics.CONSUMER_IN_FLIGHT.tell(lag.in_hand, name)
+                metrics.CONSUMER_LAG.set(lag.waiting, name)
+                metrics.CONSUMER_IN_FLIGHT.set(lag.in_hand, name)
             with self._telling((metrics.CONSUMER_OLDEST_AGE,), name):
-                metrics.CONSUMER_OLDEST_AGE.tell(age_s(self._bus.oldest_at(name, stream), datetime.now(UTC)), name)
+                metrics.CONSUMER_OLDEST_AGE.set(age_s(self._bus.oldest_at(name, stream), datetime.now(UTC)), name)
             if watched.waiting_in is not None:
                 with self._telling((metrics.CONSUMER_POSTPONED,), name):
                     lag = self._bus.lag(*watched.waiting_in)
-                    metrics.CONSUMER_POSTPONED.tell(lag.waiting + lag.in_hand, name)
+                    metrics.CONSUMER_POSTPONED.set(lag.waiting + lag.in_hand, name)
         if self._dead_letters:
             with self._telling((metrics.DEAD_LETTERS,)):
-                metrics.DEAD_LETTERS.tell(self._bus.stored(DEAD_STREAM))
+                metrics.DEAD_LETTERS.set(self._bus.stored(DEAD_STREAM))
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -106,13 +106,13 @@ class BacklogWatch:
             self._stop.wait(ASK_EVERY_S)
 
     @contextmanager
-    def _telling(self, figures: Sequence[Known], *labels: str) -> Iterator[None]:
+    def _telling(self, figures: Sequence[OptionalGauge], *labels: str) -> Iterator[None]:
         """Forget figures that the broker does not give in the `with` block."""
         try:
             yield
         except BusError as error:
             for known in figures:
-                known.forget(*labels)
+                known.clear(*labels)
             name = figures[0].name
             if (name, *labels) not in self._refused:  # once: a missing permission does not come by waiting
                 self._refused.add((name, *labels))

@@ -105,7 +105,7 @@ class NatsBus:
         self._answer(delivery, b"-NAK " + json.dumps({"delay": int(delay_s * 1e9)}).encode())
 
     def _answer(self, delivery: Delivery, answer: bytes) -> None:
-        """Send an ack or nak until the server confirms it, for at most `ack_wait`: a server may forget a delivery in a crash."""
+        """Send an ack or nak until the server confirms it, at most for `ack_wait`: a crash may lose the delivery."""
         self.release(delivery)
 
         async def ask() -> None:

@@ -7,8 +7,8 @@
     bucket ingest_governor the fleet's rate limit for each video site
 
 `max_ack_pending` of a consumer is the fleet-wide limit of its stage, whatever the number of replicas. A delayed
-message does not stay in its consumer, where it would count against that limit: it moves to INGEST_LATER, where a delayed
-nak is the timer, and returns when it is due.
+message does not stay in its consumer, where it would count against that limit. It moves to INGEST_LATER, where a
+delayed nak is the timer, and returns when it is due.
 """
 
 from __future__ import annotations

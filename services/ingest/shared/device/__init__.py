@@ -1,1 +1,1 @@
-"""One accelerator and its many callers."""
+"""Access of many callers to one accelerator."""

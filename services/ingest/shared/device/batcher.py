@@ -1,10 +1,10 @@
-"""Many callers, one device: items of all callers share the batches of one thread.
+"""Batches the items of many callers for one device thread.
 
-Callers hand in items and wait for answers; the device thread takes up to `max_batch` items *from all of them*, of one
-group (what may not be mixed, as a language) and of similar length (what costs padding). A full batch goes at once; an
-unfull one when its oldest item has waited `max_wait_s`, and then before any other. A failing batch fails exactly its
-own callers. When the device runs out of memory the batch is halved and run again, and the limit grows back after a
-while of success.
+Callers submit items and wait for their results. The device thread takes up to `max_batch` items *of all callers*. The
+items of a batch are of one group (as a language, which cannot be mixed) and of similar length (a difference in length
+is padding). A full batch runs at once. An incomplete batch runs when its oldest item has waited `max_wait_s`, and then
+before any other. An error of a batch is raised in the callers of its items, and in no other. When the device runs out
+of memory, the batch is halved and run again; the limit grows back after a number of successful batches.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ GROW_AFTER_BATCHES = 20
 
 
 class OutOfDeviceMemoryError(Exception):
-    """The device has no room for a batch of this size; raised by the function that runs batches."""
+    """The device has too little memory for a batch of this size; raised by the function that runs batches."""
 
 
 class BatcherClosedError(Exception):
-    """The batcher takes no more items."""
+    """The batcher is closed and accepts no items."""
 
 
 @dataclass(frozen=True)
 class BatchLimits:
-    """How batches are formed: at most `max_batch` items, at most `max_wait_s` seconds of waiting for company."""
+    """How batches are formed: at most `max_batch` items, at most `max_wait_s` seconds of waiting for more items."""
 
     max_batch: int
     max_wait_s: float = 0.02
@@ -86,7 +86,7 @@ def _one_group(_item: object) -> Hashable:
 class Batcher(Generic[Item, Answer]):
     """Collects items from any number of threads and runs them in batches on one thread of its own.
 
-    `run` gets 1 to `max_batch` items of one group and returns their answers in order; it runs inside of `around()`.
+    `run` gets 1 to `max_batch` items of one group and returns their results in order. It runs inside `around()`.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Batcher(Generic[Item, Answer]):
         self._thread.start()
 
     def submit(self, item: Item) -> Future[Answer]:
-        """Hand in one item; the future gives its answer or the error of its batch."""
+        """Submit one item; the future returns its result, or raises the error of its batch."""
         entry: _Entry[Item, Answer] = _Entry(item, self._group(item), self._length(item), time.monotonic())
         with self._changed:
             if self._closed:
@@ -124,27 +124,22 @@ class Batcher(Generic[Item, Answer]):
         return entry.future
 
     def map(self, items: Iterable[Item], *, ahead: int | None = None) -> Iterator[Answer]:
-        """Yield the answers of `items` in order, with at most `ahead` items (default two batches) on their way."""
-        on_their_way: deque[Future[Answer]] = deque()
-        most = ahead or 2 * self._limits.max_batch
+        """Yield the results of `items` in order. At most `ahead` of them (default two batches) are in progress."""
+        submitted: deque[Future[Answer]] = deque()
+        limit = ahead or 2 * self._limits.max_batch
         try:
             for item in items:
-                if len(on_their_way) >= most:
-                    yield on_their_way.popleft().result()
-                on_their_way.append(self.submit(item))
-            while on_their_way:
-                yield on_their_way.popleft().result()
+                if len(submitted) >= limit:
+                    yield submitted.popleft().result()
+                submitted.append(self.submit(item))
+            while submitted:
+                yield submitted.popleft().result()
         finally:
-            for future in on_their_way:
+            for future in submitted:
                 future.cancel()
 
-    @property
-    def backlog(self) -> int:
-        """Return how many items wait."""
-        return len(self._waiting)
-
     def close(self) -> None:
-        """Take no more items, finish those that wait, and end the thread."""
+        """Accept no more items, run the waiting ones, and end the thread."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -166,14 +161,14 @@ class Batcher(Generic[Item, Answer]):
         with self._changed:
             while self._waiting:
                 oldest = self._waiting[0]
-                patience_s = oldest.since + self._limits.max_wait_s - time.monotonic()
-                if patience_s <= 0 or self._closed:
+                left_s = oldest.since + self._limits.max_wait_s - time.monotonic()
+                if left_s <= 0 or self._closed:
                     return self._take(oldest.group)
                 counts = Counter(entry.group for entry in self._waiting)
                 for group, count in counts.items():
                     if count >= self._limit:
                         return self._take(group)
-                self._changed.wait(patience_s)
+                self._changed.wait(left_s)
             if not self._closed:
                 self._changed.wait()
             return None if self._closed and not self._waiting else []
@@ -189,7 +184,7 @@ class Batcher(Generic[Item, Answer]):
         return chosen
 
     def _execute(self, batch: list[_Entry[Item, Answer]]) -> None:
-        """Run a batch; halve it when the device has no room for it."""
+        """Run a batch; halve it when the device runs out of memory."""
         pending = deque([batch])
         while pending:
             part = pending.popleft()
@@ -198,7 +193,7 @@ class Batcher(Generic[Item, Answer]):
                 with self._around():
                     answers = self._run([entry.item for entry in part])
                 if len(answers) != len(part):
-                    raise RuntimeError(f"{len(answers)} answers for {len(part)} items")  # noqa: TRY301 (fails the batch)
+                    raise RuntimeError(f"{len(answers)} results for {len(part)} items")  # noqa: TRY301 (fails the batch)
             except OutOfDeviceMemoryError as error:
                 self._shrink(len(part))
                 if len(part) == 1:
@@ -206,7 +201,7 @@ class Batcher(Generic[Item, Answer]):
                 else:
                     middle = len(part) // 2
                     pending.extendleft((part[middle:], part[:middle]))
-            except BaseException as error:  # noqa: BLE001 (told to whoever waits for the answer)
+            except BaseException as error:  # noqa: BLE001 (raised in the callers)
                 for entry in part:
                     entry.future.set_exception(_own_copy(error))
             else:
@@ -234,9 +229,9 @@ class Batcher(Generic[Item, Answer]):
 
 
 def _own_copy(error: BaseException) -> Exception:
-    """Return an error for one caller: an exception that several threads raise collects the traces of all.
+    """Return a copy of an error for one caller: an exception raised in several threads collects all their tracebacks.
 
-    What would end a thread (as SystemExit) becomes an ordinary error: neither the device's nor a caller's may end.
+    An error that would end a thread (as SystemExit) becomes a RuntimeError.
     """
     if not isinstance(error, Exception):
         return RuntimeError(f"the batch ended with {error!r}")

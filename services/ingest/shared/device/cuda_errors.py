@@ -1,26 +1,26 @@
-"""What an error of torch or ctranslate2 says about the device: no room, lost, or neither."""
+"""Classifies errors of torch and ctranslate2: out of memory, device lost, or neither."""
 
 from __future__ import annotations
 
 MARKS = ("CUDA", "cuDNN", "CUDNN", "CUBLAS")
-NO_ROOM = ("out of memory", "STATUS_ALLOC_FAILED")
+OUT_OF_MEMORY = ("out of memory", "STATUS_ALLOC_FAILED")
 REFUSED = ("NOT_SUPPORTED", "BAD_PARAM", "INVALID_VALUE", "invalid argument", "invalid configuration argument")
 
 
-def has_no_room(error: Exception) -> bool:
-    """Tell whether the device merely had no room for this; it can be used on."""
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether the device ran out of memory; it stays usable."""
     text = str(error)
-    return isinstance(error, RuntimeError) and any(words in text for words in NO_ROOM)
+    return isinstance(error, RuntimeError) and any(words in text for words in OUT_OF_MEMORY)
 
 
-def is_lost(error: Exception) -> bool:
-    """Tell whether only another process can use the device again, as after most errors of CUDA.
+def is_device_lost(error: Exception) -> bool:
+    """Whether this process can no longer use the device, as after most CUDA errors.
 
-    Not so where the device has no room, or refuses what it was asked for.
+    It still can after an allocation that failed, and after a call that CUDA refused because of its arguments.
     """
     text = str(error)
     return (
         isinstance(error, RuntimeError)
         and any(mark in text for mark in MARKS)
-        and not any(words in text for words in (*NO_ROOM, *REFUSED))
+        and not any(words in text for words in (*OUT_OF_MEMORY, *REFUSED))
     )

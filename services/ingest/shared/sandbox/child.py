@@ -1,9 +1,9 @@
-"""Runs work that must not be trusted (foreign sites, foreign media) in a child process with limits.
+"""Runs untrusted work (content of other sites, media files) in a child process with limits.
 
-The child is forked from a clean server process that has imported the heavy modules already, so it starts in
-milliseconds. It leads a process group of its own, dies with its parent, and has limits on memory, CPU time, file size,
-open files and the network. The parent reads its reports, and ends the whole group at the deadline or when the caller
-says so.
+The child is forked from a clean server process that has already imported the heavy modules, so it starts in
+milliseconds. It leads a process group of its own, is killed when its parent ends, and has limits on memory, CPU time,
+file size, open files and the network. The parent reads its reports. It kills the whole group at the deadline, or when
+the caller's watcher raises an error.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ _context = multiprocessing.get_context("forkserver")
 
 @dataclass(frozen=True)
 class ChildLimits:
-    """What a child may use.
+    """The limits of a child.
 
-    Where it has a network, `hosts` are the names or addresses that it may reach although they are not public, and
-    `programs` the only ones that it may start.
+    With `network`, `hosts` are the names or addresses that it may connect to although they are not public, and
+    `programs` are the only programs that it may start.
     """
 
     deadline_s: float
@@ -61,21 +61,22 @@ class Reporter(Protocol):
 
 
 class Watcher(Protocol):
-    """Looks at the reports in the parent; raising an IngestError ends the child."""
+    """Receives the reports in the parent. An IngestError that it raises ends the child."""
 
     def __call__(self, numbers: dict[str, float] | None) -> None:
-        """Look at a report, or at None when there was none for a while."""
+        """Receive a report, or None after half a second without one."""
 
 
 def preload(*modules: str) -> None:
-    """Let the server process import `modules`, which every child then has at once."""
+    """Import `modules` in the server process, so that a child does not import them again."""
     _context.set_forkserver_preload(list(modules))
 
 
 def run(work: Callable[..., T], args: tuple[Any, ...], limits: ChildLimits, watch: Watcher | None = None) -> T:
-    """Return `work(report, *args)` as computed by a child.
+    """Return `work(report, *args)`, computed by a child.
 
-    Raise its IngestError; DEADLINE_EXCEEDED, or JOB_CRASHED when a signal ended it (as running out of memory does).
+    Raise the child's IngestError, DEADLINE_EXCEEDED at the deadline, and JOB_CRASHED when it ends without a result (as
+    after a signal, or out of memory).
     """
     _start_server()
     receiver, sender = _context.Pipe(duplex=False)
@@ -135,7 +136,7 @@ def _ending(exitcode: int | None) -> str:
 
 
 def _end(child: ForkServerProcess) -> None:
-    """End the child and everything it has started."""
+    """Kill the child and all processes that it has started."""
     if child.pid is not None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
@@ -147,19 +148,21 @@ def _child(sender: Connection, work: Callable[..., T], args: tuple[Any, ...], li
     os.setsid()
     try:
         _confine(limits)
-        threading.Thread(target=_end_with_parent, daemon=True).start()  # after it: a new namespace wants a lone thread
+        threading.Thread(
+            target=_end_with_parent, daemon=True
+        ).start()  # later: a new namespace needs a single-threaded process
         sender.send(("done", work(lambda numbers: sender.send(("report", numbers)), *args)))
     except IngestError as error:
         sender.send(("error", error))
     except MemoryError:
         text = f"needs more than {limits.memory_bytes >> 20} MiB of memory"
         sender.send(("error", IngestError(Code.JOB_CRASHED, text)))
-    except Exception as error:  # noqa: BLE001 (told to whoever waits for the answer)
+    except Exception as error:  # noqa: BLE001 (raised in the parent)
         sender.send(("error", IngestError(Code.UNEXPECTED, f"{type(error).__name__}: {error}")))
 
 
 def _end_with_parent() -> None:
-    """End this group when the process that asked for it is gone; the kernel would watch only the fork server."""
+    """Kill this group when the process that called `run` ends; the kernel signals only the end of the fork server."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -167,7 +170,7 @@ def _end_with_parent() -> None:
 
 
 def die_with_parent(parent: int, signal_number: int = signal.SIGKILL) -> None:
-    """Ask the kernel to end this process when `parent` ends (Linux; elsewhere nothing happens), or end if it has."""
+    """Let the kernel kill this process when `parent` ends (Linux only); exit if it has already ended."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal_number)
     if os.getppid() != parent:

@@ -1,7 +1,8 @@
-"""Decodes audio files that nobody vouches for: streamed, with limits, and with what is missing counted.
+"""Decodes untrusted audio files: as a stream, with limits, and with a count of the missing seconds.
 
-Only this file imports PyAV. The decoders of FFmpeg accept a half file without complaint, shift everything after a hole,
-and unpack minutes from bytes; so decoded seconds are compared with what the container and the decoder's clock say.
+Only this file imports PyAV. FFmpeg's decoders accept a truncated file without an error, shift all audio after a hole,
+and expand a few bytes to minutes. So the decoded seconds are compared with those of the container and of the decoder's
+clock.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 SAMPLE_RATE = 16_000
 FORMATS = "aac,aiff,amr,asf,flac,matroska,webm,mov,mp4,m4a,mp3,mpegts,ogg,wav,w64"
-GUESSED_LENGTH = ("aac", "amr")  # of these FFmpeg guesses the length from the first bit rate
+GUESSED_LENGTH = ("aac", "amr")  # FFmpeg estimates their length from the first bit rate
 LARGEST_HOLE_S = 0.05  # a jump of the decoder's clock smaller than this is rounding
 MISSING_SHARE = 0.02
 MISSING_S = 2.0
@@ -42,7 +43,7 @@ FloatArray = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class DecodeLimits:
-    """What a sane recording looks like; beyond these it is refused."""
+    """Limits of a recording; a file beyond them is refused."""
 
     max_duration_s: float = 12 * 3600.0
     min_sample_rate: int = 4_000
@@ -52,8 +53,8 @@ class DecodeLimits:
 
 
 @dataclass(frozen=True)
-class Decoded:
-    """What decoding a track has shown. `container_s` and `language` are None where the file does not say them."""
+class AudioInfo:
+    """Properties of a decoded track. `container_s` and `language` are None where the file does not contain them."""
 
     duration_s: float
     container_s: float | None
@@ -66,15 +67,15 @@ class Decoded:
 
 
 def tolerance_s(duration_s: float) -> float:
-    """Return by how much a recording may be shorter than announced: 2 % or 2 s, whichever is more."""
+    """Return by how much a recording may be shorter than announced: 2 %, and at least 2 s."""
     return max(MISSING_S, MISSING_SHARE * duration_s)
 
 
-def decode(path: Path, limits: DecodeLimits, take: Callable[[FloatArray], object]) -> Decoded:
-    """Decode the first audio track of a file to mono float32 at 16 kHz, handing blocks of samples to `take`.
+def decode(path: Path, limits: DecodeLimits, take: Callable[[FloatArray], object]) -> AudioInfo:
+    """Decode the first audio track of a file to mono float32 at 16 kHz, and call `take` with blocks of samples.
 
-    Holes up to the tolerance are filled with silence, so that later times stay right. Raise an IngestError that says
-    what is wrong with the file, or ARTIFACT_MISSING.
+    Holes up to the tolerance are filled with silence, so that later times stay right. Raise an IngestError with the
+    reason for an invalid file, and ARTIFACT_MISSING without a file.
     """
     with _opened(path) as (file, size):
         _refuse_text(file)
@@ -85,7 +86,7 @@ def decode(path: Path, limits: DecodeLimits, take: Callable[[FloatArray], object
             _check_stream(stream, limits)
             reader = _Reader(stream, limits, size, take)
             reader.read(container)
-            found = Decoded(
+            found = AudioInfo(
                 duration_s=reader.samples / SAMPLE_RATE,
                 container_s=_announced_s(container, stream, file),
                 missing_s=reader.missing_s,
@@ -100,7 +101,7 @@ def decode(path: Path, limits: DecodeLimits, take: Callable[[FloatArray], object
 
 
 class _Reader:
-    """Reads packets, survives broken ones, and keeps count."""
+    """Decodes packets; counts samples, missing seconds and broken packets."""
 
     def __init__(
         self, stream: AudioStream, limits: DecodeLimits, size: int, take: Callable[[FloatArray], object]
@@ -138,7 +139,7 @@ class _Reader:
                 self.missing_s += hole_s
                 self._give(np.zeros(int(min(hole_s, MISSING_S) * SAMPLE_RATE), dtype=np.float32))
             self._expected_s = frame.time + frame.samples / frame.sample_rate
-        frame.pts = None  # the resampler must not judge the times: we do
+        frame.pts = None  # the resampler must not correct times: holes are filled above
         self._resample(frame)
 
     def _resample(self, frame: AudioFrame | None) -> None:
@@ -176,7 +177,7 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
 
 @contextmanager
 def _container(file: BinaryIO) -> Iterator[InputContainer]:
-    """Open a container from an open file, so that nothing in it can make FFmpeg open another."""
+    """Open a container from an open file, so that FFmpeg opens no other file that it refers to."""
     try:
         container = av.open(file, mode="r", metadata_errors="ignore", options={"format_whitelist": FORMATS})
     except (av.error.FFmpegError, ValueError) as error:
@@ -190,7 +191,9 @@ def _refuse_text(file: BinaryIO) -> None:
     file.seek(0)
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith((b"#extm3u", b"ffconcat", b"[playlist]", b"<mpd", b"v=0")) or b"<mpd" in start:
-        raise IngestError(Code.NOT_AUDIO, "playlist not allowed", is_final=True)  # it was meant to be opened
+        raise IngestError(
+            Code.NOT_AUDIO, "playlist not allowed", is_final=True
+        )  # a deliberate reference to other files
     if start.startswith((b"<!doctype", b"<html", b"<head", b"<body")):
         raise IngestError(Code.NOT_AUDIO, "looks like text/html")
     if start.startswith((b"{", b"[")) and b'"' in start:
@@ -206,7 +209,7 @@ def _not_audio(file: BinaryIO, error: Exception) -> IngestError:
         return IngestError(Code.AUDIO_CORRUPT, "moov missing: the end of the file was never written")
     if head.startswith((b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"ID3", b"RIFF")):
         return IngestError(Code.AUDIO_CORRUPT, f"damaged from the start ({error})")
-    return IngestError(Code.NOT_AUDIO, "no audio format that we know")
+    return IngestError(Code.NOT_AUDIO, "not a supported audio format")
 
 
 def _check_stream(stream: AudioStream, limits: DecodeLimits) -> None:
@@ -218,12 +221,12 @@ def _check_stream(stream: AudioStream, limits: DecodeLimits) -> None:
 
 
 def _announced_s(container: InputContainer, stream: AudioStream, file: BinaryIO) -> float | None:
-    """Return the length that the file gives the track, or else itself: pictures and other tracks may go on longer."""
+    """Return the duration of the track, or of the whole file if the track has none (other tracks can be longer)."""
     if container.format.name in GUESSED_LENGTH or (container.format.name == "mp3" and not _mp3_says_length(file)):
         return None
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
-    clock = re.fullmatch(r"(\d+):(\d\d):(\d\d\.?\d*)", stream.metadata.get("DURATION", ""))  # as Matroska says it
+    clock = re.fullmatch(r"(\d+):(\d\d):(\d\d\.?\d*)", stream.metadata.get("DURATION", ""))  # Matroska's tag
     if clock:
         hours, minutes, seconds = map(float, clock.groups())
         return hours * 3600 + minutes * 60 + seconds
@@ -239,7 +242,7 @@ def _mp3_says_length(file: BinaryIO) -> bool:
     return any(name in frame for name in (b"Xing", b"Info", b"VBRI"))
 
 
-def _check_complete(found: Decoded, errors: int) -> None:
+def _check_complete(found: AudioInfo, errors: int) -> None:
     if found.container_s is None and found.missing_s == 0:
         return
     whole_s = max(found.container_s or 0.0, found.duration_s)

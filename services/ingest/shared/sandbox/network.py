@@ -1,9 +1,9 @@
-"""Keeps a process away from private addresses, or from the network altogether.
+"""Refuses connections of a process to private addresses, or all its connections.
 
-The guard is an audit hook: the interpreter calls it at every `connect`, after name resolution, whatever library
-connects; so redirects, playlists and names that point to a private address are all refused at the same place. Another
-program would connect without it, so none is started either, except those that are named. It cannot be removed; it is
-meant for child processes.
+The guard is an audit hook. The interpreter calls it at every `connect`, after name resolution, in any library. So
+redirects, playlists and names that point to a private address are refused in one place. Other programs connect without
+the hook, so their start is refused, except for named programs. An audit hook cannot be removed: use it in child
+processes only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
-GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # all that the open internet has of IPv6
+GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # all public IPv6 addresses
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 STARTS_A_PROGRAM = frozenset({"subprocess.Popen", "os.posix_spawn", "os.exec", "os.system"})
 
@@ -28,19 +28,19 @@ class AddressRefusedError(PermissionError):
 
 
 class ProgramRefusedError(PermissionError):
-    """The start of a program that is not allowed: nothing would keep it away from private addresses."""
+    """The start of a program that is not allowed: the guard does not see its connections."""
 
 
 _refused: list[str] = []
 
 
 def refused() -> list[str]:
-    """Return the addresses that this process was kept from."""
+    """Return the addresses to which a connection was refused."""
     return list(_refused)
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an IP address is one of the open internet."""
+    """Whether an IP address is public."""
     try:
         found = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
     except ValueError:
@@ -89,7 +89,7 @@ def guard(hosts: tuple[str, ...], programs: tuple[str, ...] = ()) -> None:
 
 
 def cut_off() -> None:
-    """Leave the network: in a namespace of its own where the kernel allows it, and by an audit hook everywhere."""
+    """Cut this process off the network: by a namespace where the kernel allows it, and always by an audit hook."""
     with contextlib.suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.unshare(CLONE_NEWNET) != 0:

@@ -1,4 +1,4 @@
-"""A small HTTP server: /metrics for Prometheus, /healthz (am I alive), /readyz (can I work)."""
+"""A small HTTP server: /metrics for Prometheus, /healthz (liveness) and /readyz (readiness)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-Reasons = "Callable[[], list[str]]"
-
 
 class _Quiet(WSGIRequestHandler):
-    # An answer leaves in one piece. By default its first lines go ahead of the rest, and what a process that ends in
-    # between has sent reads as a good answer with an empty page.
+    # A response is sent as a whole. By default the headers are sent first; if the process ends before it sends the
+    # body, the client reads a successful response with an empty page.
     wbufsize = 1 << 20
 
     def log_message(self, *_args: object) -> None:
@@ -25,7 +23,10 @@ class _Quiet(WSGIRequestHandler):
 
 
 def serve(port: int, unhealthy: Callable[[], list[str]], unready: Callable[[], list[str]]) -> int:
-    """Serve in a thread; `unhealthy` and `unready` return the reasons against. Return the port (0: a free one)."""
+    """Serve in a thread and return the port (0: a free one).
+
+    `unhealthy` and `unready` return the reasons for the status 503, or an empty list.
+    """
     disable_created_metrics()  # type: ignore[no-untyped-call]
     metrics = make_wsgi_app()
 

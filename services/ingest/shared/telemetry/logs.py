@@ -1,7 +1,8 @@
-"""Log lines: readable on a terminal, JSON elsewhere; each carries the stage, the video and the attempt it is about.
+"""Log lines: readable on a terminal, JSON elsewhere, with the fields stage, video and attempt.
 
-What belongs to a try is bound once (`bound(video_id=..., attempt=...)`) and then on every line of that thread. Secrets
-never reach a line: URLs lose their query, signature and password, and keys that name a secret lose their value.
+The fields of an attempt are bound once (`bound(video_id=..., attempt=...)`) and are then in every line of that thread.
+Lines contain no secrets: the queries, signatures and passwords of URLs, and the values of keys that name a secret, are
+replaced.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 SECRET_KEYS = re.compile(r"password|secret|token|cookie|authorization|credential", re.IGNORECASE)
-LONGEST_VALUE = 20_000  # foreign text may be of any length, and to search it takes time
+LONGEST_VALUE = 20_000  # texts of other systems can have any length, and the search takes time
 _USER_INFO = re.compile(r"(?P<scheme>(?<![a-z0-9+.-])[a-z0-9+.-]+://)[^/@\s'\"]+@", re.IGNORECASE)
 _QUERY = re.compile(r"(?P<url>https?://[^\s?'\"]+)\?[^\s'\"]+", re.IGNORECASE)
 _MEDIA = re.compile(r"(?P<host>https?://[^/\s'\"]+\.googlevideo\.com(?::\d+)?)/[^\s'\"]+", re.IGNORECASE)
@@ -31,8 +32,8 @@ _DSN_PASSWORD = re.compile(r"password=('[^']*'|\S+)", re.IGNORECASE)
 def redact(text: str) -> str:
     """Return `text` with the passwords, signatures and query strings of URLs replaced by `***`.
 
-    Of an address of YouTube's media only the host stays: its path says who may have it. YouTube's own `?v=` and
-    `?list=` stay: they are names, not signatures. A very long text keeps its beginning.
+    Of the URL of a YouTube media file only the host stays, since its path contains the authorization. YouTube's `?v=`
+    and `?list=` stay: they are ids, not signatures. A very long text is shortened to its beginning.
     """
     if len(text) > LONGEST_VALUE:
         kept = (
@@ -85,18 +86,18 @@ def configure(*, json_lines: bool, level: str = "INFO", **bound_fields: str) -> 
 
 
 class _Lossy:
-    """A stream that loses lines where it cannot write: a full disk must not end whoever has something to say."""
+    """A stream that drops lines that it cannot write: a full disk must not end the process."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> None:
-        """Write, if that is possible."""
+        """Write, ignoring errors."""
         with suppress(OSError):
             self._stream.write(text)
 
     def flush(self) -> None:
-        """Flush, if that is possible."""
+        """Flush, ignoring errors."""
         with suppress(OSError):
             self._stream.flush()
 
@@ -111,7 +112,7 @@ def _always(fields: dict[str, str]) -> Processor:
 
 
 def get_logger(name: str) -> FilteringBoundLogger:
-    """Return a logger; `name` is the module that speaks."""
+    """Return a logger; `name` is the module that logs."""
     logger: FilteringBoundLogger = structlog.get_logger(module=name.removeprefix("ingest."))
     return logger
 

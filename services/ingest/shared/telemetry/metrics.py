@@ -1,7 +1,8 @@
 """The metrics of every service, declared once. Labels are few: a stage, a state, an error code; never a video.
 
-What has labels shows a sample as soon as somebody counts. What has none belongs to one room, which says so with `show`:
-a service that stores no rows shows no `ingest_rows_total 0`, because a panel would read that as "nothing is stored".
+A metric with labels has a sample after its first count. A metric without labels belongs to one service, which registers
+it with `show`: a service that stores no rows must not export `ingest_rows_total 0`, which a panel would show as
+"nothing is stored".
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 _shown: dict[tuple[str, ...], Collector] = {}
 
 
-class Known(Collector):
-    """A gauge that has samples only for what is known now: what could not be asked is absent, not zero."""
+class OptionalGauge(Collector):
+    """A gauge whose samples can be cleared: an unknown value has no sample instead of 0."""
 
     def __init__(self, name: str, documentation: str, label: str | None = None) -> None:
         self.name = name
@@ -35,13 +36,13 @@ class Known(Collector):
         self._values: dict[tuple[str, ...], float] = {}
         self._lock = threading.Lock()
 
-    def tell(self, value: float, *labels: str) -> None:
-        """Set the value (of a label)."""
+    def set(self, value: float, *labels: str) -> None:
+        """Set the value, or that of a label."""
         with self._lock:
             self._values[labels] = value
 
-    def forget(self, *labels: str) -> None:
-        """Give no sample (of a label) any more."""
+    def clear(self, *labels: str) -> None:
+        """Remove the sample, or that of a label."""
         with self._lock:
             self._values.pop(labels, None)
 
@@ -56,7 +57,7 @@ class Known(Collector):
 
 
 class StateSeconds(Collector):
-    """A counter of seconds by state, read at every scrape: the time of the running state is in it."""
+    """A counter of seconds by state, read at every scrape; it includes the time of the current state."""
 
     def __init__(self, name: str, documentation: str, read: Callable[[], Mapping[str, float]]) -> None:
         self._name = name
@@ -72,14 +73,14 @@ class StateSeconds(Collector):
 
 
 class Batches(Collector):
-    """How well the batches of a device are filled: the exact counts of its batchers, read at every scrape."""
+    """Counters of the batches of a device: the exact counts of its batchers, read at every scrape."""
 
     _FIELDS = (
         ("ingest_batch_items", "Items that a device has processed; over the places, how full its batches are", "items"),
         ("ingest_batch_places", "Places that its batches had, with or without an item", "places"),
         ("ingest_batch_length", "Length of the items (seconds of speech, or characters of text)", "length"),
         ("ingest_batch_padded_length", "Length with padding; 1 - length / this is wasted on padding", "padded_length"),
-        ("ingest_out_of_memory", "Batches that found no room on the device and were halved", "out_of_memory"),
+        ("ingest_out_of_memory", "Batches that ran out of device memory and were halved", "out_of_memory"),
     )
 
     def __init__(self, device: str, figures: Sequence[BatchFigures]) -> None:
@@ -96,29 +97,29 @@ class Batches(Collector):
 
 # -- every service -----------------------------------------------------------------------------------------------------
 
-MESSAGES = Counter(
-    "ingest_messages", "Messages that a stage has answered, by what came of them", ("stage", "outcome", "code")
-)
-IN_PROGRESS = Gauge("ingest_messages_in_progress", "Messages that a stage has in hand", ("stage",))
+MESSAGES = Counter("ingest_messages", "Messages that a stage has settled, by outcome", ("stage", "outcome", "code"))
+IN_PROGRESS = Gauge("ingest_messages_in_progress", "Messages that a stage is processing", ("stage",))
 HANDLING = Histogram(
     "ingest_handling_seconds",
     "Time that a handler worked on a message",
     ("stage",),
     buckets=(0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600),
 )
-REDELIVERIES = Counter("ingest_redeliveries", "Messages that came although they had been delivered before", ("stage",))
+REDELIVERIES = Counter("ingest_redeliveries", "Messages that were delivered again", ("stage",))
 AUDIO_SECONDS = Counter("ingest_audio_seconds", "Length of the recordings that a stage has finished", ("stage",))
-CONSUMER_LAG = Known("ingest_consumer_lag", "Messages that a consumer has not been given yet", "consumer")
-CONSUMER_IN_FLIGHT = Known(
-    "ingest_consumer_in_flight", "Messages that a consumer was given and that nobody has acknowledged yet", "consumer"
+CONSUMER_LAG = OptionalGauge(
+    "ingest_consumer_lag", "Messages that have not been delivered to a consumer yet", "consumer"
 )
-CONSUMER_OLDEST_AGE = Known(
+CONSUMER_IN_FLIGHT = OptionalGauge(
+    "ingest_consumer_in_flight", "Messages that were delivered to a consumer and are not acknowledged yet", "consumer"
+)
+CONSUMER_OLDEST_AGE = OptionalGauge(
     "ingest_consumer_oldest_age_seconds",
     "Age of the oldest message that is not acknowledged; 0 without one",
     "consumer",
 )
-CONSUMER_POSTPONED = Known(
-    "ingest_consumer_postponed", "Messages of a consumer that wait for their time outside of its queue", "consumer"
+CONSUMER_POSTPONED = OptionalGauge(
+    "ingest_consumer_postponed", "Postponed messages of a consumer, which wait outside of its queue", "consumer"
 )
 MODEL_LOAD = Gauge("ingest_model_load_seconds", "Time that loading a model took", ("model",))
 
@@ -126,20 +127,24 @@ MODEL_LOAD = Gauge("ingest_model_load_seconds", "Time that loading a model took"
 
 DOWNLOADS = Counter(
     "ingest_downloads",
-    "Downloads by verdict: fresh, there_already, playlist (in the place of audio), or the error code",
+    "Downloads by verdict: fresh, there_already, playlist (instead of audio), or the error code",
     ("verdict",),
 )
-DISK_USED = Known("ingest_disk_used_bytes", "Space that audio and transcripts take on the shared volume")
-DISK_BUDGET = Known("ingest_disk_budget_bytes", "Space that audio and transcripts may take")
-SITE_OPEN = Known(
-    "ingest_site_circuit_open", "Whether a site has limited us and has not answered since: 1 or 0", "site"
+DISK_USED = OptionalGauge("ingest_disk_used_bytes", "Space that audio and transcripts take on the shared volume")
+DISK_BUDGET = OptionalGauge("ingest_disk_budget_bytes", "Space that audio and transcripts may take")
+SITE_OPEN = OptionalGauge(
+    "ingest_site_circuit_open",
+    "1 while a site's circuit breaker is open: it has rate-limited us and no request has succeeded since; else 0",
+    "site",
 )
-SITE_HELD_UNTIL = Known(
-    "ingest_site_held_until_seconds", "Until when a site is left alone, in seconds since 1970; 0 when it is not", "site"
+SITE_HELD_UNTIL = OptionalGauge(
+    "ingest_site_held_until_seconds",
+    "Time until which no request is sent to a site, in seconds since 1970; 0 without a limit",
+    "site",
 )
-SITE_BUDGET = Known(
+SITE_BUDGET = OptionalGauge(
     "ingest_site_budget_left",
-    "Videos that all downloaders together may ask a site for right now; more come with the hourly budget",
+    "Requests that all downloaders together may send to a site now; refilled with the hourly budget",
     "site",
 )
 
@@ -153,9 +158,11 @@ REAL_TIME_FACTOR = Histogram(
 )
 SEGMENTS = Counter("ingest_segments", "Segments recognised", registry=None)
 REFINED_SEGMENTS = Counter("ingest_refined_segments", "Segments that the second pass has improved", registry=None)
-FLAGGED_SEGMENTS = Counter("ingest_flagged_segments", "Segments that look invented, by the reason", ("flag",))
+FLAGGED_SEGMENTS = Counter("ingest_flagged_segments", "Segments that are probable hallucinations, by flag", ("flag",))
 DIARIZATIONS = Counter(
-    "ingest_diarizations", "Recordings by how it was found out who speaks: full, fast_path, or failed", ("outcome",)
+    "ingest_diarizations",
+    "Recordings by the outcome of speaker identification: full, fast_path, or failed",
+    ("outcome",),
 )
 SPEAKERS = Counter("ingest_speakers", "Speakers of recordings: named after a profile, or unknown", ("verdict",))
 
@@ -169,11 +176,11 @@ COMMIT = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
     registry=None,
 )
-DEAD_LETTERS = Known("ingest_dead_letters", "Messages in the stream of dead letters")
+DEAD_LETTERS = OptionalGauge("ingest_dead_letters", "Messages in the stream of dead letters")
 
 
 def show(*collectors: Collector) -> None:
-    """Let /metrics show what belongs to one room; a collector takes the place of an older one of the same names."""
+    """Register the metrics of one service; a collector replaces an older one of the same names."""
     for collector in collectors:
         names = tuple(family.name for family in collector.collect())
         if names in _shown:
@@ -184,7 +191,7 @@ def show(*collectors: Collector) -> None:
 
 @contextmanager
 def handling(stage: Stage) -> Iterator[None]:
-    """Measure the work on one message."""
+    """Measure the processing time of one message."""
     began = time.monotonic()
     try:
         with IN_PROGRESS.labels(stage).track_inprogress():
@@ -195,19 +202,19 @@ def handling(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def loading(model: str) -> Iterator[None]:
-    """Measure how long a model takes to load."""
+    """Measure the loading time of a model."""
     began = time.monotonic()
     yield
     MODEL_LOAD.labels(model).set(time.monotonic() - began)
 
 
 def begin(stage: Stage) -> None:
-    """Show a stage that has done nothing yet: its counters stand at zero, and that is true."""
+    """Export the counters of a stage before its first message, with the value 0."""
     IN_PROGRESS.labels(stage)
     HANDLING.labels(stage)
     REDELIVERIES.labels(stage)
 
 
 def count(stage: Stage, kind: EventKind, code: Code | None) -> None:
-    """Count an answered message."""
+    """Count a settled message."""
     MESSAGES.labels(stage, kind, code or "").inc()

@@ -1,12 +1,13 @@
-"""Where the time goes: clocks that are in exactly one state at any time, so that the states add up to wall time.
+"""Clocks that are in exactly one state at any time, so that the seconds of all states add up to wall time.
 
-`TimeSplit` is the clock. `DeviceTime` drives one for a device that serves many messages at once: it is `loading` until
-the model is ready, `busy` while a batch runs, and while it is idle the messages in hand say why. `SlotTimes` has one
-clock for each slot that works on one message at a time.
+`TimeSplit` is the clock. `DeviceTime` controls the clock of a device that serves many messages at once: it is `loading`
+until the model is ready, and `busy` while a batch runs. While the device is idle, its state is the activity of the
+messages in progress that comes first among the causes. `SlotTimes` has one clock for each slot; a slot processes one
+message at a time.
 
     loading ─► ready ─┬─ a batch runs ───────────────────────────────► busy
-                      ├─ a message in hand is in a named stage ──────► the first of the causes that there is
-                      └─ nothing of that ────────────────────────────► starved
+                      ├─ a message in progress names a cause ────────► the first of these causes
+                      └─ none of these ──────────────────────────────► starved
 """
 
 from __future__ import annotations
@@ -33,13 +34,15 @@ CHECKING: Final = "checking"
 WAITING_FOR_DISK: Final = "waiting_for_disk"
 PUBLISHING: Final = "publishing"
 
+DEVICE_FIGURE: Final = "asr[.](gpu|cpu)_([a-z]+)_s"  # regular expression (Python and SQL): stage, device, state
+
 ASR_CAUSES: Final = (DECODING, BLOCKED)
 EMBEDDER_CAUSES: Final = (SPLITTING, COMMITTING)
 SLOT_STATES: Final = (IDLE, TRANSFERRING, CHECKING, WAITING_FOR_DISK, PUBLISHING)
 
 
 class TimeSplit:
-    """A clock in one of `states`, from the first of them on. Any thread may ask or change it."""
+    """A clock that is in one of `states`, at first in the first one. All methods are thread-safe."""
 
     def __init__(self, states: Sequence[str], clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = dict.fromkeys(states, 0.0)
@@ -70,7 +73,7 @@ class TimeSplit:
 
 
 def state_of(*, is_ready: bool, batches: int, causes: Mapping[str, int]) -> str:
-    """Return the state of a device: what it does, or why it does nothing. Causes are counts, the weightiest first."""
+    """Return the state of a device. `causes` are counts of messages by cause, the most important cause first."""
     if not is_ready:
         return LOADING
     if batches:
@@ -79,9 +82,9 @@ def state_of(*, is_ready: bool, batches: int, causes: Mapping[str, int]) -> str:
 
 
 class DeviceTime:
-    """The time of a device that many messages share. `causes` name what may keep it idle, the first before the others.
+    """The time of a device that many messages share. `causes` are the reasons to be idle, the most important first.
 
-    A message that waits for the device itself is in none of them. `device` is where the model runs: cuda or cpu.
+    A message that waits for the device itself names no cause. `device` is the device of the model: cuda or cpu.
     """
 
     def __init__(
@@ -93,17 +96,17 @@ class DeviceTime:
         self._batches = 0
         self._causes = dict.fromkeys(causes, 0)
         self._lock = threading.Lock()
-        self._told: dict[str, float] = {}
+        self._reported: dict[str, float] = {}
 
     def ready(self) -> None:
-        """Say that the model is loaded."""
+        """Record that the model is loaded."""
         with self._lock:
             self._is_ready = True
             self._follow()
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Say that a batch runs on the device during the `with` block."""
+        """Record that a batch runs on the device during the `with` block."""
         self._change_batches(1)
         try:
             yield
@@ -112,7 +115,7 @@ class DeviceTime:
 
     @contextmanager
     def doing(self, cause: str) -> Iterator[None]:
-        """Say that a message in hand is in a stage beside the device during the `with` block."""
+        """Record that a message is processed outside the device, for this cause, during the `with` block."""
         self._change_cause(cause, 1)
         try:
             yield
@@ -128,17 +131,17 @@ class DeviceTime:
         """Return the seconds in every state up to now."""
         return self._split.seconds()
 
-    def news(self) -> dict[str, float]:
-        """Return the seconds in every state since the last call, as figures of an event: `gpu_busy_s` and so on."""
+    def new_seconds(self) -> dict[str, float]:
+        """Return the seconds in every state since the last call, named as figures of an event (`gpu_busy_s`)."""
         with self._lock:
             now = {state: round(value, 3) for state, value in self._split.seconds().items()}
-            news = {
-                f"{self._prefix}_{state}_s": round(value - self._told.get(state, 0.0), 3)
+            elapsed = {
+                f"{self._prefix}_{state}_s": round(value - self._reported.get(state, 0.0), 3)
                 for state, value in now.items()
-                if value > self._told.get(state, 0.0)
+                if value > self._reported.get(state, 0.0)
             }
-            self._told = now
-            return news
+            self._reported = now
+            return elapsed
 
     def _change_batches(self, by: int) -> None:
         with self._lock:
@@ -157,9 +160,9 @@ class DeviceTime:
 
 
 class SlotTimes:
-    """The time of slots that each work on one message: a thread that comes for the first time gets the next clock.
+    """The time of slots, each of which processes one message. The first call of a thread assigns a free clock to it.
 
-    There are `slots` clocks from the start, for a slot that has never worked is idle too.
+    All `slots` clocks run from the start, since a slot that has had no message is idle.
     """
 
     def __init__(

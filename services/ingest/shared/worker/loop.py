@@ -27,15 +27,16 @@ from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import EventKind, decode
 from ingest.shared.telemetry import metrics
 from ingest.shared.telemetry.logs import bound, get_logger
+from ingest.shared.worker.isolation import Quarantine
 from ingest.shared.worker.retry import Attempts, crash_loop
 from ingest.shared.worker.settlement import Answers, Hand
 from ingest.shared.worker.stage import In, Report, StageResult, StageWork, WorkerOptions
+from ingest.shared.worker.watchdog import PROCESS_WATCHDOG
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ingest.shared.worker.crash_journal import Journal
-    from ingest.shared.worker.isolation import Quarantine
     from ingest.shared.worker.watchdog import Watchdog
 
 FETCH_WAIT_S = 1.0
@@ -48,7 +49,10 @@ log = get_logger(__name__)
 
 
 class Worker(Generic[In]):
-    """Runs one stage with up to `work.slots` messages in flight."""
+    """Runs one stage with up to `work.slots` messages in flight.
+
+    The workers of one process share a `quarantine`, so that a suspect runs alone in the process.
+    """
 
     def __init__(
         self,
@@ -57,15 +61,15 @@ class Worker(Generic[In]):
         journal: Journal,
         options: WorkerOptions,
         *,
-        watchdog: Watchdog,
-        quarantine: Quarantine,
+        watchdog: Watchdog = PROCESS_WATCHDOG,
+        quarantine: Quarantine | None = None,
     ) -> None:
         self._work = work
         self._bus = bus
         self._journal = journal
         self._options = options
         self._watchdog = watchdog
-        self._quarantine = quarantine
+        self._quarantine = quarantine or Quarantine()
         self._stop = threading.Event()
         self._hands: set[Hand] = set()
         self._answers = Answers(work.stage, bus, journal, options, work.input_file)

@@ -147,8 +147,8 @@ def decide(
 def crash_loop(attempts: Attempts) -> IngestError | None:
     """Return an error for a message that has ended its worker as often as its rule allows.
 
-    The first loss of a device does not count: other messages were in flight, too. After it the message runs alone, and a
-    worker starts only when its device works.
+    The first loss of a device does not count: other messages were in flight, too. After it the message runs alone, and
+    a worker starts only when its device works.
     """
     most = RULES[Code.CRASH_LOOP].attempts
     if attempts.crash >= most:

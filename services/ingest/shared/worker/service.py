@@ -31,7 +31,6 @@ from ingest.shared.worker.isolation import Quarantine
 from ingest.shared.worker.loop import Worker
 from ingest.shared.worker.retry import Pauses
 from ingest.shared.worker.stage import StageWork, WorkerOptions
-from ingest.shared.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -157,7 +156,7 @@ def _on_signals(act: Callable[[], None]) -> None:
 
 
 def _await_streams(bus: NatsBus, settings: Settings) -> None:
-    """Create or verify streams and consumers; a user without that right waits until `ingest migrate` has created them."""
+    """Create or verify streams and consumers; without that right, wait until `ingest migrate` has created them."""
     deadline = time.monotonic() + settings.bus_patience_s
     while True:
         try:
@@ -179,10 +178,10 @@ def _journal(name: str, settings: Settings) -> Journal:
 
 
 def _workers(settings: Settings, room: Room, bus: NatsBus, journal: Journal) -> list[Worker[Any]]:
-    watchdog, quarantine = Watchdog(), Quarantine()
+    quarantine = Quarantine()  # one for the process: a crash of one stage ends all of them
     pauses = Pauses(settings.retry_first_s, settings.retry_longest_s, settings.postponed_s)
     options = WorkerOptions(settings.worker_name, settings.grace_s, pauses)
-    return [Worker(work, bus, journal, options, watchdog=watchdog, quarantine=quarantine) for work in room.stages]
+    return [Worker(work, bus, journal, options, quarantine=quarantine) for work in room.stages]
 
 
 def _backlog(room: Room, bus: NatsBus) -> BacklogWatch:

@@ -44,3 +44,6 @@ class Watchdog:
         if self._deadlines:
             left_s = max(0.01, min(self._deadlines.values()) - time.monotonic())
             faulthandler.dump_traceback_later(left_s, exit=True, file=2)
+
+
+PROCESS_WATCHDOG = Watchdog()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest.shared.artifacts.volume import Made, Volume, write_atomically
+from ingest.shared.artifacts.volume import NewArtifact, Volume, write_atomically
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Artifact
 
@@ -34,8 +34,8 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
-def made(file: Path, *, origin: str = "audio-1", generation: int = 1) -> Made:
-    return Made(file=file, kind="audio", extension="mp3", duration_s=5.0, origin=origin, generation=generation)
+def made(file: Path, *, origin: str = "audio-1", generation: int = 1) -> NewArtifact:
+    return NewArtifact(file=file, kind="audio", extension="mp3", duration_s=5.0, origin=origin, generation=generation)
 
 
 def files(volume: Volume) -> list[str]:

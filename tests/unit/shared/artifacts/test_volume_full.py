@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest.shared.artifacts.volume import Made, Volume
+from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.sandbox import child
 from ingest.shared.sandbox.child import ChildLimits
@@ -26,10 +26,10 @@ ON_A_SMALL_DISK = """
 import sys
 from pathlib import Path
 from ingest.shared.errors import IngestError
-from ingest.shared.artifacts.volume import Made, Volume
+from ingest.shared.artifacts.volume import NewArtifact, Volume
 folder, source = Path(sys.argv[1]), Path(sys.argv[2])
 try:
-    Volume(folder).keep("abcdefghijk", Made(source, "audio", "mp3", 1.0, "audio-1", 1))
+    Volume(folder).keep("abcdefghijk", NewArtifact(source, "audio", "mp3", 1.0, "audio-1", 1))
 except IngestError as error:
     left = [path.name for path in folder.rglob("*") if path.is_file()]
     print(error.code, left)
@@ -38,7 +38,7 @@ except IngestError as error:
 
 def keep(_report: Reporter, folder: str, source: str) -> None:
     """Keep a file (runs in a child process)."""
-    Volume(Path(folder)).keep(ID, Made(Path(source), "audio", "mp3", 1.0, "audio-1", 1))
+    Volume(Path(folder)).keep(ID, NewArtifact(Path(source), "audio", "mp3", 1.0, "audio-1", 1))
 
 
 def left_in(folder: Path) -> list[str]:
@@ -48,7 +48,7 @@ def left_in(folder: Path) -> list[str]:
 def test_a_source_that_has_disappeared_leaves_nothing(tmp_path: Path) -> None:
     volume = Volume(tmp_path / "volume")
     with pytest.raises(IngestError) as caught:
-        volume.keep(ID, Made(tmp_path / "gone.mp3", "audio", "mp3", 1.0, "audio-1", 1))
+        volume.keep(ID, NewArtifact(tmp_path / "gone.mp3", "audio", "mp3", 1.0, "audio-1", 1))
     assert caught.value.code is Code.ENV_VOLUME
     assert left_in(volume.root) == []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ingest.shared.device.cuda_errors import has_no_room, is_lost
+from ingest.shared.device.cuda_errors import is_device_lost, is_out_of_memory
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from ingest.shared.device.cuda_errors import has_no_room, is_lost
     ],
 )
 def test_a_lost_device_is_told_from(error: Exception) -> None:
-    assert is_lost(error)
+    assert is_device_lost(error)
 
 
 @pytest.mark.parametrize(
@@ -35,5 +35,5 @@ def test_a_lost_device_is_told_from(error: Exception) -> None:
     ],
 )
 def test_a_device_that_can_be_used_on_is_not_lost(error: Exception, no_room: bool) -> None:  # noqa: FBT001 (a parameter of the table)
-    assert not is_lost(error)
-    assert has_no_room(error) == no_room
+    assert not is_device_lost(error)
+    assert is_out_of_memory(error) == no_room

@@ -22,12 +22,12 @@ def page(*collectors: Collector) -> list[str]:
 
 
 def test_what_is_not_known_has_no_sample() -> None:
-    known = metrics.Known("ingest_test_lag", "For a test", "consumer")
+    known = metrics.OptionalGauge("ingest_test_lag", "For a test", "consumer")
     assert page(known) == []
-    known.tell(3, "asr")
-    known.tell(0, "check")
+    known.set(3, "asr")
+    known.set(0, "check")
     assert page(known) == ['ingest_test_lag{consumer="asr"} 3.0', 'ingest_test_lag{consumer="check"} 0.0']
-    known.forget("asr")
+    known.clear("asr")
     assert page(known) == ['ingest_test_lag{consumer="check"} 0.0']
 
 

@@ -156,13 +156,13 @@ def test_the_news_of_a_device_are_what_was_not_told_before_and_say_whether_it_is
     clock = Hand()
     gpu, cpu = DeviceTime(ASR_CAUSES, clock, device="cuda"), DeviceTime(ASR_CAUSES, clock)
     clock.now += 2
-    assert gpu.news() == {"gpu_loading_s": 2}
+    assert gpu.new_seconds() == {"gpu_loading_s": 2}
     gpu.ready()
     clock.now += 3.00049
-    assert gpu.news() == {"gpu_starved_s": 3}
+    assert gpu.new_seconds() == {"gpu_starved_s": 3}
     clock.now += 1
-    assert gpu.news() == {"gpu_starved_s": 1}
-    assert cpu.news() == {"cpu_loading_s": 6}
+    assert gpu.new_seconds() == {"gpu_starved_s": 1}
+    assert cpu.new_seconds() == {"cpu_loading_s": 6}
 
 
 def test_slots_add_up_to_their_number_times_wall_time_and_return_to_the_state_before() -> None:

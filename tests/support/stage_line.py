@@ -1,4 +1,4 @@
-"""One stage at work on a real broker, with its real handler: what goes in, what comes out, what is told."""
+"""A worker of one stage on a real broker, with a handler of the test: its input, its results, its events."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.shared.broker.topology import DEAD_STREAM, EVENT_STREAM, INPUT_OF, WORK_STREAM
 from ingest.shared.errors import RULES, Code, Outcome
-from ingest.shared.messages import DeadLetter, Event, EventKind, decode, encode
+from ingest.shared.messages import DeadLetter, Event, EventKind, Stage, decode, encode
 from ingest.shared.worker.crash_journal import Journal
 from ingest.shared.worker.delayed import Waker
-from ingest.shared.worker.isolation import Quarantine
 from ingest.shared.worker.loop import Worker
 from ingest.shared.worker.retry import Pauses
 from ingest.shared.worker.stage import StageWork, WorkerOptions
-from ingest.shared.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from ingest.shared.broker.bus import Bus
     from ingest.shared.broker.nats_bus import NatsBus
-    from ingest.shared.messages import Stage, VideoMessage
+    from ingest.shared.messages import VideoMessage
     from ingest.shared.worker.stage import InputFile, StageResult
 
 PAUSES = Pauses(first_s=0.2, longest_s=0.5, postponed_s=0.2, deferred_s=3600.0)
@@ -38,7 +37,7 @@ KIND_OF = {
 
 
 def answer_to(code: Code) -> tuple[EventKind, Code]:
-    """Return what a stage must tell about the first try of a video that fails with this code."""
+    """Return the event kind and code that must follow when the first attempt at a video fails with this code."""
     return KIND_OF[RULES[code].outcome], code
 
 
@@ -49,6 +48,7 @@ class Line:
         self.bus = bus
         self._folder = folder
         self._running: list[Worker[Any] | Waker] = []
+        self._stage = Stage.CHECK
         self._numbers = itertools.count()
 
     def start(
@@ -57,36 +57,44 @@ class Line:
         model: type[VideoMessage],
         handle: Callable[..., StageResult],
         input_file: InputFile | None = None,
+        *,
+        slots: int = 1,
+        bus: Bus | None = None,
     ) -> None:
-        """Start a worker with one slot, so that whatever stops that slot stops everything."""
+        """Start a worker; with one slot, an error that stops the slot stops the stage."""
         self._stage = stage
-        work = StageWork(stage, model, handle, lambda _: LIMIT_S, slots=1, input_file=input_file)
-        worker = Worker(
-            work,
-            self.bus,
-            Journal(self._folder, f"{stage}-test"),
-            WorkerOptions("test", 5.0, PAUSES),
-            watchdog=Watchdog(),
-            quarantine=Quarantine(),
-        )
-        self._running += [worker, Waker(stage, self.bus)]
-        for runner in self._running:
+        work = StageWork(stage, model, handle, lambda _: LIMIT_S, slots=slots, input_file=input_file)
+        worker = Worker(work, bus or self.bus, self.journal(), WorkerOptions("test", 5.0, PAUSES))
+        started: list[Worker[Any] | Waker] = [worker, Waker(stage, self.bus)]
+        for runner in started:
             runner.start()
+        self._running += started
 
-    def stop(self) -> None:
+    def journal(self, worker: str = "test") -> Journal:
+        """Open the crash journal of a worker, as each start of that worker does."""
+        return Journal(self._folder, f"{self._stage}-{worker}")
+
+    def stop_fetching(self) -> None:
+        """Do the first half of SIGTERM: fetch nothing more."""
         for runner in self._running:
             runner.stop()
+
+    def stop(self, grace_s: float = 5.0) -> None:
+        """Do all of SIGTERM: fetch nothing more, finish the work in flight or hand it back."""
+        self.stop_fetching()
+        deadline = time.monotonic() + grace_s
         for runner in self._running:
-            runner.drain(time.monotonic() + 5)
+            runner.drain(deadline)
+        self._running.clear()
 
     def send(self, *messages: VideoMessage | bytes) -> None:
-        """Put messages, or what was meant to be some, into the queue of the stage."""
+        """Publish messages, or bytes in place of a message, to the stage; each has an id of its own."""
         for message in messages:
             data = message if isinstance(message, bytes) else encode(message)
             self.bus.publish(INPUT_OF[self._stage], data, f"test:{next(self._numbers)}")
 
     def answers(self) -> dict[str, tuple[EventKind, str | None]]:
-        """Return what became of the first try of each video."""
+        """Return the outcome of the first attempt at each video."""
         found: dict[str, tuple[EventKind, str | None]] = {}
         for event in self.events():
             if event.kind not in (EventKind.STARTED, EventKind.PROGRESS):
