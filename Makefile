@@ -1,7 +1,7 @@
-# One command for each thing people do here; `make help` lists them. Everything is set up on first use.
+# The commands of the project; `make help` lists them. The environment is made on first use.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-# python3 where it will do, else the newest that will
+# python3 where its version is supported, else the newest supported one
 PYTHON ?= $(or $(filter $(shell python3 -c 'import sys; print(sys.executable)' 2>/dev/null),$(PYTHONS)),$(lastword $(PYTHONS)))
 PYTHONS = $(filter /%,$(shell .ci/pythons))
 VENV := .venv
@@ -9,10 +9,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 
-# Images and the cluster on this machine. BASE_IMAGE, TORCH_INDEX (an index with CPU builds of torch) and KIND_NODE_IMAGE
-# (kind's own without it) may be given, as `make images TORCH_INDEX=https://download.pytorch.org/whl/cpu`.
+# Images and the cluster on this machine. Optional: BASE_IMAGE, TORCH_INDEX (an index with CPU builds of torch) and KIND_NODE_IMAGE
+# (default: kind's own), as in `make images TORCH_INDEX=https://download.pytorch.org/whl/cpu`.
 ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
-ROOMS := downloader asr embedder cli
+IMAGES := downloader asr embedder cli
 TAG ?= $(shell sed -n 's/^appVersion: //p' charts/Chart.yaml)
 HELM ?= helm
 BUILD := nice $(ENGINE) build $(if $(filter podman,$(ENGINE)),--network host) --build-arg VERSION=$(TAG) \
@@ -23,10 +23,10 @@ KIND_VALUES := k8s/kind/values.yaml
 kind-%: export KIND_EXPERIMENTAL_PROVIDER ?= $(if $(filter podman,$(ENGINE)),podman)
 
 .PHONY: help setup dist demo monitor test test-long check format lock faults soak bench asr-model voice-models clean
-.PHONY: images images-gpu kind-up kind-load kind-install kind-test kind-down
+.PHONY: images images-gpu kind kind-up kind-load kind-install kind-test kind-down
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: $(READY) ## install everything into .venv, in the versions of requirements.lock
 
@@ -37,7 +37,7 @@ $(READY): requirements.lock pyproject.toml
 	  || { echo "$(PYTHON) is older than 3.11 or has no venv; on Debian: apt-get install python3 python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check 'uv==0.13.8'
-	@# compiled here once: torch and its like take three times as long to import otherwise, in every process of a first run
+	@# compiled once here: without it, imports of torch take three times as long in every process of a first run
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $(READY)
@@ -46,49 +46,49 @@ dist: $(READY) ## build the wheel: dist/ingest-*.whl
 	rm -rf dist
 	$(BIN)/hatchling build --target wheel --directory dist
 
-demo: $(READY) ## show everything in a minute, offline
+demo: $(READY) ## run the demonstration: offline, in a minute
 	$(BIN)/ingest demo
 
-monitor: $(READY) ## the demonstration under Prometheus (and Grafana, where it is installed)
+monitor: $(READY) ## run the demonstration under Prometheus (and Grafana, where it is installed)
 	$(BIN)/python -m monitoring.monitor
 
-# Half of the time tests wait: three processes keep two processors busy. A file stays in one process, for its servers and
-# models. The threads of torch must not spin while they wait: beside other processes that takes most of the time.
+# Tests wait half of the time, so three processes keep two processors busy. All tests of a file run in one process, with its
+# servers and models. Threads of torch must not spin while they wait: beside other processes, spinning takes most of the time.
 WORKERS ?= 3
-TESTS ?= # which, as TESTS=tests/unit
+TESTS ?= # a part of the tests, as in TESTS=tests/unit
 PYTEST := OMP_WAIT_POLICY=passive $(BIN)/pytest --numprocesses $(WORKERS)
 
-test: $(READY) ## run the tests, but for those of test-long
+test: $(READY) ## run the tests, without those of test-long
 	$(PYTEST) --dist loadfile --no-loadscope-reorder $(TESTS)
 
-test-long: $(READY) ## run the long tests: whole runs in which something is killed, breaks or is measured
+test-long: $(READY) ## run the long tests: whole runs with faults, restarts or measurements
 	$(PYTEST) --dist worksteal -m long
 
-check: $(READY) ## what CI runs first: format, lint, types, import rules, tests
+check: $(READY) ## run what CI runs first: format, lint, types, import rules, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(PYTEST) --dist loadfile --no-loadscope-reorder
 
-format: $(READY) ## put the code into its layout
+format: $(READY) ## format the code, and apply automatic fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: ## bring requirements.lock up to date with pyproject.toml
+lock: ## renew requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --fork-strategy fewest --upgrade --no-emit-index-url --no-header --quiet -o requirements.lock
 
 ROUNDS ?= 3
 SEED ?= 1
-faults: $(READY) ## break everything that can break, and print what became of the videos (ROUNDS=3 SEED=1 ONLY=)
+faults: $(READY) ## inject every fault into a pipeline, and print the results (ROUNDS=3 SEED=1 ONLY=)
 	$(BIN)/python -m tests.faults --rounds $(ROUNDS) --seed $(SEED) --only '$(ONLY)'
 
 MINUTES ?= 30
-soak: $(READY) ## work for half an hour while something breaks every minute (MINUTES=30 SEED=1)
+soak: $(READY) ## run a pipeline while a fault is injected every minute (MINUTES=30 SEED=1)
 	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) --seed $(SEED)
 
-bench: $(READY) ## print the figures that the README quotes
+bench: $(READY) ## print the first figures of docs/figures.md
 	$(BIN)/python -m bench.pipeline
 	$(BIN)/python -m bench.batching
 	$(BIN)/python -m bench.copy_rows
@@ -104,36 +104,39 @@ voice-models: $(READY) ## train the miniature voice models again (an hour; needs
 	$(BIN)/python -m training.voices_calibrate
 
 images: ## build the images for machines without graphics card
-	for room in $(ROOMS); do $(BUILD) --file Dockerfile.cpu --target $$room --tag localhost/ingest-$$room:$(TAG) . || exit 1; done
+	for name in $(IMAGES); do $(BUILD) --file Dockerfile.cpu --target $$name --tag localhost/ingest-$$name:$(TAG) . || exit 1; done
 	@$(ENGINE) images --format '{{.Repository}}:{{.Tag}}  {{.Size}}' | grep '^localhost/ingest-.*:$(TAG) '
 
 images-gpu: ## build the images for CUDA: asr and embedder
-	for room in asr embedder; do \
-	  $(BUILD) --file Dockerfile.gpu --target $$room --tag localhost/ingest-$$room:$(TAG)-cuda . || exit 1; done
+	for name in asr embedder; do \
+	  $(BUILD) --file Dockerfile.gpu --target $$name --tag localhost/ingest-$$name:$(TAG)-cuda . || exit 1; done
 	@$(ENGINE) images --format '{{.Repository}}:{{.Tag}}  {{.Size}}' | grep '^localhost/ingest-.*:$(TAG)-cuda '
 
-kind-up: ## make a Kubernetes cluster on this machine
+kind: ## build the images, create a cluster, install the chart in it, and test it
+	for step in images kind-up kind-load kind-install kind-test; do $(MAKE) $$step || exit 1; done
+
+kind-up: ## create a Kubernetes cluster on this machine
 	mkdir -p .kind/data && chmod 1777 .kind/data
 	kind create cluster --config $(KIND_CONFIG) $(if $(KIND_NODE_IMAGE),--image $(KIND_NODE_IMAGE)) --wait 120s
 
-kind-load: ## bring the images into it
+kind-load: ## load the images into the cluster
 	rm -f .kind/images.tar
 	$(ENGINE) save $(if $(filter podman,$(ENGINE)),--multi-image-archive --quiet) --output .kind/images.tar \
-	  $(ROOMS:%=localhost/ingest-%:$(TAG))
+	  $(IMAGES:%=localhost/ingest-%:$(TAG))
 	kind load image-archive .kind/images.tar --name ingest
 	rm .kind/images.tar
 
-kind-install: ## install the chart in it, with the miniature models, and wait until it works
+kind-install: ## install the chart in the cluster, with the miniature models, and wait until it is ready
 	$(HELM) upgrade --install ingest charts/ --namespace ingest --create-namespace --values $(KIND_VALUES) --wait --timeout 10m
 
-kind-test: ## let a recording go all the way
+kind-test: ## send a recording through the cluster, and find it by search
 	$(HELM) test ingest --namespace ingest --logs --timeout 10m
 
-kind-down: ## remove the cluster and everything in it
-	@# the shared folder belongs to the users of the pods: who made the cluster may not be allowed to empty it
+kind-down: ## delete the cluster and its data
+	@# the shared folder belongs to the users of the pods: the user of this command may not be allowed to empty it
 	-$(ENGINE) exec ingest-control-plane find /ingest-data -mindepth 1 -delete 2>/dev/null
 	kind delete cluster --name ingest
 	rm -rf .kind
 
-clean: ## remove everything that can be made again
+clean: ## delete everything that the other commands can make again
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

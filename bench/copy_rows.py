@@ -204,8 +204,14 @@ def _print(options: argparse.Namespace, rounds: dict[str, list[Figures]], sizes:
     print(f"medians of {options.rounds} rounds, taken in turn; every way stored the same rows\n")
     base = rounds[COPY]
     columns = (
-        *("way", "passages/s", "copy is faster", "vectors/s", "copy is faster"),
-        *("commits", "commits/passage", "log bytes/passage"),
+        "way",
+        "passages/s",
+        "copy is faster",
+        "vectors/s",
+        "copy is faster",
+        "commits",
+        "commits/passage",
+        "log bytes/passage",
     )
     report.print_table(columns, (_row(name, base, each) for name, each in rounds.items()))
     print(f"\nthe same {DIMENSIONS}-d vectors in a column of each type")

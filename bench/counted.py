@@ -49,7 +49,7 @@ class CountedBus:
             self._bus.publish(subject, data, message_id, headers)
 
     def mention(self, subject: str, data: bytes) -> None:
-        """Send a message that nobody waits for; it takes no time of the caller's."""
+        """Publish without waiting; it takes no time of the caller's."""
         self._bus.mention(subject, data)
 
     def fetch(self, consumer: str, stream: str, wait_s: float) -> Delivery | None:

@@ -106,9 +106,13 @@ def main() -> None:
     report.print_machine()
     rows = [
         (
-            *(f"{one['hours']:g} h", f"{one['mapped_mb']:.0f} MB", f"{one['peak_mb']:.0f} MB"),
+            f"{one['hours']:g} h",
+            f"{one['mapped_mb']:.0f} MB",
+            f"{one['peak_mb']:.0f} MB",
             f"{one['peak_mb'] / found[0]['peak_mb']:.2f}x",
-            *(f"{one['took_s']:.0f} s", f"{one['turns']:.0f}", f"{one['speakers']:.0f}"),
+            f"{one['took_s']:.0f} s",
+            f"{one['turns']:.0f}",
+            f"{one['speakers']:.0f}",
         )
         for one in found
     ]

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import report
-from bench.rooms import Pipeline, Visits, run_in_process
 from bench.schedule import Mode, StageTimes, Trace, lower_bound_s, plan, sample, stretched
+from bench.services import Pipeline, Visits, run_in_process
 from ingest.cli.local.nats_server import EmbeddedNats
 from ingest.shared.messages import Stage
 
@@ -126,8 +126,14 @@ def _print(trace: Trace, options: argparse.Namespace, rounds: dict[str, list[Fig
     print(f"{options.videos} videos: {stages}; +-{options.noise:.0%}; scale 1:{options.scale:g}")
     print(f"medians of {options.rounds} rounds\n")
     columns = (
-        *("mode", "makespan", "lower bound", "efficiency", "ideal (simulated)"),
-        *("to streaming", "first result", "bottleneck busy"),
+        "mode",
+        "makespan",
+        "lower bound",
+        "efficiency",
+        "ideal (simulated)",
+        "to streaming",
+        "first result",
+        "bottleneck busy",
     )
     report.print_table(columns, (_row(trace, name, rounds) for name in rounds))
     print()

@@ -1,6 +1,6 @@
-"""The chart as one plain manifest, for those without Helm: `python -m k8s.manifest > k8s/ingest.yaml`.
+"""The chart as one plain manifest, for clusters without Helm: `python -m k8s.manifest > k8s/ingest.yaml`.
 
-As installed by default in the namespace `ingest`, but that the passwords are in a Secret `ingest-passwords` of yours.
+As the chart installs it by default in the namespace `ingest`, with passwords in an existing Secret `ingest-passwords`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from helm_python import Chart
 
 CHART = Path(__file__).parents[1] / "charts"
 HEAD = """# Made by `python -m k8s.manifest` from the chart in charts/. Needs the namespace `ingest`, and in it a Secret
-# `ingest-passwords` with the keys that charts/values.yaml names: kubectl create secret generic ingest-passwords \\
-#   --namespace ingest --from-literal=nats-asr=... and so on. Change what you like; there is no Helm that minds.
+# `ingest-passwords` with the keys that charts/README.md lists at auth.existingSecret:
+#   kubectl create secret generic ingest-passwords --namespace ingest --from-literal=nats-asr=... and so on.
 """
 
 

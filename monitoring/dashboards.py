@@ -1,4 +1,4 @@
-"""Writes the dashboards to charts/dashboards: `python -m monitoring.dashboards`. Change them here, not in the JSON."""
+"""Writes the dashboards to charts/dashboards: `python -m monitoring.dashboards`. Do not edit the JSON."""
 
 from __future__ import annotations
 

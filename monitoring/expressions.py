@@ -1,4 +1,4 @@
-"""What the dashboards ask, as Prometheus hears it: Grafana's variables filled in."""
+"""The queries of the dashboards for Prometheus, with the variables of Grafana replaced by values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ALL = ".+"
 
 
 @dataclass(frozen=True)
-class Asked:
+class PanelQuery:
     """An expression of a panel, ready for Prometheus."""
 
     board: str
@@ -24,17 +24,17 @@ class Asked:
 
 
 def fill(expr: str, rate_interval: str, time_range: str) -> str:
-    """Return an expression with Grafana's variables filled in, everything chosen."""
+    """Return an expression with the variables of Grafana replaced: all jobs, instances and cards."""
     values = {"$__rate_interval": rate_interval, "$__range": time_range, "$job": ALL, "$instance": ALL, "$card": ALL}
     for variable, value in values.items():
         expr = expr.replace(variable, value)
     return expr
 
 
-def asked(rate_interval: str, time_range: str) -> Iterator[Asked]:
+def panel_queries(rate_interval: str, time_range: str) -> Iterator[PanelQuery]:
     """Yield every expression of every dashboard."""
     for name in BOARDS:
         for panel in json.loads((FOLDER / name).read_text())["panels"]:
             for target in panel.get("targets", ()):
                 expr = fill(target["expr"], rate_interval, time_range)
-                yield Asked(name.removesuffix(".json"), panel["title"], expr)
+                yield PanelQuery(name.removesuffix(".json"), panel["title"], expr)

@@ -1,6 +1,6 @@
-"""The dashboard GPU: where every second of the card goes.
+"""The dashboard GPU: how the time of the device is used, and the metrics of the card.
 
-The card's own figures have the names of dcgm-exporter, which may be another job: they are chosen by the card's UUID.
+Metrics of the card have the names of dcgm-exporter, which may be another job. The UUID of the card selects them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ GPU_SECONDS = "ingest_gpu_seconds_total"
 
 
 def card(metric: str) -> str:
-    """Return a value of each chosen card; two services on one card tell the same."""
+    """Return a value of each chosen card; two services on one card export the same."""
     return f'max by (UUID, modelName) (DCGM_FI_DEV_{metric}{{UUID=~"$card"}})'
 
 
@@ -28,40 +28,40 @@ def share(state: str) -> Query:
 
 NOW = (
     banner(
-        "Is this real?",
-        "A simulated card exports the same names as a real one. Time split, batches and speed are always measured.",
+        "Real or simulated card",
+        "A simulated card exports the same metrics as a real one. Time split, batches and speed are always measured.",
         Query('count(DCGM_FI_DEV_GPU_UTIL{UUID=~"$card",modelName="simulated"})'),
         present="SIMULATED CARD: use, memory, power, temperature and clocks below are not measurements",
-        absent="no simulated card: figures of cards below, if any, are measurements",
+        absent="no simulated card: the figures of cards below are measurements",
     ),
     figure(
         "Busy",
-        "Share of the device's time in which it recognised speech.",
+        "Share of the time in which the device recognized speech.",
         share("busy"),
         unit="percentunit",
         limit=Limit(0.9, bad="below"),
     ),
     figure(
         "Starved",
-        "Share in which nothing was queued for the device: downloads are too slow, or there is nothing to do.",
+        "Share of the time in which nothing was queued for the device: downloads are too slow, or no work is left.",
         share("starved"),
         unit="percentunit",
     ),
     figure(
         "Waiting for decoding",
-        "Share in which videos were in hand, but their audio was still being decoded, cut or prepared by the CPU.",
+        "Share of the time in which the device waited for the CPU to decode, cut or prepare audio.",
         share("decoding"),
         unit="percentunit",
     ),
     figure(
         "Blocked",
-        "Share in which finished work could not be handed on: queue, disk, or a pause.",
+        "Share of the time in which finished work waited for the queue, for the disk, or for a pause to end.",
         share("blocked"),
         unit="percentunit",
     ),
     figure(
         "Places filled",
-        "Share of the places of a batch that held a chunk of speech.",
+        "Share of the places in batches that held a chunk of speech.",
         Query(
             f"{speed('ingest_batch_items_total', device='asr')} / {speed('ingest_batch_places_total', device='asr')}"
         ),
@@ -69,7 +69,7 @@ NOW = (
     ),
     figure(
         "Device memory used",
-        "The fullest of the chosen cards. The budget is 9 GB.",
+        "Memory in use on the fullest of the chosen cards. The budget is 9 GB.",
         Query(f"max({card('FB_USED')}) * 1048576"),
         unit="decbytes",
         limit=Limit(BUDGET_BYTES),
@@ -81,7 +81,7 @@ WHERE_TIME_GOES = (
     row("Where the time goes"),
     graph(
         "What the device does",
-        "Each second of each ASR worker's device thread belongs to one state; together they are 100 %. Starved: "
+        "Share of the time that the device threads of the asr workers spend in each state; the sum is 100 %. Starved: "
         "nothing is queued. Decoding: waiting for the CPU. Blocked: waiting for queue, disk, or a pause.",
         split(GPU_SECONDS),
         unit="percentunit",
@@ -91,7 +91,8 @@ WHERE_TIME_GOES = (
     ),
     graph(
         "Batches",
-        "How full the batches are, and how much of what is computed is padding (silence behind shorter chunks).",
+        "Share of the places in batches that are filled, and share of the computed length that is padding (silence "
+        "after shorter chunks).",
         Query(
             f"{speed('ingest_batch_items_total', 'device')} / {speed('ingest_batch_places_total', 'device')}",
             "{{device}}: places filled",
@@ -107,8 +108,8 @@ WHERE_TIME_GOES = (
     ),
     graph(
         "Real-time factor",
-        "Time of the work on a recording, divided by its length: the median and the slowest twentieth. 0.22 is the "
-        "most that a worker may need.",
+        "Time of the work on a recording, divided by its length: the median and the 95th percentile. The limit of a "
+        "worker is 0.22.",
         Query(quantile(0.5, "ingest_real_time_factor"), "median"),
         Query(quantile(0.95, "ingest_real_time_factor"), "95 %"),
         unit="none",
@@ -121,7 +122,7 @@ CARD = (
     row("The card"),
     graph(
         "Use",
-        "Share of time in which a kernel ran on the card, and in which its memory was read or written.",
+        "Share of the time in which a kernel ran on the card, and in which its memory was read or written.",
         Query(card("GPU_UTIL"), "{{modelName}} {{UUID}}: kernels"),
         Query(card("MEM_COPY_UTIL"), "{{modelName}} {{UUID}}: memory"),
         unit="percent",
@@ -129,9 +130,9 @@ CARD = (
         empty="no card",
     ),
     graph(
-        "Multiprocessors at work",
-        "Share of the multiprocessors that are at work, a sharper figure than use. Only NVIDIA's dcgm-exporter has it, "
-        "on data-centre cards.",
+        "Multiprocessors in use",
+        "Share of the multiprocessors in use, more exact than the use above. Only NVIDIA's dcgm-exporter exports it, "
+        "for data-centre cards.",
         Query('max by (UUID, modelName) (DCGM_FI_PROF_SM_ACTIVE{UUID=~"$card"})', "{{modelName}} {{UUID}}"),
         unit="percentunit",
         at_most=1,
@@ -139,7 +140,7 @@ CARD = (
     ),
     graph(
         "Memory",
-        "Device memory in use by everything on the card. The line is the budget, 9 GB.",
+        "Device memory in use by all programs on the card. The line is the budget, 9 GB.",
         Query(f"{card('FB_USED')} * 1048576", "{{modelName}} {{UUID}}"),
         unit="decbytes",
         limit=Limit(BUDGET_BYTES),
@@ -168,8 +169,8 @@ CARD = (
         empty="no card",
     ),
     graph(
-        "Energy for an hour of audio",
-        "Energy that the chosen cards use, divided by the hours of audio that are transcribed. No data while none is.",
+        "Energy per hour of audio",
+        "Energy that the chosen cards use, divided by the hours of audio transcribed. No data while there are none.",
         Query(
             f'sum(max by (UUID) (rate(DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{{UUID=~"$card"}}{RATE}))) / 1000 * 3600 / '
             f"({speed('ingest_audio_seconds_total', stage='asr')} > 0)",
@@ -180,15 +181,15 @@ CARD = (
     ),
     graph(
         "Out of memory",
-        "Batches that the device had no room for; they are halved and run again.",
+        "Batches that did not fit into device memory; they are halved and run again.",
         Query(growth("ingest_out_of_memory_total", "device"), "{{device}}"),
         unit="none",
         bars=True,
         empty="never since the services started",
     ),
     graph(
-        "Loading the models",
-        "How long each model took to load, at the last start.",
+        "Load time of the models",
+        "Time to load each model at the last start.",
         Query(f"max by (model) ({of('ingest_model_load_seconds')})", "{{model}}"),
         unit="s",
     ),
@@ -200,7 +201,7 @@ def build() -> Dashboard:
     return board(
         "ingest-gpu",
         "ingest: GPU",
-        "Where every second of the card goes, and what the card does.",
+        "How the time of the device is used, and the metrics of the card.",
         [*NOW, *WHERE_TIME_GOES, *CARD],
         choices=[("card", "label_values(DCGM_FI_DEV_GPU_UTIL, UUID)")],
     )

@@ -1,8 +1,8 @@
-"""`make monitor`: the demonstration under Prometheus, and under Grafana where that is installed.
+"""`make monitor`: the demonstration with Prometheus, and with Grafana if it is installed.
 
-python -m monitoring.monitor                      the demonstration; then look around until Ctrl-C
+python -m monitoring.monitor                      the demonstration; then keep running until Ctrl-C
 python -m monitoring.monitor run SOURCE...        any command of `ingest` instead
-python -m monitoring.monitor --pictures docs      draw the dashboards from the run, and end
+python -m monitoring.monitor --pictures docs      draw the dashboards from the run, and exit
 """
 
 from __future__ import annotations
@@ -27,13 +27,15 @@ PROMETHEUS_PORT = 9091  # Debian's own Prometheus has 9090
 GRAFANA_PORT = 3000
 FIRST_METRICS_PORT = 9464
 GRAFANA_FILES = Path(__file__).with_name("grafana")
-GRAFANA_HOME = "/usr/share/grafana"  # where its packages put it
+GRAFANA_HOME = "/usr/share/grafana"  # of its packages
 
 
 def main() -> int:
     """Run a command of `ingest` under Prometheus."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="draw the dashboards into this folder, and end")
+    parser.add_argument(
+        "--pictures", type=Path, metavar="FOLDER", help="draw the dashboards into this folder, and exit"
+    )
     parser.add_argument("command", nargs=argparse.REMAINDER, help="a command of `ingest` (default: demo)")
     chosen = parser.parse_args()
     program = shutil.which("prometheus")
@@ -61,7 +63,7 @@ def main() -> int:
             for path in pictures(prometheus, Window(began, time.time()), chosen.pictures):
                 print(path)
         else:
-            print("The run has ended; look around, Ctrl-C ends.")
+            print("The run has ended. Prometheus keeps running; Ctrl-C stops it.")
             with suppress(KeyboardInterrupt):
                 signal.pause()
     return status
@@ -70,7 +72,7 @@ def main() -> int:
 def _start_grafana(running: ExitStack, prometheus_url: str, folder: Path) -> None:
     program = shutil.which("grafana-server")
     if program is None:
-        print("Grafana is not installed: import charts/dashboards/*.json into one that has this Prometheus")
+        print("Grafana is not installed: import charts/dashboards/*.json into a Grafana with this Prometheus as source")
         return
     environment = {
         **os.environ,

@@ -1,6 +1,6 @@
-"""What all dashboards are built of: selectors, panels, variables.
+"""The parts of all dashboards: selectors, panels, variables.
 
-Every panel has a unit, a description and a text for no data, which never looks like zero: nothing fills gaps, and no
+Every panel has a unit, a description and a text for no data. Missing data never looks like zero: gaps stay gaps, and no
 expression turns an absent series into a number.
 """
 
@@ -41,12 +41,12 @@ STAGES = ("check", "download", "asr", "embedder")  # the consumer `ledger` follo
 WIDTH = 24
 HEIGHT = 8
 FIGURE_HEIGHT = 4
-MIN_STEP = "15s"  # so that a rate looks at a minute at least, and shows work that is counted when it is done
+MIN_STEP = "15s"  # makes the interval of a rate at least a minute; work is counted only when it ends
 
 
 @dataclass(frozen=True)
 class Query:
-    """An expression, and how its series are called."""
+    """An expression, and the legend of its series."""
 
     expr: str
     legend: str = ""
@@ -54,41 +54,41 @@ class Query:
 
 @dataclass(frozen=True)
 class Limit:
-    """A value that a panel marks: the figure is bad above it (or below it), a graph has a line there."""
+    """A value that a panel marks: a figure changes its colour above it (or below it), a graph shows a line."""
 
     value: float
     bad: Literal["above", "below"] = "above"
 
 
-Wanted = str | tuple[str, ...]
+LabelValue = str | tuple[str, ...]
 
 
-def of(metric: str, **labels: Wanted) -> str:
-    """Return the selector of one of our metrics, of the chosen jobs and instances, with these labels."""
+def of(metric: str, **labels: LabelValue) -> str:
+    """Return the selector of a metric of ingest, for the chosen jobs and instances, with these labels."""
     chosen = ['job=~"$job"', 'instance=~"$instance"']
-    for name, wanted in labels.items():
-        chosen.append(f'{name}="{wanted}"' if isinstance(wanted, str) else f'{name}=~"{"|".join(wanted)}"')
+    for name, value in labels.items():
+        chosen.append(f'{name}="{value}"' if isinstance(value, str) else f'{name}=~"{"|".join(value)}"')
     return f"{metric}{{{','.join(chosen)}}}"
 
 
-def speed(metric: str, by: str = "", **labels: Wanted) -> str:
-    """Return what a counter grows by in a second, over all replicas."""
+def speed(metric: str, by: str = "", **labels: LabelValue) -> str:
+    """Return the growth of a counter per second, over all replicas."""
     return f"sum{_by(by)} (rate({of(metric, **labels)}{RATE}))"
 
 
-def growth(metric: str, by: str = "", over: str = RATE, **labels: Wanted) -> str:
-    """Return what a counter has grown by, over all replicas.
+def growth(metric: str, by: str = "", over: str = RATE, **labels: LabelValue) -> str:
+    """Return the growth of a counter over an interval, over all replicas.
 
-    A counter with a label begins with its first event, which `increase` does not see: of a series that is new, all
-    counts. (After a long pause of Prometheus itself, every series is new once.)
+    A series with a label begins with its first event, which `increase` does not see. A series that is younger than the
+    interval therefore counts in full. (After a long pause of Prometheus itself, every series is new once.)
     """
     selector = of(metric, **labels)
     new = f"max_over_time({selector}{over}) unless {selector} offset {over.strip('[]')}"
     return f"sum{_by(by)} (({new}) or increase({selector}{over}))"
 
 
-def told(metric: str, **labels: Wanted) -> str:
-    """Return a value of each consumer, of which every replica tells the same."""
+def by_consumer(metric: str, **labels: LabelValue) -> str:
+    """Return the value of each consumer; all replicas export the same."""
     return f"max by (consumer) ({of(metric, **labels)})"
 
 
@@ -98,7 +98,7 @@ def quantile(share: float, metric: str, by: str = "") -> str:
 
 
 def split(metric: str) -> Query:
-    """Return the states of a time split, each as its share of the whole."""
+    """Return the states of a time split, each as a share of the whole."""
     return Query(f"{speed(metric, 'state')} / on () group_left () {speed(metric)}", "{{state}}")
 
 
@@ -118,42 +118,21 @@ def graph(  # noqa: PLR0913 (each is one property of a panel, passed by name)
     at_most: float | None = None,
     empty: str = "no data",
 ) -> timeseries.Panel:
-    """Return a panel of lines over time; stacked, or as bars, where parts make a whole."""
-    made = (
-        timeseries.Panel()
-        .title(title)
-        .description(description)
-        .datasource(SOURCE)
-        .unit(unit)
-        .no_value(empty)
-        .min(0)
-        .span(width)
-        .height(HEIGHT)
-        .interval(MIN_STEP)
-        .span_nulls(False)
-        .show_points(VisibilityMode.AUTO)
-        .fill_opacity(70 if stacked or bars else 5)
-        .line_width(0 if stacked else 1)
-        .draw_style(GraphDrawStyle.BARS if bars else GraphDrawStyle.LINE)
-        .legend(
-            common.VizLegendOptions()
-            .display_mode(LegendDisplayMode.LIST)
-            .placement(LegendPlacement.BOTTOM)
-            .show_legend(True)
-        )
-        .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI))
-    )
+    """Return a panel of lines over time; stacked, or as bars, for parts of a whole."""
+    panel = _lines(title, description, unit=unit, empty=empty).span(width)
+    panel = panel.fill_opacity(70 if stacked or bars else 5).line_width(0 if stacked else 1)
+    panel = panel.draw_style(GraphDrawStyle.BARS if bars else GraphDrawStyle.LINE)
     if stacked or bars:
-        made = made.stacking(common.StackingConfig().mode(StackingMode.NORMAL))
+        panel = panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL))
     if at_most is not None:
-        made = made.max(at_most)
+        panel = panel.max(at_most)
     if limit is not None:
-        made = made.thresholds(_thresholds(limit)).thresholds_style(
+        panel = panel.thresholds(_thresholds(limit)).thresholds_style(
             common.GraphThresholdsStyleConfig().mode(GraphTresholdsStyleMode.DASHED)
         )
     for number, query in enumerate(queries):
-        made = made.with_target(_target(query, chr(ord("A") + number)))
-    return made
+        panel = panel.with_target(_target(query, chr(ord("A") + number)))
+    return panel
 
 
 def figure(
@@ -166,8 +145,8 @@ def figure(
     limit: Limit | None = None,
     empty: str = "no data",
 ) -> stat.Panel:
-    """Return a panel that shows one number of now."""
-    made = (
+    """Return a panel that shows one present value."""
+    panel = (
         stat.Panel()
         .title(title)
         .description(description)
@@ -181,11 +160,11 @@ def figure(
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
         .with_target(_target(query, "A").instant())
     )
-    return made.thresholds(_thresholds(limit)) if limit is not None else made
+    return panel.thresholds(_thresholds(limit)) if limit is not None else panel
 
 
 def banner(title: str, description: str, query: Query, *, present: str, absent: str) -> stat.Panel:
-    """Return a panel that says one sentence when the query has an answer, and another when it has none."""
+    """Return a panel that shows one text if the query has a result, and another if it has none."""
     options = DashboardRangeMapOptions(
         from_val=1, to=None, result=ValueMappingResult(text=present, color="orange", index=0)
     )
@@ -209,8 +188,8 @@ def board(
     *,
     choices: Sequence[tuple[str, str]] = (),
 ) -> dashboard.Dashboard:
-    """Return a dashboard with the variables that all of ours have, and `choices` of its own: name and query."""
-    made = (
+    """Return a dashboard with the variables of all dashboards, and with additional `choices`: name and query."""
+    result = (
         dashboard.Dashboard(title)
         .uid(uid)
         .description(description)
@@ -225,11 +204,35 @@ def board(
         .with_variable(_choice("instance", 'label_values(ingest_messages_in_progress{job=~"$job"}, instance)'))
     )
     for name, query in choices:
-        made = made.with_variable(_choice(name, query))
+        result = result.with_variable(_choice(name, query))
     for number, part in enumerate(parts, 1):
         part.id(number)
-        made = made.with_row(part) if isinstance(part, dashboard.Row) else made.with_panel(part)
-    return made
+        result = result.with_row(part) if isinstance(part, dashboard.Row) else result.with_panel(part)
+    return result
+
+
+def _lines(title: str, description: str, *, unit: str, empty: str) -> timeseries.Panel:
+    legend = (
+        common.VizLegendOptions()
+        .display_mode(LegendDisplayMode.LIST)
+        .placement(LegendPlacement.BOTTOM)
+        .show_legend(True)
+    )
+    return (
+        timeseries.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .unit(unit)
+        .no_value(empty)
+        .min(0)
+        .height(HEIGHT)
+        .interval(MIN_STEP)
+        .span_nulls(False)
+        .show_points(VisibilityMode.AUTO)
+        .legend(legend)
+        .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI))
+    )
 
 
 def _choice(name: str, query: str) -> dashboard.QueryVariable:

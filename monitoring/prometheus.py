@@ -1,4 +1,4 @@
-"""A Prometheus of our own on this machine: it reads the services of the local mode and knows our alerts."""
+"""A Prometheus on this machine that scrapes the services of the local mode and evaluates the alerts."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ ANSWER_LIMIT_S = 30.0
 
 
 class QueryError(Exception):
-    """Prometheus refuses an expression; says why."""
+    """Prometheus refuses an expression, for this reason."""
 
 
 class StartError(Exception):
-    """Prometheus does not start; says why."""
+    """Prometheus does not start, for this reason."""
 
 
 class Prometheus:
@@ -49,7 +49,7 @@ class Prometheus:
         ]
 
     def __enter__(self) -> Self:
-        """Start Prometheus and wait until it is ready; raise StartError when that does not come about."""
+        """Start Prometheus and wait until it is ready; raise StartError if it does not get ready."""
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / "prometheus.yml").write_text(yaml.safe_dump(self._configuration(), sort_keys=False))
         with (self._folder / "prometheus.log").open("wb") as log:
@@ -64,18 +64,18 @@ class Prometheus:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End Prometheus."""
+        """Stop Prometheus."""
         self._process.terminate()
         self._process.wait(STOP_LIMIT_S)
 
     def over(self, expr: str, start: float, end: float, step_s: float) -> list[dict[str, Any]]:
-        """Return the series of an expression over a time; raise QueryError when it is refused."""
+        """Return the series of an expression over a time range; raise QueryError if it is refused."""
         parts = {"query": expr, "start": start, "end": end, "step": step_s}
         found: list[dict[str, Any]] = self._ask("query_range", parts)["result"]
         return found
 
     def now(self, expr: str) -> list[dict[str, Any]]:
-        """Return the present samples of an expression; raise QueryError when it is refused."""
+        """Return the present samples of an expression; raise QueryError if it is refused."""
         found: list[dict[str, Any]] = self._ask("query", {"query": expr})["result"]
         return found
 

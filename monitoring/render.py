@@ -1,4 +1,4 @@
-"""Draws the dashboards from what a Prometheus has seen: pictures for the documentation, not Grafana's own."""
+"""Draws the dashboards from the data of a Prometheus: pictures for the documentation, not screenshots of Grafana."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Panel = dict[str, Any]
 
 @dataclass(frozen=True)
 class Window:
-    """The time that a picture shows."""
+    """The time range of a picture."""
 
     start: float
     end: float
@@ -151,7 +151,7 @@ def _graph(axes: Axes, panel: Panel, series: list[tuple[str, list[float], list[f
 
 
 def shown(value: float, unit: str) -> str:
-    """Return a value as a person reads it."""
+    """Return a value with its unit, for people."""
     if not math.isfinite(value):
         return "-"
     if unit.startswith("suffix:"):

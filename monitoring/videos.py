@@ -1,24 +1,38 @@
-"""The dashboard Videos: how they end, what is slow, what comes back, how good the transcripts are, who speaks.
+"""The dashboard Videos: outcomes, slow stages, redeliveries, quality of the transcripts, speakers.
 
-No metric carries a video's name: their number has no bound. `ingest status` names them.
+No metric has a label with a video: the number of videos has no bound. `ingest status` lists them.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from monitoring.panels import RANGE, STAGES, Limit, Query, board, figure, graph, growth, of, quantile, row, speed, told
+from monitoring.panels import (
+    RANGE,
+    STAGES,
+    Limit,
+    Query,
+    board,
+    by_consumer,
+    figure,
+    graph,
+    growth,
+    of,
+    quantile,
+    row,
+    speed,
+)
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.builders.dashboard import Dashboard
     from grafana_foundation_sdk.builders.stat import Panel
 
 MESSAGES = "ingest_messages_total"
-BAD_ENDS = ("failed", "skipped", "deferred")
+NOT_INDEXED = ("failed", "skipped", "deferred")
 
 
 def ended(outcome: str, title: str, description: str) -> Panel:
-    """Return a figure of how many videos have ended so."""
+    """Return a figure: the number of videos with this outcome."""
     return figure(
         title,
         f"{description} In the time range of the dashboard.",
@@ -29,73 +43,73 @@ def ended(outcome: str, title: str, description: str) -> Panel:
 
 
 STATES = (
-    row("How they end"),
+    row("Outcomes"),
     ended("indexed", "Indexed", "Videos that became searchable."),
-    ended("failed", "Failed", "Videos that were given up; each is a dead letter, with its reason."),
-    ended("skipped", "Skipped", "Videos that are not for us: private, members only, too short ..."),
+    ended("failed", "Failed", "Videos whose work failed for good; each is a dead letter with its reason."),
+    ended("skipped", "Skipped", "Videos that cannot or should not be archived: private, members only, too short."),
     ended(
         "deferred",
         "Deferred",
-        "Videos that are available later: premieres, live streams. They come back by themselves.",
+        "Videos that become available later: premieres, live streams. They are requested again then.",
     ),
     figure(
         "Waiting",
         "Videos in a queue.",
-        Query(f"sum({told('ingest_consumer_lag', consumer=STAGES)})"),
+        Query(f"sum({by_consumer('ingest_consumer_lag', consumer=STAGES)})"),
         unit="none",
     ),
     figure(
-        "In hand",
-        "Videos that a worker has.",
+        "In progress",
+        "Videos that a worker handles at present.",
         Query(f"sum({of('ingest_messages_in_progress')})"),
         unit="none",
     ),
     graph(
-        "Ends",
-        "Videos that have ended, by how.",
-        Query(growth(MESSAGES, "outcome", outcome=("indexed", *BAD_ENDS)), "{{outcome}}"),
+        "Outcomes",
+        "Finished videos, by outcome.",
+        Query(growth(MESSAGES, "outcome", outcome=("indexed", *NOT_INDEXED)), "{{outcome}}"),
         unit="none",
         width=12,
         bars=True,
     ),
     graph(
         "Reasons",
-        "Why videos did not become searchable: outcome and error code. `ingest status --state-is failed` names them.",
-        Query(growth(MESSAGES, "outcome, code", outcome=BAD_ENDS), "{{outcome}} {{code}}"),
+        "Videos that were not indexed, by outcome and error code. `ingest status --state-is failed` lists them.",
+        Query(growth(MESSAGES, "outcome, code", outcome=NOT_INDEXED), "{{outcome}} {{code}}"),
         unit="none",
         width=12,
         bars=True,
-        empty="every video became searchable",
+        empty="every video was indexed",
     ),
 )
 
 SLOW = (
-    row("What is slow"),
+    row("Slow stages"),
     graph(
-        "The slowest",
-        "Time on a message of each stage, of which one in a hundred takes longer.",
+        "Slowest messages",
+        "Time per message of each stage: the 99th percentile.",
         Query(quantile(0.99, "ingest_handling_seconds", "stage"), "{{stage}}"),
         unit="s",
     ),
     graph(
-        "The usual",
-        "Time on a message of each stage, the median.",
+        "Usual messages",
+        "Time per message of each stage: the median.",
         Query(quantile(0.5, "ingest_handling_seconds", "stage"), "{{stage}}"),
         unit="s",
     ),
     graph(
-        "Waiting longest",
+        "Oldest message",
         "Age of the first message of each queue.",
-        Query(told("ingest_consumer_oldest_age_seconds", consumer=STAGES), "{{consumer}}"),
+        Query(by_consumer("ingest_consumer_oldest_age_seconds", consumer=STAGES), "{{consumer}}"),
         unit="s",
     ),
 )
 
-AGAIN = (
-    row("What comes back"),
+REDELIVERIES = (
+    row("Redeliveries"),
     graph(
         "Retries, by code",
-        "Failures that are tried again, counted; the last try ends in a dead letter.",
+        "Failures that are retried. Each counts as an attempt; the last one ends in a dead letter.",
         Query(growth(MESSAGES, "stage, code", outcome="retrying"), "{{stage}} {{code}}"),
         unit="none",
         bars=True,
@@ -103,11 +117,11 @@ AGAIN = (
     ),
     graph(
         "Postponed, by code",
-        "What waits for something that is not the video's fault (rate limit, disk, database); never counted.",
+        "Messages that wait for a cause outside of the video (rate limit, disk, database); not counted as attempts.",
         Query(growth(MESSAGES, "stage, code", outcome="postponed"), "{{stage}} {{code}}"),
         unit="none",
         bars=True,
-        empty="nothing was postponed since the services started",
+        empty="none since the services started",
     ),
     graph(
         "Redelivered",
@@ -120,17 +134,17 @@ AGAIN = (
 )
 
 QUALITY = (
-    row("How good the transcripts are"),
+    row("Quality of the transcripts"),
     graph(
         "Segments",
-        "Segments of speech in a second, and those that were read again because they were doubtful.",
+        "Segments of speech per second, and those that were transcribed again because they were doubtful.",
         Query(speed("ingest_segments_total"), "all"),
-        Query(speed("ingest_refined_segments_total"), "read again"),
+        Query(speed("ingest_refined_segments_total"), "refined"),
         unit="suffix: /s",
     ),
     graph(
         "Doubtful segments",
-        "Share of segments that look invented, by flag. They are kept, and marked.",
+        "Share of segments that may be hallucinated, by flag. They are kept and marked.",
         Query(
             f"{speed('ingest_flagged_segments_total', 'flag')} / on () group_left () {speed('ingest_segments_total')}",
             "{{flag}}",
@@ -141,37 +155,37 @@ QUALITY = (
     ),
     graph(
         "Audio, by stage",
-        "Hours of audio in an hour that each stage finishes.",
+        "Hours of audio per hour that each stage finishes.",
         Query(speed("ingest_audio_seconds_total", "stage"), "{{stage}}"),
         unit="suffix: h/h",
     ),
 )
 
 SPEAKERS = (
-    row("Who speaks"),
+    row("Speakers"),
     graph(
         "Diarization, by outcome",
-        "Recordings by how it was found out who speaks: in full, by the fast path of one enrolled voice, or not at "
-        "all. A failed one keeps its transcript, without speakers.",
+        "Recordings, by diarization: full, by the fast path of one enrolled voice, none, or failed. A recording whose "
+        "diarization failed keeps its transcript, without speakers.",
         Query(growth("ingest_diarizations_total", "outcome"), "{{outcome}}"),
         unit="none",
         width=12,
         bars=True,
-        empty="no pipeline is set: INGEST_DIARIZATION_MODEL",
+        empty="diarization is off: INGEST_DIARIZATION_MODEL is not set",
     ),
     graph(
         "Speakers",
-        "Speakers of recordings: with the name of an enrolled voice, or Unknown.",
+        "Speakers of recordings, by whether they have the name of an enrolled voice or are Unknown.",
         Query(growth("ingest_speakers_total", "verdict"), "{{verdict}}"),
         unit="none",
         width=12,
         bars=True,
-        empty="no pipeline is set: INGEST_DIARIZATION_MODEL",
+        empty="diarization is off: INGEST_DIARIZATION_MODEL is not set",
     ),
 )
 
 
 def build() -> Dashboard:
     """Return the dashboard."""
-    description = "How videos end, what is slow, what comes back, how good the transcripts are, who speaks."
-    return board("ingest-videos", "ingest: videos", description, [*STATES, *SLOW, *AGAIN, *QUALITY, *SPEAKERS])
+    description = "Outcomes of videos, slow stages, redeliveries, quality of the transcripts, speakers."
+    return board("ingest-videos", "ingest: videos", description, [*STATES, *SLOW, *REDELIVERIES, *QUALITY, *SPEAKERS])

@@ -31,7 +31,7 @@ _numbers = itertools.count()
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keep the settings of whoever runs the tests out of them, and everything off the network."""
+    """Remove the settings of the developer's environment, and keep the tests off the network."""
     for name in list(os.environ):
         if name.startswith("INGEST_"):
             monkeypatch.delenv(name)

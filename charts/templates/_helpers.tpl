@@ -13,7 +13,7 @@
 {{- end -}}
 {{- end }}
 
-{{/* Labels of a component: (list root "asr"). Selectors use the stable part alone. */}}
+{{/* Labels of a component: (list root "asr"). Selectors use only those that never change. */}}
 {{- define "ingest.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "ingest.name" (first .) }}
 app.kubernetes.io/instance: {{ (first .).Release.Name }}
@@ -35,8 +35,8 @@ labels:
   {{- include "ingest.labels" . | nindent 2 }}
 {{- end }}
 
-{{/* Image of a component: (list root "asr"). A digest beats a tag; an image's own registry beats the chart's, and that the
-     global one; without any of them it is where `make images` puts it. Where asr gets a card, its image is that for cards. */}}
+{{/* Image of a component: (list root "asr"). A digest takes precedence over a tag; the registry of the image over image.registry,
+     that over the global one, the default is localhost (`make images`). With a GPU, the default image of asr is the CUDA one. */}}
 {{- define "ingest.image" -}}
 {{- $root := first . -}}{{- $image := (get $root.Values (last .)).image -}}
 {{- $registry := $image.registry | default $root.Values.image.registry | default ($root.Values.global).imageRegistry | default "localhost" -}}
@@ -70,7 +70,7 @@ labels:
 {{- end -}}
 {{- end }}
 
-{{/* Address of the database for a user: (list root "ingest_reader"). */}}
+{{/* Address of the database for a role: (list root "ingest_reader"). */}}
 {{- define "ingest.databaseUrl" -}}
 {{- $root := first . -}}
 {{- if $root.Values.postgres.enabled -}}
@@ -80,7 +80,7 @@ postgresql://{{ last . }}@{{ include "ingest.fullname" $root }}-postgres:5432/in
 {{- end -}}
 {{- end }}
 
-{{/* A setting's value as the environment wants it: whole numbers stay whole. */}}
+{{/* The value of a setting for the environment; a whole number is written without exponent or fraction. */}}
 {{- define "ingest.value" -}}
 {{- if and (kindIs "float64" .) (eq . (floor .)) -}}
 {{ printf "%.0f" . | quote }}
@@ -89,7 +89,7 @@ postgresql://{{ last . }}@{{ include "ingest.fullname" $root }}-postgres:5432/in
 {{- end -}}
 {{- end }}
 
-{{/* Settings as environment variables: (list root map...), later maps win. */}}
+{{/* Settings as environment variables: (list root map...); a later map overrides an earlier one. */}}
 {{- define "ingest.settings" -}}
 {{- $merged := dict -}}
 {{- range rest . }}{{ $merged = mergeOverwrite $merged (deepCopy (. | default dict)) }}{{ end -}}
@@ -101,7 +101,7 @@ postgresql://{{ last . }}@{{ include "ingest.fullname" $root }}-postgres:5432/in
 {{- end }}
 {{- end }}
 
-{{/* What every process of ours is told: where things are. Passwords are files. */}}
+{{/* Settings of every process of ingest. Passwords are files, not settings. */}}
 {{- define "ingest.commonSettings" -}}
 nats_url: {{ include "ingest.natsUrl" . }}
 volume_path: /data
@@ -126,7 +126,7 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
-{{/* A volume with the passwords of one user each: (list root natsUser databaseUser volumeName). */}}
+{{/* A volume with the passwords of one NATS user and one database role: (list root natsUser role volumeName). */}}
 {{- define "ingest.passwords" -}}
 {{- $root := index . 0 -}}
 - name: {{ index . 3 }}
@@ -140,7 +140,7 @@ capabilities: {drop: [ALL]}
       {{- end }}
 {{- end }}
 
-{{/* Certificate authorities of external servers. */}}
+{{/* Volumes with the certificate authorities of the servers. */}}
 {{- define "ingest.caVolumes" -}}
 {{- if or .Values.nats.caSecret (and .Values.nats.enabled .Values.nats.tls.secretName) }}
 - name: nats-ca
@@ -165,7 +165,7 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- end }}
 
-{{/* What every pod has, whatever it runs: (list root values). */}}
+{{/* The part of a pod's specification that all pods have: (list root values). */}}
 {{- define "ingest.scheduling" -}}
 {{- $root := first . -}}{{- $values := last . -}}
 serviceAccountName: {{ include "ingest.serviceAccountName" $root }}
@@ -179,5 +179,15 @@ imagePullSecrets:
 {{- with get $values $key }}
 {{ $key }}: {{ toJson . }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Settings of permitted sources, for the downloader and for commands that read listings. */}}
+{{- define "ingest.sourceSettings" -}}
+file_roots: /data/inbox
+{{- $hosts := .Values.downloader.allowedHosts }}
+{{- if .Values.demo.enabled }}{{ $hosts = append $hosts (printf "%s-demo" (include "ingest.fullname" .)) }}{{ end }}
+{{- with $hosts }}
+allowed_hosts: {{ join "," . | quote }}
 {{- end }}
 {{- end }}

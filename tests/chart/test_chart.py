@@ -1,4 +1,4 @@
-"""What the chart renders, over a matrix of values: valid for each Kubernetes, hardened, in words the services know."""
+"""Rendered objects over a matrix of values: valid for each Kubernetes, hardened, with settings of the services."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import kubernetes_validate
 import pytest
 import yaml
-from helm_python import Chart, HelmRenderError, HelmValuesError, lint
+from helm_python import Chart, HelmRenderError, HelmValuesError, lint, show
 
 from ingest.asr.settings import AsrSettings
 from ingest.cli.settings import AllSettings
@@ -17,6 +17,7 @@ from ingest.downloader.settings import DownloaderSettings
 from ingest.embedder.settings import EmbedderSettings
 from ingest.shared.broker.permissions import User, permissions
 from ingest.shared.settings import Settings, variable
+from k8s import values_page
 from k8s.manifest import CHART, text
 from tests.support.rendered import RELABELLING, VALUES, containers, deployment, pods
 
@@ -91,7 +92,7 @@ CASES = [pytest.param(values, id=name) for name, values in MATRIX.items()]
 
 
 @pytest.mark.parametrize("values", CASES)
-def test_lint_has_no_complaint(values: dict[str, Any]) -> None:
+def test_lint_reports_no_error(values: dict[str, Any]) -> None:
     report = lint(CHART, values, strict=True)
     assert report["errors"] == []
     assert [item["error"] for item in report["messages"]] == ["icon is recommended"]
@@ -145,7 +146,7 @@ def test_every_container_is_hardened(render: Render, values: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize("values", CASES)
-def test_passwords_are_files_and_each_service_sees_only_its_own(render: Render, values: dict[str, Any]) -> None:
+def test_passwords_are_files_and_each_service_gets_only_its_own(render: Render, values: dict[str, Any]) -> None:
     manifests = render(values)
     for component, keys in {
         "asr": {"nats-asr"},
@@ -162,7 +163,7 @@ def test_passwords_are_files_and_each_service_sees_only_its_own(render: Render, 
 
 
 @pytest.mark.parametrize(("by", "sees"), [("init", True), ("hook", False), ("none", False)])
-def test_pods_of_the_embedder_see_the_owners_passwords_only_where_they_migrate(
+def test_pods_of_the_embedder_get_the_passwords_of_the_owner_only_if_they_migrate(
     render: Render,
     by: str,
     sees: bool,  # noqa: FBT001 (a table's value)
@@ -203,7 +204,7 @@ def test_replicas(render: Render, values: dict[str, Any], expected: int | None) 
     assert deployment(render({"asr": values}), "asr")["spec"].get("replicas") == expected
 
 
-def test_the_gpu_is_a_limit_under_the_name_that_was_given_and_pods_are_replaced_without_a_second_card(
+def test_the_gpu_is_a_limit_with_the_configured_name_and_pods_are_replaced_without_a_second_card(
     render: Render,
 ) -> None:
     spec = deployment(render({"asr": {"gpu": {"resourceName": "nvidia.com/gpu.shared"}}}), "asr")["spec"]
@@ -256,7 +257,7 @@ def test_large_numbers_stay_whole(render: Render) -> None:
         pytest.param({"asr": {"image": {"digest": "sha256:short"}}}, "/asr/image/digest", id="no digest"),
     ],
 )
-def test_a_wrong_value_is_refused_by_its_name(render: Render, values: dict[str, Any], words: str) -> None:
+def test_the_refusal_of_a_wrong_value_names_it(render: Render, values: dict[str, Any], words: str) -> None:
     with pytest.raises(HelmValuesError, match=words):
         render(values)
 
@@ -272,7 +273,6 @@ def test_a_wrong_value_is_refused_by_its_name(render: Render, values: dict[str, 
             {"asr": {"settings": {"diarization_model": "x"}}}, "voices.settings", id="a pipeline for asr alone"
         ),
         pytest.param({"settings": {"diarization_model": "x"}}, "voices.settings", id="a pipeline for all"),
-        pytest.param({"auth": {"seed": ""}}, "existingSecret", id="no passwords"),
         pytest.param(
             {"nats": {"enabled": False, "url": "nats://x"}, "asr": {"keda": KEDA}},
             "monitoringEndpoint",
@@ -327,12 +327,12 @@ def test_an_autoscaler_may_have_as_many_downloaders_as_downloads(render: Render,
 @pytest.mark.parametrize("key", sorted(VALUES))
 def test_a_top_level_key_without_value_is_refused_by_name_or_does_no_harm(chart: Chart, key: str) -> None:
     try:
-        chart.render({key: None}, name="ingest", namespace="somewhere")
+        chart.render({"auth": {"seed": "tests"}} | {key: None}, name="ingest", namespace="somewhere")
     except HelmValuesError as error:
         assert f"missing property '{key}'" in str(error)  # noqa: PT017 (either is right)
 
 
-def test_every_value_is_in_the_schema_and_the_other_way_round() -> None:
+def test_values_and_schema_have_the_same_keys() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
     assert VALUES.keys() == schema["properties"].keys()
     voices = schema["properties"]["voices"]["properties"]["settings"]["properties"]
@@ -341,7 +341,7 @@ def test_every_value_is_in_the_schema_and_the_other_way_round() -> None:
     assert voices.keys() == ours - {"diarization_token"} | {"min_speakers", "max_speakers"}
 
 
-def test_every_command_of_ours_can_be_ended_from_its_start(render: Render) -> None:
+def test_every_command_runs_under_tini_and_can_be_stopped_while_it_starts(render: Render) -> None:
     values = {
         "submit": {"sources": ["https://example.org/feed.xml"]},
         "demo": {"enabled": True},
@@ -353,22 +353,12 @@ def test_every_command_of_ours_can_be_ended_from_its_start(render: Render) -> No
         for container in containers(spec)
         if "command" in container
     }
-    assert {"migrate", "wait-for-models", "ingest", "complete"} <= commands.keys()
+    assert {"migrate", "wait-for-models", "ingest", "fetch"} <= commands.keys()
     assert {tuple(command[:2]) for command in commands.values()} == {("tini", "--")}
 
 
 def test_rendering_twice_gives_the_same(render: Render) -> None:
     assert render() == render()
-
-
-def test_passwords_differ_between_users_seeds_and_releases(render: Render) -> None:
-    def passwords(seed: str, name: str) -> list[str]:
-        (secret,) = [item for item in render({"auth": {"seed": seed}}, name=name) if item["kind"] == "Secret"]
-        return list(secret["stringData"].values())
-
-    found = [*passwords("a", "ingest"), *passwords("b", "ingest"), *passwords("a", "other-ingest")]
-    assert len(found) == len(set(found)) == 24
-    assert all(password[0].isalpha() for password in found)
 
 
 def test_the_users_for_the_official_nats_chart_are_the_same() -> None:
@@ -387,6 +377,30 @@ def test_the_plain_manifest_is_the_chart() -> None:
     assert (K8S / "ingest.yaml").read_text() == text(), "python -m k8s.manifest > k8s/ingest.yaml"
 
 
+def test_the_readme_of_the_chart_has_all_values() -> None:
+    page = show(str(CHART), output_format="readme")
+    assert page.strip() == values_page.text().strip(), "python -m k8s.values_page > charts/README.md"
+    assert [key for key in VALUES if f"| `{key}` |" not in page and f"\n## {key}\n" not in page] == []
+    assert [key for key in VALUES["asr"] if f"| `asr.{key}` |" not in page] == []
+
+
 @pytest.mark.parametrize("path", sorted(K8S.rglob("*.yaml")), ids=lambda path: path.name)
 def test_every_file_for_clusters_is_yaml(path: Path) -> None:
     assert list(yaml.safe_load_all(path.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("runbooks", "place"),
+    [
+        pytest.param("https://example.org/runbooks.html", "https://example.org/runbooks.html", id="an address"),
+        pytest.param(None, "docs/runbooks.md", id="values of a chart that did not have the key"),
+    ],
+)
+def test_alerts_link_to_the_configured_address_of_the_runbooks(
+    render: Render, runbooks: str | None, place: str
+) -> None:
+    manifests = render({"monitoring": {"prometheusRule": {"enabled": True, "runbooks": runbooks}}})
+    (rules,) = [item for item in manifests if item["kind"] == "PrometheusRule"]
+    links = [rule["annotations"]["runbook_url"] for group in rules["spec"]["groups"] for rule in group["rules"]]
+    assert links
+    assert all(link.startswith(f"{place}#ingest") for link in links)

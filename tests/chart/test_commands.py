@@ -1,4 +1,4 @@
-"""Commands on a cluster: submit, sync, purge, the test and those of `--k8s` know what the downloader knows."""
+"""Commands on a cluster: submit, sync, purge, the test and those of `--k8s` have the settings of the downloader."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def commands(manifests: list[Manifest]) -> list[Manifest]:
 def test_commands_have_the_settings_of_the_downloader(render: Render) -> None:
     chosen = {"disk_budget_bytes": 2 << 40, "extractors": "youtube.*,vimeo", "cookies_file": "/cookies/cookies.txt"}
     for spec in commands(render({"settings": {"extractors": ""}, "downloader": {"settings": chosen}} | ALL)):
-        told = environment(spec["containers"][0])
-        assert told["INGEST_DISK_BUDGET_BYTES"] == "2199023255552"
-        assert told["INGEST_EXTRACTORS"] == "youtube.*,vimeo"
-        assert told["INGEST_COOKIES_FILE"] == "/cookies/cookies.txt"
+        settings = environment(spec["containers"][0])
+        assert settings["INGEST_DISK_BUDGET_BYTES"] == "2199023255552"
+        assert settings["INGEST_EXTRACTORS"] == "youtube.*,vimeo"
+        assert settings["INGEST_COOKIES_FILE"] == "/cookies/cookies.txt"
 
 
 def test_commands_have_what_such_settings_need(render: Render) -> None:

@@ -1,4 +1,4 @@
-"""Which images the pods get: by default those of `make images` and `make images-gpu`, else those of a registry."""
+"""Images of the pods: by default those of `make images` and `make images-gpu`, otherwise those of a registry."""
 
 from __future__ import annotations
 

@@ -1,84 +1,111 @@
-"""Models on a cluster: which the Job fetches, where they are, and that nobody else asks the hub."""
+"""Models on a cluster: which of them the Job fetches, where they are, and that no other pod connects to the hub."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from helm_python import HelmRenderError
 
+from ingest.demo import ASR_MODEL, VOICE_MODEL
 from tests.support.rendered import containers, deployment, environment, job_pod, named, pods
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.rendered import Manifest, Render
 
 ALL_IN_FOLDERS = {
     "asr": {"settings": {"asr_model": "/data/models/w", "asr_refine_model": "same"}},
     "voices": {"settings": {"diarization_model": "/data/models/voices"}},
 }
-BGE = {"embedder": {"settings": {"embedding_model": "BAAI/bge-m3"}}}
+SETTINGS = {
+    "recognizer": "INGEST_ASR_MODEL",
+    "refinement": "INGEST_ASR_REFINE_MODEL",
+    "text": "INGEST_EMBEDDING_MODEL",
+}
+BGE: dict[str, Any] = {"embedder": {"settings": {"embedding_model": "BAAI/bge-m3"}}}
 
 
-def fetched(render: Render, values: dict[str, Any]) -> dict[str, list[str]]:
-    """Return what the Job's containers are given beside their program."""
-    spec = job_pod(render(values), "models")
-    return {item["name"]: item["command"][5:] for item in spec["initContainers"]}
+def fetched(render: Render, values: dict[str, Any]) -> dict[str, str]:
+    """Return the models that the Job fetches, by their roles."""
+    (container,) = job_pod(render(values), "models")["containers"]
+    settings = environment(container)
+    return {role: settings[SETTINGS[role]] for role in roles(container["command"], "fetch")}
+
+
+def roles(command: list[str], operation: str) -> list[str]:
+    """Return the roles for which a container calls `ingest models`."""
+    assert command[:5] == ["tini", "--", "ingest", "models", operation]
+    return [word for option, word in pairwise(command) if option == "--only"]
 
 
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        pytest.param({}, {"asr": ["distil-large-v3"]}, id="what an image brings is there"),
-        pytest.param(BGE, {"asr": ["distil-large-v3"], "embedder": ["BAAI/bge-m3"]}, id="another embedder"),
+        pytest.param({}, {"recognizer": "distil-large-v3"}, id="what an image brings is there"),
+        pytest.param(BGE, {"recognizer": "distil-large-v3", "text": "BAAI/bge-m3"}, id="another embedder"),
         pytest.param(
             {"asr": {"settings": {"asr_refine_model": "large-v3"}}},
-            {"asr": ["distil-large-v3", "large-v3"]},
+            {"recognizer": "distil-large-v3", "refinement": "large-v3"},
             id="a second model for doubtful segments",
         ),
         pytest.param(
             {"settings": {"asr_refine_model": "large-v3"}},
-            {"asr": ["distil-large-v3", "large-v3"]},
+            {"recognizer": "distil-large-v3", "refinement": "large-v3"},
             id="named for all services",
         ),
         pytest.param(
-            {"asr": {"settings": {"asr_refine_model": "same"}}}, {"asr": ["distil-large-v3"]}, id="the same once more"
+            {"asr": {"settings": {"asr_refine_model": "same"}}},
+            {"recognizer": "distil-large-v3"},
+            id="the same once more",
         ),
         pytest.param(
             {"asr": {"settings": {"asr_model": "/data/models/w"}}} | BGE,
-            {"embedder": ["BAAI/bge-m3"]},
+            {"text": "BAAI/bge-m3"},
             id="a folder is there",
         ),
     ],
 )
-def test_the_job_fetches_names_of_the_hub(
-    render: Render, values: dict[str, Any], expected: dict[str, list[str]]
-) -> None:
+def test_the_job_fetches_names_of_the_hub(render: Render, values: dict[str, Any], expected: dict[str, str]) -> None:
     assert fetched(render, values) == expected
 
 
-def test_what_the_job_runs_fetches_each_model(render: Render, tmp_path: Path) -> None:
-    (tmp_path / "faster_whisper.py").write_text("download_model = print\n")
-    (tmp_path / "sentence_transformers.py").write_text("SentenceTransformer = print\n")
-    spec = job_pod(render({"asr": {"settings": {"asr_refine_model": "large-v3"}}} | BGE), "models")
-    told = {}
-    for container in spec["initContainers"]:
-        program = [sys.executable, *container["command"][3:]]  # without tini and python
-        done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=True)
-        told[container["name"]] = done.stdout.split()
-    assert told == {"asr": ["distil-large-v3", "large-v3"], "embedder": ["BAAI/bge-m3"]}
+def test_the_job_and_the_pods_pin_models_to_revisions(render: Render) -> None:
+    pins = {"asr": {"settings": {"asr_revision": "abc"}}, "embedder": {"settings": {"embedding_revision": "def"}}}
+    manifests = render(pins)
+    (container,) = job_pod(manifests, "models")["containers"]
+    waiting = deployment(manifests, "asr")["spec"]["template"]["spec"]["initContainers"][0]
+    for found in (container, waiting):
+        assert environment(found)["INGEST_ASR_REVISION"] == "abc"
+        assert environment(found)["INGEST_EMBEDDING_REVISION"] == "def"
 
 
-def test_pods_wait_for_all_models_that_they_load(render: Render) -> None:
-    def waits_for(values: dict[str, Any]) -> str:
-        spec = deployment(render(values), "asr")["spec"]["template"]["spec"]
-        return str(spec["initContainers"][0]["command"])
+def test_pods_wait_for_the_models_that_they_load(render: Render) -> None:
+    def waits_for(values: dict[str, Any], component: str) -> list[list[str]]:
+        found = containers(deployment(render(values), component)["spec"]["template"]["spec"])
+        return [roles(item["command"], "verify") for item in found if item["name"] == "wait-for-models"]
 
     refined: dict[str, Any] = {"asr": {"settings": {"asr_refine_model": "large-v3"}}}
-    assert len({waits_for(values) for values in ({}, refined, BGE)}) == 3
+    assert waits_for(refined | BGE, "asr") == [["recognizer", "refinement"]]
+    assert waits_for(refined | BGE, "embedder") == [["text"]]
+    assert waits_for(refined, "embedder") == []
+
+
+def test_the_command_of_the_init_container_finds_models_that_are_there(render: Render) -> None:
+    spec = deployment(render({"voices": {"settings": {"diarization_model": "pyannote/some"}}}), "asr")
+    waiting = spec["spec"]["template"]["spec"]["initContainers"][0]
+    there = {"INGEST_ASR_MODEL": str(ASR_MODEL), "INGEST_DIARIZATION_MODEL": str(VOICE_MODEL)}
+    assert run_command(waiting, there).returncode == 0
+
+
+def run_command(container: Manifest, settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run the command of a container here, with other settings."""
+    program = [sys.executable, "-m", "ingest.cli.app", *container["command"][3:]]  # without tini
+    given = {**os.environ, **settings}
+    return subprocess.run(program, env=given, capture_output=True, text=True, check=False, timeout=120)
 
 
 def test_nothing_waits_for_models_where_there_is_nothing_to_fetch(render: Render) -> None:
@@ -96,7 +123,7 @@ def test_a_model_that_depends_on_the_device_cannot_be_fetched(render: Render, se
 
 
 @pytest.mark.parametrize("download", [True, False])
-def test_nobody_but_the_job_asks_the_hub(render: Render, download: bool) -> None:  # noqa: FBT001 (a table's value)
+def test_no_pod_but_the_job_connects_to_the_hub(render: Render, download: bool) -> None:  # noqa: FBT001 (a value of the table)
     manifests = render({"models": {"download": download}} | BGE)
     for name in ("ingest-asr", "ingest-embedder", "ingest-selftest"):
         (spec,) = [spec for found, spec in pods(manifests) if found == name]
@@ -138,23 +165,23 @@ def mounts(spec: Manifest) -> dict[str, str]:
         ),
     ],
 )
-def test_no_pod_needs_a_class_for_models_that_the_shared_volume_does_not_need(
+def test_models_need_no_storage_class_if_the_shared_volume_needs_none(
     render: Render, values: dict[str, Any], folder: str, claim: str
 ) -> None:
-    manifests = render(values)
+    manifests = render(values | BGE)
     wanted = [item for item in named(manifests, "ingest-models") if item["kind"] == "PersistentVolumeClaim"]
     assert bool(wanted) == (claim == "ingest-models")
     place = "/" + folder.split("/")[1]
-    job = job_pod(manifests, "models")
-    for spec in (job, *(deployment(manifests, name)["spec"]["template"]["spec"] for name in ("asr", "embedder"))):
+    for spec in (
+        job_pod(manifests, "models"),
+        *(deployment(manifests, name)["spec"]["template"]["spec"] for name in ("asr", "embedder")),
+    ):
         assert mounts(spec)[place] == claim
         assert environment(spec["containers"][0])["HF_HOME"] == folder
-    marker = job["containers"][0]["command"][-1]
-    assert marker.startswith(f"{folder}/.complete-")
     for name in ("asr", "embedder"):
         waiting = deployment(manifests, name)["spec"]["template"]["spec"]["initContainers"][-1]
-        assert f"-e {marker} " in waiting["command"][-1]
-        assert waiting["volumeMounts"] == [{"name": place[1:], "mountPath": place, "readOnly": True}]
+        assert environment(waiting)["HF_HOME"] == folder
+        assert {"name": place[1:], "mountPath": place, "readOnly": True} in waiting["volumeMounts"]
 
 
 def test_a_claim_that_was_filled_by_hand_is_mounted_without_a_job(render: Render) -> None:
@@ -168,7 +195,6 @@ def test_the_job_takes_a_proxy_and_egress(render: Render) -> None:
     rule = {"to": [{"ipBlock": {"cidr": "192.0.2.1/32"}}], "ports": [{"port": 3128}]}
     proxy = {"name": "HTTPS_PROXY", "value": "http://192.0.2.1:3128"}
     manifests = render({"models": {"extraEnv": [proxy], "extraEgress": [rule]}} | BGE)
-    for container in job_pod(manifests, "models")["initContainers"]:
-        assert proxy in container["env"]
+    assert proxy in job_pod(manifests, "models")["containers"][0]["env"]
     (policy,) = [item for item in named(manifests, "ingest-models") if item["kind"] == "NetworkPolicy"]
     assert rule in policy["spec"]["egress"]

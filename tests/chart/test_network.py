@@ -1,4 +1,4 @@
-"""Network policies: who may reach whom, rendered; tests/cluster tries them."""
+"""Network policies: the rendered rules; tests/cluster tests their effect."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def policies(render: Render, values: dict[str, Any] | None = None) -> dict[str, 
     return {item["metadata"]["name"].removeprefix("ingest-"): item["spec"] for item in found}
 
 
-def test_metrics_are_open_to_those_who_may_read_them(render: Render) -> None:
+def test_metrics_are_open_to_the_configured_peers(render: Render) -> None:
     peers = [{"namespaceSelector": {"matchLabels": {"a": "b"}}}]
     found = policies(render, {"networkPolicy": {"metricsFrom": peers}})
     for component in ("downloader", "asr", "embedder"):
@@ -32,7 +32,7 @@ def test_metrics_are_open_to_those_who_may_read_them(render: Render) -> None:
     assert found["nats"]["ingress"][1:] == [{"from": peers, "ports": [{"port": 8222}]}]
 
 
-def test_nobody_reads_metrics_where_nobody_may(render: Render) -> None:
+def test_metrics_are_closed_without_peers(render: Render) -> None:
     found = policies(render, {"networkPolicy": {"metricsFrom": []}})
     for component in ("downloader", "asr", "embedder"):
         assert "Ingress" in found[component]["policyTypes"]
@@ -48,7 +48,7 @@ def test_nobody_reads_metrics_where_nobody_may(render: Render) -> None:
         pytest.param([], id="nowhere"),
     ],
 )
-def test_names_are_asked_for_where_the_values_say(render: Render, rules: list[Manifest]) -> None:
+def test_pods_reach_dns_at_the_configured_places(render: Render, rules: list[Manifest]) -> None:
     values = {} if rules == [DNS] else {"networkPolicy": {"dns": rules}}
     found = policies(render, values)
     for component in ("downloader", "asr", "embedder", "commands", "models"):

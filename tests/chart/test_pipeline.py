@@ -41,3 +41,10 @@ def test_a_service_scales_by_the_queues_of_its_stages(render: Render) -> None:
         if document["kind"] == "ScaledObject"
     }
     assert consumers == {service: [spec.stage for spec in stages_of(service)] for service in Service}
+
+
+def test_the_templates_list_of_services_is_that_of_the_table() -> None:
+    components = yaml.safe_load((CHART / "files/components.yaml").read_text())
+    assert {component["name"]: component["consumers"] for component in components} == {
+        service: [spec.stage for spec in stages_of(service)] for service in Service
+    }

@@ -1,16 +1,14 @@
-"""Who is speaking, on a cluster: what asr, the embedder and the Job that fetches the models are told."""
+"""Speakers on a cluster: the settings of asr, of the embedder and of the Job that fetches the models."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ingest.demo import VOICE_MODEL, voice_model_sha256
+from ingest.demo import ASR_MODEL, VOICE_MODEL, voice_model_sha256
+from tests.chart.test_models import run_command
 from tests.support.rendered import RELABELLING, containers, deployment, environment, pods
 
 if TYPE_CHECKING:
@@ -24,14 +22,14 @@ def voices(render: Render, settings: dict[str, object], token: str = "") -> tupl
     return manifests, job
 
 
-def test_nobody_listens_to_voices_without_a_pipeline(render: Render) -> None:
+def test_diarization_is_off_without_a_pipeline(render: Render) -> None:
     manifests, job = voices(render, {})
     found = [container for _, spec in pods(manifests) for container in containers(spec)]
     assert not any(environment(container).keys() & RELABELLING for container in found)
-    assert [item["name"] for item in job["spec"]["template"]["spec"]["initContainers"]] == ["asr"]
+    assert "diarization" not in job["spec"]["template"]["spec"]["containers"][0]["command"]
 
 
-def test_settings_of_voices_reach_the_pods_that_listen_and_those_that_relabel(render: Render) -> None:
+def test_settings_of_voices_reach_the_pods_that_diarize_and_those_that_relabel(render: Render) -> None:
     chosen = {"diarization_fast_path": False, "voice_accept": 0.5, "max_speakers": 4}
     manifests, _ = voices(render, {"diarization_model": "/data/voices", **chosen})
     for component in ("asr", "embedder"):
@@ -44,13 +42,15 @@ def test_settings_of_voices_reach_the_pods_that_listen_and_those_that_relabel(re
         }
 
 
-def test_the_job_fetches_the_pipeline_and_alone_sees_the_token(render: Render) -> None:
+def test_the_job_fetches_the_pipeline_and_only_it_gets_the_token(render: Render) -> None:
     settings: dict[str, object] = {"diarization_model": "pyannote/some", "diarization_sha256": "ab" * 32}
     manifests, job = voices(render, settings, "hub")
     spec = job["spec"]["template"]["spec"]
-    (fetch,) = [item for item in spec["initContainers"] if item["name"] == "voices"]
+    (fetch,) = spec["containers"]
     assert environment(fetch) == {
         "HF_HOME": "/models",
+        "INGEST_ASR_MODEL": "distil-large-v3",
+        "INGEST_EMBEDDING_MODEL": "all-MiniLM-L6-v2",
         "INGEST_DIARIZATION_MODEL": "pyannote/some",
         "INGEST_DIARIZATION_SHA256": "ab" * 32,
         "INGEST_SECRETS_DIR": "/etc/ingest/token",
@@ -64,20 +64,20 @@ def test_the_job_fetches_the_pipeline_and_alone_sees_the_token(render: Render) -
 @pytest.mark.parametrize(
     "pin", [pytest.param(voice_model_sha256(), id="pinned"), pytest.param("ab" * 32, id="another")]
 )
-def test_what_the_job_runs_loads_the_pipeline_and_holds_it_against_its_pin(render: Render, pin: str) -> None:
+def test_the_command_of_the_job_compares_the_pipeline_with_its_pin(render: Render, pin: str) -> None:
     _, job = voices(render, {"diarization_model": "pyannote/some"})
-    fetch = job["spec"]["template"]["spec"]["initContainers"][-1]
-    program = [sys.executable, *fetch["command"][3:]]  # without tini and python
-    given = {"INGEST_DIARIZATION_MODEL": str(VOICE_MODEL), "INGEST_DIARIZATION_SHA256": pin}
-    done = subprocess.run(program, env={**os.environ, **given}, capture_output=True, text=True, check=False)
-    assert (done.returncode == 0) == (pin == voice_model_sha256()), done.stderr
-    assert done.returncode == 0 or "not the pinned" in done.stderr
+    (fetch,) = job["spec"]["template"]["spec"]["containers"]
+    given = {"INGEST_ASR_MODEL": str(ASR_MODEL), "INGEST_DIARIZATION_MODEL": str(VOICE_MODEL)}
+    done = run_command(fetch, given | {"INGEST_DIARIZATION_SHA256": pin})
+    assert (done.returncode == 0) == (pin == voice_model_sha256()), done.stdout + done.stderr
+    assert done.returncode == 0 or "not the pinned" in done.stdout
+    assert voice_model_sha256() in done.stdout
 
 
 def test_a_pipeline_in_a_folder_is_not_fetched(render: Render) -> None:
     _, job = voices(render, {"diarization_model": "/data/voices"}, "hub")
     spec = job["spec"]["template"]["spec"]
-    assert [item["name"] for item in spec["initContainers"]] == ["asr"]
+    assert "diarization" not in spec["containers"][0]["command"]
     assert not [volume for volume in spec["volumes"] if "secret" in volume]
 
 

@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass(frozen=True)
 class Cluster:
-    """What a user has at hand: kubectl, helm, and the command line of ours."""
+    """The programs of a user: kubectl, helm and ingest."""
 
     namespace: str
     helm_program: str = "helm"
@@ -91,11 +91,11 @@ class Cluster:
         return time.monotonic() - began
 
     def submit(self) -> None:
-        """Ask for the recordings of the demonstration anew."""
+        """Submit the recordings of the demonstration again."""
         assert f"{SAMPLES} requested" in self.ingest("submit", FEED, "--force")
 
     def all_indexed(self) -> bool:
-        """Tell whether every recording of the feed is indexed in its newest run."""
+        """Return whether every recording of the feed is indexed in its newest run."""
         where = "state = 'indexed' AND indexed_generation = generation AND source_url LIKE 'http://ingest-demo%'"
         return self.sql(f"SELECT count(*) FROM videos WHERE {where}") == str(SAMPLES)  # noqa: S608 (constants)
 
@@ -111,7 +111,7 @@ class Cluster:
 
 
 def missing(what: str) -> NoReturn:
-    """Skip the test, but in CI, which brings everything, fail it."""
+    """Skip the test; in CI, which has everything, fail it."""
     if os.environ.get("CI"):
         pytest.fail(what)
     pytest.skip(what)

@@ -1,4 +1,4 @@
-"""A release that brings no servers works with those of somebody else: other address, TLS, passwords of a Secret."""
+"""A release without its own servers works with external ones: other address, TLS, passwords of a Secret."""
 
 from __future__ import annotations
 
@@ -30,25 +30,23 @@ def certificates(tmp_path: Path, program: Callable[[str, str], str]) -> Path:
 
 @pytest.fixture
 def servers(empty: Cluster, certificates: Path, tmp_path: Path) -> Iterator[Cluster]:
-    """A namespace with a NATS that speaks TLS and a Postgres, open to the pods of the namespace `empty`."""
+    """A namespace with a NATS with TLS and a Postgres, open to the pods of the namespace `empty`."""
     found = Cluster("ingest-tests-servers")
     found.remove()
     found.command("kubectl", "create", "namespace", found.namespace)
     files = [f"--from-file={certificates / name}" for name in ("ca.crt", "tls.crt", "tls.key")]
     found.kubectl("create", "secret", "generic", "certificates", *files)
     client = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": empty.namespace}}}
-    nobody = {"replicas": 0}
+    none = {"replicas": 0}
     values = {"nats": {"tls": {"secretName": "certificates"}}, "networkPolicy": {"clients": [client]}}
-    workers = {"downloader": nobody, "asr": nobody, "embedder": nobody, "demo": {"enabled": False}}
+    workers = {"downloader": none, "asr": none, "embedder": none, "demo": {"enabled": False}}
     (tmp_path / "servers.json").write_text(json.dumps(values | workers))
     found.install("--values", str(tmp_path / "servers.json"))
     yield found
     found.remove()
 
 
-def test_servers_of_somebody_else_are_used(
-    empty: Cluster, servers: Cluster, certificates: Path, tmp_path: Path
-) -> None:
+def test_external_servers_are_used(empty: Cluster, servers: Cluster, certificates: Path, tmp_path: Path) -> None:
     empty.command("kubectl", "create", "namespace", empty.namespace)
     empty.kubectl("create", "secret", "generic", "authority", f"--from-file={certificates / 'ca.crt'}")
     passwords = servers.get("secret", "ingest-passwords")

@@ -1,4 +1,4 @@
-"""Install, upgrade, roll back and uninstall, with Helm 3 and with Helm 4; and what is said when something is wrong."""
+"""Install, upgrade, roll back and uninstall, with Helm 3 and with Helm 4; and the messages of failures."""
 
 from __future__ import annotations
 
@@ -35,10 +35,24 @@ def test_install_upgrade_roll_back_uninstall(empty: Cluster, program: str) -> No
     cluster.helm("uninstall", "ingest", "--wait")
     kinds = "deployments,statefulsets,jobs,cronjobs,services,secrets,networkpolicies,poddisruptionbudgets,roles"
     left = cluster.kubectl("get", kinds, "--output", "name").split()
-    assert not [name for name in left if "ingest" in name]
+    assert [name for name in left if "ingest" in name] == ["secret/ingest-passwords"]
     claims = set(cluster.kubectl("get", "persistentvolumeclaims", "--output", "name").split())
     kept = {"ingest-data", "data-ingest-nats-0", "data-ingest-postgres-0"}
     assert claims == {f"persistentvolumeclaim/{name}" for name in kept}
+
+
+@pytest.mark.parametrize("program", ["helm", "helm3"])
+def test_random_passwords_are_kept_by_upgrades_and_by_another_install(empty: Cluster, program: str) -> None:
+    cluster = with_program(empty, program)
+    cluster.install(wait=False)
+    first = cluster.get("secret", "ingest-passwords")["data"]
+    assert len(set(first.values())) == 8
+    cluster.install("--set", "asr.graceSeconds=77", wait=False)
+    assert cluster.get("secret", "ingest-passwords")["data"] == first
+    cluster.helm("uninstall", "ingest", "--wait")
+    cluster.install()
+    assert cluster.get("secret", "ingest-passwords")["data"] == first
+    assert cluster.sql("SELECT 1") == "1"
 
 
 @pytest.mark.parametrize("program", ["helm", "helm3"])
@@ -54,7 +68,7 @@ def test_scaling_by_hand_and_upgrading_go_together_as_the_notes_say(empty: Clust
     assert cluster.kubectl("get", "deploy/ingest-asr", "--output", REPLICAS) == "1"
 
 
-def test_a_wrong_secret_gives_a_reason_that_can_be_read(empty: Cluster) -> None:
+def test_status_shows_the_reason_of_a_wrong_secret(empty: Cluster) -> None:
     empty.install(wait=False)
     empty.kubectl("rollout", "status", "deploy/ingest-asr", "--timeout=240s")
     empty.kubectl("patch", "secret", "ingest-passwords", "--patch", '{"stringData": {"nats-asr": "wrong"}}')

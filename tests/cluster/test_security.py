@@ -1,4 +1,4 @@
-"""What the chart promises about security, tried from inside of the pods."""
+"""The security of the chart, tested from inside of the pods."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ print(json.dumps([name for name, place in places.items() if reaches(*place)]))
 )
 def test_network_policies_hold(cluster: Cluster, component: str, reached: set[str]) -> None:
     other = cluster.pods("asr")[0]["status"]["podIP"]
-    told = cluster.kubectl("exec", f"deploy/ingest-{component}", "-c", component, "--", "python", "-c", TRY, other)
-    found = set(json.loads(told.splitlines()[-1]))
-    # metrics are open to the cluster's Prometheus, wherever it is; our own pods may not go out to read them
+    output = cluster.kubectl("exec", f"deploy/ingest-{component}", "-c", component, "--", "python", "-c", TRY, other)
+    found = set(json.loads(output.splitlines()[-1]))
+    # metrics are open to Prometheus in any namespace, but the egress of these pods is not
     assert found - ({"asr"} if component == "asr" else set()) == reached
 
 
 @pytest.mark.parametrize("component", ["downloader", "asr", "embedder"])
 def test_a_pod_runs_without_rights(cluster: Cluster, component: str) -> None:
     script = "id -u; touch /x 2>&1; touch /data/x && rm /data/x && echo volume; ls /var/run/secrets/kubernetes.io 2>&1"
-    told = cluster.kubectl("exec", f"deploy/ingest-{component}", "-c", component, "--", "sh", "-c", script, ok=False)
-    lines = told.splitlines()
+    output = cluster.kubectl("exec", f"deploy/ingest-{component}", "-c", component, "--", "sh", "-c", script, ok=False)
+    lines = output.splitlines()
     assert lines[0] == "10001"
     assert "Read-only file system" in lines[1]
     assert "volume" in lines
-    assert "No such file or directory" in told
+    assert "No such file or directory" in output
     image = cluster.pods(component)[0]["status"]["containerStatuses"][0]["image"]
     assert image == f"localhost/ingest-{component}:{VERSION}"
 
@@ -61,10 +61,10 @@ def test_each_service_has_only_its_own_passwords(cluster: Cluster) -> None:
         "downloader": ["ingest_nats_password"],
         "embedder": ["ingest_database_password", "ingest_nats_password"],
     }.items():
-        told = cluster.kubectl(
+        output = cluster.kubectl(
             "exec", f"deploy/ingest-{component}", "-c", component, "--", "ls", "/etc/ingest/passwords"
         )
-        assert told.split() == names
+        assert output.split() == names
 
 
 def test_the_embedder_may_not_change_the_schema_and_the_reader_not_write(cluster: Cluster) -> None:
@@ -74,5 +74,5 @@ def test_the_embedder_may_not_change_the_schema_and_the_reader_not_write(cluster
         ("ingest_reader", "DELETE FROM videos"),
     ):
         words = ("psql", "-h", "127.0.0.1", "-U", "ingest_owner", "-d", "ingest", "-c", f"SET ROLE {role}; {statement}")
-        told = cluster.kubectl("exec", "ingest-postgres-0", "--", *words, ok=False)
-        assert "permission denied" in told or "must be owner" in told
+        output = cluster.kubectl("exec", "ingest-postgres-0", "--", *words, ok=False)
+        assert "permission denied" in output or "must be owner" in output

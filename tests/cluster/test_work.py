@@ -1,4 +1,4 @@
-"""A release works, and goes on working whatever is done to its pods."""
+"""A release works, and continues after its pods are scaled, killed or replaced."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_pod_is_killed_in_the_middle_of_the_work_and_nothing_is_lost(cluster: 
 
 
 def test_a_pod_that_is_still_starting_ends_at_once(cluster: Cluster) -> None:
-    """The first process of a container hears SIGTERM only if it says so; a Python that still imports has not."""
+    """The first process of a container ignores SIGTERM without a handler, and a Python that still imports has none."""
     before = cluster.pods("asr")[0]["metadata"]["name"]
     cluster.kubectl("delete", "pod", before, "--wait=false")
 
@@ -69,13 +69,13 @@ def test_a_pod_that_is_still_starting_ends_at_once(cluster: Cluster) -> None:
     cluster.kubectl("rollout", "status", "deploy/ingest-asr", "--timeout=240s")
 
 
-def test_status_tells_pods_queues_and_totals(cluster: Cluster) -> None:
+def test_status_shows_pods_queues_and_totals(cluster: Cluster) -> None:
     cluster.kubectl("rollout", "status", "deploy/ingest-asr", "--timeout=240s")
-    told = json.loads(cluster.ingest("status", "--json"))
-    workers = {item["component"]: (item["wanted"], item["ready"]) for item in told["workers"]}
+    shown = json.loads(cluster.ingest("status", "--json"))
+    workers = {item["component"]: (item["wanted"], item["ready"]) for item in shown["workers"]}
     assert workers == {"downloader": (1, 1), "asr": (1, 1), "embedder": (1, 1)}
-    assert set(told["queues"]) == {"check", "download", "asr", "embedder"}
-    assert told["videos"]
+    assert set(shown["queues"]) == {"check", "download", "asr", "embedder"}
+    assert shown["videos"]
 
 
 def test_a_release_that_is_not_there_is_named(cluster: Cluster) -> None:

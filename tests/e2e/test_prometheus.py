@@ -17,7 +17,7 @@ import pytest
 
 from ingest.cli.local.supervisor import metrics_ports
 from ingest.demo import VOICE_MODEL
-from monitoring.expressions import asked, fill
+from monitoring.expressions import fill, panel_queries
 from monitoring.panels import RANGE, growth
 from monitoring.prometheus import RULES, Prometheus
 from monitoring.render import Window, pictures
@@ -35,9 +35,9 @@ SKIPPED = fill(growth("ingest_messages_total", over=RANGE, outcome="skipped"), R
 # panels that this run may give nothing to show
 EMPTY = {
     "Deferred": "no premiere and no live stream among the sources",
-    "Multiprocessors at work": "only NVIDIA's dcgm-exporter has it, on a data-centre card",
+    "Multiprocessors in use": "only NVIDIA's dcgm-exporter exports it, for a data-centre card",
     "Postponed, by code": "nothing is held back: no rate limit, no full disk, no database away",
-    "Held by a site's limit": "no site limits us",
+    "Pause by a site's limit": "no site blocks our requests",
     "Doubtful segments": "whether something looks invented is up to the model",
 }
 
@@ -147,7 +147,7 @@ def test_every_panel_and_every_alert_is_answered_from_a_real_run(run: Run, tmp_p
         }
 
     with_data: dict[str, bool] = {}
-    for one in asked(RATE_INTERVAL, "5m"):
+    for one in panel_queries(RATE_INTERVAL, "5m"):
         series = run.prometheus.over(one.expr, run.began, run.ended, 1.0)
         panel = f"{one.board}: {one.panel}"
         with_data[panel] = with_data.get(panel, False) or bool(series)

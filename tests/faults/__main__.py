@@ -1,4 +1,4 @@
-"""Injects faults into a whole pipeline and prints what came of each: `python -m tests.faults --rounds 20 --seed 1`."""
+"""Injects faults into a whole pipeline and prints the result of each: `python -m tests.faults --rounds 20 --seed 1`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HEAD = "| row | fault | promise | rounds | result | recovery (median / longest) 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a row."""
+    """The result of a row: rounds played, broken promises, recovery times."""
 
     row: Row
     rounds: int
@@ -39,7 +39,7 @@ class Result:
 
     @property
     def broken(self) -> list[str]:
-        """Return what was promised and did not come: what is wrong, and a recovery that took too long."""
+        """Return the broken promises, a recovery that took too long included."""
         limit_s = self.row.limit_s
         if self.slowest_s <= limit_s:
             return self.wrong
@@ -47,7 +47,7 @@ class Result:
 
 
 def play(row: Row, rounds: int, seed: int, keep: Path | None = None) -> Result:
-    """Play rounds of a row on a fleet of its own, until one breaks a promise."""
+    """Play rounds of a row on a fleet of its own, until a round breaks a promise."""
     logs.configure(json_lines=True, level="ERROR")
     folder = Path(tempfile.mkdtemp(prefix="ingest-faults-"))
     with running(folder, row.needs) as fleet, Reader(fleet) as reader:
@@ -74,7 +74,7 @@ def line(result: Result) -> str:
 
 
 def chosen(only: str) -> list[Row]:
-    """Return the rows of these numbers, separated by commas; all without any. 24 means all of 24a to 24c."""
+    """Return the rows with these numbers, separated by commas; all rows for an empty text. 24 means 24a to 24c."""
     numbers = {row.number: {row.number, row.family} for row in ROWS}
     wanted = {number for number in only.split(",") if number}
     unknown = wanted - set().union(*numbers.values())
@@ -85,7 +85,7 @@ def chosen(only: str) -> list[Row]:
 
 
 def main() -> int:
-    """Run rows, print the table, and return 1 when a promise was broken."""
+    """Play rows, print the table, and return 1 if a promise was broken."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
@@ -108,7 +108,7 @@ def main() -> int:
 
 
 def counted(numbers: list[str], what: str) -> str:
-    """Return how many rows this is true of, and which."""
+    """Return the count of rows and their numbers."""
     return f"{len(numbers)} {what}" + (f" ({', '.join(numbers)})" if numbers else "")
 
 

@@ -1,4 +1,4 @@
-"""A whole pipeline of real processes under a driver that can harm any part of it; what is done to servers is theirs."""
+"""A whole pipeline of real processes, and a driver that can harm the workers. `servers` harms the servers."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-ROOMS = ("downloader", "asr", "embedder")
+SERVICES = ("downloader", "asr", "embedder")
 REPLICAS = 2
 ACK_WAIT_S = 3.0
 GRACE_S = 2.0
 PATIENCE_S = 30.0
 POLL_S = 0.1
 LIMIT_S = 300.0
-DISK_BYTES = {  # three quarters of its disk the broker takes for its streams, which is what they may grow to
+DISK_BYTES = {  # the broker lets its streams grow to three quarters of its disk
     "nats": 4 << 30,
     "postgres": 4 << 30,
     "volume": 32 << 20,
@@ -50,17 +50,17 @@ SOURCE = Source(kind=SourceKind.MEDIA, url="https://example.org/a.mp3?sig=SIGNAT
 
 @dataclass
 class Worker:
-    """A worker process, started again when it ends (as a cluster does)."""
+    """A worker process, restarted when it ends (as a cluster does)."""
 
     name: str
-    room: str
+    service: str
     process: subprocess.Popen[bytes]
     statuses: list[int] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
 
 
 class Fleet:
-    """The servers, two replicas of each room, and what a driver does to them. Use from one thread, the main one."""
+    """The servers, two replicas of each service, and the driver's actions. Use from the main thread only."""
 
     def __init__(self, folder: Path, needs: Needs) -> None:
         self.folder = folder
@@ -82,7 +82,7 @@ class Fleet:
         self._events: list[Event] = []
         self._last_event = 0
         self.generations: dict[str, int] = {}
-        self.workers = [self._worker(room, number) for room in ROOMS for number in range(REPLICAS)]
+        self.workers = [self._worker(service, number) for service in SERVICES for number in range(REPLICAS)]
 
     def _settings(self, *, proxied: bool) -> EmbedderSettings:
         return load(
@@ -101,9 +101,9 @@ class Fleet:
             log_format="json",
         )
 
-    def _worker(self, room: str, number: int) -> Worker:
-        name = f"{room}-{number}"
-        return Worker(name, room, self._spawn(name, room))
+    def _worker(self, service: str, number: int) -> Worker:
+        name = f"{service}-{number}"
+        return Worker(name, service, self._spawn(name, service))
 
     def _archive(self) -> Database:
         assert self.settings.database_url is not None
@@ -111,7 +111,7 @@ class Fleet:
         migrate(archive)
         return archive
 
-    def _spawn(self, name: str, room: str) -> subprocess.Popen[bytes]:
+    def _spawn(self, name: str, service: str) -> subprocess.Popen[bytes]:
         others = {key: value for key, value in os.environ.items() if not key.startswith("INGEST_")}
         environment = {
             **others,
@@ -123,13 +123,13 @@ class Fleet:
         }
         with (self.logs / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.rooms", room], env=environment, stdout=log, stderr=log
+                [sys.executable, "-m", "tests.faults.services", service], env=environment, stdout=log, stderr=log
             )
 
-    # -- what goes in, and what came of it ----------------------------------------------------------------------------
+    # -- submissions and results --------------------------------------------------------------------------------------
 
     def submit(self, count: int, prefix: str = "") -> list[str]:
-        """Ask for new videos; return their ids."""
+        """Submit new videos; return their ids."""
         ids = self.new_ids(count, prefix)
         for video_id in ids:
             self.ask(video_id)
@@ -140,7 +140,7 @@ class Fleet:
         return [f"{prefix}{next(self._numbers):0{11 - len(prefix)}}" for _ in range(count)]
 
     def ask(self, video_id: str, generation: int = 1, *, force: bool = False) -> None:
-        """Ask for a video."""
+        """Submit a run of a video."""
         fresh_from = generation if force else 0
         publish(
             self.bus, VideoRequested(video_id=video_id, generation=generation, source=SOURCE, fresh_from=fresh_from)
@@ -155,35 +155,35 @@ class Fleet:
         return {str(row[0]): (str(row[1]), int(str(row[2])), str(row[3]) if row[3] else None) for row in rows}
 
     def events(self) -> list[Event]:
-        """Return all events there were; only those that came since the last call are read."""
+        """Return all events so far; only those after the last call are read."""
         while (found := self.bus.after(EVENT_STREAM, "ingest.event.*", self._last_event)) is not None:
             self._last_event, data = found
             self._events.append(decode(Event, data))
         return self._events
 
     def forget_place(self) -> None:
-        """Read events from the start again: the broker has lost them, and counts anew."""
+        """Read events from the start again: the broker has lost them, and restarts its sequence."""
         self._last_event = 0
 
     def wait(self, ids: list[str], limit_s: float = LIMIT_S) -> float:
-        """Wait until videos have come to an end, keeping the workers running; return how long it took."""
+        """Wait until videos have ended, restarting workers; return how long it took."""
 
         def settled() -> bool:
             try:
                 found = self.states(ids)
-            except Exception:  # noqa: BLE001 (the database may be the patient)
+            except Exception:  # noqa: BLE001 (the database may be the part that is harmed)
                 return False
             return len(found) == len(ids) and all(
                 state in SETTLED and generation >= self.generations[video_id]
                 for video_id, (state, generation, _) in found.items()
             )
 
-        return self.until(settled, limit_s, "videos do not come to an end")
+        return self.until(settled, limit_s, "videos do not end")
 
     def until(
-        self, condition: Callable[[], bool], limit_s: float = LIMIT_S, what: str = "it did not come true"
+        self, condition: Callable[[], bool], limit_s: float = LIMIT_S, what: str = "a condition is not met"
     ) -> float:
-        """Wait for a condition, keeping the workers running; return how long it took."""
+        """Wait for a condition, restarting workers; return how long it took."""
         began = time.monotonic()
         while not condition():
             self.watch()
@@ -195,17 +195,17 @@ class Fleet:
     # -- workers ------------------------------------------------------------------------------------------------------
 
     def watch(self) -> None:
-        """Start again whatever worker has ended."""
+        """Restart each worker that has ended."""
         for worker in self.workers:
             status = worker.process.poll()
             if status is not None:
                 worker.statuses.append(status)
-                worker.process = self._spawn(worker.name, worker.room)
+                worker.process = self._spawn(worker.name, worker.service)
                 worker.began = time.monotonic()
 
-    def of(self, room: str) -> list[Worker]:
-        """Return the workers of a room."""
-        return [worker for worker in self.workers if worker.room == room]
+    def of(self, service: str) -> list[Worker]:
+        """Return the workers of a service."""
+        return [worker for worker in self.workers if worker.service == service]
 
     @property
     def ended(self) -> int:
@@ -213,21 +213,21 @@ class Fleet:
         self.watch()
         return sum(len(worker.statuses) for worker in self.workers)
 
-    def send(self, number: signal.Signals, room: str | None = None) -> None:
-        """Send a signal to the workers (of a room)."""
+    def send(self, number: signal.Signals, service: str | None = None) -> None:
+        """Send a signal to the workers (of a service)."""
         for worker in self.workers:
-            if room in (None, worker.room):
+            if service in (None, worker.service):
                 worker.process.send_signal(number)
 
     def arm(self, point: str, action: str = "kill") -> None:
-        """Let a fault happen at a point."""
+        """Arm a fault at a point."""
         (self.faults / f"{point}.done").unlink(missing_ok=True)
         temporary = self.folder / f"arm-{point}"
         temporary.write_text(action)
         temporary.rename(self.faults / point)
 
     def disarm(self, point: str) -> bool:
-        """Take back a fault that has not happened; tell whether it had."""
+        """Disarm a fault; return whether it had happened."""
         (self.faults / point).unlink(missing_ok=True)
         return (self.faults / f"{point}.done").exists()
 
@@ -236,13 +236,13 @@ class Fleet:
         return points.happened_at(self.faults / f"{point}.done")
 
     def put_clock(self, offset_s: int) -> None:
-        """Put the workers' clock so far from the true time."""
+        """Set the workers' clock to this offset from the true time."""
         temporary = self.folder / "clock.new"
         temporary.write_text(f"{offset_s}\n")
         temporary.rename(self.folder / "clock")
 
     def let_pass(self, seconds: float) -> None:
-        """Let time pass, keeping the workers running."""
+        """Let time pass, restarting workers."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.watch()
@@ -262,7 +262,7 @@ class Fleet:
 
 @contextlib.contextmanager
 def running(folder: Path, needs: Needs) -> Iterator[Fleet]:
-    """Give a fleet that ends with the block; raise CannotPlayError where the machine does not allow what is asked."""
+    """Provide a fleet for the block; raise CannotPlayError where the machine cannot meet the needs."""
     with contextlib.ExitStack() as stack:
         if needs.small_disk:
             try:

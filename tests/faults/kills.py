@@ -1,8 +1,7 @@
 """Row 1: workers are killed at named points, in waves of one point for each thread that has them.
 
-Each point is reached by some recording: most by any, the others by one that is asked for along with it. A new recording
-and two that are in the archive already, asked for anew, are in the way of every wave: what is killed there replaces
-rows and files.
+Any recording reaches most points; a recording that is submitted with it reaches each of the others. Every wave meets a
+new recording and new runs of two archived ones, so that workers are killed while they replace rows and files.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ FLAWS = {
 
 
 def waves() -> list[tuple[str, ...]]:
-    """Return all points in groups of one of each thread: the rooms are different processes, and do not mix."""
+    """Return all points in groups of one for each thread: services are different processes."""
     most = max(map(len, MOMENTS.values()))
     straight = [
         tuple(f"{thread}.{moments[number % len(moments)]}" for thread, moments in MOMENTS.items())
@@ -48,26 +47,26 @@ def waves() -> list[tuple[str, ...]]:
 
 
 def stage_of(point: str) -> Stage | None:
-    """Return the stage that a point's thread works for; None for the ledger, which works for all."""
+    """Return the stage of a point's thread; None for the ledger, which serves all stages."""
     thread = point.split(".", maxsplit=1)[0].removeprefix("waker-")
     return None if thread == "ledger" else Stage(thread)
 
 
-def room_of(point: str) -> str:
-    """Return the room whose worker reaches a point."""
+def service_of(point: str) -> str:
+    """Return the service whose worker reaches a point."""
     stage = stage_of(point) or Stage.EMBEDDER
-    return next(room for room, stages in STAGES_OF.items() if stage in stages)
+    return next(service for service, stages in STAGES_OF.items() if stage in stages)
 
 
 @dataclass
 class Asked:
-    """What a round has asked for: each video with the time (seconds since 1970), and what has to be a dead letter."""
+    """Submissions of a round: the time of each video (seconds since 1970), and the dead letters that must follow."""
 
     at: dict[str, float] = field(default_factory=dict)
     letters: list[tuple[str | None, str]] = field(default_factory=list)
 
     def add(self, trial: Trial, points: Iterable[str]) -> list[str]:
-        """Ask for a new recording, and for those that reach points which not every recording reaches."""
+        """Submit a new recording, and recordings for the points that not every recording reaches."""
         now = time.time()
         ids = trial.fleet.submit(1)
         for stage, flaw in filter(None, map(_way, points)):
@@ -83,7 +82,7 @@ class Asked:
         return ids
 
     def add_again(self, fleet: Fleet) -> None:
-        """Ask for a new run of the first two videos, from the very start."""
+        """Submit a new run of the first two videos that reuses no file."""
         now = time.time()
         for video in list(fleet.generations)[:2]:
             fleet.ask(video, fleet.generations[video] + 1, force=True)
@@ -91,16 +90,18 @@ class Asked:
 
 
 def killed_at(points: tuple[str, ...]) -> Callable[[Trial], None]:
-    """Return a round in which a worker is killed at each of these points, which are of different threads."""
+    """Return a round in which a worker is killed at each of these points, all of different threads."""
 
     def play(trial: Trial) -> None:
         fleet = trial.fleet
         letters_before = fleet.bus.position(DEAD_STREAM)[1]
         for point in points:
             fleet.arm(point)
-            trial.harm(room_of(point), times=2 if point.endswith(".sent_later") else 1)  # it lies in two queues then
+            trial.harm(
+                service_of(point), times=2 if point.endswith(".sent_later") else 1
+            )  # the message is in two queues then
             if _flaw(point) is Flaw.TORN:
-                trial.harm()  # every stage makes again what is asked for again
+                trial.harm()  # every stage repeats its work for a file that is requested again
         asked = Asked()
         asked.add_again(fleet)
         asked.add(trial, points)
@@ -111,7 +112,7 @@ def killed_at(points: tuple[str, ...]) -> Callable[[Trial], None]:
             missed = [point for point in points if fleet.happened_at(point) is None]
             if missed:
                 fleet.wait(asked.add(trial, missed))
-        trial.come_to_rest()  # a video may have come to its end in the table, and its message not yet
+        trial.come_to_rest()  # the table may show the end of a video before its message is acked
         for point in points:
             _measure(trial, point, asked.at)
         demand_letters(trial, asked.letters, letters_before)
@@ -120,9 +121,9 @@ def killed_at(points: tuple[str, ...]) -> Callable[[Trial], None]:
 
 
 def _way(point: str) -> tuple[Stage, Flaw | None] | None:
-    """Return what leads to a point: a recording with a flaw in a stage, or (no flaw) a message that it cannot read.
+    """Return what reaches a point: a recording with a flaw in a stage, or (no flaw) a message that is unreadable.
 
-    None where any recording comes that way.
+    None where any recording reaches it.
     """
     stage = stage_of(point)
     if stage is None:
@@ -134,32 +135,32 @@ def _way(point: str) -> tuple[Stage, Flaw | None] | None:
 
 
 def _flaw(point: str) -> Flaw | None:
-    """Return what has to be wrong with a recording that reaches a point; None where it may be any."""
+    """Return the flaw of a recording that reaches a point; None where any recording does."""
     return Flaw.LATE if point.startswith("waker-") else FLAWS.get(point.split(".")[1])
 
 
 def _heard_after(fleet: Fleet, point: str) -> float:
-    """Return how long after a kill of the ledger the table had heard of everything."""
+    """Return how long after a kill of the ledger the table had all events."""
     happened = _noticed(fleet, point)
     fleet.until(lambda: is_folded(fleet))
     return time.time() - happened
 
 
 def _refused_after(fleet: Fleet, point: str) -> float:
-    """Return how long after a kill over a message that nobody can read it was gone, as all the others were."""
+    """Return how long after a kill over an unreadable message the queues were empty."""
     happened = _noticed(fleet, point)
     fleet.until(lambda: is_quiet(fleet))
     return time.time() - happened
 
 
 def _noticed(fleet: Fleet, point: str) -> float:
-    """Wait for a kill, and return when it was (seconds since 1970)."""
+    """Wait for a kill, and return its time (seconds since 1970)."""
     fleet.until(lambda: fleet.happened_at(point) is not None, NOTICED_S, f"{point} was never reached")
     return fleet.happened_at(point) or 0.0
 
 
 def _measure(trial: Trial, point: str, asked: dict[str, float]) -> None:
-    """Note how long after a kill the last of the videos that were asked for before was through the stage."""
+    """Note how long after a kill the last video submitted before it was through the stage."""
     happened = trial.fleet.happened_at(point)
     if not trial.fleet.disarm(point) or happened is None:
         trial.wrong.append(f"{point} was never reached")

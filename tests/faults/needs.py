@@ -1,4 +1,4 @@
-"""What a fleet has to be like for a fault, which not every machine allows."""
+"""Requirements that a fault has of its fleet; not every machine can meet them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class CannotPlayError(Exception):
 
 @dataclass(frozen=True)
 class Needs:
-    """What a fleet has to be like for a fault: how long work takes, and which of its parts can be harmed.
+    """Requirements that a fault has of its fleet: how long work takes, and which parts can be harmed.
 
-    `small_disk` is the part ("nats", "postgres", "volume") that has a small disk of its own; with `own_clock` the
-    workers' clock can be put forward and back; with `proxied` they reach the servers through a network of our own.
+    `small_disk` is the part ("nats", "postgres", "volume") that gets a small disk. `own_clock` allows to set the
+    workers' clock. With `proxied`, the workers connect to the servers through proxies.
     """
 
     work_s: float = 0.0
@@ -29,7 +29,7 @@ class Needs:
 
 
 def own_clock(folder: Path) -> dict[str, str]:
-    """Return the environment in which a process takes the time of day from `folder/clock`."""
+    """Return the environment in which a process adds the offset in `folder/clock` to its time of day."""
     compiler = shutil.which("cc")
     if compiler is None:
         raise CannotPlayError("needs a C compiler: apt-get install gcc libc6-dev")

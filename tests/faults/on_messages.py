@@ -1,4 +1,4 @@
-"""Faults of recordings, messages and files that workers are given: one function for a round of each."""
+"""Faults of recordings and messages: one function for a round of each."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ POISON = {
 
 
 def poison_jobs(action: str) -> Callable[[Trial], None]:
-    """Return a round in which a recording ends whatever worker touches it; its neighbours must not suffer."""
+    """Return a round in which a recording ends each worker that runs it; its neighbours must not be affected."""
 
     def play(trial: Trial) -> None:
         fleet = trial.fleet
@@ -53,7 +53,7 @@ def poison_jobs(action: str) -> Callable[[Trial], None]:
 
 
 def published_twice(trial: Trial) -> None:
-    """The same request comes three times, with three numbers."""
+    """The same request is published three times, with three message ids."""
     fleet = trial.fleet
     ids = fleet.submit(4)
     for video_id in ids:
@@ -65,7 +65,7 @@ def published_twice(trial: Trial) -> None:
 
 
 def poison_messages(trial: Trial) -> None:
-    """Messages that no stage can read."""
+    """Every stage gets messages that it cannot read."""
     fleet = trial.fleet
     before = fleet.bus.position(DEAD_STREAM)[1]
     for stage in Stage:
@@ -78,10 +78,10 @@ def poison_messages(trial: Trial) -> None:
 
 
 def submitted_by_many(trial: Trial) -> None:
-    """Fifty ask for two videos at the same moment, of which one is refused at once.
+    """Fifty clients submit two videos at the same moment; one of the videos is refused at once.
 
-    One more asks when both have come to their end. The broker knows a submission again for two minutes: what is told by
-    one who asks later still comes then, too.
+    One more client submits both after their end. The broker detects duplicates for two minutes only, so the events of a
+    later submission are published as well.
     """
     fleet = trial.fleet
     before = fleet.bus.position(DEAD_STREAM)[1]
@@ -97,7 +97,7 @@ def submitted_by_many(trial: Trial) -> None:
     trial.recover(ids)
     _ask(buses[0], ids)
     submitted = [event for event in events_of(fleet, ids) if event.kind is EventKind.SUBMITTED]
-    trial.demand({event.video_id for event in submitted} == set(ids), "nobody has told of a submission")
+    trial.demand({event.video_id for event in submitted} == set(ids), "a submission has no event")
     for event in submitted:
         fleet.bus.publish(event_subject(Stage.CHECK), encode(event), f"late:{event.video_id}")
     for bus in buses:
@@ -110,7 +110,7 @@ def submitted_by_many(trial: Trial) -> None:
 
 
 def _ask(bus: NatsBus, ids: list[str], at_once: threading.Barrier | None = None) -> None:
-    """Ask for videos as `ingest submit` does."""
+    """Submit videos as `ingest submit` does."""
     if at_once is not None:
         at_once.wait()
     for video_id in ids:

@@ -26,11 +26,11 @@ def broker_stalled(trial: Trial) -> None:
         fleet.let_pass(AWAY_S)
     trial.recover_uncharged(ids)
     unaware = [name for name, count in _reconnections(fleet).items() if count <= before[name]]
-    trial.demand(not unaware, f"{', '.join(unaware)} have not noticed that nobody answers")
+    trial.demand(not unaware, f"{', '.join(unaware)} have not noticed that the broker does not answer")
 
 
 def _reconnections(fleet: Fleet) -> dict[str, int]:
-    """Return how often each worker has connected to the broker again."""
+    """Return how often each worker has reconnected to the broker."""
     return {path.stem: path.read_text(errors="replace").count('"bus_reconnected"') for path in fleet.logs.glob("*")}
 
 
@@ -45,7 +45,7 @@ def postgres_stalled(trial: Trial) -> None:
 
 
 def slow(trial: Trial) -> None:
-    """The network to both is slow for a while."""
+    """The network to broker and Postgres is slow for a while."""
     servers = trial.fleet.servers
     ids = under_load(trial)
     trial.harm()
@@ -55,11 +55,11 @@ def slow(trial: Trial) -> None:
     trial.recover_uncharged(ids)
     for name, proxy in servers.proxies.items():
         held_s = proxy.held_s - before[name]
-        trial.demand(held_s > FELT_S, f"what is said to {name} was kept back for {held_s:.1f} s only")
+        trial.demand(held_s > FELT_S, f"data to {name} was delayed by {held_s:.1f} s only")
 
 
 def reset(trial: Trial) -> None:
-    """Every connection to both is reset, five times."""
+    """Every connection to broker and Postgres is reset, five times."""
     servers = trial.fleet.servers
     ids = under_load(trial)
     trial.harm()
@@ -71,7 +71,7 @@ def reset(trial: Trial) -> None:
 
 
 def commit_unknown(trial: Trial) -> None:
-    """The connection that stores rows is cut when its COMMIT is done, and before it hears of that."""
+    """The connection that stores rows is cut after its COMMIT, before the answer arrives."""
     fleet = trial.fleet
     proxy = fleet.servers.to_postgres
     before = proxy.cuts

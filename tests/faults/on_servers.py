@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 
 AWAY_S = 8.0
 LONG_AWAY_S = PATIENCE_S + 5
-STILL_S = 4.0  # under load, a video comes to its next stage more often
+STILL_S = 4.0  # under load, videos reach their next stage more often than this
 
 
 def broker_ended(how: signal.Signals, away_s: float) -> Callable[[Trial], None]:
-    """Return a round in which the broker ends, and is started again."""
+    """Return a round in which the broker ends, and is restarted."""
 
     def play(trial: Trial) -> None:
         ids = under_load(trial)
@@ -51,13 +51,13 @@ def broker_ended(how: signal.Signals, away_s: float) -> Callable[[Trial], None]:
             trial.fleet.let_pass(away_s)
         trial.recover_uncharged(ids, since)
         again = done_again(events_of(trial.fleet, ids), at)
-        trial.demand(not again, f"{', '.join(again)}: acknowledged, and done again")
+        trial.demand(not again, f"{', '.join(again)}: acknowledged, and started again")
 
     return play
 
 
 def broker_long_away(trial: Trial) -> None:
-    """The broker is away for longer than the workers' patience: all of them end, to be started again."""
+    """The broker is unreachable for longer than `bus_patience_s`: all workers exit, and are restarted."""
     workers = trial.fleet.workers
     before = {worker.name: len(worker.statuses) for worker in workers}
     broker_ended(signal.SIGKILL, LONG_AWAY_S)(trial)
@@ -66,11 +66,11 @@ def broker_long_away(trial: Trial) -> None:
 
 
 def broker_wiped(trial: Trial) -> None:
-    """The broker loses everything; `ingest resume` rebuilds the queue, and what was done is not done again."""
+    """The broker loses everything; `ingest resume` rebuilds the queue, and finished work is not repeated."""
     fleet = trial.fleet
     ids = under_load(trial)
     fleet.until(lambda: is_folded(fleet))
-    fleet.send(signal.SIGSTOP, "embedder")  # so that there are transcripts whose videos are not done
+    fleet.send(signal.SIGSTOP, "embedder")  # so that some videos have a transcript and are not indexed
     fleet.until(
         lambda: _has_each_kind(finished_files(fleet, _not_ended(fleet))), what="files of each kind are not there"
     )
@@ -104,7 +104,7 @@ def _has_each_kind(files: Iterable[tuple[str, Kind]]) -> bool:
 
 
 def broker_frozen(trial: Trial) -> None:
-    """The broker stands still for longer than its clients' patience with one that does not answer a ping."""
+    """The broker is frozen for longer than its clients wait for the answer to a ping."""
     ids = under_load(trial)
     trial.harm()
     with trial.fleet.servers.broker_frozen():
@@ -113,9 +113,9 @@ def broker_frozen(trial: Trial) -> None:
 
 
 def broker_full(trial: Trial) -> None:
-    """The broker's disk is full for 8 s; then there is room, and the broker is started again, as Kubernetes does.
+    """The broker's disk is full for 8 s; then it has space, and the broker is restarted, as Kubernetes does.
 
-    It may still hold what it knows to be acknowledged. Nobody is given that any more; `ingest migrate` removes it.
+    The broker may still hold acknowledged messages. No consumer delivers them; `ingest migrate` removes them.
     """
     fleet = trial.fleet
     ids = under_load(trial)
@@ -125,7 +125,7 @@ def broker_full(trial: Trial) -> None:
         before = fleet.bus.position(WORK_STREAM)
         fleet.let_pass(STILL_S)
         stands_still = fleet.bus.position(WORK_STREAM) == before and not is_quiet(fleet)
-        trial.demand(stands_still, "videos go on to their next stage although the broker's disk is full")
+        trial.demand(stands_still, "videos reach their next stage although the broker's disk is full")
     since = time.monotonic()
     trial.harm()
     with fleet.servers.broker_away(signal.SIGTERM):
@@ -136,9 +136,9 @@ def broker_full(trial: Trial) -> None:
 
 
 def postgres_full(trial: Trial) -> None:
-    """Postgres's disk is full for 8 s, and until that was felt: by a try, or by the server, which may end over it.
+    """Postgres's disk is full for 8 s, and until an attempt fails or the server ends because of it.
 
-    Then it is started again, when there is room.
+    Then the disk has space, and a server that has ended is restarted.
     """
     fleet = trial.fleet
     server = fleet.servers.postgres
@@ -149,7 +149,7 @@ def postgres_full(trial: Trial) -> None:
         fleet.until(
             lambda: server.process.poll() is not None or is_postponed(fleet, ids, Code.ENV_DB_FULL),
             CALL_S,
-            "nobody was refused for want of space",
+            "no attempt was refused for lack of space",
         )
     since = time.monotonic()
     if server.process.poll() is not None:
@@ -158,7 +158,7 @@ def postgres_full(trial: Trial) -> None:
 
 
 def postgres_ended(how: signal.Signals) -> Callable[[Trial], None]:
-    """Return a round in which Postgres ends, and is started again."""
+    """Return a round in which Postgres ends, and is restarted."""
 
     def play(trial: Trial) -> None:
         ids = under_load(trial)
@@ -183,9 +183,9 @@ def backends_terminated(trial: Trial) -> None:
 
 
 def postgres_frozen(trial: Trial) -> None:
-    """Nothing answers, and nothing closes: only a deadline of the client's own ends a call, and it has to.
+    """Postgres neither answers nor closes connections: only the client's own deadline ends a call.
 
-    Postgres goes on only when that was seen: until then it would free the call that has no deadline, too.
+    Postgres continues after the deadlines were observed. Earlier it would also answer a call without a deadline.
     """
     ids = under_load(trial)
     trial.harm()
@@ -195,7 +195,7 @@ def postgres_frozen(trial: Trial) -> None:
 
 
 def postgres_read_only(trial: Trial) -> None:
-    """Postgres takes no writes for 8 s, as after a failover to a server that is not the first yet."""
+    """Postgres accepts no writes, as after a failover to a server that is not yet the primary."""
     ids = under_load(trial)
     trial.harm()
     with trial.fleet.servers.postgres_read_only():

@@ -22,7 +22,7 @@ READ_BY: dict[Kind, str] = {"audio": "asr", "transcript": "embedder"}
 
 
 def volume_says(names: tuple[str, ...], points: tuple[str, ...]) -> Callable[[Trial], None]:
-    """Return a round in which the operating system refuses a step of writing a file, or a note of the journal."""
+    """Return a round in which the operating system refuses a step of writing a file or the crash journal."""
 
     def play(trial: Trial) -> None:
         point, name = trial.rng.choice(points), trial.rng.choice(names)
@@ -36,7 +36,7 @@ def volume_says(names: tuple[str, ...], points: tuple[str, ...]) -> Callable[[Tr
 
 
 def volume_harmed(harmed: Callable[[Path], AbstractContextManager[None]], code: Code) -> Callable[[Trial], None]:
-    """Return a round in which the volume takes nothing, files or notes, until that was noticed and some time longer."""
+    """Return a round in which the volume accepts no writes until an attempt is postponed, and some time longer."""
 
     def play(trial: Trial) -> None:
         fleet = trial.fleet
@@ -51,7 +51,7 @@ def volume_harmed(harmed: Callable[[Path], AbstractContextManager[None]], code: 
 
 
 def artifact_harmed(trial: Trial) -> None:
-    """Files vanish or change between two stages, each in its own way: they are noticed, and made once more."""
+    """Files vanish or change between two stages, each in its own way: this is detected, and they are made once more."""
     for kind, reader in READ_BY.items():
         _harm_files(trial, kind, reader)
 
@@ -70,16 +70,16 @@ def _harm_files(trial: Trial, kind: Kind, reader: str) -> None:
     trial.recover(list(videos))
     for video, (harm, code) in videos.items():
         told = {event.code for event in events_of(fleet, [video]) if event.kind is EventKind.RETRYING}
-        trial.demand(told == {code}, f"{kind}, {harm.__name__}: {told or 'nothing'} was told, not {code}")
+        trial.demand(told == {code}, f"{kind}, {harm.__name__}: code {told or 'none'} was reported, not {code}")
 
 
 def shortened(path: Path) -> None:
-    """Let a file be another one, of another size."""
+    """Replace a file by one of another size."""
     path.write_bytes(bytes(100))
 
 
 def flipped(path: Path) -> None:
-    """Let one bit of a file be another."""
+    """Flip one bit of a file."""
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 from ingest.shared.errors import Code
 from ingest.shared.messages import EventKind, Stage
-from tests.faults.kills import room_of
+from tests.faults.kills import service_of
 from tests.faults.trials import Trial, events_of, under_load
 
 if TYPE_CHECKING:
     from tests.faults.fleet import Fleet
 
 HOUR_S = 3600
-NEARLY_S = 120.0  # between an event and the look at it, and what a clock may be wrong otherwise
-END_S = 10.0  # the grace of 2 s, and what an orderly end may take beside it
+NEARLY_S = 120.0  # from an event to its check, and other errors of a clock
+END_S = 10.0  # the grace period of 2 s, and an orderly end after it
 
 
 def all_killed(trial: Trial) -> None:
-    """Every worker is killed while there is much to do."""
+    """Every worker is killed under load."""
     ids = under_load(trial)
     since = time.monotonic()
     trial.fleet.send(signal.SIGKILL)
@@ -29,20 +29,20 @@ def all_killed(trial: Trial) -> None:
 
 
 def frozen(trial: Trial) -> None:
-    """A worker stops inside of its work for longer than it may, and then goes on: another has done it."""
+    """A worker is frozen for longer than the acknowledgement time, then continues: another worker has done the work."""
     fleet = trial.fleet
     point = trial.rng.choice(["asr.begun", "download.renamed", "embedder.begun", "check.begun"])
     fleet.arm(point, "stop")
     (video,) = fleet.submit(1)
     fleet.until(lambda: fleet.happened_at(point) is not None)
     since = time.monotonic()
-    trial.harm(room_of(point))
+    trial.harm(service_of(point))
     trial.recover([video], since)
     fleet.send(signal.SIGCONT)
 
 
 def frozen_before_commit(trial: Trial) -> None:
-    """The same just before rows are stored, while a newer run of the video stores its own: the late one is refused."""
+    """A worker is frozen before it stores rows, while a newer run stores its own: the fence refuses the late worker."""
     fleet = trial.fleet
     fleet.arm("embedder.before_replace", "stop")
     (video,) = fleet.submit(1)
@@ -51,7 +51,7 @@ def frozen_before_commit(trial: Trial) -> None:
     fleet.ask(video, 2, force=True)
     trial.recover([video])
     fleet.send(signal.SIGCONT)
-    fleet.until(lambda: _is_refused(fleet, video), 20.0, "the fence has refused nobody")
+    fleet.until(lambda: _is_refused(fleet, video), 20.0, "the fence has refused no worker")
 
 
 def _is_refused(fleet: Fleet, video: str) -> bool:
@@ -67,12 +67,12 @@ def hung(trial: Trial) -> None:
     ids = fleet.submit(2)
     fleet.until(lambda: fleet.happened_at(point) is not None)
     since = time.monotonic()
-    trial.harm(room_of(point))
+    trial.harm(service_of(point))
     trial.recover(ids, since)
 
 
 def drained(trial: Trial) -> None:
-    """A worker is asked to end with work in hand that takes longer than its grace: handed back, uncounted."""
+    """A worker gets SIGTERM during work that takes longer than its grace period: nak'ed, no attempt counted."""
     ids = _in_download(trial)
     since = time.monotonic()
     _drain(trial)
@@ -80,7 +80,7 @@ def drained(trial: Trial) -> None:
 
 
 def drained_without_broker(trial: Trial) -> None:
-    """The same while there is nobody to hand anything back to."""
+    """The same while the broker is unreachable: the messages are redelivered later, no attempt counted."""
     ids = _in_download(trial)
     with trial.fleet.servers.broker_away():
         since = time.monotonic()
@@ -110,7 +110,7 @@ def _drain(trial: Trial) -> None:
 
 
 def clock_stepped(trial: Trial) -> None:
-    """The workers' clock jumps by an hour, and back again: nothing that matters is measured by it."""
+    """The workers' clock jumps by an hour, and back: no lease and no deadline depends on it."""
     fleet = trial.fleet
     ids = under_load(trial)
     step_s = trial.rng.choice([HOUR_S, -HOUR_S])
@@ -125,5 +125,5 @@ def clock_stepped(trial: Trial) -> None:
 
 
 def _latest_off_s(fleet: Fleet, ids: list[str]) -> float:
-    """Return how far from the true time the last event about videos was that have just come to their end."""
+    """Return how far the last event of videos that have just ended is from the true time."""
     return events_of(fleet, ids)[-1].at.timestamp() - time.time()

@@ -1,14 +1,14 @@
-"""The one judge of all faults: eight invariants of the pipeline, checked after each round on what is really there.
+"""The oracle of all faults: eight invariants of the pipeline, checked after each round on the real state.
 
-I1  every video that was asked for has come to exactly one end, without help
+I1  every submitted video has reached exactly one end, without help
 I2  its passages are complete: numbered 0 to n-1, as many as its row says, each with its vector; and of the run that
     its row says
-I3  a reader has read all the time, and never saw anything but all passages of one run
-I4  what is indexed has its files, and every file is what its manifest says; only workers that have ended have left
+I3  a reader has read all the time, and only ever saw all passages of one run
+I4  every indexed video has its files, and every file matches its manifest; only workers that have ended have left
     unfinished writes
-I5  broker and table agree: nothing waits, nothing is in anybody's hands, no event is unread
-I6  no stage has begun a video more often than the faults of the round explain, nor one of an earlier round
-I7  no worker keeps more files open, or memory, than a new one may
+I5  broker and table agree: no message waits, no message is in progress, no event is unread
+I6  no stage starts a video more often than the faults of the round account for, nor one of an earlier round
+I7  no worker has more open files, or memory, than a new one may
 I8  a failure in a log names its video and its code; no secret is in any log
 """
 
@@ -36,11 +36,15 @@ if TYPE_CHECKING:
 MOST_OPEN_FILES = 60  # pool, broker, logs, and a file or two for each slot
 MOST_MEMORY_BYTES = 250_000_000  # a new worker of this test build takes 80 MB: three times that, and no model is loaded
 FAILURES = {"failed", "retrying", "postponed", "skipped", "deferred"}
-BEGINS = {EventKind.STARTED: 1, EventKind.POSTPONED: -1, EventKind.RETRYING: -1}  # told ends explain the next begin
+BEGINS = {
+    EventKind.STARTED: 1,
+    EventKind.POSTPONED: -1,
+    EventKind.RETRYING: -1,
+}  # a reported end accounts for the next start
 
 
 class Oracle:
-    """Judges a fleet at the end of each round; `begin` marks the start of one."""
+    """Checks a fleet at the end of each round; `begin` marks the start of a round."""
 
     def __init__(self, fleet: Fleet, reader: Reader) -> None:
         self._fleet = fleet
@@ -48,17 +52,17 @@ class Oracle:
         self.begin()
 
     def begin(self) -> None:
-        """Remember what is there when a round begins."""
+        """Record the state at the start of a round."""
         self._told = len(self._fleet.events())
         self._ended = self._fleet.ended
         self._asked = dict(self._fleet.generations)
         self._reads = self._reader.reads
 
     def judge(self, failures: Mapping[str, str], repeats: Mapping[Stage, int]) -> list[str]:
-        """Return what is violated.
+        """Return the violated invariants.
 
-        `failures` are the videos that must fail, with their codes; `repeats` is how often the faults of this round
-        explain that a stage begins a video again.
+        `failures` are the videos that must fail, with their codes; `repeats` counts for each stage how many extra
+        starts of a video the faults of this round account for.
         """
         return [
             *_ends(self._fleet, failures),
@@ -73,9 +77,9 @@ class Oracle:
         ]
 
     def _seen(self) -> list[str]:
-        wrong = [f"I3: {video_id} was seen in a mix" for video_id in sorted(self._reader.mixed)]
+        wrong = [f"I3: {video_id} was seen as a mix of runs" for video_id in sorted(self._reader.mixed)]
         if self._reader.reads == self._reads:
-            wrong.append(f"I3: nobody has read since the round began ({self._reader.trouble[:80]})")
+            wrong.append(f"I3: no read since the round began ({self._reader.trouble[:80]})")
         return wrong
 
     def _unfinished(self) -> list[str]:
@@ -91,12 +95,12 @@ class Oracle:
         for (video_id, generation, stage), count in began.items():
             most = 0 if generation <= self._asked.get(video_id, 0) else 1 + repeats.get(stage, 0)
             if count > most:
-                wrong.append(f"I6: {stage} has begun {video_id}.{generation} {count} times, explained are {most}")
+                wrong.append(f"I6: {stage} has started {video_id}.{generation} {count} times, {most} are accounted for")
         return wrong
 
 
 def unfinished_writes(fleet: Fleet) -> list[Path]:
-    """Return the unfinished writes that the volume keeps."""
+    """Return the unfinished writes on the volume."""
     root = fleet.settings.volume
     found = [path for path in (root / "videos").rglob("*") if path.name.startswith(TEMPORARY_PREFIX)]
     return found + list((root / "scratch").glob("*"))
@@ -143,7 +147,7 @@ def _queues(fleet: Fleet) -> list[str]:
     for consumer, stream in (*consumers, (LEDGER, EVENT_STREAM)):
         lag = fleet.bus.lag(consumer, stream)
         if lag.waiting or lag.in_hand:
-            wrong.append(f"I5: {consumer} has {lag.waiting} waiting and {lag.in_hand} in hand")
+            wrong.append(f"I5: {consumer} has {lag.waiting} waiting and {lag.in_hand} in progress")
     return wrong + [f"I5: {stream} is not empty" for stream in (WORK_STREAM, LATER_STREAM) if fleet.bus.stored(stream)]
 
 
@@ -176,7 +180,7 @@ def _logs(fleet: Fleet) -> list[str]:
 
 
 def _whole(line: str) -> dict[str, Any]:
-    """Return what a log line says. A killed worker may have left a part of a line in front of it, or nothing whole."""
+    """Return the fields of a log line. A killed worker may have left a partial line before it, or only that."""
     for start in (line.find("{"), line.rfind('{"service": ')):
         try:
             said: dict[str, Any] = json.loads(line[start:]) if start >= 0 else {}

@@ -1,12 +1,12 @@
-"""The named points of a worker at which the test build can be made to fail. Only the test build knows them.
+"""The named points of a worker at which the test build can be made to fail. The product has no such points.
 
-A point is `<thread>.<moment>`: the thread is a stage, `waker-<stage>` or `ledger`. A fault is armed by a file of the
-point's name in the folder INGEST_FAULT_FOLDER, whose content is the action; whoever gets there first renames it to
-`<point>.done`, so that a fault happens once and its time is known. INGEST_FAULT_AT=<point> arms a kill at the start. A
-folder `reached` in it, where there is one, gets a file of the name of every point that is reached.
+A point is `<thread>.<moment>`: the thread is a stage, `waker-<stage>` or `ledger`. A file with the point's name in the
+folder INGEST_FAULT_FOLDER arms a fault; its content is the action. The first thread that reaches the point renames the
+file to `<point>.done`, so that a fault happens once and its time is known. INGEST_FAULT_AT=<point> arms a kill at the
+start. If the folder has a folder `reached`, a file there records every point that is reached.
 
 Actions: `kill`, `stop` (SIGSTOP), `hang` (a native call that never returns and holds the interpreter's lock), `segv`,
-`bomb` (more memory than there is), `errno:<NAME>` (what the operating system would say).
+`bomb` (more memory than the limit), `errno:<NAME>` (an error of the operating system).
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 FOLDER = "INGEST_FAULT_FOLDER"
 AT = "INGEST_FAULT_AT"
 BOMB_BYTES = 1 << 30
-PING_EVERY_S = 2  # a connection that is half open is given up after three of them
-PROGRESS_EVERY_S = 0.5  # short work tells how far it is, as long work does
+PING_EVERY_S = 2  # a half-open connection is closed after three of them
+PROGRESS_EVERY_S = 0.5  # short work reports progress, as long work does
 
 _ALL = ("fetched", "noted", "told_start", "begun", "made")
 _FILE = ("written", "renamed", "manifest_written", "manifest_renamed")
@@ -55,20 +55,22 @@ MOMENTS: dict[str, tuple[str, ...]] = {
     "ledger": ("fetched", "folded", "before_ack", "acked"),
     "waker-check": ("fetched", "published", "before_ack", "acked"),
 }
-_BACK = ("manifest_discarded", "sent_back")  # a file is asked for again
-_DEAD = ("buried", "told_failed", "refused")  # `buried` is a recording that fails, `refused` a message nobody can read
-BESIDE: dict[str, tuple[str, ...]] = {  # a second file, the journal, and the ways that a good recording does not take
+_BACK = ("manifest_discarded", "sent_back")  # a file is requested again
+_DEAD = ("buried", "told_failed", "refused")  # `buried`: a recording that fails; `refused`: an unreadable message
+BESIDE: dict[
+    str, tuple[str, ...]
+] = {  # a second file, the crash journal, and points that a good recording does not reach
     Stage.CHECK: ("cleared", *_DEAD),
     Stage.DOWNLOAD: ("cleared", "sent_later", *_DEAD),
     Stage.ASR: (*(f"voices_{moment}" for moment in _FILE), "cleared", "sent_later", *_BACK, *_DEAD),
     Stage.EMBEDDER: ("cleared", "sent_later", *_BACK, *_DEAD),
     "waker-check": ("before_nak", "nakked"),
 }
-REFUSABLE = ("note", "count", "fsync")  # where the operating system may say no
+REFUSABLE = ("note", "count", "fsync")  # where the operating system may return an error
 
 
 def reach(moment: str) -> None:
-    """Say that the calling thread is at a point: an armed fault happens now."""
+    """Mark that the calling thread is at a point: an armed fault happens now."""
     folder = Path(os.environ[FOLDER])
     thread = _thread()
     point = folder / f"{thread}.{moment}"
@@ -79,16 +81,16 @@ def reach(moment: str) -> None:
         done = point.rename(point.with_name(f"{point.name}.done"))
     except FileNotFoundError:
         return
-    now = time.time_ns()  # the file system's own time may be some milliseconds late
+    now = time.time_ns()  # the file system's own time may lag by some milliseconds
     os.utime(done, ns=(now, now))
     act(action)
 
 
 def happened_at(done: Path) -> float | None:
-    """Return when a fault happened (seconds since 1970), from the file that it has left, or None without one.
+    """Return the time of a fault (seconds since 1970) from its `.done` file, or None without one.
 
-    A process may be killed by another of its threads between the renaming, which the change time tells, and the exact
-    time: then the modification time is still that at which the fault was armed.
+    Another thread may kill the process after the renaming, which sets the change time, and before the exact time is
+    written. Then the modification time is still the time at which the fault was armed.
     """
     try:
         found = done.stat()
@@ -98,12 +100,12 @@ def happened_at(done: Path) -> float | None:
 
 
 def _thread() -> str:
-    """Return the stage, waker or ledger that the calling thread works for."""
+    """Return the stage, waker or ledger of the calling thread."""
     return re.sub(r"-\d+$", "", threading.current_thread().name)
 
 
 def act(action: str) -> None:
-    """Do what an armed fault says."""
+    """Carry out the action of an armed fault."""
     match action.partition(":"):
         case ("kill", _, _):
             os.kill(os.getpid(), signal.SIGKILL)
@@ -156,7 +158,7 @@ def _around(
     inner = getattr(owner, name)
 
     @functools.wraps(inner)
-    def outer(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (whatever the function takes)
+    def outer(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (the arguments of the wrapped function)
         before(*args)
         answer = inner(*args, **kwargs)
         after(answer)
@@ -176,7 +178,7 @@ def _install_publish() -> None:
 
 
 def _published(subject: str, data: bytes) -> str:
-    """Return the moment at which a message was published: what a stage does tells it apart."""
+    """Return the moment of a published message, from its subject and content."""
     if subject.startswith("ingest.event."):
         kind = json.loads(data)["kind"]
         return {EventKind.STARTED: "told_start", EventKind.FAILED: "told_failed"}.get(kind, "told_end")

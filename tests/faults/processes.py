@@ -1,6 +1,6 @@
-"""What a process takes: memory and open files, as the kernel counts them.
+"""Memory and open files of a process, as the kernel counts them.
 
-FileNotFoundError says that there is no such process any more.
+The functions raise FileNotFoundError for a process that has ended.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 def resident_bytes(process: int) -> int:
-    """Return the memory that a process takes."""
+    """Return the resident memory of a process."""
     return _pages(process)[1] * PAGE_BYTES
 
 
 def private_bytes(process: int) -> int:
-    """Return the memory that a process takes for itself alone: without files, and what it shares with others."""
+    """Return the private memory of a process: without files, and without memory that it shares."""
     _, resident, shared, *_ = _pages(process)
     return (resident - shared) * PAGE_BYTES
 
 
 def open_files(process: int) -> int:
-    """Return how many files a process has open."""
+    """Return the number of open files of a process."""
     return len(list(Path(f"/proc/{process}/fd").iterdir()))
 
 

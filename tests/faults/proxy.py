@@ -1,9 +1,9 @@
-"""A bad network of our own: hands bytes on between clients and a server, late, in part, or not at all.
+"""A faulty network: passes bytes on between clients and a server, late, in part, or not at all.
 
     worker ── client ─► Proxy ── server ─► nats-server | Postgres
 
-A stalled connection says nothing and does not close, on either side: what is half open stays so. A reset one ends at
-once. All of it happens on one event loop in a thread of its own; the methods may be called from any thread.
+A stalled connection transfers nothing and does not close on either side: a half-open connection stays half open. A
+reset connection ends at once. The proxy runs on one event loop in its own thread; any thread may call its methods.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 16 << 10
 SLOW_BLOCK_BYTES = 512
-AT_ONCE = struct.pack("ii", 1, 0)  # linger for 0 s: the other side hears of a reset, not of an end
+AT_ONCE = struct.pack("ii", 1, 0)  # linger for 0 s: the other side gets a reset, not an end of stream
 
 T = TypeVar("T")
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -29,7 +29,7 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 @dataclass(eq=False)
 class Link:
-    """A client and its connection to the server; `said` counts the words that it has said, of those waited for."""
+    """A client and its connection to the server; `said` counts the expected words that it has sent."""
 
     client: asyncio.StreamWriter
     said: int = 0
@@ -37,9 +37,9 @@ class Link:
 
 
 class Proxy:
-    """Listens on this machine for clients of the server that `reach` connects to.
+    """Listens on this machine for clients of the server to which `reach` connects.
 
-    `cuts` counts the connections that were cut; `held_s` sums how long blocks of bytes were kept back to be slow.
+    `cuts` counts the connections that were cut; `held_s` sums the delays of blocks of bytes.
     """
 
     def __init__(self, reach: Callable[[], Coroutine[Any, Any, Streams]]) -> None:
@@ -64,11 +64,11 @@ class Proxy:
         self._thread.join()
         self._loop.close()
 
-    # -- what a network does ------------------------------------------------------------------------------------------
+    # -- faults -------------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def stalled(self) -> Iterator[None]:
-        """Let nothing pass, and nobody know, for the time of a block; then what was sent arrives."""
+        """Hold all data for the time of a block, without closing a connection; then deliver what was sent."""
         self._loop.call_soon_threadsafe(self._flows.clear)
         try:
             yield
@@ -77,7 +77,7 @@ class Proxy:
 
     @contextlib.contextmanager
     def slowed(self, bytes_per_s: float) -> Iterator[None]:
-        """Hand on so much each way of each connection for the time of a block."""
+        """Limit each direction of each connection to this rate for the time of a block."""
         self._bytes_per_s = bytes_per_s
         try:
             yield
@@ -85,7 +85,7 @@ class Proxy:
             self._bytes_per_s = None
 
     def reset(self) -> None:
-        """End every connection at once."""
+        """Reset every connection at once."""
 
         def end() -> None:
             for link in self._links:
@@ -94,7 +94,7 @@ class Proxy:
         self._loop.call_soon_threadsafe(end)
 
     def cut_after(self, *words: bytes) -> None:
-        """Cut, once, the connection that says these words in turn: when they are answered, and before that is heard."""
+        """Cut, once, the connection that sends these words in turn: after the server's answer, before it arrives."""
 
         def begin() -> None:
             self._words = words
@@ -103,7 +103,7 @@ class Proxy:
 
         self._loop.call_soon_threadsafe(begin)
 
-    # -- how it is done -----------------------------------------------------------------------------------------------
+    # -- connections --------------------------------------------------------------------------------------------------
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
@@ -126,7 +126,7 @@ class Proxy:
             server, to_server = await self._reach()
             await self._both_ways((client, to_server), (server, to_client), link)
         except OSError:
-            _reset(to_client)  # nobody listens behind us
+            _reset(to_client)  # the server does not listen
         finally:
             self._links.discard(link)
             to_client.close()

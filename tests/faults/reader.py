@@ -1,4 +1,4 @@
-"""Reads the archive all the time, as a user's search would, and keeps what must never be seen."""
+"""Reads the archive all the time, as a user's search would, and records videos that it saw as a mix of runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EVERY_S = 0.05
 class Reader(threading.Thread):
     """Reads from the start to the end of a `with` block.
 
-    `reads` counts those that have seen passages: any other proves nothing. `trouble` is why the last one failed.
+    `reads` counts the reads that found passages; others prove nothing. `trouble` is the reason of the last failed read.
     """
 
     def __init__(self, fleet: Fleet) -> None:
@@ -39,7 +39,7 @@ class Reader(threading.Thread):
         self.join()
 
     def run(self) -> None:
-        """Read until the end; a database that is away is asked again."""
+        """Read until the end; connect again to a database that is unreachable."""
         connection: psycopg.Connection | None = None
         while not self._done.wait(EVERY_S):
             try:

@@ -1,4 +1,4 @@
-"""A round: a fault is played, all comes to rest, and the oracle judges what is there; then the volume is swept."""
+"""A round: a fault is played, all work ends, the oracle checks the state, and the volume is swept."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from tests.faults.trials import Trial
 
-LAST_WORDS_S = 10.0  # a worker that was frozen tells late what it has done; nobody waits for it
+LAST_WORDS_S = 10.0  # a worker that was frozen may publish its last events late
 JUDGE_AGAIN_S = 0.5
 AGE_KEPT = timedelta(days=1)
-AT_ONCE = timedelta(0)  # all is at rest: what is unfinished belongs to nobody
+AT_ONCE = timedelta(0)  # all work has ended: no worker writes to an unfinished file
 
 
 def play_round(play: Callable[[Trial], None], trial: Trial, oracle: Oracle) -> list[str]:
-    """Play a round and return what is wrong after it."""
+    """Play a round and return the broken promises."""
     oracle.begin()
     trial.repeats.clear()
     before = len(trial.wrong)
@@ -38,7 +38,7 @@ def play_round(play: Callable[[Trial], None], trial: Trial, oracle: Oracle) -> l
 
 
 def verdict(trial: Trial, oracle: Oracle) -> list[str]:
-    """Return what the oracle says, after the last words."""
+    """Return the verdict of the oracle, after time for late events."""
     deadline = time.monotonic() + LAST_WORDS_S
     while (wrong := oracle.judge(trial.failures, trial.repeats)) and time.monotonic() < deadline:
         trial.fleet.let_pass(JUDGE_AGAIN_S)
@@ -46,7 +46,7 @@ def verdict(trial: Trial, oracle: Oracle) -> list[str]:
 
 
 def tidy(trial: Trial) -> None:
-    """Remove what killed workers have left on the volume, as `ingest purge` does."""
+    """Remove the unfinished files of killed workers from the volume, as `ingest purge` does."""
     fleet = trial.fleet
     rows = Catalog(fleet.archive).videos(list(fleet.generations))
     sweep(fleet.volume, fleet.settings.volume / "scratch", rows, Limits(AGE_KEPT, AT_ONCE, AT_ONCE, 0.0), delete=True)

@@ -1,4 +1,4 @@
-"""The broker and the database of a fleet, the network between them and the workers, and what a driver does to them."""
+"""The broker and the database of a fleet, the network between them and the workers, and faults of all three."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Servers:
         self.proxies = {"nats-server": self.to_nats, "Postgres": self.to_postgres}
 
     def addresses(self, *, proxied: bool) -> dict[str, str]:
-        """Return the settings that name the servers, or the proxies before them."""
+        """Return the settings with the addresses of the servers, or of the proxies before them."""
         if not proxied:
             return {"nats_url": self.nats.url, "database_url": self.postgres.url}
         return {
@@ -49,7 +49,7 @@ class Servers:
 
     @contextlib.contextmanager
     def broker_away(self, how: signal.Signals = signal.SIGKILL, *, wipe: bool = False) -> Iterator[None]:
-        """End the broker for the time of a block; with `wipe` it comes back with nothing in it."""
+        """End the broker for the time of a block; with `wipe` it restarts without data."""
         self.nats.process.send_signal(how)
         self.nats.process.wait()
         try:
@@ -81,22 +81,22 @@ class Servers:
         raise TimeoutError("Postgres does not start again")
 
     def postgres_frozen(self) -> contextlib.AbstractContextManager[None]:
-        """Let Postgres and all its backends stand still for the time of a block."""
+        """Freeze Postgres and all its backends for the time of a block."""
         return _frozen(self.postgres_processes())
 
     def postgres_processes(self) -> list[int]:
-        """Return the numbers of Postgres's processes, its backends among them."""
+        """Return the process ids of Postgres and its backends."""
         parent = self.postgres.process.pid
         children = subprocess.run(["/usr/bin/pgrep", "-P", str(parent)], capture_output=True, text=True, check=False)
         return [parent, *map(int, children.stdout.split())]
 
     def broker_frozen(self) -> contextlib.AbstractContextManager[None]:
-        """Let the broker stand still for the time of a block."""
+        """Freeze the broker for the time of a block."""
         return _frozen([self.nats.process.pid])
 
     @contextlib.contextmanager
     def postgres_read_only(self) -> Iterator[None]:
-        """Let Postgres refuse every write for the time of a block."""
+        """Make Postgres refuse every write for the time of a block."""
         self._set_read_only("on")
         try:
             yield
@@ -110,7 +110,7 @@ class Servers:
             connection.execute("SELECT pg_reload_conf()")
 
     def connection(self) -> psycopg.Connection:
-        """Return a connection of its own, for readers and for harm."""
+        """Return a new connection, for readers and for faults."""
         return psycopg.connect(self.postgres.url, autocommit=True)
 
     def stop(self) -> None:

@@ -1,10 +1,9 @@
 """Hours of work in the presence of faults: `python -m tests.faults.soak --minutes 30 --seed 1` (or `make soak`).
 
-Every minute a row of the fault table is played, its number chosen at random, on one fleet that is never renewed; among
-the good recordings of each is a bad one, which one stage after the other refuses. The oracle judges everything that is
-there after each, and what could grow with time is compared: the last third of the run with the first. Most rows end
-workers and servers, which then begin anew: how old the oldest worker was is told beside it. The work is the stand-in of
-the fault table.
+Every minute a random row of the fault table is played, on one fleet for the whole run. Each round has good recordings
+and a bad one, which one stage after the other refuses. The oracle checks the state after each round. The last third of
+the run is compared with the first in everything that could grow with time. Most rows end workers and servers, which are
+restarted, so the age of the oldest worker is printed, too. The work is the stand-in of the fault table.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from pathlib import Path
 from ingest.shared.broker.topology import LATER_STREAM, WORK_STREAM
 from ingest.shared.messages import Stage
 from ingest.shared.telemetry import logs
-from tests.faults.fleet import ROOMS, Fleet, running
+from tests.faults.fleet import SERVICES, Fleet, running
 from tests.faults.needs import Needs
 from tests.faults.oracle import Oracle, unfinished_writes
 from tests.faults.processes import open_files, private_bytes, resident_bytes
@@ -38,17 +37,17 @@ NOISE = 5  # MB, files or messages, beside growth
 AGE = "oldest worker: s since its start"
 
 
-Sample = dict[str, float]  # the numbers at the end of a round, by their names
+Sample = dict[str, float]  # measurements at the end of a round, by name
 
 
 def look(fleet: Fleet) -> Sample:
-    """Return what a round has left behind, before anybody waits for it to go, or removes it."""
+    """Return what a round has left behind, before the wait for its end and before the sweep."""
     fleet.watch()
     sample: Sample = {}
-    for room in ROOMS:
-        numbers = [worker.process.pid for worker in fleet.of(room)]
-        sample[f"{room}: MB of memory"] = max(map(resident_bytes, numbers)) / 1e6
-        sample[f"{room}: open files"] = max(map(open_files, numbers))
+    for service in SERVICES:
+        numbers = [worker.process.pid for worker in fleet.of(service)]
+        sample[f"{service}: MB of memory"] = max(map(resident_bytes, numbers)) / 1e6
+        sample[f"{service}: open files"] = max(map(open_files, numbers))
     servers = fleet.servers
     sample["nats-server: MB of memory"] = resident_bytes(servers.nats.process.pid) / 1e6
     sample["Postgres: MB of memory, without what is shared"] = _sum_mb(servers.postgres_processes())
@@ -59,7 +58,7 @@ def look(fleet: Fleet) -> Sample:
 
 
 def _sum_mb(processes: list[int]) -> float:
-    """Return what processes take together, each for itself; one may have ended meanwhile."""
+    """Return the sum of the private memory of processes; one may have ended meanwhile."""
     total = 0
     for process in processes:
         with suppress(FileNotFoundError):
@@ -68,7 +67,7 @@ def _sum_mb(processes: list[int]) -> float:
 
 
 def soak(trial: Trial, oracle: Oracle, minutes: float) -> tuple[list[Sample], list[str]]:
-    """Play a random row each minute; return a sample of each, and what was wrong."""
+    """Play a random row each minute; return a sample of each, and the broken promises."""
     rows = [row for row in ROWS if not row.needs.small_disk and not row.needs.own_clock]
     samples: list[Sample] = []
     wrong: dict[str, None] = {}
@@ -93,7 +92,7 @@ def _played(row: Row, samples: list[Sample], trial: Trial) -> None:
 
 
 def report(samples: list[Sample]) -> list[str]:
-    """Print the medians of the first and the last third of a run; return what has grown."""
+    """Print the medians of the first and the last third of a run; return the measurements that have grown."""
     third = max(1, len(samples) // 3)
     grown = []
     print("| | first third | last third |\n|---|---|---|")
@@ -106,7 +105,7 @@ def report(samples: list[Sample]) -> list[str]:
 
 
 def main() -> int:
-    """Soak, print the numbers, and return 1 when a promise was broken or something has grown."""
+    """Soak, print the measurements, and return 1 if a promise was broken or a measurement has grown."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--seed", type=int, default=1)

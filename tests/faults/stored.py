@@ -1,4 +1,4 @@
-"""What the archive holds of each video, and what is wrong with that: whole, of one run, and of the run it should be."""
+"""The stored passages of each video, and their faults: incomplete, of several runs, or of the wrong run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GROUP BY videos.video_id
 
 @dataclass(frozen=True)
 class Stored:
-    """A row of `videos`, how many vectors there are for its passages, and these: their numbers and texts."""
+    """A row of `videos`, the number of vectors of its passages, and the passages' numbers and texts."""
 
     video_id: str
     state: str
@@ -40,10 +40,9 @@ class Stored:
 
     @property
     def wrong(self) -> list[str]:
-        """Return what is not as it should be.
+        """Return the faults.
 
-        What is said in the passages names the run that has said it; a run may use what an older one has made, unless
-        it was asked to make everything anew.
+        The text of a passage names the run that made it. A run may reuse files of an older run, unless it was forced.
         """
         found = []
         if self.numbers != list(range(self.passages)) or self.vectors != self.passages:
@@ -55,12 +54,12 @@ class Stored:
         oldest = self.fresh_from if self.indexed_generation == self.generation else 0
         if self.texts and (said is None or not oldest <= said <= self.indexed_generation):
             wanted = f"{oldest} to {self.indexed_generation}"
-            found.append(f"what run {said or '?'} has said, and should hold that of {wanted}")
+            found.append(f"passages made by run {said or '?'}, expected from {wanted}")
         return found
 
 
 def stored(archive: Database) -> Iterator[Stored]:
-    """Yield what there is of every video."""
+    """Yield the stored passages of every video."""
     with archive.transaction() as connection:
         rows = connection.execute(STORED).fetchall()
     for row in rows:

@@ -1,6 +1,6 @@
 """The part of the fault table that every change has to pass; `make faults` plays all of it, with more rounds.
 
-What is left after a fault is judged here. How long it took is judged by `make faults`, which has the machine alone.
+These tests check the state after a fault. `make faults`, which has the machine alone, also checks the recovery time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The pure parts of the harness: what rows and commands decide from what they have seen."""
+"""The pure parts of the harness: decisions of rows and commands from given observations."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def told(kind: EventKind, at: float, stage: Stage = Stage.ASR) -> Event:
     ("events", "again"),
     [
         pytest.param([(EventKind.FINISHED, -5.0), (EventKind.STARTED, 1.0)], [f"asr of {VIDEO}"], id="had ended"),
-        pytest.param([(EventKind.STARTED, -5.0), (EventKind.STARTED, 1.0)], [], id="was in hand"),
+        pytest.param([(EventKind.STARTED, -5.0), (EventKind.STARTED, 1.0)], [], id="was in progress"),
         pytest.param([(EventKind.FINISHED, -0.1), (EventKind.STARTED, 1.0)], [], id="was just being acknowledged"),
         pytest.param([(EventKind.STARTED, -5.0), (EventKind.FINISHED, -4.0)], [], id="is not begun again"),
     ],

@@ -1,4 +1,4 @@
-"""The oracle sees what it is there for: each invariant is broken by hand, and must be said to be broken."""
+"""The oracle detects each violation: a test breaks each invariant by hand, and the oracle must report it."""
 
 from __future__ import annotations
 
@@ -29,9 +29,13 @@ if TYPE_CHECKING:
 VIDEO = "abcdefghijk"
 GREEDY = "files = [open('/dev/null') for _ in range(80)]; data = b'x' * 300_000_000; print(flush=True); input()"
 ELSE = (
-    *("I3: somebody was seen in a mix", "I3: nobody has read"),
-    *("I5: check has", "I5: ledger has", "I5: INGEST is not empty"),
-    *("I7: greedy has", "I7: greedy takes"),
+    "I3: mixed was seen as a mix of runs",
+    "I3: no read",
+    "I5: check has",
+    "I5: ledger has",
+    "I5: INGEST is not empty",
+    "I7: greedy has",
+    "I7: greedy takes",
 )
 
 
@@ -108,7 +112,7 @@ HARMS: list[Harm] = [
     ("I1: {video} is indexed  in run 1", lambda fleet, video: fleet.ask(video, 2)),
     ("I2: {video} has", change("DELETE FROM segments WHERE video_id = %(video)s AND idx = 1")),
     ("I2: {video} has passages", change("DELETE FROM embeddings WHERE video_id = %(video)s AND idx = 1")),
-    ("I2: {video} has what run", change("UPDATE videos SET fresh_from = 2 WHERE video_id = %(video)s")),
+    ("I2: {video} has passages made by run", change("UPDATE videos SET fresh_from = 2 WHERE video_id = %(video)s")),
     ("I2: {video} has", change("UPDATE videos SET indexed_generation = 0 WHERE video_id = %(video)s")),
     ("I4: {video}: CHECKSUM_MISMATCH", lambda fleet, video: file_of(fleet, video, "audio").write_bytes(b"x")),
     ("I4: {video}: ARTIFACT_MISSING", lambda fleet, video: file_of(fleet, video, "voices").unlink()),
@@ -120,7 +124,7 @@ HARMS: list[Harm] = [
         f"I4: {TEMPORARY_PREFIX}left is unfinished",
         lambda fleet, video: (fleet.volume.folder(video) / f"{TEMPORARY_PREFIX}left").touch(),
     ),
-    ("I6: asr has begun {video}.1", begin_again),
+    ("I6: asr has started {video}.1", begin_again),
     ("I8: x.log: {{", lambda fleet, _: (fleet.logs / "x.log").write_text('{"event": "failed"}\n')),
     (
         "I8: a secret in y.log",
@@ -144,7 +148,7 @@ def test_the_oracle_sees_each_kind_of_harm(tmp_path: Path) -> None:
             fleet.until(lambda: oracle.judge({}, {}) == [], 20.0)
         fleet.send(signal.SIGSTOP)
         oracle.begin()
-        reader.mixed.add("somebody")
+        reader.mixed.add("mixed")
         assert greedy.stdout is not None
         greedy.stdout.readline()
         fleet.workers.append(Worker("greedy", "asr", greedy))

@@ -1,4 +1,4 @@
-"""What a round of a row has at hand: the trial, its notes, and the questions that rows ask of a fleet."""
+"""The trial of a row with its notes, and queries of a fleet that rows use."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 RECOVERY_S = ACK_WAIT_S + 10.0
 REST_S = 60.0
-ACKNOWLEDGED_S = 1.0  # after its end was told, a message is acknowledged, and the broker has noted that
+ACKNOWLEDGED_S = 1.0  # after its last event, a message is acknowledged, and the broker has stored that
 ENDS = frozenset({EventKind.FINISHED, EventKind.INDEXED, EventKind.FAILED, EventKind.SKIPPED})
-CALL_S = 25.0  # a call gets a connection within 10 s, has a deadline of 5 s, and its end is told
+CALL_S = 25.0  # a call gets a connection within 10 s, has a deadline of 5 s, and its end is published
 LOAD = 24
 LOAD_WORK_S = 1.5
-LOAD_S = 45.0  # with the rest of the load, which is work as usual
+LOAD_S = 45.0  # with the rest of the load
 FINISHED_WITH: dict[Kind, tuple[Kind, ...]] = {"audio": ("audio",), "transcript": ("transcript", "voices")}
 STAGES_OF = {
     "downloader": (Stage.CHECK, Stage.DOWNLOAD),
@@ -41,32 +41,32 @@ STAGES_OF = {
 
 @dataclass
 class Trial:
-    """What a row has at hand, and what it notes: how long recovery took, which videos must fail, how many faults."""
+    """The fleet of a row, and its notes: recovery times, videos that must fail, number of faults."""
 
     fleet: Fleet
     rng: random.Random
     recoveries_s: list[float] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
     faults: int = 0
-    repeats: Counter[Stage] = field(default_factory=Counter)  # that the faults of this round may explain
+    repeats: Counter[Stage] = field(default_factory=Counter)  # extra starts that the faults of this round account for
     wrong: list[str] = field(default_factory=list)
 
-    def harm(self, *rooms: str, times: int = 1) -> None:
-        """Note that a fault was injected, into these rooms or into all: each video there may be begun once more."""
+    def harm(self, *services: str, times: int = 1) -> None:
+        """Note a fault of these services, or of all: each of them may start each video once more."""
         self.faults += times
-        for room in rooms or STAGES_OF:
-            self.repeats.update(dict.fromkeys(STAGES_OF[room], times))
+        for service in services or STAGES_OF:
+            self.repeats.update(dict.fromkeys(STAGES_OF[service], times))
 
     def recover(self, ids: list[str], since: float | None = None, limit_s: float = 300.0) -> None:
-        """Wait for videos, and note how long it took since the fault."""
+        """Wait for videos, and note the time since the fault."""
         began = since or time.monotonic()
         self.fleet.wait(ids, limit_s)
         self.recoveries_s.append(time.monotonic() - began)
 
     def recover_uncharged(self, ids: list[str], since: float | None = None) -> None:
-        """Wait for videos that a fault of the environment has held up; it may not have cost them an attempt.
+        """Wait for videos that a fault of the environment has delayed, and demand that it cost no attempt.
 
-        The time is that until nothing is in anybody's hands, and the table has heard of everything.
+        The recovery ends when no message is in progress and the table has all events.
         """
         began = since or time.monotonic()
         self.fleet.wait(ids)
@@ -74,7 +74,7 @@ class Trial:
         self.recoveries_s.append(time.monotonic() - began)
 
     def demand_uncharged(self, ids: list[str]) -> None:
-        """Come to rest, and note whether a fault of the environment has cost a video an attempt."""
+        """Wait for the end of all work, and note if a fault of the environment has cost a video an attempt."""
         self.come_to_rest()
         charged = {
             f"{event.stage} {event.code or event.kind} ({event.text[:80]})"
@@ -84,11 +84,11 @@ class Trial:
         self.demand(not charged, f"a fault of the environment was charged: {', '.join(sorted(charged))}")
 
     def come_to_rest(self) -> None:
-        """Wait until nothing is to be done, and the table knows of all that was."""
+        """Wait until the queues are empty and the table has all events."""
         self.fleet.until(lambda: is_quiet(self.fleet) and is_folded(self.fleet), REST_S, "messages are left")
 
     def demand(self, condition: bool, what: str) -> None:  # noqa: FBT001 (reads like an assertion)
-        """Note what is not as promised."""
+        """Note a broken promise unless the condition holds."""
         if not condition:
             self.wrong.append(what)
 
@@ -106,34 +106,34 @@ class Row:
 
     @property
     def family(self) -> str:
-        """Return the number without what tells it from its like: 24 of 24a, 1 of 1.12."""
+        """Return the number of the row's group: 24 for 24a, 1 for 1.12."""
         return re.split("[^0-9]", self.number, maxsplit=1)[0]
 
 
 def under_load(trial: Trial) -> list[str]:
-    """Submit many videos, and return at a moment at random when some are on their way."""
+    """Submit many videos, and return at a random moment while some are in progress."""
     fleet = trial.fleet
-    fleet.send(signal.SIGSTOP)  # all of the load is there before any of it is done
+    fleet.send(signal.SIGSTOP)  # all of the load is queued before any of it is processed
     ids = fleet.submit(LOAD)
     fleet.send(signal.SIGCONT)
     fleet.let_pass(trial.rng.uniform(0.2, 1.5))
     done = [video for video, (state, _, _) in fleet.states(ids).items() if state == "indexed"]
-    trial.demand(len(done) < len(ids), "there was no load any more")
+    trial.demand(len(done) < len(ids), "the load had ended before the fault")
     return ids
 
 
 def is_postponed(fleet: Fleet, ids: list[str], code: Code) -> bool:
-    """Tell whether a try of one of these videos has ended for a reason that is not its fault."""
+    """Return whether an attempt of one of these videos was postponed with this code."""
     return any(event.kind is EventKind.POSTPONED and event.code is code for event in events_of(fleet, ids))
 
 
 def until_postponed(fleet: Fleet, ids: list[str], code: Code, limit_s: float) -> None:
-    """Wait until a try of one of these videos has ended for a reason that is not its fault."""
+    """Wait until an attempt of one of these videos was postponed with this code."""
     fleet.until(lambda: is_postponed(fleet, ids, code), limit_s, f"nothing was postponed for {code}")
 
 
 def until_calls_end(fleet: Fleet, ids: list[str]) -> None:
-    """Wait until calls of a database that says nothing have ended: all those for videos, and those of both ledgers."""
+    """Wait until all calls of a silent database have ended: those for videos, and those of both ledgers."""
     put_off = _put_off(fleet)
     until_postponed(fleet, ids, Code.ENV_DB_UNAVAILABLE, CALL_S)
     begun = _in_embedder(fleet, ids, EventKind.STARTED)
@@ -153,20 +153,20 @@ def _in_embedder(fleet: Fleet, ids: list[str], kind: EventKind) -> set[str]:
 
 
 def _put_off(fleet: Fleet) -> dict[str, int]:
-    """Return how often each ledger has put off its work."""
+    """Return how often each ledger has postponed its work."""
     return {log.stem: log.read_text(errors="replace").count('"ledger_waits"') for log in fleet.logs.glob("embedder-*")}
 
 
 def events_of(fleet: Fleet, ids: list[str]) -> list[Event]:
-    """Return what was told about videos."""
+    """Return the events of videos."""
     wanted = set(ids)
     return [event for event in fleet.events() if event.video_id in wanted]
 
 
 def demand_letters(trial: Trial, wanted: Sequence[tuple[str | None, str]], since: int) -> None:
-    """Note when the dead letters since a place in their stream are not these: each its video (if known) and code.
+    """Demand exactly these dead letters since a place in their stream: each with its video (if known) and code.
 
-    Letters about videos that are not among these, nor good ones, are somebody else's business.
+    Dead letters of other videos that must fail are ignored.
     """
     fleet = trial.fleet
     wanted_ids = {video for video, _ in wanted}
@@ -178,11 +178,11 @@ def demand_letters(trial: Trial, wanted: Sequence[tuple[str | None, str]], since
             found.append((letter.video_id, letter.code))
     missing, surplus = Counter(wanted) - Counter(found), Counter(found) - Counter(wanted)
     trial.demand(not missing, f"no dead letters for {list(missing.elements())}")
-    trial.demand(not surplus, f"dead letters that nobody wants: {list(surplus.elements())}")
+    trial.demand(not surplus, f"unexpected dead letters: {list(surplus.elements())}")
 
 
 def done_again(told: list[Event], since: float) -> list[str]:
-    """Return what was begun after a time (seconds since 1970) and had come to its end well before it."""
+    """Return the stages of videos that started after a time (seconds since 1970) and had ended well before it."""
     ended = {
         (event.stage, event.video_id)
         for event in told
@@ -197,18 +197,18 @@ def done_again(told: list[Event], since: float) -> list[str]:
 
 
 def is_folded(fleet: Fleet) -> bool:
-    """Tell whether the table has heard of everything."""
+    """Return whether the table has all events."""
     lag = fleet.bus.lag(LEDGER, EVENT_STREAM)
     return not lag.waiting and not lag.in_hand
 
 
 def is_quiet(fleet: Fleet) -> bool:
-    """Tell whether no video has a message anywhere."""
+    """Return whether no video has a message in a queue."""
     return not any(fleet.bus.stored(stream) for stream in (WORK_STREAM, LATER_STREAM))
 
 
 def finished_files(fleet: Fleet, ids: Iterable[str]) -> dict[tuple[str, Kind], float]:
-    """Return when the files of videos were written that no stage has to make again: asr keeps its transcript last."""
+    """Return the modification times of the files of finished stages; asr stores its transcript last."""
     found: dict[tuple[str, Kind], float] = {}
     for video, (last, kinds) in itertools.product(ids, FINISHED_WITH.items()):
         if fleet.volume.manifest(video, last) is None:

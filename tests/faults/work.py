@@ -1,6 +1,6 @@
-"""The stand-ins for the work of the rooms, and for what is wrong with recordings.
+"""The stand-ins for the work of the services, and the flaws of recordings.
 
-What they make is known beforehand from the video's id and generation, so that a reader can tell a mix.
+Their results follow from the video's id and generation, so that a reader can detect a mix of runs.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ WORK_S = "INGEST_FAULT_WORK_S"
 
 
 class Encodes:
-    """Stands in for the text model: a vector made of the text's checksum."""
+    """Stand-in for the text model: a vector made of the text's checksum."""
 
     key = "stand-in"
     dimensions = DIMENSIONS
@@ -128,7 +128,7 @@ class Work:
 
 
 def suffer(message: VideoMessage, stage: Stage, volume: Volume) -> None:
-    """Let happen in a stage what is wrong with a recording."""
+    """Apply the flaw of a recording in a stage."""
     video_id = message.video_id
     for action in CRASHING:
         if stage is Stage.CHECK and video_id.startswith(action):
@@ -136,13 +136,13 @@ def suffer(message: VideoMessage, stage: Stage, volume: Volume) -> None:
     if video_id.startswith(Flaw.BAD.at(stage)):
         raise IngestError(REFUSAL, "a bad recording")
     if video_id.startswith(Flaw.LATE.at(stage)) and _is_first(video_id):
-        raise IngestError(Code.NETWORK_ERROR, "the first try fails")
+        raise IngestError(Code.NETWORK_ERROR, "the first attempt fails")
     if video_id.startswith(Flaw.TORN.at(stage)) and _is_first(video_id):
         volume.resolve(_input(message).path).write_bytes(b"torn")
 
 
 def _is_first(video_id: str) -> bool:
-    """Tell whether this has not been asked of a recording before, by any worker."""
+    """Return whether this is the first call for a recording, by any worker."""
     try:
         (Path(os.environ[points.FOLDER]) / f"{video_id}.suffered").touch(exist_ok=False)
     except FileExistsError:
@@ -156,7 +156,7 @@ def _input(message: VideoMessage) -> Artifact:
 
 
 def _work(report: Report) -> None:
-    """Take as long as wanted, and tell how far it is, as the real work does."""
+    """Take the set time, and report progress as the real work does."""
     end = time.monotonic() + float(os.environ.get(WORK_S, "0"))
     while (left_s := end - time.monotonic()) > 0:
         time.sleep(min(left_s, STEP_S))

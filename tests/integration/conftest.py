@@ -1,4 +1,4 @@
-"""What several tests of this folder start."""
+"""Fixtures that several tests of this folder share."""
 
 from __future__ import annotations
 

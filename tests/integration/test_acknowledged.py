@@ -1,4 +1,4 @@
-"""A broker that still holds what it knows to be acknowledged: its disk was full when it should have removed it."""
+"""A broker that still holds acknowledged messages: its disk was full when it should have removed them."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ def test_what_is_done_and_still_stored_is_removed_by_an_update_and_nothing_else(
     assert bus.fetch("check", WORK_STREAM, 3) is None
     assert bus.stored(WORK_STREAM) == 2
 
-    _publish(bus, b"in hand", b"waiting")
+    _publish(bus, b"in progress", b"waiting")
     assert bus.fetch("check", WORK_STREAM, 3) is not None
     bus.provision(test_topology)
     assert bus.stored(WORK_STREAM) == 4
     bus.provision(test_topology, update=True)
-    assert [data for _, data in bus.read(WORK_STREAM, "ingest.>")] == [b"in hand", b"waiting"]
+    assert [data for _, data in bus.read(WORK_STREAM, "ingest.>")] == [b"in progress", b"waiting"]
     assert bus.lag("check", WORK_STREAM) == Lag(waiting=1, in_hand=1)

@@ -1,4 +1,4 @@
-"""How far the consumers are behind, as a real broker counts it."""
+"""The backlog of the consumers, as a real broker counts it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every NATS user can do its work and nothing else; a denial is told at once and does not look like a time-out."""
+"""Every NATS user can do its work and nothing else; a denial is an error at once and does not look like a time-out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a service ends: while it is still starting, when broker or volume have gone, with work in hand."""
+"""How a service ends: during its start, without broker or volume, and while work is in progress."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ GRACE_S = 2.0
 
 
 def test_a_service_that_waits_for_its_broker_ends_at_once_when_asked_to(tmp_path: Path) -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))  # an address at which nobody answers
-        url = f"nats://127.0.0.1:{nobody.getsockname()[1]}"
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))  # an address without a server
+        url = f"nats://127.0.0.1:{silent.getsockname()[1]}"
         environment = {**os.environ, "INGEST_NATS_URL": url, "INGEST_VOLUME_PATH": str(tmp_path)}
         command = [sys.executable, "-m", "ingest.downloader"]
         with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as service:
@@ -70,7 +70,7 @@ def test_a_service_whose_broker_has_gone_ends_well(tmp_path: Path) -> None:
     assert service.returncode == 0
 
 
-# -- with work in hand, and on a volume that fails --------------------------------------------------------------------
+# -- while work is in progress, and on a volume that fails -------------------------------------------------------------
 
 
 @pytest.fixture

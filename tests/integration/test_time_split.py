@@ -1,4 +1,4 @@
-"""The time split of a device with the real batcher and real threads: bottlenecks made on purpose are named.
+"""The time split of a device with the real batcher and real threads: it names bottlenecks made on purpose.
 
 Each message is a thread that does what the asr stage does: reads and decodes, has its chunks recognised with those of
 the others, writes and publishes. The device is a pause, so that the test decides what is slow.

@@ -1,4 +1,4 @@
-"""A broker that speaks TLS: trusted by a file of certificates, and told at once when it is not trusted."""
+"""A broker that speaks TLS: trusted by a file of certificates; an error at once when it is not trusted."""
 
 from __future__ import annotations
 

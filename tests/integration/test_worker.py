@@ -1,4 +1,4 @@
-"""The worker loop on a real broker: the four outcomes, what comes back and what does not."""
+"""The worker loop on a real broker: the four outcomes, and which messages are redelivered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The broker of all tests, and a nats-server of a test's own for configurations that it does not have."""
+"""The broker of all tests, and a nats-server for one test with a configuration that the shared one does not have."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ACK_WAIT_S = 2.0  # of the broker of all tests
 
 @contextmanager
 def nats_with(folder: Path, configuration: str) -> Iterator[str]:
-    """Run a nats-server with this text in its configuration, and give its address."""
+    """Run a nats-server with this text in its configuration, and provide its address."""
     listen = f'listen: "127.0.0.1:-1"\nports_file_dir: "{folder}"\njetstream {{ store_dir: "{folder}" }}\n'
     (folder / "nats.conf").write_text(listen + configuration)
     with subprocess.Popen([nats_binary(), "-c", str(folder / "nats.conf")], stderr=subprocess.DEVNULL) as server:

@@ -1,4 +1,4 @@
-"""A small file system of one's own, for what happens when a disk is full or takes no writes."""
+"""A small file system, for tests of a disk that is full or read-only."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def full(folder: Path, spare_bytes: int = 0) -> Iterator[None]:
     try:
         with ballast.open("wb") as file:
             while not _filled(file.fileno(), spare_bytes):
-                continue  # somebody else has just taken of the space
+                continue  # another process has just taken some of the space
         yield
     finally:
         ballast.unlink()
@@ -63,7 +63,7 @@ def _filled(file: int, spare_bytes: int) -> bool:
 
 @contextmanager
 def read_only(folder: Path) -> Iterator[None]:
-    """Let nobody write to a file system of one's own for the time of a block; files that are open come to their end."""
+    """Make a small file system read-only for the time of a block, once no file is open for writing."""
     deadline = time.monotonic() + BUSY_S
     while not _remounted(folder, "ro"):
         assert time.monotonic() < deadline, f"{folder} is always being written to"

@@ -1,7 +1,7 @@
-"""A service whose work is a test's, as its own process: `python -m tests.support.obedient`.
+"""A service whose work the test controls, as its own process: `python -m tests.support.obedient`.
 
-A video is done when there is a file `<video id>.go` on the volume; a file `fault` there ends a thread of the service.
-With OBEDIENT_REFUSES the service does not start, for the reason of that code.
+A video is finished when the volume has a file `<video id>.go`; a file `fault` there ends a thread of the service.
+With OBEDIENT_REFUSES the service does not start and raises that code.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What tests look for in rendered objects."""
+"""Queries of rendered Kubernetes objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker of the check stage on a real broker, for tests that bring its handler."""
+"""A worker of the check stage on a real broker, for tests that provide its handler."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def accessible(message: VideoRequested) -> VideoAccessible:
 
 
 class Bench:
-    """A worker of the check stage with a handler of the test's choice."""
+    """A worker of the check stage with the test's handler."""
 
     def __init__(self, bus: NatsBus, folder: Path) -> None:
         self.bus = bus

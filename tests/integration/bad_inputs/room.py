@@ -1,4 +1,4 @@
-"""An embedder with a database and a volume, and the transcripts that are put before it, good and bad."""
+"""An embedder with a database and a volume, and transcripts for it, good and bad."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ POLITE = "Somebody says a sentence here."
 
 
 def segment(start_s: float, end_s: float, text: str = POLITE) -> Segment:
-    """Return a segment without word times; what the model would refuse is let through, as another writer might do."""
+    """Return a segment without word times; the model's validation is skipped, as by another writer."""
     figures: dict[str, Any] = {"avg_logprob": -0.2, "compression_ratio": 1.2, "no_speech_prob": 0.0}
     return Segment.model_construct(start_s=start_s, end_s=end_s, text=text, words=(), **figures)
 
 
 def transcript_of(video_id: str, *segments: Segment, version: int = 2) -> bytes:
-    """Return what stands in the file of a transcript."""
+    """Return the content of a transcript's file."""
     said = Transcript(
         transcript_version=version,
         video_id=video_id,
@@ -51,11 +51,11 @@ class Room:
     archive: Database
 
     def put(self, video_id: str, *segments: Segment, generation: int = 1) -> TranscriptReady:
-        """Put a transcript on the volume and return the message that says so."""
+        """Put a transcript on the volume and return its message."""
         return self.put_bytes(video_id, transcript_of(video_id, *segments), generation)
 
     def put_bytes(self, video_id: str, data: bytes, generation: int = 1) -> TranscriptReady:
-        """Put a file on the volume as a transcript, whatever it is, and return the message that says so."""
+        """Put any file on the volume as a transcript and return its message."""
         file = self.handler.volume.root / f"{video_id}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)

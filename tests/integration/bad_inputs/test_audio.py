@@ -65,7 +65,7 @@ def long(name: str, codec: str, spoil: Callable[[Path], Path]) -> Make:
 
 
 def quiet_first() -> Samples:
-    """Return a recording whose beginning takes few bits: who guesses its length from them is far too high."""
+    """Return a recording whose beginning takes few bits: a length estimated from it is far too high."""
     hiss = 0.3 * np.random.default_rng(0).standard_normal((1, int(20 * RATE)), dtype=np.float32)
     return np.hstack([silence(20.0), hiss])
 

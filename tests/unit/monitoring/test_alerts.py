@@ -1,4 +1,4 @@
-"""Each alert fires when it should and not otherwise (promtool runs alerts.test.yaml), and says what to do."""
+"""Each alert fires when it should and not otherwise (promtool runs alerts.test.yaml), and links to its runbook."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def test_the_alerts_do_what_their_tests_say(program: Callable[[str, str], str], 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_alert_is_tried_both_ways(name: str) -> None:
+def test_each_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not(name: str) -> None:
     assert {bool(one["exp_alerts"]) for one in TRIED if one["alertname"] == name} == {True, False}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=NAMES)
-def test_an_alert_says_how_bad_it_is_what_it_means_and_where_to_read(rule: dict[str, Any]) -> None:
+def test_an_alert_has_severity_meaning_and_runbook(rule: dict[str, Any]) -> None:
     assert rule["labels"]["severity"] in {"critical", "warning"}
-    assert set(rule["annotations"]) == {"summary", "description", "runbook"}
-    assert rule["annotations"]["runbook"] == f"docs/runbooks.md#{rule['alert'].lower()}"
+    assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
+    assert rule["annotations"]["runbook_url"] == f"docs/runbooks.md#{rule['alert'].lower()}"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,4 +1,4 @@
-"""The dashboards are what their script writes, and keep the conventions that make them work anywhere."""
+"""The files of the dashboards are up to date, and work with any data source."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_variables_follow_the_time_range_and_can_be_all(name: str) -> None:
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_a_panel_says_what_it_shows_in_which_unit_and_when_there_is_no_data(panel: dict[str, Any]) -> None:
+def test_a_panel_has_title_description_unit_and_a_text_for_no_data(panel: dict[str, Any]) -> None:
     assert panel["title"]
     assert panel["description"].endswith(".")
     assert panel["fieldConfig"]["defaults"]["unit"]
@@ -71,7 +71,7 @@ def test_a_panel_says_what_it_shows_in_which_unit_and_when_there_is_no_data(pane
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_a_panel_asks_the_chosen_data_source(panel: dict[str, Any]) -> None:
+def test_a_panel_queries_the_chosen_data_source(panel: dict[str, Any]) -> None:
     chosen = {"type": "prometheus", "uid": "${datasource}"}
     assert panel["targets"]
     assert [panel["datasource"], *(target["datasource"] for target in panel["targets"])] == [chosen] * (
@@ -86,7 +86,7 @@ def test_no_data_never_becomes_zero(panel: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_counters_are_seen_as_rates_over_the_interval_that_fits(panel: dict[str, Any]) -> None:
+def test_counters_are_queried_as_rates_over_a_variable_interval(panel: dict[str, Any]) -> None:
     for expr in expressions(panel):
         new = re.sub(r"\(max_over_time\((\S+)\[(\S+)\]\) unless \1 offset \2\)", "", expr)  # all of it counts
         counters = re.findall(COUNTER, new)
@@ -102,5 +102,5 @@ def test_our_metrics_are_limited_to_what_was_chosen(panel: dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_nothing_is_told_apart_by_video(panel: dict[str, Any]) -> None:
+def test_no_query_has_a_label_for_a_video(panel: dict[str, Any]) -> None:
     assert "video" not in " ".join(expressions(panel))

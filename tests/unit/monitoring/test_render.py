@@ -1,4 +1,4 @@
-"""Values as the pictures of the dashboards write them."""
+"""Values in the pictures of the dashboards."""
 
 from __future__ import annotations
 

@@ -1,0 +1,104 @@
+"""Test builds of the services: real loop, broker, crash journal, volume, database and ledger; the work is a stand-in.
+
+python -m tests.faults.services downloader | asr | embedder
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from ingest.asr.handler import input_file as audio_file
+from ingest.embedder import database
+from ingest.embedder.handler import Embed
+from ingest.embedder.handler import input_file as transcript_file
+from ingest.embedder.ledger import Ledger
+from ingest.embedder.migrate import migrate
+from ingest.embedder.passages import PassageLimits
+from ingest.embedder.settings import EmbedderSettings
+from ingest.embedder.store import Store
+from ingest.shared.artifacts.volume import Volume
+from ingest.shared.device.batcher import Batcher, BatchLimits
+from ingest.shared.messages import AudioReady, Stage, TranscriptReady, VideoAccessible, VideoMessage, VideoRequested
+from ingest.shared.worker.service import Room, main
+from ingest.shared.worker.stage import InputFile, StageWork
+from tests.faults import points
+from tests.faults.work import Encodes, Work, suffer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ingest.embedder.encoder import Encoder
+    from ingest.shared.broker.nats_bus import NatsBus
+    from ingest.shared.worker.stage import Report, StageResult
+
+DEADLINE_S = 4.0
+COMMIT_DEADLINE_S = 60.0  # longer than the deadline of a database call, as in the real settings
+SLOTS = 4
+
+In = TypeVar("In", bound=VideoMessage)
+
+
+def _stage(
+    stage: Stage,
+    model: type[In],
+    handle: Callable[[In, Report], StageResult],
+    volume: Volume,
+    input_file: InputFile | None = None,
+) -> StageWork[In]:
+    def handled(message: In, report: Report) -> StageResult:
+        points.reach("begun")
+        suffer(message, stage, volume)
+        done = handle(message, report)
+        points.reach("made")
+        return done
+
+    deadline_s = COMMIT_DEADLINE_S if stage is Stage.EMBEDDER else DEADLINE_S
+    return StageWork(stage, model, handled, lambda _: deadline_s, SLOTS, input_file=input_file)
+
+
+def downloader(settings: EmbedderSettings, _bus: NatsBus) -> Room:
+    volume = Volume(settings.volume)
+    work = Work(volume, settings.volume / "scratch")
+    check = _stage(Stage.CHECK, VideoRequested, work.check, volume)
+    return Room((check, _stage(Stage.DOWNLOAD, VideoAccessible, work.download, volume)))
+
+
+def asr(settings: EmbedderSettings, _bus: NatsBus) -> Room:
+    volume = Volume(settings.volume)
+    work = Work(volume, settings.volume / "scratch")
+    return Room((_stage(Stage.ASR, AudioReady, work.asr, volume, audio_file(volume)),))
+
+
+def embedder(settings: EmbedderSettings, bus: NatsBus) -> Room:
+    with database.connect(settings, size=1, name=settings.worker_name) as before:
+        migrate(before)
+    archive = database.connect(settings, size=SLOTS + 2, name=settings.worker_name)
+    ledger = Ledger(bus, archive)
+    ledger.start()
+    encoder = Encodes()
+    volume = Volume(settings.volume)
+    handler = Embed(
+        volume=volume,
+        store=Store(archive, encoder.key, encoder.dimensions),
+        encoder=cast("Encoder", encoder),
+        batcher=Batcher(encoder.run, BatchLimits(16, 0.001)),
+        limits=PassageLimits(min_chars=1, max_chars=1000, max_gap_s=3.0, max_s=60.0, max_tokens=1000),
+    )
+
+    def stop() -> None:
+        ledger.stop()
+        archive.close()
+
+    return Room(
+        (_stage(Stage.EMBEDDER, TranscriptReady, handler, volume, transcript_file(volume)),),
+        stop=stop,
+        keeps_ledger=True,
+    )
+
+
+SERVICES = {"downloader": downloader, "asr": asr, "embedder": embedder}
+
+if __name__ == "__main__":
+    points.install()
+    main(sys.argv[1], EmbedderSettings, SERVICES[sys.argv[1]])
