@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from ingest.downloader.ytdlp import SiteOptions
 
 from ingest.asr.audio import load as load_audio
 from ingest.asr.handler import Transcribe
@@ -14,12 +15,11 @@ from ingest.asr.settings import AsrSettings
 from ingest.demo import ASR_MODEL, samples
 from ingest.downloader.check import Check
 from ingest.downloader.fetch import Fetch, Pace
-from ingest.downloader.ytdlp import SiteOptions
 from ingest.embedder.handler import Embed
 from ingest.embedder.handler import input_file as transcript_file
 from ingest.embedder.passages import PassageLimits
 from ingest.embedder.store import Store
-from ingest.shared.artifacts.volume import Made, Volume
+from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.device.batcher import Batcher, BatchLimits
 from ingest.shared.messages import AudioReady, Source, SourceKind, Stage, VideoAccessible, VideoRequested
 from ingest.shared.pipeline import PIPELINE
@@ -138,7 +138,7 @@ def asr_case(
 ) -> StageCase:
 
     def message(video_id: str) -> AudioReady:
-        audio = volume.keep(video_id, Made(spoken, "audio", "webm", SPOKEN_S, "test", 1))
+        audio = volume.keep(video_id, NewArtifact(spoken, "audio", "webm", SPOKEN_S, "test", 1))
         return AudioReady(video_id=video_id, source=source, audio=audio)
 
     handler = Transcribe(volume, tmp_path / "scratch", transcriber, DecodeLimits(max_duration_s=120.0), LIMITS)
@@ -147,7 +147,7 @@ def asr_case(
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
-    from ingest.embedder.encoder import BUNDLED, Encoder  # seconds of imports, in every process that collects tests
+    from ingest.embedder.encoder import Encoder  # seconds of imports, in every process that collects tests
 
     return Encoder(BUNDLED, "cpu", 16)
 
