@@ -17,6 +17,7 @@ from ingest.downloader.check import Check
 from ingest.downloader.fetch import Fetch, Pace
 from ingest.embedder.handler import Embed
 from ingest.embedder.handler import input_file as transcript_file
+from ingest.embedder.model_files import BUNDLED
 from ingest.embedder.passages import PassageLimits
 from ingest.embedder.store import Store
 from ingest.shared.artifacts.volume import NewArtifact, Volume
