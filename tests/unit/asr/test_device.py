@@ -12,7 +12,7 @@ from ingest.asr.device import Device, DeviceSetting, device_of
 from ingest.asr.recognition.build import recognizer_options
 from ingest.asr.speakers import build as speaker_models
 from ingest.cli.settings import AllSettings
-from ingest.cli.voices.samples import Listener
+from ingest.cli.voices.samples import VoiceSampler
 from ingest.demo import VOICE_MODEL
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.settings import load
@@ -58,4 +58,4 @@ def test_a_loader_takes_a_device_and_no_setting(function: Callable[..., object])
 def test_voices_are_enrolled_on_the_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     see_devices(1, monkeypatch)
     with pytest.raises((AssertionError, RuntimeError), match=r"CUDA|NVIDIA"):
-        Listener(load(AllSettings, diarization_model=str(VOICE_MODEL)))
+        VoiceSampler(load(AllSettings, diarization_model=str(VOICE_MODEL)))
