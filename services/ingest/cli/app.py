@@ -3,6 +3,7 @@
     ask_app      run, submit        upkeep/app       retry, resume, purge
     find_app     search, status     upkeep/dead_app  dead list, show, replay
     voices/app   voices enroll ...  operate_app      demo, doctor, config, migrate, selftest
+    models_app   models list ...
 
 A command reads its options, opens connections where it needs them, and calls one function of another module.
 """
