@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from ingest.cli.demo import QUESTIONS, SAID_BY_HER
+from ingest.cli.demo import QUESTIONS, SAID_BY_ENROLLED
 from ingest.demo import conversation
 
 PICTURE = Path(__file__).parents[1] / "docs" / "answer.svg"
@@ -23,7 +23,7 @@ FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)  # fonts of another site,
 
 def shown(output: str) -> list[str]:
     """Return the parts of the output that the picture shows."""
-    titles = (conversation().title, QUESTIONS[0], SAID_BY_HER)
+    titles = (conversation().title, QUESTIONS[0], SAID_BY_ENROLLED)
     parts = [part.strip("\n") for part in output.split("\n\n")]
     return [part for title in titles for part in parts if title in Text.from_ansi(part.partition("\n")[0]).plain]
 

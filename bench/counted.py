@@ -48,9 +48,9 @@ class CountedBus:
         with self._calls.timed(PUBLISH):
             self._bus.publish(subject, data, message_id, headers)
 
-    def mention(self, subject: str, data: bytes) -> None:
+    def publish_unreliable(self, subject: str, data: bytes) -> None:
         """Publish without waiting; it takes no time of the caller's."""
-        self._bus.mention(subject, data)
+        self._bus.publish_unreliable(subject, data)
 
     def fetch(self, consumer: str, stream: str, wait_s: float) -> Delivery | None:
         """Return the next message, or None; waiting for one is not counted as the time of the call."""

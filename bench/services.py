@@ -33,7 +33,7 @@ from ingest.shared.messages import (
     VideoRequested,
     encode,
 )
-from ingest.shared.worker.crash_journal import Journal
+from ingest.shared.worker.crash_journal import CrashJournal
 from ingest.shared.worker.loop import Worker
 from ingest.shared.worker.stage import StageResult, StageWork, WorkerOptions
 
@@ -179,7 +179,7 @@ class Pipeline:
         worker = Worker(
             StageWork(stage, MODELS[stage], handle, lambda _: LIMIT_S, slots),
             buses[service],
-            Journal(self._folder, f"{service}-{stage}"),
+            CrashJournal(self._folder, f"{service}-{stage}"),
             WorkerOptions("bench", GRACE_S),
         )
         worker.start()

@@ -146,8 +146,8 @@ def _queues(fleet: Fleet) -> list[str]:
     wrong = []
     for consumer, stream in (*consumers, (LEDGER, EVENT_STREAM)):
         lag = fleet.bus.lag(consumer, stream)
-        if lag.waiting or lag.in_hand:
-            wrong.append(f"I5: {consumer} has {lag.waiting} waiting and {lag.in_hand} in progress")
+        if lag.waiting or lag.in_flight:
+            wrong.append(f"I5: {consumer} has {lag.waiting} waiting and {lag.in_flight} in progress")
     return wrong + [f"I5: {stream} is not empty" for stream in (WORK_STREAM, LATER_STREAM) if fleet.bus.stored(stream)]
 
 

@@ -33,7 +33,7 @@ from ingest.shared.broker.nats_bus import NatsBus
 from ingest.shared.broker.topology import ACCESSIBLE
 from ingest.shared.messages import EventKind, Stage
 from ingest.shared.worker import loop as worker_loop
-from ingest.shared.worker.crash_journal import Journal
+from ingest.shared.worker.crash_journal import CrashJournal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,10 +134,10 @@ def install() -> None:
     _around(NatsBus, "fetch", after=lambda found: reach("fetched") if found is not None else None)
     _around(NatsBus, "nak", before=lambda *_: reach("before_nak"), after=lambda _: reach("nakked"))
     _around(NatsBus, "ack", before=lambda *_: reach("before_ack"), after=lambda _: reach("acked"))
-    _around(Journal, "begin", after=lambda _: reach("noted"))
-    _around(Journal, "clear", after=lambda _: reach("cleared"))
-    _around(Journal, "_write", before=lambda *_: reach("note"))
-    _around(Journal, "_count_file", before=lambda *_: reach("count"))
+    _around(CrashJournal, "begin", after=lambda _: reach("noted"))
+    _around(CrashJournal, "clear", after=lambda _: reach("cleared"))
+    _around(CrashJournal, "_write", before=lambda *_: reach("note"))
+    _around(CrashJournal, "_count_file", before=lambda *_: reach("count"))
     _around(Store, "_replace", after=lambda _: reach("before_commit"))
     _around(Store, "replace", before=lambda *_: reach("before_replace"), after=lambda _: reach("committed"))
     _around(ledger, "write_events", after=lambda _: reach("folded"))

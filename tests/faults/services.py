@@ -20,7 +20,7 @@ from ingest.embedder.store import Store
 from ingest.shared.artifacts.volume import Volume
 from ingest.shared.device.batcher import Batcher, BatchLimits
 from ingest.shared.messages import AudioReady, Stage, TranscriptReady, VideoAccessible, VideoMessage, VideoRequested
-from ingest.shared.worker.service import Room, main
+from ingest.shared.worker.service import ServiceSpec, main
 from ingest.shared.worker.stage import InputFile, StageWork
 from tests.faults import points
 from tests.faults.work import Encodes, Work, suffer
@@ -57,20 +57,20 @@ def _stage(
     return StageWork(stage, model, handled, lambda _: deadline_s, SLOTS, input_file=input_file)
 
 
-def downloader(settings: EmbedderSettings, _bus: NatsBus) -> Room:
+def downloader(settings: EmbedderSettings, _bus: NatsBus) -> ServiceSpec:
     volume = Volume(settings.volume)
     work = Work(volume, settings.volume / "scratch")
     check = _stage(Stage.CHECK, VideoRequested, work.check, volume)
-    return Room((check, _stage(Stage.DOWNLOAD, VideoAccessible, work.download, volume)))
+    return ServiceSpec((check, _stage(Stage.DOWNLOAD, VideoAccessible, work.download, volume)))
 
 
-def asr(settings: EmbedderSettings, _bus: NatsBus) -> Room:
+def asr(settings: EmbedderSettings, _bus: NatsBus) -> ServiceSpec:
     volume = Volume(settings.volume)
     work = Work(volume, settings.volume / "scratch")
-    return Room((_stage(Stage.ASR, AudioReady, work.asr, volume, audio_file(volume)),))
+    return ServiceSpec((_stage(Stage.ASR, AudioReady, work.asr, volume, audio_file(volume)),))
 
 
-def embedder(settings: EmbedderSettings, bus: NatsBus) -> Room:
+def embedder(settings: EmbedderSettings, bus: NatsBus) -> ServiceSpec:
     with database.connect(settings, size=1, name=settings.worker_name) as before:
         migrate(before)
     archive = database.connect(settings, size=SLOTS + 2, name=settings.worker_name)
@@ -90,7 +90,7 @@ def embedder(settings: EmbedderSettings, bus: NatsBus) -> Room:
         ledger.stop()
         archive.close()
 
-    return Room(
+    return ServiceSpec(
         (_stage(Stage.EMBEDDER, TranscriptReady, handler, volume, transcript_file(volume)),),
         stop=stop,
         keeps_ledger=True,

@@ -199,7 +199,7 @@ def done_again(told: list[Event], since: float) -> list[str]:
 def is_folded(fleet: Fleet) -> bool:
     """Return whether the table has all events."""
     lag = fleet.bus.lag(LEDGER, EVENT_STREAM)
-    return not lag.waiting and not lag.in_hand
+    return not lag.waiting and not lag.in_flight
 
 
 def is_quiet(fleet: Fleet) -> bool:

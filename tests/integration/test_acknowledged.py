@@ -65,4 +65,4 @@ def test_what_is_done_and_still_stored_is_removed_by_an_update_and_nothing_else(
     assert bus.stored(WORK_STREAM) == 4
     bus.provision(test_topology, update=True)
     assert [data for _, data in bus.read(WORK_STREAM, "ingest.>")] == [b"in progress", b"waiting"]
-    assert bus.lag("check", WORK_STREAM) == Lag(waiting=1, in_hand=1)
+    assert bus.lag("check", WORK_STREAM) == Lag(waiting=1, in_flight=1)

@@ -315,6 +315,7 @@ def test_totals_count_states_and_reasons(database: Database) -> None:
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
     from ingest.embedder.encoder import Encoder  # seconds of imports, in every process that collects tests
+    from ingest.embedder.model_files import BUNDLED
 
     return Encoder(BUNDLED, "cpu", 32)
 

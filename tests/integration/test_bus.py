@@ -193,7 +193,7 @@ def test_who_waits_for_the_broker_when_the_connection_is_closed_hears_of_it(
         nats_server.process.send_signal(signal.SIGCONT)
     assert [type(error) for error in said] == [BusUnavailableError]
     closing.release(delivery)
-    closing.mention("ingest.event.check", b"{}")
+    closing.publish_unreliable("ingest.event.check", b"{}")
     with pytest.raises(BusUnavailableError):
         closing.publish(REQUESTED, b"y", "y")
 

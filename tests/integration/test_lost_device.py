@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest.shared.broker.nats_bus import NatsBus
-    from ingest.shared.worker.service import Room
+    from ingest.shared.worker.service import ServiceSpec
 
 VIDEO = "abcdefghijk"
 LOST = "CUDA error: unspecified launch failure"
@@ -34,7 +34,7 @@ def lose(*_: object, **__: object) -> object:
     raise torch.AcceleratorError(f"{LOST}\nCUDA kernel errors might be asynchronously reported at some other API call")
 
 
-def reasons(room: Room) -> set[str | None]:
+def reasons(room: ServiceSpec) -> set[str | None]:
     """Return the reasons why a service starts no work, and why it exits."""
     return {room.broken(), *(work.held() for work in room.stages)}
 

@@ -19,7 +19,7 @@ from ingest.shared.broker.nats_connection import BusOptions
 from ingest.shared.broker.topology import REQUESTED
 from ingest.shared.errors import Code
 from ingest.shared.messages import Source, SourceKind, VideoRequested, encode
-from ingest.shared.worker.crash_journal import Journal
+from ingest.shared.worker.crash_journal import CrashJournal
 from ingest.shared.worker.service import EXIT_BROKEN, EXIT_CONFIGURATION, EXIT_PASSING, OVERTIME_S
 from tests.support.obedient import REFUSES
 
@@ -132,7 +132,7 @@ def test_a_service_whose_broker_is_away_ends_within_its_grace_and_nobody_is_char
         _, told = service.communicate(timeout=GRACE_S + OVERTIME_S + 2)
     assert service.returncode == 0
     assert "cannot_start" not in told
-    journal = Journal(volume / "workers", "obedient-a")
+    journal = CrashJournal(volume / "workers", "obedient-a")
     assert [journal.crashes(f"check.{message.job}") for message in messages] == [0, 0]
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from ingest.downloader.ytdlp import SiteOptions
 
 from ingest.asr.audio import load as load_audio
 from ingest.asr.handler import Transcribe
 from ingest.asr.handler import input_file as audio_file
-from ingest.asr.service import make_transcriber
+from ingest.asr.recognition.build import make_transcriber
 from ingest.asr.settings import AsrSettings
 from ingest.demo import ASR_MODEL, samples
 from ingest.downloader.check import Check
 from ingest.downloader.fetch import Fetch, Pace
+from ingest.downloader.sources.connector import Access, SiteOptions
 from ingest.embedder.handler import Embed
 from ingest.embedder.handler import input_file as transcript_file
 from ingest.embedder.model_files import BUNDLED
@@ -53,7 +53,7 @@ class TestStage(StageConformance):
     @pytest.fixture(autouse=True)
     def _child_imports(self) -> None:
         """Import the modules of the child processes once, in the process that they are forked from."""
-        child.preload("ingest.downloader.ytdlp", "ingest.shared.sandbox.decode", "ingest.asr.audio")
+        child.preload("ingest.downloader.sources.ytdlp", "ingest.shared.sandbox.decode", "ingest.asr.audio")
 
     @pytest.fixture
     def case(self, spec: StageSpec, request: pytest.FixtureRequest) -> StageCase:
@@ -92,7 +92,7 @@ def source(tmp_path: Path) -> Source:
 
 @pytest.fixture
 def check_case(volume: Volume, tmp_path: Path, source: Source, files_of: Callable[[str], dict[str, int]]) -> StageCase:
-    check = Check(volume, OPTIONS, LIMITS, (tmp_path / "recordings",), max_duration_s=3600.0)
+    check = Check(volume, Access(OPTIONS, LIMITS, (tmp_path / "recordings",)), max_duration_s=3600.0)
     return StageCase(check, lambda video_id: VideoRequested(video_id=video_id, source=source), files_of)
 
 
@@ -103,12 +103,10 @@ def download_case(
     fetch = Fetch(
         volume=volume,
         scratch=tmp_path / "scratch",
-        options=OPTIONS,
-        site_limits=LIMITS,
+        access=Access(OPTIONS, LIMITS, (tmp_path / "recordings",)),
         probe_limits=LIMITS,
         decode_limits=DecodeLimits(max_duration_s=120.0),
         pace=Pace(min_bytes_s=1000.0, window_s=1.0),
-        file_roots=(tmp_path / "recordings",),
     )
     return StageCase(fetch, lambda video_id: VideoAccessible(video_id=video_id, source=source), files_of)
 

@@ -15,7 +15,7 @@ from ingest.shared.broker.topology import ACCESSIBLE, LATER_STREAM, REQUESTED, W
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import EventKind, Stage, VideoAccessible, VideoRequested, decode, encode
 from ingest.shared.telemetry.time_split import PUBLISHING, TRANSFERRING, WAITING_FOR_DISK, SlotTimes
-from ingest.shared.worker.crash_journal import Journal
+from ingest.shared.worker.crash_journal import CrashJournal
 from ingest.shared.worker.loop import Worker
 from ingest.shared.worker.stage import Report, StageResult, StageWork, WorkerOptions
 
@@ -101,7 +101,7 @@ def test_a_postponed_message_comes_back_uncounted_and_holds_no_place_meanwhile(b
 
     def is_put_by() -> bool:
         later = list(bench.bus.read(LATER_STREAM, "ingest.later.*"))
-        return len(later) == 1 and bench.bus.lag("check", WORK_STREAM).in_hand == 0
+        return len(later) == 1 and bench.bus.lag("check", WORK_STREAM).in_flight == 0
 
     bench.start(wait_first)
     bench.submit(requested())
@@ -147,7 +147,7 @@ def test_nothing_is_fetched_while_the_stage_is_held(bus: NatsBus, tmp_path: Path
         return StageResult(accessible(message))
 
     work = StageWork(Stage.CHECK, VideoRequested, handle, lambda _: 30.0, 1, lambda: reason[0])
-    journal = Journal(tmp_path, "check-test")
+    journal = CrashJournal(tmp_path, "check-test")
     options = WorkerOptions("test", 5.0)
     worker = Worker(work, bus, journal, options)
     worker.start()
@@ -177,7 +177,7 @@ def test_the_clock_of_a_slot_sees_that_it_is_held_and_that_it_talks_to_the_broke
         pausing=partial(slots.doing, WAITING_FOR_DISK),
     )
     options = WorkerOptions("test", 5.0, PAUSES)
-    journal = Journal(tmp_path, "check-test")
+    journal = CrashJournal(tmp_path, "check-test")
     worker = Worker(work, bus, journal, options)
     message = requested()
     bus.publish(REQUESTED, encode(message), message.job)

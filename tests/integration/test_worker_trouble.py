@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ingest.shared.broker.bus import BusUnavailableError
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import EventKind, VideoRequested
-from ingest.shared.worker.crash_journal import Journal
+from ingest.shared.worker.crash_journal import CrashJournal
 from ingest.shared.worker.loop import PROGRESS_EVERY_S
 from ingest.shared.worker.stage import Report, StageResult
 from tests.support.brokers import ACK_WAIT_S
@@ -42,7 +42,7 @@ def test_a_job_that_loses_the_device_again_and_again_is_buried_and_no_other_with
 
 def test_a_suspect_runs_alone(bench: Bench, wait_until: Wait) -> None:
     suspect = requested("suspect0000")
-    Journal(bench.folder, "check-test").begin(f"check.{suspect.job}")
+    CrashJournal(bench.folder, "check-test").begin(f"check.{suspect.job}")
     together: list[int] = []
     now_running: set[str] = set()
 
@@ -64,7 +64,7 @@ def test_a_suspect_runs_alone(bench: Bench, wait_until: Wait) -> None:
 
 def test_a_suspect_that_waits_for_its_neighbour_stays_in_hand_and_runs_once(bench: Bench, wait_until: Wait) -> None:
     suspect, neighbour = requested("suspect0000"), requested("ordinary000")
-    Journal(bench.folder, "check-test").begin(f"check.{suspect.job}")
+    CrashJournal(bench.folder, "check-test").begin(f"check.{suspect.job}")
     deadlines = {suspect.video_id: 1.0, neighbour.video_id: 30.0}
 
     def work(message: VideoRequested, _report: Report) -> StageResult:

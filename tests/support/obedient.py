@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Stage, VideoRequested
 from ingest.shared.settings import Settings
-from ingest.shared.worker.service import Room, main
+from ingest.shared.worker.service import ServiceSpec, main
 from ingest.shared.worker.stage import StageResult, StageWork
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 REFUSES = "OBEDIENT_REFUSES"
 
 
-def build(settings: Settings, _bus: NatsBus) -> Room:
+def build(settings: Settings, _bus: NatsBus) -> ServiceSpec:
     """Return the stage."""
     if REFUSES in os.environ:
         raise IngestError(Code(os.environ[REFUSES]), "not now")
@@ -40,7 +40,7 @@ def build(settings: Settings, _bus: NatsBus) -> Room:
         (settings.volume / f"{message.video_id}.done").touch()
         return StageResult(None)
 
-    return Room((StageWork(Stage.CHECK, VideoRequested, handle, lambda _: 60.0, 2, held),))
+    return ServiceSpec((StageWork(Stage.CHECK, VideoRequested, handle, lambda _: 60.0, 2, held),))
 
 
 if __name__ == "__main__":

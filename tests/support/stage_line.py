@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from ingest.shared.broker.topology import DEAD_STREAM, EVENT_STREAM, INPUT_OF, WORK_STREAM
 from ingest.shared.errors import RULES, Code, Outcome
 from ingest.shared.messages import DeadLetter, Event, EventKind, Stage, decode, encode
-from ingest.shared.worker.crash_journal import Journal
-from ingest.shared.worker.delayed import Waker
+from ingest.shared.worker.crash_journal import CrashJournal
+from ingest.shared.worker.delayed import DelayedRedelivery
 from ingest.shared.worker.loop import Worker
 from ingest.shared.worker.retry import Pauses
 from ingest.shared.worker.stage import StageWork, WorkerOptions
@@ -47,7 +47,7 @@ class Line:
     def __init__(self, bus: NatsBus, folder: Path) -> None:
         self.bus = bus
         self._folder = folder
-        self._running: list[Worker[Any] | Waker] = []
+        self._running: list[Worker[Any] | DelayedRedelivery] = []
         self._stage = Stage.CHECK
         self._numbers = itertools.count()
 
@@ -65,14 +65,14 @@ class Line:
         self._stage = stage
         work = StageWork(stage, model, handle, lambda _: LIMIT_S, slots=slots, input_file=input_file)
         worker = Worker(work, bus or self.bus, self.journal(), WorkerOptions("test", 5.0, PAUSES))
-        started: list[Worker[Any] | Waker] = [worker, Waker(stage, self.bus)]
+        started: list[Worker[Any] | DelayedRedelivery] = [worker, DelayedRedelivery(stage, self.bus)]
         for runner in started:
             runner.start()
         self._running += started
 
-    def journal(self, worker: str = "test") -> Journal:
+    def journal(self, worker: str = "test") -> CrashJournal:
         """Open the crash journal of a worker, as each start of that worker does."""
-        return Journal(self._folder, f"{self._stage}-{worker}")
+        return CrashJournal(self._folder, f"{self._stage}-{worker}")
 
     def stop_fetching(self) -> None:
         """Do the first half of SIGTERM: fetch nothing more."""

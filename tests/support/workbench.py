@@ -19,8 +19,8 @@ from ingest.shared.messages import (
     decode,
     encode,
 )
-from ingest.shared.worker.crash_journal import Journal
-from ingest.shared.worker.delayed import Waker
+from ingest.shared.worker.crash_journal import CrashJournal
+from ingest.shared.worker.delayed import DelayedRedelivery
 from ingest.shared.worker.loop import Worker
 from ingest.shared.worker.retry import Pauses
 from ingest.shared.worker.stage import Report, StageResult, StageWork, WorkerOptions
@@ -50,7 +50,7 @@ class Bench:
         self.bus = bus
         self.folder = folder
         self.calls: list[VideoRequested] = []
-        self.running: list[tuple[Worker[VideoRequested], Waker]] = []
+        self.running: list[tuple[Worker[VideoRequested], DelayedRedelivery]] = []
 
     def start(
         self,
@@ -65,9 +65,9 @@ class Bench:
             return handle(message, report)
 
         work = StageWork(Stage.CHECK, VideoRequested, counted, deadline_s, slots)
-        journal = Journal(self.folder, "check-test")
+        journal = CrashJournal(self.folder, "check-test")
         worker = Worker(work, self.bus, journal, WorkerOptions("test", grace_s, PAUSES))
-        waker = Waker(Stage.CHECK, self.bus)
+        waker = DelayedRedelivery(Stage.CHECK, self.bus)
         self.running.append((worker, waker))
         worker.start()
         waker.start()

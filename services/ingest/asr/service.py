@@ -19,7 +19,7 @@ from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.sandbox.decode import DecodeLimits
 from ingest.shared.telemetry import metrics
 from ingest.shared.telemetry.time_split import ASR_CAUSES, BLOCKED, DeviceTime
-from ingest.shared.worker.service import Room
+from ingest.shared.worker.service import ServiceSpec
 from ingest.shared.worker.stage import StageWork
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 GPU_SECONDS = "Time of the recognizer's device (a GPU, or a CPU) by what it does, or why it does nothing"
 
 
-def build(settings: AsrSettings, _bus: NatsBus) -> Room:
+def build(settings: AsrSettings, _bus: NatsBus) -> ServiceSpec:
     """Load the models, test the device, and return the asr stage."""
     child.preload("ingest.shared.sandbox.decode", "ingest.asr.audio")
     device = device_of(settings.asr_device)
@@ -46,7 +46,7 @@ def build(settings: AsrSettings, _bus: NatsBus) -> Room:
     time.ready()
     _export_device_metrics(settings, transcriber)
     work = _stage(settings, transcriber, identifier)
-    return Room(stages=(work,), broken=work.held, stop=transcriber.batcher.close)
+    return ServiceSpec(stages=(work,), broken=work.held, stop=transcriber.batcher.close)
 
 
 def _stage(

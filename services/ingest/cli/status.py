@@ -97,7 +97,7 @@ def show_totals(connections: Connections, *, as_json: bool) -> None:
         (item.state, item.error_code, item.videos, console.hours(item.duration_s), item.passages) for item in totals
     )
     console.out.print(console.table("Videos", ("state", "reason", "videos", "audio", "passages"), cells))
-    queues = ((stage, lag.waiting, lag.in_hand) for stage, lag in lags.items())
+    queues = ((stage, lag.waiting, lag.in_flight) for stage, lag in lags.items())
     console.out.print(console.table("\nQueues", ("stage", "waiting", "in progress"), queues))
     for site, until in held.items():
         console.out.print(f"\n{site}: held by the site's limit until {until:%Y-%m-%d %H:%M:%S} UTC", markup=False)

@@ -20,7 +20,7 @@ from ingest.shared.sandbox import child
 from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.sandbox.decode import DecodeLimits
 from ingest.shared.telemetry.time_split import PUBLISHING, WAITING_FOR_DISK
-from ingest.shared.worker.service import Room
+from ingest.shared.worker.service import ServiceSpec
 from ingest.shared.worker.stage import StageWork
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 WRITING_TIME_S = 300.0
 
 
-def build(settings: DownloaderSettings, bus: NatsBus) -> Room:
+def build(settings: DownloaderSettings, bus: NatsBus) -> ServiceSpec:
     """Return the two stages of the downloader; raise ENV_JS_RUNTIME when YouTube could not be read."""
     javascript.version()
     child.preload("ingest.downloader.sources.ytdlp", "ingest.shared.sandbox.decode")
@@ -37,7 +37,7 @@ def build(settings: DownloaderSettings, bus: NatsBus) -> Room:
     limiter = RateLimiter(bus, Budget(settings.site_videos_per_hour, settings.site_burst))
     gauges = telemetry.RateLimitGauges(limiter)
     gauges.start()
-    return Room(
+    return ServiceSpec(
         stages=(_check_stage(settings, volume, limiter), _download_stage(settings, volume, limiter)), stop=gauges.stop
     )
 

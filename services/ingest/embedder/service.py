@@ -17,7 +17,7 @@ from ingest.shared.device.batcher import Batcher, BatchLimits
 from ingest.shared.messages import Stage, TranscriptReady
 from ingest.shared.telemetry import metrics
 from ingest.shared.telemetry.time_split import COMMITTING, EMBEDDER_CAUSES, DeviceTime
-from ingest.shared.worker.service import Room
+from ingest.shared.worker.service import ServiceSpec
 from ingest.shared.worker.stage import StageWork
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ SPARE_CONNECTIONS = 2
 ENCODER_SECONDS = "Time of the encoder's device by its state: busy, or the reason to be idle"
 
 
-def build(settings: EmbedderSettings, bus: NatsBus) -> Room:
+def build(settings: EmbedderSettings, bus: NatsBus) -> ServiceSpec:
     """Migrate the schema, start the ledger, load the model and return the service."""
     time = DeviceTime(EMBEDDER_CAUSES)
     metrics.show(metrics.StateSeconds("ingest_encoder_seconds", ENCODER_SECONDS, time.seconds))
@@ -68,7 +68,7 @@ def build(settings: EmbedderSettings, bus: NatsBus) -> Room:
         held=lambda: encoder.broken,
         talking=partial(time.doing, COMMITTING),
     )
-    return Room(stages=(work,), stop=stop, broken=lambda: encoder.broken, keeps_ledger=True)
+    return ServiceSpec(stages=(work,), stop=stop, broken=lambda: encoder.broken, keeps_ledger=True)
 
 
 def _batcher(settings: EmbedderSettings, encoder: Encoder, time: DeviceTime) -> Batcher[str, Vector]:

@@ -57,6 +57,7 @@ LIMITS = PassageLimits(min_chars=400, max_chars=1200, max_gap_s=3.0, max_s=60.0,
 @pytest.fixture(scope="session")
 def encoder() -> Encoder:
     from ingest.embedder.encoder import Encoder  # seconds of imports, in every process that collects tests
+    from ingest.embedder.model_files import BUNDLED
 
     return Encoder(BUNDLED, "cpu", 16)
 

@@ -105,7 +105,12 @@ def test_every_event_leads_to_its_state(kind: EventKind, state: str) -> None:
 def test_what_has_ended_does_not_begin_again_by_itself(ending: EventKind, late: EventKind) -> None:
     ended = folded(event(ending, code=Code.NOT_AUDIO, text="html"))
     after = fold(ended, event(late, stage=Stage.CHECK, text="late"), (EPOCH, 2))
-    assert (after.state, after.stage, after.code, after.message) == (ending, Stage.ASR, Code.NOT_AUDIO, "html")
+    assert (str(after.state), after.stage, after.code, after.message) == (
+        str(ending),
+        Stage.ASR,
+        Code.NOT_AUDIO,
+        "html",
+    )
 
 
 @pytest.mark.parametrize("late", [pytest.param(kind, id=kind) for kind in EventKind])

@@ -73,7 +73,7 @@ def _print(release: Release, workers: Sequence[WorkerPods], inside: dict[str, An
             f"{item.ready} of {item.wanted}",
             item.resources,
             ", ".join(f"{stage}: {lags[stage]['waiting']}" for stage in queues[item.component] if lags),
-            ", ".join(f"{stage}: {lags[stage]['in_hand']}" for stage in queues[item.component] if lags),
+            ", ".join(f"{stage}: {lags[stage]['in_flight']}" for stage in queues[item.component] if lags),
             "\n".join(item.troubles),
         )
         for item in workers

@@ -47,7 +47,7 @@ def lost(rows: Iterable[VideoRow], queued: set[str]) -> list[VideoRow]:
 def _wait_for_ledger(bus: NatsBus) -> None:
     """Wait until all events are in the table: a video may just have been finished."""
     deadline = time.monotonic() + LEDGER_WAIT_S
-    while (lag := bus.lag(LEDGER, EVENT_STREAM)).waiting or lag.in_hand:
+    while (lag := bus.lag(LEDGER, EVENT_STREAM)).waiting or lag.in_flight:
         if time.monotonic() > deadline:
             raise BusUnavailableError(f"{lag.waiting} events are not in the table yet: is an embedder running?")
         time.sleep(POLL_S)

@@ -89,13 +89,13 @@ class BacklogWatch:
             with self._telling((metrics.CONSUMER_LAG, metrics.CONSUMER_IN_FLIGHT), name):
                 lag = self._bus.lag(name, stream)
                 metrics.CONSUMER_LAG.set(lag.waiting, name)
-                metrics.CONSUMER_IN_FLIGHT.set(lag.in_hand, name)
+                metrics.CONSUMER_IN_FLIGHT.set(lag.in_flight, name)
             with self._telling((metrics.CONSUMER_OLDEST_AGE,), name):
                 metrics.CONSUMER_OLDEST_AGE.set(age_s(self._bus.oldest_at(name, stream), datetime.now(UTC)), name)
             if watched.waiting_in is not None:
                 with self._telling((metrics.CONSUMER_POSTPONED,), name):
                     lag = self._bus.lag(*watched.waiting_in)
-                    metrics.CONSUMER_POSTPONED.set(lag.waiting + lag.in_hand, name)
+                    metrics.CONSUMER_POSTPONED.set(lag.waiting + lag.in_flight, name)
         if self._dead_letters:
             with self._telling((metrics.DEAD_LETTERS,)):
                 metrics.DEAD_LETTERS.set(self._bus.stored(DEAD_STREAM))

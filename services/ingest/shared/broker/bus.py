@@ -36,7 +36,7 @@ class Lag:
     """How far a consumer is behind: messages never delivered, and messages delivered but not acknowledged."""
 
     waiting: int
-    in_hand: int
+    in_flight: int
 
 
 class BusError(Exception):
@@ -65,7 +65,7 @@ class Bus(Protocol):
     def publish(self, subject: str, data: bytes, message_id: str, headers: Mapping[str, str] | None = None) -> None:
         """Store a message and return when the broker has it; repeated with the same id until it does."""
 
-    def mention(self, subject: str, data: bytes) -> None:
+    def publish_unreliable(self, subject: str, data: bytes) -> None:
         """Send a message that may be lost, and wait for nothing."""
 
     def fetch(self, consumer: str, stream: str, wait_s: float) -> Delivery | None:

@@ -69,7 +69,7 @@ class NatsBus:
     async def _publish(self, subject: str, data: bytes, headers: dict[str, str]) -> None:
         await self._nats.stream.publish(subject, data, timeout=REQUEST_TIMEOUT_S, headers=headers)
 
-    def mention(self, subject: str, data: bytes) -> None:
+    def publish_unreliable(self, subject: str, data: bytes) -> None:
         """Send a message without waiting for anybody; nothing is sent while the server is away."""
 
         async def send() -> None:
@@ -195,7 +195,7 @@ class NatsBus:
     def lag(self, consumer: str, stream: str) -> Lag:
         """Return how far a consumer is behind."""
         info = self._nats.run(self._consumer_info(stream, consumer))
-        return Lag(waiting=info.num_pending or 0, in_hand=info.num_ack_pending or 0)
+        return Lag(waiting=info.num_pending or 0, in_flight=info.num_ack_pending or 0)
 
     def oldest_at(self, consumer: str, stream: str) -> datetime | None:
         """Return when the oldest message that a consumer has not acknowledged was published, or None without one."""

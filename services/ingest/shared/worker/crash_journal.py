@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 
-class Journal:
+class CrashJournal:
     """The note of one worker. `folder` is shared by all workers; `worker` is a name that survives its restarts."""
 
     def __init__(self, folder: Path, worker: str) -> None:

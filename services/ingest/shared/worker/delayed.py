@@ -24,7 +24,7 @@ LONGEST_NAP_S = 24 * 3600.0
 log = get_logger(__name__)
 
 
-class Waker:
+class DelayedRedelivery:
     """Moves the due messages of one stage back to its work queue."""
 
     def __init__(self, stage: Stage, bus: Bus) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Quarantine:
+class SuspectLock:
     """Any number of ordinary jobs at a time, or one suspect. A waiting suspect lets no new ordinary job in."""
 
     def __init__(self) -> None:

@@ -27,16 +27,16 @@ from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import EventKind, decode
 from ingest.shared.telemetry import metrics
 from ingest.shared.telemetry.logs import bound, get_logger
-from ingest.shared.worker.isolation import Quarantine
+from ingest.shared.worker.isolation import SuspectLock
 from ingest.shared.worker.retry import Attempts, crash_loop
-from ingest.shared.worker.settlement import Answers, Hand
+from ingest.shared.worker.settlement import InFlight, Settlement
 from ingest.shared.worker.stage import In, Report, StageResult, StageWork, WorkerOptions
 from ingest.shared.worker.watchdog import PROCESS_WATCHDOG
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ingest.shared.worker.crash_journal import Journal
+    from ingest.shared.worker.crash_journal import CrashJournal
     from ingest.shared.worker.watchdog import Watchdog
 
 FETCH_WAIT_S = 1.0
@@ -51,28 +51,28 @@ log = get_logger(__name__)
 class Worker(Generic[In]):
     """Runs one stage with up to `work.slots` messages in flight.
 
-    The workers of one process share a `quarantine`, so that a suspect runs alone in the process.
+    The workers of one process share a `suspect_lock`, so that a suspect runs alone in the process.
     """
 
     def __init__(
         self,
         work: StageWork[In],
         bus: Bus,
-        journal: Journal,
+        journal: CrashJournal,
         options: WorkerOptions,
         *,
         watchdog: Watchdog = PROCESS_WATCHDOG,
-        quarantine: Quarantine | None = None,
+        suspect_lock: SuspectLock | None = None,
     ) -> None:
         self._work = work
         self._bus = bus
         self._journal = journal
         self._options = options
         self._watchdog = watchdog
-        self._quarantine = quarantine or Quarantine()
+        self._suspect_lock = suspect_lock or SuspectLock()
         self._stop = threading.Event()
-        self._hands: set[Hand] = set()
-        self._answers = Answers(work.stage, bus, journal, options, work.input_file)
+        self._in_flight: set[InFlight] = set()
+        self._settlement = Settlement(work.stage, bus, journal, options, work.input_file)
         metrics.begin(work.stage)
         self._threads = [
             threading.Thread(target=self._slot, name=f"{work.stage}-{number}", daemon=True)
@@ -95,24 +95,24 @@ class Worker(Generic[In]):
         """
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        left = list(self._hands)
+        left = list(self._in_flight)
         if left:
             self._journal.abandon()
             giving = threading.Thread(target=self._give_back, args=(left,), name="give-back", daemon=True)
             giving.start()
             giving.join(GIVE_BACK_S)
 
-    def _give_back(self, hands: Sequence[Hand]) -> None:
-        for hand in hands:
-            if hand.claim():
-                log.info("handed_back", job=hand.job)
+    def _give_back(self, items: Sequence[InFlight]) -> None:
+        for item in items:
+            if item.claim():
+                log.info("handed_back", job=item.job)
                 with suppress(BusError):
-                    self._bus.nak(hand.delivery)
+                    self._bus.nak(item.delivery)
 
     @property
-    def in_hand(self) -> int:
+    def in_flight(self) -> int:
         """Return how many messages are in flight."""
-        return len(self._hands)
+        return len(self._in_flight)
 
     # -- one slot ---------------------------------------------------------------------------------------------------
 
@@ -142,22 +142,22 @@ class Worker(Generic[In]):
         try:
             message = decode(self._work.model, delivery.data)
         except IngestError as error:
-            self._answers.refuse(delivery, error)
+            self._settlement.refuse(delivery, error)
             return
         job = f"{self._work.stage}.{message.job}"
         attempts, refusal = self._judged(delivery, job)
-        hand = Hand(delivery, message, attempts, job)
-        self._hands.add(hand)
+        item = InFlight(delivery, message, attempts, job)
+        self._in_flight.add(item)
         try:
             with bound(stage=self._work.stage, video_id=message.video_id, attempt=attempts.number):
                 self._bus.keep_alive(delivery, math.inf)  # until the work begins: a suspect waits for the other jobs
                 if refusal is not None:
-                    self._answers.fail(hand, refusal)
+                    self._settlement.fail(item, refusal)
                 else:
-                    self._try(hand, message)
+                    self._try(item, message)
         finally:
             self._bus.release(delivery)  # a settled message has no beats; another one must be redelivered
-            self._hands.discard(hand)
+            self._in_flight.discard(item)
 
     def _judged(self, delivery: Delivery, job: str) -> tuple[Attempts, IngestError | None]:
         """Return how often a job was tried, and why it is not to be tried now."""
@@ -168,31 +168,31 @@ class Worker(Generic[In]):
             return attempts, error
         return attempts, crash_loop(attempts)
 
-    def _try(self, hand: Hand, message: In) -> None:
+    def _try(self, item: InFlight, message: In) -> None:
         deadline_s = self._work.deadline_s(message)
         with ExitStack() as alone:
             with self._work.talking():
-                alone.enter_context(self._quarantine.entered(suspect=hand.attempts.is_suspect))
-                self._answers.tell(hand, EventKind.STARTED)
-            self._bus.keep_alive(hand.delivery, deadline_s + self._options.grace_s)
+                alone.enter_context(self._suspect_lock.entered(suspect=item.attempts.is_suspect))
+                self._settlement.publish_event(item, EventKind.STARTED)
+            self._bus.keep_alive(item.delivery, deadline_s + self._options.grace_s)
             log.info("started")
             began = time.monotonic()
             try:
-                outcome = self._outcome(hand, message, deadline_s)
+                outcome = self._outcome(item, message, deadline_s)
                 with self._work.talking():
                     if isinstance(outcome, IngestError):
-                        self._answers.fail(hand, outcome)
+                        self._settlement.fail(item, outcome)
                     else:
-                        self._answers.succeed(hand, outcome, time.monotonic() - began)
+                        self._settlement.succeed(item, outcome, time.monotonic() - began)
             finally:
-                self._journal.end(hand.job)
+                self._journal.end(item.job)
 
-    def _outcome(self, hand: Hand, message: In, deadline_s: float) -> StageResult | IngestError:
+    def _outcome(self, item: InFlight, message: In, deadline_s: float) -> StageResult | IngestError:
         """Return the handler's result or error; raise BusError when it needs a broker that is unreachable."""
         try:
             with self._watchdog.limit(deadline_s), metrics.handling(self._work.stage):
-                self._journal.begin(hand.job)
-                return self._work.handle(message, self._reporter(hand))
+                self._journal.begin(item.job)
+                return self._work.handle(message, self._reporter(item))
         except IngestError as error:
             return error
         except BusError:  # not the video's fault: the broker redelivers the message
@@ -201,13 +201,13 @@ class Worker(Generic[In]):
             log.exception("unexpected_error")
             return IngestError(Code.UNEXPECTED, f"{type(error).__name__}: {error}")
 
-    def _reporter(self, hand: Hand) -> Report:
+    def _reporter(self, item: InFlight) -> Report:
         last = time.monotonic()
 
         def report(numbers: dict[str, float]) -> None:
             nonlocal last
             if time.monotonic() - last >= PROGRESS_EVERY_S:
                 last = time.monotonic()
-                self._answers.mention(hand, numbers)
+                self._settlement.publish_progress(item, numbers)
 
         return report

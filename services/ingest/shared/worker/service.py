@@ -25,9 +25,9 @@ from ingest.shared.errors import Code, ConfigurationError, IngestError
 from ingest.shared.messages import Stage
 from ingest.shared.settings import Settings, load
 from ingest.shared.telemetry import health, logs
-from ingest.shared.worker.crash_journal import Journal
-from ingest.shared.worker.delayed import Waker
-from ingest.shared.worker.isolation import Quarantine
+from ingest.shared.worker.crash_journal import CrashJournal
+from ingest.shared.worker.delayed import DelayedRedelivery
+from ingest.shared.worker.isolation import SuspectLock
 from ingest.shared.worker.loop import Worker
 from ingest.shared.worker.retry import Pauses
 from ingest.shared.worker.stage import StageWork, WorkerOptions
@@ -51,7 +51,7 @@ log = logs.get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class Room:
+class ServiceSpec:
     """A service: its stages, what has to be closed at the end, and the reason why it cannot go on (None: it can).
 
     The service that keeps the ledger also exports its lag and the number of dead letters.
@@ -76,7 +76,7 @@ class Runner(Protocol):
         """Finish by `deadline` (monotonic seconds)."""
 
 
-def main(name: str, kind: type[S], build: Callable[[S, NatsBus], Room]) -> NoReturn:
+def main(name: str, kind: type[S], build: Callable[[S, NatsBus], ServiceSpec]) -> NoReturn:
     """Run a service until SIGTERM or SIGINT; never returns."""
     try:
         settings = load(kind)
@@ -94,7 +94,7 @@ def main(name: str, kind: type[S], build: Callable[[S, NatsBus], Room]) -> NoRet
     _leave(0)
 
 
-def _serve(name: str, settings: S, build: Callable[[S, NatsBus], Room]) -> None:
+def _serve(name: str, settings: S, build: Callable[[S, NatsBus], ServiceSpec]) -> None:
     journal = _journal(name, settings)
     stopping = threading.Event()
     _on_signals(
@@ -113,32 +113,32 @@ def _serve(name: str, settings: S, build: Callable[[S, NatsBus], Room]) -> None:
         health.serve(settings.metrics_port, list, lambda: ready + ([] if bus.is_connected else ["no NATS"]))
     _await_streams(bus, settings)
     began = time.monotonic()
-    room = build(settings, bus)
-    workers = _workers(settings, room, bus, journal)
-    wakers = [Waker(work.stage, bus) for work in room.stages]
-    runners: list[Runner] = [*workers, *wakers, *([_backlog(room, bus)] if settings.metrics_port else [])]
+    service = build(settings, bus)
+    workers = _workers(settings, service, bus, journal)
+    redeliveries = [DelayedRedelivery(work.stage, bus) for work in service.stages]
+    runners: list[Runner] = [*workers, *redeliveries, *([_backlog(service, bus)] if settings.metrics_port else [])]
     _on_signals(stopping.set)
     for runner in runners:
         runner.start()
     ready.clear()
     log.info("ready", took_s=round(time.monotonic() - began, 2))
     while not stopping.wait(CHECK_EVERY_S):
-        reason = room.broken()
-        if reason and not any(worker.in_hand for worker in workers):
+        reason = service.broken()
+        if reason and not any(worker.in_flight for worker in workers):
             _give_up(EXIT_BROKEN, "broken", journal, error=reason)
-    log.info("stopping", in_hand=sum(worker.in_hand for worker in workers))
+    log.info("stopping", in_flight=sum(worker.in_flight for worker in workers))
     deadline = time.monotonic() + settings.grace_s
     _leave_after(settings.grace_s + OVERTIME_S, journal)
     for runner in runners:
         runner.stop()
     for runner in runners:
         runner.drain(deadline)
-    room.stop()
+    service.stop()
     bus.close()
     log.info("stopped")
 
 
-def _thread_failed(journal: Journal, stopping: threading.Event, failed: threading.ExceptHookArgs) -> None:
+def _thread_failed(journal: CrashJournal, stopping: threading.Event, failed: threading.ExceptHookArgs) -> None:
     """End the process without charging a job: a service that lacks a thread has to be restarted.
 
     A service that is stopping goes on stopping.
@@ -170,29 +170,29 @@ def _await_streams(bus: NatsBus, settings: Settings) -> None:
             return
 
 
-def _journal(name: str, settings: Settings) -> Journal:
+def _journal(name: str, settings: Settings) -> CrashJournal:
     folder = settings.volume / "workers"
     with translate_os_errors("volume"):
         folder.mkdir(parents=True, exist_ok=True)
-        return Journal(folder, f"{name}-{settings.worker_name}")
+        return CrashJournal(folder, f"{name}-{settings.worker_name}")
 
 
-def _workers(settings: Settings, room: Room, bus: NatsBus, journal: Journal) -> list[Worker[Any]]:
-    quarantine = Quarantine()  # one for the process: a crash of one stage ends all of them
+def _workers(settings: Settings, service: ServiceSpec, bus: NatsBus, journal: CrashJournal) -> list[Worker[Any]]:
+    suspect_lock = SuspectLock()  # one for the process: a crash of one stage ends all of them
     pauses = Pauses(settings.retry_first_s, settings.retry_longest_s, settings.postponed_s)
     options = WorkerOptions(settings.worker_name, settings.grace_s, pauses)
-    return [Worker(work, bus, journal, options, quarantine=quarantine) for work in room.stages]
+    return [Worker(work, bus, journal, options, suspect_lock=suspect_lock) for work in service.stages]
 
 
-def _backlog(room: Room, bus: NatsBus) -> BacklogWatch:
+def _backlog(service: ServiceSpec, bus: NatsBus) -> BacklogWatch:
     """Watch all stages, not only this service's: a stage without workers has to show, too."""
     consumers = [Watched(stage, WORK_STREAM, (later_consumer(stage), LATER_STREAM)) for stage in Stage]
-    if room.keeps_ledger:
+    if service.keeps_ledger:
         consumers.append(Watched(LEDGER, EVENT_STREAM))
-    return BacklogWatch(bus, consumers, dead_letters=room.keeps_ledger)
+    return BacklogWatch(bus, consumers, dead_letters=service.keeps_ledger)
 
 
-def _give_up(status: int, event: str, journal: Journal | None = None, **details: object) -> NoReturn:
+def _give_up(status: int, event: str, journal: CrashJournal | None = None, **details: object) -> NoReturn:
     """Log the reason and exit immediately without charging any job; exit even if logging fails."""
     try:
         logs.get_logger(__name__).error(event, **details)
@@ -200,14 +200,14 @@ def _give_up(status: int, event: str, journal: Journal | None = None, **details:
         _end(status, journal)
 
 
-def _leave_after(seconds: float, journal: Journal) -> None:
+def _leave_after(seconds: float, journal: CrashJournal) -> None:
     """Exit with status 0 after `seconds`, even if a thread still waits for a broker, a database or a device."""
     timer = threading.Timer(seconds, _end, (0, journal))
     timer.daemon = True
     timer.start()
 
 
-def _end(status: int, journal: Journal | None) -> NoReturn:
+def _end(status: int, journal: CrashJournal | None) -> NoReturn:
     """Exit immediately without charging any job; a volume that does not answer blocks only the thread that asks it."""
     try:
         if journal is not None:

@@ -20,7 +20,7 @@ from ingest.shared.worker.retry import Again, Attempts, GiveUp, Redo, Settled, d
 
 if TYPE_CHECKING:
     from ingest.shared.broker.bus import Bus, Delivery
-    from ingest.shared.worker.crash_journal import Journal
+    from ingest.shared.worker.crash_journal import CrashJournal
     from ingest.shared.worker.stage import InputFile, StageResult, WorkerOptions
 
 LONGEST_KEPT_PAYLOAD = 200_000
@@ -28,7 +28,7 @@ LONGEST_TEXT = 2_000
 log = get_logger(__name__)
 
 
-class Hand:
+class InFlight:
     """A message in flight. It is settled once: by its slot, or at shutdown by the drain."""
 
     def __init__(self, delivery: Delivery, message: VideoMessage, attempts: Attempts, job: str) -> None:
@@ -37,20 +37,20 @@ class Hand:
         self.attempts = attempts
         self.job = job
         self._lock = threading.Lock()
-        self._answered = False
+        self._settled = False
 
     def claim(self) -> bool:
         """Return whether the caller is the one that settles the message."""
         with self._lock:
-            first, self._answered = not self._answered, True
+            first, self._settled = not self._settled, True
         return first
 
 
-class Answers:
+class Settlement:
     """Settles the messages of one stage."""
 
     def __init__(
-        self, stage: Stage, bus: Bus, journal: Journal, options: WorkerOptions, input_file: InputFile | None = None
+        self, stage: Stage, bus: Bus, journal: CrashJournal, options: WorkerOptions, input_file: InputFile | None = None
     ) -> None:
         self._stage = stage
         self._input = input_file
@@ -59,35 +59,35 @@ class Answers:
         self._options = options
         self._rng = random.Random()  # noqa: S311 (jitter)
 
-    def succeed(self, hand: Hand, result: StageResult, took_s: float) -> None:
+    def succeed(self, item: InFlight, result: StageResult, took_s: float) -> None:
         """Publish the next message and acknowledge; a message that cannot be encoded is a failure."""
         numbers = {**result.numbers, "took_s": round(took_s, 3)}
         event = self._event(
-            hand, result.kind, code=result.code, text=result.text, numbers=numbers, metadata=result.metadata
+            item, result.kind, code=result.code, text=result.text, numbers=numbers, metadata=result.metadata
         )
         try:
             data, event_data = encode(result.message) if result.message is not None else b"", encode(event)
         except IngestError as error:
-            self.fail(hand, error)
+            self.fail(item, error)
             return
-        if not hand.claim():
+        if not item.claim():
             return
         if result.message is not None:
             subject = SUBJECT_OF[type(result.message)]
             self._bus.publish(subject, data, f"{subject}:{result.message.job}")
         self._publish(event, event_data)
-        self._bus.ack(hand.delivery)
-        self._journal.clear(hand.job)
+        self._bus.ack(item.delivery)
+        self._journal.clear(item.job)
         metrics.count(self._stage, result.kind, result.code)
         log.info(str(result.kind), took_s=round(took_s, 2), code=result.code)
 
-    def fail(self, hand: Hand, error: IngestError) -> None:
+    def fail(self, item: InFlight, error: IngestError) -> None:
         """Carry out what `retry.decide` says about a failure, and acknowledge."""
-        if not hand.claim():
+        if not item.claim():
             return
         input_file = self._input if self._input and error.code in self._input.codes else None
-        redo = hand.message.redo if input_file else None
-        decision = decide(error, hand.attempts, datetime.now(UTC), self._options.pauses, self._rng, redo=redo)
+        redo = item.message.redo if input_file else None
+        decision = decide(error, item.attempts, datetime.now(UTC), self._options.pauses, self._rng, redo=redo)
         if input_file and redo and isinstance(decision, GiveUp):
             error = IngestError(error.code, f"{error.message} ({input_file.done_twice})", is_final=True)
         text, retry_at = error.message, None
@@ -98,17 +98,17 @@ class Answers:
                 kind = EventKind.SKIPPED
             case GiveUp():
                 kind = EventKind.FAILED
-                self._bury(hand.delivery, hand.message, error, hand.attempts)
+                self._bury(item.delivery, item.message, error, item.attempts)
             case Again():
                 kind, retry_at = _KIND_OF[decision.outcome], decision.at
-                self._send_later(hand, decision)
+                self._send_later(item, decision)
             case Redo() if input_file is not None:
                 kind, text = EventKind.RETRYING, f"{error.message}; {input_file.doing}"
-                self._ask_for_input(hand.message, input_file)
-        self.tell(hand, kind, code=error.code, text=text, retry_at=retry_at)
-        self._bus.ack(hand.delivery)
+                self._ask_for_input(item.message, input_file)
+        self.publish_event(item, kind, code=error.code, text=text, retry_at=retry_at)
+        self._bus.ack(item.delivery)
         if isinstance(decision, GiveUp | Redo):
-            self._journal.clear(hand.job)
+            self._journal.clear(item.job)
         metrics.count(self._stage, kind, error.code)
         log.warning(str(kind), code=error.code, error=error.message)
 
@@ -119,25 +119,27 @@ class Answers:
         metrics.count(self._stage, EventKind.FAILED, error.code)
         log.error("unreadable_message", code=error.code, error=error.message, sequence=delivery.sequence)
 
-    def tell(self, hand: Hand, kind: EventKind, **details: Any) -> None:  # noqa: ANN401 (a foreign or generic shape)
+    def publish_event(self, item: InFlight, kind: EventKind, **details: Any) -> None:  # noqa: ANN401 (a foreign or generic shape)
         """Publish an event about the message in flight."""
-        event = self._event(hand, kind, **details)
+        event = self._event(item, kind, **details)
         self._publish(event, encode(event))
 
-    def mention(self, hand: Hand, numbers: dict[str, float]) -> None:
+    def publish_progress(self, item: InFlight, numbers: dict[str, float]) -> None:
         """Publish progress without waiting: an unreachable broker must not delay the work."""
-        self._bus.mention(event_subject(self._stage), encode(self._event(hand, EventKind.PROGRESS, numbers=numbers)))
+        self._bus.publish_unreliable(
+            event_subject(self._stage), encode(self._event(item, EventKind.PROGRESS, numbers=numbers))
+        )
 
-    def _event(self, hand: Hand, kind: EventKind, *, text: str = "", **details: Any) -> Event:  # noqa: ANN401 (a foreign or generic shape)
+    def _event(self, item: InFlight, kind: EventKind, *, text: str = "", **details: Any) -> Event:  # noqa: ANN401 (a foreign or generic shape)
         return Event(
-            video_id=hand.message.video_id,
-            generation=hand.message.generation,
+            video_id=item.message.video_id,
+            generation=item.message.generation,
             stage=self._stage,
             kind=kind,
             at=datetime.now(UTC),
-            attempt=hand.attempts.number,
+            attempt=item.attempts.number,
             worker=self._options.name,
-            source=hand.message.source,
+            source=item.message.source,
             text=shorten(text, LONGEST_TEXT),
             **details,
         )
@@ -146,10 +148,10 @@ class Answers:
         subject = event_subject(self._stage)
         self._bus.publish(subject, data, f"{subject}:{event.video_id}:{event.kind}:{event.at.timestamp()}")
 
-    def _send_later(self, hand: Hand, again: Again) -> None:
+    def _send_later(self, item: InFlight, again: Again) -> None:
         headers = {**again.attempts.as_headers(), DUE: again.at.isoformat()}
         subject = later_subject(self._stage)
-        self._bus.publish(subject, hand.delivery.data, f"{subject}:{hand.job}:{hand.delivery.sequence}", headers)
+        self._bus.publish(subject, item.delivery.data, f"{subject}:{item.job}:{item.delivery.sequence}", headers)
 
     def _ask_for_input(self, message: VideoMessage, input_file: InputFile) -> None:
         input_file.discard(message.video_id)

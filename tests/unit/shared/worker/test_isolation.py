@@ -1,4 +1,4 @@
-"""The quarantine: ordinary jobs together, a suspect alone."""
+"""The suspect_lock: ordinary jobs together, a suspect alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest.shared.worker.isolation import Quarantine
+from ingest.shared.worker.isolation import SuspectLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ class Ward:
     """Jobs that stay inside until they are let go."""
 
     def __init__(self) -> None:
-        self.quarantine = Quarantine()
+        self.suspect_lock = SuspectLock()
         self.inside: list[str] = []
         self._free: dict[str, threading.Event] = {}
         self._threads: list[threading.Thread] = []
@@ -33,7 +33,7 @@ class Ward:
         self._threads[-1].start()
 
     def _stay(self, name: str, suspect: bool) -> None:  # noqa: FBT001 (arguments of a thread)
-        with self.quarantine.entered(suspect=suspect):
+        with self.suspect_lock.entered(suspect=suspect):
             self.inside.append(name)
             self._free[name].wait(PROMPT_S)
             self.inside.remove(name)
@@ -94,13 +94,13 @@ def test_suspects_run_one_after_the_other(wait_until: Wait) -> None:
 
 @pytest.mark.parametrize("suspect", [True, False])
 def test_a_job_that_fails_gives_its_place_back(suspect: bool) -> None:  # noqa: FBT001 (a table)
-    quarantine = Quarantine()
-    with pytest.raises(ValueError, match="broken"), quarantine.entered(suspect=suspect):
+    suspect_lock = SuspectLock()
+    with pytest.raises(ValueError, match="broken"), suspect_lock.entered(suspect=suspect):
         raise ValueError("broken")
     entered = threading.Event()
 
     def enter() -> None:
-        with quarantine.entered(suspect=True):
+        with suspect_lock.entered(suspect=True):
             entered.set()
 
     threading.Thread(target=enter, daemon=True).start()
@@ -108,13 +108,13 @@ def test_a_job_that_fails_gives_its_place_back(suspect: bool) -> None:  # noqa: 
 
 
 def test_nobody_is_left_waiting_whatever_comes_when() -> None:
-    quarantine, lock = Quarantine(), threading.Lock()
+    suspect_lock, lock = SuspectLock(), threading.Lock()
     inside: list[bool] = []
     together: list[list[bool]] = []
 
     def job(number: int) -> None:
         suspect = number % 5 == 0
-        with quarantine.entered(suspect=suspect):
+        with suspect_lock.entered(suspect=suspect):
             with lock:
                 inside.append(suspect)
                 together.append(list(inside))
