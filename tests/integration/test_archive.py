@@ -20,7 +20,6 @@ from ingest.embedder.catalog import Catalog
 from ingest.embedder.database import Database
 from ingest.embedder.ledger import write_events
 from ingest.embedder.migrate import build_index, migrate, migrations
-from ingest.embedder.model_files import BUNDLED
 from ingest.embedder.passages import Passage
 from ingest.embedder.search import Question, Search
 from ingest.embedder.store import Rows, Store

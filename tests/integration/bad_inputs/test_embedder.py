@@ -28,7 +28,6 @@ from ingest.embedder.database import Database
 from ingest.embedder.handler import Embed, input_file
 from ingest.embedder.ledger import Ledger
 from ingest.embedder.migrate import migrate
-from ingest.embedder.model_files import BUNDLED
 from ingest.embedder.passages import PassageLimits
 from ingest.embedder.store import Store
 from ingest.shared.artifacts.transcript import Segment
