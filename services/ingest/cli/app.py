@@ -3,7 +3,7 @@
     ask_app      run, submit        upkeep/app       retry, resume, purge
     find_app     search, status     upkeep/dead_app  dead list, show, replay
     voices/app   voices enroll ...  operate_app      demo, doctor, config, migrate, selftest
-    models_app   models list ...
+    models.app   models list ...
 
 A command reads its options, opens connections where it needs them, and calls one function of another module.
 """
@@ -19,7 +19,7 @@ import typer
 from ingest.cli import console
 from ingest.cli.ask_app import ask_app
 from ingest.cli.find_app import find_app
-from ingest.cli.models_app import models_app
+from ingest.cli.models.app import models_app
 from ingest.cli.operate_app import operate_app
 from ingest.cli.options import OPERATE, UPKEEP, VOICES
 from ingest.cli.upkeep.app import upkeep_app

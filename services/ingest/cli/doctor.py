@@ -129,7 +129,7 @@ def _gpu(_settings: AllSettings) -> Finding:
 
 
 def _models(settings: AllSettings) -> Finding:
-    from ingest.cli import models
+    from ingest.cli.models import files as models
 
     named = models.named(settings, ())
     missing = [f"{model.role} {model.name}" for model in named if not models.is_there(model)]

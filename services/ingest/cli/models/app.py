@@ -13,7 +13,7 @@ from ingest.cli.options import settings as _settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ingest.cli.models import ModelReport, NamedModel
+    from ingest.cli.models.files import ModelReport, NamedModel
 
 models_app = typer.Typer(
     help="List, download and verify the models that the settings name.", no_args_is_help=True, add_completion=False
@@ -35,7 +35,7 @@ def list_models(only: Only = None, json: Json = False) -> None:
 
       ingest models list --json
     """
-    from ingest.cli.models import inspect
+    from ingest.cli.models.files import inspect
 
     reports = [report for model in _named(only) for report in inspect(model)]
     _print(reports, as_json=json)
@@ -57,7 +57,7 @@ def fetch(only: Only = None, json: Json = False) -> None:
 
       HF_ENDPOINT=https://mirror.example.org ingest models fetch --only recognizer
     """
-    from ingest.cli.models import fetch as fetch_model
+    from ingest.cli.models.files import fetch as fetch_model
 
     _print_and_exit([report for model in _named(only) for report in fetch_model(model)], as_json=json)
 
@@ -76,8 +76,8 @@ def verify(
 
       ingest models verify --only text --wait 600      (before a process that loads the model)
     """
-    from ingest.cli.models import inspect
-    from ingest.cli.models import wait as wait_for
+    from ingest.cli.models.files import inspect
+    from ingest.cli.models.files import wait as wait_for
 
     models = _named(only)
     wait_for(models, wait)
@@ -85,7 +85,7 @@ def verify(
 
 
 def _named(only: list[str] | None) -> list[NamedModel]:
-    from ingest.cli.models import Role, named
+    from ingest.cli.models.files import Role, named
 
     try:
         roles = [Role(name) for name in only or ()]
@@ -95,7 +95,7 @@ def _named(only: list[str] | None) -> list[NamedModel]:
 
 
 def _print_and_exit(reports: Sequence[ModelReport], *, as_json: bool) -> None:
-    from ingest.cli.models import ModelState
+    from ingest.cli.models.files import ModelState
 
     _print(reports, as_json=as_json)
     states = {report.state for report in reports}
