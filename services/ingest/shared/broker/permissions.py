@@ -1,7 +1,7 @@
 """What each NATS user may publish and subscribe to: exactly what its service needs. Pure data, and text for a server.
 
     user        who logs in                               may
-    downloader  the downloader service                    work on check and download; keep the governor's state
+    downloader  the downloader service                    work on check and download; keep the rate limiter's state
     asr         the asr service                           work on asr
     embedder    the embedder service                      work on embedder; keep the ledger
     submit      a Job or CronJob with `ingest submit`     ask for recordings, and follow them
