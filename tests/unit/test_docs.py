@@ -32,6 +32,7 @@ SETTING = re.compile(r"\bINGEST_[A-Z0-9_]*[A-Z0-9]\b")
 COMMAND = re.compile(r"(?:^|`|&& |-- |; |=1 )ingest ([a-z]+)(?: ([a-z-]+)\b)?(?![/.])", re.MULTILINE)
 COMMAND_ROW = re.compile(r"^\| `([a-z]+)`: ", re.MULTILINE)
 MODULE = re.compile(r"(?:python -m\s+|`(?=bench\.))((?:bench|ingest|k8s|monitoring|tests|training)(?:\.[a-z_0-9]+)+)")
+TARGET = re.compile(r"(?:^|`|&& )make ([a-z-]+(?: [a-z-]+)*)", re.MULTILINE)
 METRIC = re.compile(r"\bingest_[a-z_]+[a-z]")
 DECLARED_METRIC = re.compile(r"\(\s*\"(ingest_[a-z_]+)\",\s*(?:\"[A-Z]|[A-Z]+_[A-Z]+,|\n)")
 
@@ -108,6 +109,13 @@ def test_every_module_exists(page: Path) -> None:
         if not any((folder / name).with_suffix(".py").exists() or (folder / name).is_dir() for folder in folders)
     }
     assert dead == set()
+
+
+@pages
+def test_every_target_of_make_exists(page: Path) -> None:
+    known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    found = {name for names in TARGET.findall(page.read_text()) for name in names.split()}
+    assert found - known == set()
 
 
 def test_the_page_of_metrics_has_exactly_the_metrics_of_the_code() -> None:
