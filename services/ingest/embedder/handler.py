@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,12 +12,13 @@ from ingest.embedder.store import Rows, Store
 from ingest.shared.artifacts import transcript
 from ingest.shared.device.batcher import Batcher, OutOfDeviceMemoryError
 from ingest.shared.errors import Code, IngestError
-from ingest.shared.messages import EventKind, Stage, TranscriptReady
-from ingest.shared.telemetry import metrics
+from ingest.shared.messages import EventKind, TranscriptReady
 from ingest.shared.telemetry.time_split import COMMITTING, EMBEDDER_CAUSES, SPLITTING, DeviceTime
 from ingest.shared.worker.stage import InputFile, StageResult
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ingest.embedder.encoder import Encoder, Vector
     from ingest.embedder.passages import PassageLimits
     from ingest.shared.artifacts.volume import Volume
@@ -31,8 +33,22 @@ def input_file(volume: Volume) -> InputFile:
 
 
 @dataclass(frozen=True)
+class StoredTranscript:
+    """A transcript whose rows were written: passages, rows, length of the recording, and duration of the commit."""
+
+    passages: int
+    rows: int
+    audio_s: float
+    commit_s: float
+
+
+def _ignore(_stored: StoredTranscript) -> None:
+    """Observe nothing."""
+
+
+@dataclass(frozen=True)
 class Embed:
-    """The handler of the embedder stage."""
+    """The handler of the embedder stage; `observe` is called with each transcript that it has stored."""
 
     volume: Volume
     store: Store
@@ -40,6 +56,7 @@ class Embed:
     batcher: Batcher[str, Vector]
     limits: PassageLimits
     time: DeviceTime = field(default_factory=lambda: DeviceTime(EMBEDDER_CAUSES))
+    observe: Callable[[StoredTranscript], None] = _ignore
 
     def __call__(self, message: TranscriptReady, _report: Report) -> StageResult:
         """Store the passages of a transcript."""
@@ -59,7 +76,6 @@ class Embed:
             vectors = list(self.batcher.map(passage.text for passage in built))
         except OutOfDeviceMemoryError as error:
             raise IngestError(Code.GPU_OOM, f"too little memory for a single passage: {error}") from error
-        metrics.PASSAGES.inc(len(built))
         rows = Rows(
             video_id=message.video_id,
             generation=message.generation,
@@ -67,10 +83,10 @@ class Embed:
             passages=built,
             vectors=vectors,
         )
-        with self.time.doing(COMMITTING), metrics.COMMIT.time():
+        began = time.monotonic()
+        with self.time.doing(COMMITTING):
             count = self.store.replace(rows)
-        metrics.ROWS.inc(count)
-        metrics.AUDIO_SECONDS.labels(Stage.EMBEDDER).inc(content.duration_s)
+        self.observe(StoredTranscript(len(built), count, content.duration_s, time.monotonic() - began))
         return _indexed(count, content.duration_s, fresh=1.0, timestamp_fixed=float(fixed))
 
 

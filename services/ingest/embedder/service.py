@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ingest.embedder import database, model_keys
 from ingest.embedder.encoder import load
-from ingest.embedder.handler import Embed, input_file
+from ingest.embedder.handler import Embed, StoredTranscript, input_file
 from ingest.embedder.ledger import Ledger
 from ingest.embedder.migrate import migrate
 from ingest.embedder.passages import PassageLimits
@@ -50,6 +50,7 @@ def build(settings: EmbedderSettings, bus: NatsBus) -> ServiceSpec:
         batcher=batcher,
         limits=_limits(settings, encoder.max_tokens),
         time=time,
+        observe=_count,
     )
     time.ready()
 
@@ -69,6 +70,14 @@ def build(settings: EmbedderSettings, bus: NatsBus) -> ServiceSpec:
         talking=partial(time.doing, COMMITTING),
     )
     return ServiceSpec(stages=(work,), stop=stop, broken=lambda: encoder.broken, keeps_ledger=True)
+
+
+def _count(stored: StoredTranscript) -> None:
+    """Add a stored transcript to the metrics of the stage."""
+    metrics.PASSAGES.inc(stored.passages)
+    metrics.ROWS.inc(stored.rows)
+    metrics.AUDIO_SECONDS.labels(Stage.EMBEDDER).inc(stored.audio_s)
+    metrics.COMMIT.observe(stored.commit_s)
 
 
 def _batcher(settings: EmbedderSettings, encoder: Encoder, time: DeviceTime) -> Batcher[str, Vector]:

@@ -97,9 +97,7 @@ def main(name: str, kind: type[S], build: Callable[[S, NatsBus], ServiceSpec]) -
 def _serve(name: str, settings: S, build: Callable[[S, NatsBus], ServiceSpec]) -> None:
     journal = _journal(name, settings)
     stopping = threading.Event()
-    _on_signals(
-        lambda: _leave(0)
-    )  # before the first message there is nothing to finish, and the start may take minutes
+    _on_signals(lambda: _leave(0))  # before the first message there is nothing to finish
 
     def lost(reason: str) -> None:
         if not stopping.is_set():  # else the service is stopping anyway
@@ -127,15 +125,20 @@ def _serve(name: str, settings: S, build: Callable[[S, NatsBus], ServiceSpec]) -
         if reason and not any(worker.in_flight for worker in workers):
             _give_up(EXIT_BROKEN, "broken", journal, error=reason)
     log.info("stopping", in_flight=sum(worker.in_flight for worker in workers))
-    deadline = time.monotonic() + settings.grace_s
     _leave_after(settings.grace_s + OVERTIME_S, journal)
+    _drain(runners, settings.grace_s)
+    service.stop()
+    bus.close()
+    log.info("stopped")
+
+
+def _drain(runners: Sequence[Runner], grace_s: float) -> None:
+    """Take no more work, and finish the messages in flight within the grace period."""
+    deadline = time.monotonic() + grace_s
     for runner in runners:
         runner.stop()
     for runner in runners:
         runner.drain(deadline)
-    service.stop()
-    bus.close()
-    log.info("stopped")
 
 
 def _thread_failed(journal: CrashJournal, stopping: threading.Event, failed: threading.ExceptHookArgs) -> None:
