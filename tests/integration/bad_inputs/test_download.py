@@ -91,7 +91,13 @@ DOWNLOADS = [
     ),
     pytest.param(lambda _: sites.file(HTML), Code.NOT_AUDIO, T, "text/html", id="33 html called audio"),
     pytest.param(lambda _: sites.file(b'{"error": 1}'), Code.NOT_AUDIO, T, "json", id="33 json called audio"),
-    pytest.param(lambda _: sites.file(b"%PDF-1.7\n" * 99), Code.NOT_AUDIO, T, "not a supported audio format", id="34 another file"),
+    pytest.param(
+        lambda _: sites.file(b"%PDF-1.7\n" * 99),
+        Code.NOT_AUDIO,
+        T,
+        "not a supported audio format",
+        id="34 another file",
+    ),
 ]
 
 
