@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest.shared.broker.backlog import BacklogWatch, Watched
+from ingest.shared.broker.backlog import BacklogWatch, WatchedConsumer
 from ingest.shared.broker.bus import BusRefusedError, Lag
 from ingest.shared.broker.topology import (
     ACCESSIBLE,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from ingest.shared.broker.nats_bus import NatsBus
 
-CHECK = Watched("check", WORK_STREAM, (later_consumer(Stage.CHECK), LATER_STREAM))
+CHECK = WatchedConsumer("check", WORK_STREAM, (later_consumer(Stage.CHECK), LATER_STREAM))
 FIGURES = {
     "lag": metrics.CONSUMER_LAG,
     "in_flight": metrics.CONSUMER_IN_FLIGHT,
@@ -89,7 +89,7 @@ def test_the_ledger_s_oldest_event_is_the_first_that_it_has_not_acknowledged(bus
     assert old is not None
     time.sleep(1.0)
     bus.publish(event_subject(Stage.ASR), b"{}", "new")
-    watch = BacklogWatch(bus, [Watched(LEDGER, EVENT_STREAM)], dead_letters=False)
+    watch = BacklogWatch(bus, [WatchedConsumer(LEDGER, EVENT_STREAM)], dead_letters=False)
     watch.ask()
     assert told(LEDGER)["age"] >= 1.0
     bus.ack(old)

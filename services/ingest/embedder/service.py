@@ -42,9 +42,8 @@ def build(settings: EmbedderSettings, bus: NatsBus) -> ServiceSpec:
     with metrics.loading("embedder"):
         encoder = load(settings)
     batcher = _batcher(settings, encoder, time)
-    volume = Volume(settings.volume)
     handler = Embed(
-        volume=volume,
+        volume=Volume(settings.volume),
         store=Store(archive, model_keys.register(archive, encoder), encoder.dimensions),
         encoder=encoder,
         batcher=batcher,
@@ -59,17 +58,22 @@ def build(settings: EmbedderSettings, bus: NatsBus) -> ServiceSpec:
         batcher.close()
         archive.close()
 
-    work = StageWork(
+    work = _stage(settings, handler, time)
+    return ServiceSpec(stages=(work,), stop=stop, broken=lambda: encoder.broken, keeps_ledger=True)
+
+
+def _stage(settings: EmbedderSettings, handler: Embed, time: DeviceTime) -> StageWork[TranscriptReady]:
+    """Return the stage with its handler; it takes no messages while its device is lost."""
+    return StageWork(
         stage=Stage.EMBEDDER,
         model=TranscriptReady,
         handle=handler,
         deadline_s=lambda _: settings.embed_deadline_s,
         slots=settings.db_workers,
-        input_file=input_file(volume),
-        held=lambda: encoder.broken,
+        input_file=input_file(handler.volume),
+        held=lambda: handler.encoder.broken,
         talking=partial(time.doing, COMMITTING),
     )
-    return ServiceSpec(stages=(work,), stop=stop, broken=lambda: encoder.broken, keeps_ledger=True)
 
 
 def _count(stored: StoredTranscript) -> None:

@@ -43,7 +43,7 @@ class Broker(Protocol):
 
 
 @dataclass(frozen=True)
-class Watched:
+class WatchedConsumer:
     """A consumer, its stream, and where its postponed messages wait (consumer and stream), if they do."""
 
     consumer: str
@@ -54,7 +54,7 @@ class Watched:
 class BacklogWatch:
     """Asks for `consumers`, and with `dead_letters` for their number too."""
 
-    def __init__(self, bus: Broker, consumers: Sequence[Watched], *, dead_letters: bool) -> None:
+    def __init__(self, bus: Broker, consumers: Sequence[WatchedConsumer], *, dead_letters: bool) -> None:
         self._bus = bus
         self._consumers = consumers
         self._dead_letters = dead_letters

@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
 from ingest.shared.artifacts.volume import translate_os_errors
-from ingest.shared.broker.backlog import BacklogWatch, Watched
+from ingest.shared.broker.backlog import BacklogWatch, WatchedConsumer
 from ingest.shared.broker.bus import BusError, BusUnavailableError
 from ingest.shared.broker.connect import bus_topology, connect
 from ingest.shared.broker.topology import EVENT_STREAM, LATER_STREAM, LEDGER, WORK_STREAM, later_consumer
@@ -189,9 +189,9 @@ def _workers(settings: Settings, service: ServiceSpec, bus: NatsBus, journal: Cr
 
 def _backlog(service: ServiceSpec, bus: NatsBus) -> BacklogWatch:
     """Watch all stages, not only this service's: a stage without workers has to show, too."""
-    consumers = [Watched(stage, WORK_STREAM, (later_consumer(stage), LATER_STREAM)) for stage in Stage]
+    consumers = [WatchedConsumer(stage, WORK_STREAM, (later_consumer(stage), LATER_STREAM)) for stage in Stage]
     if service.keeps_ledger:
-        consumers.append(Watched(LEDGER, EVENT_STREAM))
+        consumers.append(WatchedConsumer(LEDGER, EVENT_STREAM))
     return BacklogWatch(bus, consumers, dead_letters=service.keeps_ledger)
 
 
