@@ -107,6 +107,21 @@ def test_provisioning_again_changes_nothing_and_a_difference_is_named(bus: NatsB
     bus.provision(changed)
 
 
+def test_a_new_stage_in_the_middle_takes_over_the_subject_of_its_successor(
+    bus: NatsBus, test_topology: Topology
+) -> None:
+    work = next(stream for stream in test_topology.streams if stream.name == WORK_STREAM)
+    embedder = next(item for item in test_topology.consumers if item.name == "embedder")
+    translate = replace(embedder, name="translate")
+    moved = replace(embedder, subject="ingest.translation.ready")
+    position = test_topology.consumers.index(embedder)
+    consumers = (*test_topology.consumers[:position], translate, moved, *test_topology.consumers[position + 1 :])
+    wider = replace(work, subjects=(*work.subjects, moved.subject))
+    streams = tuple(wider if stream is work else stream for stream in test_topology.streams)
+    bus.provision(replace(test_topology, streams=streams, consumers=consumers), update=True)
+    bus.provision(replace(test_topology, streams=streams, consumers=consumers))
+
+
 def test_provisioning_bears_a_broker_that_is_slow(
     bus: NatsBus, nats_server: EmbeddedNats, test_topology: Topology
 ) -> None:

@@ -2,7 +2,7 @@
 
     PIPELINE    stage -> service that runs it, message that it reads, where that arrives, message that it publishes
 
-A new stage is a row here, its message in `messages.py`, and a package of its own.
+A new stage is a row here, its message in `messages.py`, and a package of its own; CONTRIBUTING.md has the other files.
 """
 
 from __future__ import annotations

@@ -53,7 +53,8 @@ async def provision(stream: JetStreamContext, topology: Topology, *, update: boo
     """Create what is missing; verify the rest, or with `update` put it right."""
     for spec in topology.streams:
         await _stream(stream, spec, update=update)
-    for consumer in topology.consumers:
+    # The last stage first: a new stage in the middle takes over the subject of its successor, which has to give it up.
+    for consumer in reversed(topology.consumers):
         await _consumer(stream, consumer, update=update)
     if update:
         await _discard_acknowledged(stream, topology)
