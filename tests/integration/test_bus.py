@@ -203,7 +203,7 @@ def test_who_waits_for_the_broker_when_the_connection_is_closed_hears_of_it(
         waiting.start()
         time.sleep(0.5)
         closing.close()
-        waiting.join(5.0)
+        waiting.join(30.0)
     finally:
         nats_server.process.send_signal(signal.SIGCONT)
     assert [type(error) for error in said] == [BusUnavailableError]
