@@ -63,6 +63,7 @@ test: $(READY) ## run the tests, without those of test-long
 
 test-long: $(READY) ## run the long tests: whole runs with faults, restarts or measurements
 	$(PYTEST) --dist worksteal -m long
+	$(BIN)/pytest -m alone
 
 check: $(READY) ## run what CI runs first: format, lint, types, import rules, tests
 	$(BIN)/ruff format --check .

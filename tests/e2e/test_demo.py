@@ -67,7 +67,7 @@ def assert_speakers_are_named(ingest: Ingest) -> None:
     assert abs(spoken[ENROLLED] - spoken_s) < 0.2 * spoken_s
 
 
-@pytest.mark.long  # it takes longer beside other test processes
+@pytest.mark.alone
 def test_the_demonstration_takes_a_minute(demonstration: Demonstration) -> None:
     assert demonstration.took_s < LIMIT_S
 
