@@ -17,7 +17,7 @@ from ingest.downloader.sources.connector import (
     each_valid,
     source_of,
 )
-from ingest.shared.artifacts.volume import translate_os_errors
+from ingest.shared.artifacts.volume import is_file, translate_os_errors
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Metadata, Source, SourceKind
 from ingest.shared.text import clean
@@ -86,7 +86,7 @@ def allowed_file(source: Source, roots: tuple[Path, ...]) -> Path:
         folders = [root for root in roots if path.is_relative_to(root.resolve())]
         if not folders:
             raise IngestError(Code.URL_NOT_ALLOWED, "local file outside INGEST_FILE_ROOTS")
-        if not path.is_file():
+        if not is_file(path):
             for root in folders:
                 (root.parent if root.resolve() == path else root).stat()  # a root may be the file itself
             raise IngestError(Code.VIDEO_GONE, f"no such file: {path.name}")

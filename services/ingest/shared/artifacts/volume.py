@@ -20,6 +20,7 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 import time
 import uuid
 from contextlib import contextmanager, suppress
@@ -151,7 +152,7 @@ class Volume:
         deadline = time.monotonic() + patience_s
         with translate_os_errors("read"):
             path = self.resolve(artifact.path)
-            while not path.is_file():
+            while not is_file(path):
                 if time.monotonic() >= deadline:
                     raise IngestError(Code.ARTIFACT_MISSING, f"{artifact.path} is not on the volume")
                 time.sleep(min(0.5, patience_s))
@@ -199,6 +200,19 @@ def translate_os_errors(what: str) -> Iterator[None]:
     except OSError as error:
         code = _CODES.get(error.errno, Code.ENV_VOLUME)
         raise IngestError(code, f"{what}: {error.strerror or error}") from error
+
+
+def is_file(path: Path) -> bool:
+    """Return whether there is a regular file; raise the OSError of a file system that cannot say.
+
+    `Path.is_file` returns False for such an error on Python 3.14: an unreadable volume would look like a missing file.
+    """
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return False
+        raise
 
 
 def _copy(source: Path, target: Path) -> tuple[str, int]:
