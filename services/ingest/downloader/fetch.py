@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.downloader.check import AUDIO_ORIGIN
-from ingest.downloader.sources.connector import MEDIA_SUFFIXES
 from ingest.downloader.sources.registry import connector_of
 from ingest.shared.artifacts.volume import NewArtifact, Volume, translate_os_errors
 from ingest.shared.errors import Code, IngestError
+from ingest.shared.formats import MEDIA_SUFFIXES
 from ingest.shared.messages import Artifact, AudioReady, Metadata, VideoAccessible
 from ingest.shared.sandbox import child, decode
 from ingest.shared.sandbox.decode import DecodeLimits, tolerance_s
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ingest.shared.sandbox.child import ChildLimits, Reporter
     from ingest.shared.worker.stage import Report
 
-EXTENSIONS = {suffix.removeprefix(".") for suffix in MEDIA_SUFFIXES} | {"ts", "weba"}
+EXTENSIONS = frozenset(suffix.removeprefix(".") for suffix in MEDIA_SUFFIXES)
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     from ingest.downloader.settings import DownloaderSettings
     from ingest.shared.sandbox.child import Watcher
 
-MEDIA_SUFFIXES = frozenset(
-    {".aac", ".flac", ".m4a", ".mka", ".mkv", ".mov", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav", ".webm"}
-)
 LISTING_DEADLINE_S = 300.0
 log = get_logger(__name__)
 T = TypeVar("T")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.downloader.sources.connector import (
-    MEDIA_SUFFIXES,
     Access,
     Connector,
     Download,
@@ -19,6 +18,7 @@ from ingest.downloader.sources.connector import (
 )
 from ingest.shared.artifacts.volume import is_file, translate_os_errors
 from ingest.shared.errors import Code, IngestError
+from ingest.shared.formats import MEDIA_SUFFIXES, is_media_file
 from ingest.shared.messages import Metadata, Source, SourceKind
 from ingest.shared.text import clean
 
@@ -45,7 +45,7 @@ def list_recordings(
     if path.is_file():
         yield recording_of(path)
         return
-    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in MEDIA_SUFFIXES and file.is_file())
+    found = sorted(file for file in path.rglob("*") if file.is_file() and is_media_file(file))
     if not found:
         raise IngestError(Code.NO_MEDIA_FOUND, f"no media files in {path} ({', '.join(sorted(MEDIA_SUFFIXES))})")
     yield from each_valid(recording_of, found)

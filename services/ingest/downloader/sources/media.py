@@ -10,7 +10,6 @@ from urllib.parse import urldefrag, urlsplit
 
 from ingest.downloader.sources import ytdlp
 from ingest.downloader.sources.connector import (
-    MEDIA_SUFFIXES,
     Access,
     Connector,
     Download,
@@ -20,6 +19,7 @@ from ingest.downloader.sources.connector import (
     source_of,
     web_address,
 )
+from ingest.shared.formats import MEDIA_SUFFIXES
 from ingest.shared.messages import Metadata, Source, SourceKind
 from ingest.shared.sandbox import child
 

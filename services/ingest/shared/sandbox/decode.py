@@ -20,6 +20,7 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
 from ingest.shared.errors import Code, IngestError
+from ingest.shared.formats import SUFFIXES_OF
 from ingest.shared.text import shorten
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 SAMPLE_RATE = 16_000
-FORMATS = "aac,aiff,amr,asf,flac,matroska,webm,mov,mp4,m4a,mp3,mpegts,ogg,wav,w64"
+FORMATS = ",".join(SUFFIXES_OF)  # FFmpeg's demuxers that may open a file
 GUESSED_LENGTH = ("aac", "amr")  # FFmpeg estimates their length from the first bit rate
+SIGNATURES = (b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"ID3")
 LARGEST_HOLE_S = 0.05  # a jump of the decoder's clock smaller than this is rounding
 MISSING_SHARE = 0.02
 MISSING_S = 2.0
@@ -207,9 +209,9 @@ def _not_audio(file: BinaryIO, error: Exception) -> IngestError:
     head = file.read(64)
     if head[4:8] == b"ftyp":
         return IngestError(Code.AUDIO_CORRUPT, "moov missing: the end of the file was never written")
-    if head.startswith((b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"ID3", b"RIFF")):
+    if head.startswith(SIGNATURES) or (head[:4] == b"RIFF" and head[8:12] in (b"WAVE", b"AVI ")):
         return IngestError(Code.AUDIO_CORRUPT, f"damaged from the start ({error})")
-    return IngestError(Code.NOT_AUDIO, "not a supported audio format")
+    return IngestError(Code.NOT_AUDIO, f"not a supported audio format; supported: {', '.join(sorted(SUFFIXES_OF))}")
 
 
 def _check_stream(stream: AudioStream, limits: DecodeLimits) -> None:
