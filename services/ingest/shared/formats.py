@@ -1,7 +1,7 @@
 """The one list of media formats: what the decoder opens, what a folder scan lists, how files on the volume are named.
 
-A row is a demuxer of FFmpeg and the suffixes of its files. Each demuxer recognises its files by their content, and opens
-no other file. Formats without a signature (raw samples) are left out.
+A row is a demuxer of FFmpeg and the suffixes of its files. Each demuxer recognises its files by their content, and
+opens no other file. Formats without a signature (raw samples) are left out.
 """
 
 from __future__ import annotations
