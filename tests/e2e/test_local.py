@@ -53,6 +53,13 @@ def test_no_log_contains_a_password_a_signature_a_cookie_or_a_token(undisturbed:
     assert told == set()
 
 
+def test_nothing_in_the_state_folder_is_open_to_other_users(undisturbed: Undisturbed) -> None:
+    state = undisturbed.ingest.state
+    found = {state} | {path for path in state.rglob("*") if state / "postgres" / "data" not in path.parents}
+    assert len(found) > RECORDINGS
+    assert {path for path in found if path.lstat().st_mode & 0o077} == set()
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("victim", "when"),

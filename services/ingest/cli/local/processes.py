@@ -35,7 +35,6 @@ def start(
 
     Call this from the main thread.
     """
-    identity: dict[str, Any] = {"user": user, "group": user, "extra_groups": []} if user else {}
     parent = os.getpid()
     with log.open("ab") as output:
         return subprocess.Popen(  # noqa: S603 (commands of this program)
@@ -47,8 +46,22 @@ def start(
             pass_fds=keep_open,
             preexec_fn=lambda: die_with_parent(parent, when_orphaned),  # noqa: PLW1509 (one prctl call, from the main thread)
             env=environment,
-            **identity,
+            **_identity(user),
         )
+
+
+def finish(
+    command: list[str], keep_open: tuple[int, ...] = (), *, user: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end; return its status and output."""
+    return subprocess.run(  # noqa: S603 (commands of this program)
+        command, capture_output=True, text=True, errors="replace", check=False, pass_fds=keep_open, **_identity(user)
+    )
+
+
+def _identity(user: str | None) -> dict[str, Any]:
+    """Return the arguments that run a process as `user`, in a folder that every user can enter (None: as this one)."""
+    return {"user": user, "group": user, "extra_groups": [], "cwd": "/"} if user else {}
 
 
 def stop(process: subprocess.Popen[bytes], how: signal.Signals, limit_s: float = STOP_LIMIT_S) -> None:

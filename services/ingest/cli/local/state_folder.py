@@ -22,6 +22,7 @@ from pydantic import SecretStr
 
 from ingest.cli.local.nats_server import NATS_USER, EmbeddedNats
 from ingest.cli.local.postgres_server import EmbeddedPostgres
+from ingest.cli.local.private_folder import PRIVATE_UMASK, make_private
 from ingest.cli.local.supervisor import Server, Supervisor
 from ingest.cli.settings import AllSettings
 from ingest.embedder import database
@@ -76,8 +77,9 @@ def open_state_folder(settings: AllSettings, *, exclusive: bool) -> Iterator[Sta
 
     With `exclusive`, raise ConfigurationError when another command uses the folder.
     """
-    settings.state_path.mkdir(parents=True, exist_ok=True)
+    make_private(settings.state_path)
     lock = os.open(settings.state_path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    umask = os.umask(PRIVATE_UMASK)
     try:
         running = None if _acquire(lock, 0) else _running(settings)
         if running is not None and not exclusive:
@@ -89,6 +91,7 @@ def open_state_folder(settings: AllSettings, *, exclusive: bool) -> Iterator[Sta
             yield started
     finally:
         os.close(lock)
+        os.umask(umask)
 
 
 @contextmanager
@@ -113,7 +116,6 @@ def _start_servers(settings: AllSettings, lock: int) -> Iterator[StateFolder]:
                 update={"nats_url": nats.url, "nats_user": NATS_USER, "nats_password": password}
             )
         description = state / "servers.json"
-        description.touch(mode=0o600)
         description.write_text(json.dumps(as_environment(settings, SERVER_FIELDS)))
         running.callback(description.unlink, missing_ok=True)
         _prepare(settings, owns_broker=embed_nats)
