@@ -29,7 +29,26 @@ def test_metrics_are_open_to_the_configured_peers(render: Render) -> None:
     found = policies(render, {"networkPolicy": {"metricsFrom": peers}})
     for component in ("downloader", "asr", "embedder"):
         assert found[component]["ingress"] == [{"from": peers, "ports": [{"port": 9090}]}]
+
+
+def test_without_values_only_the_namespace_of_prometheus_reads_metrics(render: Render) -> None:
+    found = policies(render)
+    monitoring = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+    for component in ("downloader", "asr", "embedder"):
+        assert found[component]["ingress"] == [{"from": monitoring, "ports": [{"port": 9090}]}]
+    for policy in found.values():
+        sources = [peer for rule in policy.get("ingress", ()) for peer in rule.get("from", ())]
+        assert {"namespaceSelector": {}} not in sources
+
+
+def test_the_monitoring_port_of_nats_is_open_to_keda_alone_and_only_where_it_is_used(render: Render) -> None:
+    peers = [{"namespaceSelector": {"matchLabels": {"a": "b"}}}]
+    closed = policies(render, {"networkPolicy": {"backlogFrom": peers}})
+    assert [rule["ports"] for rule in closed["nats"]["ingress"]] == [[{"port": 4222}]]
+    found = policies(render, {"networkPolicy": {"backlogFrom": peers}, "asr": {"keda": {"enabled": True}}})
     assert found["nats"]["ingress"][1:] == [{"from": peers, "ports": [{"port": 8222}]}]
+    unset = policies(render, {"networkPolicy": {"backlogFrom": []}, "asr": {"keda": {"enabled": True}}})
+    assert [rule["ports"] for rule in unset["nats"]["ingress"]] == [[{"port": 4222}]]
 
 
 def test_metrics_are_closed_without_peers(render: Render) -> None:

@@ -38,7 +38,6 @@ def test_network_policies_hold(cluster: Cluster, component: str, reached: set[st
     other = cluster.pods("asr")[0]["status"]["podIP"]
     output = cluster.kubectl("exec", f"deploy/ingest-{component}", "-c", component, "--", "python", "-c", TRY, other)
     found = set(json.loads(output.splitlines()[-1]))
-    # metrics are open to Prometheus in any namespace, but the egress of these pods is not
     assert found - ({"asr"} if component == "asr" else set()) == reached
 
 

@@ -1,4 +1,10 @@
-{{/* Parts of the rules in policies.yaml. A peer: the pods of a component, (list root "asr"). */}}
+{{/* Parts of the rules in policies.yaml. Not empty if KEDA scales a service. */}}
+{{- define "ingest.keda" -}}
+{{- range include "ingest.components" . | fromYamlArray }}
+{{- if (get $.Values .name).keda.enabled }}{{ .name }}{{ end }}
+{{- end }}
+{{- end }}
+{{/* A peer: the pods of a component, (list root "asr"). */}}
 {{- define "ingest.peer" -}}
 - podSelector:
     matchLabels:

@@ -73,6 +73,8 @@ class Settings(BaseSettings):
     """Pause of a postponed message when its cause names no time."""
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
     """Port for /metrics, /healthz and /readyz; 0 serves none. In the local mode asr and embedder have the next two."""
+    metrics_host: str = ""
+    """Address on which that port listens; empty: all addresses of the machine, in the local mode 127.0.0.1."""
     log_format: Literal["auto", "json", "console"] = "auto"
     """Log lines: JSON, readable, or what fits standard error."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -30,6 +30,8 @@ QUICK_END_S = 5.0
 MOST_QUICK_ENDS = 5
 LOG_LINES = 3
 METRICS_PORT = "INGEST_METRICS_PORT"
+METRICS_HOST = "INGEST_METRICS_HOST"
+LOOPBACK = "127.0.0.1"
 
 
 def metrics_ports(first: int) -> dict[str, int]:
@@ -79,6 +81,7 @@ class Supervisor:
         port = int(environment.get(METRICS_PORT, 0))
         if port:
             environment[METRICS_PORT] = str(metrics_ports(port)[name])
+            environment.setdefault(METRICS_HOST, LOOPBACK)
         log = self.log_of(name)
         return processes.start(command, log, signal.SIGKILL, self._keep_open, environment=environment)
 

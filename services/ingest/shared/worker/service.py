@@ -108,7 +108,8 @@ def _serve(name: str, settings: S, build: Callable[[S, NatsBus], ServiceSpec]) -
     ready: list[str] = ["starting"]
     bus = connect(settings, f"{name}.{settings.worker_name}", lost)
     if settings.metrics_port:
-        health.serve(settings.metrics_port, list, lambda: ready + ([] if bus.is_connected else ["no NATS"]))
+        reasons = partial(_unready, ready, bus)
+        health.serve(settings.metrics_port, list, reasons, host=settings.metrics_host)
     _await_streams(bus, settings)
     began = time.monotonic()
     service = build(settings, bus)
@@ -130,6 +131,11 @@ def _serve(name: str, settings: S, build: Callable[[S, NatsBus], ServiceSpec]) -
     service.stop()
     bus.close()
     log.info("stopped")
+
+
+def _unready(ready: list[str], bus: NatsBus) -> list[str]:
+    """Return the reasons why the service is not ready: those of its start, and a lost connection."""
+    return ready + ([] if bus.is_connected else ["no NATS"])
 
 
 def _drain(runners: Sequence[Runner], grace_s: float) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import time
 import urllib.error
 import urllib.request
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -32,3 +34,45 @@ def test_the_probes_return_the_reasons() -> None:
         urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5)
     assert (refused.value.code, refused.value.read()) == (503, b"starting\nno NATS\n")
     refused.value.close()
+
+
+def answer(port: int) -> bytes:
+    """Return what a probe reads."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as response:
+        content: bytes = response.read()
+        return content
+
+
+@pytest.mark.parametrize("sent", [pytest.param(b"", id="silent"), pytest.param(b"GET /metr", id="half a request")])
+def test_clients_that_send_nothing_keep_no_probe_from_its_answer(sent: bytes) -> None:
+    port = health.serve(0, list, list)
+    with ExitStack() as clients:
+        for _ in range(3 * health.MOST_CONNECTIONS):
+            client = clients.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5))
+            client.sendall(sent)
+        for _ in range(5):
+            assert answer(port) == b"ok\n"
+
+
+def test_a_connection_ends_at_its_limit_although_its_client_sends_on(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    port = health.serve(0, list, list, limit_s=0.5)
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        began = time.monotonic()
+        with suppress(ConnectionError):
+            while time.monotonic() - began < 10:
+                client.sendall(b"x")
+                time.sleep(0.1)
+        assert time.monotonic() - began < 10
+    assert answer(port) == b"ok\n"
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(("host", "others"), [("127.0.0.1", False), ("", True)])
+def test_the_pages_are_served_at_the_given_address(host: str, others: bool) -> None:  # noqa: FBT001 (a table)
+    port = health.serve(0, list, list, host=host)
+    assert answer(port) == b"ok\n"
+    with socket.socket() as client:
+        client.settimeout(5)
+        assert (client.connect_ex(("127.0.0.2", port)) == 0) is others
