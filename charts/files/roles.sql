@@ -7,4 +7,8 @@
 CREATE ROLE ingest_embedder LOGIN PASSWORD :'embedder_password';
 CREATE ROLE ingest_reader LOGIN PASSWORD :'reader_password';
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+-- Neither temporary tables nor large objects: they would fill the disk. Only a superuser can revoke the latter; another role
+-- gets warnings here.
+REVOKE TEMPORARY ON DATABASE :"DBNAME" FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO ingest_embedder, ingest_reader;

@@ -33,6 +33,9 @@ ROLES = Path(__file__).parents[2] / "charts/files/roles.sql"
 PASSWORDS = {"EMBEDDER_PASSWORD": "one", "READER_PASSWORD": "two"}
 DENIED: tuple[tuple[str, LiteralString], ...] = (
     ("ingest_embedder", "DELETE FROM videos"),
+    ("ingest_embedder", "UPDATE videos SET video_id = 'abcdefghijk'"),
+    ("ingest_embedder", "CREATE TEMPORARY TABLE mine (x int)"),
+    ("ingest_embedder", "SELECT lo_create(0)"),
     ("ingest_embedder", "TRUNCATE segments CASCADE"),
     ("ingest_embedder", "UPDATE segments SET text = ''"),
     ("ingest_embedder", "UPDATE models SET dimensions = 1"),
@@ -43,6 +46,11 @@ DENIED: tuple[tuple[str, LiteralString], ...] = (
     ("ingest_reader", "DELETE FROM segments"),
     ("ingest_reader", "INSERT INTO models VALUES ('x', 1)"),
     ("ingest_reader", "CREATE TABLE mine (x int)"),
+    ("ingest_reader", "CREATE TEMPORARY TABLE mine (x int)"),
+    ("ingest_reader", "SELECT lo_creat(-1)"),
+    ("ingest_reader", "SELECT lo_create(0)"),
+    ("ingest_reader", "SELECT lo_from_bytea(0, 'x')"),
+    ("ingest_reader", "SELECT lo_import('/etc/passwd')"),
 )
 
 

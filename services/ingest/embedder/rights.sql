@@ -7,7 +7,10 @@ BEGIN
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'ingest_embedder') THEN
         REVOKE ALL ON videos, segments, models, embeddings, migrations FROM ingest_embedder;
-        GRANT SELECT, INSERT, UPDATE ON videos TO ingest_embedder;
+        GRANT SELECT, INSERT ON videos TO ingest_embedder;
+        EXECUTE (SELECT format('GRANT UPDATE (%s) ON videos TO ingest_embedder', string_agg(quote_ident(attname), ', '))
+            FROM pg_attribute WHERE attrelid = 'videos'::regclass AND attnum > 0 AND NOT attisdropped
+            AND attname <> 'video_id'); -- its key stays: files, messages and passages name it
         GRANT SELECT, INSERT, DELETE, UPDATE (speaker, speaker_score) ON segments TO ingest_embedder;
         GRANT SELECT, INSERT ON embeddings TO ingest_embedder; -- deleted with their segments
         GRANT SELECT, INSERT, UPDATE (content_id) ON models TO ingest_embedder;
