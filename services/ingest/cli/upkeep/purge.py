@@ -51,7 +51,7 @@ def sweep(volume: Volume, scratch: Path, rows: dict[str, VideoRow], limits: Limi
             volume.discard(removal.what, "audio")
         with translate_os_errors("purge"):
             for removal in strays:
-                _remove(volume.resolve(removal.what))
+                _remove(volume.root / removal.what)
     return [*audio, *strays]
 
 
@@ -74,8 +74,8 @@ def _audio(volume: Volume, rows: dict[str, VideoRow]) -> Iterator[Audio]:
 
 
 def _in_folders(volume: Volume, rows: dict[str, VideoRow]) -> Iterator[Stray]:
-    for folder in (volume.root / "videos").glob("*/*"):
-        if folder.name not in rows:
+    for folder in _folders_of_videos(volume):
+        if folder.name not in rows or folder.is_symlink():
             yield from _stray(volume, folder, "unknown")
             continue
         named = {manifest.artifact.path for manifest in _manifests(volume, folder.name)}
@@ -84,6 +84,15 @@ def _in_folders(volume: Volume, rows: dict[str, VideoRow]) -> Iterator[Stray]:
                 yield from _stray(volume, path, "unfinished")
             elif path.suffix != ".json" and str(path.relative_to(volume.root)) not in named:
                 yield from _stray(volume, path, "replaced")
+
+
+def _folders_of_videos(volume: Volume) -> Iterator[Path]:
+    """Yield what lies where the folders of videos are, and links in the place of the folders above them."""
+    for shard in (volume.root / "videos").glob("*"):
+        if shard.is_symlink():
+            yield shard
+        elif shard.is_dir():
+            yield from shard.glob("*")
 
 
 def _manifests(volume: Volume, video_id: str) -> Iterator[Manifest]:
@@ -96,22 +105,22 @@ def _manifests(volume: Volume, video_id: str) -> Iterator[Manifest]:
 def _in_scratch(volume: Volume, scratch: Path) -> Iterator[Stray]:
     """Yield the content of the scratch folder, unless it is outside of the volume (each machine cleans its own)."""
     if scratch.is_dir() and scratch.resolve().is_relative_to(volume.root):
-        for path in scratch.iterdir():
+        for path in scratch.resolve().iterdir():
             yield from _stray(volume, path, "unfinished")
 
 
 def _stray(volume: Volume, path: Path, kind: str) -> Iterator[Stray]:
     """Yield a stray for a path, unless files below it disappear meanwhile: then a worker uses it."""
     with suppress(FileNotFoundError):
-        files = [path, *path.rglob("*")] if path.is_dir() else [path]
+        files = [path, *path.rglob("*")] if path.is_dir() and not path.is_symlink() else [path]
         stats = [file.lstat() for file in files]
         changed_at = datetime.fromtimestamp(max(stat.st_mtime for stat in stats), UTC)
         size = sum(stat.st_size for file, stat in zip(files, stats, strict=True) if not file.is_dir())
-        yield Stray(str(path.resolve().relative_to(volume.root)), kind, size, changed_at)
+        yield Stray(str(path.relative_to(volume.root)), kind, size, changed_at)
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

@@ -10,7 +10,8 @@
 
 A file is written under a temporary name in the same folder, flushed and renamed, and the folder is flushed. The
 manifest is written last. File names are made from content and ids, never from titles. A file is
-never overwritten while it is read, since another content has another name.
+never overwritten while it is read, since another content has another name. A link in the place of a folder or manifest
+is not followed.
 """
 
 from __future__ import annotations
@@ -75,7 +76,13 @@ class Volume:
         self.root = root.resolve()
 
     def folder(self, video_id: str) -> Path:
-        """Return the folder of a video; raise BAD_VIDEO_ID for an invalid id."""
+        """Return the folder of a video; raise BAD_VIDEO_ID for an invalid id, BAD_FIELD for a link in its place."""
+        folder = self._folder(video_id)
+        if _is_linked(folder):
+            raise IngestError(Code.BAD_FIELD, f"{folder.relative_to(self.root)} is a link: remove it from the volume")
+        return folder
+
+    def _folder(self, video_id: str) -> Path:
         if not re.fullmatch(VIDEO_ID_PATTERN, video_id):
             raise IngestError(Code.BAD_VIDEO_ID, "must match [A-Za-z0-9_-]{11}")
         shard = hashlib.sha256(video_id.encode()).hexdigest()[:2]
@@ -124,10 +131,13 @@ class Volume:
     # -- reading ----------------------------------------------------------------------------------------------------
 
     def manifest(self, video_id: str, kind: Kind) -> Manifest | None:
-        """Return the manifest of an artifact, unverified; None when there is none, or when it is unreadable."""
+        """Return the manifest of an artifact, unverified; None when there is none, or an unreadable one, or a link."""
+        path = self._folder(video_id) / f"{kind}.json"
+        if _is_linked(path):
+            return None
         with translate_os_errors("read"):
             try:
-                return Manifest.model_validate_json((self.folder(video_id) / f"{kind}.json").read_bytes())
+                return Manifest.model_validate_json(path.read_bytes())
             except (FileNotFoundError, ValidationError):
                 return None
 
@@ -175,7 +185,7 @@ class Volume:
             for folder, _, names in os.walk(self.root / "videos", onerror=_unless_gone):
                 for name in names:
                     with suppress(FileNotFoundError):
-                        used += Path(folder, name).stat().st_size
+                        used += Path(folder, name).lstat().st_size
         return used
 
 
@@ -213,6 +223,11 @@ def is_file(path: Path) -> bool:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
             return False
         raise
+
+
+def _is_linked(path: Path) -> bool:
+    """Return whether a path, or a folder above it, is a link; `path` begins with the volume's resolved root."""
+    return os.path.realpath(path) != str(path)
 
 
 def _copy(source: Path, target: Path) -> tuple[str, int]:

@@ -6,6 +6,8 @@ import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+
 from ingest.cli.upkeep.purge import sweep
 from ingest.cli.upkeep.retention import Limits
 from ingest.shared.artifacts.volume import Volume
@@ -42,3 +44,18 @@ def test_a_file_that_disappears_meanwhile_does_not_end_the_sweep(tmp_path: Path)
         stop.set()
         worker.join()
     assert found == [[]] * SWEEPS
+
+
+@pytest.mark.parametrize("place", ["videos/aa", "videos/aa/abcdefghijk", "scratch/download"])
+def test_of_a_link_the_sweep_deletes_the_link_and_not_what_it_leads_to(tmp_path: Path, place: str) -> None:
+    volume, outside = Volume(tmp_path / "volume"), tmp_path / "outside"
+    (outside / "abcdefghijk").mkdir(parents=True)
+    (outside / "abcdefghijk" / "kept.txt").touch()
+    link = volume.root / place
+    link.parent.mkdir(parents=True)
+    link.symlink_to(outside)
+    at_once = Limits(timedelta(0), timedelta(0), timedelta(0), 0.0)
+    removed = sweep(volume, volume.root / "scratch", {}, at_once, delete=True)
+    assert [removal.what for removal in removed] == [place]
+    assert not link.is_symlink()
+    assert (outside / "abcdefghijk" / "kept.txt").exists()

@@ -250,3 +250,38 @@ def test_a_small_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
         assert reader.read() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["note.json"]
     assert path.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("place", ["videos", "videos/{shard}", "videos/{shard}/{id}"])
+def test_a_link_in_the_place_of_a_folder_writes_reads_and_deletes_nothing_outside(
+    volume: Volume, source: Path, tmp_path: Path, place: str
+) -> None:
+    folder = volume.folder(ID)
+    outside = tmp_path / "outside"
+    link = volume.root / place.format(shard=folder.parent.name, id=ID)
+    inner = outside / folder.relative_to(link)
+    inner.mkdir(parents=True)
+    other = Volume(tmp_path / "other")
+    other.keep(ID, made(source))
+    for file in other.folder(ID).iterdir():
+        (inner / file.name).write_bytes(file.read_bytes())
+    before = {path: path.stat().st_mtime_ns for path in outside.rglob("*")}
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(outside)
+    assert volume.manifest(ID, "audio") is None
+    assert volume.find(ID, "audio", "audio-1") is None
+    for change in (lambda: volume.keep(ID, made(source)), lambda: volume.discard(ID, "audio")):
+        with pytest.raises(IngestError, match="is a link: remove it") as refused:
+            change()
+        assert refused.value.code == Code.BAD_FIELD
+    assert {path: path.stat().st_mtime_ns for path in outside.rglob("*")} == before
+
+
+def test_a_link_in_the_place_of_a_manifest_is_not_read(volume: Volume, source: Path, tmp_path: Path) -> None:
+    volume.keep(ID, made(source))
+    manifest = volume.folder(ID) / "audio.json"
+    manifest.rename(tmp_path / "elsewhere.json")
+    manifest.symlink_to(tmp_path / "elsewhere.json")
+    assert volume.manifest(ID, "audio") is None
+    volume.keep(ID, made(source))
+    assert not manifest.is_symlink()
