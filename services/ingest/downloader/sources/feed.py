@@ -16,7 +16,7 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 import feedparser
 import requests
 
-from ingest.downloader.sources import media
+from ingest.downloader.sources import media, web
 from ingest.downloader.sources.connector import (
     Recording,
     derived_id,
@@ -93,7 +93,7 @@ def read_feed(_report: Reporter, url: str, timeout_s: float) -> list[FeedItem] |
 def _download(url: str, timeout_s: float) -> bytes | None:
     """Return the feed at an address; None as soon as the first bytes do not look like a feed."""
     try:
-        with requests.get(url, timeout=timeout_s, stream=True) as response:
+        with web.Session() as session, session.get(url, timeout=timeout_s, stream=True) as response:
             if response.status_code != requests.codes.ok:
                 raise IngestError(Code.SOURCE_UNAVAILABLE, f"HTTP {response.status_code} at {url}")
             data = b""

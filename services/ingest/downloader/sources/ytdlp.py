@@ -92,6 +92,7 @@ def session(options: SiteOptions, **extra: object) -> yt_dlp.YoutubeDL:
         "hls_prefer_native": True,
         "ffmpeg_location": NO_PROGRAM,
         "cachedir": False,
+        "usenetrc": False,
         "noprogress": True,
         "quiet": True,
         "no_color": True,

@@ -1,9 +1,10 @@
 """Refuses connections of a process to private addresses, or all its connections.
 
 The guard is an audit hook. The interpreter calls it at every `connect`, after name resolution, in any library. So
-redirects, playlists and names that point to a private address are refused in one place. Other programs connect without
-the hook, so their start is refused, except for named programs. An audit hook cannot be removed: use it in child
-processes only.
+redirects, playlists and names that point to a private address are refused in one place. A request to an HTTP proxy has
+its destination in it: that is resolved and refused, too. (A name that only the proxy can resolve is left to the proxy.)
+Other programs connect without the hook, so their start is refused, except for named programs. An audit hook cannot be
+removed: use it in child processes only.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import os
 import socket
 import sys
 from typing import Any
+from urllib.parse import urlsplit
 
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
 GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # all public IPv6 addresses
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+LONGEST_REQUEST_LINE = 1 << 16
 STARTS_A_PROGRAM = frozenset({"subprocess.Popen", "os.posix_spawn", "os.exec", "os.system"})
 
 
@@ -62,10 +65,22 @@ def _destination(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipad
 def addresses_of(hosts: tuple[str, ...]) -> frozenset[str]:
     """Return the IP addresses of host names; a name that cannot be resolved has none."""
     found: set[str] = set()
-    for host in hosts:
+    for host in filter(None, hosts):
         with contextlib.suppress(OSError):
             found.update(str(info[4][0]) for info in socket.getaddrinfo(host, None))
     return frozenset(found)
+
+
+def proxied_host(sent: bytes) -> str:
+    """Return the host that a request asks a proxy for; an empty text for a request to a server, or for other data."""
+    words = sent[:LONGEST_REQUEST_LINE].partition(b"\r\n")[0].decode("latin-1").split(" ")
+    if len(words) != len(("method", "target", "version")) or not words[2].startswith("HTTP/"):
+        return ""
+    target = f"//{words[1]}" if words[0] == "CONNECT" else words[1]
+    try:
+        return urlsplit(target).hostname or "" if "//" in target[: len("https://")] else ""
+    except ValueError:
+        return ""
 
 
 def guard(hosts: tuple[str, ...], programs: tuple[str, ...] = ()) -> None:
@@ -75,15 +90,22 @@ def guard(hosts: tuple[str, ...], programs: tuple[str, ...] = ()) -> None:
     """
     allowed = addresses_of(hosts)
 
+    def refuse(address: str) -> None:
+        _refused.append(address)
+        raise AddressRefusedError(f"{address} is not a public address")
+
     def check(event: str, args: tuple[Any, ...]) -> None:
+        if event == "http.client.send" and isinstance(args[1], bytes):
+            for found in addresses_of((proxied_host(args[1]),)) - allowed:
+                if not is_public(found):
+                    refuse(found)
         if event in STARTS_A_PROGRAM and os.fsdecode(args[0]) not in programs:
             raise ProgramRefusedError(f"{os.fsdecode(args[0])} may not be started")
         if event != "socket.connect" or not isinstance(args[1], tuple):
             return
         address = str(args[1][0])
         if address not in allowed and not is_public(address):
-            _refused.append(address)
-            raise AddressRefusedError(f"{address} is not a public address")
+            refuse(address)
 
     sys.addaudithook(check)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 
 from ingest.shared.sandbox import child, network
 from ingest.shared.sandbox.child import ChildLimits
@@ -175,3 +177,44 @@ def test_a_child_without_network_reaches_nothing_at_all(server: tuple[str, int])
     limits = ChildLimits(30.0, network=False, hosts=(server[0],))
     outcome, refused = child.run(attempt, server, limits)
     assert (outcome, len(refused)) == ("refused", 1)
+
+
+@pytest.mark.parametrize(
+    ("sent", "host"),
+    [
+        pytest.param(b"GET http://169.254.169.254/latest HTTP/1.1\r\nHost: x\r\n\r\n", "169.254.169.254", id="plain"),
+        pytest.param(b"CONNECT [::1]:443 HTTP/1.1\r\n\r\n", "::1", id="tunnel"),
+        pytest.param(b"POST http://u:p@Host:8080/?u=http://other/ HTTP/1.0\r\n\r\n", "host", id="login and port"),
+        pytest.param(b"GET /?u=http://10.0.0.1/ HTTP/1.1\r\n\r\n", "", id="no proxy, an address in the query"),
+        pytest.param(b"GET //10.0.0.1/a HTTP/1.1\r\n\r\n", "10.0.0.1", id="no scheme"),
+        pytest.param(b"some audio http://10.0.0.1 and", "", id="other data"),
+        pytest.param(b"GET http://[::1/ HTTP/1.1\r\n", "", id="no address"),
+        pytest.param(b"", "", id="nothing"),
+    ],
+)
+def test_the_host_of_a_request_to_a_proxy_is_found(sent: bytes, host: str) -> None:
+    assert network.proxied_host(sent) == host
+
+
+def ask(_report: Reporter, proxy: str, url: str) -> list[str]:
+    """Ask a proxy for an address, and return what was refused (runs in a child process)."""
+    with contextlib.suppress(OSError):
+        requests.get(url, proxies={"http": proxy, "https": proxy}, timeout=1)
+    return network.refused()
+
+
+@pytest.mark.parametrize(
+    ("url", "refused"),
+    [
+        pytest.param("http://169.254.169.254/latest", ["169.254.169.254"], id="metadata of a cloud"),
+        pytest.param("https://10.0.0.1/", ["10.0.0.1"], id="through a tunnel"),
+        pytest.param("http://167772161/", ["10.0.0.1"], id="in another notation"),
+        pytest.param("http://1.1.1.1/", [], id="a public address"),
+        pytest.param("http://no-such-host.invalid/", [], id="a name that the proxy may know"),
+    ],
+)
+def test_a_guarded_child_asks_no_proxy_for_a_private_address(
+    server: tuple[str, int], url: str, refused: list[str]
+) -> None:
+    limits = ChildLimits(30.0, network=True, hosts=("127.0.0.1",))
+    assert child.run(ask, (f"http://127.0.0.1:{server[1]}", url), limits) == refused
