@@ -25,9 +25,9 @@ from ingest.cli.options import OPERATE, UPKEEP, VOICES
 from ingest.cli.upkeep.app import upkeep_app
 from ingest.cli.upkeep.dead_app import dead_app
 from ingest.cli.voices.app import voices_app
+from ingest.shared import outgoing
 from ingest.shared.broker.bus import BusError
 from ingest.shared.errors import ConfigurationError, IngestError
-from ingest.shared.telemetry import logs
 
 app = typer.Typer(
     name="ingest",
@@ -65,7 +65,7 @@ def main() -> None:
     try:
         app()
     except (ConfigurationError, IngestError, BusError) as error:
-        console.err.print(f"error: {logs.redact(str(error))}", style="red", markup=False)
+        console.err.print(f"error: {outgoing.indented(outgoing.redact(str(error)))}", style="red", markup=False)
         sys.exit(console.FAILED)
 
 

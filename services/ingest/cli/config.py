@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.cli import console
+from ingest.shared.outgoing import redact
 from ingest.shared.settings import PREFIX, SECRETS_DIR, is_secret, origin, variable
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ def show(settings: AllSettings, *, as_json: bool) -> None:
     rows = []
     for name, field in sorted(type(settings).model_fields.items()):
         value = getattr(settings, name)
-        shown = "***" if value is not None and is_secret(type(settings), name) else value
+        shown = "***" if value is not None and is_secret(type(settings), name) else _without_secrets(value)
         rows.append((variable(name), shown, origin(name), field.description or ""))
     if as_json:
         keys = ("variable", "value", "origin", "description")
@@ -28,6 +30,11 @@ def show(settings: AllSettings, *, as_json: bool) -> None:
         console.out.print(console.table("Settings", ("variable", "value", "from", "meaning"), cells))
     for name in unknown_variables(type(settings)):
         console.err.print(f"warning: {name} is not a setting{_suggestion(name, type(settings))}", style="yellow")
+
+
+def _without_secrets(value: object) -> object:
+    """Return a value without the logins of the addresses in it; paths are shown as text."""
+    return redact(str(value)) if isinstance(value, str | Path) else value
 
 
 def unknown_variables(kind: type[AllSettings]) -> list[str]:

@@ -66,8 +66,10 @@ def run(state: Path) -> int:
         database_url=None,
     )
     with served() as feed:
-        console.out.print(f"[bold]1. A podcast of {len(episodes())} episodes[/] is served at {feed}")
-        console.out.print("[bold]2. ingest run[/] downloads, transcribes and indexes it, with services on this machine")
+        console.out.print(f"[bold]1. A podcast of {len(episodes())} episodes[/] is served at {feed}", markup=True)
+        console.out.print(
+            "[bold]2. ingest run[/] downloads, transcribes and indexes it, with services on this machine", markup=True
+        )
         result = run_sources(settings, [feed], Selection(), quiet=False)
     print_result(result, as_json=False)
     if result.status:
@@ -77,14 +79,16 @@ def run(state: Path) -> int:
         _print_transcripts(connections)
         _print_speakers(connections)
         _print_answers(connections)
-    console.out.print(f"\n[bold]Everything is in[/] {state}: volume/ (audio, transcripts), postgres/, nats/, logs/")
+    console.out.print(
+        f"\n[bold]Everything is in[/] {state}: volume/ (audio, transcripts), postgres/, nats/, logs/", markup=True
+    )
     console.out.print(f"Look around: ingest status --state {state}; ingest search --state {state} WORDS")
     console.out.print(f"Done in {time.monotonic() - began:.0f} s.")
     return console.OK
 
 
 def _print_transcripts(connections: Connections) -> None:
-    console.out.print("\n[bold]3. Transcripts with times[/] (the first sentences of each episode)")
+    console.out.print("\n[bold]3. Transcripts with times[/] (the first sentences of each episode)", markup=True)
     volume = Volume(connections.settings.volume)
     known = {sample.title: sample for sample in episodes()}
     for row in sorted(connections.catalog.chosen(), key=lambda row: row.published_at or row.updated_at):
@@ -95,7 +99,9 @@ def _print_transcripts(connections: Connections) -> None:
         text = " ".join(segment.text for segment in transcript.segments)
         errors = word_error_rate(known[row.title].text, text)
         factor = f"{transcript.real_time_factor:.3f}"
-        console.out.print(f"  [bold]{row.title}[/] (word error rate {errors:.1%}, real-time factor {factor})")
+        console.out.print(
+            f"  [bold]{row.title}[/] (word error rate {errors:.1%}, real-time factor {factor})", markup=True
+        )
         for segment in transcript.segments[:2]:
             console.out.print(f"    {console.clock(segment.start_s)}  {segment.text}", markup=False)
 
@@ -105,7 +111,9 @@ def _print_speakers(connections: Connections) -> None:
     catalog = connections.catalog
     by_title = {row.title: row.video_id for row in catalog.chosen()}
     alone = f"{by_title[samples()[0].title]}:{catalog.speakers(by_title[samples()[0].title])[0].speaker}"
-    console.out.print("\n[bold]4. Speakers[/]: the voice of the first episode gets a name, in all episodes")
+    console.out.print(
+        "\n[bold]4. Speakers[/]: the voice of the first episode gets a name, in all episodes", markup=True
+    )
     console.out.print(f"\n  ingest voices enroll {ENROLLED} --from-turns {alone!r}", style="italic", markup=False)
     profile = enroll(connections.settings, ENROLLED, [], [alone], replace=False)
     console.out.print(f"    {describe(profile)}", markup=False)
@@ -113,7 +121,7 @@ def _print_speakers(connections: Connections) -> None:
     for item in relabel(connections):
         for change, passages in item.changes.items():
             console.out.print(f"    {item.video_id}  {change}: {passages} passages", markup=False)
-    console.out.print(f"\n  [bold]{conversation().title}[/]")
+    console.out.print(f"\n  [bold]{conversation().title}[/]", markup=True)
     for passage in catalog.passages(by_title[conversation().title])[:SHOWN_PASSAGES]:
         console.out.print(f"    {console.clock(passage.start_s)}  {passage.speaker}: {passage.text}", markup=False)
 
@@ -122,7 +130,9 @@ def _print_answers(connections: Connections) -> None:
     from ingest.embedder.encoder import load  # seconds of imports, not needed before
     from ingest.embedder.search import Question, Search
 
-    console.out.print("\n[bold]5. Search by meaning[/]: three questions in other words than the recordings")
+    console.out.print(
+        "\n[bold]5. Search by meaning[/]: three questions in other words than the recordings", markup=True
+    )
     search = Search(connections.database, load(connections.settings))
     for question in QUESTIONS:
         console.out.print(f"\n  ingest search {question!r}", style="italic")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ingest.cli import console
 from ingest.cli.local.state_folder import open_connections
 from ingest.embedder.migrate import build_index, migrate
+from ingest.shared import outgoing
 from ingest.shared.broker.bus import BusUnavailableError
 from ingest.shared.broker.connect import bus_topology
 from ingest.shared.errors import Code, IngestError
@@ -31,7 +32,7 @@ def run(settings: AllSettings, *, index: bool, wait_s: float) -> None:
             unavailable = isinstance(error, BusUnavailableError) or error.code is Code.ENV_DB_UNAVAILABLE
             if not unavailable or time.monotonic() > deadline:
                 raise
-            console.err.print(f"waiting: {error}", markup=False)
+            console.err.print(f"waiting: {outgoing.indented(str(error))}", markup=False)
             time.sleep(PAUSE_S)
         else:
             return

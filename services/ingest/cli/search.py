@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from ingest.cli import console
+from ingest.shared import outgoing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,12 +33,12 @@ def print_hits(hits: Sequence[Hit], *, as_json: bool) -> None:
         console.out.print("no results; try other words, or fewer filters")
     for number, hit in enumerate(hits, 1):
         day = f"{hit.published_at:%Y-%m-%d}" if hit.published_at else None
-        about = ", ".join(filter(None, (hit.channel, day, hit.speaker)))
-        head = Text(f"{number}. {hit.title or hit.video_id}", style="bold")
+        about = outgoing.line(", ".join(filter(None, (hit.channel, day, hit.speaker))))
+        head = Text(f"{number}. {outgoing.line(hit.title or hit.video_id)}", style="bold")
         head.append(f"  {console.clock(hit.start_s)}", style="cyan bold")
         head.append(f"  {about}", style="dim")
         console.out.print(head)
-        text = Text("   " + hit.text)
-        text.highlight_words([hit.sentence], style="bold green")
+        text = Text("   " + outgoing.line(hit.text))
+        text.highlight_words([outgoing.line(hit.sentence)], style="bold green")
         console.out.print(text)
         console.out.print(Text("   " + hit.url, style="blue"))

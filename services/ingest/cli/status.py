@@ -10,9 +10,10 @@ from ingest.cli import console
 from ingest.cli.runs import bottleneck
 from ingest.downloader.rate_limit import Budget
 from ingest.downloader.rate_limiter import RateLimiter
+from ingest.shared import outgoing
 from ingest.shared.broker.topology import WORK_STREAM
 from ingest.shared.errors import ConfigurationError
-from ingest.shared.messages import Stage
+from ingest.shared.messages import SourceKind, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,7 +44,7 @@ def _fields(row: VideoRow) -> list[tuple[str, object]]:
         ("channel", row.channel),
         ("published", row.published_at and f"{row.published_at:%Y-%m-%d}"),
         ("length", row.duration_s and console.clock(row.duration_s)),
-        ("source", row.source_url),
+        ("source", _source(row)),
         ("state", f"{row.state} (stage {row.stage}, attempt {row.attempts}, generation {row.generation})"),
         ("error", row.error_code and f"{row.error_code}: {row.error_message}"),
         ("advice", console.advice(row.error_code)),
@@ -53,6 +54,13 @@ def _fields(row: VideoRow) -> list[tuple[str, object]]:
         *sorted(row.figures.items()),
     ]
     return [(name, value) for name, value in fields if value]
+
+
+def _source(row: VideoRow) -> str | None:
+    """Return where a recording is from; an address without what a terminal obeys, and without its login."""
+    if row.source_url is None or row.source_kind == SourceKind.FILE:
+        return row.source_url
+    return outgoing.address(row.source_url)
 
 
 def _print_speakers(speakers: Sequence[SpeakerRow]) -> None:
@@ -100,6 +108,8 @@ def show_totals(connections: Connections, *, as_json: bool) -> None:
     queues = ((stage, lag.waiting, lag.in_flight) for stage, lag in lags.items())
     console.out.print(console.table("\nQueues", ("stage", "waiting", "in progress"), queues))
     for site, until in held.items():
-        console.out.print(f"\n{site}: held by the site's limit until {until:%Y-%m-%d %H:%M:%S} UTC", markup=False)
+        console.out.print(
+            f"\n{outgoing.line(site)}: held by the site's limit until {until:%Y-%m-%d %H:%M:%S} UTC", markup=False
+        )
     for line in bottleneck.lines(devices):
         console.out.print(f"\nOver all recordings: {line}")

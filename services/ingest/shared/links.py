@@ -1,7 +1,7 @@
 """Addresses that open a recording at a second.
 
 A search result needs them where no downloader is installed, so they are not part of the downloader's connectors. A
-source type has an entry here only when its site has a form of its own.
+source type has an entry here only when its site has a form of its own. Logins are left out: a browser asks for them.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urldefrag
 
 from ingest.shared.messages import SourceKind
+from ingest.shared.outgoing import address
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _FORMS: Final[dict[str, Callable[[str, int], str]]] = {
-    SourceKind.YOUTUBE: lambda url, second: f"{url}&t={second}s",
+    SourceKind.YOUTUBE: lambda url, second: f"{address(url)}&t={second}s",
     SourceKind.FILE: lambda path, second: f"file://{quote(path)}#t={second}",
 }
 
@@ -27,4 +28,4 @@ def link(kind: str, url: str, start_s: float) -> str:
 
 def _with_fragment(url: str, second: int) -> str:
     """Return an address with a media fragment (https://www.w3.org/TR/media-frags/), which browsers understand."""
-    return f"{urldefrag(url).url}#t={second}"
+    return f"{address(urldefrag(url).url)}#t={second}"

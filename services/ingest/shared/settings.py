@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ingest.shared.errors import ConfigurationError
+from ingest.shared.outgoing import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -102,7 +103,7 @@ def load(kind: type[S], **overrides: Any) -> S:  # noqa: ANN401 (a foreign or ge
 
 def _explain(kind: type[Settings], detail: Any) -> str:  # noqa: ANN401 (a foreign or generic shape)
     name = str(detail["loc"][0])
-    value = "***" if is_secret(kind, name) else detail["input"]
+    value = "***" if is_secret(kind, name) else redact(str(detail["input"]))
     return f"{variable(name)}={value}: {detail['msg']}"
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from ingest.cli import config
 from ingest.cli.settings import AllSettings
+from ingest.shared.errors import ConfigurationError
 from ingest.shared.settings import load
 
 
@@ -65,3 +66,22 @@ def test_embedded_servers_are_needed_unless_both_are_configured() -> None:
     assert load(AllSettings).is_local
     assert load(AllSettings, nats_url="nats://x:4222").is_local
     assert not load(AllSettings, nats_url="nats://x:4222", database_url="postgresql://x/y").is_local
+
+
+@pytest.mark.parametrize("name", ["INGEST_NATS_URL", "INGEST_DATABASE_URL", "INGEST_FILE_ROOTS"])
+@pytest.mark.parametrize("as_json", [True, False])
+def test_no_login_in_an_address_is_shown(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    as_json: bool,  # noqa: FBT001 (a table)
+) -> None:
+    monkeypatch.setenv(name, "nats://u:hunter2@a:4222,nats://hunter2@b:4222")
+    config.show(load(AllSettings), as_json=as_json)
+    assert "hunter2" not in capsys.readouterr().out
+
+
+def test_an_error_about_a_setting_shows_no_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INGEST_METRICS_PORT", "http://u:hunter2@h")
+    with pytest.raises(ConfigurationError, match=r"INGEST_METRICS_PORT=http://\*\*\*@h"):
+        load(AllSettings)

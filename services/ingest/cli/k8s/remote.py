@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ingest.cli import console
+from ingest.shared import outgoing
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.pipeline import Service, stages_of
 
@@ -74,7 +75,7 @@ def _print(release: Release, workers: Sequence[WorkerPods], inside: dict[str, An
             item.resources,
             ", ".join(f"{stage}: {lags[stage]['waiting']}" for stage in queues[item.component] if lags),
             ", ".join(f"{stage}: {lags[stage]['in_flight']}" for stage in queues[item.component] if lags),
-            "\n".join(item.troubles),
+            "; ".join(item.troubles),
         )
         for item in workers
     )
@@ -83,7 +84,7 @@ def _print(release: Release, workers: Sequence[WorkerPods], inside: dict[str, An
     totals = ((item["state"], item["error_code"], item["videos"], item["passages"]) for item in inside["videos"])
     console.out.print(console.table("\nVideos", ("state", "reason", "videos", "passages"), totals))
     if inside["problem"]:
-        console.err.print(f"error: {inside['problem']}", style="red", markup=False)
+        console.err.print(f"error: {outgoing.indented(inside['problem'])}", style="red", markup=False)
 
 
 def _parsed(result: JobResult) -> dict[str, Any]:

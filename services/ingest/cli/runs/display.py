@@ -13,6 +13,7 @@ from rich.text import Text
 
 from ingest.cli import console
 from ingest.cli.runs.tally import Tally, count, eta_s
+from ingest.shared import outgoing
 from ingest.shared.messages import Stage
 from ingest.shared.video_state import VideoRecord, VideoState
 
@@ -47,7 +48,7 @@ class Display:
     def print_line(self, text: str) -> None:
         """Print a line above the live table."""
         if not self._quiet:
-            console.err.print(text, markup=False)
+            console.err.print(outgoing.indented(text), markup=False)
 
     def update(self, videos: Iterable[VideoRecord]) -> None:
         """Show the current states, and a line for each video that is newly finished."""
@@ -69,12 +70,12 @@ class Display:
 
 
 def _settled_line(video: VideoRecord) -> str:
-    title = video.metadata.title or video.video_id
+    title = outgoing.line(video.metadata.title or video.video_id)
     if video.code is None:
         length = console.clock(video.metadata.duration_s or 0)
         return f"  {video.state:8} {title} ({length}, {int(video.figures.get('embedder.passages', 0))} passages)"
     when = f" until {video.retry_at:%Y-%m-%d %H:%M} UTC" if video.retry_at else ""
-    return f"  {video.state:8} {title}: {video.code}: {video.message}{when}"
+    return f"  {video.state:8} {title}: {video.code}: {outgoing.line(video.message)}{when}"
 
 
 def _pace(tally: Tally, before: Tally, elapsed_s: float) -> str:
@@ -94,7 +95,7 @@ def _postponement(video: VideoRecord | None) -> str:
     if video is None:
         return ""
     until = f" until {video.retry_at:%H:%M:%S} UTC" if video.retry_at else ""
-    return f"postponed{until}: {video.code}: {video.message}"
+    return f"postponed{until}: {video.code}: {outgoing.line(video.message)}"
 
 
 def _line(tally: Tally, before: Tally, elapsed_s: float, postponed: VideoRecord | None) -> str:

@@ -14,6 +14,7 @@ from ingest.asr.speakers.two_voices import halves
 from ingest.cli import console
 from ingest.cli.voices.profiles import NO_DIARIZATION, facts
 from ingest.cli.voices.samples import VoiceSample, VoiceSampler
+from ingest.shared import outgoing
 from ingest.shared.artifacts import voiceprints
 from ingest.shared.artifacts.volume import Volume
 from ingest.shared.errors import Code, IngestError
@@ -44,7 +45,7 @@ def print_enrolled(profile: Profile, *, as_json: bool) -> None:
     if as_json:
         console.print_json(facts(profile))
         return
-    console.out.print(describe(profile), markup=False)
+    console.out.print(outgoing.line(describe(profile)), markup=False)
     console.out.print("next: ingest voices relabel --all")
 
 

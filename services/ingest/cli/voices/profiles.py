@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ingest.asr.speakers.profiles import Profile, Profiles
 from ingest.cli import console
+from ingest.shared import outgoing
 from ingest.shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def print_one(settings: AllSettings, name: str, *, as_json: bool) -> None:
         return
     cells = [(key, value) for key, value in known.items() if key != "sources"]
     cells += [("source", source) for source in profile.sources]
-    console.out.print(console.table(profile.name, ("", ""), cells))
+    console.out.print(console.table(outgoing.line(profile.name), ("", ""), cells))
 
 
 def remove(settings: AllSettings, name: str) -> None:

@@ -17,6 +17,7 @@ from ingest.asr.speakers.profiles import Profiles
 from ingest.cli import console
 from ingest.cli.voices.profiles import NO_DIARIZATION
 from ingest.embedder.speaker_names import SpeakerNames, name_passages
+from ingest.shared import outgoing
 from ingest.shared.artifacts import voiceprints
 from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.errors import ConfigurationError, IngestError
@@ -50,9 +51,9 @@ def print_reports(reports: Sequence[RelabelReport], *, as_json: bool) -> None:
         return
     for report in reports:
         for change, passages in sorted(report.changes.items()):
-            console.out.print(f"{report.video_id}  {change}: {passages} passages", markup=False)
+            console.out.print(f"{report.video_id}  {outgoing.line(change)}: {passages} passages", markup=False)
         if report.trouble:
-            console.err.print(f"{report.video_id}  {report.trouble}", markup=False)
+            console.err.print(f"{report.video_id}  {outgoing.line(report.trouble)}", markup=False)
     total = sum(sum(report.changes.values()) for report in reports)
     console.out.print(f"{len(reports)} videos, {total} passages renamed")
 

@@ -2,7 +2,8 @@
 
 The fields of an attempt are bound once (`bound(video_id=..., attempt=...)`) and are then in every line of that thread.
 Lines contain no secrets: the queries, signatures and passwords of URLs, and the values of keys that name a secret, are
-replaced.
+replaced. They contain nothing that a terminal would obey, and no text in them can pass for another line. What libraries
+log by the module `logging`, and an exception that ends the process, pass the same way.
 """
 
 from __future__ import annotations
@@ -15,49 +16,62 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import structlog
 
+from ingest.shared import outgoing
+
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from types import TracebackType
 
     from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 SECRET_KEYS = re.compile(r"password|secret|token|cookie|authorization|credential", re.IGNORECASE)
-LONGEST_VALUE = 20_000  # texts of other systems can have any length, and the search takes time
-_USER_INFO = re.compile(r"(?P<scheme>(?<![a-z0-9+.-])[a-z0-9+.-]+://)[^/@\s'\"]+@", re.IGNORECASE)
-_QUERY = re.compile(r"(?P<url>https?://[^\s?'\"]+)\?[^\s'\"]+", re.IGNORECASE)
-_MEDIA = re.compile(r"(?P<host>https?://[^/\s'\"]+\.googlevideo\.com(?::\d+)?)/[^\s'\"]+", re.IGNORECASE)
-_SIGNATURE = re.compile(r"(?P<name>/(?:sig|lsig|signature|sparams)/)[^/?\s'\"]+", re.IGNORECASE)
-_DSN_PASSWORD = re.compile(r"password=('[^']*'|\S+)", re.IGNORECASE)
 
 
-def redact(text: str) -> str:
-    """Return `text` with the passwords, signatures and query strings of URLs replaced by `***`.
-
-    Of the URL of a YouTube media file only the host stays, since its path contains the authorization. YouTube's `?v=`
-    and `?list=` stay: they are ids, not signatures. A very long text is shortened to its beginning.
-    """
-    if len(text) > LONGEST_VALUE:
-        kept = (
-            text[:LONGEST_VALUE].rpartition(" ")[0] or text[:LONGEST_VALUE]
-        )  # half an address could hide its password
-        text = f"{kept} ({len(text) - len(kept)} more characters)"
-    text = _USER_INFO.sub(r"\g<scheme>***@", text)
-    text = _MEDIA.sub(r"\g<host>/***", text)
-    text = _SIGNATURE.sub(r"\g<name>***", text)
-    text = _DSN_PASSWORD.sub("password=***", text)
-    return _QUERY.sub(lambda match: match[0] if _is_public_query(match[0]) else f"{match['url']}?***", text)
-
-
-def _is_public_query(url: str) -> bool:
-    return re.fullmatch(r"https://www\.youtube\.com/(watch\?v=[\w-]{11}|playlist\?list=[\w-]+)[.,;)]?", url) is not None
+redact = outgoing.redact
 
 
 def _redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     for key, value in event.items():
-        if SECRET_KEYS.search(key):
-            event[key] = "***"
-        elif isinstance(value, str):
-            event[key] = redact(value)
+        event[key] = _publishable(key, value)
+    event["event"] = outgoing.line(event.get("event", ""))
     return event
+
+
+def _publishable(key: object, value: Any) -> Any:  # noqa: ANN401 (a foreign or generic shape)
+    """Return a value of a log line, with secrets masked and its texts printable."""
+    if SECRET_KEYS.search(str(key)):
+        return "***"
+    match value:
+        case str():
+            return outgoing.indented(outgoing.redact(value))
+        case dict():
+            return {outgoing.line(inner): _publishable(inner, content) for inner, content in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_publishable("", content) for content in value]
+        case Exception() | bytes():
+            return outgoing.indented(outgoing.redact(str(value)))
+        case _:
+            return value
+
+
+class _Foreign(logging.Handler):
+    """Writes what libraries log by the module `logging`."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record as a line of ours."""
+        try:
+            text = record.getMessage()
+        except (TypeError, ValueError):  # a format that does not fit its arguments
+            text = str(record.msg)
+        get_logger(record.name).log(record.levelno, text, **({"exc_info": record.exc_info} if record.exc_info else {}))
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Log an exception that ends the process; an interruption is printed as Python does."""
+    if issubclass(kind, Exception):
+        get_logger(__name__).error("unexpected_error", exc_info=(kind, error, trace))
+    else:
+        sys.__excepthook__(kind, error, trace)
 
 
 def configure(*, json_lines: bool, level: str = "INFO", **bound_fields: str) -> None:
@@ -83,6 +97,9 @@ def configure(*, json_lines: bool, level: str = "INFO", **bound_fields: str) -> 
         logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Lossy(sys.stderr))),
         cache_logger_on_first_use=False,
     )
+    root = logging.getLogger()
+    root.handlers[:] = [*(handler for handler in root.handlers if not isinstance(handler, _Foreign)), _Foreign()]
+    sys.excepthook = _log_uncaught
 
 
 class _Lossy:

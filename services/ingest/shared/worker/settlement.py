@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ingest.shared.broker.topology import DUE, INPUT_OF, SUBJECT_OF, dead_subject, event_subject, later_subject
 from ingest.shared.errors import IngestError, Outcome
 from ingest.shared.messages import DeadLetter, Event, EventKind, Stage, VideoAccessible, VideoMessage, encode
+from ingest.shared.outgoing import redact
 from ingest.shared.telemetry import metrics
 from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.text import shorten
@@ -140,7 +141,7 @@ class Settlement:
             attempt=item.attempts.number,
             worker=self._options.name,
             source=item.message.source,
-            text=shorten(text, LONGEST_TEXT),
+            text=shorten(redact(text), LONGEST_TEXT),
             **details,
         )
 
@@ -165,7 +166,7 @@ class Settlement:
             subject=INPUT_OF[self._stage],
             payload=delivery.data.decode("utf-8", "backslashreplace")[:LONGEST_KEPT_PAYLOAD],
             code=error.code,
-            text=shorten(error.message, LONGEST_TEXT),
+            text=shorten(redact(error.message), LONGEST_TEXT),
             attempts=attempts.as_numbers(),
             at=datetime.now(UTC),
             video_id=message.video_id if message else None,

@@ -1,0 +1,84 @@
+"""Text that leaves this program, for a screen or a log: the one place through which it passes.
+
+Titles, names, addresses and error messages come from sites, feeds and other users of the servers. Here they lose what a
+terminal would obey (escape sequences, control characters, controls of the writing direction), and addresses lose their
+logins.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"
+_UNSAFE = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufff9-\ufffb\ud800-\udfff{_BIDI}]")
+_NOT_IN_AN_ADDRESS = re.compile(r"[^!-~]")
+_LOGIN = re.compile(r"(?P<scheme>(?<![a-z0-9+.-])[a-z0-9+.-]+://)[^/?#\s'\"\\]+@", re.IGNORECASE)
+LONGEST_VALUE = 20_000  # texts of other systems can have any length, and the search takes time
+_SERVER_LOGIN = re.compile(  # to the last @: a password may have a slash that is not percent-encoded
+    r"(?P<scheme>(?<![a-z0-9+.-])(?:postgres(?:ql)?|nats|tls|wss?)://)[^\s'\"]{0,500}@", re.IGNORECASE
+)
+_BARE_LOGIN = re.compile(r"(?<![^\s'\"=/,(])[^\s:/@'\"]{1,200}:[^\s/@'\"]{1,200}@(?=[\w\[])")
+_QUERY = re.compile(r"(?P<url>https?://[^\s?'\"]+)\?[^\s'\"]+", re.IGNORECASE)
+_MEDIA = re.compile(r"(?P<host>https?://[^/\s'\"]+\.googlevideo\.com(?::\d+)?)/[^\s'\"]+", re.IGNORECASE)
+_SIGNATURE = re.compile(r"(?P<name>/(?:sig|lsig|signature|sparams)/)[^/?\s'\"]+", re.IGNORECASE)
+_DSN_PASSWORD = re.compile(r"password=('[^']*'|\S+)", re.IGNORECASE)
+
+
+def printable(text: str) -> str:
+    """Return `text` without characters that a terminal obeys; tabs and line ends stay."""
+    return _UNSAFE.sub("", text)
+
+
+def line(text: object) -> str:
+    """Return a value as one printable line, without the logins of addresses."""
+    return " ".join(printable(" ".join(without_login(str(text)).split())).split())
+
+
+def indented(text: str) -> str:
+    """Return a printable text whose further lines are indented: they cannot pass for lines of this program."""
+    return "\n    ".join(printable(part) for part in without_login(text).splitlines())
+
+
+def without_login(text: str) -> str:
+    """Return `text` with user and password of each address replaced by `***`."""
+    return _LOGIN.sub(r"\g<scheme>***@", text)
+
+
+def address(url: str) -> str:
+    """Return a web address that can be printed and opened: without its login, and percent-encoded."""
+    bare = _LOGIN.sub(r"\g<scheme>", url)
+    return _NOT_IN_AN_ADDRESS.sub(lambda found: quote(found[0], errors="replace"), bare)
+
+
+def as_json(content: object, default: Callable[[object], object]) -> str:
+    """Return content as indented JSON. What a terminal would obey is escaped, so a program reads it unchanged."""
+    text = json.dumps(content, default=default, ensure_ascii=False, indent=2)
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", without_login(text))
+
+
+def redact(text: str) -> str:
+    """Return `text` with the passwords, signatures and query strings of URLs replaced by `***`.
+
+    Of the URL of a YouTube media file only the host stays, since its path contains the authorization. YouTube's `?v=`
+    and `?list=` stay: they are ids, not signatures. A very long text is shortened to its beginning.
+    """
+    if len(text) > LONGEST_VALUE:
+        kept = text[:LONGEST_VALUE].rpartition(" ")[0] or text[:LONGEST_VALUE]  # half an address would hide its login
+        text = f"{kept} ({len(text) - len(kept)} more characters)"
+    text = _SERVER_LOGIN.sub(r"\g<scheme>***@", text)
+    text = without_login(text)
+    text = _BARE_LOGIN.sub("***@", text)
+    text = _MEDIA.sub(r"\g<host>/***", text)
+    text = _SIGNATURE.sub(r"\g<name>***", text)
+    text = _DSN_PASSWORD.sub("password=***", text)
+    return _QUERY.sub(lambda match: match[0] if _is_public_query(match[0]) else f"{match['url']}?***", text)
+
+
+def _is_public_query(url: str) -> bool:
+    return re.fullmatch(r"https://www\.youtube\.com/(watch\?v=[\w-]{11}|playlist\?list=[\w-]+)[.,;)]?", url) is not None
