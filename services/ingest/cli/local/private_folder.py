@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PRIVATE_UMASK = 0o077
-FOLDERS = ("nats", "postgres", "volume", "logs")
+FOLDERS = ("nats", "postgres", "volume", "logs", "locks")
 FILES = ("lock", "servers.json")
 OWN_FOLDER = "name a folder of your own by --state or INGEST_STATE_PATH"
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ingest.shared.errors import ConfigurationError
@@ -13,7 +14,6 @@ from ingest.shared.sandbox.child import die_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 START_LIMIT_S = 60.0
 STOP_LIMIT_S = 30.0
@@ -59,6 +59,24 @@ def finish(
     )
 
 
+def run(
+    command: list[str], log: Path, limit_s: float, keep_open: tuple[int, ...] = (), *, user: str | None = None
+) -> None:
+    """Run a program to its end, with its output in `log`; raise ConfigurationError when it fails.
+
+    It ends with this process. Call this from the main thread.
+    """
+    process = start(command, log, signal.SIGKILL, keep_open, user=user)
+    try:
+        status = process.wait(limit_s)
+    except subprocess.TimeoutExpired:
+        status = None
+    finally:
+        stop(process, signal.SIGKILL)
+    if status != 0:
+        raise ConfigurationError(f"{Path(command[0]).name} failed (log: {log}):\n{_end_of(log)}")
+
+
 def _identity(user: str | None) -> dict[str, Any]:
     """Return the arguments that run a process as `user`, in a folder that every user can enter (None: as this one)."""
     return {"user": user, "group": user, "extra_groups": [], "cwd": "/"} if user else {}
@@ -87,5 +105,8 @@ def wait_for(look: Callable[[], T | None], process: subprocess.Popen[bytes], log
             return found
         time.sleep(POLL_S)
     stop(process, signal.SIGKILL)
-    last = log.read_text(errors="replace").strip().splitlines()[-5:]
-    raise ConfigurationError(f"{what} did not start (log: {log}):\n" + "\n".join(last))
+    raise ConfigurationError(f"{what} did not start (log: {log}):\n{_end_of(log)}")
+
+
+def _end_of(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").strip().splitlines()[-5:])

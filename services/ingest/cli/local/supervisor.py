@@ -1,4 +1,4 @@
-"""Keeps the local mode running: the services (the same programs as on a cluster) and the embedded servers.
+"""Keeps the local mode running: the services, the same programs as on a cluster.
 
 A service that ends is restarted after a pause that doubles. If it ends several times within seconds of its start (a
 wrong setting, a missing model), the run ends with the last error of its log, unless the exit status means a temporary
@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from ingest.cli.local import processes
 from ingest.shared.errors import RULES, Code, ConfigurationError
@@ -21,7 +21,7 @@ from ingest.shared.worker.service import EXIT_CONFIGURATION, EXIT_PASSING
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 FIRST_PAUSE_S = 0.5
@@ -48,23 +48,20 @@ class _Service:
     restart_at: float | None = None
 
 
-class Server(Protocol):
-    """A running server that can be restarted at its address."""
-
-    name: str
-    process: subprocess.Popen[bytes]
-
-    def restart(self) -> None:
-        """Restart the server."""
-
-
 class Supervisor:
-    """Runs the services in a given environment, writes their logs to a folder, and restarts `servers` that end."""
+    """Runs the services in a given environment, and writes their logs to a folder.
+
+    `keep_servers` restarts the servers when they have ended, and returns a line for it.
+    """
 
     def __init__(
-        self, environment: Mapping[str, str], logs: Path, keep_open: tuple[int, ...], servers: Sequence[Server]
+        self,
+        environment: Mapping[str, str],
+        logs: Path,
+        keep_open: tuple[int, ...],
+        keep_servers: Callable[[], list[str]] | None = None,
     ) -> None:
-        self._servers = servers
+        self._keep_servers = keep_servers or list
         self._environment = dict(environment)
         self._logs = logs
         self._keep_open = keep_open
@@ -94,12 +91,7 @@ class Supervisor:
 
         Raise ConfigurationError for a service that would end again.
         """
-        lines = []
-        for server in self._servers:
-            status = server.process.poll()
-            if status is not None:
-                server.restart()
-                lines.append(f"{server.name} ended ({_status(status)}) and was restarted")
+        lines = self._keep_servers()
         now = time.monotonic()
         for service in self._services:
             status = service.process.poll()

@@ -6,11 +6,12 @@ with what was requested, and a difference is an error that names the field.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
 from nats.js import api
-from nats.js.errors import NotFoundError
+from nats.js.errors import APIError, NotFoundError
 
 from ingest.shared.broker.topology import GOVERNOR_BUCKET, ConsumerSpec, StreamSpec, Topology
 from ingest.shared.errors import ConfigurationError
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 STREAM_FIELDS = ("subjects", "retention", "discard", "max_bytes", "max_age", "duplicate_window", "storage")
 CONSUMER_FIELDS = ("filter_subject", "ack_policy", "ack_wait", "max_ack_pending", "max_deliver")
+
+CONSUMER_NOT_STORED = 10012  # the server's number for an error of its files
+AGAIN_AFTER_S = (0.1, 0.2, 0.4, 0.8, 1.6)
 
 
 def stream_config(spec: StreamSpec) -> api.StreamConfig:
@@ -65,20 +69,37 @@ async def provision(stream: JetStreamContext, topology: Topology, *, update: boo
 
 
 async def reset_consumers(stream: JetStreamContext, topology: Topology) -> None:
-    """Make all consumers anew: messages in the hands of workers that are gone are deliverable at once.
+    """Make consumers anew that have unacknowledged messages, of workers that are gone: they are deliverable at once.
 
     A work queue holds only what is not done; elsewhere the new consumer begins after what was acknowledged.
     """
     queues = {spec.name for spec in topology.streams if spec.work_queue}
     for spec in topology.consumers:
-        floor = (await stream.consumer_info(spec.stream, spec.name)).ack_floor
+        found = await stream.consumer_info(spec.stream, spec.name)
+        if not found.num_ack_pending:
+            continue
+        floor = found.ack_floor
         await stream.delete_consumer(spec.stream, spec.name)
         wanted = consumer_config(spec)
         if spec.stream not in queues and floor is not None and floor.stream_seq:
             wanted = wanted.evolve(
                 deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=floor.stream_seq + 1
             )
-        await stream.add_consumer(spec.stream, wanted)
+        await _add_again(stream, spec.stream, wanted)
+
+
+async def _add_again(stream: JetStreamContext, name: str, wanted: api.ConsumerConfig) -> None:
+    """Create a consumer that was just deleted; the server may still be removing the files of the one before."""
+    for pause_s in AGAIN_AFTER_S:
+        try:
+            await stream.add_consumer(name, wanted)
+        except APIError as error:
+            if error.err_code != CONSUMER_NOT_STORED:
+                raise
+            await asyncio.sleep(pause_s)
+        else:
+            return
+    await stream.add_consumer(name, wanted)
 
 
 async def wipe(stream: JetStreamContext, topology: Topology) -> None:

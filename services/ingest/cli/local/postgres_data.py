@@ -1,0 +1,131 @@
+"""The data folder of the embedded Postgres: made whole or not at all, with a locale that folds the case of letters.
+
+`initdb` works in `data.new`, which is renamed to `data` at its end. So `data` never holds half a cluster, whatever
+ends this process. Earlier versions worked in `data` itself: half a cluster of theirs has no database of a user yet, so
+it is made anew.
+
+Databases have the locale C.UTF-8, whatever the environment of the first command says. An archive that was made under
+the locale C (where `lower` changes ASCII only) gets it later.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
+
+from ingest.cli.local import processes
+from ingest.cli.local.postgres_user import OpenFolder
+from ingest.shared.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+INIT_LIMIT_S = 300.0
+FIRST_USER_OID = 16384  # databases with a lower number are those of initdb
+PARTS = ("pg_", "PG_", "postgresql.", "postmaster.")
+FOLDERS = {"base", "global", "log", "current_logfiles", ".handle_pids.json"}
+LOCALE = ("--encoding=UTF8", "--locale=C.UTF-8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+CREATE = sql.SQL(
+    "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' "
+    "LOCALE 'C.UTF-8' LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"
+)
+FOLDS_CASE = r"SELECT lower(U&'\041C\00C4I') = U&'\043C\00E4i'"  # a Cyrillic, a German and a Latin letter
+SET_LOCALE = """
+UPDATE pg_database SET datlocprovider = 'b', datlocale = 'C.UTF-8', datcollate = 'C.UTF-8', datctype = 'C.UTF-8',
+    datcollversion = NULL
+WHERE datname = %s
+"""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """An installed Postgres: its programs, its major version, and the user that it runs as (None: as this process)."""
+
+    programs: Path
+    version: int
+    user: str | None
+
+
+def ensure(folder: Path, postgres: Installation, log: Path, keep_open: tuple[int, ...]) -> Path:
+    """Return the data folder in `folder`; make it with initdb unless it holds an archive.
+
+    Raise ConfigurationError for a folder that is damaged, or of another version of Postgres, or something else.
+    """
+    data = folder / "data"
+    if _holds_archive(data):
+        _require_whole(data, postgres.version)
+        return data
+    _discard(data)
+    new = folder / "data.new"
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(mode=0o700)
+    opened = OpenFolder(new, postgres.user)
+    command = [str(postgres.programs / "initdb"), "--auth=trust", "--username=postgres", *LOCALE, "-D", opened.path]
+    try:
+        processes.run(command, log, INIT_LIMIT_S, (*keep_open, opened.handle), user=postgres.user)
+    finally:
+        opened.close()
+    new.rename(data)
+    _sync(folder)
+    return data
+
+
+def _holds_archive(data: Path) -> bool:
+    """Return whether a cluster has a database that initdb has not made."""
+    try:
+        return any(int(entry.name) >= FIRST_USER_OID for entry in (data / "base").iterdir() if entry.name.isdecimal())
+    except FileNotFoundError:
+        return False
+
+
+def _require_whole(data: Path, version: int) -> None:
+    advice = "restore it from a backup, or rename it: the next command makes a new archive"
+    for part in ("PG_VERSION", "global/pg_control"):
+        if not (data / part).is_file():
+            raise ConfigurationError(f"the archive in {data} is damaged ({part} is missing): {advice}")
+    found = (data / "PG_VERSION").read_text().strip()
+    if found != str(version):
+        raise ConfigurationError(f"the archive in {data} is of Postgres {found}, this program has {version}: {advice}")
+
+
+def _discard(data: Path) -> None:
+    """Remove half a cluster; raise ConfigurationError when the folder holds anything else."""
+    if not data.exists():
+        return
+    for entry in data.iterdir():
+        if not entry.name.startswith(PARTS) and entry.name not in FOLDERS:
+            raise ConfigurationError(f"{data} is not a data folder of Postgres (it has {entry.name}): rename it")
+    shutil.rmtree(data)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def mend_case(folder: Path, database: str, maintenance_url: str, archive_url: str) -> None:
+    """Give the archive a locale that folds the case of all letters, if it has none, and derive everything from it anew.
+
+    A marker in `folder` lets the next start continue what was interrupted.
+    """
+    marker = folder / "mending-case"
+    with psycopg.connect(archive_url) as connection:
+        if connection.execute(FOLDS_CASE).fetchone() == (True,) and not marker.exists():
+            return
+    marker.touch()
+    _sync(folder)
+    with psycopg.connect(maintenance_url, autocommit=True) as connection:
+        connection.execute(SET_LOCALE, (database,))
+    with psycopg.connect(archive_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("REINDEX DATABASE {}").format(sql.Identifier(database)))
+        if connection.execute("SELECT to_regclass('segments') IS NOT NULL").fetchone() == (True,):
+            connection.execute("UPDATE segments SET ts_config = ts_config")  # its words are derived from this column
+    marker.unlink()

@@ -1,0 +1,127 @@
+"""A command's share in the servers of a state folder: joins their keeper, or starts one, and leaves it at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from ingest.cli.local import locks
+from ingest.cli.local.addresses import Files
+from ingest.cli.local.locks import Lock
+from ingest.shared.errors import ConfigurationError
+from ingest.shared.settings import PREFIX, as_environment
+
+if TYPE_CHECKING:
+    from ingest.cli.settings import AllSettings
+
+JOIN_WAIT_S = 120.0
+LEAVE_WAIT_S = 60.0
+POLL_S = 0.05
+
+
+def environment(settings: AllSettings) -> dict[str, str]:
+    """Return the environment of a process that is to have these settings."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return {**others, **as_environment(settings)}
+
+
+class SharedServers:
+    """The servers of a state folder, which run while any command has joined them."""
+
+    def __init__(self, settings: AllSettings) -> None:
+        self._settings = settings
+        self._files = Files(settings.state_path)
+        self._users: Lock | None = None
+        self._keeper: subprocess.Popen[str] | None = None
+
+    @property
+    def were_started(self) -> bool:
+        """Return whether this command has started them."""
+        return self._keeper is not None
+
+    @property
+    def lock(self) -> int:
+        """Return the handle that keeps the servers running, also in a process that inherits it."""
+        assert self._users is not None  # noqa: S101 (joined)
+        return self._users.handle
+
+    def join(self) -> AllSettings:
+        """Return the settings with the addresses of the servers, which are started unless they run."""
+        users = Lock(self._files.users_lock)
+        if not users.acquire(JOIN_WAIT_S, shared=True):  # until a keeper that ends has ended
+            users.close()
+            raise ConfigurationError(f"the servers in {self._files.state} do not end: end the processes that use it")
+        self._users = users
+        return self._find_or_start()
+
+    def keep(self) -> list[str]:
+        """Start the servers again if their keeper was killed; return a line that says so. Call this often."""
+        if self._files.keeper_lives:
+            return []
+        self._find_or_start()
+        return ["the servers ended and were restarted"]
+
+    def leave(self) -> None:
+        """Let the servers end unless another command uses them; wait until they have ended."""
+        if self._users is None:
+            return
+        self._users.close()
+        deadline = time.monotonic() + LEAVE_WAIT_S
+        while time.monotonic() < deadline and not locks.is_free(self._files.servers_lock):
+            is_used = not locks.is_free(self._files.users_lock)
+            if is_used and locks.is_free(self._files.users_lock, shared=True):  # not by a keeper that ends
+                return
+            time.sleep(POLL_S)
+        if self._keeper is not None:
+            self._keeper.wait()
+
+    def _find_or_start(self) -> AllSettings:
+        deadline = time.monotonic() + JOIN_WAIT_S
+        while time.monotonic() < deadline:
+            lock = Lock(self._files.servers_lock)
+            try:
+                if lock.acquire():
+                    self._start(lock)
+            finally:
+                lock.close()
+            found = self._files.applied(self._settings)
+            if found is not None:
+                return found
+            time.sleep(POLL_S)
+        raise ConfigurationError(f"{self._files.state} is in use by another `ingest` command (or its servers)")
+
+    def _start(self, lock: Lock) -> None:
+        """Start a keeper, and wait until its servers are ready; raise ConfigurationError with its error."""
+        logs = self._files.state / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        with (logs / "servers.log").open("ab") as log:
+            keeper = subprocess.Popen(  # noqa: S603 (a module of this program)
+                [sys.executable, "-P", "-m", "ingest.cli.local.keeper", str(lock.handle)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,
+                pass_fds=(lock.handle,),
+                env=environment(self._settings),
+            )
+        try:
+            answer = json.loads(_read(keeper) or '{"error": null}')
+        except BaseException:  # as Ctrl-C
+            keeper.terminate()
+            keeper.wait()
+            raise
+        if "error" in answer:
+            keeper.wait()
+            raise ConfigurationError(answer["error"] or f"the servers did not start (log: {log.name})")
+        self._keeper = keeper
+
+
+def _read(keeper: subprocess.Popen[str]) -> str:
+    assert keeper.stdout is not None  # noqa: S101 (a pipe was asked for)
+    with keeper.stdout as stdout:
+        return stdout.read()
