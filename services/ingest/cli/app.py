@@ -1,22 +1,21 @@
-"""The command line: puts the groups of commands together, and turns expected errors into one line.
+"""The command line: puts the groups of commands together, inside the boundary.
 
     ask_app      run, submit        upkeep/app       retry, resume, purge
     find_app     search, status     upkeep/dead_app  dead list, show, replay
     voices/app   voices enroll ...  operate_app      demo, doctor, config, migrate, selftest
-    models.app   models list ...
+    models.app   models list ...  boundary        checks words, gives every error a status and a line
 
 A command reads its options, opens connections where it needs them, and calls one function of another module.
 """
 
 from __future__ import annotations
 
-import sys
 from importlib import metadata
 from typing import Annotated
 
 import typer
 
-from ingest.cli import console
+from ingest.cli import boundary, console, streams
 from ingest.cli.ask_app import ask_app
 from ingest.cli.find_app import find_app
 from ingest.cli.models.app import models_app
@@ -25,12 +24,10 @@ from ingest.cli.options import OPERATE, UPKEEP, VOICES
 from ingest.cli.upkeep.app import upkeep_app
 from ingest.cli.upkeep.dead_app import dead_app
 from ingest.cli.voices.app import voices_app
-from ingest.shared import outgoing
-from ingest.shared.broker.bus import BusError
-from ingest.shared.errors import ConfigurationError, IngestError
 
 app = typer.Typer(
     name="ingest",
+    cls=boundary.Bounded,
     help="Turns channels, feeds and files into a searchable archive: the words, their times, and the speakers.",
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -61,12 +58,9 @@ def options_of_all(
 
 
 def main() -> None:
-    """Run the command line; print an expected error as one line, without a traceback."""
-    try:
-        app()
-    except (ConfigurationError, IngestError, BusError) as error:
-        console.err.print(f"error: {outgoing.indented(outgoing.redact(str(error)))}", style="red", markup=False)
-        sys.exit(console.FAILED)
+    """Run the command line in a process of its own."""
+    streams.prepare()
+    app(prog_name="ingest")
 
 
 if __name__ == "__main__":

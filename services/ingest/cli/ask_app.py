@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from ingest.cli import console, options
-from ingest.cli.options import ASK, Json, Kubernetes, Namespace, ReleaseName, Since, State
+from ingest.cli.dashed import is_id, with_dashes
+from ingest.cli.options import ASK, MANY, MOST_SPEAKERS, YEAR_S, Json, Kubernetes, Namespace, ReleaseName, Since, State
 from ingest.cli.runs.selection import Selection
 from ingest.shared.messages import Metadata, Policy
 
@@ -21,15 +22,20 @@ Sources = Annotated[
     list[str] | None,
     typer.Argument(help="YouTube channel, playlist, video or id; podcast feed; media URL; local file or folder."),
 ]
-Limit = Annotated[int | None, typer.Option(min=1, help="At most this many recordings.")]
+Limit = Annotated[int | None, typer.Option(min=1, max=MANY, help="At most this many recordings.")]
 LimitNew = Annotated[
-    int | None, typer.Option(min=1, help="Keep listing until this many recordings are found that are not indexed.")
+    int | None,
+    typer.Option(min=1, max=MANY, help="Keep listing until this many recordings are found that are not indexed."),
 ]
 NewestFirst = Annotated[bool, typer.Option("--newest-first", help="Latest recordings first, where dates are known.")]
-SkipShorts = Annotated[float | None, typer.Option(metavar="SECONDS", help="Skip shorter recordings.")]
-MaxDuration = Annotated[float | None, typer.Option(metavar="SECONDS", help="Skip longer recordings.")]
-MinSpeakers = Annotated[int | None, typer.Option(min=1, help="Fewest speakers in each recording.")]
-MaxSpeakers = Annotated[int | None, typer.Option(min=1, help="Most speakers in each recording.")]
+SkipShorts = Annotated[
+    float | None, typer.Option(min=0, max=YEAR_S, metavar="SECONDS", help="Skip shorter recordings.")
+]
+MaxDuration = Annotated[
+    float | None, typer.Option(min=0, max=YEAR_S, metavar="SECONDS", help="Skip longer recordings.")
+]
+MinSpeakers = Annotated[int | None, typer.Option(min=1, max=MOST_SPEAKERS, help="Fewest speakers in each recording.")]
+MaxSpeakers = Annotated[int | None, typer.Option(min=1, max=MOST_SPEAKERS, help="Most speakers in each recording.")]
 Force = Annotated[bool, typer.Option("--force", help="Repeat all stages, also for indexed recordings.")]
 
 
@@ -74,7 +80,7 @@ def with_selection(command: Callable[..., None]) -> Callable[..., None]:
     return run_command
 
 
-@ask_app.command(rich_help_panel=ASK)
+@ask_app.command(rich_help_panel=ASK, cls=with_dashes(is_id))
 @with_selection
 def run(selection: Selection, sources: Sources = None, state: State = None, json: Json = False) -> None:
     """Bring recordings into the archive on this machine. Without sources, continue unfinished recordings.
@@ -91,17 +97,20 @@ def run(selection: Selection, sources: Sources = None, state: State = None, json
 
       ingest run talk.m4a recordings/
     """
+    from ingest.cli.config import warn_of_typing_errors
     from ingest.cli.runs.run import print_result
     from ingest.cli.runs.run import run as run_sources
 
     if not sources and selection != Selection():
         raise typer.BadParameter("these options select recordings of sources: name a source, or omit them")
-    result = run_sources(options.settings(state), sources or [], selection, quiet=json)
+    settings = options.settings(state)
+    warn_of_typing_errors(settings)
+    result = run_sources(settings, sources or [], selection, quiet=json)
     print_result(result, as_json=json)
     raise typer.Exit(result.status)
 
 
-@ask_app.command(rich_help_panel=ASK)
+@ask_app.command(rich_help_panel=ASK, cls=with_dashes(is_id))
 @with_selection
 def submit(
     selection: Selection,

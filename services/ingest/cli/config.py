@@ -14,6 +14,9 @@ from ingest.shared.settings import PREFIX, SECRETS_DIR, is_secret, origin, varia
 if TYPE_CHECKING:
     from ingest.cli.settings import AllSettings
 
+GUESS = 0.6  # similarity of names from which one may have been meant
+TYPING_ERROR = 0.9  # and from which it was: Kubernetes sets variables with our prefix, too
+
 
 def show(settings: AllSettings, *, as_json: bool) -> None:
     """Print all settings; warn about variables that look like settings and are not."""
@@ -29,7 +32,9 @@ def show(settings: AllSettings, *, as_json: bool) -> None:
         cells = ((name, "(none)" if value is None else value, where, text) for name, value, where, text in rows)
         console.out.print(console.table("Settings", ("variable", "value", "from", "meaning"), cells))
     for name in unknown_variables(type(settings)):
-        console.err.print(f"warning: {name} is not a setting{_suggestion(name, type(settings))}", style="yellow")
+        near = _near(name, type(settings), GUESS)
+        guess = f"; did you mean {near}?" if near else ""
+        console.err.print(f"warning: {name} is not a setting{guess}", style="yellow")
 
 
 def _without_secrets(value: object) -> object:
@@ -43,6 +48,14 @@ def unknown_variables(kind: type[AllSettings]) -> list[str]:
     return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
 
 
-def _suggestion(name: str, kind: type[AllSettings]) -> str:
-    near = difflib.get_close_matches(name, [variable(field) for field in kind.model_fields], n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+def warn_of_typing_errors(settings: AllSettings) -> None:
+    """Warn about variables whose names are nearly those of settings."""
+    for name in unknown_variables(type(settings)):
+        near = _near(name, type(settings), TYPING_ERROR)
+        if near:
+            console.err.print(f"warning: {name} is not a setting; did you mean {near}?", style="yellow")
+
+
+def _near(name: str, kind: type[AllSettings], least_similarity: float) -> str | None:
+    known = [variable(field) for field in kind.model_fields]
+    return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=least_similarity)), None)

@@ -7,14 +7,17 @@ emoji codes in a text.
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from rich.console import Console
 from rich.highlighter import JSONHighlighter
-from rich.table import Table
 from rich.text import Text
 
+from ingest.cli import streams
+from ingest.cli.listing import Listing
 from ingest.shared import outgoing
 from ingest.shared.errors import RULES, Code
 
@@ -25,7 +28,8 @@ if TYPE_CHECKING:
     from rich.segment import Segment
 
 HOUR_S = 3600
-OK, FAILED, USAGE, SOME_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
+OK, FAILED, USAGE, SOME_FAILED, FAULT, INTERRUPTED = 0, 1, 2, 3, 70, 130
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 class PrintableConsole(Console):
@@ -37,13 +41,27 @@ class PrintableConsole(Console):
             yield segment if segment.control else segment._replace(text=outgoing.printable(segment.text))
 
 
-out = PrintableConsole(highlight=False, soft_wrap=True, markup=False, emoji=False)
-err = PrintableConsole(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+def _console(stream: object) -> Console:
+    return PrintableConsole(
+        file=cast("IO[str]", stream),
+        highlight=False,
+        soft_wrap=True,
+        markup=False,
+        emoji=False,
+        _environ=streams.Environment(),
+    )
+
+
+out = _console(streams.Output())
+err = _console(streams.Lossy())
 
 
 def print_json(content: object) -> None:
-    """Print content as indented JSON."""
-    out.print(JSONHighlighter()(Text(outgoing.as_json(content, _plain))), soft_wrap=True)
+    """Print content as indented JSON; in ASCII, unless standard output takes every character."""
+    text = outgoing.as_json(content, _plain)
+    if not (out.encoding or "").startswith("utf"):
+        text = _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], text)
+    out.print(JSONHighlighter()(Text(text)), soft_wrap=True)
 
 
 def _plain(value: object) -> object:
@@ -54,14 +72,10 @@ def _plain(value: object) -> object:
     return str(value)
 
 
-def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Table:
+def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Listing:
     """Return a table; each cell is one line."""
-    grid = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for number, column in enumerate(columns):
-        grid.add_column(column, overflow="fold", no_wrap=number == 0)
-    for row in rows:
-        grid.add_row(*(Text("" if cell is None else outgoing.line(cell)) for cell in row))
-    return grid
+    cells = (tuple("" if cell is None else outgoing.line(cell) for cell in row) for row in rows)
+    return Listing(title, tuple(columns), tuple(cells))
 
 
 def clock(seconds: float) -> str:

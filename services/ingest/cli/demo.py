@@ -32,6 +32,7 @@ from ingest.demo.accuracy import word_error_rate
 from ingest.demo.feed import HOST, TITLE, served
 from ingest.shared.artifacts.transcript import read
 from ingest.shared.artifacts.volume import Volume
+from ingest.shared.errors import ConfigurationError
 from ingest.shared.settings import load
 
 if TYPE_CHECKING:
@@ -46,12 +47,20 @@ QUESTIONS = (
 )
 SAID_BY_ENROLLED = "space travel"
 SHOWN_PASSAGES = 6
+MARK = "demonstration"  # a file that says that a folder was made by this command
 
 
-def run(state: Path) -> int:
-    """Run the demonstration in a folder that is emptied first; return the exit status."""
+def run(state: Path, *, is_own: bool) -> int:
+    """Run the demonstration in a folder that is emptied first; return the exit status.
+
+    `is_own`: only this command uses the folder. Another folder must be empty, or made by an earlier demonstration.
+    """
     began = time.monotonic()
+    if not is_own:
+        refuse_other_files(state)
     shutil.rmtree(state, ignore_errors=True)
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (state / MARK).touch()
     settings = load(
         AllSettings,
         state_path=state,
@@ -85,6 +94,12 @@ def run(state: Path) -> int:
     console.out.print(f"Look around: ingest status --state {state}; ingest search --state {state} WORDS")
     console.out.print(f"Done in {time.monotonic() - began:.0f} s.")
     return console.OK
+
+
+def refuse_other_files(state: Path) -> None:
+    """Raise ConfigurationError for a folder that holds anything but an earlier demonstration."""
+    if state.exists() and any(state.iterdir()) and not (state / MARK).exists():
+        raise ConfigurationError(f"{state} is not empty, and the demonstration empties its folder: name another one")
 
 
 def _print_transcripts(connections: Connections) -> None:

@@ -13,8 +13,10 @@ from ingest.cli.config import unknown_variables
 from ingest.cli.local.nats_server import nats_binary
 from ingest.cli.local.state_folder import open_connections
 from ingest.downloader import javascript
+from ingest.shared import outgoing
 from ingest.shared.broker.bus import BusError
 from ingest.shared.errors import ConfigurationError, IngestError
+from ingest.shared.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,9 +36,9 @@ class Finding:
     advice: str = ""
 
 
-def examine(settings: AllSettings, *, as_json: bool) -> bool:
+def examine(read_settings: Callable[[], AllSettings], *, as_json: bool) -> bool:
     """Print all findings; return whether none is a problem."""
-    findings = list(_findings(settings))
+    findings = list(_findings(read_settings))
     if as_json:
         console.print_json([asdict(finding) for finding in findings])
     else:
@@ -45,21 +47,26 @@ def examine(settings: AllSettings, *, as_json: bool) -> bool:
     return all(finding.level != "problem" for finding in findings)
 
 
-def _findings(settings: AllSettings) -> Iterator[Finding]:
-    checks: tuple[Callable[[AllSettings], Finding], ...] = (
-        _settings,
-        _nats_server,
-        _servers,
-        _volume,
-        _javascript,
-        _gpu,
-        _models,
-        _asr_model,
-        _diarization,
-        _embedding_model,
-    )
-    for check in checks:
-        yield check(settings)
+def _findings(read_settings: Callable[[], AllSettings]) -> Iterator[Finding]:
+    """Yield the finding of each check; without readable settings, only that they are not."""
+    try:
+        settings = read_settings()
+    except ConfigurationError as error:
+        yield Finding(
+            "settings", "problem", str(error), "correct it first: without settings nothing else can be checked"
+        )
+        return
+    for part, check in CHECKS.items():
+        yield checked(part, check, settings)
+
+
+def checked(part: str, check: Callable[[AllSettings], Finding], settings: AllSettings) -> Finding:
+    """Return the finding of a check, or a problem when the check itself fails."""
+    try:
+        return check(settings)
+    except Exception as error:  # noqa: BLE001 (a broken part can fail in any way, and the other parts are checked, too)
+        found = f"{type(error).__name__}: {shorten(outgoing.redact(str(error)), 300)}"
+        return Finding(part, "problem", found, "this check failed; the part is broken or not installed completely")
 
 
 def _settings(settings: AllSettings) -> Finding:
@@ -188,3 +195,17 @@ def _model_advice(variable: str) -> str:
 
 def _output(command: list[str]) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=20).stdout.strip()  # noqa: S603 (a command of this program)
+
+
+CHECKS: dict[str, Callable[[AllSettings], Finding]] = {
+    "settings": _settings,
+    "nats-server": _nats_server,
+    "servers": _servers,
+    "volume": _volume,
+    "JavaScript runtime": _javascript,
+    "GPU": _gpu,
+    "models": _models,
+    "ASR model": _asr_model,
+    "diarization": _diarization,
+    "embedding model": _embedding_model,
+}

@@ -8,15 +8,18 @@ from typing import Annotated
 import typer
 
 from ingest.cli import console, options
-from ingest.cli.options import FIND, Codes, Json, Kubernetes, Namespace, ReleaseName, Since, State
+from ingest.cli.dashed import is_id, is_left_out, with_dashes
+from ingest.cli.options import FIND, MANY, Codes, Json, Kubernetes, Namespace, ReleaseName, Since, State
 from ingest.shared.video_state import VideoState
 
 find_app = typer.Typer()
 
 
-@find_app.command(rich_help_panel=FIND)
+@find_app.command(rich_help_panel=FIND, cls=with_dashes(is_left_out))
 def search(
-    words: Annotated[list[str], typer.Argument(help='What to search for; a phrase "in quotes".')],
+    words: Annotated[
+        list[str], typer.Argument(help="What to search for. -word leaves a word out, '\"a phrase\"' must be contained.")
+    ],
     speaker: Annotated[str | None, typer.Option(help="Only passages of this speaker.")] = None,
     channel: Annotated[str | None, typer.Option(help="Only recordings of this channel.")] = None,
     since: Since = None,
@@ -26,29 +29,35 @@ def search(
 ) -> None:
     """Search the archive by meaning and by words. Each result has a link to its second in the recording.
 
-    [bold]Example[/]
+    [bold]Examples[/]
 
       ingest search "ships in the harbor" --since 2026-01-01
+
+      ingest search ships -sailor '"a calm sea"'      (passages with this phrase, without sailors)
     """
     from ingest.cli.search import print_hits
     from ingest.cli.search import search as search_archive
+    from ingest.embedder import wording
     from ingest.embedder.search import Question
 
+    text = " ".join(f'-"{word[1:]}"' if word.startswith("-") and " " in word else word for word in words)
+    if not wording.read(text).meaning:
+        raise typer.BadParameter("name words to search for, too, not only words to leave out")
     day = since.replace(tzinfo=UTC) if since else None
-    question = Question(text=" ".join(words), speaker=speaker, channel=channel, since=day, limit=limit)
+    question = Question(text=text, speaker=speaker, channel=channel, since=day, limit=limit)
     with options.connections(state) as connections:
         hits = search_archive(connections, question)
     print_hits(hits, as_json=json)
 
 
-@find_app.command(rich_help_panel=FIND)
+@find_app.command(rich_help_panel=FIND, cls=with_dashes(is_id))
 def status(
     video: Annotated[str | None, typer.Argument(help="A video id: show everything about this video.")] = None,
     state_is: Annotated[
         list[VideoState] | None, typer.Option("--state-is", help="List the videos in this state.")
     ] = None,
     code: Codes = None,
-    limit: Annotated[int, typer.Option(min=1, help="List at most this many videos.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=MANY, help="List at most this many videos.")] = 50,
     k8s: Kubernetes = False,
     namespace: Namespace = None,
     release: ReleaseName = "ingest",

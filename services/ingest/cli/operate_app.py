@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ingest.cli import console, options
-from ingest.cli.options import OPERATE, Json, State
+from ingest.cli.options import OPERATE, WEEK_S, Json, State
 
 operate_app = typer.Typer()
 
@@ -23,7 +23,8 @@ def demo(state: State = None) -> None:
     from ingest.cli.demo import run as run_demo
 
     settings = options.settings(state)
-    raise typer.Exit(run_demo(settings.state_path if state else settings.state_path / "demo"))
+    folder = settings.state_path if state else settings.state_path / "demo"
+    raise typer.Exit(run_demo(folder, is_own=not state))
 
 
 @operate_app.command(rich_help_panel=OPERATE)
@@ -38,7 +39,7 @@ def doctor(state: State = None, json: Json = False) -> None:
     """
     from ingest.cli.doctor import examine
 
-    is_healthy = examine(options.settings(state), as_json=json)
+    is_healthy = examine(lambda: options.settings(state), as_json=json)
     raise typer.Exit(console.OK if is_healthy else console.FAILED)
 
 
@@ -52,14 +53,14 @@ def config(json: Json = False) -> None:
     """
     from ingest.cli.config import show
 
-    show(options.settings(), as_json=json)
+    show(options.settings(shown_only=True), as_json=json)
 
 
 @operate_app.command(rich_help_panel=OPERATE)
 def migrate(
     index: Annotated[bool, typer.Option("--index", help="Also build the vector index, as after a bulk load.")] = False,
     wait: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="Wait up to this long for servers to start.")
+        float, typer.Option(min=0, max=WEEK_S, metavar="SECONDS", help="Wait up to this long for servers to start.")
     ] = 0,
     state: State = None,
 ) -> None:

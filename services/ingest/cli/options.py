@@ -5,14 +5,16 @@ Modules that import a service are imported only by the commands that need them, 
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ingest.shared.errors import Code
+from ingest.shared.errors import Code, ConfigurationError
 from ingest.shared.telemetry import logs
+from ingest.shared.text import shorten
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -22,31 +24,73 @@ if TYPE_CHECKING:
 
 ASK, FIND, VOICES, UPKEEP, OPERATE = "Ask for recordings", "Find", "Voices", "Upkeep", "Operate"
 
+YEAR_S = 366 * 86_400.0
+WEEK_S = 7 * 86_400.0
+CENTURY_DAYS = 36_525.0
+MANY = 1_000_000  # recordings or videos of one request
+MOST_SPEAKERS = 1000
+LARGEST = (1 << 63) - 1  # the broker's numbers of messages
+
+
+def _codes(names: list[str] | None) -> list[str] | None:
+    for name in names or ():
+        if name not in Code.__members__:
+            raise typer.BadParameter(f"{name} is not an error code; `ingest status` shows the codes that occurred")
+    return names
+
+
+def _dns_label(name: str | None) -> str | None:
+    if name is not None and not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name):
+        raise typer.BadParameter(f"{name!r} is not a name that Kubernetes takes: a-z, 0-9 and -, at most 63 characters")
+    return name
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 State = Annotated[Path | None, typer.Option("--state", help="State folder of the local mode.")]
 Since = Annotated[
     datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only recordings published on this day or later.")
 ]
 Kubernetes = Annotated[bool, typer.Option("--k8s", help="Use a release of the chart, on the kubeconfig's cluster.")]
-Namespace = Annotated[str | None, typer.Option(help="With --k8s: namespace of the release.")]
-ReleaseName = Annotated[str, typer.Option("--release", help="With --k8s: name of the release.")]
+Namespace = Annotated[str | None, typer.Option(help="With --k8s: namespace of the release.", callback=_dns_label)]
+ReleaseName = Annotated[str, typer.Option("--release", help="With --k8s: name of the release.", callback=_dns_label)]
 Codes = Annotated[
     list[str] | None,
     typer.Option(
-        "--code", metavar="CODE", help="Only videos with this error code.", autocompletion=lambda: sorted(Code)
+        "--code",
+        metavar="CODE",
+        help="Only videos with this error code.",
+        autocompletion=lambda: sorted(Code),
+        callback=_codes,
     ),
 ]
 
 
-def settings(state: Path | None = None) -> AllSettings:
-    """Read the settings of the command line from the environment; `state` takes the place of INGEST_STATE_PATH."""
+def settings(state: Path | None = None, *, shown_only: bool = False) -> AllSettings:
+    """Read the settings of the command line from the environment; `state` takes the place of INGEST_STATE_PATH.
+
+    Raise ConfigurationError when there can be no such state folder, unless the settings are only shown.
+    """
     from ingest.cli.settings import AllSettings
     from ingest.shared.settings import load
 
     logs.configure(json_lines=False, level="WARNING")
-    if state is None:
-        return load(AllSettings)
-    return load(AllSettings, state_path=state.expanduser().resolve())
+    found = load(AllSettings)
+    needs_folder = found.is_local or found.volume_path is None
+    if state is None and (shown_only or not needs_folder):
+        return found
+    return load(AllSettings, state_path=state_folder(state or found.state_path))
+
+
+def state_folder(named: Path) -> Path:
+    """Return the absolute path of a state folder; raise ConfigurationError where there can be none."""
+    advice = "name a state folder by --state FOLDER or INGEST_STATE_PATH"
+    try:
+        path = named.expanduser().resolve()
+        str(path).encode()
+    except (OSError, RuntimeError, ValueError) as error:  # no current folder; no home folder, a loop; not UTF-8
+        reason = (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")
+        raise ConfigurationError(f"{shorten(str(named), 300)}: {reason}; {advice}") from error
+    return path
 
 
 def connections(state: Path | None) -> AbstractContextManager[Connections]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,8 @@ class DownloaderSettings(Settings):
     """Largest file that is downloaded."""
     max_audio_s: PositiveSeconds = 12 * 3600.0
     """Longest recording that is accepted."""
+    user_agent: Annotated[str, Field(pattern=r"^[\x20-\x7e]{1,300}$")] = f"ingest/{metadata.version('ingest')}"
+    """Name of this program for feeds and media files. (YouTube is asked with the name that yt-dlp uses.)"""
     download_deadline_s: PositiveSeconds = 3600.0
     """Longest time of a download; then it is ended and tried again."""
     check_deadline_s: PositiveSeconds = 120.0

@@ -12,7 +12,7 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ingest.shared.errors import ConfigurationError
@@ -24,8 +24,20 @@ if TYPE_CHECKING:
 PREFIX = "INGEST_"
 SECRETS_DIR = "INGEST_SECRETS_DIR"
 
-Positive = Annotated[int, Field(ge=1)]
-PositiveSeconds = Annotated[float, Field(gt=0)]
+Positive = Annotated[int, Field(ge=1, lt=1 << 53)]
+PositiveSeconds = Annotated[float, Field(gt=0, le=1e9)]
+
+
+def _without_tilde(path: Path) -> Path:
+    """Return a path with `~` replaced; unchanged where the home folder is unknown (the local mode refuses it then)."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
+def _default_state_path() -> Path:
+    return _without_tilde(Path("~/.local/share/ingest"))
 
 
 class Settings(BaseSettings):
@@ -48,7 +60,7 @@ class Settings(BaseSettings):
     """Password for NATS."""
     nats_ca_file: Path | None = None
     """Certificates (PEM) to trust instead of the system's, where the URL is tls://."""
-    state_path: Path = Path.home() / ".local" / "share" / "ingest"
+    state_path: Annotated[Path, AfterValidator(_without_tilde)] = _default_state_path()
     """Folder in which the local mode keeps everything: embedded servers, volume, logs."""
     volume_path: Path | None = None
     """Shared volume for audio and transcripts. Without it, the folder `volume` inside the state folder."""
@@ -92,6 +104,9 @@ S = TypeVar("S", bound=Settings)
 
 def load(kind: type[S], **overrides: Any) -> S:  # noqa: ANN401 (a foreign or generic shape)
     """Read settings; raise ConfigurationError naming key, value and rule of everything that is wrong."""
+    for name, value in os.environ.items():
+        if name.startswith(PREFIX) and any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise ConfigurationError(f"{name}: the value is not UTF-8")
     folder = os.environ.get(SECRETS_DIR)
     if folder and not Path(folder).is_dir():
         raise ConfigurationError(f"{SECRETS_DIR}={folder}: no such folder")
@@ -99,6 +114,8 @@ def load(kind: type[S], **overrides: Any) -> S:  # noqa: ANN401 (a foreign or ge
         return kind(_secrets_dir=folder, **overrides)
     except ValidationError as error:
         raise ConfigurationError("; ".join(_explain(kind, detail) for detail in error.errors())) from error
+    except (OSError, ValueError) as error:  # a file that cannot be read, is not UTF-8, or is a folder
+        raise ConfigurationError(f"{SECRETS_DIR}={folder}: a file cannot be read: {error}") from error
 
 
 def _explain(kind: type[Settings], detail: Any) -> str:  # noqa: ANN401 (a foreign or generic shape)

@@ -1,16 +1,19 @@
-"""The sessions of yt-dlp: cookies are used for YouTube only, and their file is never written or printed."""
+"""The sessions of yt-dlp: cookies are used for YouTube only, and their file is never written or printed; our name."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest.downloader.sources.connector import SiteOptions
+from ingest.downloader.settings import DownloaderSettings
+from ingest.downloader.sources.connector import SiteOptions, site_options
 from ingest.downloader.sources.media import generic
 from ingest.downloader.sources.ytdlp import session
-from ingest.shared.errors import Code, IngestError
+from ingest.shared.errors import Code, ConfigurationError, IngestError
+from ingest.shared.settings import load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +36,21 @@ def test_cookies_are_not_sent_to_other_sites(tmp_path: Path) -> None:
     file.write_text(COOKIES)
     with session(generic(replace(OPTIONS, cookies_file=str(file)))) as site:
         assert list(site.cookiejar) == []
+
+
+def test_our_name_is_sent_to_any_site_but_youtube() -> None:
+    options = site_options(load(DownloaderSettings))
+    assert options.user_agent == f"ingest/{metadata.version('ingest')}"
+    with session(generic(options)) as site:
+        assert site.params["http_headers"]["User-Agent"] == options.user_agent
+    with session(options) as site:
+        assert "ingest" not in site.params["http_headers"]["User-Agent"]
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "é", "x" * 301])
+def test_a_name_that_no_request_can_carry_is_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="INGEST_USER_AGENT"):
+        load(DownloaderSettings, user_agent=name)
 
 
 def test_a_missing_cookies_file_is_an_error_of_the_environment(tmp_path: Path) -> None:

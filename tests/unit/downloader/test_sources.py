@@ -37,6 +37,17 @@ def refused(text: str | Path) -> Code:
     return caught.value.code
 
 
+@pytest.mark.parametrize("text", ["recordings1", "podcast-log", "INTERVIEWS-", "my_podcasts", "dQw4w9WgXcR"])
+def test_a_misspelt_name_of_eleven_letters_is_no_video(text: str) -> None:
+    assert refused(text) is Code.BAD_URL
+    assert youtube.video_id_of(f"https://youtu.be/{text}") == text
+
+
+@pytest.mark.parametrize("text", [ID, "jNQXAC9IVRw", "9bZkp7q19f0", "-_________8"])
+def test_an_id_is_a_video(text: str) -> None:
+    assert found(text) == [youtube.video(text)]
+
+
 @pytest.mark.parametrize(
     "url",
     [

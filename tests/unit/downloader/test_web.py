@@ -1,4 +1,4 @@
-"""The logins that a request to a web address carries."""
+"""The logins and the name that a request to a web address carries."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOGINS: list[tuple[str, str | None]] = []
+NAMES: set[str | None] = set()
 
 
 class Site(BaseHTTPRequestHandler):
@@ -23,6 +24,7 @@ class Site(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         LOGINS.append((self.path, self.headers["Authorization"]))
+        NAMES.add(self.headers["User-Agent"])
         self.send_response(302 if self.path.startswith("/to/") else 200)
         if self.path.startswith("/to/"):
             self.send_header("Location", f"http://{self.path[4:]}:{self.server.server_port}/there")  # type: ignore[attr-defined]
@@ -36,6 +38,7 @@ class Site(BaseHTTPRequestHandler):
 @contextmanager
 def site() -> Iterator[int]:
     LOGINS.clear()
+    NAMES.clear()
     with HTTPServer(("127.0.0.1", 0), Site) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
@@ -62,6 +65,7 @@ def test_only_the_login_of_the_address_is_sent(
     monkeypatch.setenv("NETRC", str(netrc))
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    with site() as port, web.Session() as session:
+    with site() as port, web.Session("a name/1.0") as session:
         assert session.get(address.format(port=port), timeout=10).ok
     assert [login for _, login in LOGINS] == logins
+    assert list(NAMES) == ["a name/1.0"]

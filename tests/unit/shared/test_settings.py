@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import traceback
 from pathlib import Path
 from typing import Annotated
@@ -56,6 +59,9 @@ def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param("INGEST_CHECK_LIMIT", "many", "valid integer", id="no number"),
         pytest.param("INGEST_GRACE_S", "-3", "greater than 0", id="negative seconds"),
         pytest.param("INGEST_METRICS_PORT", "65536", "less than or equal to 65535", id="no port"),
+        pytest.param("INGEST_GRACE_S", "nan", "less than or equal", id="no number of seconds"),
+        pytest.param("INGEST_GRACE_S", "inf", "less than or equal", id="endless seconds"),
+        pytest.param("INGEST_QUEUE_BYTES", str(1 << 64), "less than", id="more bytes than there are"),
         pytest.param("INGEST_LOG_LEVEL", "LOUD", "'DEBUG', 'INFO', 'WARNING' or 'ERROR'", id="no level"),
     ],
 )
@@ -128,6 +134,31 @@ def test_a_wrong_value_in_a_mounted_file_is_named_like_any_other(
 def test_a_folder_of_secrets_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(SECRETS_DIR, str(tmp_path / "nowhere"))
     assert complaint() == f"{SECRETS_DIR}={tmp_path / 'nowhere'}: no such folder"
+
+
+def test_a_value_that_is_not_utf_8_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INGEST_NATS_USER", "a\udcff")
+    assert complaint() == "INGEST_NATS_USER: the value is not UTF-8"
+
+
+@pytest.mark.parametrize("content", [pytest.param(b"\xff\xfe", id="bytes"), pytest.param(None, id="a folder")])
+def test_a_file_of_a_secret_that_cannot_be_read_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None
+) -> None:
+    path = tmp_path / "ingest_nats_password"
+    path.mkdir() if content is None else path.write_bytes(content)
+    monkeypatch.setenv(SECRETS_DIR, str(tmp_path))
+    assert complaint().startswith(f"{SECRETS_DIR}={tmp_path}: a file cannot be read: ")
+
+
+def test_a_user_without_a_home_folder_can_read_settings() -> None:
+    """The local mode refuses the state folder then; services with a volume of their own need none."""
+    program = "from ingest.shared.settings import Settings, load; print(load(Settings).state_path)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={"PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True, text=True,
+        check=True, user=61234 if os.geteuid() == 0 else None,
+    )  # fmt: skip
+    assert os.geteuid() != 0 or done.stdout.strip() == "~/.local/share/ingest"
 
 
 def test_an_environment_made_from_settings_gives_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:

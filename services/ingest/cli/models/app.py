@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ingest.cli import console
-from ingest.cli.options import Json
+from ingest.cli.options import WEEK_S, Json
 from ingest.cli.options import settings as _settings
 
 if TYPE_CHECKING:
@@ -65,7 +65,9 @@ def fetch(only: Only = None, json: Json = False) -> None:
 @models_app.command()
 def verify(
     only: Only = None,
-    wait: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Wait up to this long for a download.")] = 0,
+    wait: Annotated[
+        float, typer.Option(min=0, max=WEEK_S, metavar="SECONDS", help="Wait up to this long for a download.")
+    ] = 0,
     json: Json = False,
 ) -> None:
     """Check without network that all models are complete, and that their content is the announced and the pinned one.

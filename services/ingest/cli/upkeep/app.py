@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from ingest.cli import console, options
-from ingest.cli.options import UPKEEP, Codes, Json, State
-from ingest.shared.errors import Code
+from ingest.cli.options import CENTURY_DAYS, UPKEEP, Codes, Json, State
 
 upkeep_app = typer.Typer()
 
@@ -31,9 +30,6 @@ def retry(
 
       ingest retry --all && ingest run
     """
-    for name in code or ():
-        if name not in Code.__members__:
-            raise typer.BadParameter(f"{name} is not an error code; `ingest status` shows the codes that occurred")
     if not (code or video or every):
         raise typer.BadParameter("select the videos: --code CODE, --video ID or --all")
     from ingest.cli.upkeep.retry import retry as retry_videos
@@ -75,7 +71,12 @@ def resume(
 @upkeep_app.command(rich_help_panel=UPKEEP)
 def purge(
     older_than_days: Annotated[
-        float, typer.Option(min=0, help="Delete the audio of videos that were indexed at least this many days ago.")
+        float,
+        typer.Option(
+            min=0,
+            max=CENTURY_DAYS,
+            help="Delete the audio of videos that were indexed at least this many days ago.",
+        ),
     ] = 7,
     yes: Annotated[bool, typer.Option("--yes/--dry-run", help="Delete the files, or only list them.")] = False,
     state: State = None,

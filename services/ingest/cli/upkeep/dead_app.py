@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ingest.cli import console, options
-from ingest.cli.options import Json, State
+from ingest.cli.options import LARGEST, Json, State
 
 dead_app = typer.Typer(
     help="List dead letters (messages that a stage has given up), and send them to their stage again.",
@@ -30,7 +30,9 @@ def dead_list(state: State = None, json: Json = False) -> None:
 
 
 @dead_app.command("show")
-def dead_show(number: Annotated[int, typer.Argument(help="Number from `dead list`.")], state: State = None) -> None:
+def dead_show(
+    number: Annotated[int, typer.Argument(min=1, max=LARGEST, help="Number from `dead list`.")], state: State = None
+) -> None:
     """Show one dead letter with its message, as JSON.
 
     [bold]Example[/]
@@ -45,7 +47,7 @@ def dead_show(number: Annotated[int, typer.Argument(help="Number from `dead list
 
 @dead_app.command("replay")
 def dead_replay(
-    numbers: Annotated[list[int] | None, typer.Argument(help="Numbers from `dead list`.")] = None,
+    numbers: Annotated[list[int] | None, typer.Argument(min=1, max=LARGEST, help="Numbers from `dead list`.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All dead letters.")] = False,
     state: State = None,
 ) -> None:

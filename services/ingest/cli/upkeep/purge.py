@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 GRACE = timedelta(hours=24)
 ALL = 10_000_000
+LONGEST_JOB_S = 1e9  # the settings allow more, which no date can hold
 
 
 def purge(connections: Connections, *, older_than_days: float, delete: bool, as_json: bool) -> None:
@@ -59,7 +60,7 @@ def longest_job(settings: AllSettings) -> timedelta:
     """Return twice the time that any job may take: an older temporary file belongs to no running job."""
     download_s = 2 * settings.download_deadline_s
     asr_s = settings.asr_deadline_s + settings.asr_deadline_factor * settings.max_audio_s
-    return timedelta(seconds=2 * max(download_s, asr_s, settings.embed_deadline_s))
+    return timedelta(seconds=min(LONGEST_JOB_S, 2 * max(download_s, asr_s, settings.embed_deadline_s)))
 
 
 def _excess_bytes(settings: AllSettings, volume: Volume) -> float:

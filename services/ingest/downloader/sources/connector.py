@@ -75,6 +75,7 @@ class SiteOptions:
     max_bytes: int
     site_pause_s: float
     cookies_file: str | None = None
+    user_agent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,7 @@ def site_options(settings: DownloaderSettings) -> SiteOptions:
         max_bytes=settings.max_download_bytes,
         site_pause_s=settings.site_pause_s,
         cookies_file=str(settings.cookies_file) if settings.cookies_file else None,
+        user_agent=settings.user_agent,
     )
 
 

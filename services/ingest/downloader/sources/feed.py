@@ -61,7 +61,7 @@ def list_recordings(
 ) -> Iterator[Recording]:
     """Yield the episodes of a feed; for another address, the one recording there."""
     url = urldefrag(text).url
-    items = child.run(read_feed, (url, settings.socket_timeout_s), listing_limits(settings))
+    items = child.run(read_feed, (url, settings.socket_timeout_s, settings.user_agent), listing_limits(settings))
     if items is None:
         yield media.recording_at(url)
         return
@@ -78,9 +78,9 @@ def _episode(feed_url: str, item: FeedItem) -> Recording:
     return Recording(derived_id("feed", key), source, item.metadata)
 
 
-def read_feed(_report: Reporter, url: str, timeout_s: float) -> list[FeedItem] | None:
+def read_feed(_report: Reporter, url: str, timeout_s: float, user_agent: str) -> list[FeedItem] | None:
     """Return the episodes of the feed at `url`, in its order, or None when the address is not that of a feed."""
-    data = _download(url, timeout_s)
+    data = _download(url, timeout_s, user_agent)
     if data is None:
         return None
     feed = feedparser.parse(data)
@@ -90,10 +90,10 @@ def read_feed(_report: Reporter, url: str, timeout_s: float) -> list[FeedItem] |
     return items
 
 
-def _download(url: str, timeout_s: float) -> bytes | None:
+def _download(url: str, timeout_s: float, user_agent: str) -> bytes | None:
     """Return the feed at an address; None as soon as the first bytes do not look like a feed."""
     try:
-        with web.Session() as session, session.get(url, timeout=timeout_s, stream=True) as response:
+        with web.Session(user_agent) as session, session.get(url, timeout=timeout_s, stream=True) as response:
             if response.status_code != requests.codes.ok:
                 raise IngestError(Code.SOURCE_UNAVAILABLE, f"HTTP {response.status_code} at {url}")
             data = b""

@@ -71,7 +71,7 @@ def fetch(source: Source, folder: Path, access: Access, watch: Watcher | None) -
 
 def generic(options: SiteOptions) -> SiteOptions:
     """Return options for any site: no extractors of video sites, and none of the user's cookies."""
-    return replace(options, extractors=("generic",), cookies_file=None)
+    return replace(options, extractors=ytdlp.ANY_SITE, cookies_file=None)
 
 
 def page_limits(limits: ChildLimits) -> ChildLimits:

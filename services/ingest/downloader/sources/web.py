@@ -1,4 +1,4 @@
-"""Requests to web addresses with the login that an address has, and with no other: `~/.netrc` is not read."""
+"""Requests to web addresses under our name, and with the login that an address has. `~/.netrc` is not read."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from requests.utils import get_auth_from_url
 class Session(requests.Session):
     """A session that takes proxies and certificates from the environment, but never a login, also after a redirect."""
 
-    def __init__(self) -> None:
+    def __init__(self, user_agent: str) -> None:
         super().__init__()
+        self.headers["User-Agent"] = user_agent
         self.auth = _login_of_the_address
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:

@@ -33,20 +33,32 @@ if TYPE_CHECKING:
 
 HOSTS = {"youtube.com", "www.youtube.com", "m.youtube.com", "music.youtube.com", "youtu.be"}
 PAGE = 200
+LAST_LETTERS = "AEIMQUYcgkosw048"
 CHANNEL_ID = re.compile(r"^UC[A-Za-z0-9_-]{22}$")
 
 
 def recognises(text: str) -> bool:
     """Return whether a text is a video id or an address at YouTube."""
     address = web_address(text)
-    return re.fullmatch(VIDEO_ID_PATTERN, text) is not None or (address is not None and address.hostname in HOSTS)
+    return is_video_id(text) or (address is not None and address.hostname in HOSTS)
+
+
+def is_video_id(text: str) -> bool:
+    """Return whether a text without an address can be a video id, and not a misspelt name of a file.
+
+    An id has 64 bits in 11 letters, so that its last letter is one of 16. Of a million ids, 50 have small letters only;
+    these can be named by their address.
+    """
+    if re.fullmatch(VIDEO_ID_PATTERN, text) is None or re.fullmatch("[a-z_-]+|[A-Z_-]+", text):
+        return False
+    return text[-1] in LAST_LETTERS
 
 
 def list_recordings(
     text: str, settings: DownloaderSettings, before_listing: Callable[[], object]
 ) -> Iterator[Recording]:
     """Yield one video, or the videos of a channel or playlist page by page."""
-    video_id = text if re.fullmatch(VIDEO_ID_PATTERN, text) else video_id_of(text)
+    video_id = text if is_video_id(text) else video_id_of(text)
     if video_id is not None:
         yield video(video_id)
         return

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 RETRIES = 3
 AUDIO_ONLY = "bestaudio/best"
+ANY_SITE = ("generic",)  # the extractors for a site that yt-dlp does not know
 NO_PROGRAM = "/dev/null/none"  # a path that cannot exist
 AFTER_PREMIERE_S = 3600.0
 LIVE_PAUSE_S = 1800.0
@@ -99,6 +100,8 @@ def session(options: SiteOptions, **extra: object) -> yt_dlp.YoutubeDL:
         "cookiefile": cookies(options.cookies_file) if options.cookies_file else None,
         **extra,
     }
+    if options.user_agent and options.extractors == ANY_SITE:
+        params["http_headers"] = {"User-Agent": options.user_agent}
     return yt_dlp.YoutubeDL(params)
 
 

@@ -1,0 +1,177 @@
+"""The boundary of the command line: checks the words of a command, and gives every end a status and one line.
+
+status 0, 3   returned by the command
+status 1      an expected error: ConfigurationError, IngestError, BusError, and OSError (a full disk, a path)
+status 2      wrong words
+status 70     a fault of this program; the traceback is appended to a log
+status 130    interrupted
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
+
+from ingest.cli import console
+from ingest.cli.options import state_folder
+from ingest.cli.streams import OutputError, discard_output
+from ingest.shared import outgoing
+from ingest.shared.broker.bus import BusError
+from ingest.shared.errors import ConfigurationError, IngestError
+from ingest.shared.settings import Settings, load
+from ingest.shared.text import shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+EXPECTED = (ConfigurationError, IngestError, BusError)
+LONGEST_LINE = 2000
+LONGEST_WORD = 100_000  # the system takes more; no path, address or question is this long
+
+
+class WrongWordError(Exception):
+    """An argument that no command can take."""
+
+
+class Bounded(TyperGroup):
+    """The group of all commands, inside the boundary."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,  # noqa: FBT001, FBT002 (the signature of the base class)
+        windows_expand_args: bool = True,  # noqa: FBT001, FBT002
+        **extra: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        """Run a command; end the process with its status, or without `standalone_mode` return the status."""
+
+        def command(words: Sequence[str]) -> object:
+            return super(Bounded, self).main(words, prog_name, complete_var, False, windows_expand_args, **extra)
+
+        status = run(command, sys.argv[1:] if args is None else args)
+        if standalone_mode:
+            sys.exit(status)
+        return status
+
+
+def run(command: Callable[[Sequence[str]], object], words: Sequence[str]) -> int:
+    """Run a command, print the line of its error, and return its exit status."""
+    try:
+        check_words(words)
+        status = command(words)
+        console.out.file.flush()
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the last place that can turn an error into a status)
+        end = ending(error, words)
+        if end.line:
+            with suppress(OSError, ValueError):  # standard error may be closed
+                console.err.print(end.line, style="red")
+        return end.status
+    return status if isinstance(status, int) else console.OK
+
+
+def check_words(words: Sequence[str]) -> None:
+    """Raise WrongWordError for an argument with bytes that are not UTF-8, with NUL, or of an impossible length."""
+    for number, word in enumerate(words, 1):
+        if "\0" in word:
+            raise WrongWordError(f"argument {number} contains a NUL character")
+        if len(word) > LONGEST_WORD:
+            raise WrongWordError(f"argument {number} is longer than {LONGEST_WORD} characters")
+        try:
+            word.encode()
+        except UnicodeEncodeError as error:
+            shown = shorten(repr(word.encode(errors="surrogateescape"))[1:], 200)
+            raise WrongWordError(f"argument {number} is not UTF-8: {shown}; a file has to be renamed") from error
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a command ends: its status, and the line about it (empty: none)."""
+
+    status: int
+    line: str = ""
+
+
+def ending(error: BaseException, words: Sequence[str]) -> Ending:
+    """Return the status and the line for an error that ended a command of these words."""
+    if isinstance(error, BrokenPipeError | OutputError):
+        discard_output()
+    match error:
+        case KeyboardInterrupt() | typer.Abort():
+            return Ending(console.INTERRUPTED)
+        case WrongWordError():
+            return Ending(console.USAGE, f"error: {error}")
+        case TyperException():
+            return Ending(error.exit_code, f"error: {_usage(error)}")
+        case OSError():  # a reader of a pipe that has read enough needs no line
+            return Ending(console.FAILED, "" if isinstance(error, BrokenPipeError) else f"error: {_refusal(error)}")
+    if isinstance(error, EXPECTED):
+        return Ending(console.FAILED, f"error: {_line(str(error)) or type(error).__name__}")
+    return Ending(console.FAULT, _fault(error, words))
+
+
+def _usage(error: TyperException) -> str:
+    """Return the text of a usage error, with the command whose help explains it."""
+    context = getattr(error, "ctx", None)
+    text = _line(error.format_message()).rstrip(".")
+    if context is None:
+        return text
+    return f"{text or 'name a command'} (see `{context.command_path} --help`)"
+
+
+def _refusal(error: OSError) -> str:
+    """Return what the system refused, and for which path."""
+    reason = error.strerror or str(error) or type(error).__name__
+    return _line(reason if error.filename is None else f"{os.fsdecode(error.filename)}: {reason}")
+
+
+def _fault(error: BaseException, words: Sequence[str]) -> str:
+    """Append the traceback of an unexpected exception to a log; return the line about it."""
+    text = outgoing.redact("".join(traceback.format_exception(error)))
+    about = f"error: a fault in ingest ({type(error).__name__}: {_line(str(error), 200)})"
+    try:
+        handle, path = _fault_log(words)
+        with os.fdopen(handle, "a", errors="backslashreplace") as log:
+            log.write(f"{datetime.now(UTC).isoformat()} ingest {metadata.version('ingest')}\n{text}\n")
+    except OSError:
+        return f"{about}; report it with these lines:\n{text}"
+    return f"{about}; report it with the end of {path}"
+
+
+def _fault_log(words: Sequence[str]) -> tuple[int, str]:
+    """Open the log of faults in the state folder; if that cannot be written, a new file for temporary files."""
+    try:
+        state = state_folder(_option(words, "--state") or load(Settings).state_path)
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (state / "logs").mkdir(mode=0o700, exist_ok=True)
+        path = state / "logs" / "faults.log"
+        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600), str(path)
+    except (OSError, ConfigurationError):
+        return tempfile.mkstemp(prefix="ingest-fault-", suffix=".log")
+
+
+def _option(words: Sequence[str], name: str) -> Path | None:
+    """Return the value of an option among the words of a command."""
+    for word, following in zip(words, (*words[1:], None), strict=True):
+        if word == name and following is not None:
+            return Path(following)
+        if word.startswith(f"{name}="):
+            return Path(word.partition("=")[2])
+    return None
+
+
+def _line(text: str, limit: int = LONGEST_LINE) -> str:
+    return shorten(outgoing.redact(text), limit)

@@ -1,0 +1,108 @@
+"""The standard streams of a command: errors of standard output have a type, those of standard error are ignored."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+SIZES = ("COLUMNS", "LINES")
+SIZE = re.compile("[1-9][0-9]{0,3}")
+
+
+class OutputError(OSError):
+    """Standard output cannot be written."""
+
+
+class Output:
+    """Standard output, whose errors have a type of their own."""
+
+    def write(self, text: str) -> int:
+        """Write; raise OutputError for any error but that of a closed pipe."""
+        with _named_errors():
+            return 0 if sys.stdout is None else sys.stdout.write(text)
+
+    def flush(self) -> None:
+        """Flush; raise OutputError for any error but that of a closed pipe."""
+        with _named_errors():
+            if sys.stdout is not None:
+                sys.stdout.flush()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (whatever else a stream has)
+        return getattr(sys.stdout, name)
+
+
+@contextmanager
+def _named_errors() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"standard output cannot be written: {error.strerror}") from error
+
+
+class Lossy:
+    """Standard error without lines that it cannot take: a full disk there must not end a command."""
+
+    def write(self, text: str) -> int:
+        """Write, ignoring errors."""
+        with suppress(OSError):
+            if sys.stderr is not None:
+                sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, ignoring errors."""
+        with suppress(OSError):
+            if sys.stderr is not None:
+                sys.stderr.flush()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (whatever else a stream has)
+        return getattr(sys.stderr, name)
+
+
+class Environment(Mapping[str, str]):
+    """The environment without an impossible size of the terminal, which rich would end with or print nothing in."""
+
+    def __getitem__(self, name: str) -> str:
+        value = os.environ[name]
+        if name in SIZES and not SIZE.fullmatch(value):
+            raise KeyError(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in os.environ if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def prepare() -> None:
+    """Make the streams and the environment of this process usable.
+
+    Closed standard streams lead to nowhere: otherwise the next file that is opened would become one of them. Characters
+    that the encoding of a stream lacks are written as escapes.
+    """
+    for name in SIZES:
+        if name in os.environ and name not in Environment():
+            del os.environ[name]
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a text stream of Python itself
+
+
+def discard_output() -> None:
+    """Let the rest of standard output go nowhere: Python would report it again at its end."""
+    with suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
