@@ -50,6 +50,10 @@ def test_a_pod_runs_without_rights(cluster: Cluster, component: str) -> None:
     assert "Read-only file system" in lines[1]
     assert "volume" in lines
     assert "No such file or directory" in output
+    find = "find / -xdev -type f -perm /6000 2>/dev/null"
+    assert (
+        cluster.kubectl("exec", f"deploy/ingest-{component}", "-c", component, "--", "sh", "-c", find, ok=False) == ""
+    )
     image = cluster.pods(component)[0]["status"]["containerStatuses"][0]["image"]
     assert image == f"localhost/ingest-{component}:{VERSION}"
 
