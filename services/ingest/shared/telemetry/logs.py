@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 SECRET_KEYS = re.compile(r"password|secret|token|cookie|authorization|credential", re.IGNORECASE)
 
 
-redact = outgoing.redact
-
-
 def _redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     for key, value in event.items():
         event[key] = _publishable(key, value)
