@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from ingest.shared.artifacts import zstd_json
-from ingest.shared.artifacts.volume import translate_os_errors, write_atomically
+from ingest.shared.artifacts.volume import refuse_links, translate_os_errors, write_atomically
 from ingest.shared.artifacts.zstd_json import Vectors
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Part, Seconds, Text
@@ -34,6 +34,7 @@ MIN_SPEECH_S = 30.0
 LONGEST_NAME = 100
 RESERVED = "unknown"
 EXTENSION = "json.zst"
+FOLDER = "voices"
 
 log = get_logger(__name__)
 
@@ -80,7 +81,8 @@ class Profiles:
     """The profiles of a volume, cached until a file is added or removed."""
 
     def __init__(self, root: Path) -> None:
-        self.folder = root / "voices"
+        self._root = root
+        self.folder = root / FOLDER
         self._seen: tuple[Path, ...] = ()
         self._read: list[Profile] = []
 
@@ -137,7 +139,7 @@ class Profiles:
             shutil.rmtree(self._folder(profile.name))
 
     def _folder(self, name: str) -> Path:
-        return self.folder / hashlib.sha256(checked_name(name).casefold().encode()).hexdigest()[:16]
+        return refuse_links(self._root, FOLDER, hashlib.sha256(checked_name(name).casefold().encode()).hexdigest()[:16])
 
     def _present(self) -> Iterator[Path]:
         for folder in sorted(self.folder.glob("*")):

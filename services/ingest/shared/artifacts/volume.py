@@ -42,6 +42,7 @@ KINDS: tuple[Kind, ...] = ("audio", "transcript", "voices")
 BLOCK_BYTES = 1 << 20
 LATE_FILE_S = 10.0  # another machine may see a new file this much later (NFS attribute cache)
 TEMPORARY_PREFIX = ".tmp-"
+LINK = "{} is a link, or leads through one: remove it from the volume"
 _CODES: dict[int | None, Code] = {
     errno.ENOSPC: Code.ENV_DISK_FULL,
     errno.EDQUOT: Code.ENV_DISK_FULL,
@@ -79,7 +80,7 @@ class Volume:
         """Return the folder of a video; raise BAD_VIDEO_ID for an invalid id, BAD_FIELD for a link in its place."""
         folder = self._folder(video_id)
         if _is_linked(folder):
-            raise IngestError(Code.BAD_FIELD, f"{folder.relative_to(self.root)} is a link: remove it from the volume")
+            raise IngestError(Code.BAD_FIELD, LINK.format(folder.relative_to(self.root)))
         return folder
 
     def _folder(self, video_id: str) -> Path:
@@ -223,6 +224,14 @@ def is_file(path: Path) -> bool:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
             return False
         raise
+
+
+def refuse_links(root: Path, *names: str) -> Path:
+    """Return the path of a folder on the volume; raise ENV_VOLUME when it, or a folder above it, is a link."""
+    path = root.resolve().joinpath(*names)
+    if _is_linked(path):
+        raise IngestError(Code.ENV_VOLUME, LINK.format(Path(*names)))
+    return path
 
 
 def _is_linked(path: Path) -> bool:

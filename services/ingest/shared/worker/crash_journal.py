@@ -92,8 +92,15 @@ class CrashJournal:
 def _write(file: Path, text: str) -> None:
     """Write a file so that it is whole, or as it was."""
     temporary = file.with_name(f"{file.name}.tmp")
-    temporary.write_text(text)
+    if temporary.is_symlink():
+        temporary.unlink()
+    with open(temporary, "w", opener=_open_no_link) as new:
+        new.write(text)
     temporary.replace(file)
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
-from ingest.shared.artifacts.volume import translate_os_errors
+from ingest.shared.artifacts.volume import refuse_links, translate_os_errors
 from ingest.shared.broker.backlog import BacklogWatch, WatchedConsumer
 from ingest.shared.broker.bus import BusError, BusUnavailableError
 from ingest.shared.broker.connect import bus_topology, connect
@@ -180,8 +180,9 @@ def _await_streams(bus: NatsBus, settings: Settings) -> None:
 
 
 def _journal(name: str, settings: Settings) -> CrashJournal:
-    folder = settings.volume / "workers"
     with translate_os_errors("volume"):
+        folder = refuse_links(settings.volume, "workers")
+        refuse_links(settings.volume, "workers", "crashes")
         folder.mkdir(parents=True, exist_ok=True)
         return CrashJournal(folder, f"{name}-{settings.worker_name}")
 

@@ -123,3 +123,19 @@ def test_other_content_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(IngestError) as caught:
         voiceprints.read(tmp_path / "x")
     assert caught.value.code is Code.BAD_VOICEPRINTS
+
+
+@pytest.mark.parametrize("place", ["voices", "voices/{folder}"])
+def test_a_link_in_the_place_of_a_folder_is_not_followed(tmp_path: Path, place: str) -> None:
+    outside, volume = tmp_path / "outside", tmp_path / "volume"
+    elsewhere = Profiles(outside)
+    elsewhere.keep(profile())
+    (folder,) = elsewhere.folder.iterdir()
+    link = volume / place.format(folder=folder.name)
+    link.parent.mkdir(parents=True)
+    link.symlink_to(outside / place.format(folder=folder.name))
+    for change in (lambda: Profiles(volume).keep(profile()), lambda: Profiles(volume).remove("Ada")):
+        with pytest.raises(IngestError, match="is a link") as refused:
+            change()
+        assert refused.value.code == Code.ENV_VOLUME
+    assert [found.version for found in Profiles(outside).all()] == [1]

@@ -164,3 +164,16 @@ def test_a_job_does_not_begin_where_its_note_cannot_be_written(tmp_path: Path) -
         journal.begin(OTHER)
     assert caught.value.code is Code.ENV_VOLUME
     journal.end(JOB)
+
+
+def test_a_link_in_the_place_of_a_file_writes_nothing_outside(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("kept")
+    folder = tmp_path / "workers"
+    journal = CrashJournal(folder, "asr-a")
+    for name in ("asr-a.json", "asr-a.json.tmp"):
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).symlink_to(outside)
+    journal.begin(JOB)
+    assert outside.read_text() == "kept"
+    assert CrashJournal(folder, "asr-a").crashes(JOB) == 1
