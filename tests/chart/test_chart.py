@@ -351,7 +351,7 @@ def test_every_command_runs_under_tini_and_can_be_stopped_while_it_starts(render
         container["name"]: container["command"]
         for _, spec in pods(render(values))
         for container in containers(spec)
-        if "command" in container
+        if "command" in container and container["name"] != "streams"  # in the image of the NATS server
     }
     assert {"migrate", "wait-for-models", "ingest", "fetch"} <= commands.keys()
     assert {tuple(command[:2]) for command in commands.values()} == {("tini", "--")}

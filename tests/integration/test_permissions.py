@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import secrets
+import subprocess
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import nats
 import pytest
+import yaml
 
 from ingest.shared.broker.bus import BusRefusedError
 from ingest.shared.broker.nats_bus import NatsBus
 from ingest.shared.broker.nats_connection import BusOptions
-from ingest.shared.broker.permissions import User, authorization, inbox_prefix
+from ingest.shared.broker.permissions import STREAMS, User, accounts, authorization, inbox_prefix
 from ingest.shared.broker.topology import (
     ACCESSIBLE,
     AUDIO,
@@ -48,6 +52,7 @@ RESULTS = {
     Stage.EMBEDDER: (ACCESSIBLE,),
 }
 AT_ONCE_S = 2.0
+STATEFULSET = Path(__file__).parents[2] / "charts" / "templates" / "nats" / "statefulset.yaml"
 Login = "Callable[[User], NatsBus]"
 
 
@@ -56,13 +61,18 @@ def passwords() -> dict[User, str]:
     return {user: secrets.token_urlsafe(12) for user in User}
 
 
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory, passwords: dict[User, str]) -> Iterator[str]:
+@pytest.fixture(scope="module", params=[accounts, authorization], ids=["an account each", "one account"])
+def guarded(
+    tmp_path_factory: pytest.TempPathFactory, passwords: dict[User, str], request: pytest.FixtureRequest
+) -> Iterator[str]:
     """The address of a nats-server that knows the users of `ingest.shared.broker.permissions`."""
     folder = tmp_path_factory.mktemp("guarded")
-    quoted = {user: json.dumps(password) for user, password in passwords.items()}
-    with nats_with(folder, authorization(quoted)) as url:
+    with nats_with(folder, request.param(quoted(passwords))) as url:
         yield url
+
+
+def quoted(passwords: dict[User, str]) -> dict[User, str]:
+    return {user: json.dumps(password) for user, password in passwords.items()}
 
 
 @pytest.fixture
@@ -223,3 +233,68 @@ def test_nobody_hears_what_is_not_said_to_it(guarded: str, passwords: dict[User,
 def test_a_stranger_is_not_let_in(guarded: str) -> None:
     with pytest.raises(BusRefusedError, match="refuses the login"):
         NatsBus(BusOptions(guarded, "stranger", user="asr", password="guess")).connect()  # noqa: S106 (a wrong one)
+
+
+AIMED_AT = (REQUESTED, event_subject(Stage.CHECK), dead_subject(Stage.CHECK), f"$KV.{GOVERNOR_BUCKET}.youtube")
+
+
+async def aim_replies(url: str, password: str, targets: tuple[str, ...]) -> None:
+    """As the asr service: send requests whose replies go to the subjects of others, with a message of its own, too."""
+    prefix = inbox_prefix(User.ASR).encode()
+    client = await nats.connect(url, user=User.ASR, password=password, inbox_prefix=prefix)
+    later = later_subject(Stage.ASR)
+    pull = f"$JS.API.CONSUMER.MSG.NEXT.{LATER_STREAM}.{later_consumer(Stage.ASR)}"
+    for number, target in enumerate(targets):
+        await client.request(later, b'{"forged": true}', timeout=5, headers={"Nats-Msg-Id": f"forged:{number}"})
+        await client.publish(pull, b'{"batch": 1, "no_wait": true}', reply=target)
+        await client.publish(f"$JS.API.STREAM.INFO.{WORK_STREAM}", b"", reply=target)
+        await client.publish(event_subject(Stage.ASR), b"{}", reply=target)
+        await client.flush()
+    await asyncio.sleep(1.0)
+    await client.close()
+
+
+def test_a_service_cannot_aim_replies_at_the_subjects_of_others(
+    tmp_path: Path, passwords: dict[User, str], test_topology: Topology
+) -> None:
+    """The same requests reach all four subjects where all users share one account."""
+    arrived = {}
+    for block in (accounts, authorization):
+        folder = tmp_path / block.__name__
+        folder.mkdir()
+        with nats_with(folder, block(quoted(passwords))) as url:
+            options = BusOptions(url, "test", user=User.ADMIN, password=passwords[User.ADMIN])
+            admin = NatsBus(options).connect()
+            admin.provision(test_topology)
+            asyncio.run(aim_replies(url, passwords[User.ASR], AIMED_AT))
+            others = set(STREAMS) - {LATER_STREAM}
+            found = {stream: list(admin.read(stream, ">")) for stream in others}
+            arrived[block] = sum(len(messages) for messages in found.values()) - len(AIMED_AT)  # its own events
+            admin.close()
+    assert arrived[accounts] == 0
+    assert arrived[authorization] >= len(AIMED_AT)
+
+
+def test_the_streams_of_one_account_move_with_their_messages_into_the_account_that_has_them_now(
+    tmp_path: Path, passwords: dict[User, str], test_topology: Topology
+) -> None:
+    """An upgrade of the chart: its init container renames the folder before the server with the accounts starts."""
+    (command,) = re.findall(r"command: (\[sh, -c, .*\])", STATEFULSET.read_text())
+    program = [*yaml.safe_load(command)[:-1], str(tmp_path / "jetstream")]
+    for block in (authorization, accounts, accounts):
+        subprocess.run(program, check=True)
+        for file in tmp_path.glob("*.ports"):
+            file.unlink()
+        with nats_with(tmp_path, block(quoted(passwords))) as url:
+            options = BusOptions(url, "test", user=User.ADMIN, password=passwords[User.ADMIN])
+            admin = NatsBus(options).connect()
+            if block is authorization:
+                admin.provision(test_topology)
+                admin.publish(REQUESTED, b"kept", "kept")
+                admin.replace_key(GOVERNOR_BUCKET, "sites", b"kept", 0)
+            assert [data for _, data in admin.read(WORK_STREAM, "ingest.>")] == [b"kept"]
+            entry = admin.read_key(GOVERNOR_BUCKET, "sites")
+            assert entry is not None
+            assert entry.data == b"kept"
+            admin.provision(test_topology)
+            admin.close()

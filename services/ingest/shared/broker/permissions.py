@@ -7,11 +7,16 @@
     submit      a Job or CronJob with `ingest submit`     ask for recordings, and follow them
     admin       `ingest migrate` and operators            everything about our streams
 
+The chart's server has an account for each user, so that a service cannot aim replies at the subjects of another. In one
+account it can: the server does not check the subject that a request names for its reply.
+
 Only `admin` creates streams and consumers (`ingest migrate`), purges and deletes. A service subscribes only to its own
 inbox, named after its user, so that no service reads the replies to another. Every service may read single messages of
 the work queue, for one metric: the age of the oldest message of every stage.
 
-    python -m ingest.shared.broker.permissions   prints the block; passwords are variables of the server's environment
+    python -m ingest.shared.broker.permissions               prints the accounts; passwords are variables of the
+                                                             server's environment
+    python -m ingest.shared.broker.permissions one-account   the same users in one account, for a server of your own
 """
 
 from __future__ import annotations
@@ -45,6 +50,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 STREAMS = (WORK_STREAM, LATER_STREAM, EVENT_STREAM, DEAD_STREAM, f"KV_{GOVERNOR_BUCKET}")
+ACCOUNT = "INGEST"  # holds the streams
+SYSTEM_ACCOUNT = "SYS"
 PASSWORD_VARIABLE = "INGEST_NATS_PASSWORD_{user}"  # noqa: S105 (the name of a variable)
 
 
@@ -77,12 +84,50 @@ def permissions(user: User) -> Permissions:
 
 
 def authorization(passwords: Mapping[User, str]) -> str:
-    """Return the `authorization` block of a nats-server for these users.
+    """Return the `authorization` block of a nats-server for these users, in one account.
 
     A password stands in it as it is given: a text in quotes (`json.dumps`), or `$NAME` for a variable of the server.
     """
     users = "\n".join(_user(user, password) for user, password in passwords.items())
     return f"authorization {{\n  users = [\n{users}\n  ]\n}}\n"
+
+
+def accounts(passwords: Mapping[User, str]) -> str:
+    """Return the `accounts` block of a nats-server: one account with the streams, and one for each other user.
+
+    Within one account, the server does not check the subject that a request names for its reply: a service could aim
+    the answers of the API at the subjects of others. Between accounts, a reply goes to the account of the request only.
+    """
+    others = [user for user in passwords if user is not User.ADMIN]
+    exported = sorted({subject for user in others for subject in permissions(user).publish})
+    own = [_owner(passwords[User.ADMIN], exported)]
+    own += [_importer(user, passwords[user]) for user in others]
+    return f"system_account: {SYSTEM_ACCOUNT}\naccounts {{\n{''.join(own)}  {SYSTEM_ACCOUNT} {{}}\n}}\n"
+
+
+def _owner(password: str, exported: list[str]) -> str:
+    lines = "".join(f"      {_export(subject)}\n" for subject in exported)
+    return (
+        f"  {ACCOUNT} {{\n    jetstream: enabled\n    users: [\n{_user(User.ADMIN, password)}\n    ]\n"
+        f"    exports: [\n{lines}    ]\n  }}\n"
+    )
+
+
+def _export(subject: str) -> str:
+    """Return the export of a subject; a pull may be answered with more than one message."""
+    several = ", response_type: stream" if ".MSG.NEXT." in subject else ""
+    return f"{{ service: {json.dumps(subject)}{several} }}"
+
+
+def _importer(user: User, password: str) -> str:
+    imports = "".join(
+        f"      {{ service: {{ account: {ACCOUNT}, subject: {json.dumps(subject)} }} }}\n"
+        for subject in sorted(set(permissions(user).publish))
+    )
+    return (
+        f"  {ACCOUNT}_{user.upper()} {{\n    users: [\n{_user(user, password)}\n    ]\n"
+        f"    imports: [\n{imports}    ]\n  }}\n"
+    )
 
 
 def _user(user: User, password: str) -> str:
@@ -159,4 +204,5 @@ _PUBLISH = {
 
 
 if __name__ == "__main__":
-    sys.stdout.write(authorization({user: f"${PASSWORD_VARIABLE.format(user=user.upper())}" for user in User}))
+    variables = {user: f"${PASSWORD_VARIABLE.format(user=user.upper())}" for user in User}
+    sys.stdout.write((authorization if sys.argv[1:] == ["one-account"] else accounts)(variables))
