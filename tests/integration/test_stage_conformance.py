@@ -24,7 +24,6 @@ from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.device.batcher import Batcher, BatchLimits
 from ingest.shared.messages import AudioReady, Source, SourceKind, Stage, VideoAccessible, VideoRequested
 from ingest.shared.pipeline import PIPELINE
-from ingest.shared.sandbox import child
 from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits
 from ingest.shared.settings import load
@@ -49,11 +48,6 @@ OPTIONS = SiteOptions(("youtube.*",), socket_timeout_s=1.0, max_bytes=10_000_000
 @pytest.mark.parametrize("spec", PIPELINE, ids=lambda spec: str(spec.stage))
 class TestStage(StageConformance):
     """The suite, once for each row of the pipeline."""
-
-    @pytest.fixture(autouse=True)
-    def _child_imports(self) -> None:
-        """Import the modules of the child processes once, in the process that they are forked from."""
-        child.preload("ingest.downloader.sources.ytdlp", "ingest.shared.sandbox.decode", "ingest.asr.audio")
 
     @pytest.fixture
     def case(self, spec: StageSpec, request: pytest.FixtureRequest) -> StageCase:

@@ -7,6 +7,7 @@ recording of ten hours takes page cache instead of process memory. Recognition a
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,10 @@ def load(path: Path, scratch: Path, decode_limits: DecodeLimits, limits: ChildLi
         scratch.mkdir(parents=True, exist_ok=True)
     raw = scratch / f"{uuid.uuid4().hex}.f32"
     try:
-        decoded = child.run(_decode_to, (str(path), str(raw), decode_limits), limits)
+        with translate_os_errors("scratch folder"):
+            raw.touch()
+        confined = replace(limits, reads=(str(path),), writes=(str(raw),))
+        decoded = child.run(decode_to, (str(path), str(raw), decode_limits), confined)
         if raw.stat().st_size == 0:
             return np.zeros(0, dtype=np.float32), decoded
         return np.memmap(raw, dtype=np.float32, mode="r"), decoded
@@ -45,7 +49,8 @@ def load(path: Path, scratch: Path, decode_limits: DecodeLimits, limits: ChildLi
         raw.unlink(missing_ok=True)  # the mapping keeps the data until the array is freed
 
 
-def _decode_to(_report: Reporter, source: str, target: str, limits: DecodeLimits) -> AudioInfo:
+def decode_to(_report: Reporter, source: str, target: str, limits: DecodeLimits) -> AudioInfo:
+    """Decode a file into another, which exists already (runs in a child process)."""
     with translate_os_errors("decoded audio"), Path(target).open("wb") as out:
         return media.decode(Path(source), limits, lambda block: out.write(block.astype(np.float32).tobytes()))
 

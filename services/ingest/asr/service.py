@@ -14,7 +14,6 @@ from ingest.asr.recognition.build import make_transcriber
 from ingest.asr.speakers import build as speaker_models
 from ingest.shared.artifacts.volume import Volume
 from ingest.shared.messages import AudioReady, Stage
-from ingest.shared.sandbox import child
 from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.sandbox.decode import DecodeLimits
 from ingest.shared.telemetry import metrics
@@ -33,7 +32,6 @@ GPU_SECONDS = "Time of the recognizer's device (a GPU, or a CPU) by what it does
 
 def build(settings: AsrSettings, _bus: NatsBus) -> ServiceSpec:
     """Load the models, test the device, and return the asr stage."""
-    child.preload("ingest.shared.sandbox.decode", "ingest.asr.audio")
     device = device_of(settings.asr_device)
     if device == "cpu":
         keep_freed_memory()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ingest.cli.settings import AllSettings
 
 MIN_FREE_BYTES = 5 << 30
+SANDBOX_DEADLINE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,19 @@ def _javascript(_settings: AllSettings) -> Finding:
         return Finding("JavaScript runtime", "problem", error.message, "required by the downloader")
 
 
+def _sandbox(_settings: AllSettings) -> Finding:
+    from ingest.shared.sandbox import child, confine
+
+    try:
+        missing = child.run(confine.missing_walls, (), child.ChildLimits(SANDBOX_DEADLINE_S))
+    except IngestError as error:
+        return Finding("sandbox", "problem", error.message, "no recording can be decoded")
+    if missing:
+        advice = "a newer kernel, or a container runtime that allows it, confines the decoder better"
+        return Finding("sandbox", "note", ", ".join(missing), advice)
+    return Finding("sandbox", "ok", "landlock, seccomp, a network namespace")
+
+
 def _gpu(_settings: AllSettings) -> Finding:
     import ctranslate2
 
@@ -203,6 +217,7 @@ CHECKS: dict[str, Callable[[AllSettings], Finding]] = {
     "servers": _servers,
     "volume": _volume,
     "JavaScript runtime": _javascript,
+    "sandbox": _sandbox,
     "GPU": _gpu,
     "models": _models,
     "ASR model": _asr_model,

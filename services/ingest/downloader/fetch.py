@@ -11,7 +11,7 @@ import time
 import uuid
 from collections import deque
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,7 +101,8 @@ class Fetch:
         is the source itself stays AUDIO_TRUNCATED.
         """
         try:
-            return child.run(probe, (download.path, self.decode_limits), self.probe_limits)
+            limits = replace(self.probe_limits, reads=(download.path,))
+            return child.run(probe, (download.path, self.decode_limits), limits)
         except IngestError as error:
             if error.code is not Code.AUDIO_TRUNCATED or not download.is_copy:
                 raise
@@ -150,9 +151,10 @@ class _RateWatch:
     def __call__(self, numbers: dict[str, float] | None) -> None:
         now = time.monotonic()
         if numbers is not None:
-            self._finished = bool(numbers["finished"])
-            self._seen.append((now, numbers["bytes"]))
-            self._report({"bytes": numbers["bytes"]})
+            received = numbers.get("bytes", 0.0)
+            self._finished = bool(numbers.get("finished"))
+            self._seen.append((now, received))
+            self._report({"bytes": received})
         if self._finished or not self._seen:
             return
         while len(self._seen) > 1 and now - self._seen[1][0] >= self._pace.window_s:

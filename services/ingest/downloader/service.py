@@ -16,7 +16,6 @@ from ingest.downloader.settings import DownloaderSettings, listed
 from ingest.downloader.sources.connector import Access, site_options
 from ingest.shared.artifacts.volume import Volume
 from ingest.shared.messages import Stage, VideoAccessible, VideoRequested
-from ingest.shared.sandbox import child
 from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.sandbox.decode import DecodeLimits
 from ingest.shared.telemetry.time_split import PUBLISHING, WAITING_FOR_DISK
@@ -32,7 +31,6 @@ WRITING_TIME_S = 300.0
 def build(settings: DownloaderSettings, bus: NatsBus) -> ServiceSpec:
     """Return the two stages of the downloader; raise ENV_JS_RUNTIME when YouTube could not be read."""
     javascript.version()
-    child.preload("ingest.downloader.sources.ytdlp", "ingest.shared.sandbox.decode")
     volume = Volume(settings.volume)
     limiter = RateLimiter(bus, Budget(settings.site_videos_per_hour, settings.site_burst))
     gauges = telemetry.RateLimitGauges(limiter)
@@ -88,10 +86,6 @@ def _access(settings: DownloaderSettings, limits: ChildLimits) -> Access:
 def _site_limits(
     settings: DownloaderSettings, deadline_s: float, file_bytes: int = ChildLimits.file_bytes
 ) -> ChildLimits:
-    """Return the limits of a child that makes requests to a site.
-
-    The memory is not limited, because the JavaScript engine reserves gigabytes of address space; connectors that do
-    not need the engine limit it.
-    """
+    """Return the limits of a child that makes requests to a site; a connector adds what it needs."""
     hosts = listed(settings.allowed_hosts)
-    return ChildLimits(deadline_s, memory_bytes=0, file_bytes=file_bytes, network=True, hosts=hosts)
+    return ChildLimits(deadline_s, file_bytes=file_bytes, network=True, hosts=hosts)

@@ -194,14 +194,6 @@ class IngestError(Exception):
         """Return what this failure means for the video."""
         return RULES[self.code]
 
-    def __reduce__(self) -> tuple[object, ...]:
-        """Pickle with the constructor's own arguments, so that a child process can hand the error to its parent."""
-        return _restore, (self.code, self.message, self.retry_at, self.is_final)
-
-
-def _restore(code: Code, message: str, retry_at: datetime | None, is_final: bool) -> IngestError:  # noqa: FBT001 (positional for pickle)
-    return IngestError(code, message, retry_at=retry_at, is_final=is_final)
-
 
 class ConfigurationError(Exception):
     """Something is set up wrongly: the process ends at once and says which key, which value and which rule."""

@@ -24,7 +24,6 @@ from ingest.downloader.sources.connector import Access, SiteOptions
 from ingest.shared.artifacts.volume import Volume
 from ingest.shared.errors import IngestError
 from ingest.shared.messages import Metadata, Source, SourceKind, VideoAccessible, VideoRequested
-from ingest.shared.sandbox import child
 from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.sandbox.decode import DecodeLimits
 from tests.integration.bad_inputs import site as sites
@@ -44,11 +43,6 @@ GOOD_ID = "goodfriday7"
 LARGEST_BYTES = 400_000
 SITE_PAUSE_S = 3600.0
 OPTIONS = SiteOptions(("youtube.*",), socket_timeout_s=0.5, max_bytes=LARGEST_BYTES, site_pause_s=SITE_PAUSE_S)
-
-
-def pytest_collection_finish() -> None:
-    """Import the modules of child processes once, in the process from which they are forked."""
-    child.preload("ingest.downloader.sources.ytdlp", "ingest.shared.sandbox.decode", "ingest.asr.audio")
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ import pytest
 
 from ingest.downloader import javascript
 from ingest.downloader.check import apply_policy
-from ingest.downloader.sources import media, youtube
+from ingest.downloader.sources import youtube
+from ingest.downloader.sources.connector import Access, Download, SiteOptions, in_folder
 from ingest.downloader.sources.file import allowed_file
 from ingest.downloader.sources.registry import connector_of
 from ingest.shared.errors import Code, IngestError
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LONGEST_S = 3600.0
+OPTIONS = SiteOptions(("youtube",), socket_timeout_s=1.0, max_bytes=1000, site_pause_s=60.0)
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -167,13 +170,27 @@ def test_a_file_that_is_itself_allowed_may_be_gone_or_its_folder_not_mounted(tmp
     assert refusal(talk, talk) is Code.VIDEO_GONE
 
 
-def test_only_youtube_may_start_the_javascript_engine_and_has_no_memory_limit(
+def test_youtube_may_start_the_javascript_engine_and_read_the_cookies(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     engine = tmp_path / "deno"
     engine.touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    limits = ChildLimits(30.0, memory_bytes=0, network=True)
-    with_engine, other = youtube.engine_limits(limits), media.page_limits(limits)
-    assert (with_engine.memory_bytes, with_engine.programs) == (0, (javascript.path(),))
-    assert (other.memory_bytes, other.programs) == (media.PAGE_MEMORY_BYTES, ())
+    access = Access(replace(OPTIONS, cookies_file="/cookies"), ChildLimits(30.0, network=True))
+    limits = youtube.engine_limits(access)
+    assert (limits.programs, limits.reads, limits.writes) == ((javascript.path(),), ("/cookies",), ())
+    assert limits.memory_bytes == youtube.ENGINE_MEMORY_BYTES
+
+
+@pytest.mark.parametrize("named", ["../other/talk.mp3", "link.mp3", "gone.mp3", "/etc/passwd", "."])
+def test_a_download_is_a_file_of_its_own_folder(tmp_path: Path, named: str) -> None:
+    folder, other = tmp_path / "folder", tmp_path / "other"
+    for created in (folder, other):
+        created.mkdir()
+        (created / "talk.mp3").write_bytes(b"x")
+    (folder / "link.mp3").symlink_to(other / "talk.mp3")
+    with pytest.raises(IngestError, match="not downloaded") as caught:
+        in_folder(folder, Download(str(folder / named), None, Metadata()))
+    assert caught.value.code is Code.JOB_CRASHED
+    kept = Download(str(folder / "talk.mp3"), None, Metadata())
+    assert in_folder(folder, kept) is kept

@@ -1,16 +1,10 @@
-"""The table of error codes, and errors on their way between processes."""
+"""The table of error codes."""
 
 from __future__ import annotations
-
-import copy
-import pickle
-from datetime import UTC, datetime
 
 import pytest
 
 from ingest.shared.errors import RULES, Code, IngestError, Outcome
-
-LATER = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("code", [pytest.param(code, id=code) for code in Code])
@@ -41,21 +35,6 @@ def test_what_is_wrong_with_the_environment_is_never_charged_to_a_video() -> Non
 def test_a_code_of_each_kind_has_its_outcome(code: Code, outcome: Outcome, attempts: int) -> None:
     error = IngestError(code, "x")
     assert (error.rule.outcome, error.rule.attempts) == (outcome, attempts)
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        pytest.param(IngestError(Code.BAD_URL, "nothing at 'ü'"), id="plain"),
-        pytest.param(IngestError(Code.IS_LIVE, "still live", retry_at=LATER), id="with a time"),
-        pytest.param(IngestError(Code.NOT_AUDIO, "twice", is_final=True), id="final"),
-    ],
-)
-def test_an_error_survives_pickling_and_copying(error: IngestError) -> None:
-    for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301 (our own bytes)
-        assert type(twin) is IngestError
-        assert (twin.code, twin.message, str(twin)) == (error.code, error.message, str(error))
-        assert (twin.retry_at, twin.is_final) == (error.retry_at, error.is_final)
 
 
 def test_the_text_of_an_error_begins_with_its_code() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ingest.shared.errors import ConfigurationError
-from ingest.shared.sandbox.child import die_with_parent
+from ingest.shared.sandbox.fork_server import die_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Callable

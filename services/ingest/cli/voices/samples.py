@@ -74,9 +74,7 @@ class VoiceSampler:
     def _file(self, recording: Recording, folder: str) -> Path:
         """Return the file of a recording, downloaded into a folder unless it is a local file."""
         settings = self._settings
-        limits = ChildLimits(
-            settings.download_deadline_s, memory_bytes=0, network=True, hosts=listed(settings.allowed_hosts)
-        )
+        limits = ChildLimits(settings.download_deadline_s, network=True, hosts=listed(settings.allowed_hosts))
         access = Access(site_options(settings), limits, file_roots=(Path("/"),))  # the user's own command: any file
         connector = connector_of(recording.source.kind)
         return Path(connector.fetch(recording.source, Path(folder), access, None).path)

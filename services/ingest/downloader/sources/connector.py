@@ -19,6 +19,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
@@ -33,7 +34,6 @@ from ingest.shared.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
 
     from ingest.downloader.settings import DownloaderSettings
     from ingest.shared.sandbox.child import Watcher
@@ -128,7 +128,20 @@ def site_options(settings: DownloaderSettings) -> SiteOptions:
 def listing_limits(settings: DownloaderSettings) -> ChildLimits:
     """Return the limits of a child process that lists a source."""
     hosts = listed(settings.allowed_hosts)
-    return ChildLimits(LISTING_DEADLINE_S, memory_bytes=0, network=True, hosts=hosts)
+    return ChildLimits(LISTING_DEADLINE_S, network=True, hosts=hosts)
+
+
+def reads_of(options: SiteOptions) -> tuple[str, ...]:
+    """Return the files that yt-dlp reads with these options."""
+    return (options.cookies_file,) if options.cookies_file else ()
+
+
+def in_folder(folder: Path, download: Download) -> Download:
+    """Return a download whose file is in the folder that it was given; a child process has named the file."""
+    path = Path(download.path)
+    if path.resolve().parent != folder.resolve() or not path.is_file():
+        raise IngestError(Code.JOB_CRASHED, "its process named a file that it has not downloaded")
+    return download
 
 
 def web_address(text: str) -> SplitResult | None:

@@ -16,6 +16,7 @@ from ingest.downloader.sources.connector import (
     Recording,
     SiteOptions,
     derived_id,
+    in_folder,
     source_of,
     web_address,
 )
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ingest.downloader.settings import DownloaderSettings
-    from ingest.shared.sandbox.child import ChildLimits, Watcher
+    from ingest.shared.sandbox.child import Watcher
 
-PAGE_MEMORY_BYTES = 1 << 30  # yt-dlp reads a page without end into memory
+PAGE_MEMORY_BYTES = 1 << 29  # yt-dlp reads a page without end into memory
 
 
 def recognises(text: str) -> bool:
@@ -60,23 +61,20 @@ def site(url: str) -> str | None:
 
 def check(source: Source, access: Access) -> Metadata:
     """Return what a site says about a media file; raise its refusal otherwise."""
-    return child.run(ytdlp.inspect, (source.url, generic(access.options)), page_limits(access.limits))
+    limits = replace(access.limits, memory_bytes=PAGE_MEMORY_BYTES)
+    return child.run(ytdlp.inspect, (source.url, generic(access.options)), limits)
 
 
 def fetch(source: Source, folder: Path, access: Access, watch: Watcher | None) -> Download:
     """Download a media file."""
     args = (source.url, str(folder), generic(access.options))
-    return child.run(ytdlp.fetch, args, page_limits(access.limits), watch)
+    limits = replace(access.limits, memory_bytes=PAGE_MEMORY_BYTES, writes=(str(folder),))
+    return in_folder(folder, child.run(ytdlp.fetch, args, limits, watch))
 
 
 def generic(options: SiteOptions) -> SiteOptions:
     """Return options for any site: no extractors of video sites, and none of the user's cookies."""
     return replace(options, extractors=ytdlp.ANY_SITE, cookies_file=None)
-
-
-def page_limits(limits: ChildLimits) -> ChildLimits:
-    """Return limits for any site: the memory is bounded, and no program may be started."""
-    return replace(limits, memory_bytes=PAGE_MEMORY_BYTES)
 
 
 CONNECTOR = Connector(

@@ -15,7 +15,9 @@ from ingest.downloader.sources.connector import (
     Connector,
     Download,
     Recording,
+    in_folder,
     listing_limits,
+    reads_of,
     site_options,
     web_address,
 )
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 HOSTS = {"youtube.com", "www.youtube.com", "m.youtube.com", "music.youtube.com", "youtu.be"}
 PAGE = 200
 LAST_LETTERS = "AEIMQUYcgkosw048"
+ENGINE_MEMORY_BYTES = 2 << 30
 CHANNEL_ID = re.compile(r"^UC[A-Za-z0-9_-]{22}$")
 
 
@@ -62,7 +65,8 @@ def list_recordings(
     if video_id is not None:
         yield video(video_id)
         return
-    options, limits = site_options(settings), listing_limits(settings)
+    options = site_options(settings)
+    limits = replace(listing_limits(settings), reads=reads_of(options))
     playlist = _playlist_of(text)
     if playlist is None:
         before_listing()
@@ -83,18 +87,20 @@ def list_recordings(
 
 def check(source: Source, access: Access) -> Metadata:
     """Return what YouTube says about a video that can be downloaded; raise its refusal otherwise."""
-    return child.run(ytdlp.inspect, (source.url, access.options), engine_limits(access.limits))
+    return child.run(ytdlp.inspect, (source.url, access.options), engine_limits(access))
 
 
 def fetch(source: Source, folder: Path, access: Access, watch: Watcher | None) -> Download:
     """Download the audio of a video."""
-    return child.run(ytdlp.fetch, (source.url, str(folder), access.options), engine_limits(access.limits), watch)
+    limits = replace(engine_limits(access), writes=(str(folder),))
+    return in_folder(folder, child.run(ytdlp.fetch, (source.url, str(folder), access.options), limits, watch))
 
 
-def engine_limits(limits: ChildLimits) -> ChildLimits:
-    """Return limits that let yt-dlp start the JavaScript engine for YouTube's scripts."""
+def engine_limits(access: Access) -> ChildLimits:
+    """Return limits that let yt-dlp read the user's cookies and start the JavaScript engine for YouTube's scripts."""
     engine = javascript.path()
-    return replace(limits, programs=(engine,) if engine else ())
+    reads = reads_of(access.options)
+    return replace(access.limits, memory_bytes=ENGINE_MEMORY_BYTES, programs=(engine,) if engine else (), reads=reads)
 
 
 def video(video_id: str, metadata: Metadata | None = None) -> Recording:

@@ -1,56 +1,47 @@
 """Runs untrusted work (content of other sites, media files) in a child process with limits.
 
-The child is forked from a clean server process that has already imported the heavy modules, so it starts in
-milliseconds. It leads a process group of its own, is killed when its parent ends, and has limits on memory, CPU time,
-file size, open files and the network. The parent reads its reports. It kills the whole group at the deadline, or when
-the caller's watcher raises an error.
+The child is forked from a server process (`fork_server`) without settings and secrets. It has limits on memory, CPU
+time, file size, open files and the network, and walls where the kernel has them (`confine`). The parent reads its
+reports and its answer as plain data (`plain`). At the deadline, when the caller's watcher raises an error, and when the
+service ends, the whole process group is killed.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
-import ctypes
-import multiprocessing
+import json
 import os
-import resource
+import select
 import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
-from dataclasses import dataclass
-from multiprocessing import forkserver
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ingest.shared.errors import Code, IngestError
-from ingest.shared.sandbox import network
+from ingest.shared.sandbox import plain
+from ingest.shared.sandbox.confine import CERTIFICATE_VARIABLES, PROXY_VARIABLES, Confinement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from multiprocessing.connection import Connection
-    from multiprocessing.context import ForkServerProcess
 
+ChildLimits = Confinement
 T = TypeVar("T")
-PR_SET_PDEATHSIG = 1
 CHECK_EVERY_S = 0.5
-OPEN_FILES = 256
-SAFE_PATH = "PYTHONSAFEPATH"
-_starting = threading.Lock()
-_context = multiprocessing.get_context("forkserver")
-
-
-@dataclass(frozen=True)
-class ChildLimits:
-    """The limits of a child.
-
-    With `network`, `hosts` are the names or addresses that it may connect to although they are not public, and
-    `programs` are the only programs that it may start.
-    """
-
-    deadline_s: float
-    memory_bytes: int = 4 << 30
-    file_bytes: int = 16 << 30
-    network: bool = False
-    hosts: tuple[str, ...] = ()
-    programs: tuple[str, ...] = ()
+READ_BYTES = 1 << 20
+STARTING_S = 300.0  # the server imports the modules of a work function before its first child starts
+ENDING_S = 10.0  # until the server has reaped a killed child
+KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH")
+NETWORK_VARIABLES = (*CERTIFICATE_VARIABLES, *PROXY_VARIABLES, *map(str.upper, PROXY_VARIABLES))
+PROGRAM = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
+    "from ingest.shared.sandbox.fork_server import main; main(int(sys.argv[1]))"
+)
+_lock = threading.Lock()
 
 
 class Reporter(Protocol):
@@ -67,125 +58,144 @@ class Watcher(Protocol):
         """Receive a report, or None after half a second without one."""
 
 
-def preload(*modules: str) -> None:
-    """Import `modules` in the server process, so that a child does not import them again."""
-    _context.set_forkserver_preload(list(modules))
-
-
-def run(work: Callable[..., T], args: tuple[Any, ...], limits: ChildLimits, watch: Watcher | None = None) -> T:
-    """Return `work(report, *args)`, computed by a child.
+def run(work: Callable[..., T], args: tuple[Any, ...], limits: Confinement, watch: Watcher | None = None) -> T:
+    """Return `work(report, *args)`, computed by a child. `work` is an annotated function of a module.
 
     Raise the child's IngestError, DEADLINE_EXCEEDED at the deadline, and JOB_CRASHED when it ends without a result (as
-    after a signal, or out of memory).
+    after a signal, or out of memory) or answers what `work` cannot return.
     """
-    _start_server()
-    receiver, sender = _context.Pipe(duplex=False)
-    child = _context.Process(target=_child, args=(sender, work, args, limits), daemon=True)
-    child.start()
-    sender.close()
+    request = {
+        "work": plain.name_of(work),
+        "arguments": plain.from_arguments(work, args),
+        "limits": asdict(limits),
+        "environment": _kept(NETWORK_VARIABLES) if limits.network else {},
+    }
+    answers, status = _begin(json.dumps(request).encode())
     try:
-        result: T = _listen(child, receiver, limits, watch)
+        status.settimeout(STARTING_S)
+        with contextlib.suppress(OSError):  # the end of the server shows below: there is no answer
+            status.recv(32)
+        result: T = _listen(work, (answers, status), limits, watch)
         return result
     finally:
-        _end(child)
-        receiver.close()
+        with contextlib.suppress(OSError):
+            status.shutdown(socket.SHUT_WR)  # the server kills what still runs
+        _ending(status)
+        status.close()
+        os.close(answers)
 
 
-def _start_server() -> None:
-    """Start the server process unless it runs; it must not import modules from the current folder (as `python -P`)."""
-    with _starting:
-        before = os.environ.get(SAFE_PATH)
-        os.environ[SAFE_PATH] = "1"
-        try:
-            forkserver.ensure_running()
-        finally:
-            os.environ.pop(SAFE_PATH)
-            if before is not None:
-                os.environ[SAFE_PATH] = before
+class _Server:
+    """The fork server of this process."""
+
+    def __init__(self) -> None:
+        self.owner = os.getpid()
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        path = json.dumps([os.path.abspath(entry) for entry in sys.path])  # noqa: PTH100 (an entry may be empty)
+        with theirs:
+            self.process = subprocess.Popen(  # noqa: S603 (this program, with its own interpreter)
+                [sys.executable, "-I", "-c", PROGRAM, str(theirs.fileno()), path],
+                env=_kept(KEPT_VARIABLES),
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+    def close(self) -> None:
+        """End the server, and all its children."""
+        self.control.close()
+        if self.owner == os.getpid():
+            self.process.wait()
 
 
-def _listen(child: ForkServerProcess, receiver: Connection, limits: ChildLimits, watch: Watcher | None) -> Any:  # noqa: ANN401 (a foreign or generic shape)
+_server: _Server | None = None
+
+
+def _begin(request: bytes) -> tuple[int, socket.socket]:
+    """Send a request to the server; return the pipe of the answers and the status socket."""
+    answers, answers_end = os.pipe()
+    status, status_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        with _lock, status_end:
+            try:
+                socket.send_fds(_running().control, [request], [answers_end, status_end.fileno()])
+            except (BrokenPipeError, ConnectionResetError):  # the server was killed: once more, with a new one
+                end_server()
+                socket.send_fds(_running().control, [request], [answers_end, status_end.fileno()])
+    except BaseException:
+        os.close(answers)
+        status.close()
+        raise
+    finally:
+        os.close(answers_end)
+    return answers, status
+
+
+def _running() -> _Server:
+    global _server  # noqa: PLW0603 (one server for all threads of the process)
+    if _server is None or _server.owner != os.getpid():
+        _server = _Server()
+    return _server
+
+
+@atexit.register
+def end_server() -> None:
+    """End the fork server; the next `run` starts another."""
+    global _server  # noqa: PLW0603 (see _running)
+    if _server is not None:
+        _server.close()
+        _server = None
+
+
+def _kept(names: tuple[str, ...]) -> dict[str, str]:
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def _listen(
+    work: Callable[..., Any], channels: tuple[int, socket.socket], limits: Confinement, watch: Watcher | None
+) -> Any:  # noqa: ANN401 (of the type that the work returns)
+    received = plain.Answers(work)
+    poll = select.poll()
+    poll.register(channels[0], select.POLLIN)
     deadline = time.monotonic() + limits.deadline_s
     while True:
         left_s = deadline - time.monotonic()
         if left_s <= 0:
             raise IngestError(Code.DEADLINE_EXCEEDED, f"not finished after {limits.deadline_s:.0f} s")
-        try:
-            ready = receiver.poll(min(CHECK_EVERY_S, left_s))
-            received: tuple[str, Any] = receiver.recv() if ready else ("nothing", None)
-            kind, content = received
-        except EOFError:
-            child.join(CHECK_EVERY_S)
-            raise IngestError(Code.JOB_CRASHED, f"its process ended with {_ending(child.exitcode)}") from None
-        match kind:
-            case "done":
+        if not poll.poll(1000 * min(CHECK_EVERY_S, left_s)):
+            if watch is not None:
+                watch(None)
+            continue
+        for kind, content in _frames(received, channels):
+            if kind == plain.DONE:
                 return content
-            case "error":
-                error: IngestError = content
-                raise error
-            case _:
-                if watch is not None:
-                    watch(content)
+            if kind == plain.ERROR:
+                failure: plain.Failure = content
+                raise failure.error()
+            if watch is not None:
+                watch(content)
 
 
-def _ending(exitcode: int | None) -> str:
-    if exitcode is not None and exitcode < 0:
-        with contextlib.suppress(ValueError):
-            return f"signal {signal.Signals(-exitcode).name}"
-    return f"status {exitcode}"
-
-
-def _end(child: ForkServerProcess) -> None:
-    """Kill the child and all processes that it has started."""
-    if child.pid is not None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
-    child.kill()
-    child.join()
-
-
-def _child(sender: Connection, work: Callable[..., T], args: tuple[Any, ...], limits: ChildLimits) -> None:
-    os.setsid()
+def _frames(received: plain.Answers, channels: tuple[int, socket.socket]) -> list[tuple[bytes, Any]]:
+    """Read what the child has sent; return the frames that are complete."""
+    answers, status = channels
+    data = os.read(answers, READ_BYTES)
+    if not data:
+        raise IngestError(Code.JOB_CRASHED, f"its process ended with {_ending(status)}")
     try:
-        _confine(limits)
-        threading.Thread(
-            target=_end_with_parent, daemon=True
-        ).start()  # later: a new namespace needs a single-threaded process
-        sender.send(("done", work(lambda numbers: sender.send(("report", numbers)), *args)))
-    except IngestError as error:
-        sender.send(("error", error))
-    except MemoryError:
-        text = f"needs more than {limits.memory_bytes >> 20} MiB of memory"
-        sender.send(("error", IngestError(Code.JOB_CRASHED, text)))
-    except Exception as error:  # noqa: BLE001 (raised in the parent)
-        sender.send(("error", IngestError(Code.UNEXPECTED, f"{type(error).__name__}: {error}")))
+        return received.take(data)
+    except plain.BadAnswerError as error:
+        raise IngestError(Code.JOB_CRASHED, f"its process sent {error}") from error
 
 
-def _end_with_parent() -> None:
-    """Kill this group when the process that called `run` ends; the kernel signals only the end of the fork server."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os.killpg(os.getpid(), signal.SIGKILL)
-
-
-def die_with_parent(parent: int, signal_number: int = signal.SIGKILL) -> None:
-    """Let the kernel kill this process when `parent` ends (Linux only); exit if it has already ended."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal_number)
-    if os.getppid() != parent:
-        os._exit(1)
-
-
-def _confine(limits: ChildLimits) -> None:
-    seconds = int(limits.deadline_s) + 10
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if limits.memory_bytes:
-        resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
-    if limits.network:
-        network.guard(limits.hosts, limits.programs)
-    else:
-        network.cut_off()
+def _ending(status: socket.socket) -> str:
+    """Wait until the child has ended; return how."""
+    status.settimeout(ENDING_S)
+    try:
+        code = int(status.recv(32))
+    except (OSError, ValueError):  # the server itself has ended, or its status was read before
+        return "an unknown status"
+    if code < 0:
+        with contextlib.suppress(ValueError):
+            return f"signal {signal.Signals(-code).name}"
+    return f"status {code}"

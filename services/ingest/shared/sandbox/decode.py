@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, BinaryIO
 
 import av
@@ -177,11 +178,28 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
         raise IngestError(Code.ARTIFACT_MISSING, f"{path.name}: {error.strerror}") from error
 
 
+@cache
+def _audio_decoders() -> tuple[str, ...]:
+    return tuple(sorted(name for name in av.codecs_available if _decodes_audio(name)))
+
+
+def _decodes_audio(name: str) -> bool:
+    try:
+        return av.codec.Codec(name, "r").type == "audio"
+    except (av.error.FFmpegError, ValueError):  # an encoder
+        return False
+
+
 @contextmanager
 def _container(file: BinaryIO) -> Iterator[InputContainer]:
-    """Open a container from an open file, so that FFmpeg opens no other file that it refers to."""
+    """Open a container from an open file, so that FFmpeg opens no other file that it refers to.
+
+    FFmpeg decodes the start of every track to find its properties. Of a cover picture that is the whole picture, so
+    only decoders of audio are allowed.
+    """
+    options = {"format_whitelist": FORMATS, "codec_whitelist": ",".join(_audio_decoders())}
     try:
-        container = av.open(file, mode="r", metadata_errors="ignore", options={"format_whitelist": FORMATS})
+        container = av.open(file, mode="r", metadata_errors="ignore", options=options)
     except (av.error.FFmpegError, ValueError) as error:
         raise _not_audio(file, error) from error
     with container:

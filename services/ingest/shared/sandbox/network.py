@@ -110,12 +110,13 @@ def guard(hosts: tuple[str, ...], programs: tuple[str, ...] = ()) -> None:
     sys.addaudithook(check)
 
 
-def cut_off() -> None:
-    """Cut this process off the network: by a namespace where the kernel allows it, and always by an audit hook."""
-    with contextlib.suppress(OSError, AttributeError):
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.unshare(CLONE_NEWNET) != 0:
-            libc.unshare(CLONE_NEWUSER | CLONE_NEWNET)
+def cut_off() -> bool:
+    """Cut this process off the network: by a namespace where the kernel allows it, and always by an audit hook.
+
+    Return whether the kernel has allowed it.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    is_alone = any(libc.unshare(flags) == 0 for flags in (CLONE_NEWNET, CLONE_NEWUSER | CLONE_NEWNET))
 
     def check(event: str, args: tuple[Any, ...]) -> None:
         if event == "socket.connect":
@@ -123,3 +124,4 @@ def cut_off() -> None:
             raise AddressRefusedError("this process has no network")
 
     sys.addaudithook(check)
+    return is_alone

@@ -56,7 +56,7 @@ def test_a_source_that_has_disappeared_leaves_nothing(tmp_path: Path) -> None:
 def test_a_file_larger_than_may_be_written_leaves_nothing(tmp_path: Path) -> None:
     source = tmp_path / "source.mp3"
     source.write_bytes(bytes(2 * LIMIT_BYTES))
-    limits = ChildLimits(30.0, file_bytes=LIMIT_BYTES)
+    limits = ChildLimits(30.0, file_bytes=LIMIT_BYTES, writes=(str(tmp_path),))
     with pytest.raises(IngestError) as caught:
         child.run(keep, (str(tmp_path / "volume"), str(source)), limits)
     assert caught.value.code is Code.ENV_VOLUME

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ import pytest
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.sandbox import child
 from ingest.shared.sandbox.child import ChildLimits
+from ingest.shared.sandbox.confine import OPEN_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[4]
 LIMITS = ChildLimits(60.0)
+WITH_SLEEP = ChildLimits(60.0, programs=("/bin/sleep",))
 LATER = datetime(2026, 1, 2, tzinfo=UTC)
 
 
@@ -49,7 +52,7 @@ def break_down(_report: Reporter) -> None:
     raise KeyError("a bug of ours")
 
 
-def answer_what_cannot_be_sent(_report: Reporter) -> Callable[[], None]:
+def answer_what_cannot_be_sent(_report: Reporter) -> object:
     return lambda: None
 
 
@@ -152,7 +155,7 @@ def test_an_error_of_ours_passes_through_with_everything_it_says() -> None:
     ("work", "code", "says"),
     [
         pytest.param(break_down, Code.UNEXPECTED, "KeyError: 'a bug of ours'", id="exception"),
-        pytest.param(answer_what_cannot_be_sent, Code.UNEXPECTED, "local object", id="result that cannot be sent"),
+        pytest.param(answer_what_cannot_be_sent, Code.UNEXPECTED, "serialize", id="result that cannot be sent"),
         pytest.param(dereference_null, Code.JOB_CRASHED, "SIGSEGV", id="segmentation fault"),
         pytest.param(kill_itself, Code.JOB_CRASHED, "SIGKILL", id="killed"),
         pytest.param(use_its_time_up, Code.JOB_CRASHED, "SIGXCPU", id="no processor time left"),
@@ -177,8 +180,8 @@ def test_memory_is_not_limited_where_no_limit_is_set() -> None:
 
 
 def test_work_that_opens_too_many_files_is_refused_them() -> None:
-    assert "Too many open files" in crash(open_files, child.OPEN_FILES).message
-    assert child.run(open_files, (child.OPEN_FILES // 2,), LIMITS) == child.OPEN_FILES // 2
+    assert "Too many open files" in crash(open_files, OPEN_FILES).message
+    assert child.run(open_files, (OPEN_FILES // 2,), LIMITS) == OPEN_FILES // 2
 
 
 def test_work_beyond_its_deadline_is_ended() -> None:
@@ -237,9 +240,9 @@ def test_what_the_child_has_started_ends_with_it(seconds: float, wait_until: Wai
 
     if seconds:
         with pytest.raises(IngestError, match="DEADLINE"):
-            child.run(have_a_child, (seconds,), ChildLimits(3.0), watch)
+            child.run(have_a_child, (seconds,), replace(WITH_SLEEP, deadline_s=3.0), watch)
     else:
-        child.run(have_a_child, (seconds,), LIMITS, watch)
+        child.run(have_a_child, (seconds,), WITH_SLEEP, watch)
     wait_until(lambda: not is_alive(pids[0]))
 
 
@@ -253,8 +256,9 @@ def test_what_the_child_has_started_ends_with_it(seconds: float, wait_until: Wai
 def test_the_child_dies_with_its_parent(tmp_path: Path, wait_until: Wait, work: str) -> None:
     told = tmp_path / "pid"
     program = (
-        f"from tests.unit.shared.sandbox.test_child import {work}, LIMITS; from ingest.shared.sandbox import child\n"
-        f"child.run({work}, ({str(told)!r},), LIMITS)"
+        f"from tests.unit.shared.sandbox.test_child import {work}, WITH_SLEEP, child\n"
+        f"from dataclasses import replace; limits = replace(WITH_SLEEP, writes=({str(tmp_path)!r},))\n"
+        f"child.run({work}, ({str(told)!r},), limits)"
     )
     parent = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT)
     wait_until(told.exists)
@@ -268,8 +272,9 @@ def test_the_child_dies_with_its_parent(tmp_path: Path, wait_until: Wait, work: 
 def test_a_process_can_ask_to_die_with_its_parent(tmp_path: Path, wait_until: Wait) -> None:
     told = tmp_path / "pid"
     inner = (
-        "import os\nfrom tests.unit.shared.sandbox.test_child import announce_and_hang, child\n"
-        f"child.die_with_parent(os.getppid()); announce_and_hang(None, {str(told)!r})"
+        "import os\nfrom tests.unit.shared.sandbox.test_child import announce_and_hang\n"
+        "from ingest.shared.sandbox.fork_server import die_with_parent\n"
+        f"die_with_parent(os.getppid()); announce_and_hang(None, {str(told)!r})"
     )
     program = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"
     parent = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT)
@@ -280,7 +285,9 @@ def test_a_process_can_ask_to_die_with_its_parent(tmp_path: Path, wait_until: Wa
 
 
 def test_a_process_whose_parent_is_gone_already_ends_itself() -> None:
-    program = "from ingest.shared.sandbox import child; child.die_with_parent(1 << 22); print('goes on')"
+    program = (
+        "from ingest.shared.sandbox.fork_server import die_with_parent; die_with_parent(1 << 22); print('goes on')"
+    )
     ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (1, "")
 
@@ -290,14 +297,16 @@ def test_a_child_imports_nothing_from_the_current_folder(tmp_path: Path) -> None
         (tmp_path / name).mkdir()
     (tmp_path / "folder" / "numpy.py").write_text("open('imported', 'w')")
     script = tmp_path / "script" / "program.py"
+    (tmp_path / "script" / "work.py").write_text(
+        "def double(report, number: int) -> int:\n    import numpy\n    return 2 * number\n"
+    )
     script.write_text(
+        "import work\n"
         "from ingest.shared.sandbox import child\n"
-        "if __name__ == '__main__':\n"
-        "    child.preload('numpy')\n"
-        "    print(child.run(callable, (), child.ChildLimits(60.0)))\n"
+        "print(child.run(work.double, (21,), child.ChildLimits(60.0)))\n"
     )
     done = subprocess.run(
         [sys.executable, script], cwd=tmp_path / "folder", stdout=subprocess.PIPE, text=True, check=True
     )
-    assert done.stdout == "True\n"
+    assert done.stdout == "42\n"
     assert not (tmp_path / "folder" / "imported").exists()

@@ -15,7 +15,7 @@ from ingest.shared.sandbox import child, network
 from ingest.shared.sandbox.child import ChildLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from ingest.shared.sandbox.child import Reporter
 
@@ -99,14 +99,16 @@ def server_of_ipv6() -> Iterator[tuple[str, int]]:
 def attempt(_report: Reporter, host: str, port: int, kind: int = socket.SOCK_STREAM) -> tuple[str, list[str]]:
     """Return what comes of a connection, and what was refused (runs in a child process)."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, kind) as client:
-        try:
+    try:
+        with socket.socket(family, kind) as client:
             client.connect((host, port))
-        except network.AddressRefusedError:
-            return "refused", network.refused()
-        except OSError:
-            return "unreachable", network.refused()
-        return "connected", network.refused()
+    except network.AddressRefusedError:
+        return "refused", network.refused()
+    except PermissionError:
+        return "no socket", network.refused()
+    except OSError:
+        return "unreachable", network.refused()
+    return "connected", network.refused()
 
 
 def test_a_guarded_child_does_not_reach_a_private_address(server: tuple[str, int]) -> None:
@@ -152,31 +154,33 @@ def execute(program: str) -> None:
     os.execv(program, [program, "-c", "exit 0"])  # noqa: S606 (must be refused)
 
 
-def start(_report: Reporter, how: Callable[[str], None], program: str) -> str:
+WAYS = {"popen": popen, "spawn": spawn, "shell": shell, "execute": execute}
+
+
+def start(_report: Reporter, how: str, program: str) -> str:
     """Return what comes of starting a program (runs in a child process)."""
     try:
-        how(program)
+        WAYS[how](program)
     except network.ProgramRefusedError:
         return "refused"
     return "started"
 
 
-@pytest.mark.parametrize("how", [popen, spawn, shell, execute])
-def test_a_guarded_child_starts_no_program_that_would_go_where_it_must_not(how: Callable[[str], None]) -> None:
+@pytest.mark.parametrize("how", WAYS)
+def test_a_guarded_child_starts_no_program_that_would_go_where_it_must_not(how: str) -> None:
     limits = ChildLimits(30.0, network=True, programs=("/bin/true",))
     assert child.run(start, (how, "/bin/sh"), limits) == "refused"
 
 
-@pytest.mark.parametrize("how", [popen, spawn])
-def test_a_guarded_child_starts_the_programs_it_was_allowed(how: Callable[[str], None]) -> None:
+@pytest.mark.parametrize("how", ["popen", "spawn"])
+def test_a_guarded_child_starts_the_programs_it_was_allowed(how: str) -> None:
     limits = ChildLimits(30.0, network=True, programs=("/bin/sh",))
     assert child.run(start, (how, "/bin/sh"), limits) == "started"
 
 
 def test_a_child_without_network_reaches_nothing_at_all(server: tuple[str, int]) -> None:
     limits = ChildLimits(30.0, network=False, hosts=(server[0],))
-    outcome, refused = child.run(attempt, server, limits)
-    assert (outcome, len(refused)) == ("refused", 1)
+    assert child.run(attempt, server, limits) in [("no socket", []), ("refused", [f"('{server[0]}', {server[1]})"])]
 
 
 @pytest.mark.parametrize(
