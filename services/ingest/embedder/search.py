@@ -25,23 +25,36 @@ if TYPE_CHECKING:
     from ingest.embedder.encoder import Encoder, Vector
 
 CANDIDATES = 100
+EF_SEARCH = 2 * CANDIDATES  # the vector index looks at this many at a time; with fewer, it misses near passages
 RANK_CONSTANT = 60  # the usual constant of reciprocal rank fusion
 LEAST_SIMILARITY = 0.2  # cosine below which a passage is not an answer
 
+# The text configurations of the stored passages, one jump in the index segments_ts_config for each.
+CONFIGS = """
+WITH RECURSIVE used AS (
+    (SELECT ts_config::oid AS config FROM segments ORDER BY ts_config LIMIT 1)
+    UNION ALL
+    SELECT (SELECT ts_config::oid FROM segments WHERE ts_config > used.config ORDER BY ts_config LIMIT 1)
+    FROM used WHERE config IS NOT NULL
+)
+SELECT config::regconfig::text FROM used WHERE config IS NOT NULL
+"""
+# A question is parsed once for each configuration: only a constant can be looked up in the index segments_words.
+WITH_WORDS = """
+(SELECT video_id, idx, ts_rank_cd(words, websearch_to_tsquery({config}, %(text)s)) AS rank FROM segments {join}
+WHERE ts_config = {config}::regconfig AND words @@ websearch_to_tsquery({config}, %(text)s) AND {filters}
+ORDER BY rank DESC, video_id, idx LIMIT {candidates})
+"""
 QUERY = """
-WITH allowed AS NOT MATERIALIZED (
-    SELECT segments.video_id, segments.idx, segments.words, segments.ts_config FROM segments
-    JOIN videos USING (video_id) WHERE {filters}
-), by_meaning AS (
+WITH by_meaning AS (
     SELECT video_id, idx, similarity, row_number() OVER (ORDER BY similarity DESC) AS place FROM (
         SELECT video_id, idx, 1 - (embedding::halfvec({dimensions}) <=> %(vector)s::halfvec({dimensions})) AS similarity
-        FROM embeddings {join} WHERE model = {model}
+        FROM embeddings {join} WHERE model = {model} AND {filters}
         ORDER BY embedding::halfvec({dimensions}) <=> %(vector)s::halfvec({dimensions}) LIMIT {candidates}
     ) AS nearest WHERE similarity >= {least}
 ), by_words AS (
-    SELECT video_id, idx, row_number() OVER (ORDER BY ts_rank_cd(words, question) DESC, video_id, idx) AS place
-    FROM allowed, websearch_to_tsquery(ts_config, %(text)s) AS question WHERE words @@ question
-    ORDER BY place LIMIT {candidates}
+    SELECT video_id, idx, row_number() OVER (ORDER BY rank DESC, video_id, idx) AS place
+    FROM ({with_words}) AS found ORDER BY place LIMIT {candidates}
 )
 SELECT video_id, title, channel, published_at, source_kind, source_url, start_s, end_s, text, speaker,
     sentence_offsets, sentence_starts_s, by_meaning.similarity, by_words.place IS NOT NULL AS has_words,
@@ -94,24 +107,12 @@ class Search:
         """Return the best passages, the best one first."""
         (vector,) = self._encoder.run([question.text])
         with self._database.transaction() as connection:
-            connection.execute("SET LOCAL hnsw.iterative_scan = relaxed_order")
-            rows = self._rows(connection, question, vector)
+            fit_index(connection)
+            key = self._stored_key(connection)
+            configs = [str(name) for (name,) in connection.execute(CONFIGS)]
+            query, asked = statement(question, vector, key, configs)
+            rows = connection.execute(query, asked, prepare=False).fetchall()  # planned for this question
         return self._hits(rows, vector)
-
-    def _rows(self, connection: Connection, question: Question, vector: Vector) -> list[tuple[Any, ...]]:
-        key = self._stored_key(connection)
-        filters, parameters = _filters(question)
-        query = sql.SQL(QUERY).format(
-            filters=filters,
-            join=sql.SQL("JOIN allowed USING (video_id, idx)") if parameters else sql.SQL(""),
-            dimensions=sql.Literal(self._encoder.dimensions),
-            model=sql.Literal(key),
-            candidates=sql.Literal(CANDIDATES),
-            constant=sql.Literal(RANK_CONSTANT),
-            least=sql.Literal(LEAST_SIMILARITY),
-        )
-        asked = {"vector": HalfVector(vector), "text": question.text, "limit": question.limit, **parameters}
-        return connection.execute(query, asked).fetchall()
 
     def _stored_key(self, connection: Connection) -> str:
         """Return the key of the model's vectors; raise ENV_MODEL_VERSION when the archive holds only others."""
@@ -134,6 +135,35 @@ class Search:
             at += len(group)
             hits.append(_hit(row, best, group[best]))
         return hits
+
+
+def fit_index(connection: Connection) -> None:
+    """Let the vector index return the candidates that this transaction asks for, filtered ones too."""
+    connection.execute(f"SET LOCAL hnsw.ef_search = {EF_SEARCH}; SET LOCAL hnsw.iterative_scan = relaxed_order")
+
+
+def statement(
+    question: Question, vector: Vector, model: str, configs: Sequence[str]
+) -> tuple[sql.Composed, dict[str, object]]:
+    """Return the query for a question, with its parameters. `configs` are the text configurations to search."""
+    filters, parameters = _filters(question)
+    candidates = sql.Literal(CANDIDATES)
+    joined = sql.SQL("JOIN videos USING (video_id)" if {"channel", "since"} & parameters.keys() else "")
+    with_words = [
+        sql.SQL(WITH_WORDS).format(join=joined, filters=filters, candidates=candidates, config=sql.Literal(config))
+        for config in configs or ["simple"]
+    ]
+    query = sql.SQL(QUERY).format(
+        filters=filters,
+        join=sql.SQL("JOIN segments USING (video_id, idx) {}").format(joined) if parameters else sql.SQL(""),
+        with_words=sql.SQL(" UNION ALL ").join(with_words),
+        dimensions=sql.Literal(len(vector)),
+        model=sql.Literal(model),
+        candidates=candidates,
+        constant=sql.Literal(RANK_CONSTANT),
+        least=sql.Literal(LEAST_SIMILARITY),
+    )
+    return query, {"vector": HalfVector(vector), "text": question.text, "limit": question.limit, **parameters}
 
 
 def _filters(question: Question) -> tuple[sql.Composable, dict[str, object]]:
