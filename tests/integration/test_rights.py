@@ -66,16 +66,15 @@ def _roles(postgres: EmbeddedPostgres) -> Iterator[None]:
         owner.execute("DROP ROLE ingest_embedder, ingest_reader")
 
 
+def _opened(url: str, schema: str | None = None) -> Database:
+    return Database(SecretStr(url), password=None, size=2, timeout_s=20.0, name="test", schema=schema).open()
+
+
 @pytest.fixture
 def archive_of(_roles: None, database_url: str, database: Database) -> Iterator[dict[str, Database]]:
     """The archive, opened by each role. The owner has migrated again after the roles were created."""
     migrate(database)
-    archives = {
-        role: Database(
-            SecretStr(make_conninfo(database_url, user=role)), password=None, size=2, timeout_s=20.0, name=role
-        ).open()
-        for role in ("ingest_embedder", "ingest_reader")
-    }
+    archives = {role: _opened(make_conninfo(database_url, user=role)) for role in ("ingest_embedder", "ingest_reader")}
     yield archives
     for archive in archives.values():
         archive.close()
@@ -101,6 +100,21 @@ def test_the_reader_can_read(archive_of: dict[str, Database]) -> None:
     catalog = Catalog(archive_of["ingest_reader"])
     assert catalog.videos([VIDEO])[VIDEO].passages == len(catalog.passages(VIDEO)) == 5
     assert catalog.totals()
+
+
+@pytest.mark.usefixtures("_roles")
+def test_an_archive_in_a_schema_of_its_own_is_open_to_both_roles(postgres: EmbeddedPostgres) -> None:
+    with psycopg.connect(postgres.url, autocommit=True) as owner:
+        owner.execute("CREATE DATABASE schema_rights")
+    url = make_conninfo(postgres.url, dbname="schema_rights")
+    with _opened(url, "talks") as database:
+        migrate(database)
+    with _opened(make_conninfo(url, user="ingest_embedder"), "talks") as embedder:
+        Store(embedder, "test-model", 8).replace(rows(1, 5))
+    with _opened(make_conninfo(url, user="ingest_reader"), "talks") as reader:
+        assert len(Catalog(reader).passages(VIDEO)) == 5
+    with psycopg.connect(url, autocommit=True) as owner:
+        owner.execute("DROP OWNED BY ingest_embedder, ingest_reader")
 
 
 @pytest.mark.parametrize(("role", "statement"), DENIED)

@@ -89,17 +89,18 @@ def _nats_server(settings: AllSettings) -> Finding:
 
 def _servers(settings: AllSettings) -> Finding:
     try:
-        with open_connections(settings) as connections, connections.database.transaction() as connection:
-            row = connection.execute(
-                "SELECT current_setting('server_version'), extversion FROM pg_extension WHERE extname = 'vector'"
-            ).fetchone()
-    except (ConfigurationError, IngestError, BusError) as error:
+        with open_connections(settings) as connections:
+            server, place = connections.database.look()
+    except ConfigurationError as error:
+        return Finding("servers", "problem", str(error))
+    except (IngestError, BusError) as error:
         return Finding(
             "servers", "problem", str(error), "check that the servers run, and the settings of their addresses"
         )
-    if row is None:
-        return Finding("servers", "problem", "Postgres without pgvector", "install pgvector, then `ingest migrate`")
-    return Finding("servers", "ok", f"NATS, Postgres {row[0]} with pgvector {row[1]}")
+    found = f"NATS, Postgres {server.version} with pgvector {server.vector or server.offered}"
+    if not place.is_made:
+        return Finding("servers", "problem", f"{found}, without archive", "`ingest migrate` makes it")
+    return Finding("servers", "ok", f"{found}, archive in the schema {place.schema}")
 
 
 def _volume(settings: AllSettings) -> Finding:

@@ -2,6 +2,9 @@
 
 A frozen server neither responds nor closes its connections, and the kernel keeps them alive. So every call has a
 deadline of the client, after which its socket is shut down. Errors of the database are translated into codes here.
+
+A pooler such as PgBouncer may give each transaction another session of the server. So nothing is kept in a session:
+limits and search path are set for each transaction, statements are not prepared, and locks end with a transaction.
 """
 
 from __future__ import annotations
@@ -9,14 +12,17 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 import psycopg.errors
 from pgvector.psycopg import register_vector
+from psycopg import sql
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from ingest.embedder import address, server
 from ingest.shared.errors import Code, ConfigurationError, IngestError
 from ingest.shared.text import first_line
 
@@ -30,11 +36,17 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 10
 CHECK_TIMEOUT_S = 5.0
 LIFETIME_S = 1800.0
+STARTING = "the database system is"  # starting up, shutting down, in recovery mode ...
+STARTING_PAUSE_S = 0.2
+IDLE_LIMIT = "60s"
+LIMITS = """
+SELECT set_config('statement_timeout', %s, true), set_config('idle_in_transaction_session_timeout', %s, true),
+    set_config('search_path', %s, true), set_config('datestyle', 'ISO', true), set_config('timezone', 'UTC', true)
+"""
 UNAVAILABLE = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.errors.InsufficientPrivilege,  # of this role
-    psycopg.errors.UndefinedTable,  # not restored, or not migrated yet
     psycopg.errors.ReadOnlySqlTransaction,  # a standby, or a provider that protects a full disk
     psycopg.errors.IdleInTransactionSessionTimeout,  # this process or the server was frozen
     psycopg.errors.InternalError_,  # an error inside the server, as the next two
@@ -47,37 +59,94 @@ Connection = psycopg.Connection[tuple[object, ...]]
 
 
 class Database:
-    """A pool of connections to one database."""
+    """A pool of connections to one database. `schema` is where a new archive is made; see `server`."""
 
-    def __init__(self, url: SecretStr, *, password: SecretStr | None, size: int, timeout_s: float, name: str) -> None:
+    def __init__(
+        self,
+        url: SecretStr,
+        *,
+        password: SecretStr | None,
+        size: int,
+        timeout_s: float,
+        name: str,
+        schema: str | None = None,
+    ) -> None:
         self._timeout_s = timeout_s
-        options = {
+        self._wanted = schema
+        self._path: list[str] = []
+        self._place = server.Place(schema or server.OWN_SCHEMA, is_made=False)
+        self._search_path = ""
+        self._address = address.parameters(url, password)
+        self._options: dict[str, Any] = {
+            **self._address,
             "connect_timeout": CONNECT_TIMEOUT_S,
             "application_name": name,
+            "client_encoding": "UTF8",
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,
             "tcp_user_timeout": int(timeout_s * 1000),
-            "options": f"-c statement_timeout={int(timeout_s * 1000)} -c idle_in_transaction_session_timeout=60000",
-            **({"password": password.get_secret_value()} if password else {}),
+            "prepare_threshold": None,
         }
         self._pool: ConnectionPool[Connection] = ConnectionPool(
-            url.get_secret_value(),
-            kwargs=options,
+            kwargs=self._options,
             min_size=1,
             max_size=size,
             max_lifetime=LIFETIME_S,
             timeout=CONNECT_TIMEOUT_S,
             check=_check,
-            configure=_configure,
+            configure=self._configure,
             open=False,
         )
 
     def open(self) -> Database:
-        """Open the pool; raise ENV_DB_UNAVAILABLE when the server does not respond."""
+        """Open the pool; raise ENV_DB_UNAVAILABLE with the cause when it cannot connect.
+
+        ConfigurationError is raised when the server lacks what the archive needs.
+        """
         with translated():
+            with self._connect() as connection, _deadline(connection, CONNECT_TIMEOUT_S):
+                self._path = server.search_path(connection)
+                self.locate(connection)
             self._pool.open(wait=True, timeout=CONNECT_TIMEOUT_S)
         return self
+
+    def _connect(self) -> Connection:
+        """Return a connection outside of the pool: its error has the cause, that of the pool only the time.
+
+        A server that is starting, or recovers, is waited for.
+        """
+        deadline = time.monotonic() + CONNECT_TIMEOUT_S
+        while True:
+            try:
+                return psycopg.connect(**self._options)
+            except psycopg.OperationalError as error:
+                if STARTING not in str(error) or time.monotonic() > deadline:
+                    raise IngestError(Code.ENV_DB_UNAVAILABLE, address.cause(error, self._address)) from None
+            time.sleep(STARTING_PAUSE_S)
+
+    def locate(self, connection: Connection) -> tuple[server.Server, server.Place]:
+        """Return the facts of the server and the place of the archive, which later transactions use.
+
+        This is repeated in a migration, whose lock excludes others that would make an archive.
+        """
+        facts = server.read(connection)
+        self._place = server.find(connection, self._wanted, self._path)
+        path = [self._place.schema]
+        if facts.vector_schema not in {None, self._place.schema}:
+            path.append(str(facts.vector_schema))
+        self._search_path = sql.SQL(", ").join(map(sql.Identifier, path)).as_string(connection)
+        return facts, self._place
+
+    def look(self) -> tuple[server.Server, server.Place]:
+        """Return the facts of the server and the place of the archive."""
+        with self.transaction() as connection:
+            return self.locate(connection)
+
+    @property
+    def schema(self) -> str:
+        """Return the schema of the archive."""
+        return self._place.schema
 
     def close(self) -> None:
         """Close every connection."""
@@ -98,19 +167,48 @@ class Database:
             _deadline(connection, self._timeout_s),
             connection.transaction(),
         ):
+            self.limit(connection, self._timeout_s)
             yield connection
 
     @contextmanager
+    def long_transaction(self) -> Iterator[Connection]:
+        """Yield a connection inside a transaction without deadline, for migrations."""
+        with translated(), self._pool.connection() as connection, connection.transaction():
+            self.limit(connection, 0)
+            yield connection
+
+    def limit(self, connection: Connection, timeout_s: float) -> None:
+        """Set the limits and the search path of a transaction; a `timeout_s` of 0 is none."""
+        connection.execute(LIMITS, (str(int(timeout_s * 1000)), IDLE_LIMIT, self._search_path))
+
+    @contextmanager
     def session(self) -> Iterator[Connection]:
-        """Yield a connection without transaction and without deadline, for migrations and index builds."""
+        """Yield a connection without transaction and without deadline, for index builds.
+
+        Names of tables and types have to be complete. Behind a pooler, the session and its limit are not ours.
+        """
         with translated(), self._pool.connection() as connection:
             connection.autocommit = True
+            is_direct = connection.execute("SELECT pg_backend_pid()").fetchone() == (connection.info.backend_pid,)
             try:
-                connection.execute("SET statement_timeout = 0")
+                if is_direct:
+                    connection.execute("SET statement_timeout = 0")
                 yield connection
             finally:
-                connection.execute("RESET statement_timeout")
+                if is_direct:
+                    connection.execute("RESET statement_timeout")
                 connection.autocommit = False
+
+    def renew(self) -> None:
+        """Replace the connections: those opened before the extension was created do not know its types."""
+        self._pool.drain()
+
+    def _configure(self, connection: Connection) -> None:
+        """Register the vector types on a new connection, if the extension is installed."""
+        with _deadline(connection, CONNECT_TIMEOUT_S), connection.transaction():
+            self.limit(connection, CONNECT_TIMEOUT_S)
+            if connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone():
+                register_vector(connection)
 
 
 def connect(settings: EmbedderSettings, *, size: int, name: str) -> Database:
@@ -123,17 +221,8 @@ def connect(settings: EmbedderSettings, *, size: int, name: str) -> Database:
         size=size,
         timeout_s=settings.database_timeout_s,
         name=name,
+        schema=settings.database_schema,
     ).open()
-
-
-def _configure(connection: Connection) -> None:
-    """Register the vector types on a new connection, if the extension is installed."""
-    with _deadline(connection, CONNECT_TIMEOUT_S):
-        found = connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone()
-        connection.commit()
-        if found:
-            register_vector(connection)
-            connection.commit()
 
 
 def _check(connection: Connection) -> None:
@@ -170,5 +259,9 @@ def translated() -> Iterator[None]:
         raise IngestError(Code.ENV_DB_FULL, first_line(error)) from error
     except (psycopg.errors.DataError, psycopg.errors.IntegrityError) as error:
         raise IngestError(Code.BAD_SEGMENT, first_line(error)) from error
+    except psycopg.errors.UndefinedTable as error:  # not restored, or not migrated yet
+        raise IngestError(
+            Code.ENV_DB_UNAVAILABLE, f"{first_line(error)} (`ingest migrate` makes the tables of a new archive)"
+        ) from error
     except UNAVAILABLE as error:
         raise IngestError(Code.ENV_DB_UNAVAILABLE, first_line(error)) from error

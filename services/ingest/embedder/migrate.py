@@ -10,16 +10,18 @@ import hashlib
 from importlib import resources
 from typing import TYPE_CHECKING
 
+import psycopg
 from psycopg import sql
 
-from ingest.shared.errors import ConfigurationError
+from ingest.shared.errors import Code, ConfigurationError, IngestError
+from ingest.shared.text import first_line
 
 if TYPE_CHECKING:
-    from ingest.embedder.database import Database
+    from ingest.embedder.database import Connection, Database
+    from ingest.embedder.server import Place, Server
 
 FILES = resources.files("ingest.embedder")
 LOCK = 7_402_615  # an arbitrary number
-TABLE_EXISTS = "SELECT to_regclass('migrations') IS NOT NULL"  # needs no right to create tables
 TABLE = """
 CREATE TABLE migrations (
     name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()
@@ -27,6 +29,7 @@ CREATE TABLE migrations (
 """
 APPLIED = "SELECT name, sha256 FROM migrations"
 RECORD = "INSERT INTO migrations (name, sha256) VALUES (%s, %s)"
+BUILT = "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(quote_ident(%s) || '.' || %s) AND indisvalid"
 
 
 def migrations() -> list[tuple[str, str]]:
@@ -41,52 +44,110 @@ def migrate(database: Database) -> list[str]:
     Raise ConfigurationError when the database has a migration that is not one of this program's.
     """
     applied = []
-    with database.session() as connection:
-        connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
-        try:
-            if connection.execute(TABLE_EXISTS).fetchone() != (True,):
-                connection.execute(TABLE)
-            known = {str(name): sha256 for name, sha256 in connection.execute(APPLIED)}
-            ours = migrations()
-            unknown = known.keys() - {name for name, _ in ours}
-            if unknown:
-                raise ConfigurationError(
-                    f"the database is newer than this program: it has {', '.join(sorted(unknown))}"
-                )
-            for name, text in ours:
-                digest = hashlib.sha256(text.encode()).hexdigest()
-                if name not in known:
-                    with connection.transaction():
-                        connection.execute(text.encode())
-                        connection.execute(RECORD, (name, digest))
-                    applied.append(name)
-                elif known[name] != digest:
-                    raise ConfigurationError(f"migration {name} was applied in another version than this program's")
-            connection.execute((FILES / "rights.sql").read_text().encode())
-        finally:
-            connection.execute("SELECT pg_advisory_unlock(%s)", (LOCK,))
+    while (name := _apply_next(database)) is not None:
+        applied.append(name)
+    if applied:
+        database.renew()
     return applied
+
+
+def _apply_next(database: Database) -> str | None:
+    """Apply the first missing migration and return its name, or None when there is none. The lock ends with it."""
+    with database.long_transaction() as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+        _prepare(database, connection)
+        known = _known(connection)
+        for name, text in migrations():
+            if name not in known:
+                connection.execute(text.encode())
+                connection.execute(RECORD, (name, hashlib.sha256(text.encode()).hexdigest()))
+                return name
+        connection.execute((FILES / "rights.sql").read_text().encode())
+    return None
+
+
+def _prepare(database: Database, connection: Connection) -> None:
+    """Create schema, extension and table of migrations of a new archive."""
+    server, place = database.locate(connection)
+    if place.schema not in server.schemas:
+        statement = sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(place.schema))
+        right = statement + sql.SQL(" AUTHORIZATION {}").format(sql.Identifier(server.role))
+        _create(connection, server, statement, right.as_string(connection))
+    if server.vector is None:
+        statement = sql.SQL("CREATE EXTENSION vector SCHEMA {}").format(
+            sql.Identifier("public" if "public" in server.schemas else place.schema)
+        )
+        _create(connection, server, statement, "CREATE EXTENSION IF NOT EXISTS vector")
+        database.locate(connection)
+    database.limit(connection, 0)  # with the schema that was found or made
+    if not place.is_made:
+        _create_table(connection, server, place)
+
+
+def _create_table(connection: Connection, server: Server, place: Place) -> None:
+    """Create the table of migrations. A service without that right waits until the owner has migrated."""
+    try:
+        connection.execute(TABLE)
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise IngestError(
+            Code.ENV_DB_UNAVAILABLE,
+            f"{first_line(error)}: `ingest migrate` makes the archive as another role than {server.role}, or after an "
+            f"administrator has run, in the database {server.database}: GRANT CREATE ON SCHEMA {place.schema} TO "
+            f"{server.role};",
+        ) from error
+
+
+def _create(connection: Connection, server: Server, statement: sql.Composed, by_administrator: str) -> None:
+    """Create a schema or an extension; without that right, say what an administrator has to run."""
+    try:
+        connection.execute(statement)
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise ConfigurationError(
+            f"{first_line(error)} (role {server.role}): "
+            f"an administrator runs, in the database {server.database}: {by_administrator};"
+        ) from error
+
+
+def _known(connection: Connection) -> set[str]:
+    """Return the names of the applied migrations; raise ConfigurationError for one that this program does not have."""
+    known = {str(name): sha256 for name, sha256 in connection.execute(APPLIED)}
+    ours = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in migrations()}
+    unknown = known.keys() - ours.keys()
+    if unknown:
+        raise ConfigurationError(f"the database is newer than this program: it has {', '.join(sorted(unknown))}")
+    for name in ours.keys() & known.keys():
+        if known[name] != ours[name]:
+            raise ConfigurationError(f"migration {name} was applied in another version than this program's")
+    return set(known)
 
 
 def build_index(database: Database) -> list[str]:
     """Build the approximate index (HNSW, cosine) of every model that has none; return the models."""
-    built = []
-    with database.session() as connection:
-        for model, dimensions in connection.execute("SELECT model, dimensions FROM models").fetchall():
-            name = index_name(str(model))
-            if connection.execute(
-                "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(%s) AND indisvalid", (name,)
-            ).fetchone():
-                continue
-            connection.execute(sql.SQL("DROP INDEX IF EXISTS {}").format(sql.Identifier(name)))
+    with database.transaction() as connection:
+        server, place = database.locate(connection)
+        models = connection.execute("SELECT model, dimensions FROM models").fetchall()
+        missing = [
+            (str(model), dimensions)
+            for model, dimensions in models
+            if not connection.execute(BUILT, (place.schema, index_name(str(model)))).fetchone()
+        ]
+    for model, dimensions in missing:
+        index = sql.Identifier(index_name(model))
+        with database.session() as connection:
+            connection.execute(sql.SQL("DROP INDEX IF EXISTS {}.{}").format(sql.Identifier(place.schema), index))
             connection.execute(
                 sql.SQL(
-                    "CREATE INDEX CONCURRENTLY {} ON embeddings USING hnsw "
-                    "((embedding::halfvec({})) halfvec_cosine_ops) WHERE model = {}"
-                ).format(sql.Identifier(name), sql.Literal(dimensions), sql.Literal(model))
+                    "CREATE INDEX CONCURRENTLY {index} ON {archive}.embeddings USING hnsw "
+                    "((embedding::{vector}.halfvec({dimensions})) {vector}.halfvec_cosine_ops) WHERE model = {model}"
+                ).format(
+                    index=index,
+                    archive=sql.Identifier(place.schema),
+                    vector=sql.Identifier(server.vector_schema or place.schema),
+                    dimensions=sql.Literal(dimensions),
+                    model=sql.Literal(model),
+                )
             )
-            built.append(str(model))
-    return built
+    return [model for model, _ in missing]
 
 
 def index_name(model: str) -> str:

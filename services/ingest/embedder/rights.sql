@@ -1,11 +1,17 @@
 -- Rights on the tables, granted after every migration to those roles of roles.sql that exist.
 -- The embedder writes rows and may not delete a video; the command line reads. Neither changes the schema.
 DO $$
+DECLARE
+    own_schema boolean;
 BEGIN
     IF NOT pg_has_role((SELECT relowner FROM pg_class WHERE oid = 'videos'::regclass), 'USAGE') THEN
         RETURN; -- only the owner of the tables can grant rights
     END IF;
+    own_schema := pg_has_role((SELECT nspowner FROM pg_namespace WHERE nspname = current_schema()), 'USAGE');
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'ingest_embedder') THEN
+        IF own_schema THEN
+            EXECUTE format('GRANT USAGE ON SCHEMA %I TO ingest_embedder', current_schema());
+        END IF;
         REVOKE ALL ON videos, segments, models, embeddings, migrations FROM ingest_embedder;
         GRANT SELECT, INSERT ON videos TO ingest_embedder;
         EXECUTE (SELECT format('GRANT UPDATE (%s) ON videos TO ingest_embedder', string_agg(quote_ident(attname), ', '))
@@ -17,6 +23,9 @@ BEGIN
         GRANT SELECT ON migrations TO ingest_embedder;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'ingest_reader') THEN
+        IF own_schema THEN
+            EXECUTE format('GRANT USAGE ON SCHEMA %I TO ingest_reader', current_schema());
+        END IF;
         REVOKE ALL ON videos, segments, models, embeddings, migrations FROM ingest_reader;
         GRANT SELECT ON videos, segments, models, embeddings, migrations TO ingest_reader;
     END IF;

@@ -16,6 +16,9 @@ class EmbedderSettings(Settings):
     """Postgres with pgvector, as postgresql://user@host/name. Without it `ingest run` starts an embedded one."""
     database_password: SecretStr | None = None
     """Password for Postgres, when it is not in the URL."""
+    database_schema: Annotated[str | None, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")] = None
+    """Schema of the archive's tables. Without it, an archive is found where it is; a new one is made in `public`, or in
+    `ingest` where `public` has tables of another application."""
     db_workers: Positive = 12
     """Videos that this process indexes at the same time; their passages share the batches of one device."""
     database_timeout_s: PositiveSeconds = 60.0
