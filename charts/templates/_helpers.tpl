@@ -109,6 +109,16 @@ log_format: json
 {{- if or .Values.nats.caSecret (and .Values.nats.enabled .Values.nats.tls.secretName) }}
 nats_ca_file: /etc/ingest/nats-ca/ca.crt
 {{- end }}
+{{- if .Values.nats.credsSecret }}
+nats_creds_file: /etc/ingest/nats-creds/nats.creds
+{{- end }}
+{{- if .Values.nats.nkeySecret }}
+nats_nkey_file: /etc/ingest/nats-nkey/nats.nk
+{{- end }}
+{{- if .Values.nats.clientCertSecret }}
+nats_cert_file: /etc/ingest/nats-client/tls.crt
+nats_key_file: /etc/ingest/nats-client/tls.key
+{{- end }}
 {{- end }}
 
 {{- define "ingest.podSecurity" -}}
@@ -140,8 +150,31 @@ capabilities: {drop: [ALL]}
       {{- end }}
 {{- end }}
 
-{{/* Volumes with the certificate authorities of the servers. */}}
+{{/* Secrets that log in to an existing NATS server, by the names of their volumes: the Secret and its keys. */}}
+{{- define "ingest.natsLogins" -}}
+{{- with .Values.nats.credsSecret }}
+nats-creds: {secret: {{ . }}, keys: [nats.creds]}
+{{- end }}
+{{- with .Values.nats.nkeySecret }}
+nats-nkey: {secret: {{ . }}, keys: [nats.nk]}
+{{- end }}
+{{- with .Values.nats.clientCertSecret }}
+nats-client: {secret: {{ . }}, keys: [tls.crt, tls.key]}
+{{- end }}
+{{- end }}
+
+{{/* Volumes with the certificate authorities of the servers, and with the logins of an existing NATS server. */}}
 {{- define "ingest.caVolumes" -}}
+{{- range $name, $login := include "ingest.natsLogins" . | fromYaml }}
+- name: {{ $name }}
+  secret:
+    secretName: {{ $login.secret }}
+    defaultMode: 0440
+    items:
+      {{- range $login.keys }}
+      - {key: {{ . }}, path: {{ . }}}
+      {{- end }}
+{{- end }}
 {{- if or .Values.nats.caSecret (and .Values.nats.enabled .Values.nats.tls.secretName) }}
 - name: nats-ca
   secret:
@@ -157,6 +190,9 @@ capabilities: {drop: [ALL]}
 {{- end }}
 
 {{- define "ingest.caMounts" -}}
+{{- range $name, $_ := include "ingest.natsLogins" . | fromYaml }}
+- {name: {{ $name }}, mountPath: /etc/ingest/{{ $name }}, readOnly: true}
+{{- end }}
 {{- if or .Values.nats.caSecret (and .Values.nats.enabled .Values.nats.tls.secretName) }}
 - {name: nats-ca, mountPath: /etc/ingest/nats-ca, readOnly: true}
 {{- end }}

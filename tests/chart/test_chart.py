@@ -32,12 +32,19 @@ SETTINGS: dict[str, type[Settings]] = {
 }
 CUSTOM = {"PodMonitor", "PrometheusRule", "ScaledObject"}
 KEDA: dict[str, Any] = {"enabled": True}
+LOGINS = {"nats.creds", "tls.crt", "tls.key"}  # of an existing server of NATS
 DOWNLOADS = Settings.model_fields["download_limit"].default
 MATRIX = {
     "no values": {},
     "kind": yaml.safe_load((K8S / "kind" / "values.yaml").read_text()),
     "servers of one's own": {
-        "nats": {"enabled": False, "url": "tls://nats.messaging:4222", "caSecret": "ca"},
+        "nats": {
+            "enabled": False,
+            "url": "tls://nats.messaging:4222,tls://nats-2.messaging:4222",
+            "caSecret": "ca",
+            "credsSecret": "creds",
+            "clientCertSecret": "client",
+        },
         "postgres": {"enabled": False, "url": "postgresql://USER@db:5432/ingest", "caSecret": "ca"},
         "auth": {"existingSecret": "mine"},
         "volume": {"existingClaim": "mine"},
@@ -157,8 +164,9 @@ def test_passwords_are_files_and_each_service_gets_only_its_own(render: Render, 
         (container,) = spec["containers"]
         mounted = {mount["name"] for mount in container["volumeMounts"]}
         volumes = [volume for volume in spec["volumes"] if volume["name"] in mounted and "secret" in volume]
-        items = [item["key"] for volume in volumes for item in volume["secret"]["items"] if item["key"] != "ca.crt"]
-        assert set(items) == keys
+        items = {item["key"] for volume in volumes for item in volume["secret"]["items"]} - {"ca.crt"}
+        assert items - LOGINS == keys
+        assert items & LOGINS == (LOGINS if "credsSecret" in values.get("nats", {}) else set())
         assert not any("secretKeyRef" in json.dumps(item) for item in container["env"])
 
 
@@ -268,6 +276,12 @@ def test_the_refusal_of_a_wrong_value_names_it(render: Render, values: dict[str,
         pytest.param({"asr": {"keda": KEDA, "autoscaling": KEDA}}, "choose one", id="two autoscalers"),
         pytest.param({"nats": {"enabled": False}}, "nats.url", id="no NATS"),
         pytest.param({"postgres": {"enabled": False}}, "postgres.url", id="no Postgres"),
+        pytest.param({"nats": {"nkeySecret": "mine"}}, "log in to an existing server", id="a login for our own NATS"),
+        pytest.param(
+            {"nats": {"enabled": False, "url": "nats://x", "credsSecret": "a", "nkeySecret": "b"}},
+            "only one of them",
+            id="two logins",
+        ),
         pytest.param({"volume": {"hostPath": "/x", "existingClaim": "y"}}, "only one", id="two volumes"),
         pytest.param(
             {"asr": {"settings": {"diarization_model": "x"}}}, "voices.settings", id="a pipeline for asr alone"

@@ -83,6 +83,9 @@ def test_pods_reach_dns_at_the_configured_places(render: Render, rules: list[Man
         pytest.param("tls://n:4333", "postgresql://USER@p:6432/x?a=b:9", ([4333], [6432]), id="other ports"),
         pytest.param("wss://u:5@n/x:6", "postgres://USER@p/x", ([443], [5432]), id="no port, though digits"),
         pytest.param("nats://[::1]:4333", "postgresql://USER@[::1]/x", ([4333], [5432]), id="IPv6"),
+        pytest.param(
+            "nats://a:1,nats://u:p@b,c:1", "postgres://USER@p/x?a=b,c:9", ([1, 4222], [5432]), id="several NATS"
+        ),
         pytest.param("nats://n", "postgresql://USER@a:6432,b,c:6432/x", ([4222], [6432, 5432]), id="several hosts"),
     ],
 )

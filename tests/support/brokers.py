@@ -24,10 +24,12 @@ def nats_with(folder: Path, configuration: str) -> Iterator[str]:
     listen = f'listen: "127.0.0.1:-1"\nports_file_dir: "{folder}"\njetstream {{ store_dir: "{folder}" }}\n'
     (folder / "nats.conf").write_text(listen + configuration)
     with subprocess.Popen([nats_binary(), "-c", str(folder / "nats.conf")], stderr=subprocess.DEVNULL) as server:
-        deadline = time.monotonic() + 20
-        while not (found := list(folder.glob("*.ports"))) or not found[0].read_text().strip():
-            assert server.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        yield str(json.loads(found[0].read_text())["nats"][0])
-        server.send_signal(signal.SIGTERM)
+        try:
+            deadline = time.monotonic() + 20
+            while not (found := list(folder.glob("*.ports"))) or not found[0].read_text().strip():
+                assert server.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            yield str(json.loads(found[0].read_text())["nats"][0])
+        finally:
+            server.send_signal(signal.SIGTERM)

@@ -10,12 +10,13 @@
     matchLabels:
       {{- include "ingest.selectorLabels" . | nindent 6 }}
 {{- end }}
-{{/* Egress to an external server, by its url: each of several hosts may have its own port. */}}
+{{/* Egress to an external server, by its url: each of several hosts may have its own port, and its own scheme. */}}
 {{- define "ingest.egress.external" -}}
 {{- $standard := dict "nats" 4222 "tls" 4222 "ws" 80 "wss" 443 "postgres" 5432 "postgresql" 5432 -}}
 {{- $ports := list -}}
-{{- range regexReplaceAll "^[a-z]+://([^/?]*@)?([^/?]*).*$" .url "${2}" | splitList "," }}
-{{- $ports = append $ports (regexFind ":[0-9]+$" . | trimPrefix ":" | default (get $standard (regexFind "^[a-z]+" $.url)) | int | dict "port") }}
+{{- range regexReplaceAll "[?].*$" .url "" | splitList "," }}
+{{- $host := regexReplaceAll "^([a-z]+://)?([^/]*@)?([^/]*).*$" . "${3}" }}
+{{- $ports = append $ports (regexFind ":[0-9]+$" $host | trimPrefix ":" | default (get $standard (regexFind "^[a-z]+" $.url)) | int | dict "port") }}
 {{- end -}}
 - ports: {{ uniq $ports | toJson }}
   {{- with .peers }}

@@ -53,13 +53,24 @@ class Settings(BaseSettings):
     )
 
     nats_url: str | None = None
-    """NATS server, as nats://host:4222. Without it `ingest run` starts an embedded one."""
+    """NATS server, as nats://host:4222; those of a cluster are joined by commas. Without it `ingest run` starts an
+    embedded one."""
     nats_user: str | None = None
     """User for NATS."""
     nats_password: SecretStr | None = None
     """Password for NATS."""
     nats_ca_file: Path | None = None
     """Certificates (PEM) to trust instead of the system's, where the URL is tls://."""
+    nats_creds_file: Path | None = None
+    """Credentials of a NATS user (`.creds`: its JWT and its seed), instead of user and password."""
+    nats_nkey_file: Path | None = None
+    """Seed of a NATS user (it begins with SU), instead of user and password."""
+    nats_cert_file: Path | None = None
+    """Certificate (PEM) of this client, for a NATS server that asks for one."""
+    nats_key_file: Path | None = None
+    """Key (PEM) of INGEST_NATS_CERT_FILE."""
+    nats_domain: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9_-]+$")] = None
+    """JetStream domain of the streams, where it is not that of the server."""
     state_path: Annotated[Path, AfterValidator(_without_tilde)] = _default_state_path()
     """Folder in which the local mode keeps everything: embedded servers, volume, logs."""
     volume_path: Path | None = None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ingest.shared.broker.nats_bus import NatsBus
 from ingest.shared.broker.nats_connection import BusOptions
+from ingest.shared.broker.nats_login import KeyFiles
 from ingest.shared.broker.topology import Topology, topology
 from ingest.shared.errors import ConfigurationError
 
@@ -38,5 +39,9 @@ def connect(settings: Settings, name: str, on_lost: Callable[[str], None] | None
         user=settings.nats_user,
         password=password,
         ca_file=settings.nats_ca_file,
+        keys=KeyFiles(
+            settings.nats_creds_file, settings.nats_nkey_file, settings.nats_cert_file, settings.nats_key_file
+        ),
+        domain=settings.nats_domain,
     )
     return NatsBus(options, on_lost).connect()

@@ -88,7 +88,7 @@ class NatsBus:
             if subscription is None:
                 subscription = await self._nats.stream.pull_subscribe_bind(consumer=consumer, stream=stream)
                 self._subscriptions[(caller, consumer)] = subscription
-            subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
+            subject = f"{self._options.api}.CONSUMER.MSG.NEXT.{stream}.{consumer}"
             (message,) = await self._nats.unless_denied(subject, subscription.fetch(1, timeout=wait_s))
         except (TimeoutError, nats.errors.Error) as error:
             if isinstance(error, (asyncio.TimeoutError, nats.errors.TimeoutError)):
@@ -149,7 +149,7 @@ class NatsBus:
         stream = f"KV_{bucket}"
         work = self._nats.stream.get_last_msg(stream, f"$KV.{bucket}.{key}")
         try:
-            found = self._nats.run(self._nats.unless_denied(f"$JS.API.STREAM.MSG.GET.{stream}", work))
+            found = self._nats.run(self._nats.unless_denied(f"{self._options.api}.STREAM.MSG.GET.{stream}", work))
         except BusNothingError:
             return None
         return Entry(found.data or b"", int(found.seq or 0))
@@ -167,7 +167,7 @@ class NatsBus:
 
     def clock(self) -> datetime:
         """Return the broker's time, which all its clients share."""
-        subject = f"$JS.API.STREAM.INFO.{WORK_STREAM}"
+        subject = f"{self._options.api}.STREAM.INFO.{WORK_STREAM}"
 
         async def ask() -> bytes:
             work = self._nats.client.request(subject, timeout=REQUEST_TIMEOUT_S)
@@ -190,7 +190,7 @@ class NatsBus:
         self._manage(nats_provision.wipe(self._nats.manager, topology))
 
     def _manage(self, work: Coroutine[Any, Any, None]) -> None:
-        self._nats.run(self._nats.unless_denied("$JS.API.", work), limit_s=CHANGES_LIMIT_S)
+        self._nats.run(self._nats.unless_denied(f"{self._options.api}.", work), limit_s=CHANGES_LIMIT_S)
 
     def lag(self, consumer: str, stream: str) -> Lag:
         """Return how far a consumer is behind."""
@@ -245,19 +245,21 @@ class NatsBus:
 
     def delete(self, stream: str, sequence: int) -> None:
         """Remove one message from a stream."""
-        subject = f"$JS.API.STREAM.MSG.DELETE.{stream}"
+        subject = f"{self._options.api}.STREAM.MSG.DELETE.{stream}"
         self._nats.run(self._nats.unless_denied(subject, self._nats.stream.delete_msg(stream, sequence)))
 
     async def _consumer_info(self, stream: str, consumer: str) -> ConsumerInfo:
-        subject = f"$JS.API.CONSUMER.INFO.{stream}.{consumer}"
+        subject = f"{self._options.api}.CONSUMER.INFO.{stream}.{consumer}"
         return await self._nats.unless_denied(subject, self._nats.stream.consumer_info(stream, consumer))
 
     async def _stream_info(self, stream: str) -> StreamInfo:
-        return await self._nats.unless_denied(f"$JS.API.STREAM.INFO.{stream}", self._nats.stream.stream_info(stream))
+        return await self._nats.unless_denied(
+            f"{self._options.api}.STREAM.INFO.{stream}", self._nats.stream.stream_info(stream)
+        )
 
     async def _next_after(self, stream: str, subject: str, sequence: int) -> RawStreamMsg:
         work = self._nats.stream.get_msg(stream, seq=sequence + 1, subject=subject, next=True)
-        return await self._nats.unless_denied(f"$JS.API.STREAM.MSG.GET.{stream}", work)
+        return await self._nats.unless_denied(f"{self._options.api}.STREAM.MSG.GET.{stream}", work)
 
 
 def _delivery(message: Msg) -> Delivery:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import re
 import ssl
 import threading
 import time
@@ -22,6 +23,7 @@ import nats.js.errors
 from nats.aio.client import Client
 
 from ingest.shared.broker.bus import BusConflictError, BusError, BusNothingError, BusRefusedError, BusUnavailableError
+from ingest.shared.broker.nats_login import KeyFiles, Login
 from ingest.shared.broker.permissions import inbox_prefix
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.telemetry.logs import get_logger
@@ -42,6 +44,9 @@ OLDEST_SERVER = (2, 12, 9)
 BROKEN_SERVERS = ((2, 14, 0),)
 WRITTEN_SINCE = (10071, 10164)  # wrong last sequence (of the subject); the second form is that of newer servers
 
+ADDRESS = re.compile(r"((nats|tls|wss?)://)?([^/@\s]+@)?[\w.:\[\]-]+/?")
+NO_FILES = KeyFiles()
+
 T = TypeVar("T")
 log = get_logger(__name__)
 
@@ -57,16 +62,64 @@ class BusOptions:
     user: str | None = None
     password: str | None = None
     ca_file: Path | None = None
+    keys: KeyFiles = NO_FILES
+    domain: str | None = None
+
+    @property
+    def login(self) -> Login:
+        """Return how the client logs in."""
+        return Login(self.user, self.password, self.ca_file, self.keys)
+
+    @property
+    def servers(self) -> list[str]:
+        """Return the address of each server."""
+        return [address.strip() for address in self.url.split(",") if address.strip()]
+
+    @property
+    def shown(self) -> str:
+        """Return the addresses without user and password."""
+        return ", ".join(re.sub(r"//[^/]*@", "//", address) for address in self.servers)
+
+    @property
+    def api(self) -> str:
+        """Return the beginning of the subjects of JetStream."""
+        return f"$JS.{self.domain}.API" if self.domain else "$JS.API"
+
+    @property
+    def inbox(self) -> str:
+        """Return where the server's answers go: for a user of ours to an inbox of its own, else to the usual one."""
+        if self.login.has_key or (self.login.keys.cert and not self.login.user):
+            return "_INBOX"
+        return inbox_prefix(self.login.user or self.name.split(".")[0])
+
+
+def _require_addresses(options: BusOptions) -> None:
+    if not options.servers or not all(ADDRESS.fullmatch(address) for address in options.servers):
+        raise ConfigurationError(
+            "INGEST_NATS_URL is not an address such as nats://host:4222, or several joined by commas. "
+            "User and password have settings of their own"
+        )
+
+
+class _Client(Client):
+    """A client that logs in with a key: nats-py itself would need another package for it."""
+
+    def __init__(self, login: Login) -> None:
+        super().__init__()
+        if login.keys.nkey:
+            self._public_nkey = login.public_key()
 
 
 class NatsConnection:
     """The client and its thread. Coroutines run on that thread: `run` brings them there."""
 
     def __init__(self, options: BusOptions, on_lost: Callable[[str], None] | None = None) -> None:
+        _require_addresses(options)
+        options.login.check()
         self._options = options
         self._on_lost = on_lost
         self.loop = asyncio.new_event_loop()
-        self.client = Client()
+        self.client = _Client(options.login)
         self.stream: JetStreamContext
         self.manager: JetStreamContext
         self._watch: asyncio.Task[None] | None = None
@@ -88,25 +141,7 @@ class NatsConnection:
     async def _connect(self) -> None:
         """Connect. nats-py would retry forever, and treat a refused login as an unreachable server."""
         refused = asyncio.ensure_future(self._refused.wait())
-        connecting = asyncio.ensure_future(
-            self.client.connect(
-                self._options.url,
-                name=self._options.name,
-                user=self._options.user,
-                password=self._options.password,
-                tls=self._tls(),
-                inbox_prefix=inbox_prefix(self._options.user or self._options.name.split(".")[0]).encode(),
-                connect_timeout=int(REQUEST_TIMEOUT_S),
-                max_reconnect_attempts=-1,
-                reconnect_time_wait=int(REPEAT_PAUSE_S),
-                ping_interval=PING_EVERY_S,
-                max_outstanding_pings=2,
-                allow_reconnect=True,
-                error_cb=self._on_error,
-                disconnected_cb=self._on_disconnected,
-                reconnected_cb=self._on_reconnected,
-            )
-        )
+        connecting = asyncio.ensure_future(self.client.connect(self._options.servers, **self._client_options()))
         waited_for = {refused, connecting}
         await asyncio.wait(waited_for, timeout=self._options.patience_s, return_when=asyncio.FIRST_COMPLETED)
         refused.cancel()
@@ -114,27 +149,34 @@ class NatsConnection:
             connecting.cancel()
             if self._refusal is not None:
                 raise self._refusal
-            raise BusUnavailableError(f"no NATS server answers at {self._options.url}")
+            raise BusUnavailableError(f"no NATS server answers at {self._options.shown}")
         await connecting
         self._check_version()
-        self.stream = self.client.jetstream(timeout=REQUEST_TIMEOUT_S)
-        self.manager = self.client.jetstream(timeout=CHANGE_TIMEOUT_S)
+        self.stream = self.client.jetstream(timeout=REQUEST_TIMEOUT_S, domain=self._options.domain)
+        self.manager = self.client.jetstream(timeout=CHANGE_TIMEOUT_S, domain=self._options.domain)
         self._watch = self.loop.create_task(self._watch_absence())
 
-    def _tls(self) -> ssl.SSLContext | None:
-        """Return the certificates to trust; without a file of them, the client trusts the system's.
-
-        Python 3.13 and newer also require the certificate extensions of RFC 5280, which many private authorities lack.
-        The user has named the authority: a valid signature is enough, as on older Pythons.
-        """
-        if self._options.ca_file is None:
-            return None
-        try:
-            context = ssl.create_default_context(cafile=self._options.ca_file)
-        except OSError as error:
-            raise ConfigurationError(f"cannot read the certificates in {self._options.ca_file}: {error}") from error
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        return context
+    def _client_options(self) -> dict[str, Any]:
+        login = self._options.login
+        with_key = {"signature_cb": login.sign, "user": login.name} if login.has_key else {}
+        return {
+            "name": self._options.name,
+            "user": login.user,
+            "password": login.password,
+            **with_key,
+            **({"user_jwt_cb": login.jwt} if login.keys.creds else {}),
+            "tls": login.tls(),
+            "inbox_prefix": self._options.inbox.encode(),
+            "connect_timeout": int(REQUEST_TIMEOUT_S),
+            "max_reconnect_attempts": -1,
+            "reconnect_time_wait": int(REPEAT_PAUSE_S),
+            "ping_interval": PING_EVERY_S,
+            "max_outstanding_pings": 2,
+            "allow_reconnect": True,
+            "error_cb": self._on_error,
+            "disconnected_cb": self._on_disconnected,
+            "reconnected_cb": self._on_reconnected,
+        }
 
     def _check_version(self) -> None:
         version = self.client.connected_server_version
@@ -150,10 +192,12 @@ class NatsConnection:
             self._denials.append(str(error))
             self._denied.set()
         if "authorization" in str(error).lower():
-            self._refuse(BusRefusedError(f"NATS refuses the login of {self._options.user or self._options.name}"))
+            self._refuse(
+                BusRefusedError(f"NATS at {self._options.shown} refuses the login of {self._options.login.name}")
+            )
         if isinstance(error, ssl.SSLCertVerificationError):
             hint = "INGEST_NATS_CA_FILE names the certificates to trust"
-            reason = f"the certificate of {self._options.url} is not trusted: {error.verify_message} ({hint})"
+            reason = f"the certificate of {self._options.shown} is not trusted: {error.verify_message} ({hint})"
             self._refuse(ConfigurationError(reason))
         log.warning("bus_error", error=str(error))
 
@@ -172,7 +216,7 @@ class NatsConnection:
         while not self.client.is_closed:
             away = self.away_s
             if away > self._options.patience_s and self._on_lost is not None:
-                self._on_lost(f"no NATS server for {away:.0f} s at {self._options.url}")
+                self._on_lost(f"no NATS server for {away:.0f} s at {self._options.shown}")
                 return
             await asyncio.sleep(min(1.0, self._options.patience_s / 4))
 
@@ -275,7 +319,7 @@ class NatsConnection:
                 reason = next((text for text in self._denials if wanted in text.lower()), None)
                 if reason is not None:
                     task.cancel()
-                    raise BusRefusedError(f"{reason}; check the permissions of NATS user {self._options.user}")
+                    raise BusRefusedError(f"{reason}; check the permissions of the login, {self._options.login.name}")
             return await task
         finally:
             denied.cancel()

@@ -11,8 +11,9 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from nats.js import api
-from nats.js.errors import APIError, NotFoundError
+from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
+from ingest.shared.broker.bus import BusRefusedError
 from ingest.shared.broker.topology import GOVERNOR_BUCKET, ConsumerSpec, StreamSpec, Topology
 from ingest.shared.errors import ConfigurationError
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 STREAM_FIELDS = ("subjects", "retention", "discard", "max_bytes", "max_age", "duplicate_window", "storage")
 CONSUMER_FIELDS = ("filter_subject", "ack_policy", "ack_wait", "max_ack_pending", "max_deliver")
 
+NOT_FOR_ACCOUNT = 10039
+# resources of the account, of the server, storage of the server, number of consumers, number of streams, maximum bytes
+LIMITS = {10002, 10023, 10047, 10026, 10027, 10122}
 CONSUMER_NOT_STORED = 10012  # the server's number for an error of its files
 AGAIN_AFTER_S = (0.1, 0.2, 0.4, 0.8, 1.6)
 
@@ -54,7 +58,45 @@ def consumer_config(spec: ConsumerSpec) -> api.ConsumerConfig:
 
 
 async def provision(stream: JetStreamContext, topology: Topology, *, update: bool) -> None:
-    """Create what is missing; verify the rest, or with `update` put it right."""
+    """Create what is missing; verify the rest, or with `update` put it right.
+
+    Raise BusRefusedError where JetStream is off, and ConfigurationError where its limits are too low.
+    """
+    try:
+        await _provision(stream, topology, update=update)
+    except ServiceUnavailableError as error:
+        raise BusRefusedError(_without_jetstream(error)) from error
+    except APIError as error:
+        if error.err_code not in LIMITS:
+            raise
+        raise ConfigurationError(_beyond_limits(error, topology)) from error
+
+
+def _without_jetstream(error: ServiceUnavailableError) -> str:
+    """Return why no JetStream answers, and what to do."""
+    if error.err_code == NOT_FOR_ACCOUNT:
+        return (
+            "JetStream is off for the account of this NATS user: its operator has to give the account JetStream limits"
+        )
+    if error.err_code is None:  # no server answers the subjects of JetStream
+        return (
+            "JetStream does not answer: start nats-server with -js, or with `jetstream {}` in its configuration; "
+            "if it is on in another domain, set INGEST_NATS_DOMAIN"
+        )
+    return f"JetStream: {error.description}"
+
+
+def _beyond_limits(error: APIError, topology: Topology) -> str:
+    """Return what the streams need of the server and of the account."""
+    streams, total = len(topology.streams), sum(spec.max_bytes for spec in topology.streams)
+    return (
+        f"JetStream: {error.description}. {streams} streams of INGEST_QUEUE_BYTES={topology.streams[0].max_bytes} need "
+        f"{total} bytes of file storage: lower INGEST_QUEUE_BYTES, or raise max_file_store of the server, "
+        f"or the limits of the account (storage; {streams + 1} streams, {len(topology.consumers)} consumers)"
+    )
+
+
+async def _provision(stream: JetStreamContext, topology: Topology, *, update: bool) -> None:
     for spec in topology.streams:
         await _stream(stream, spec, update=update)
     # The last stage first: a new stage in the middle takes over the subject of its successor, which has to give it up.
