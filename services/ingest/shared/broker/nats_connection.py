@@ -192,9 +192,7 @@ class NatsConnection:
             self._denials.append(str(error))
             self._denied.set()
         if "authorization" in str(error).lower():
-            self._refuse(
-                BusRefusedError(f"NATS at {self._options.shown} refuses the login of {self._options.login.name}")
-            )
+            self._refuse(BusRefusedError(f"NATS refuses the login of {self._options.login.name or self._options.name}"))
         if isinstance(error, ssl.SSLCertVerificationError):
             hint = "INGEST_NATS_CA_FILE names the certificates to trust"
             reason = f"the certificate of {self._options.shown} is not trusted: {error.verify_message} ({hint})"
@@ -319,7 +317,7 @@ class NatsConnection:
                 reason = next((text for text in self._denials if wanted in text.lower()), None)
                 if reason is not None:
                     task.cancel()
-                    raise BusRefusedError(f"{reason}; check the permissions of the login, {self._options.login.name}")
+                    raise BusRefusedError(f"{reason}; check the permissions of NATS user {self._options.login.name}")
             return await task
         finally:
             denied.cancel()

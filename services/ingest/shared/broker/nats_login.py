@@ -67,7 +67,7 @@ class Login:
     @property
     def name(self) -> str:
         """Return what an error calls this login."""
-        return str(self.keys.creds or self.keys.nkey or self.keys.cert or f"user {self.user}")
+        return str(self.keys.creds or self.keys.nkey or self.user or self.keys.cert or "")
 
     def jwt(self) -> bytes:
         """Return the JWT of the credentials file."""
