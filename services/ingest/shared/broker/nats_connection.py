@@ -26,6 +26,7 @@ from ingest.shared.broker.bus import BusConflictError, BusError, BusNothingError
 from ingest.shared.broker.nats_login import KeyFiles, Login
 from ingest.shared.broker.permissions import inbox_prefix
 from ingest.shared.errors import ConfigurationError
+from ingest.shared.outgoing import without_login
 from ingest.shared.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class BusOptions:
     @property
     def shown(self) -> str:
         """Return the addresses without user and password."""
-        return ", ".join(re.sub(r"//[^/]*@", "//", address) for address in self.servers)
+        return ", ".join(without_login(address) for address in self.servers)
 
     @property
     def api(self) -> str:
