@@ -140,7 +140,7 @@ def _refusal(error: OSError) -> str:
 
 def _fault(error: BaseException, words: Sequence[str]) -> str:
     """Append the traceback of an unexpected exception to a log; return the line about it."""
-    text = outgoing.redact("".join(traceback.format_exception(error)))
+    text = outgoing.indented(outgoing.redact("".join(traceback.format_exception(error))))
     about = f"error: a fault in ingest ({type(error).__name__}: {_line(str(error), 200)})"
     try:
         handle, path = _fault_log(words)

@@ -45,10 +45,10 @@ def _publishable(key: object, value: Any) -> Any:  # noqa: ANN401 (a foreign or 
             return {outgoing.line(inner): _publishable(inner, content) for inner, content in value.items()}
         case list() | tuple() | set() | frozenset():
             return [_publishable("", content) for content in value]
-        case Exception() | bytes():
-            return outgoing.indented(outgoing.redact(str(value)))
-        case _:
+        case bool() | int() | float() | None:
             return value
+        case _:
+            return outgoing.indented(outgoing.redact(str(value)))
 
 
 class _Foreign(logging.Handler):
