@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 # Images and the cluster on this machine. Optional: BASE_IMAGE, TORCH_INDEX (an index with CPU builds of torch) and KIND_NODE_IMAGE
 # (default: kind's own), as in `make images TORCH_INDEX=https://download.pytorch.org/whl/cpu`.
 ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
-IMAGES := downloader asr embedder cli
+IMAGES := $(shell sed -n 's/^- name: //p' charts/files/components.yaml) cli
 TAG ?= $(shell sed -n 's/^appVersion: //p' charts/Chart.yaml)
 HELM ?= helm
 BUILD := nice $(ENGINE) build $(if $(filter podman,$(ENGINE)),--network host) --build-arg VERSION=$(TAG) \
@@ -116,9 +116,10 @@ images-gpu: ## build the images for CUDA: asr and embedder
 kind: ## build the images, create a cluster, install the chart in it, and test it
 	for step in images kind-up kind-load kind-install kind-test; do $(MAKE) $$step || exit 1; done
 
-kind-up: ## create a Kubernetes cluster on this machine
+kind-up: ## create a Kubernetes cluster on this machine, unless it is there
 	mkdir -p .kind/data && chmod 1777 .kind/data
-	kind create cluster --config $(KIND_CONFIG) $(if $(KIND_NODE_IMAGE),--image $(KIND_NODE_IMAGE)) --wait 120s
+	kind get clusters 2>/dev/null | grep -qx ingest || \
+	  kind create cluster --config $(KIND_CONFIG) $(if $(KIND_NODE_IMAGE),--image $(KIND_NODE_IMAGE)) --wait 120s
 
 kind-load: ## load the images into the cluster
 	rm -f .kind/images.tar

@@ -33,6 +33,7 @@ from ingest.shared.messages import (
     VideoRequested,
     encode,
 )
+from ingest.shared.pipeline import PIPELINE, Service
 from ingest.shared.worker.crash_journal import CrashJournal
 from ingest.shared.worker.loop import Worker
 from ingest.shared.worker.stage import StageResult, StageWork, WorkerOptions
@@ -47,13 +48,7 @@ if TYPE_CHECKING:
 
     Handle = Callable[[VideoMessage, Report], StageResult]
 
-SERVICE_OF = {Stage.CHECK: "downloader", Stage.DOWNLOAD: "downloader", Stage.ASR: "asr", Stage.EMBEDDER: "embedder"}
-MODELS: dict[Stage, type[VideoMessage]] = {
-    Stage.CHECK: VideoRequested,
-    Stage.DOWNLOAD: VideoAccessible,
-    Stage.ASR: AudioReady,
-    Stage.EMBEDDER: TranscriptReady,
-}
+SPECS = {spec.stage: spec for spec in PIPELINE}
 ACK_WAIT_S = 60.0
 LIMIT_S = 3600.0
 GRACE_S = 5.0
@@ -125,7 +120,7 @@ class Pipeline:
         with self._buses() as buses:
             for number in range(self._trace.videos):
                 message = VideoRequested(video_id=f"video{number:06}", source=SOURCE)
-                buses["downloader"].publish(REQUESTED, encode(message), f"{REQUESTED}:{message.job}")
+                buses[Service.DOWNLOADER].publish(REQUESTED, encode(message), f"{REQUESTED}:{message.job}")
             visits = Visits()
             counted = {service: CountedBus(bus, visits.calls) for service, bus in buses.items()}
             workers = self._start(mode, visits, counted)
@@ -137,7 +132,7 @@ class Pipeline:
         return visits
 
     @contextmanager
-    def _buses(self) -> Iterator[dict[str, NatsBus]]:
+    def _buses(self) -> Iterator[dict[Service, NatsBus]]:
         """Give a connection for each service, to a broker whose streams are new and empty."""
         wanted = topology(
             ack_wait_s=ACK_WAIT_S,
@@ -146,9 +141,9 @@ class Pipeline:
             work_bytes=64 << 20,
         )
         with ExitStack() as opened:
-            buses = {service: self._connect(service, opened) for service in set(SERVICE_OF.values())}
-            buses["downloader"].wipe(wanted)
-            buses["downloader"].provision(wanted)
+            buses = {service: self._connect(service, opened) for service in Service}
+            buses[Service.DOWNLOADER].wipe(wanted)
+            buses[Service.DOWNLOADER].provision(wanted)
             yield buses
 
     def _connect(self, service: str, opened: ExitStack) -> NatsBus:
@@ -163,7 +158,7 @@ class Pipeline:
         opened.callback(bus.close)
         return bus
 
-    def _start(self, mode: Mode, visits: Visits, buses: dict[str, CountedBus]) -> list[Worker[Any]]:
+    def _start(self, mode: Mode, visits: Visits, buses: dict[Service, CountedBus]) -> list[Worker[Any]]:
         if mode is Mode.SINGLE_PHASE:
             slots = self._trace.stages[self._trace.bottleneck].slots
             return [self._worker(Stage.CHECK, slots, self._all_in_one(visits), buses)]
@@ -174,10 +169,10 @@ class Pipeline:
                 visits.wait(stage, self._trace.videos)
         return workers
 
-    def _worker(self, stage: Stage, slots: int, handle: Handle, buses: dict[str, CountedBus]) -> Worker[Any]:
-        service = SERVICE_OF[stage]
+    def _worker(self, stage: Stage, slots: int, handle: Handle, buses: dict[Service, CountedBus]) -> Worker[Any]:
+        service = SPECS[stage].service
         worker = Worker(
-            StageWork(stage, MODELS[stage], handle, lambda _: LIMIT_S, slots),
+            StageWork(stage, SPECS[stage].reads, handle, lambda _: LIMIT_S, slots),
             buses[service],
             CrashJournal(self._folder, f"{service}-{stage}"),
             WorkerOptions("bench", GRACE_S),

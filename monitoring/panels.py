@@ -31,13 +31,15 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableRefresh,
 )
 
+from ingest.shared.messages import Stage
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 RATE = "[$__rate_interval]"
 RANGE = "[$__range]"
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
-STAGES = ("check", "download", "asr", "embedder")  # the consumer `ledger` follows events, not videos
+STAGES = tuple(Stage)  # the consumer `ledger` follows events, not videos
 WIDTH = 24
 HEIGHT = 8
 FIGURE_HEIGHT = 4

@@ -1,6 +1,6 @@
 """espeak-ng through its C library: speech together with the time at which each word starts.
 
-The command line tool does not report word times; the library does, in its events. Only this file knows the C interface
+The command line tool does not report word times; the library does, in its events. Only this file uses the C interface
 (`speak_lib.h`). One process, one caller: the library keeps global state.
 """
 

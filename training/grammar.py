@@ -1,4 +1,4 @@
-"""The sentences that the miniature recognizer knows: a grammar of about 110 words on six subjects.
+"""The sentences of the miniature recognizer: a grammar of about 110 words on six subjects.
 
 Pure: randomness comes in as an argument. A sentence is `held_out` by its own hash, so that the sentences used for
 measuring are never trained on, whatever the seed.

@@ -138,7 +138,7 @@ def test_every_panel_and_every_alert_is_answered_from_a_real_run(run: Run, tmp_p
     assert set(run.pages) == {"downloader", "asr", "embedder"}
     assert {complaint for page in run.pages.values() for complaint in complaints(run.promtool, page)} == set()
 
-    for page in run.pages.values():  # whoever is left tells that a stage has no worker
+    for page in run.pages.values():  # the services that still run export that a stage has no worker
         assert set(re.findall(r'ingest_consumer_lag\{consumer="(\w+)"', page)) >= {
             "check",
             "download",

@@ -33,7 +33,7 @@ from ingest.shared.broker.nats_bus import NatsBus
 from ingest.shared.broker.topology import ACCESSIBLE
 from ingest.shared.messages import EventKind, Stage
 from ingest.shared.worker import loop as worker_loop
-from ingest.shared.worker.crash_journal import CrashJournal
+from ingest.shared.worker.crash_journal import COUNTS, CrashJournal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,9 +136,9 @@ def install() -> None:
     _around(NatsBus, "ack", before=lambda *_: reach("before_ack"), after=lambda _: reach("acked"))
     _around(CrashJournal, "begin", after=lambda _: reach("noted"))
     _around(CrashJournal, "clear", after=lambda _: reach("cleared"))
-    _around(CrashJournal, "_write", before=lambda *_: reach("note"))
-    _around(CrashJournal, "_count_file", before=lambda *_: reach("count"))
-    _around(Store, "_replace", after=lambda _: reach("before_commit"))
+    _around(Path, "write_text", before=lambda path, *_: reach("note") if path.name.endswith(".json.tmp") else None)
+    _around(Path, "read_text", before=lambda path, *_: reach("count") if path.parent.name == COUNTS else None)
+    _around(Store, "write", after=lambda _: reach("before_commit"))
     _around(Store, "replace", before=lambda *_: reach("before_replace"), after=lambda _: reach("committed"))
     _around(ledger, "write_events", after=lambda _: reach("folded"))
     _around(os, "fsync", before=lambda *_: reach("fsync"))

@@ -22,7 +22,6 @@ from ingest.shared.broker.nats_connection import BusOptions
 from ingest.shared.broker.permissions import STREAMS, User, accounts, authorization, inbox_prefix
 from ingest.shared.broker.topology import (
     ACCESSIBLE,
-    AUDIO,
     DEAD_STREAM,
     EVENT_STREAM,
     GOVERNOR_BUCKET,
@@ -30,7 +29,6 @@ from ingest.shared.broker.topology import (
     LATER_STREAM,
     LEDGER,
     REQUESTED,
-    TRANSCRIPT,
     WORK_STREAM,
     Topology,
     dead_subject,
@@ -44,6 +42,8 @@ from tests.support.brokers import nats_with
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+AUDIO = INPUT_OF[Stage.ASR]
+TRANSCRIPT = INPUT_OF[Stage.EMBEDDER]
 STAGES = {User.DOWNLOADER: (Stage.CHECK, Stage.DOWNLOAD), User.ASR: (Stage.ASR,), User.EMBEDDER: (Stage.EMBEDDER,)}
 RESULTS = {
     Stage.CHECK: (ACCESSIBLE,),
@@ -65,7 +65,7 @@ def passwords() -> dict[User, str]:
 def guarded(
     tmp_path_factory: pytest.TempPathFactory, passwords: dict[User, str], request: pytest.FixtureRequest
 ) -> Iterator[str]:
-    """The address of a nats-server that knows the users of `ingest.shared.broker.permissions`."""
+    """The address of a nats-server with the users of `ingest.shared.broker.permissions`."""
     folder = tmp_path_factory.mktemp("guarded")
     with nats_with(folder, request.param(quoted(passwords))) as url:
         yield url

@@ -219,9 +219,9 @@ def test_turns_of_an_archived_video_are_enrolled_without_its_audio(
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        pytest.param(f"{VIDEO}:Eve", Code.BAD_FIELD, id="nobody of that name"),
+        pytest.param(f"{VIDEO}:Eve", Code.BAD_FIELD, id="no speaker of that name"),
         pytest.param(VIDEO, Code.BAD_FIELD, id="no speaker"),
-        pytest.param(f"{OTHER}:Ada", Code.ARTIFACT_MISSING, id="nobody has listened"),
+        pytest.param(f"{OTHER}:Ada", Code.ARTIFACT_MISSING, id="never diarized"),
         pytest.param("../../etc:Ada", Code.BAD_VIDEO_ID, id="no video"),
     ],
 )

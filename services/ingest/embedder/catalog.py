@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.shared.errors import Code
 from ingest.shared.messages import Metadata, Policy, Source, SourceKind, Stage
-from ingest.shared.telemetry.time_split import DEVICE_FIGURE
+from ingest.shared.telemetry.time_split import DEVICE_FIGURES
 from ingest.shared.video_state import VideoRecord, VideoState
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ FROM videos GROUP BY 1, 2 ORDER BY 1, 3 DESC
 """
 DEVICE_SECONDS = """
 SELECT name, sum(seconds::float8) FROM videos, jsonb_each_text(figures) AS figure (name, seconds)
-WHERE name ~ %s GROUP BY name
+WHERE name = ANY(%s) GROUP BY name
 """
 SPEAKERS = """
 SELECT speaker, count(*), sum(end_s - start_s), min(speaker_score)::float8, count(*) FILTER (WHERE is_overlap)
@@ -151,7 +151,7 @@ class Catalog:
     def device_seconds(self) -> dict[str, float]:
         """Return the time of the recognizers' devices: their figures, summed over all videos."""
         with self._database.transaction() as connection:
-            rows: list[Any] = connection.execute(DEVICE_SECONDS, (f"^{DEVICE_FIGURE}$",)).fetchall()
+            rows: list[Any] = connection.execute(DEVICE_SECONDS, (list(DEVICE_FIGURES),)).fetchall()
         return {str(name): float(seconds) for name, seconds in rows}
 
     def passages(self, video_id: str) -> list[PassageRow]:

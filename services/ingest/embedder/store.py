@@ -114,10 +114,11 @@ class Store:
     def replace(self, rows: Rows) -> int:
         """Replace the rows of a video and return their number; raise SUPERSEDED when a newer run is stored."""
         with self._database.transaction() as connection:
-            self._replace(connection, rows)
+            self.write(connection, rows)
         return len(rows.passages)
 
-    def _replace(self, connection: Connection, rows: Rows) -> None:
+    def write(self, connection: Connection, rows: Rows) -> None:
+        """Replace the rows of a video within a transaction; raise SUPERSEDED when newer ones are stored."""
         connection.execute(ENSURE_VIDEO, (rows.video_id, rows.generation))
         fence = {
             "video_id": rows.video_id,

@@ -20,7 +20,7 @@ from ingest.asr.recognition.whisper import ChunkTranscript, ChunkWord, Recognize
 from ingest.demo import samples
 from ingest.shared.artifacts import transcript
 from ingest.shared.artifacts.volume import NewArtifact, Volume
-from ingest.shared.broker.topology import ACCESSIBLE, AUDIO, TRANSCRIPT
+from ingest.shared.broker.topology import ACCESSIBLE, INPUT_OF
 from ingest.shared.device.batcher import Batcher, BatchLimits
 from ingest.shared.errors import Code, IngestError, Outcome
 from ingest.shared.messages import (
@@ -65,7 +65,7 @@ SPOKEN, CHUNKS = samples()[0], 2
 
 @dataclass(frozen=True)
 class StandIn:
-    """A recognizer that says the same of every chunk; `languages` are those it hears, and how surely."""
+    """A recognizer with the same result for every chunk; `languages` are the detected ones and their probabilities."""
 
     says: tuple[str, ...] = (LOOP,)
     languages: tuple[tuple[str, float], ...] = ()
@@ -329,14 +329,14 @@ def test_poison_among_good_recordings_does_not_stop_the_queue(
     for message in messages.values():
         line.send(b"{}", message)
     wait_until(lambda: len(line.ended()) == 4, 60.0)
-    wait_until(lambda: line.queued(AUDIO) == [])
+    wait_until(lambda: line.queued(INPUT_OF[Stage.ASR]) == [])
     assert line.ended() == {
         "goodfirst01": (EventKind.FINISHED, None),
         "nosound0038": (EventKind.FAILED, Code.NO_AUDIO_STREAM),
         "bomb0000044": (EventKind.FAILED, Code.AUDIO_SUSPICIOUS),
         "goodlast099": (EventKind.FINISHED, None),
     }
-    assert [decode(TranscriptReady, data).video_id for data in line.queued(TRANSCRIPT)] == [
+    assert [decode(TranscriptReady, data).video_id for data in line.queued(INPUT_OF[Stage.EMBEDDER])] == [
         "goodfirst01",
         "goodlast099",
     ]

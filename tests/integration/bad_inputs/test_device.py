@@ -24,7 +24,7 @@ from ingest.asr.speakers.profiles import Profiles
 from ingest.demo import ASR_MODEL, samples
 from ingest.shared.artifacts import transcript
 from ingest.shared.artifacts.volume import NewArtifact, Volume
-from ingest.shared.broker.topology import TRANSCRIPT
+from ingest.shared.broker.topology import INPUT_OF
 from ingest.shared.errors import Code, IngestError, Outcome
 from ingest.shared.messages import AudioReady, EventKind, Source, SourceKind, Stage, TranscriptReady, decode
 from ingest.shared.sandbox.child import ChildLimits
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 OUT_OF_MEMORY = "CUDA failed with error out of memory"
 SPEECH_S = 12.0
-COMPANY_S = 30.0  # a full batch waits for nobody; on a busy machine its last chunk may be late
+COMPANY_S = 30.0  # a full batch starts at once; on a busy machine its last chunk may be late
 
 generate = BatchedInferencePipeline.generate_segment_batched
 
@@ -176,7 +176,7 @@ def test_a_failed_diarization_costs_the_speakers_alone(
     line.send(ready(transcribe.volume, video_id), ready(transcribe.volume, GOOD_ID))
     wait_until(lambda: len(line.ended()) == 2, 60.0)
     assert line.ended() == dict.fromkeys((video_id, GOOD_ID), (EventKind.FINISHED, Code.DIARIZATION_FAILED))
-    first = decode(TranscriptReady, line.queued(TRANSCRIPT)[0])
+    first = decode(TranscriptReady, line.queued(INPUT_OF[Stage.EMBEDDER])[0])
     said = transcript.read(transcribe.volume.verified(first.transcript))
     assert said.segments
     assert {segment.speaker for segment in said.segments} == {None}

@@ -32,7 +32,7 @@ from ingest.embedder.passages import PassageLimits
 from ingest.embedder.store import Store
 from ingest.shared.artifacts.transcript import Segment
 from ingest.shared.artifacts.volume import Volume
-from ingest.shared.broker.topology import ACCESSIBLE, REQUESTED, TRANSCRIPT, WORK_STREAM
+from ingest.shared.broker.topology import ACCESSIBLE, INPUT_OF, REQUESTED, WORK_STREAM
 from ingest.shared.device.batcher import Batcher, BatchLimits
 from ingest.shared.errors import Code, IngestError, Outcome
 from ingest.shared.messages import EventKind, Metadata, Stage, TranscriptReady, VideoAccessible, decode
@@ -145,7 +145,7 @@ def test_a_transcript_that_cannot_be_used_is_made_once_more_and_then_given_up(
     assert (letter.code, letter.attempts["transient"]) == (code, 0)
     assert letter.text.endswith("(made twice)")
     assert len(line.queued(ACCESSIBLE)) == 1
-    assert (line.queued(TRANSCRIPT), room.texts(VIDEO_ID)) == ([], [])
+    assert (line.queued(INPUT_OF[Stage.EMBEDDER]), room.texts(VIDEO_ID)) == ([], [])
 
 
 # -- what is put right, and what is refused ---------------------------------------------------------------------------
@@ -244,7 +244,7 @@ def test_a_stale_run_is_superseded_and_changes_nothing(
     assert line.ended()[VIDEO_ID] == (EventKind.FINISHED, Code.SUPERSEDED)
 
 
-@pytest.mark.parametrize("dimensions", [pytest.param(383, id="59 the archive knows another model of this name")])
+@pytest.mark.parametrize("dimensions", [pytest.param(383, id="59 the archive has another model of this name")])
 def test_another_model_of_the_same_name_is_refused_at_the_start(
     database: Database, room_on: Callable[[Database], Room], encoder: Encoder, dimensions: int
 ) -> None:

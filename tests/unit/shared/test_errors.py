@@ -29,7 +29,7 @@ def test_what_is_wrong_with_the_environment_is_never_charged_to_a_video() -> Non
         pytest.param(Code.NETWORK_TIMEOUT, Outcome.TRANSIENT, 5, id="the way between"),
         pytest.param(Code.AUDIO_CORRUPT, Outcome.TRANSIENT, 2, id="once more"),
         pytest.param(Code.UNEXPECTED, Outcome.TRANSIENT, 3, id="a bug of ours"),
-        pytest.param(Code.SUPERSEDED, Outcome.DONE, 1, id="somebody was faster"),
+        pytest.param(Code.SUPERSEDED, Outcome.DONE, 1, id="a newer run is stored"),
     ],
 )
 def test_a_code_of_each_kind_has_its_outcome(code: Code, outcome: Outcome, attempts: int) -> None:

@@ -7,10 +7,9 @@ are shown.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
-from ingest.shared.telemetry.time_split import BLOCKED, BUSY, DECODING, DEVICE_FIGURE, LOADING, STARVED
+from ingest.shared.telemetry.time_split import BLOCKED, BUSY, DECODING, DEVICE_FIGURES, LOADING, STARVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -34,10 +33,10 @@ def devices(figures: Iterable[Mapping[str, float]]) -> Devices:
     total: Devices = {}
     for named in figures:
         for name, seconds in named.items():
-            found = re.fullmatch(DEVICE_FIGURE, name)
-            if found:
-                states = total.setdefault(found[1], {})
-                states[found[2]] = states.get(found[2], 0.0) + seconds
+            if name in DEVICE_FIGURES:
+                device, state = DEVICE_FIGURES[name]
+                states = total.setdefault(device, {})
+                states[state] = states.get(state, 0.0) + seconds
     return total
 
 

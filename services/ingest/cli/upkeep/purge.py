@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ingest.cli import console
-from ingest.cli.upkeep.retention import BUDGET_SHARE, Audio, Limits, Removal, Stray, audio_to_remove, strays_to_remove
+from ingest.cli.upkeep.retention import Audio, Limits, Removal, Stray, audio_to_remove, strays_to_remove
+from ingest.downloader.disk_gate import RESUME_BELOW
 from ingest.shared.artifacts.volume import KINDS, TEMPORARY_PREFIX, Manifest, Volume, translate_os_errors
 from ingest.shared.video_state import VideoState
 
@@ -64,7 +65,7 @@ def longest_job(settings: AllSettings) -> timedelta:
 
 
 def _excess_bytes(settings: AllSettings, volume: Volume) -> float:
-    return max(0.0, volume.used_bytes() - BUDGET_SHARE * settings.disk_budget_bytes)
+    return max(0.0, volume.used_bytes() - RESUME_BELOW * settings.disk_budget_bytes)
 
 
 def _audio(volume: Volume, rows: dict[str, VideoRow]) -> Iterator[Audio]:

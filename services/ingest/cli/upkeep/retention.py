@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime, timedelta
 
-BUDGET_SHARE = 0.7  # below it, paused downloads resume
-
 
 @dataclass(frozen=True)
 class Audio:

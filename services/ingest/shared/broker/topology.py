@@ -27,7 +27,8 @@ LEDGER = "ledger"
 
 INPUT_OF = {spec.stage: spec.subject for spec in PIPELINE}
 SUBJECT_OF = {spec.reads: spec.subject for spec in PIPELINE}
-REQUESTED, ACCESSIBLE, AUDIO, TRANSCRIPT = INPUT_OF.values()
+REQUESTED = INPUT_OF[Stage.CHECK]
+ACCESSIBLE = INPUT_OF[Stage.DOWNLOAD]
 MESSAGE_ID = "Nats-Msg-Id"
 DUE = "Ingest-Due"
 DAY_S = 86_400.0

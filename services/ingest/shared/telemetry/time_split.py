@@ -34,9 +34,12 @@ CHECKING: Final = "checking"
 WAITING_FOR_DISK: Final = "waiting_for_disk"
 PUBLISHING: Final = "publishing"
 
-DEVICE_FIGURE: Final = "asr[.](gpu|cpu)_([a-z]+)_s"  # regular expression (Python and SQL): stage, device, state
-
 ASR_CAUSES: Final = (DECODING, BLOCKED)
+DEVICE_FIGURES: Final = {  # the figures of a recording with the time of the recognizer's device -> its kind and state
+    f"asr.{device}_{state}_s": (device, state)
+    for device in ("gpu", "cpu")
+    for state in (LOADING, BUSY, STARVED, *ASR_CAUSES)
+}
 EMBEDDER_CAUSES: Final = (SPLITTING, COMMITTING)
 SLOT_STATES: Final = (IDLE, TRANSFERRING, CHECKING, WAITING_FOR_DISK, PUBLISHING)
 

@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
+COUNTS = "crashes"  # the folder with a file for each job that ended its worker
+
 
 class CrashJournal:
     """The note of one worker. `folder` is shared by all workers; `worker` is a name that survives its restarts."""
 
     def __init__(self, folder: Path, worker: str) -> None:
-        self._counts = folder / "crashes"
+        self._counts = folder / COUNTS
         self._counts.mkdir(parents=True, exist_ok=True)
         self._note = folder / f"{worker}.json"
         self._jobs: set[str] = set()

@@ -14,7 +14,7 @@ OTHER = "asr.bbbbbbbbbbb.1.0"
 
 
 def died_with(folder: Path, *jobs: str, worker: str = "asr-a") -> None:
-    """Be a worker that dies with jobs in hand."""
+    """Be a worker that dies with jobs in flight."""
     journal = CrashJournal(folder, worker)
     for job in jobs:
         journal.begin(job)
