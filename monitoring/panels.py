@@ -31,7 +31,7 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableRefresh,
 )
 
-from ingest.shared.messages import Stage
+from ingest.shared.broker.topology import LEDGER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 RATE = "[$__rate_interval]"
 RANGE = "[$__range]"
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
-STAGES = tuple(Stage)  # the consumer `ledger` follows events, not videos
 WIDTH = 24
 HEIGHT = 8
 FIGURE_HEIGHT = 4
@@ -89,9 +88,14 @@ def growth(metric: str, by: str = "", over: str = RATE, **labels: LabelValue) ->
     return f"sum{_by(by)} (({new}) or increase({selector}{over}))"
 
 
-def by_consumer(metric: str, **labels: LabelValue) -> str:
+def by_consumer(metric: str) -> str:
     """Return the value of each consumer; all replicas export the same."""
-    return f"max by (consumer) ({of(metric, **labels)})"
+    return f"max by (consumer) ({of(metric)})"
+
+
+def by_stage(metric: str) -> str:
+    """Return the value of the consumer of each stage: of all but `ledger`, which reads events."""
+    return f"max by (consumer) ({of(metric)} unless {of(metric, consumer=LEDGER)})"
 
 
 def quantile(share: float, metric: str, by: str = "") -> str:

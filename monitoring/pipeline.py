@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from monitoring.panels import (
     RANGE,
-    STAGES,
     Limit,
     Query,
     board,
     by_consumer,
+    by_stage,
     figure,
     graph,
     growth,
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 TARGET_HOURS = 50  # of audio in an hour, on one GPU
 SUCCEEDED = ("finished", "indexed")
-WAITING = f"sum({by_consumer('ingest_consumer_lag', consumer=STAGES)})"
-IN_FLIGHT = f"sum({by_consumer('ingest_consumer_in_flight', consumer=STAGES)})"
+WAITING = f"sum({by_stage('ingest_consumer_lag')})"
+IN_FLIGHT = f"sum({by_stage('ingest_consumer_in_flight')})"
 INDEXED = speed("ingest_messages_total", outcome="indexed")
 SPEED = speed("ingest_audio_seconds_total", stage="asr")
 
@@ -56,7 +56,7 @@ NOW = (
     figure(
         "Oldest message",
         "Age of the oldest message of all queues.",
-        Query(f"max({by_consumer('ingest_consumer_oldest_age_seconds', consumer=STAGES)})"),
+        Query(f"max({by_stage('ingest_consumer_oldest_age_seconds')})"),
         unit="s",
     ),
     figure(

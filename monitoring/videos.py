@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 from monitoring.panels import (
     RANGE,
-    STAGES,
     Limit,
     Query,
     board,
-    by_consumer,
+    by_stage,
     figure,
     graph,
     growth,
@@ -55,7 +54,7 @@ STATES = (
     figure(
         "Waiting",
         "Videos in a queue.",
-        Query(f"sum({by_consumer('ingest_consumer_lag', consumer=STAGES)})"),
+        Query(f"sum({by_stage('ingest_consumer_lag')})"),
         unit="none",
     ),
     figure(
@@ -100,7 +99,7 @@ SLOW = (
     graph(
         "Oldest message",
         "Age of the first message of each queue.",
-        Query(by_consumer("ingest_consumer_oldest_age_seconds", consumer=STAGES), "{{consumer}}"),
+        Query(by_stage("ingest_consumer_oldest_age_seconds"), "{{consumer}}"),
         unit="s",
     ),
 )

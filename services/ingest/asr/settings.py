@@ -99,3 +99,8 @@ class AsrSettings(Settings):
     def scratch(self) -> Path:
         """Return the folder for decoded audio."""
         return self.scratch_path or self.volume / "scratch"
+
+    @property
+    def longest_job_s(self) -> float:
+        """Return the longest time that a job may take."""
+        return max(self.asr_deadline_s + self.asr_deadline_factor * self.max_audio_s, super().longest_job_s)

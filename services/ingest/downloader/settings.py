@@ -58,6 +58,11 @@ class DownloaderSettings(Settings):
         """Return the folder for unfinished downloads."""
         return self.scratch_path or self.volume / "scratch"
 
+    @property
+    def longest_job_s(self) -> float:
+        """Return the longest time that a job may take."""
+        return max(2 * self.download_deadline_s, super().longest_job_s)  # fetched, and decoded
+
 
 def listed(text: str) -> tuple[str, ...]:
     """Return the parts of a comma-separated setting."""

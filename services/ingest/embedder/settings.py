@@ -43,3 +43,8 @@ class EmbedderSettings(Settings):
     """A passage is never longer than this."""
     embed_deadline_s: PositiveSeconds = 1800.0
     """Deadline of one video; the watchdog kills a worker that exceeds it."""
+
+    @property
+    def longest_job_s(self) -> float:
+        """Return the longest time that a job may take."""
+        return max(self.embed_deadline_s, super().longest_job_s)

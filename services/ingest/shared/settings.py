@@ -109,6 +109,11 @@ class Settings(BaseSettings):
         """Return the shared volume."""
         return self.volume_path or self.state_path / "volume"
 
+    @property
+    def longest_job_s(self) -> float:
+        """Return the longest time that a job may take; a service with a deadline extends it."""
+        return 0.0
+
 
 S = TypeVar("S", bound=Settings)
 

@@ -59,9 +59,7 @@ def sweep(volume: Volume, scratch: Path, rows: dict[str, VideoRow], limits: Limi
 
 def longest_job(settings: AllSettings) -> timedelta:
     """Return twice the time that any job may take: an older temporary file belongs to no running job."""
-    download_s = 2 * settings.download_deadline_s
-    asr_s = settings.asr_deadline_s + settings.asr_deadline_factor * settings.max_audio_s
-    return timedelta(seconds=min(LONGEST_JOB_S, 2 * max(download_s, asr_s, settings.embed_deadline_s)))
+    return timedelta(seconds=min(LONGEST_JOB_S, 2 * settings.longest_job_s))
 
 
 def _excess_bytes(settings: AllSettings, volume: Volume) -> float:
