@@ -38,7 +38,8 @@ $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check 'uv==0.13.8'
 	@# compiled once here: without it, imports of torch take three times as long in every process of a first run
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -c requirements.lock \
+	  -r pyproject.toml --extra dev $(if $(wildcard /dev/nvidiactl),--extra gpu)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
@@ -77,7 +78,7 @@ format: $(READY) ## format the code, and apply automatic fixes
 	$(BIN)/ruff check --fix .
 
 lock: ## renew requirements.lock from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra gpu --universal --python-version 3.11 --generate-hashes \
 	  --fork-strategy fewest --upgrade --no-emit-index-url --no-header --quiet -o requirements.lock
 
 ROUNDS ?= 3

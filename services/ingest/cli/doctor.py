@@ -144,10 +144,16 @@ def _sandbox(_settings: AllSettings) -> Finding:
 def _gpu(_settings: AllSettings) -> Finding:
     import ctranslate2
 
+    from ingest.asr.recognition import cuda_library
+
     count = ctranslate2.get_cuda_device_count()
     if not count:
         return Finding("GPU", "note", "none: recognition runs on the CPU", "a CUDA GPU is 10 to 50 times faster")
-    return Finding("GPU", "ok", f"{count} CUDA devices")
+    found = f"{count} CUDA devices"
+    try:
+        return Finding("GPU", "ok", f"{found}, cuBLAS of CUDA 12 in {cuda_library.load()}")
+    except IngestError as error:
+        return Finding("GPU", "problem", f"{found}, but {error.message}", cuda_library.INSTALL)
 
 
 def _models(settings: AllSettings) -> Finding:

@@ -167,7 +167,7 @@ RULES: dict[Code, Rule] = {
     Code.ENV_JS_RUNTIME: Rule(Outcome.POSTPONED, 1, "install deno 2.3 or newer; `ingest doctor` shows what is found"),
     Code.ENV_DISK_FULL: Rule(Outcome.POSTPONED, 1, "free space on the volume, or `ingest purge`"),
     Code.ENV_VOLUME: Rule(Outcome.POSTPONED, 1, "the shared volume cannot be read or written; see the message"),
-    Code.ENV_CUDA: Rule(Outcome.POSTPONED, 1, "driver, CUDA and cuDNN do not fit; `ingest doctor`"),
+    Code.ENV_CUDA: Rule(Outcome.POSTPONED, 1, "driver, CUDA libraries and card do not fit; `ingest doctor`"),
     Code.ENV_MODEL: Rule(Outcome.POSTPONED, 1, "the model cannot be loaded; `ingest doctor`"),
     Code.ENV_DB_UNAVAILABLE: _POSTPONED,
     Code.ENV_DB_FULL: Rule(Outcome.POSTPONED, 1, "free space for the database"),

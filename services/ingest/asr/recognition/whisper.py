@@ -24,7 +24,7 @@ from faster_whisper.transcribe import (
     merge_punctuations,
 )
 
-from ingest.asr.recognition import model_files
+from ingest.asr.recognition import cuda_library, model_files
 from ingest.shared.artifacts.fingerprint import short_id
 from ingest.shared.device.batcher import OutOfDeviceMemoryError
 from ingest.shared.device.cuda_errors import is_device_lost, is_out_of_memory
@@ -115,6 +115,8 @@ class Recognizer:
         self.compute_type = _compute_type(options.compute_type, self.device)
         self.name = model_files.model_name(options.model, self.device)
         self.broken: str | None = None
+        if self.device == "cuda":
+            cuda_library.load()
         folder = model_files.locate(self.name, revision=options.revision)
         try:
             self._model = WhisperModel(
