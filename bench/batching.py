@@ -107,6 +107,7 @@ class Bench:
     """A loaded model and the files it recognises."""
 
     def __init__(self, options: argparse.Namespace) -> None:
+        from ingest.asr.recognition.canary import verify
         from ingest.asr.recognition.whisper import Recognizer, RecognizerOptions
         from ingest.demo import ASR_MODEL
 
@@ -119,7 +120,7 @@ class Bench:
                 cpu_threads=options.cpu_threads,
             )
         )
-        self.recognizer.self_test()
+        verify(self.recognizer)
         self._max_batch: int = options.batch
         self._calls = 0
         self.files = _files(options.files, options.seed)

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from ingest.asr import audio
 from ingest.asr.handler import Transcribe, input_file
+from ingest.asr.recognition import canary
 from ingest.asr.recognition.build import make_transcriber, recognizer_options
 from ingest.asr.settings import AsrSettings
 from ingest.demo import ASR_MODEL, samples
@@ -55,6 +56,10 @@ def transcribe(transcriber: Transcriber, waveform: audio.Waveform) -> Transcript
 
 def text_of(transcription: Transcription) -> str:
     return " ".join(segment.text for segment in transcription.segments)
+
+
+def test_a_working_model_returns_the_words_of_the_bundled_sentence(transcriber: Transcriber) -> None:
+    canary.verify(transcriber.recognizer)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from ingest.asr.device import device_of
 from ingest.asr.handler import Transcribe, input_file
 from ingest.asr.recognition.allocator import keep_freed_memory
 from ingest.asr.recognition.build import make_transcriber
+from ingest.asr.recognition.canary import Canary, request, verify
 from ingest.asr.speakers import build as speaker_models
 from ingest.shared.artifacts.volume import Volume
 from ingest.shared.messages import AudioReady, Stage
@@ -39,12 +40,32 @@ def build(settings: AsrSettings, _bus: NatsBus) -> ServiceSpec:
     metrics.show(metrics.StateSeconds("ingest_gpu_seconds", GPU_SECONDS, time.seconds))
     metrics.show(metrics.REAL_TIME_FACTOR, metrics.SEGMENTS, metrics.REFINED_SEGMENTS)
     transcriber = make_transcriber(settings, time)
-    transcriber.recognizer.self_test()
+    canary = _canary(settings, transcriber)
     identifier = speaker_models.make(settings, device)
     time.ready()
     _export_device_metrics(settings, transcriber)
     work = _stage(settings, transcriber, identifier)
-    return ServiceSpec(stages=(work,), broken=work.held, stop=transcriber.batcher.close)
+
+    def stop() -> None:
+        canary.stop()
+        transcriber.batcher.close()
+
+    return ServiceSpec(stages=(work,), broken=work.held, stop=stop)
+
+
+def _canary(settings: AsrSettings, transcriber: Transcriber) -> Canary:
+    """Check that the device recognises speech, now and every hour, unless that is switched off."""
+    recognizer = transcriber.recognizer
+
+    def failed(reason: str) -> None:
+        recognizer.broken = reason
+
+    canary = Canary(lambda: transcriber.batcher.submit(request(recognizer)), failed, metrics.CANARY.set)
+    if settings.asr_canary:
+        verify(recognizer)
+        metrics.show(metrics.CANARY)
+        canary.start()
+    return canary
 
 
 def _stage(

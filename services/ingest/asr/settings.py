@@ -35,6 +35,8 @@ class AsrSettings(Settings):
     """Threads of the model on a CPU; 0 is the default of the library."""
     asr_language: str | None = None
     """Language of all recordings (as `en`); without it, the language of each recording is detected."""
+    asr_canary: bool = True
+    """Check at start, and every hour, that the model returns the words of a bundled English sentence."""
     asr_refine_model: str | None = None
     """Decode doubtful chunks again with this model (`same`: the same model with a wider beam); off without it."""
     asr_refine_logprob: float = -0.35

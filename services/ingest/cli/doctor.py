@@ -168,12 +168,14 @@ def _models(settings: AllSettings) -> Finding:
 
 def _asr_model(settings: AllSettings) -> Finding:
     from ingest.asr.device import device_of
+    from ingest.asr.recognition import canary
     from ingest.asr.recognition.build import recognizer_options
     from ingest.asr.recognition.whisper import Recognizer
 
     try:
         recognizer = Recognizer(recognizer_options(settings, device_of(settings.asr_device)))
-        recognizer.self_test()
+        if settings.asr_canary:
+            canary.verify(recognizer)
     except IngestError as error:
         return Finding("ASR model", "problem", error.message, _model_advice("INGEST_ASR_MODEL"))
     return Finding("ASR model", "ok", f"{recognizer.key} on {recognizer.device}")

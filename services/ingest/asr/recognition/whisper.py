@@ -134,11 +134,6 @@ class Recognizer:
         """Whether the model recognises other languages than English."""
         return bool(self._model.model.is_multilingual)
 
-    def self_test(self) -> None:
-        """Recognise a second of quiet noise, so that a broken device is found at start and not during a video."""
-        noise = np.random.default_rng(0).standard_normal(SAMPLE_RATE, dtype=np.float32) * np.float32(1e-3)
-        self.run([self.request(noise, "en")])
-
     def request(self, samples: Waveform, language: str | None, *, strong: bool = False) -> Request:
         """Return the request for a chunk of up to 30 s (CPU work: log-mel features, padded with zeros)."""
         features = self._model.feature_extractor(samples)[..., :-1]

@@ -121,6 +121,9 @@ CONSUMER_OLDEST_AGE = OptionalGauge(
 CONSUMER_POSTPONED = OptionalGauge(
     "ingest_consumer_postponed", "Postponed messages of a consumer, which wait outside of its queue", "consumer"
 )
+CANARY = OptionalGauge(
+    "ingest_canary_success_timestamp_seconds", "When the recognizer last returned the words of the bundled sentence"
+)
 MODEL_LOAD = Gauge("ingest_model_load_seconds", "Time that loading a model took", ("model",))
 
 # -- the downloader ----------------------------------------------------------------------------------------------------
