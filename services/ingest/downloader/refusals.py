@@ -26,6 +26,13 @@ _SENTENCES: Final[tuple[tuple[str, Code], ...]] = (
     (r"HTTP Error 429|Too Many Requests", Code.SOURCE_RATE_LIMITED),
     # errors of this machine
     (r"No supported JavaScript runtime|n challenge solving failed", Code.ENV_JS_RUNTIME),
+    (
+        r"proxy.*(refused|authentication)|(Unable|Cannot|Failed) to connect to proxy|SOCKS\d? proxy|Error 407",
+        Code.PROXY_REFUSED,
+    ),
+    (r"CERTIFICATE_VERIFY_FAILED|SSLError|\[SSL|TLS handshake", Code.NETWORK_ERROR),
+    (r"cookies are no longer valid|Login (details are needed|with (OAuth|password))", Code.ACCOUNT_REFUSED),
+    (r"Please sign in|consent redirect|skip=authcheck", Code.ACCOUNT_REFUSED),
     (r"No space left on device|Disk quota exceeded", Code.ENV_DISK_FULL),
     (r"Read-only file system|Input/output error|Stale file handle", Code.ENV_VOLUME),
     # not accessible to us
@@ -38,15 +45,33 @@ _SENTENCES: Final[tuple[tuple[str, Code], ...]] = (
     ),
     (r"geo.?restrict", Code.GEO_BLOCKED),
     (r"DRM protect", Code.DRM_PROTECTED),
+    (r"requires payment|Music Premium|Premium members", Code.MEMBERS_ONLY),
+    (r"Google Workspace account", Code.VIDEO_PRIVATE),
     # not yet available
+    (r"processing this video|live event has ended|^Offline\.?$|not currently live", Code.NOT_PROCESSED_YET),
     (r"Premieres? (in|will begin)|live event will begin|Premiere will begin", Code.NOT_YET_AVAILABLE),
     (r"currently live|is live now|live stream is still", Code.IS_LIVE),
     # a fragment of a stream: yt-dlp retries only fragments itself
     (r"HTTP Error (404|410).*Giving up after", Code.FRAGMENT_MISSING),
     # no such video, address or media
     (r"Video unavailable|no longer available|removed (by the uploader|for violating)", Code.VIDEO_GONE),
-    (r"account.*terminated", Code.VIDEO_GONE),
+    (r"account.*terminated|channel was removed|(playlist|channel) does not exist", Code.VIDEO_GONE),
+    (r"video is not available|recording is not available|looks truncated|Unable to find video ID", Code.VIDEO_GONE),
+    # the site has changed, or wants another version of yt-dlp
+    (
+        r"No video formats found|Requested format is not available|Only images are available|forcing SABR",
+        Code.SITE_CHANGED,
+    ),
+    (
+        r"(Failed|Unable) to extract|(signature|nsig) (extraction|solving) failed|Precondition check failed",
+        Code.SITE_CHANGED,
+    ),
+    (r"needs to be reloaded|not available on this app|Playback on other websites|Error code: 152", Code.SITE_CHANGED),
+    (r"YouTube said|HTTP Error 400|(Incomplete|Unable to (find|recogni[sz]e)).*(data|tab|page)", Code.SITE_CHANGED),
+    (r"Cannot identify player|Failed to resolve album|No player clients|PO Token", Code.SITE_CHANGED),
+    (r"does not have a \S+ tab", Code.NO_MEDIA_FOUND),
     (r"HTTP Error (404|410)", Code.VIDEO_GONE),
+    (r"given without video ID|forget to quote the URL", Code.BAD_URL),
     (r"is not a valid URL|Invalid URL|Failed to parse:|unknown url type|no host given", Code.BAD_URL),
     (r"Invalid IPv6 URL|Port out of range|Port could not be cast|invalid characters under NFKC", Code.BAD_URL),
     (
@@ -55,9 +80,12 @@ _SENTENCES: Final[tuple[tuple[str, Code], ...]] = (
     ),
     (r"No suitable extractor|No connection adapters", Code.URL_NOT_ALLOWED),
     (r"download detected but \S+ could not be (found|run)", Code.NO_MEDIA_FOUND),  # needs an external downloader
-    (r"Unsupported URL|No video formats found|no media|extension .* is unusual", Code.NO_MEDIA_FOUND),
+    (r"Unsupported URL|no media|extension .* is unusual", Code.NO_MEDIA_FOUND),
     # network and server errors
-    (r"expected \d+ ?bytes|more expected|ContentTooShort|IncompleteRead|Did not get any data", Code.TRUNCATED_DOWNLOAD),
+    (
+        r"HTTP Error 416|expected \d+ ?bytes|more expected|ContentTooShort|IncompleteRead|Did not get any data",
+        Code.TRUNCATED_DOWNLOAD,
+    ),
     (r"fragment \d+ not found|Unable to download fragment|Giving up after .* fragment", Code.FRAGMENT_MISSING),
     (r"larger than max-filesize|File too large", Code.TOO_LARGE),
     (r"HTTP Error 403", Code.SOURCE_FORBIDDEN),
@@ -68,6 +96,7 @@ _SENTENCES: Final[tuple[tuple[str, Code], ...]] = (
         Code.NETWORK_ERROR,
     ),
     (r"Connection refused|Connection reset|Connection aborted|Remote end closed|unreachable", Code.NETWORK_ERROR),
+    (r"please report this issue", Code.SITE_CHANGED),  # yt-dlp itself did not expect what it found
 )
 _TABLE: Final = tuple((re.compile(pattern, re.IGNORECASE), code) for pattern, code in _SENTENCES)
 _AVAILABILITY: Final = {
@@ -77,6 +106,7 @@ _AVAILABILITY: Final = {
     "needs_auth": Code.AGE_RESTRICTED,
 }
 _EXTRACTOR: Final = re.compile(r"^(ERROR: |WARNING: )?\[[\w:.+-]+\] ((?!').*?: )?", re.MULTILINE)
+_NOTHING_THERE: Final = re.compile(r"\[generic\].*No video formats found")  # on a page that is no known site
 _PREFIX: Final = re.compile(r"^(\x1b\[[0-9;]*m)?ERROR:?(\x1b\[[0-9;]*m)? ?", re.IGNORECASE)
 
 
@@ -91,6 +121,8 @@ class Refusal:
 
 def code_of(refusal: Refusal) -> Code:
     """Return the code of a refusal; SOURCE_UNKNOWN when no line of the table matches."""
+    if _NOTHING_THERE.search(refusal.text):
+        return Code.NO_MEDIA_FOUND
     text = _EXTRACTOR.sub("", refusal.text)  # a page's name (`[generic] captcha: ...`) is no reason
     if refusal.status is not None:
         text = f"HTTP Error {refusal.status}: {text}"

@@ -6,7 +6,9 @@ the command line. Its `Outcome` is a word that only the worker acts on:
     IngestError(code)
       PERMANENT   dead letter at once; the video is `failed`
       SKIPPED     not for us (private, members only, too short ...); the video is `skipped`, with the reason
-      TRANSIENT   again after a pause, counted; a dead letter when the attempts of this code are used up
+      TRANSIENT   again after a pause, counted; a dead letter when the attempts of this code are used up. A code with
+                  `later_s` is first deferred by these pauses: its cause (the site, an account, a proxy, yt-dlp, or one
+                  that is not known) may pass within days
       POSTPONED   not the video's fault (rate limit, full disk, database down): again later, never counted
       DEFERRED    available at a later time (premiere, live stream): the video is `deferred` until then
       DONE        nothing to do any more (another worker was faster): acknowledged
@@ -64,6 +66,10 @@ class Code(StrEnum):
     SOURCE_FORBIDDEN = "SOURCE_FORBIDDEN"
     SOURCE_UNAVAILABLE = "SOURCE_UNAVAILABLE"
     SOURCE_UNKNOWN = "SOURCE_UNKNOWN"
+    SITE_CHANGED = "SITE_CHANGED"
+    ACCOUNT_REFUSED = "ACCOUNT_REFUSED"
+    PROXY_REFUSED = "PROXY_REFUSED"
+    NOT_PROCESSED_YET = "NOT_PROCESSED_YET"
     NETWORK_ERROR = "NETWORK_ERROR"
     NETWORK_TIMEOUT = "NETWORK_TIMEOUT"
     DOWNLOAD_TOO_SLOW = "DOWNLOAD_TOO_SLOW"
@@ -112,13 +118,19 @@ class Code(StrEnum):
 
 @dataclass(frozen=True)
 class Rule:
-    """What a code means for the video: its outcome, how many attempts it is worth, and what a person can do."""
+    """What a code means for the video: its outcome, how many attempts it is worth, and what a person can do.
+
+    `later_s` are the pauses, in seconds, of further attempts after these.
+    """
 
     outcome: Outcome
     attempts: int
     advice: str
+    later_s: tuple[float, ...] = ()
 
 
+HOUR_S = 3600.0
+DAYS_S = (HOUR_S, 6 * HOUR_S, 24 * HOUR_S, 48 * HOUR_S, 96 * HOUR_S)
 _PERMANENT = Rule(Outcome.PERMANENT, 1, "the input itself is refused; see the message")
 _SKIPPED = Rule(Outcome.SKIPPED, 1, "not open to us; `ingest retry --code` asks again")
 _TRANSIENT = Rule(Outcome.TRANSIENT, 5, "`ingest retry --code` tries again")
@@ -141,7 +153,15 @@ RULES: dict[Code, Rule] = {
     Code.IS_LIVE: _DEFERRED,
     Code.SOURCE_FORBIDDEN: Rule(Outcome.TRANSIENT, 3, "the site refuses the media itself; try again later"),
     Code.SOURCE_UNAVAILABLE: _TRANSIENT,
-    Code.SOURCE_UNKNOWN: Rule(Outcome.TRANSIENT, 3, "the site said something new; see the message"),
+    Code.SOURCE_UNKNOWN: Rule(Outcome.TRANSIENT, 3, "the site said something new; see the message", DAYS_S),
+    Code.SITE_CHANGED: Rule(
+        Outcome.TRANSIENT, 2, "the site has changed, or refuses how it is asked; install the newest yt-dlp", DAYS_S
+    ),
+    Code.ACCOUNT_REFUSED: Rule(
+        Outcome.TRANSIENT, 1, "the site wants a login: renew the cookies (INGEST_COOKIES_FILE)", DAYS_S
+    ),
+    Code.PROXY_REFUSED: Rule(Outcome.TRANSIENT, 3, "the proxy refuses us; check its address and login", DAYS_S),
+    Code.NOT_PROCESSED_YET: Rule(Outcome.TRANSIENT, 1, "the site still processes the recording", DAYS_S),
     Code.NETWORK_ERROR: _TRANSIENT,
     Code.NETWORK_TIMEOUT: _TRANSIENT,
     Code.DOWNLOAD_TOO_SLOW: _TRANSIENT,

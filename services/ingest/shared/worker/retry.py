@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from ingest.shared.errors import RULES, Code, IngestError, Outcome
+from ingest.shared.errors import RULES, Code, IngestError, Outcome, Rule
 
 if TYPE_CHECKING:
     import random
@@ -126,22 +126,30 @@ def decide(
     if redo is not None and not error.is_final:
         return GiveUp(Outcome.PERMANENT) if redo else Redo()
     jitter = rng.uniform(0.8, 1.2)
+    outcome = rule.outcome
     match rule.outcome:
         case Outcome.DONE:
             return Settled()
         case Outcome.PERMANENT | Outcome.SKIPPED:
             return GiveUp(rule.outcome)
         case Outcome.TRANSIENT:
-            if error.is_final or attempts.transient + 1 >= rule.attempts:
+            if error.is_final or attempts.transient + 1 >= rule.attempts + len(rule.later_s):
                 return GiveUp(Outcome.PERMANENT)
-            pause_s = min(pauses.longest_s, pauses.first_s * 2**attempts.transient)
+            outcome, pause_s = _pause(rule, attempts.transient + 1, pauses)
             counted = replace(attempts, transient=attempts.transient + 1)
         case Outcome.POSTPONED | Outcome.DEFERRED:
             pause_s = pauses.deferred_s if rule.outcome is Outcome.DEFERRED else pauses.postponed_s
             losses = attempts.device + (error.code is Code.ENV_CUDA)
             counted = replace(attempts, postponed=attempts.postponed + 1, device=losses)
     at = max(error.retry_at, now) if error.retry_at else now + timedelta(seconds=pause_s * jitter)
-    return Again(rule.outcome, at, counted)
+    return Again(outcome, at, counted)
+
+
+def _pause(rule: Rule, tried: int, pauses: Pauses) -> tuple[Outcome, float]:
+    """Return the outcome and the pause in seconds after `tried` attempts: short ones first, then those of `later_s`."""
+    if tried < rule.attempts:
+        return Outcome.TRANSIENT, min(pauses.longest_s, pauses.first_s * 2 ** (tried - 1))
+    return Outcome.DEFERRED, rule.later_s[tried - rule.attempts]
 
 
 def crash_loop(attempts: Attempts) -> IngestError | None:

@@ -70,13 +70,23 @@ def test_a_transient_error_is_worth_as_many_attempts_as_its_code_says(code: Code
     while isinstance(decision := decide(IngestError(code, "x"), attempts, NOW, PAUSES, Even()), Again):
         attempts, tried = decision.attempts, tried + 1
     assert decision == GiveUp(Outcome.PERMANENT)
-    assert tried == RULES[code].attempts
+    assert tried == RULES[code].attempts + len(RULES[code].later_s)
     assert attempts.number == tried
 
 
 def test_a_final_error_is_given_up_at_the_first_attempt() -> None:
     error = IngestError(Code.NETWORK_ERROR, "x", is_final=True)
     assert decide(error, NONE_YET, NOW, PAUSES, Even()) == GiveUp(Outcome.PERMANENT)
+
+
+@pytest.mark.parametrize("code", [Code.SOURCE_UNKNOWN, Code.SITE_CHANGED, Code.ACCOUNT_REFUSED, Code.PROXY_REFUSED])
+def test_what_may_not_be_the_fault_of_the_recording_is_deferred_over_days_before_it_fails(code: Code) -> None:
+    rule = RULES[code]
+    pauses = [after(IngestError(code, "x"), Attempts(transient=count)) for count in range(rule.attempts - 1, 99)[:5]]
+    assert [(again.outcome, pause_s(again)) for again in pauses] == [(Outcome.DEFERRED, s) for s in rule.later_s]
+    assert sum(rule.later_s) > timedelta(days=7).total_seconds()
+    last = Attempts(transient=rule.attempts - 1 + len(rule.later_s))
+    assert decide(IngestError(code, "x"), last, NOW, PAUSES, Even()) == GiveUp(Outcome.PERMANENT)
 
 
 def test_pauses_double_up_to_the_longest() -> None:
