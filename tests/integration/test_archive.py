@@ -25,6 +25,7 @@ from ingest.embedder.search import Question, Search
 from ingest.embedder.store import Rows, Store
 from ingest.shared.errors import Code, ConfigurationError, IngestError
 from ingest.shared.messages import Event, EventKind, Metadata, Source, SourceKind, Stage
+from tests.support.stopping import stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,7 +174,7 @@ def test_a_call_without_a_response_ends_at_its_deadline(database_url: str) -> No
 def frozen(*processes: int) -> Iterator[None]:
     """Let processes neither answer nor end."""
     for process in processes:
-        os.kill(process, signal.SIGSTOP)
+        stop(process)
     try:
         yield
     finally:

@@ -16,6 +16,7 @@ from ingest.shared.broker.nats_connection import REQUEST_TIMEOUT_S
 from ingest.shared.broker.topology import EVENT_STREAM, REQUESTED, WORK_STREAM, Topology
 from ingest.shared.errors import ConfigurationError
 from tests.support.brokers import ACK_WAIT_S
+from tests.support.stopping import stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,7 +126,7 @@ def test_a_new_stage_in_the_middle_takes_over_the_subject_of_its_successor(
 def test_provisioning_bears_a_broker_that_is_slow(
     bus: NatsBus, nats_server: EmbeddedNats, test_topology: Topology
 ) -> None:
-    nats_server.process.send_signal(signal.SIGSTOP)
+    stop(nats_server.process.pid)
     later = threading.Timer(REQUEST_TIMEOUT_S + 1, nats_server.process.send_signal, (signal.SIGCONT,))
     later.start()
     try:
@@ -198,7 +199,7 @@ def test_who_waits_for_the_broker_when_the_connection_is_closed_hears_of_it(
             said.append(error)
 
     waiting = threading.Thread(target=give_back)
-    nats_server.process.send_signal(signal.SIGSTOP)
+    stop(nats_server.process.pid)
     try:
         waiting.start()
         time.sleep(0.5)
@@ -206,6 +207,7 @@ def test_who_waits_for_the_broker_when_the_connection_is_closed_hears_of_it(
         waiting.join(30.0)
     finally:
         nats_server.process.send_signal(signal.SIGCONT)
+    assert not waiting.is_alive()
     assert [type(error) for error in said] == [BusUnavailableError]
     closing.release(delivery)
     closing.publish_unreliable("ingest.event.check", b"{}")

@@ -13,6 +13,7 @@ from ingest.shared.worker.crash_journal import CrashJournal
 from ingest.shared.worker.loop import PROGRESS_EVERY_S
 from ingest.shared.worker.stage import Report, StageResult
 from tests.support.brokers import ACK_WAIT_S
+from tests.support.stopping import stop
 
 if TYPE_CHECKING:
     from ingest.cli.local.nats_server import EmbeddedNats
@@ -89,7 +90,7 @@ def test_work_does_not_wait_for_a_broker_that_is_away_to_tell_how_far_it_is(
 
     def work(message: VideoRequested, report: Report) -> StageResult:
         time.sleep(PROGRESS_EVERY_S)
-        nats_server.process.send_signal(signal.SIGSTOP)
+        stop(nats_server.process.pid)
         try:
             began = time.monotonic()
             report({"done": 0.5})
