@@ -12,15 +12,17 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from faster_whisper.audio import decode_audio
+import numpy as np
 
 from ingest.shared.errors import Code, IngestError
+from ingest.shared.sandbox.decode import DecodeLimits, decode
 from ingest.shared.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
+    from ingest.asr.audio import Waveform
     from ingest.asr.recognition.whisper import ChunkTranscript, Recognizer, Request
 
 RECORDING = Path(__file__).with_name("canary.ogg")  # a synthetic voice
@@ -33,7 +35,9 @@ log = get_logger(__name__)
 
 def request(recognizer: Recognizer) -> Request:
     """Return the request that recognises the bundled recording."""
-    return recognizer.request(decode_audio(str(RECORDING)), "en")
+    blocks: list[Waveform] = []
+    decode(RECORDING, DecodeLimits(), blocks.append)
+    return recognizer.request(np.concatenate(blocks), "en")
 
 
 def check(found: ChunkTranscript) -> None:
