@@ -19,9 +19,11 @@ from ingest.asr.spans import Span
 from ingest.shared.artifacts.volume import translate_os_errors
 from ingest.shared.sandbox import child
 from ingest.shared.sandbox import decode as media
-from ingest.shared.sandbox.decode import SAMPLE_RATE, AudioInfo, DecodeLimits
+from ingest.shared.sandbox.decode import SAMPLE_RATE, AudioInfo, DecodeLimits, decode_progress, reporting
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ingest.shared.sandbox.child import ChildLimits, Reporter
 
 Waveform = npt.NDArray[np.float32]
@@ -32,8 +34,17 @@ SHORTEST_SILENCE_S = 0.3
 PADDING_S = 0.2
 
 
-def load(path: Path, scratch: Path, decode_limits: DecodeLimits, limits: ChildLimits) -> tuple[Waveform, AudioInfo]:
-    """Return the waveform of a file (mono float32, 16 kHz) and the facts that decoding has found."""
+def load(
+    path: Path,
+    scratch: Path,
+    decode_limits: DecodeLimits,
+    limits: ChildLimits,
+    progress: Callable[[float], None] = lambda _done_s: None,
+) -> tuple[Waveform, AudioInfo]:
+    """Return the waveform of a file (mono float32, 16 kHz) and the facts that decoding has found.
+
+    `progress` gets the seconds that are decoded.
+    """
     with translate_os_errors("scratch folder"):
         scratch.mkdir(parents=True, exist_ok=True)
     raw = scratch / f"{uuid.uuid4().hex}.f32"
@@ -41,7 +52,8 @@ def load(path: Path, scratch: Path, decode_limits: DecodeLimits, limits: ChildLi
         with translate_os_errors("scratch folder"):
             raw.touch()
         confined = replace(limits, reads=(str(path),), writes=(str(raw),))
-        decoded = child.run(decode_to, (str(path), str(raw), decode_limits), confined)
+        watch = decode_progress(progress)
+        decoded = child.run(decode_to, (str(path), str(raw), decode_limits), confined, watch)
         if raw.stat().st_size == 0:
             return np.zeros(0, dtype=np.float32), decoded
         return np.memmap(raw, dtype=np.float32, mode="r"), decoded
@@ -49,14 +61,17 @@ def load(path: Path, scratch: Path, decode_limits: DecodeLimits, limits: ChildLi
         raw.unlink(missing_ok=True)  # the mapping keeps the data until the array is freed
 
 
-def decode_to(_report: Reporter, source: str, target: str, limits: DecodeLimits) -> AudioInfo:
+def decode_to(report: Reporter, source: str, target: str, limits: DecodeLimits) -> AudioInfo:
     """Decode a file into another, which exists already (runs in a child process)."""
     with translate_os_errors("decoded audio"), Path(target).open("wb") as out:
-        return media.decode(Path(source), limits, lambda block: out.write(block.astype(np.float32).tobytes()))
+        return media.decode(Path(source), limits, reporting(report, lambda block: out.write(block.tobytes())))
 
 
-def find_speech(waveform: Waveform) -> list[Span]:
-    """Return the spans of speech (Silero VAD) in order, each of at most 28 s. It works in windows of 10 min."""
+def find_speech(waveform: Waveform, progress: Callable[[float], None] = lambda _done_s: None) -> list[Span]:
+    """Return the spans of speech (Silero VAD) in order, each of at most 28 s. It works in windows of 10 min.
+
+    `progress` gets the seconds that were searched.
+    """
     options = VadOptions(
         max_speech_duration_s=LONGEST_SPEECH_S,
         min_silence_duration_ms=int(SHORTEST_SILENCE_S * 1000),
@@ -64,6 +79,7 @@ def find_speech(waveform: Waveform) -> list[Span]:
     )
     spans: list[Span] = []
     for start in range(0, len(waveform), WINDOW_S * SAMPLE_RATE):
+        progress(start / SAMPLE_RATE)
         window = np.asarray(waveform[start : start + WINDOW_S * SAMPLE_RATE])
         spans += [
             Span((start + found["start"]) / SAMPLE_RATE, (start + found["end"]) / SAMPLE_RATE)

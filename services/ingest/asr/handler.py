@@ -23,6 +23,7 @@ from ingest.shared.artifacts.transcript import Timings, Transcript
 from ingest.shared.artifacts.volume import NewArtifact, Volume, translate_os_errors
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import AudioReady, Metadata, TranscriptReady
+from ingest.shared.progress import Progress, Step
 from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.telemetry.time_split import BLOCKED, DECODING
 from ingest.shared.worker.stage import InputFile, StageResult
@@ -75,6 +76,11 @@ class _Stopwatch:
 
 def _ignore(_transcript: Transcript, _speakers: SpeakerResult) -> None:
     """Observe nothing."""
+
+
+def _reporter(report: Report, step: Step, of_s: float) -> Callable[[float], None]:
+    """Return what reports the seconds that a step has done."""
+    return lambda done_s: report(Progress(step, done_s, of_s).figures())
 
 
 def input_file(volume: Volume) -> InputFile:
@@ -139,12 +145,13 @@ class Transcribe:
         with device.doing(BLOCKED):
             path = self.volume.verified(message.audio)
         with device.doing(DECODING):
-            waveform, decoded = self._decode(path)
+            waveform, decoded = self._decode(path, _reporter(report, Step.DECODING, message.audio.duration_s))
             decode_s = watch.lap_s()
-            speech = audio.find_speech(waveform)
+            speech = audio.find_speech(waveform, _reporter(report, Step.FINDING_SPEECH, decoded.duration_s))
             speech_s = watch.lap_s()
         transcription = self._recognise(waveform, speech, decoded.duration_s, report)
         recognise_s = watch.lap_s()
+        report(Progress(Step.FINDING_SPEAKERS, 0.0, 0.0).figures())
         speakers = self._identify_speakers(message, waveform, speech)
         diarize_s = watch.lap_s()
         timings = Timings(
@@ -166,16 +173,14 @@ class Transcribe:
             numbers={**figures(transcript, transcription, decoded, speakers), **device.new_seconds()},
         )
 
-    def _decode(self, path: Path) -> tuple[Waveform, AudioInfo]:
-        waveform, decoded = audio.load(path, self.scratch, self.decode_limits, self.child_limits)
+    def _decode(self, path: Path, progress: Callable[[float], None]) -> tuple[Waveform, AudioInfo]:
+        waveform, decoded = audio.load(path, self.scratch, self.decode_limits, self.child_limits, progress)
         if decoded.tracks > 1:
             log.info("several_tracks", tracks=decoded.tracks, used=0, language=decoded.language)
         return waveform, decoded
 
     def _recognise(self, waveform: Waveform, speech: list[Span], duration_s: float, report: Report) -> Transcription:
-        def progress(done_s: float) -> None:
-            report({"audio_s": done_s, "of_s": duration_s})
-
+        progress = _reporter(report, Step.RECOGNISING, duration_s)
         progress(0.0)
         return self.transcriber.transcribe(waveform, speech, duration_s, progress)
 

@@ -54,6 +54,9 @@ def notes(transcription: Transcription, decoded: AudioInfo, segments: Sequence[S
         "refined": float(transcription.refined),
         "other_tracks": float(decoded.tracks - 1),
         "silence_inserted_s": round(decoded.missing_s, 3),
+        "starts_at_s": round(decoded.starts_at_s, 3),
+        "one_channel_s": round(decoded.one_channel_s, 3),
+        "format_changes": float(decoded.format_changes),
     }
 
 

@@ -58,7 +58,8 @@ def apply_policy(policy: Policy, metadata: Metadata, longest_s: float) -> None:
     if duration is not None and duration < (policy.min_duration_s or 0):
         raise IngestError(Code.TOO_SHORT, f"{duration:.0f} s, wanted at least {policy.min_duration_s:.0f} s")
     if duration is not None and duration > longest_s:
-        raise IngestError(Code.TOO_LONG, f"{duration / 3600:.1f} h > limit {longest_s / 3600:.1f} h")
+        name = "--max-duration" if policy.max_duration_s == longest_s else "INGEST_MAX_AUDIO_S"
+        raise IngestError(Code.TOO_LONG, f"{duration / 3600:.1f} h > limit {longest_s / 3600:.1f} h ({name})")
     since = policy.published_after
     if published is not None and since is not None and published < since:
         raise IngestError(Code.TOO_OLD, f"published {published:%Y-%m-%d}, wanted since {since:%Y-%m-%d}")

@@ -1,7 +1,8 @@
 """The download stage: stores a recording as a file on the volume, proven to be complete.
 
 Two child processes: the first downloads, the second has no network and decodes the file. A download counts as complete
-only when the file exists, decodes, and is as long as announced; yt-dlp's "success" alone is not enough.
+only when the file exists and decodes to its end; yt-dlp's "success" alone is not enough. What a site, a feed or the
+head of the file says about the length may be wrong (advertisements of another day): a difference is only a figure.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from ingest.shared.artifacts.volume import NewArtifact, Volume, translate_os_err
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.formats import MEDIA_SUFFIXES
 from ingest.shared.messages import Artifact, AudioReady, Metadata, VideoAccessible
+from ingest.shared.progress import Progress, Step
 from ingest.shared.sandbox import child, decode
-from ingest.shared.sandbox.decode import DecodeLimits, tolerance_s
+from ingest.shared.sandbox.decode import AudioInfo, DecodeLimits, off_s
+from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.telemetry.time_split import CHECKING, TRANSFERRING, WAITING_FOR_DISK
 from ingest.shared.worker.stage import StageResult
 
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from ingest.shared.sandbox.child import ChildLimits, Reporter
     from ingest.shared.worker.stage import Report
 
+log = get_logger(__name__)
 EXTENSIONS = frozenset(suffix.removeprefix(".") for suffix in MEDIA_SUFFIXES)
 
 
@@ -62,63 +66,80 @@ class Fetch:
         """Return AudioReady; raise the reason why the recording could not be downloaded."""
         with self.doing(CHECKING):
             stored = self.volume.find(message.video_id, "audio", AUDIO_ORIGIN, message.fresh_from)
-        if stored is None:
-            artifact, found = self._download(message, report)
-            metadata = connector_of(message.source.kind).combine(message.metadata, found)
-        else:
-            artifact, metadata = stored, message.metadata
-        metadata = Metadata(duration_s=artifact.duration_s).over(metadata)
-        ready = message.next(AudioReady, metadata=metadata, audio=artifact)
-        is_new = stored is None
-        numbers = {"bytes": float(artifact.size_bytes), "audio_s": artifact.duration_s, "fresh": float(is_new)}
-        return StageResult(ready, numbers=numbers, metadata=metadata)
+        if stored is not None:
+            numbers = {"bytes": float(stored.size_bytes), "audio_s": stored.duration_s, "fresh": 0.0}
+            return _result(message, stored, message.metadata, numbers)
+        artifact, found, off = self._download(message, report)
+        metadata = connector_of(message.source.kind).combine(message.metadata, found)
+        numbers = {"bytes": float(artifact.size_bytes), "audio_s": artifact.duration_s, "fresh": 1.0, **off}
+        return _result(message, artifact, metadata, numbers)
 
-    def _download(self, message: VideoAccessible, report: Report) -> tuple[Artifact, Metadata]:
-        """Return the stored file of a recording and the metadata found at its source."""
+    def _download(self, message: VideoAccessible, report: Report) -> tuple[Artifact, Metadata, dict[str, float]]:
+        """Return the stored file of a recording, the metadata found at its source, and figures of its length."""
         connector = connector_of(message.source.kind)
         watch = _RateWatch(self.pace, report)
         with _folder(self.scratch) as folder:
             with self.permit(connector.site(message.source.url)), self.doing(TRANSFERRING):
                 download = connector.fetch(message.source, folder, self.access, watch)
+            announced_s = download.announced_s or message.metadata.duration_s
             with self.doing(CHECKING):
-                duration_s = self._length(download)
-            check_length(duration_s, download.announced_s or message.metadata.duration_s)
+                decoded = self._decoded(download, announced_s, report)
+            off = differences(decoded, announced_s)
             made = NewArtifact(
                 file=Path(download.path),
                 kind="audio",
                 extension=extension_of(download.path),
-                duration_s=duration_s,
+                duration_s=decoded.duration_s,
                 origin=AUDIO_ORIGIN,
                 generation=message.generation,
             )
             with self.doing(WAITING_FOR_DISK):
-                return self.volume.keep(message.video_id, made), download.metadata
+                return self.volume.keep(message.video_id, made), download.metadata, off
 
-    def _length(self, download: Download) -> float:
-        """Return the decoded length.
+    def _decoded(self, download: Download, announced_s: float | None, report: Report) -> AudioInfo:
+        """Return what decoding has found.
 
-        A file that is shorter than its container says is TRUNCATED_DOWNLOAD, which is tried again. Only a file that
+        A file that is shorter than its own index says is TRUNCATED_DOWNLOAD, which is tried again. Only a file that
         is the source itself stays AUDIO_TRUNCATED.
         """
+
+        def progress(done_s: float) -> None:
+            report(Progress(Step.CHECKING, done_s, announced_s or 0.0).figures())
+
+        watch = decode.decode_progress(progress)
         try:
             limits = replace(self.probe_limits, reads=(download.path,))
-            return child.run(probe, (download.path, self.decode_limits), limits)
+            return child.run(probe, (download.path, self.decode_limits), limits, watch)
         except IngestError as error:
             if error.code is not Code.AUDIO_TRUNCATED or not download.is_copy:
                 raise
             raise IngestError(Code.TRUNCATED_DOWNLOAD, error.message) from error
 
 
-def probe(_report: Reporter, path: str, limits: DecodeLimits) -> float:
-    """Return the decoded length of a file in seconds (runs in a child process)."""
+def _result(message: VideoAccessible, artifact: Artifact, metadata: Metadata, numbers: dict[str, float]) -> StageResult:
+    metadata = Metadata(duration_s=artifact.duration_s).over(metadata)
+    ready = message.next(AudioReady, metadata=metadata, audio=artifact)
+    return StageResult(ready, numbers=numbers, metadata=metadata)
+
+
+def probe(report: Reporter, path: str, limits: DecodeLimits) -> AudioInfo:
+    """Return what decoding a file finds (runs in a child process)."""
     with translate_os_errors("recording"):
-        return decode.decode(Path(path), limits, lambda _block: None).duration_s
+        return decode.decode(Path(path), limits, decode.reporting(report, lambda _block: None))
 
 
-def check_length(duration_s: float, announced_s: float | None) -> None:
-    """Raise TRUNCATED_DOWNLOAD when a file is shorter than announced by more than 2 % and 2 s."""
-    if announced_s is not None and duration_s < announced_s - tolerance_s(announced_s):
-        raise IngestError(Code.TRUNCATED_DOWNLOAD, f"{duration_s:.1f} s of {announced_s:.1f} s")
+def differences(decoded: AudioInfo, announced_s: float | None) -> dict[str, float]:
+    """Return by how many seconds the source and the head of the file announce another length, and log what differs.
+
+    The figures are 0 within 2 % and 2 s.
+    """
+    off = {
+        "announced_off_s": off_s(decoded.duration_s, announced_s),
+        "container_off_s": off_s(decoded.duration_s, decoded.container_s),
+    }
+    if any(off.values()):
+        log.warning("length_differs", decoded_s=round(decoded.duration_s, 1), **off)
+    return off
 
 
 def extension_of(path: str) -> str:

@@ -171,6 +171,9 @@ RULES: dict[Code, Rule] = {
     Code.NOT_AUDIO: _ONCE_MORE,
     Code.AUDIO_CORRUPT: _ONCE_MORE,
     Code.AUDIO_TRUNCATED: _ONCE_MORE,
+    Code.DECODED_LIMIT: Rule(
+        Outcome.PERMANENT, 1, "raise INGEST_MAX_AUDIO_S, then `ingest retry --code DECODED_LIMIT`"
+    ),
     Code.ARTIFACT_MISSING: _ONCE_MORE,
     Code.CHECKSUM_MISMATCH: _ONCE_MORE,
     Code.GPU_OOM: Rule(Outcome.TRANSIENT, 3, "lower INGEST_ASR_BATCH or use a smaller model"),

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from ingest.shared.messages import Event, EventKind, Metadata, Policy, Source, Stage
+from ingest.shared.progress import without_progress
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -94,7 +95,7 @@ def fold(known: VideoRecord, event: Event, position: Position) -> VideoRecord:
         _completed(known, event),
         source=event.source or known.source,
         metadata=event.metadata.over(known.metadata),
-        figures={**known.figures, **_figures(known, event)},
+        figures={**without_progress(known.figures), **_figures(known, event)},
         asked_at=event.at if event.kind in _REQUESTS else known.asked_at,
         position=max(position, known.position),
         updated_at=event.at,
@@ -137,7 +138,7 @@ def _completed(known: VideoRecord, event: Event) -> VideoRecord:
         metadata=known.metadata.over(event.metadata),
         policy=known.policy if known.policy != Policy() else event.policy or Policy(),
         fresh_from=known.fresh_from or event.fresh_from or 0,
-        figures={**_figures(known, event), **known.figures},
+        figures={**without_progress(_figures(known, event)), **known.figures},
         asked_at=known.asked_at or (event.at if event.kind in _REQUESTS else None),
     )
 

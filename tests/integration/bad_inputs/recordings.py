@@ -45,11 +45,12 @@ def encoded(
     rate: int = RATE,
     languages: Sequence[str] = (),
     title: str = "",
+    container: str | None = None,
     **options: str,
 ) -> Path:
-    """Write a recording (a tone, unless tracks are given); the extension selects its container."""
+    """Write a recording (a tone, unless tracks are given); its extension selects the container, if none is named."""
     tracks = tracks or (tone(rate=rate),)
-    with av.open(str(path), "w") as out:
+    with av.open(str(path), "w", format=container) as out:
         streams = [
             cast("AudioStream", out.add_stream(codec, rate=rate, layout=LAYOUTS[len(track)], options=options))
             for track in tracks

@@ -227,3 +227,12 @@ def test_the_time_of_the_request_is_that_of_the_latest() -> None:
     assert folded(later, known=requested, first=(EPOCH, 3)).asked_at == BEGAN + timedelta(hours=1)
     begun_anew = event(EventKind.STARTED, generation=2)
     assert folded(begun_anew, known=requested, first=(EPOCH, 3)).asked_at is None
+
+
+@pytest.mark.parametrize("kind", sorted(set(EventKind) - {EventKind.PROGRESS}))
+def test_figures_of_progress_end_with_the_next_event(kind: EventKind) -> None:
+    running = folded(
+        event(EventKind.STARTED, numbers={"took_s": 1.0}), event(EventKind.PROGRESS, numbers={"progress_done_s": 5.0})
+    )
+    assert running.figures == {"asr.took_s": 1.0, "asr.progress_done_s": 5.0}
+    assert folded(event(kind), known=running, first=(EPOCH, 3)).figures == {"asr.took_s": 1.0}

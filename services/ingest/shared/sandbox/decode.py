@@ -1,13 +1,17 @@
-"""Decodes untrusted audio files: as a stream, with limits, and with a count of the missing seconds.
+"""Decodes untrusted audio files: as a stream, with limits, and with an account of every second.
 
-Only this file imports PyAV. FFmpeg's decoders accept a truncated file without an error, shift all audio after a hole,
-and expand a few bytes to minutes. So the decoded seconds are compared with those of the container and of the decoder's
-clock.
+FFmpeg's decoders accept a truncated file without an error, shift all audio after a hole,
+and expand a few bytes to minutes. A track may also change its format on the way (inserted advertisements, radio
+recordings). So every packet is accounted for: it was decoded, or silence stands in its place; and what is given out
+has to be as long. Too much silence is an error. What a file announces is only compared, unless it is an index.
+
+    packets ─► frames ─► holes filled (clock.py) ─► channel chosen (phase.py) ─► resampled ─► take
 """
 
 from __future__ import annotations
 
 import re
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -15,13 +19,15 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import av
 import av.error
-import numpy as np
-import numpy.typing as npt
-from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
+from av.stream import Disposition
 
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.formats import SUFFIXES_OF
+from ingest.shared.sandbox.clock import TIMED
+from ingest.shared.sandbox.file_parts import Part, missing_bytes, mp3_frames, rest_of_stream, starts_of_parts
+from ingest.shared.sandbox.limits import MISSING_SHARE, DecodeLimits, off_s, tolerance_s
+from ingest.shared.sandbox.output import SAMPLE_RATE, FloatArray, Output
+from ingest.shared.sandbox.track import Track
 from ingest.shared.text import shorten
 
 if TYPE_CHECKING:
@@ -30,48 +36,56 @@ if TYPE_CHECKING:
 
     from av.audio.stream import AudioStream
     from av.container import InputContainer
+    from av.video.stream import VideoStream
 
-SAMPLE_RATE = 16_000
+    from ingest.shared.sandbox.child import Reporter, Watcher
+
+__all__ = [
+    "SAMPLE_RATE",
+    "AudioInfo",
+    "DecodeLimits",
+    "FloatArray",
+    "decode",
+    "decode_progress",
+    "off_s",
+    "reporting",
+    "tolerance_s",
+]
+
 FORMATS = ",".join(SUFFIXES_OF)  # FFmpeg's demuxers that may open a file
-GUESSED_LENGTH = ("aac", "amr")  # FFmpeg estimates their length from the first bit rate
+INDEXED = frozenset({"ape", "flac", "mov", "tak", "tta", "wv"})  # with a count of the track's packets or samples
+GUESSED_LENGTH = frozenset({"aac", "ac3", "amr", "dts", "eac3", "loas", "mp3", "oma", "qcp", "voc"})  # by the bit rate
 SIGNATURES = (b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"ID3")
-LARGEST_HOLE_S = 0.05  # a jump of the decoder's clock smaller than this is rounding
-MISSING_SHARE = 0.02
-MISSING_S = 2.0
-DENSITY_FROM_S = 600.0
+REPORT_EVERY_S = 0.5
 LONGEST_LANGUAGE = 20  # characters of its tag
-
-FloatArray = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class DecodeLimits:
-    """Limits of a recording; a file beyond them is refused."""
-
-    max_duration_s: float = 12 * 3600.0
-    min_sample_rate: int = 4_000
-    max_sample_rate: int = 192_000
-    max_channels: int = 8
-    min_bytes_per_s: float = 500.0
+MPEG_1_RATE = 32_000  # the lowest sample rate of MPEG-1, whose frames of layer III are twice as long
+MP3_FRAME = 576
 
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """Properties of a decoded track. `container_s` and `language` are None where the file does not contain them."""
+    """Properties of a decoded track. `container_s` and `language` are None where the file does not contain them.
+
+    `missing_s` is silence in place of missing packets, `starts_at_s` silence before a sound that begins after the
+    pictures; both are part of `duration_s`. In `one_channel_s` the channels had opposite signs, and one was used.
+    """
 
     duration_s: float
     container_s: float | None
     missing_s: float
+    starts_at_s: float
+    one_channel_s: float
+    format_changes: int
     sample_rate: int
     channels: int
     codec: str
     tracks: int
     language: str | None
 
-
-def tolerance_s(duration_s: float) -> float:
-    """Return by how much a recording may be shorter than announced: 2 %, and at least 2 s."""
-    return max(MISSING_S, MISSING_SHARE * duration_s)
+    @property
+    def announced_off_s(self) -> float:
+        """Return by how much the file announces another length than was decoded; 0 within the tolerance."""
+        return off_s(self.duration_s, self.container_s)
 
 
 def decode(path: Path, limits: DecodeLimits, take: Callable[[FloatArray], object]) -> AudioInfo:
@@ -82,88 +96,91 @@ def decode(path: Path, limits: DecodeLimits, take: Callable[[FloatArray], object
     """
     with _opened(path) as (file, size):
         _refuse_text(file)
-        with _container(file) as container:
-            if not container.streams.audio:
-                raise IngestError(Code.NO_AUDIO_STREAM, "the file has no audio track")
-            stream = container.streams.audio[0]
-            _check_stream(stream, limits)
-            reader = _Reader(stream, limits, size, take)
-            reader.read(container)
-            found = AudioInfo(
-                duration_s=reader.samples / SAMPLE_RATE,
-                container_s=_announced_s(container, stream, file),
-                missing_s=reader.missing_s,
-                sample_rate=stream.codec_context.sample_rate,
-                channels=stream.codec_context.channels,
-                codec=stream.codec_context.name,
-                tracks=len(container.streams.audio),
-                language=shorten(stream.language, LONGEST_LANGUAGE) if stream.language else None,
-            )
-    _check_complete(found, reader.errors)
-    return found
+        output = Output(limits, take)
+        starts = starts_of_parts(file)
+        heads = [
+            head
+            for start, end in zip(starts, [*starts[1:], size], strict=True)
+            for head in _decode_part(file, start, end, output)
+        ]
+        head = heads[0]
+    return AudioInfo(
+        duration_s=output.samples / SAMPLE_RATE,
+        container_s=None
+        if head.announced_s is None
+        else head.announced_s + (output.starts_at_s if head.index_s else 0),
+        missing_s=output.missing_s,
+        starts_at_s=output.starts_at_s,
+        one_channel_s=output.one_channel_s,
+        format_changes=output.changes,
+        sample_rate=output.sample_rate or head.sample_rate,
+        channels=output.channels or head.channels,
+        codec=head.codec,
+        tracks=head.tracks,
+        language=head.language,
+    )
 
 
-class _Reader:
-    """Decodes packets; counts samples, missing seconds and broken packets."""
+def reporting(report: Reporter, take: Callable[[FloatArray], object]) -> Callable[[FloatArray], None]:
+    """Return what takes blocks in a child process, and reports the decoded seconds to the parent twice a second."""
+    samples, reported = 0, time.monotonic()
 
-    def __init__(
-        self, stream: AudioStream, limits: DecodeLimits, size: int, take: Callable[[FloatArray], object]
-    ) -> None:
-        self._stream = stream
-        self._limits = limits
-        self._size = size
-        self._take = take
-        self._resampler = AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
-        self._expected_s: float | None = None
-        self.samples = 0
-        self.missing_s = 0.0
-        self.errors = 0
+    def taking(block: FloatArray) -> None:
+        nonlocal samples, reported
+        take(block)
+        samples += len(block)
+        if time.monotonic() - reported >= REPORT_EVERY_S:
+            reported = time.monotonic()
+            report({"decoded_s": samples / SAMPLE_RATE})
 
-    def read(self, container: InputContainer) -> None:
-        packets = container.demux(self._stream)
-        while True:
-            try:
-                packet = next(packets)
-                frames = packet.decode()
-            except StopIteration:
-                break
-            except av.error.FFmpegError:
-                self.errors += 1
-                continue
-            for frame in frames:
-                if isinstance(frame, AudioFrame):
-                    self._frame(frame)
-        self._resample(None)
+    return taking
 
-    def _frame(self, frame: AudioFrame) -> None:
-        if frame.time is not None and frame.sample_rate:
-            hole_s = 0.0 if self._expected_s is None else frame.time - self._expected_s
-            if hole_s > LARGEST_HOLE_S:
-                self.missing_s += hole_s
-                self._give(np.zeros(int(min(hole_s, MISSING_S) * SAMPLE_RATE), dtype=np.float32))
-            self._expected_s = frame.time + frame.samples / frame.sample_rate
-        frame.pts = None  # the resampler must not correct times: holes are filled above
-        self._resample(frame)
 
-    def _resample(self, frame: AudioFrame | None) -> None:
-        try:
-            parts = self._resampler.resample(frame)
-        except (av.error.FFmpegError, ValueError):
-            self.errors += 1
-            return
-        for part in parts:
-            self._give(part.to_ndarray().reshape(-1).astype(np.float32, copy=False))
+def decode_progress(progress: Callable[[float], None]) -> Watcher:
+    """Return what gives the seconds in the reports of `reporting` to `progress`, in the parent."""
 
-    def _give(self, block: FloatArray) -> None:
-        if not np.isfinite(block).all():
-            raise IngestError(Code.AUDIO_NONFINITE, "the recording contains NaN or infinite samples")
-        self.samples += len(block)
-        decoded_s = self.samples / SAMPLE_RATE
-        if decoded_s > self._limits.max_duration_s:
-            raise IngestError(Code.DECODED_LIMIT, f"more than {self._limits.max_duration_s / 3600:.1f} h of audio")
-        if decoded_s > DENSITY_FROM_S and self._size / decoded_s < self._limits.min_bytes_per_s:
-            raise IngestError(Code.AUDIO_SUSPICIOUS, f"{decoded_s:.0f} s of audio in {self._size} bytes")
-        self._take(block)
+    def watch(numbers: dict[str, float] | None) -> None:
+        if numbers is not None:
+            progress(numbers.get("decoded_s", 0.0))
+
+    return watch
+
+
+@dataclass(frozen=True)
+class _Head:
+    """What the head of a file says about its first audio track; `index_s` only where it is an index of the packets."""
+
+    kind: str
+    index_s: float | None
+    announced_s: float | None
+    pictures_at_s: float | None
+    sample_rate: int
+    channels: int
+    codec: str
+    tracks: int
+    language: str | None
+
+
+def _decode_part(file: BinaryIO, start: int, end: int, output: Output) -> Iterator[_Head]:
+    """Decode one of the recordings that are joined in a file; yield its head, and those of what follows in it."""
+    size = end - start
+    with _container(file, start, end) as container:
+        if not container.streams.audio:
+            raise IngestError(Code.NO_AUDIO_STREAM, "the file has no audio track")
+        stream = container.streams.audio[0]
+        head = _head(container, stream, file)
+        if head.sample_rate:  # else the sound begins too late for FFmpeg to look at it
+            output.check_format(head.sample_rate, head.channels)
+        track = Track(stream, head.kind, head.pictures_at_s, output)
+        track.read(container)
+        has_pictures = bool(_films(container))
+    rest = None if has_pictures else rest_of_stream(head.kind, track.read_to, size)
+    _check_complete(track, head, output, missing_bytes(file, size) / size if head.kind == "matroska" else 0.0)
+    if track.is_stuck and rest is None and track.read_to < (1 - MISSING_SHARE) * size:
+        raise IngestError(Code.AUDIO_CORRUPT, f"cannot be read behind {track.seconds:.1f} s")
+    yield head
+    if rest is not None:
+        yield from _decode_part(file, start + rest, end, output)
 
 
 @contextmanager
@@ -191,7 +208,7 @@ def _decodes_audio(name: str) -> bool:
 
 
 @contextmanager
-def _container(file: BinaryIO) -> Iterator[InputContainer]:
+def _container(file: BinaryIO, start: int, end: int) -> Iterator[InputContainer]:
     """Open a container from an open file, so that FFmpeg opens no other file that it refers to.
 
     FFmpeg decodes the start of every track to find its properties. Of a cover picture that is the whole picture, so
@@ -199,7 +216,7 @@ def _container(file: BinaryIO) -> Iterator[InputContainer]:
     """
     options = {"format_whitelist": FORMATS, "codec_whitelist": ",".join(_audio_decoders())}
     try:
-        container = av.open(file, mode="r", metadata_errors="ignore", options=options)
+        container = av.open(Part(file, start, end), mode="r", metadata_errors="ignore", options=options)
     except (av.error.FFmpegError, ValueError) as error:
         raise _not_audio(file, error) from error
     with container:
@@ -232,42 +249,67 @@ def _not_audio(file: BinaryIO, error: Exception) -> IngestError:
     return IngestError(Code.NOT_AUDIO, f"not a supported audio format; supported: {', '.join(sorted(SUFFIXES_OF))}")
 
 
-def _check_stream(stream: AudioStream, limits: DecodeLimits) -> None:
-    rate, channels = stream.codec_context.sample_rate, stream.codec_context.channels
-    if not limits.min_sample_rate <= rate <= limits.max_sample_rate:
-        raise IngestError(Code.AUDIO_SUSPICIOUS, f"sample rate {rate} Hz")
-    if not 1 <= channels <= limits.max_channels:
-        raise IngestError(Code.AUDIO_SUSPICIOUS, f"{channels} channels")
+def _head(container: InputContainer, stream: AudioStream, file: BinaryIO) -> _Head:
+    kind = container.format.name.split(",")[0]
+    track_s = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
+    rate = stream.codec_context.sample_rate
+    index_s = track_s if kind in INDEXED else _mp3_s(file, rate) if kind == "mp3" and rate else None
+    starts = [
+        float(film.start_time * film.time_base)
+        for film in _films(container)
+        if film.start_time is not None and film.time_base is not None
+    ]
+    return _Head(
+        kind=kind,
+        index_s=index_s,
+        announced_s=index_s or _announced_s(container, stream, track_s),
+        pictures_at_s=min(starts, default=None) if kind in TIMED else None,
+        sample_rate=rate,
+        channels=stream.codec_context.channels,
+        codec=stream.codec_context.name,
+        tracks=len(container.streams.audio),
+        language=shorten(stream.language, LONGEST_LANGUAGE) if stream.language else None,
+    )
 
 
-def _announced_s(container: InputContainer, stream: AudioStream, file: BinaryIO) -> float | None:
-    """Return the duration of the track, or of the whole file if the track has none (other tracks can be longer)."""
-    if container.format.name in GUESSED_LENGTH or (container.format.name == "mp3" and not _mp3_says_length(file)):
+def _films(container: InputContainer) -> list[VideoStream]:
+    """Return the tracks of pictures that move, without covers."""
+    return [film for film in container.streams.video if not film.disposition & Disposition.attached_pic]
+
+
+def _mp3_s(file: BinaryIO, rate: int) -> float | None:
+    """Return the length that the head of an mp3 file says; FFmpeg's own is a guess where recordings are joined."""
+    frames = mp3_frames(file)
+    return None if frames is None else frames * MP3_FRAME * (2 if rate >= MPEG_1_RATE else 1) / rate
+
+
+def _announced_s(container: InputContainer, stream: AudioStream, track_s: float | None) -> float | None:
+    """Return the announced length of a track, or of the whole file; None where FFmpeg guesses it from a bit rate."""
+    if container.format.name in GUESSED_LENGTH:
         return None
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
     clock = re.fullmatch(r"(\d+):(\d\d):(\d\d\.?\d*)", stream.metadata.get("DURATION", ""))  # Matroska's tag
     if clock:
         hours, minutes, seconds = map(float, clock.groups())
         return hours * 3600 + minutes * 60 + seconds
-    return container.duration / av.time_base if container.duration and container.duration > 0 else None
+    return track_s or (container.duration / av.time_base if container.duration and container.duration > 0 else None)
 
 
-def _mp3_says_length(file: BinaryIO) -> bool:
-    file.seek(0)
-    head = file.read(10)
-    tag_bytes = 10 + sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=False))
-    file.seek(tag_bytes if head.startswith(b"ID3") else 0)
-    frame = file.read(512)
-    return any(name in frame for name in (b"Xing", b"Info", b"VBRI"))
-
-
-def _check_complete(found: AudioInfo, errors: int) -> None:
-    if found.container_s is None and found.missing_s == 0:
-        return
-    whole_s = max(found.container_s or 0.0, found.duration_s)
-    short_s = max(0.0, (found.container_s or 0.0) - found.duration_s)
-    if found.missing_s > tolerance_s(whole_s) or (errors and short_s > tolerance_s(whole_s)):
-        raise IngestError(Code.AUDIO_CORRUPT, f"{max(found.missing_s, short_s):.1f} s missing")
-    if short_s > tolerance_s(whole_s):
-        raise IngestError(Code.AUDIO_TRUNCATED, f"decoded {found.duration_s:.1f} s, container {whole_s:.1f} s")
+def _check_complete(track: Track, head: _Head, output: Output, missing_share: float) -> None:
+    """Raise the reason why a track is not complete, or why its seconds do not add up."""
+    sound_s, given_s = track.seconds, output.samples / SAMPLE_RATE
+    lost_s = sound_s * missing_share
+    short_s = max(0.0, (head.index_s or 0.0) - sound_s)
+    whole_s = max(head.index_s or 0.0, sound_s + lost_s)
+    allowed_s = tolerance_s(whole_s)
+    if track.is_unreadable:
+        raise IngestError(Code.AUDIO_CORRUPT, f"damaged from the start: no packet of {head.codec} can be decoded")
+    if output.missing_s > tolerance_s(max(whole_s, output.given_s)) or (track.errors and short_s > allowed_s):
+        raise IngestError(Code.AUDIO_CORRUPT, f"{max(output.missing_s, short_s):.1f} s missing")
+    if max(short_s, lost_s) > allowed_s:
+        text = f"decoded {sound_s:.1f} s, container {head.announced_s or whole_s:.1f} s"
+        raise IngestError(Code.AUDIO_TRUNCATED, text)
+    if track.ahead_s > allowed_s:
+        text = f"decoded {sound_s:.1f} s, but its packets are {sound_s - track.ahead_s:.1f} s long"
+        raise IngestError(Code.AUDIO_CORRUPT, text)
+    if abs(output.given_s - given_s) > allowed_s:
+        raise IngestError(Code.AUDIO_CORRUPT, f"{output.given_s:.1f} s decoded, {given_s:.1f} s given out")

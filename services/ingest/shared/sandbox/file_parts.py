@@ -1,0 +1,136 @@
+"""Looks at the bytes of a media file where FFmpeg says nothing: a missing end, tags, joined recordings."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+FIRST_PAGE = b"OggS\x00\x02"  # of a stream in Ogg
+FIRST_BLOCK = b"fLaC\x00\x00\x00\x22"  # of a FLAC file
+PAGE_HEAD_BYTES = 27
+LEAST_REST_BYTES = 1 << 16
+REST_SHARE = 0.02
+BLOCK_BYTES = 1 << 20
+SEGMENT = b"\x18\x53\x80\x67"  # Matroska's element that holds everything else
+HEAD_BYTES = 4096
+SYNCSAFE = (21, 14, 7, 0)
+
+
+class Part:
+    """A part of a file, as a file of its own."""
+
+    def __init__(self, file: BinaryIO, start: int, end: int) -> None:
+        self._file = file
+        self._start = start
+        self._end = end
+        self.seek(0)
+
+    def read(self, size: int = -1) -> bytes:
+        """Read bytes."""
+        left = max(0, self._end - self._file.tell())
+        return self._file.read(left if size < 0 else min(size, left))
+
+    def seek(self, to: int, whence: int = os.SEEK_SET) -> int:
+        """Change the position; return it."""
+        base = {os.SEEK_SET: self._start, os.SEEK_CUR: self._file.tell(), os.SEEK_END: self._end}[whence]
+        return self._file.seek(base + to) - self._start
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._file.tell() - self._start
+
+
+def starts_of_parts(file: BinaryIO) -> list[int]:
+    """Return where the recordings begin that are joined in a file; 0 is the first.
+
+    Radio recorders and advertisement servers join them. Each part has a head of its own, which FFmpeg does not read.
+    """
+    file.seek(0)
+    head = file.read(len(FIRST_BLOCK))
+    if head == FIRST_BLOCK:
+        return list(_places(file, FIRST_BLOCK))
+    if not head.startswith(FIRST_PAGE):
+        return [0]
+    starts: list[int] = []
+    follows = 0  # a part has a first page for each of its streams, one after the other
+    for place in list(_places(file, FIRST_PAGE)):
+        if place != follows or not starts:
+            starts.append(place)
+        follows = place + _page_bytes(file, place)
+    return starts
+
+
+def _page_bytes(file: BinaryIO, place: int) -> int:
+    file.seek(place)
+    head = file.read(PAGE_HEAD_BYTES)
+    lengths = file.read(head[-1]) if len(head) == PAGE_HEAD_BYTES else b""
+    return len(head) + len(lengths) + sum(lengths)
+
+
+def _places(file: BinaryIO, words: bytes) -> Iterator[int]:
+    """Yield the places of some bytes in a file."""
+    file.seek(0)
+    kept, at = b"", 0
+    while block := file.read(BLOCK_BYTES):
+        data = kept + block
+        found = data.find(words)
+        while found >= 0:
+            yield at - len(kept) + found
+            found = data.find(words, found + 1)
+        at += len(block)
+        kept = data[1 - len(words) :]
+
+
+def rest_of_stream(container: str, read_to: int, size: int) -> int | None:
+    """Return where the packets of a transport stream end that FFmpeg has read, if much follows: another track."""
+    follows = container == "mpegts" and read_to > 0 and size - read_to > max(LEAST_REST_BYTES, REST_SHARE * size)
+    return read_to if follows else None
+
+
+def missing_bytes(file: BinaryIO, size: int) -> int:
+    """Return by how many bytes a Matroska file ends before the end of its segment; 0 for any other file."""
+    file.seek(0)
+    head = file.read(HEAD_BYTES)
+    at = head.find(SEGMENT)
+    if not head.startswith(b"\x1aE\xdf\xa3") or at < 0 or at + len(SEGMENT) >= len(head):
+        return 0
+    start = at + len(SEGMENT)
+    width = 9 - head[start].bit_length()
+    number = int.from_bytes(head[start : start + width], "big")
+    length = number - (1 << (7 * width))
+    is_known = width <= 8 and number != (1 << (7 * width + 1)) - 1  # noqa: PLR2004 (bytes of the longest number)
+    return max(0, start + width + length - size) if is_known else 0
+
+
+def mp3_frames(file: BinaryIO) -> int | None:
+    """Return the number of frames that the head of an mp3 file names, or None if it names none.
+
+    The position in the file stays.
+    """
+    before = file.tell()
+    file.seek(0)
+    head = file.read(10)
+    file.seek(_syncsafe(head[6:]) + 10 if head.startswith(b"ID3") else 0)
+    frame = file.read(512)
+    file.seek(before)
+    at = max(frame.find(b"Xing"), frame.find(b"Info"))
+    has_frames = at >= 0 and len(frame) >= at + 12 and bool(frame[at + 7] & 1)
+    return int.from_bytes(frame[at + 8 : at + 12], "big") if has_frames else None
+
+
+def end_of_tag(data: bytes) -> int | None:
+    """Return where a tag ends that begins in `data` (it may be longer than that), or None without one."""
+    ends: tuple[tuple[bytes, Callable[[bytes], int]], ...] = (
+        (b"ID3", lambda tag: 10 + _syncsafe(tag[6:10])),
+        (b"APETAGEX", lambda tag: 32 + int.from_bytes(tag[12:16], "little")),
+        (b"TAG", lambda _tag: 128),
+    )
+    found = ((data.find(name), end) for name, end in ends)
+    return max((at + end(data[at:]) for at, end in found if at >= 0), default=None)
+
+
+def _syncsafe(data: bytes) -> int:
+    return sum(byte << shift for byte, shift in zip(data, SYNCSAFE, strict=False))
