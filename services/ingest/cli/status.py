@@ -14,6 +14,10 @@ from ingest.shared import outgoing
 from ingest.shared.broker.topology import WORK_STREAM
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.messages import SourceKind, Stage
+from ingest.shared.progress import progress_of, without_progress
+from ingest.shared.video_state import VideoState
+
+MOST_RUNNING = 10
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,12 +50,13 @@ def _fields(row: VideoRow) -> list[tuple[str, object]]:
         ("length", row.duration_s and console.clock(row.duration_s)),
         ("source", _source(row)),
         ("state", f"{row.state} (stage {row.stage}, attempt {row.attempts}, generation {row.generation})"),
+        ("progress", _progress(row)),
         ("error", row.error_code and f"{row.error_code}: {row.error_message}"),
         ("advice", console.advice(row.error_code)),
         ("retried at", row.retry_at and f"{row.retry_at:%Y-%m-%d %H:%M:%S} UTC"),
         ("passages", row.passages),
         ("language", row.language),
-        *sorted(row.figures.items()),
+        *sorted(without_progress(row.figures).items()),
     ]
     return [(name, value) for name, value in fields if value]
 
@@ -61,6 +66,14 @@ def _source(row: VideoRow) -> str | None:
     if row.source_url is None or row.source_kind == SourceKind.FILE:
         return row.source_url
     return outgoing.address(row.source_url)
+
+
+def _progress(row: VideoRow) -> str | None:
+    """Return how far a running video is, as `recognising 34 % of 3:00:00`."""
+    progress = progress_of(row.figures, row.stage) if row.state == VideoState.RUNNING else None
+    if progress is None:
+        return None
+    return f"{progress} of {console.clock(progress.of_s)}" if progress.of_s else str(progress)
 
 
 def _print_speakers(speakers: Sequence[SpeakerRow]) -> None:
@@ -107,6 +120,9 @@ def show_totals(connections: Connections, *, as_json: bool) -> None:
     console.out.print(console.table("Videos", ("state", "reason", "videos", "audio", "passages"), cells))
     queues = ((stage, lag.waiting, lag.in_flight) for stage, lag in lags.items())
     console.out.print(console.table("\nQueues", ("stage", "waiting", "in progress"), queues))
+    for row in catalog.chosen(states=(VideoState.RUNNING,), limit=MOST_RUNNING):
+        if progress := _progress(row):
+            console.out.print(f"\n{outgoing.line(row.title or row.video_id)}: {progress}", markup=False)
     for site, until in held.items():
         console.out.print(
             f"\n{outgoing.line(site)}: held by the site's limit until {until:%Y-%m-%d %H:%M:%S} UTC", markup=False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Group
@@ -15,23 +16,28 @@ from ingest.cli import console
 from ingest.cli.runs.tally import Tally, count, eta_s
 from ingest.shared import outgoing
 from ingest.shared.messages import Stage
+from ingest.shared.progress import Progress, Step, progress_of
+from ingest.shared.text import shorten
 from ingest.shared.video_state import VideoRecord, VideoState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
+    from collections.abc import Iterable, Sequence
 
 REFRESH_S = 0.25
 LINE_EVERY_S = 10.0
+MOST_RUNNING = 3  # videos whose progress is shown
+LONGEST_TITLE = 60
 
 
 class Display:
     """Shows the states of the videos while the `with` block runs."""
 
-    def __init__(self, videos: Iterable[VideoRecord], *, quiet: bool) -> None:
+    def __init__(self, videos: Iterable[VideoRecord], *, quiet: bool, line_every_s: float = LINE_EVERY_S) -> None:
+        self._line_every_s = line_every_s
         self._before = count(videos)
         self._began = time.monotonic()
         self._shown_at = 0.0
+        self._watches: dict[tuple[str, Step], _Watch] = {}
         self._announced: set[str] = {video.video_id for video in videos if video.is_settled}
         self._quiet = quiet
         self._live = Live(console=console.err, refresh_per_second=4) if console.err.is_terminal and not quiet else None
@@ -57,16 +63,51 @@ class Display:
             if video.is_settled and video.video_id not in self._announced:
                 self._announced.add(video.video_id)
                 self.print_line(_settled_line(video))
-        pause = REFRESH_S if self._live is not None else LINE_EVERY_S
+        pause = REFRESH_S if self._live is not None else self._line_every_s
         if time.monotonic() - self._shown_at < pause:
             return
         self._shown_at = time.monotonic()
         tally, elapsed = count(videos), time.monotonic() - self._began
         postponed = next((video for video in videos if video.state == VideoState.POSTPONED), None)
+        running = self._running(videos)
         if self._live is not None:
-            self._live.update(_panel(tally, self._before, elapsed, postponed))
+            self._live.update(_panel(tally, self._before, elapsed, postponed, running))
         elif not self._quiet:
             self.print_line(_line(tally, self._before, elapsed, postponed))
+            for line in running:
+                self.print_line(f"  {line}")
+
+    def _running(self, videos: Iterable[VideoRecord]) -> list[str]:
+        """Return a line for each of the first videos in progress: how far it is, and how long its step still takes."""
+        now, lines = time.monotonic(), []
+        for video in videos:
+            progress = progress_of(video.figures, video.stage) if video.state == VideoState.RUNNING else None
+            if progress is not None:
+                watch = self._watches.setdefault((video.video_id, progress.step), _Watch(now, progress.done_s))
+                lines.append(_progress_line(video, progress, watch.left_s(progress, now)))
+        return lines[:MOST_RUNNING]
+
+
+@dataclass(frozen=True)
+class _Watch:
+    """When a step of a video was first seen, and the seconds that were done then."""
+
+    since: float
+    done_s: float
+
+    def left_s(self, progress: Progress, now: float) -> float | None:
+        """Return the seconds that a step still takes at its pace so far, or None without one."""
+        fresh_s = progress.done_s - self.done_s
+        if fresh_s <= 0 or now <= self.since or progress.of_s <= 0:
+            return None
+        return max(0.0, progress.of_s - progress.done_s) * (now - self.since) / fresh_s
+
+
+def _progress_line(video: VideoRecord, progress: Progress, left_s: float | None) -> str:
+    title = shorten(outgoing.line(video.metadata.title or video.video_id), LONGEST_TITLE)
+    length = f" of {console.clock(progress.of_s)}" if progress.of_s else ""
+    left = f", {console.clock(left_s)} to go" if left_s else ""
+    return f"{title}: {progress}{length}{left}"
 
 
 def _settled_line(video: VideoRecord) -> str:
@@ -111,7 +152,7 @@ def _line(tally: Tally, before: Tally, elapsed_s: float, postponed: VideoRecord 
     return f"[{console.clock(elapsed_s)}] " + ", ".join(part for part in parts if part)
 
 
-def _panel(tally: Tally, before: Tally, elapsed_s: float, postponed: VideoRecord | None) -> Group:
+def _panel(tally: Tally, before: Tally, elapsed_s: float, postponed: VideoRecord | None, lines: Sequence[str]) -> Group:
     grid = Table.grid(padding=(0, 2))
     rows = (
         ("downloaded", tally.downloaded, tally.running.get(Stage.DOWNLOAD, 0) + tally.running.get(Stage.CHECK, 0)),
@@ -124,5 +165,8 @@ def _panel(tally: Tally, before: Tally, elapsed_s: float, postponed: VideoRecord
     ended = [f"{number} {name}" for name, number in (("failed", tally.failed), ("skipped", tally.skipped)) if number]
     last = ", ".join(part for part in (console.clock(elapsed_s), _pace(tally, before, elapsed_s), *ended) if part)
     return Group(
-        grid, Text(last, style="dim"), *([Text(_postponement(postponed), style="yellow")] if postponed else [])
+        grid,
+        *(Text(line, style="dim", overflow="ellipsis", no_wrap=True) for line in lines),
+        Text(last, style="dim"),
+        *([Text(_postponement(postponed), style="yellow")] if postponed else []),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ingest.cli.runs.tally import Tally, count, eta_s
@@ -92,3 +94,32 @@ def test_the_remaining_time_follows_from_the_present_pace(
     before: int, now: int, elapsed_s: float, left_s: float | None
 ) -> None:
     assert eta_s(settled(now), settled(before), elapsed_s) == left_s
+
+
+RUNNING = VideoState.RUNNING
+RECOGNISING: dict[str, Any] = {"asr__progress_step": 4.0, "asr__progress_done_s": 150.0, "asr__progress_of_s": 600.0}
+
+
+@pytest.mark.parametrize(
+    ("record", "downloaded", "transcribed", "transcribed_s"),
+    [
+        pytest.param(video(RUNNING, Stage.ASR, **RECOGNISING), 1, 0, 150.0, id="a quarter is recognised"),
+        pytest.param(video(RUNNING, Stage.ASR, asr__audio_s=150.0), 1, 0, 0.0, id="an older worker"),
+        pytest.param(video(RUNNING, Stage.ASR, asr__audio_s=600.0, **RECOGNISING), 1, 0, 150.0, id="a second run"),
+        pytest.param(video(RUNNING, Stage.DOWNLOAD, download__audio_s=600.0), 0, 0, 0.0, id="a second download"),
+        pytest.param(video(VideoState.QUEUED, Stage.ASR, Code.AUDIO_CORRUPT), 1, 0, 0.0, id="tried again"),
+        pytest.param(video(VideoState.QUEUED, Stage.DOWNLOAD, download__audio_s=600.0), 1, 0, 0.0, id="waits for asr"),
+        pytest.param(video(RUNNING, Stage.EMBEDDER, asr__audio_s=600.0), 1, 1, 600.0, id="is embedded"),
+        pytest.param(video(VideoState.FAILED, Stage.ASR, Code.GPU_OOM), 1, 0, 0.0, id="recognition failed"),
+    ],
+)
+def test_counts_count_what_is_done(
+    record: VideoRecord, downloaded: int, transcribed: int, transcribed_s: float
+) -> None:
+    tally = count([record])
+    assert (tally.downloaded, tally.transcribed, tally.transcribed_s) == (downloaded, transcribed, transcribed_s)
+
+
+def test_the_remaining_time_of_one_long_recording_follows_from_its_seconds() -> None:
+    before, now = count([video(VideoState.QUEUED)]), count([video(RUNNING, Stage.ASR, **RECOGNISING)])
+    assert eta_s(now, before, 30.0) == pytest.approx(450.0 * 30.0 / 150.0)
