@@ -13,11 +13,12 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
 
-from ingest.embedder import model_keys
+from ingest.embedder import model_keys, set_aside
 from ingest.embedder.catalog import Catalog
 from ingest.embedder.database import Database
 from ingest.embedder.ledger import write_events
 from ingest.embedder.migrate import migrate
+from ingest.embedder.set_aside import RefusedEvent
 from ingest.embedder.speaker_names import SpeakerNames
 from ingest.embedder.store import Store
 from ingest.shared.errors import Code, IngestError
@@ -39,11 +40,13 @@ DENIED: tuple[tuple[str, LiteralString], ...] = (
     ("ingest_embedder", "UPDATE segments SET text = ''"),
     ("ingest_embedder", "UPDATE models SET dimensions = 1"),
     ("ingest_embedder", "INSERT INTO migrations (name, sha256) VALUES ('x', 'y')"),
+    ("ingest_embedder", "DELETE FROM events_set_aside"),
     ("ingest_embedder", "CREATE TABLE mine (x int)"),
     ("ingest_embedder", "DROP TABLE videos"),
     ("ingest_reader", "UPDATE videos SET state = 'failed'"),
     ("ingest_reader", "DELETE FROM segments"),
     ("ingest_reader", "INSERT INTO models VALUES ('x', 1)"),
+    ("ingest_reader", "DELETE FROM events_set_aside"),
     ("ingest_reader", "CREATE TABLE mine (x int)"),
     ("ingest_reader", "SELECT lo_creat(-1)"),
     ("ingest_reader", "SELECT lo_create(0)"),
@@ -86,6 +89,7 @@ def test_the_embedder_can_do_its_work(archive_of: dict[str, Database]) -> None:
     archive = archive_of["ingest_embedder"]
     assert migrate(archive) == []  # it compares the schema with the present one
     write_events(archive, [(event(EventKind.FINISHED), (7, 1))])
+    set_aside.store(archive, RefusedEvent((7, 2), "not JSON", b"x"))
     store = Store(archive, "test-model", 8)
     store.replace(rows(1, 5))
     store.replace(rows(2, 3))
@@ -100,6 +104,7 @@ def test_the_reader_can_read(archive_of: dict[str, Database]) -> None:
     catalog = Catalog(archive_of["ingest_reader"])
     assert catalog.videos([VIDEO])[VIDEO].passages == len(catalog.passages(VIDEO)) == 5
     assert catalog.totals()
+    assert set_aside.count(archive_of["ingest_reader"]) == 0
 
 
 @pytest.mark.usefixtures("_roles")

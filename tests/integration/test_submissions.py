@@ -13,7 +13,7 @@ from ingest.cli.runs.run import RunResult, submit
 from ingest.cli.runs.selection import Selection
 from ingest.cli.runs.submissions import publish
 from ingest.cli.settings import AllSettings
-from ingest.cli.upkeep.dead import letters, replay
+from ingest.cli.upkeep.dead import Replay, letters, replay
 from ingest.embedder.catalog import Catalog
 from ingest.embedder.ledger import Ledger
 from ingest.shared.broker.topology import EVENT_STREAM, REQUESTED, WORK_STREAM, dead_subject, event_subject
@@ -132,8 +132,8 @@ def test_a_replayed_dead_letter_queues_the_video_as_it_was_requested(bus: NatsBu
     before = Catalog(database).videos([ASKED.video_id])[ASKED.video_id]
     assert before.state == VideoState.FAILED
 
-    assert replay(bus, None) == 1
-    assert list(letters(bus)) == []
+    assert replay(bus, None) == Replay([1], [])
+    assert letters(bus) == {}
     assert [decode(VideoRequested, data) for _, data in bus.read(WORK_STREAM, REQUESTED)] == [ASKED]
     Ledger(bus, database).catch_up()
     row = Catalog(database).videos([ASKED.video_id])[ASKED.video_id]

@@ -10,6 +10,7 @@ from ingest.cli import console
 from ingest.cli.runs import bottleneck
 from ingest.downloader.rate_limit import Budget
 from ingest.downloader.rate_limiter import RateLimiter
+from ingest.embedder import set_aside
 from ingest.shared import outgoing
 from ingest.shared.broker.topology import WORK_STREAM
 from ingest.shared.errors import ConfigurationError
@@ -107,12 +108,15 @@ def show_totals(connections: Connections, *, as_json: bool) -> None:
     """Print the number of videos by state and reason, the queues, the sites that limit us, and the bottleneck."""
     bus, catalog, settings = connections.bus, connections.catalog, connections.settings
     totals = catalog.totals()
+    aside = set_aside.count(connections.database)
     lags = {stage: bus.lag(stage, WORK_STREAM) for stage in Stage}
     devices = bottleneck.devices([catalog.device_seconds()])
     held = held_until(RateLimiter(bus, Budget(settings.site_videos_per_hour, settings.site_burst)).sites())
     if as_json:
         by_stage = {str(stage): lag for stage, lag in lags.items()}
-        console.print_json({"videos": totals, "queues": by_stage, "devices": devices, "held_until": held})
+        console.print_json(
+            {"videos": totals, "queues": by_stage, "devices": devices, "held_until": held, "events_set_aside": aside}
+        )
         return
     cells = (
         (item.state, item.error_code, item.videos, console.hours(item.duration_s), item.passages) for item in totals
@@ -126,6 +130,10 @@ def show_totals(connections: Connections, *, as_json: bool) -> None:
     for site, until in held.items():
         console.out.print(
             f"\n{outgoing.line(site)}: held by the site's limit until {until:%Y-%m-%d %H:%M:%S} UTC", markup=False
+        )
+    if aside:
+        console.out.print(
+            f"\n{aside} events could not be written and are set aside: docs/runbooks.md#ingesteventssetaside"
         )
     for line in bottleneck.lines(devices):
         console.out.print(f"\nOver all recordings: {line}")

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ingest.downloader.sources.announced import Announced, figures
 from ingest.downloader.sources.registry import connector_of
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Metadata, Policy, VideoAccessible, VideoRequested
@@ -41,14 +42,14 @@ class Check:
         The source is not asked when the audio is on the volume already.
         """
         connector = connector_of(message.source.kind)
-        found = Metadata()
+        found = Announced()
         if self.volume.find(message.video_id, "audio", AUDIO_ORIGIN, message.fresh_from) is None:
             with self.permit(connector.site(message.source.url)):
                 found = connector.check(message.source, self.access)
-        metadata = connector.combine(message.metadata, found)
+        metadata = connector.combine(message.metadata, found.metadata)
         apply_policy(message.policy, metadata, self.max_duration_s)
         accessible = message.next(VideoAccessible, metadata=metadata)
-        return StageResult(accessible, metadata=metadata)
+        return StageResult(accessible, numbers=figures(found.cut), metadata=metadata)
 
 
 def apply_policy(policy: Policy, metadata: Metadata, longest_s: float) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.downloader.check import AUDIO_ORIGIN
+from ingest.downloader.sources.announced import Announced, figures
 from ingest.downloader.sources.registry import connector_of
 from ingest.shared.artifacts.volume import NewArtifact, Volume, translate_os_errors
 from ingest.shared.errors import Code, IngestError
@@ -70,12 +71,13 @@ class Fetch:
             numbers = {"bytes": float(stored.size_bytes), "audio_s": stored.duration_s, "fresh": 0.0}
             return _result(message, stored, message.metadata, numbers)
         artifact, found, off = self._download(message, report)
-        metadata = connector_of(message.source.kind).combine(message.metadata, found)
+        metadata = connector_of(message.source.kind).combine(message.metadata, found.metadata)
         numbers = {"bytes": float(artifact.size_bytes), "audio_s": artifact.duration_s, "fresh": 1.0, **off}
+        numbers |= figures(found.cut)
         return _result(message, artifact, metadata, numbers)
 
-    def _download(self, message: VideoAccessible, report: Report) -> tuple[Artifact, Metadata, dict[str, float]]:
-        """Return the stored file of a recording, the metadata found at its source, and figures of its length."""
+    def _download(self, message: VideoAccessible, report: Report) -> tuple[Artifact, Announced, dict[str, float]]:
+        """Return the stored file of a recording, what its source announces, and figures of its length."""
         connector = connector_of(message.source.kind)
         watch = _RateWatch(self.pace, report)
         with _folder(self.scratch) as folder:
@@ -94,7 +96,7 @@ class Fetch:
                 generation=message.generation,
             )
             with self.doing(WAITING_FOR_DISK):
-                return self.volume.keep(message.video_id, made), download.metadata, off
+                return self.volume.keep(message.video_id, made), download.announced, off
 
     def _decoded(self, download: Download, announced_s: float | None, report: Report) -> AudioInfo:
         """Return what decoding has found.

@@ -46,7 +46,7 @@ def _check_stage(settings: DownloaderSettings, volume: Volume, limiter: RateLimi
     return StageWork(
         stage=Stage.CHECK,
         model=VideoRequested,
-        handle=Check(volume, access, settings.max_audio_s, limiter.permit),
+        handle=telemetry.counting_cuts(Check(volume, access, settings.max_audio_s, limiter.permit)),
         deadline_s=lambda _: deadline_s,
         slots=settings.check_workers,
     )
@@ -70,7 +70,7 @@ def _download_stage(settings: DownloaderSettings, volume: Volume, limiter: RateL
     return StageWork(
         stage=Stage.DOWNLOAD,
         model=VideoAccessible,
-        handle=telemetry.counting_downloads(fetch),
+        handle=telemetry.counting_cuts(telemetry.counting_downloads(fetch)),
         deadline_s=lambda _: deadline_s,
         slots=settings.io_workers,
         held=gate.pause_reason,

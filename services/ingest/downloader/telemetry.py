@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ingest.downloader.rate_limiter import YOUTUBE
+from ingest.downloader.sources.announced import CUT
 from ingest.shared.broker.bus import BusError
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Stage, VideoAccessible
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ingest.shared.worker.stage import Report, StageResult
 
     Handler = Callable[[VideoAccessible, Report], StageResult]
+    In = TypeVar("In")
 
 SITES_EVERY_S = 15.0
 SLOT_SECONDS = "Time of the download slots, all together, by what they do"
@@ -40,6 +42,19 @@ def counting_downloads(handle: Handler) -> Handler:
         metrics.DOWNLOADS.labels("fresh" if is_new else "there_already").inc()
         if is_new:
             metrics.AUDIO_SECONDS.labels(Stage.DOWNLOAD).inc(done.numbers["audio_s"])
+        return done
+
+    return handle_and_count
+
+
+def counting_cuts(handle: Callable[[In, Report], StageResult]) -> Callable[[In, Report], StageResult]:
+    """Return a handler that also counts the fields of a source's answer that `handle` has cut."""
+
+    def handle_and_count(message: In, report: Report) -> StageResult:
+        done = handle(message, report)
+        for name in done.numbers:
+            if name.startswith(CUT):
+                metrics.FIELDS_CUT.labels(name.removeprefix(CUT)).inc()
         return done
 
     return handle_and_count

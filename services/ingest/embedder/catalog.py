@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ingest.shared.errors import Code
+from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Metadata, Policy, Source, SourceKind, Stage
 from ingest.shared.telemetry.time_split import DEVICE_FIGURES
+from ingest.shared.text import first_line
 from ingest.shared.video_state import VideoRecord, VideoState
 
 if TYPE_CHECKING:
@@ -72,7 +73,13 @@ class VideoRow:
     updated_at: datetime
 
     def as_record(self) -> VideoRecord:
-        """Return the state of the video, as it is stored."""
+        """Return the state of the video, as it is stored; raise BAD_FIELD for a row that no message can hold."""
+        try:
+            return self._record()
+        except ValueError as error:  # written by another program, or by a newer version
+            raise IngestError(Code.BAD_FIELD, f"row of {self.video_id}: {first_line(error)}") from error
+
+    def _record(self) -> VideoRecord:
         source = None
         if self.source_kind and self.source_url:
             source = Source(kind=SourceKind(self.source_kind), url=self.source_url)

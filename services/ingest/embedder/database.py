@@ -14,12 +14,14 @@ import socket
 import threading
 import time
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 import psycopg.errors
 from pgvector.psycopg import register_vector
 from psycopg import sql
+from psycopg.types.datetime import TimestamptzLoader
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from ingest.embedder import address, server
@@ -29,6 +31,7 @@ from ingest.shared.text import first_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from psycopg.abc import Buffer
     from pydantic import SecretStr
 
     from ingest.embedder.settings import EmbedderSettings
@@ -53,6 +56,12 @@ UNAVAILABLE = (
     psycopg.errors.DataCorrupted,
     psycopg.errors.IndexCorrupted,
     PoolTimeout,
+)
+
+REFUSED = (
+    psycopg.errors.DataError,
+    psycopg.errors.IntegrityError,
+    psycopg.errors.ProgramLimitExceeded,  # larger than a row, an index or a statement may be
 )
 
 Connection = psycopg.Connection[tuple[object, ...]]
@@ -204,7 +213,8 @@ class Database:
         self._pool.drain()
 
     def _configure(self, connection: Connection) -> None:
-        """Register the vector types on a new connection, if the extension is installed."""
+        """Register the types of times and, if the extension is installed, of vectors on a new connection."""
+        connection.adapters.register_loader("timestamptz", _NearestMoment)
         with _deadline(connection, CONNECT_TIMEOUT_S), connection.transaction():
             self.limit(connection, CONNECT_TIMEOUT_S)
             if connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone():
@@ -229,6 +239,17 @@ def _check(connection: Connection) -> None:
     """Raise when a connection is broken or does not respond in time; the pool then replaces it."""
     with _deadline(connection, CHECK_TIMEOUT_S):
         ConnectionPool.check_connection(connection)
+
+
+class _NearestMoment(TimestamptzLoader):
+    """Reads a time; one that Python cannot hold becomes the nearest that it can: one row must not end a search."""
+
+    def load(self, data: Buffer) -> datetime:
+        try:
+            return super().load(data)
+        except psycopg.DataError:
+            is_early = bytes(data).endswith(b"BC") or bytes(data) == b"-infinity"
+            return datetime(1, 1, 1, tzinfo=UTC) if is_early else datetime(9999, 12, 31, tzinfo=UTC)
 
 
 @contextmanager
@@ -257,7 +278,7 @@ def translated() -> Iterator[None]:
         yield
     except psycopg.errors.DiskFull as error:
         raise IngestError(Code.ENV_DB_FULL, first_line(error)) from error
-    except (psycopg.errors.DataError, psycopg.errors.IntegrityError) as error:
+    except REFUSED as error:
         raise IngestError(Code.BAD_SEGMENT, first_line(error)) from error
     except psycopg.errors.UndefinedTable as error:  # not restored, or not migrated yet
         raise IngestError(

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from ingest.embedder import passages
 from ingest.embedder.store import Rows, Store
 from ingest.shared.artifacts import transcript
+from ingest.shared.bounds import LONGEST_LANGUAGE
 from ingest.shared.device.batcher import Batcher, OutOfDeviceMemoryError
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import EventKind, TranscriptReady
 from ingest.shared.telemetry.time_split import COMMITTING, EMBEDDER_CAUSES, SPLITTING, DeviceTime
+from ingest.shared.text import shorten
 from ingest.shared.worker.stage import InputFile, StageResult
 
 if TYPE_CHECKING:
@@ -79,7 +81,7 @@ class Embed:
         rows = Rows(
             video_id=message.video_id,
             generation=message.generation,
-            language=content.language,
+            language=shorten(content.language, LONGEST_LANGUAGE),
             passages=built,
             vectors=vectors,
         )

@@ -2,7 +2,7 @@
 
 Runs in the embedder, the only service that connects to the database. Events are fetched in groups, folded by
 `ingest.shared.video_state.fold`, written in one transaction and then acknowledged. An event that is delivered twice
-changes nothing.
+changes nothing. An event that cannot be written is set aside (`set_aside`), and the others of its group are written.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ingest.embedder import catalog
+from ingest.embedder import catalog, set_aside
 from ingest.embedder.catalog import VideoRow
+from ingest.embedder.set_aside import RefusedEvent
 from ingest.shared.broker.bus import BusError, Delivery
 from ingest.shared.broker.topology import EVENT_STREAM, LEDGER
-from ingest.shared.errors import IngestError
+from ingest.shared.errors import IngestError, Outcome
 from ingest.shared.messages import Event, decode
 from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.video_state import Position, VideoRecord, fold
@@ -49,6 +50,7 @@ ON CONFLICT (video_id) DO UPDATE SET generation = EXCLUDED.generation, state = E
     asked_at = EXCLUDED.asked_at, event_epoch = EXCLUDED.event_epoch, event_sequence = EXCLUDED.event_sequence,
     updated_at = EXCLUDED.updated_at
 """  # noqa: S608 (constants only)
+REFUSALS = (IngestError, ValueError, TypeError, ArithmeticError)
 
 log = get_logger(__name__)
 
@@ -83,12 +85,15 @@ class Ledger:
             except (BusError, IngestError) as error:
                 log.warning("ledger_waits", error=str(error))
                 self._stop.wait(TROUBLE_WAIT_S)
+            except Exception:  # the thread must outlive a fault of ours: no other keeps the table
+                log.exception("ledger_failed")
+                self._stop.wait(TROUBLE_WAIT_S)
 
     def _fold(self, group: list[Delivery]) -> None:
         if not group:
             return
         epoch, _ = self._bus.position(EVENT_STREAM)
-        write_events(self._database, [(_event(item), (epoch, item.sequence)) for item in group])
+        fold_or_set_aside(self._database, [((epoch, item.sequence), item.data) for item in group])
         for item in group:
             self._bus.ack(item)
 
@@ -102,31 +107,56 @@ class Ledger:
         return group
 
 
-def _event(item: Delivery) -> Event | None:
+def fold_or_set_aside(database: Database, messages: Iterable[tuple[Position, bytes]]) -> None:
+    """Fold events into the table; set an event aside that cannot be read, or that the database refuses.
+
+    Raise the error when the database is not available: then no event is to blame.
+    """
+    readable: list[tuple[Event, Position, bytes]] = []
+    for position, data in messages:
+        try:
+            readable.append((decode(Event, data), position, data))
+        except IngestError as error:
+            set_aside.store(database, RefusedEvent(position, str(error), data))
     try:
-        return decode(Event, item.data)
-    except IngestError as error:
-        log.error("unreadable_event", code=error.code, error=error.message, sequence=item.sequence)  # noqa: TRY400 (a traceback says nothing about a bad message)
-        return None
+        write_events(database, [(event, position) for event, position, _ in readable])
+    except REFUSALS as error:
+        _raise_unless_refused(error)
+        for event, position, data in readable:
+            _fold_alone(database, event, position, data)
+
+
+def _fold_alone(database: Database, event: Event, position: Position, data: bytes) -> None:
+    try:
+        write_events(database, [(event, position)])
+    except REFUSALS as error:
+        _raise_unless_refused(error)
+        set_aside.store(database, RefusedEvent(position, str(error), data, event.video_id))
+
+
+def _raise_unless_refused(error: Exception) -> None:
+    """Raise an error of the environment, which passes; any other is one of the event or of the row of its video."""
+    if isinstance(error, IngestError) and error.rule.outcome is not Outcome.PERMANENT:
+        raise error
 
 
 def write_events(
     database: Database,
-    events: Iterable[tuple[Event | None, Position]],
+    events: Iterable[tuple[Event, Position]],
     fold: Callable[[VideoRecord, Event, Position], VideoRecord] = fold,
 ) -> None:
     """Fold events into the table, in one transaction.
 
     Rows are locked in the order of their ids, also new rows, since another ledger may fold events of the same videos.
     """
-    readable = [(event, position) for event, position in events if event is not None]
-    ids = sorted({event.video_id for event, _ in readable})
+    events = list(events)
+    ids = sorted({event.video_id for event, _ in events})
     with database.transaction() as connection:
         connection.execute(ENSURE, (ids,))
         rows: list[Any] = connection.execute(READ, (ids,)).fetchall()
         states = {row.video_id: _state(row) for row in (VideoRow(*columns) for columns in rows)}
         before = dict(states)
-        for event, position in readable:
+        for event, position in events:
             states[event.video_id] = fold(states[event.video_id], event, position)
         for video_id in ids:
             if states[video_id] != before[video_id]:

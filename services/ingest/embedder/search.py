@@ -170,8 +170,8 @@ def _filters(question: Question) -> tuple[sql.Composable, dict[str, object]]:
     wanted: list[sql.SQL] = []
     parameters: dict[str, object] = {}
     for condition, name, value in (
-        ("lower(segments.speaker) = lower(%(speaker)s)", "speaker", question.speaker),
-        ("lower(videos.channel) = lower(%(channel)s)", "channel", question.channel),
+        ("left(lower(segments.speaker), 200) = left(lower(%(speaker)s), 200)", "speaker", question.speaker),
+        ("left(lower(videos.channel), 200) = left(lower(%(channel)s), 200)", "channel", question.channel),
         ("videos.published_at >= %(since)s", "since", question.since),
     ):
         if value is not None:

@@ -9,21 +9,33 @@ small fact: ids, paths and checksums, never audio or text. Beside the queue, eac
 
 `schema_version` grows when a message changes; readers are deployed before writers. A message that cannot be read is
 BAD_MESSAGE (not JSON), MESSAGE_TOO_LARGE, BAD_VERSION, BAD_VIDEO_ID or BAD_FIELD, and goes to the dead letters in one
-attempt.
+attempt. Titles, dates and figures beyond `ingest.shared.bounds` are cut or dropped, not refused: they cost no video.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
+from ingest.shared import bounds
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.text import clean, shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SCHEMA_VERSION = 1
 MAX_MESSAGE_BYTES = 1_000_000
@@ -31,25 +43,26 @@ VIDEO_ID_PATTERN = r"^[A-Za-z0-9_-]{11}$"
 NO_NUL_PATTERN = r"^[^\x00]*$"  # neither Postgres nor a file system takes one
 
 
-def _finite(numbers: dict[str, float]) -> dict[str, float]:
-    """Return the figures that are finite: JSON has neither NaN nor infinity."""
-    return {name: value for name, value in numbers.items() if math.isfinite(value)}
-
-
-def _in_utc(at: datetime) -> datetime:
-    """Return a time with its zone; one that names none is UTC."""
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+def _text(change: Callable[[str], str]) -> BeforeValidator:
+    """Return a validator that changes text first: half a character in it is cleaned away, not refused."""
+    return BeforeValidator(lambda value: change(value) if isinstance(value, str) else value)
 
 
 VideoId = Annotated[str, Field(pattern=VIDEO_ID_PATTERN)]
-Generation = Annotated[int, Field(ge=1, lt=1 << 63)]  # a bigint of the archive
-FreshFrom = Annotated[int, Field(ge=0, lt=1 << 63)]
-Attempt = Annotated[int, Field(ge=0, lt=1 << 31)]  # an integer of the archive
+Generation = Annotated[int, Field(ge=1, le=bounds.LARGEST_GENERATION)]
+FreshFrom = Annotated[int, Field(ge=0, le=bounds.LARGEST_GENERATION)]
+Count = Annotated[int, Field(ge=0, lt=1 << 31)]  # an integer of the archive
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Length = Annotated[Seconds | None, AfterValidator(bounds.possible_length)]
 Speakers = Annotated[int, Field(ge=1, le=1000)]
 Text = Annotated[str, AfterValidator(clean)]
-Moment = Annotated[datetime, AfterValidator(_in_utc)]
-Figures = Annotated[dict[str, float], AfterValidator(_finite)]
+Title = Annotated[str, _text(bounds.title)]
+Channel = Annotated[str, _text(bounds.channel)]
+Remark = Annotated[str, _text(lambda text: shorten(text, bounds.LONGEST_TEXT))]
+Name = Annotated[str, _text(lambda text: shorten(text, bounds.LONGEST_NAME))]
+Moment = Annotated[datetime, AfterValidator(bounds.nearest_moment)]
+Date = Annotated[datetime | None, AfterValidator(bounds.possible_moment)]
+Figures = Annotated[dict[str, float], AfterValidator(bounds.figures)]
 
 
 class Stage(StrEnum):
@@ -98,16 +111,22 @@ class Source(Part):
     """Where a recording is: a canonical URL, or for `file` an absolute path."""
 
     kind: SourceKind
-    url: Annotated[str, Field(min_length=1, max_length=4096, pattern=NO_NUL_PATTERN)]
+    url: Annotated[str, Field(min_length=1, max_length=bounds.LONGEST_ADDRESS, pattern=NO_NUL_PATTERN)]
+
+    @field_validator("url", mode="before")
+    @classmethod
+    def _without_controls(cls, url: object, info: ValidationInfo) -> object:
+        """Encode what controls a terminal; the path of a file stays as it is."""
+        return bounds.address(url) if isinstance(url, str) and info.data.get("kind") != SourceKind.FILE else url
 
 
 class Metadata(Part):
     """The metadata of a recording; the stages complete it. The bounds of speakers come from the submitter."""
 
-    title: Text | None = None
-    channel: Text | None = None
-    published_at: Moment | None = None
-    duration_s: Seconds | None = None
+    title: Title | None = None
+    channel: Channel | None = None
+    published_at: Date = None
+    duration_s: Length = None
     min_speakers: Speakers | None = None
     max_speakers: Speakers | None = None
 
@@ -129,7 +148,7 @@ class Artifact(Part):
 
     path: Annotated[str, Field(min_length=1, max_length=500, pattern=NO_NUL_PATTERN)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    size_bytes: Annotated[int, Field(ge=0)]
+    size_bytes: Annotated[int, Field(ge=0, lt=1 << 63)]
     duration_s: Seconds
 
 
@@ -155,7 +174,7 @@ class VideoMessage(Message):
     source: Source
     metadata: Metadata = Metadata()
     fresh_from: FreshFrom = 0
-    redo: Annotated[int, Field(ge=0)] = 0
+    redo: Count = 0
 
     @field_validator("fresh_from")
     @classmethod
@@ -209,10 +228,10 @@ class Event(Message):
     stage: Stage
     kind: EventKind
     at: Moment
-    attempt: Attempt = 1
-    worker: str = ""
+    attempt: Count = 1
+    worker: Name = ""
     code: Code | None = None
-    text: Text = ""
+    text: Remark = ""
     retry_at: Moment | None = None
     source: Source | None = None
     metadata: Metadata = Metadata()
@@ -228,7 +247,7 @@ class DeadLetter(Message):
     subject: str
     payload: str
     code: Code
-    text: Text
+    text: Remark
     attempts: dict[str, int]
     at: Moment
     video_id: str | None = None

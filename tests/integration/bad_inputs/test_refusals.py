@@ -16,6 +16,7 @@ import pytest
 from yt_dlp.extractor.common import InfoExtractor
 
 from ingest.downloader.refusals import Refusal, code_of
+from ingest.downloader.sources.announced import Announced
 from ingest.downloader.sources.ytdlp import inspect_with, session
 from ingest.shared.errors import Code, IngestError, Outcome
 from ingest.shared.messages import EventKind, Metadata, SourceKind, Stage, VideoRequested
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tests.support.stage_line import Line
 
 NOW = datetime(2026, 8, 1, tzinfo=UTC)
+FILM = Metadata(title="A film", duration_s=600.0)
 PREMIERE = NOW + timedelta(days=3)
 FORMAT = {"format_id": "251", "url": "https://example.org/a.webm", "acodec": "opus", "vcodec": "none"}
 SIGN_IN = "Use --cookies-from-browser or --cookies for the authentication. See https://github.com/yt-dlp/yt-dlp/wiki"
@@ -281,7 +283,7 @@ def test_a_video_that_is_not_available_yet_has_a_retry_time(says: Says, retry_at
 )
 def test_invalid_figures_do_not_exclude_a_video(info: dict[str, float]) -> None:
     with site_that(Says(info=info)) as site:
-        assert inspect_with(site, "standin:film", OPTIONS, NOW) == Metadata(title="A film", duration_s=600.0)
+        assert inspect_with(site, "standin:film", OPTIONS, NOW) == Announced(FILM, ("published_at",))
 
 
 @pytest.mark.parametrize(
@@ -303,14 +305,15 @@ def test_a_missing_runtime_is_an_error_of_the_environment(words: str) -> None:
 )
 def test_a_video_with_a_downloadable_format_is_accessible_in_spite_of_other_fields(says: Says) -> None:
     with site_that(says) as site:
-        assert inspect_with(site, "standin:film", OPTIONS, NOW) == Metadata(title="A film", duration_s=600.0)
+        assert inspect_with(site, "standin:film", OPTIONS, NOW) == Announced(FILM)
 
 
 @pytest.mark.parametrize(("says", "code"), [pytest.param(*row.values[:2], id=str(row.id)) for row in ROWS])
 def test_the_next_message_is_handled(line: Line, wait_until: Callable[..., None], says: Says, code: Code) -> None:
     def check(message: VideoRequested, _report: Report) -> StageResult:
         with site_that(says if message.video_id == VIDEO_ID else Says()) as site:
-            return StageResult(None, metadata=inspect_with(site, message.source.url, OPTIONS, datetime.now(UTC)))
+            found = inspect_with(site, message.source.url, OPTIONS, datetime.now(UTC))
+            return StageResult(None, metadata=found.metadata)
 
     line.start(Stage.CHECK, VideoRequested, check)
     line.send(*(requested("standin:film", video_id, SourceKind.YOUTUBE) for video_id in (VIDEO_ID, GOOD_ID)))

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from ingest.downloader.sources.announced import announced
 from ingest.downloader.sources.connector import SiteOptions
-from ingest.downloader.sources.ytdlp import AFTER_PREMIERE_S, inspect_with, metadata_of, session
+from ingest.downloader.sources.ytdlp import AFTER_PREMIERE_S, announced_in, inspect_with, session
 from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import Source, SourceKind, VideoRequested, decode, encode
 
 OPTIONS = SiteOptions(("youtube.*",), socket_timeout_s=1.0, max_bytes=1, site_pause_s=1.0)
 START = datetime(2026, 1, 2, tzinfo=UTC)
@@ -30,7 +35,38 @@ START = datetime(2026, 1, 2, tzinfo=UTC)
     ],
 )
 def test_a_length_is_a_number_of_seconds_or_unknown(said: object, seconds: float | None) -> None:
-    assert metadata_of({"duration": said}).duration_s == seconds
+    assert announced_in({"duration": said}).metadata.duration_s == seconds
+
+
+@pytest.mark.parametrize(
+    ("said", "cut"),
+    [
+        pytest.param({"title": "A  talk\n", "channel": "Talks", "upload_date": "20260102"}, (), id="all is well"),
+        pytest.param({"title": "x" * 501}, ("title",), id="title too long"),
+        pytest.param({"title": {"a": 1}}, (), id="a title that is no text"),
+        pytest.param({"uploader": "\x1b[31mred"}, ("channel",), id="escape sequence"),
+        pytest.param({"timestamp": 1_700_000_000_000}, ("published_at",), id="milliseconds"),
+        pytest.param({"timestamp": "soon"}, ("published_at",), id="time that is none"),
+        pytest.param({"upload_date": "00010101"}, ("published_at",), id="year 1"),
+        pytest.param({"upload_date": "20991231"}, ("published_at",), id="decades ahead"),
+        pytest.param({"duration": 1e300}, ("duration_s",), id="longer than time"),
+        pytest.param({"duration": float("nan")}, ("duration_s",), id="not a number"),
+    ],
+)
+def test_what_is_cut_from_an_announcement_is_named(said: dict[str, object], cut: tuple[str, ...]) -> None:
+    assert announced_in(said).cut == cut
+
+
+@given(
+    title=st.none() | st.text(st.characters(categories=None)),
+    channel=st.none() | st.binary() | st.dictionaries(st.text(), st.integers()),
+    published_at=st.none() | st.datetimes(timezones=st.none() | st.timezones()),
+    duration_s=st.none() | st.floats(),
+)
+def test_whatever_is_announced_can_be_sent(**said: Any) -> None:  # noqa: ANN401 (what hypothesis draws)
+    found = announced(**said).metadata
+    message = VideoRequested(video_id="abcdefghijk", source=Source(kind=SourceKind.MEDIA, url="u"), metadata=found)
+    assert decode(VideoRequested, encode(message)) == message
 
 
 @pytest.mark.parametrize("length", [float("inf"), 1e300])

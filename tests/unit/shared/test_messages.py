@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.shared.bounds import AHEAD, EARLIEST
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import (
     MAX_MESSAGE_BYTES,
     Artifact,
     AudioReady,
+    DeadLetter,
     Event,
     EventKind,
     Metadata,
@@ -29,6 +31,7 @@ from ingest.shared.messages import (
     encode,
 )
 
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 ID_CHARACTERS = "ABCXYZabcxyz0189_-"
 FINE: dict[str, object] = {"video_id": "abcdefghijk", "source": {"kind": "media", "url": "http://example.org/a.mp3"}}
 AUDIO: dict[str, object] = {"path": "videos/a/b", "sha256": "0" * 64, "size_bytes": 1, "duration_s": 1.0}
@@ -136,7 +139,8 @@ def test_an_id_that_is_none_is_a_bad_video_id(video_id: object) -> None:
         pytest.param({"source": {"kind": "media", "url": "a\ud800b"}}, "source.url", id="half a character"),
         pytest.param({"generation": 0}, "generation", id="generation 0"),
         pytest.param({"generation": 1.5}, "generation", id="generation 1.5"),
-        pytest.param({"generation": 2**63}, "generation", id="generation beyond the database's numbers"),
+        pytest.param({"generation": 2**53}, "generation", id="generation after the last one"),
+        pytest.param({"redo": 2**31}, "redo", id="redo beyond the database's numbers"),
         pytest.param({"redo": -1}, "redo", id="redo below 0"),
         pytest.param({"fresh_from": 2, "generation": 1}, "fresh_from", id="files of a later generation are wanted"),
         pytest.param({"fresh_from": -1}, "fresh_from", id="files of a generation below 0 are wanted"),
@@ -159,6 +163,7 @@ def test_a_wrong_field_is_named(changes: dict[str, object], field: str) -> None:
         pytest.param({"sha256": "0" * 63}, id="short checksum"),
         pytest.param({"sha256": "G" * 64}, id="checksum of other letters"),
         pytest.param({"size_bytes": -1}, id="negative size"),
+        pytest.param({"size_bytes": 10**400}, id="size beyond any number of the archive"),
         pytest.param({"path": ""}, id="no path"),
         pytest.param({"path": "x" * 501}, id="endless path"),
         pytest.param({"path": "a\0b"}, id="NUL in the path"),
@@ -171,13 +176,59 @@ def test_a_wrong_artifact_is_a_bad_field(changes: dict[str, object]) -> None:
 
 
 def test_a_message_may_be_as_large_as_the_broker_takes_and_not_a_byte_larger() -> None:
-    source = Source(kind=SourceKind.MEDIA, url="u")
-    room = MAX_MESSAGE_BYTES - len(encode(VideoRequested(video_id="abcdefghijk", source=source))) - len('"title":""')
-    full = VideoRequested(video_id="abcdefghijk", source=source, metadata=Metadata(title="x" * room))
+    fine = DeadLetter(stage=Stage.ASR, subject="s", payload="", code=Code.BAD_FIELD, text="", attempts={}, at=NOW)
+    full = fine.model_copy(update={"payload": "x" * (MAX_MESSAGE_BYTES - len(encode(fine)))})
     assert len(encode(full)) == MAX_MESSAGE_BYTES
     with pytest.raises(IngestError) as caught:
-        encode(full.model_copy(update={"metadata": Metadata(title="x" * (room + 1))}))
+        encode(full.model_copy(update={"payload": full.payload + "x"}))
     assert caught.value.code is Code.MESSAGE_TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    ("metadata", "bounded"),
+    [
+        pytest.param({"title": "x" * 900_000}, {"title": "x" * 499 + "…"}, id="endless title"),
+        pytest.param({"channel": "é" * 4000}, {"channel": "é" * 199 + "…"}, id="endless channel"),
+        pytest.param({"title": "one\n  two\u2028three\rfour"}, {"title": "one two three four"}, id="lines"),
+        pytest.param({"title": "a\u202egpj.exe\u2066b"}, {"title": "agpj.exeb"}, id="bidi controls"),
+        pytest.param({"title": "\ud800"}, {"title": ""}, id="half a character"),
+        pytest.param({"published_at": "0001-01-01T00:00:00Z"}, {}, id=".NET's empty date"),
+        pytest.param({"published_at": "0001-01-01T00:00:00+14:00"}, {}, id="a date before the calendar"),
+        pytest.param({"published_at": "9999-12-31T23:59:59-12:00"}, {}, id="a date after the calendar"),
+        pytest.param({"published_at": "1899-12-30T00:00:00Z"}, {}, id="Excel's empty date"),
+        pytest.param({"duration_s": 1e300}, {}, id="longer than time"),
+    ],
+)
+def test_metadata_beyond_its_bounds_costs_no_recording(metadata: dict[str, object], bounded: dict[str, object]) -> None:
+    message = decode(VideoRequested, json.dumps(FINE | {"metadata": metadata}).encode())
+    assert message.metadata.model_dump(exclude_none=True) == bounded
+    assert decode(VideoRequested, encode(message)) == message
+
+
+def test_what_happened_is_not_lost_to_what_is_said_about_it() -> None:
+    said = event().model_dump(mode="json") | {
+        "at": "0001-01-01T00:00:00+14:00",
+        "retry_at": "9999-12-31T23:59:59-12:00",
+        "text": "x" * 100_000 + "\ud800",
+        "worker": "w" * 100_000,
+        "numbers": {**{f"figure {number}": 1e300 for number in range(1000)}, "n" * 10_000: 1.0},
+    }
+    found = decode(Event, json.dumps(said).encode())
+    assert (found.at, found.kind) == (EARLIEST, EventKind.FINISHED)
+    assert found.retry_at is not None
+    assert found.retry_at < datetime.now(UTC) + AHEAD + timedelta(days=1)
+    assert len(encode(found)) < 20_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "url", "stored"),
+    [
+        pytest.param("media", "http://h/a\x1b]0;x\x07 b\u202e", "http://h/a%1B]0;x%07%20b%E2%80%AE", id="web"),
+        pytest.param("file", "/a\x1b b", "/a\x1b b", id="the path of a file names the file"),
+    ],
+)
+def test_an_address_controls_no_terminal(kind: SourceKind, url: str, stored: str) -> None:
+    assert Source(kind=kind, url=url).url == stored
 
 
 def test_titles_from_outside_lose_what_cannot_be_stored() -> None:

@@ -52,6 +52,8 @@ def test_a_shortened_text_is_one_line_within_its_limit(text: str, limit: int) ->
     ("text", "short"),
     [
         pytest.param("  one\n two\tthree ", "one two three", id="blanks"),
+        pytest.param("one\rtwo\u2028three\x85four", "one two three four", id="every kind of line end"),
+        pytest.param("a\u202eb\u2066c\u200fd", "abcd", id="bidi controls"),
         pytest.param("exactly 20 characters", "exactly 20 characte…", id="one too many"),
         pytest.param("exactly 20 character", "exactly 20 character", id="fits"),
     ],

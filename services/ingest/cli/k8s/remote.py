@@ -83,6 +83,8 @@ def _print(release: Release, workers: Sequence[WorkerPods], inside: dict[str, An
     console.out.print(console.table(f"{release.name} in {release.namespace}", header, cells))
     totals = ((item["state"], item["error_code"], item["videos"], item["passages"]) for item in inside["videos"])
     console.out.print(console.table("\nVideos", ("state", "reason", "videos", "passages"), totals))
+    if inside.get("events_set_aside"):
+        console.out.print(f"\n{inside['events_set_aside']} events are set aside: docs/runbooks.md#ingesteventssetaside")
     if inside["problem"]:
         console.err.print(f"error: {outgoing.indented(inside['problem'])}", style="red", markup=False)
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ingest.cli import console
 from ingest.embedder import database
 from ingest.embedder.ledger import Ledger
 from ingest.embedder.migrate import migrate
+from ingest.shared.broker.bus import BusError
 from ingest.shared.broker.connect import bus_topology, connect
+from ingest.shared.errors import IngestError
 from ingest.shared.worker import crash_journal
 
 if TYPE_CHECKING:
     from ingest.cli.settings import AllSettings
+    from ingest.embedder.database import Database
+    from ingest.shared.broker.nats_bus import NatsBus
 
 
 def prepare(settings: AllSettings, *, owns_broker: bool) -> None:
@@ -37,6 +42,14 @@ def take_back(settings: AllSettings) -> None:
         bus = connect(settings, "cli.local")
         try:
             bus.reset_consumers(bus_topology(settings))
-            Ledger(bus, archive).catch_up()
+            write_missed_events(bus, archive)
         finally:
             bus.close()
+
+
+def write_missed_events(bus: NatsBus, archive: Database) -> None:
+    """Write missed events to the table; a failure bars no command: the table is only older than the events."""
+    try:
+        Ledger(bus, archive).catch_up()
+    except (BusError, IngestError) as error:
+        console.err.print(f"warning: the table of videos is behind its events: {error}", markup=False)

@@ -33,6 +33,10 @@ class Follower:
             known = replace(known, state=VideoState.QUEUED)
         self.videos[video_id] = known
 
+    def leave(self, video_id: str) -> None:
+        """Follow a video no longer."""
+        del self.videos[video_id]
+
     def restart(self, video_id: str) -> None:
         """Set the state of a video to queued, after it was requested."""
         known = self.videos[video_id]

@@ -18,7 +18,7 @@ from ingest.cli.runs.tally import Tally, count
 from ingest.downloader.rate_limit import Budget
 from ingest.downloader.rate_limiter import RateLimiter
 from ingest.shared.broker.bus import BusError
-from ingest.shared.errors import ConfigurationError
+from ingest.shared.errors import ConfigurationError, IngestError
 from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.video_state import VideoRecord, VideoState
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ingest.cli.runs.selection import Selection
     from ingest.cli.settings import AllSettings
     from ingest.downloader.sources.connector import Recording
+    from ingest.embedder.catalog import VideoRow
 
 EVENT_WAIT_S = 0.2
 UNFINISHED = (VideoState.QUEUED, VideoState.RUNNING, VideoState.POSTPONED, VideoState.DEFERRED)
@@ -90,16 +91,23 @@ def _request(connections: Connections, sources: Sequence[str], selection: Select
     known = list(follower.videos.values())
     queued = submissions.queued_ids(connections.bus) if any(video.generation for video in known) else set()
     missing = [video for video in known if video.video_id not in queued and (selection.force or not video.is_settled)]
+    requested = 0
     for video in missing:
         recording = recordings.get(video.video_id)
-        message = (
-            submissions.build_request(recording, selection, video.generation + 1)
-            if recording
-            else submissions.build_replacement(video)
-        )
-        submissions.publish(connections.bus, message)
+        try:
+            message = (
+                submissions.build_request(recording, selection, submissions.next_generation(video))
+                if recording
+                else submissions.build_replacement(video)
+            )
+        except IngestError as error:  # of this video: the others are requested
+            log.warning("left_out", video_id=video.video_id, code=error.code, error=error.message)
+            follower.leave(video.video_id)
+            continue
+        submissions.publish(connections.bus, message, recording.cut if recording else ())
         follower.restart(video.video_id)
-    return follower, len(missing)
+        requested += 1
+    return follower, requested
 
 
 def _find(
@@ -117,8 +125,16 @@ def _find(
         else:
             for row in catalog.chosen(states=UNFINISHED):
                 if row.source_url is not None:
-                    follower.add(row.video_id, row)
+                    _follow_known(follower, row)
     return recordings
+
+
+def _follow_known(follower: Follower, row: VideoRow) -> None:
+    """Follow a video of the table; log one whose row cannot be read, and go on with the next."""
+    try:
+        follower.add(row.video_id, row)
+    except IngestError as error:
+        log.warning("left_out", video_id=row.video_id, code=error.code, error=error.message)
 
 
 def _follow(
@@ -208,6 +224,8 @@ def _print_summary(result: RunResult) -> None:
         out.print(line)
     for code, number in sorted(tally.reasons.items()):
         out.print(f"  {code}: {number} ({console.advice(code)})", markup=False)
+    for name, number in sorted(tally.cut.items()):
+        out.print(f"  {name} of {number} recordings was cut or dropped: too long, or impossible", markup=False)
     if result.interrupted:
         out.print("interrupted: repeat the command to continue")
     elif tally.indexed:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pydantic import ConfigDict
 
+from ingest.cli.runs import identity
+from ingest.downloader.sources.announced import figures
 from ingest.downloader.sources.registry import recordings
+from ingest.shared.bounds import LARGEST_GENERATION
 from ingest.shared.broker.bus import BusRefusedError
 from ingest.shared.broker.topology import LATER_STREAM, REQUESTED, WORK_STREAM, event_subject
 from ingest.shared.errors import Code, IngestError
@@ -21,10 +24,11 @@ from ingest.shared.messages import (
     decode,
     encode,
 )
+from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.video_state import VideoRecord, VideoState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ingest.cli.runs.selection import Selection
     from ingest.cli.settings import AllSettings
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     from ingest.shared.broker.nats_bus import NatsBus
 
 
+log = get_logger(__name__)
 MAX_QUEUE_FILL = 0.8  # a stage publishes its result before it acknowledges its input: a full queue would block it
 
 
@@ -55,7 +60,9 @@ def select(
 
     `before_listing` is called before each request to YouTube for the videos of a channel or playlist.
     """
-    found = _unique(recording for source in sources for recording in recordings(source, settings, before_listing))
+    found = identity.unique(
+        recording for source in sources for recording in recordings(source, settings, before_listing)
+    )
     found = (recording for recording in found if _is_recent(recording, selection.policy.published_after))
     if selection.newest_first:
         oldest = datetime.min.replace(tzinfo=UTC)
@@ -63,24 +70,31 @@ def select(
     candidates: list[Candidate] = []
     new = 0
     for recording in found:
-        row = catalog.videos([recording.video_id]).get(recording.video_id) if selection.limit_new else None
-        is_new = row is None or row.state != VideoState.INDEXED
+        candidate = _candidate(recording, catalog) if selection.limit_new else Candidate(recording, None)
+        is_new = candidate.row is None or candidate.row.state != VideoState.INDEXED
         if selection.limit_new and not is_new:
             continue
-        candidates.append(Candidate(recording, row))
+        candidates.append(candidate)
         new += is_new
         if len(candidates) == selection.limit or (selection.limit_new and new >= selection.limit_new):
             break
-    rows = catalog.videos([candidate.recording.video_id for candidate in candidates])
-    return [replace(candidate, row=rows.get(candidate.recording.video_id)) for candidate in candidates]
+    return _with_rows([candidate.recording for candidate in candidates], catalog)
 
 
-def _unique(found: Iterable[Recording]) -> Iterator[Recording]:
-    seen: set[str] = set()
+def _candidate(recording: Recording, catalog: Catalog) -> Candidate:
+    (candidate,) = _with_rows([recording], catalog)
+    return candidate
+
+
+def _with_rows(found: Sequence[Recording], catalog: Catalog) -> list[Candidate]:
+    """Return recordings under their own ids, with their rows."""
+    ids = {recording.video_id for recording in found} | {one.other_id for one in found if one.other_id is not None}
+    rows = catalog.videos(sorted(ids))
+    taken: dict[str, Recording] = {}
     for recording in found:
-        if recording.video_id not in seen:
-            seen.add(recording.video_id)
-            yield recording
+        own = identity.own_id(recording, rows, taken)
+        taken.setdefault(own.video_id, own)
+    return [Candidate(recording, rows.get(video_id)) for video_id, recording in taken.items()]
 
 
 def _is_recent(recording: Recording, since: datetime | None) -> bool:
@@ -110,6 +124,24 @@ class _AnyVideo(VideoMessage):
     model_config = ConfigDict(extra="ignore")
 
 
+def next_generation(known: VideoRecord) -> int:
+    """Return the generation of the next run of a video; raise BAD_FIELD after the last one."""
+    if known.generation >= LARGEST_GENERATION:
+        raise IngestError(Code.BAD_FIELD, f"{known.video_id} has the largest generation: it cannot run again")
+    return known.generation + 1
+
+
+def each_request(rows: Iterable[VideoRow], build: Callable[[VideoRecord], VideoRequested]) -> Iterator[VideoRequested]:
+    """Yield a request for each video; log a video for which none is possible, and go on with the next."""
+    for row in rows:
+        try:
+            request = build(row.as_record())
+        except IngestError as error:
+            log.warning("left_out", video_id=row.video_id, code=error.code, error=error.message)
+        else:
+            yield request
+
+
 def build_request(recording: Recording, selection: Selection, generation: int) -> VideoRequested:
     """Return the request for a recording within the limits of the selection."""
     return VideoRequested(
@@ -128,7 +160,7 @@ def build_repetition(known: VideoRecord) -> VideoRequested:
         raise IngestError(Code.BAD_FIELD, f"{known.video_id} has no source in the archive")
     return VideoRequested(
         video_id=known.video_id,
-        generation=known.generation + 1,
+        generation=next_generation(known),
         source=known.source,
         metadata=known.metadata,
         fresh_from=known.fresh_from,
@@ -140,8 +172,10 @@ def build_replacement(known: VideoRecord) -> VideoRequested:
     return build_repetition(known).model_copy(update={"policy": known.policy})
 
 
-def publish(bus: NatsBus, message: VideoRequested) -> None:
+def publish(bus: NatsBus, message: VideoRequested, cut: tuple[str, ...] = ()) -> None:
     """Publish a request and its event; raise BusRefusedError when the stages need the rest of the queue.
+
+    `cut` names the fields that the listing had to cut.
 
     The message ids contain the job, so the broker drops both when another command has just requested the same job.
     """
@@ -157,6 +191,7 @@ def publish(bus: NatsBus, message: VideoRequested) -> None:
         metadata=message.metadata,
         policy=message.policy,
         fresh_from=message.fresh_from,
+        numbers=figures(cut, "listing_"),
     )
     subject = event_subject(Stage.CHECK)
     bus.publish(subject, encode(event), f"{subject}:{message.job}:submitted")

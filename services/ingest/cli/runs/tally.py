@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ingest.cli.runs.bottleneck import Devices, devices
+from ingest.downloader.sources.announced import CUT
 from ingest.shared.messages import Stage
 from ingest.shared.progress import Step, progress_of
 from ingest.shared.video_state import VideoRecord, VideoState
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 class Tally:
     """Numbers of videos, and seconds of audio. `fresh_` counts work of this run, without reused files.
 
+    `cut` counts videos by the fields that were cut or dropped: too long, or impossible.
     `unsettled_s` is what is left to recognise, None while the length of a video is not known. `devices` are the seconds
     of the recognizers' devices by kind (gpu, cpu) and state.
     """
@@ -40,6 +42,7 @@ class Tally:
     real_time_factor: float | None
     passages: int
     reasons: dict[str, int]
+    cut: dict[str, int]
     devices: Devices
 
     @property
@@ -72,8 +75,14 @@ def count(videos: Iterable[VideoRecord]) -> Tally:
         real_time_factor=asr_took / asr_audio if asr_audio else None,
         passages=int(sum(_figure(video, "embedder.passages") for video in videos)),
         reasons=dict(Counter(str(video.code) for video in videos if video.code is not None)),
+        cut=_cut(videos),
         devices=devices(video.figures for video in videos),
     )
+
+
+def _cut(videos: Iterable[VideoRecord]) -> dict[str, int]:
+    fields = ({name.partition(CUT)[2] for name in video.figures if CUT in name} for video in videos)
+    return dict(Counter(name for names in fields for name in names))
 
 
 def _figure(video: VideoRecord, name: str) -> float:

@@ -51,7 +51,7 @@ def dead_replay(
     every: Annotated[bool, typer.Option("--all", help="All dead letters.")] = False,
     state: State = None,
 ) -> None:
-    """Send dead letters to their stage again.
+    """Send dead letters to their stage again. Those that cannot be read are skipped and named (exit status 3).
 
     [bold]Examples[/]
 
@@ -64,5 +64,9 @@ def dead_replay(
     if not numbers and not every:
         raise typer.BadParameter("name numbers from `ingest dead list`, or --all")
     with options.connections(state) as connections:
-        count = command.replay(connections.bus, numbers or None)
-    console.out.print(f"{count} sent again" + ("; to process them: `ingest run`" if count else ""))
+        done = command.replay(connections.bus, numbers or None)
+    console.out.print(f"{len(done.sent)} sent again" + ("; to process them: `ingest run`" if done.sent else ""))
+    for one in done.skipped:
+        console.err.print(f"{one.number} skipped: {one.reason}", markup=False)
+    if done.skipped:
+        raise typer.Exit(console.SOME_FAILED)

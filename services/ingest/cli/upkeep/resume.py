@@ -33,10 +33,11 @@ def resume(bus: NatsBus, catalog: Catalog, *, dry_run: bool) -> list[str]:
     queued = submissions.queued_ids(bus)
     _wait_for_ledger(bus)
     found = lost(catalog.chosen(limit=ALL), queued)
+    requests = list(submissions.each_request(found, submissions.build_replacement))
     if not dry_run:
-        for row in found:
-            submissions.publish(bus, submissions.build_replacement(row.as_record()))
-    return [row.video_id for row in found]
+        for request in requests:
+            submissions.publish(bus, request)
+    return [request.video_id for request in requests]
 
 
 def lost(rows: Iterable[VideoRow], queued: set[str]) -> list[VideoRow]:

@@ -29,6 +29,7 @@ def retry(bus: NatsBus, catalog: Catalog, *, codes: Sequence[str] | None, videos
     else:
         states = (VideoState.FAILED, VideoState.SKIPPED) if codes else (VideoState.FAILED,)
         rows = catalog.chosen(states=states, codes=codes)
-    for row in rows:
-        submissions.publish(bus, submissions.build_repetition(row.as_record()))
-    return len(rows)
+    requests = list(submissions.each_request(rows, submissions.build_repetition))
+    for request in requests:
+        submissions.publish(bus, request)
+    return len(requests)

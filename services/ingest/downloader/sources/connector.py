@@ -1,7 +1,7 @@
 """What a source type consists of (`Connector`), and the types and rules that all connectors share.
 
     registry.recordings(text) ─► recognises ─► list ─► Recording     (when a user submits a source)
-    check stage    ─► check ─► Metadata
+    check stage    ─► check ─► Announced
     download stage ─► fetch ─► Download
 
 A source type is one file with a `CONNECTOR`, and a line in `registry.CONNECTORS`. A new kind of recordings needs a line
@@ -11,7 +11,7 @@ A connector names the site of an address; the handlers get a permit for that sit
 `check` or `fetch`.
 
 Identity: a YouTube video keeps its own id. Any other recording gets an id of the same shape, derived from what
-identifies it (a feed's guid, an address, the content of a file), so that a second submission gives the same id.
+identifies it (a feed's host and guid, an address, the content of a file): a second submission gives the same id.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import ValidationError
 
 from ingest.downloader.settings import listed
+from ingest.downloader.sources.announced import Announced  # noqa: TC001 (the boundary of a child reads it)
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Metadata, Source, SourceKind
 from ingest.shared.sandbox.child import ChildLimits
@@ -39,17 +40,24 @@ if TYPE_CHECKING:
     from ingest.shared.sandbox.child import Watcher
 
 LISTING_DEADLINE_S = 300.0
+LISTING_CPU_S = 120.0
+LISTING_FILE_BYTES = 16 << 20
 log = get_logger(__name__)
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One recording of a source, before it is submitted."""
+    """One recording of a source, before it is submitted; `cut` names the fields that were cut in the listing.
+
+    `other_id` is its id when another recording has the first one already.
+    """
 
     video_id: str
     source: Source
     metadata: Metadata
+    cut: tuple[str, ...] = ()
+    other_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +70,7 @@ class Download:
 
     path: str
     announced_s: float | None
-    metadata: Metadata
+    announced: Announced
     is_copy: bool = True
 
 
@@ -104,7 +112,7 @@ class Connector:
     list: Callable[[str, DownloaderSettings, Callable[[], object]], Iterator[Recording]]
     kind: SourceKind
     site: Callable[[str], str | None]
-    check: Callable[[Source, Access], Metadata]
+    check: Callable[[Source, Access], Announced]
     fetch: Callable[[Source, Path, Access, Watcher | None], Download]
     is_authoritative: bool = False
 
@@ -127,8 +135,13 @@ def site_options(settings: DownloaderSettings) -> SiteOptions:
 
 def listing_limits(settings: DownloaderSettings) -> ChildLimits:
     """Return the limits of a child process that lists a source."""
-    hosts = listed(settings.allowed_hosts)
-    return ChildLimits(LISTING_DEADLINE_S, network=True, hosts=hosts)
+    return ChildLimits(
+        LISTING_DEADLINE_S,
+        file_bytes=LISTING_FILE_BYTES,
+        cpu_s=LISTING_CPU_S,
+        network=True,
+        hosts=listed(settings.allowed_hosts),
+    )
 
 
 def reads_of(options: SiteOptions) -> tuple[str, ...]:
@@ -163,7 +176,9 @@ def source_of(kind: SourceKind, url: str) -> Source:
 
 def derived_id(kind: str, key: str) -> str:
     """Return an id of YouTube's shape (11 characters, 66 bits) for a recording without an id of its own."""
-    return base64.urlsafe_b64encode(hashlib.sha256(f"{kind}|{key}".encode()).digest())[:11].decode()
+    return base64.urlsafe_b64encode(hashlib.sha256(f"{kind}|{key}".encode(errors="surrogatepass")).digest())[
+        :11
+    ].decode()
 
 
 def each_valid(make: Callable[[T], Recording], items: Iterable[T]) -> Iterator[Recording]:

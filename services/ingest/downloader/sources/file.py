@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ingest.downloader.sources.announced import Announced, announced
 from ingest.downloader.sources.connector import (
     Access,
     Connector,
@@ -19,8 +20,7 @@ from ingest.downloader.sources.connector import (
 from ingest.shared.artifacts.volume import is_file, translate_os_errors
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.formats import MEDIA_SUFFIXES, is_media_file
-from ingest.shared.messages import Metadata, Source, SourceKind
-from ingest.shared.text import clean
+from ingest.shared.messages import Source, SourceKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,23 +57,30 @@ def recording_of(path: Path) -> Recording:
     try:
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
-        published = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        changed_s = path.stat().st_mtime
     except OSError as error:
         raise IngestError(Code.BAD_URL, f"{path.name} cannot be read: {error.strerror}") from error
-    metadata = Metadata(title=clean(path.stem), published_at=published)
-    return Recording(derived_id("file", content), source, metadata)
+    found = announced(title=path.stem, published_at=_moment(changed_s), has_date=True)
+    return Recording(derived_id("file", content), source, found.metadata, found.cut)
 
 
-def check(source: Source, access: Access) -> Metadata:
+def _moment(seconds: float) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):  # file systems store times that no calendar has
+        return None
+
+
+def check(source: Source, access: Access) -> Announced:
     """Return no metadata; raise the reason why the file may not or cannot be read."""
     allowed_file(source, access.file_roots)
-    return Metadata()
+    return Announced()
 
 
 def fetch(source: Source, _folder: Path, access: Access, _watch: Watcher | None) -> Download:
     """Return the file where it is; nothing is copied."""
     path = allowed_file(source, access.file_roots)
-    return Download(str(path), None, Metadata(title=path.stem), is_copy=False)
+    return Download(str(path), None, announced(title=path.stem), is_copy=False)
 
 
 def allowed_file(source: Source, roots: tuple[Path, ...]) -> Path:

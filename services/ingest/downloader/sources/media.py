@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ingest.downloader.settings import DownloaderSettings
+    from ingest.downloader.sources.announced import Announced
     from ingest.shared.sandbox.child import Watcher
 
 PAGE_MEMORY_BYTES = 1 << 29  # yt-dlp reads a page without end into memory
@@ -59,7 +60,7 @@ def site(url: str) -> str | None:
     return None
 
 
-def check(source: Source, access: Access) -> Metadata:
+def check(source: Source, access: Access) -> Announced:
     """Return what a site says about a media file; raise its refusal otherwise."""
     limits = replace(access.limits, memory_bytes=PAGE_MEMORY_BYTES)
     return child.run(ytdlp.inspect, (source.url, generic(access.options)), limits)

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 from ingest.downloader import javascript
 from ingest.downloader.rate_limiter import YOUTUBE
 from ingest.downloader.sources import ytdlp
+from ingest.downloader.sources.announced import Announced
 from ingest.downloader.sources.connector import (
     Access,
     Connector,
@@ -22,7 +23,7 @@ from ingest.downloader.sources.connector import (
     web_address,
 )
 from ingest.shared.errors import Code, IngestError
-from ingest.shared.messages import VIDEO_ID_PATTERN, Metadata, Source, SourceKind
+from ingest.shared.messages import VIDEO_ID_PATTERN, Source, SourceKind
 from ingest.shared.sandbox import child
 
 if TYPE_CHECKING:
@@ -79,13 +80,13 @@ def list_recordings(
         )
         for entry in entries:
             if re.fullmatch(VIDEO_ID_PATTERN, entry.video_id):
-                yield video(entry.video_id, entry.metadata)
+                yield video(entry.video_id, entry.announced)
         if len(entries) < PAGE:
             return
         first += PAGE
 
 
-def check(source: Source, access: Access) -> Metadata:
+def check(source: Source, access: Access) -> Announced:
     """Return what YouTube says about a video that can be downloaded; raise its refusal otherwise."""
     return child.run(ytdlp.inspect, (source.url, access.options), engine_limits(access))
 
@@ -103,10 +104,10 @@ def engine_limits(access: Access) -> ChildLimits:
     return replace(access.limits, memory_bytes=ENGINE_MEMORY_BYTES, programs=(engine,) if engine else (), reads=reads)
 
 
-def video(video_id: str, metadata: Metadata | None = None) -> Recording:
+def video(video_id: str, announced: Announced = Announced()) -> Recording:  # noqa: B008 (frozen)
     """Return a video by its id."""
     source = Source(kind=SourceKind.YOUTUBE, url=f"https://www.youtube.com/watch?v={video_id}")
-    return Recording(video_id, source, metadata or Metadata())
+    return Recording(video_id, source, announced.metadata, announced.cut)
 
 
 def video_id_of(url: str) -> str | None:

@@ -20,11 +20,11 @@ import yt_dlp.utils
 from ingest.downloader import javascript
 from ingest.downloader.cookies import cookies
 from ingest.downloader.refusals import Refusal, availability_code, code_of, error_of
+from ingest.downloader.sources.announced import Announced, announced
 from ingest.downloader.sources.connector import Download, SiteOptions
+from ingest.shared.bounds import LONGEST_ADDRESS, possible_moment
 from ingest.shared.errors import Code, IngestError
-from ingest.shared.messages import Metadata
 from ingest.shared.sandbox import network
-from ingest.shared.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,6 @@ ANY_SITE = ("generic",)  # the extractors for a site that yt-dlp does not know
 NO_PROGRAM = "/dev/null/none"  # a path that cannot exist
 AFTER_PREMIERE_S = 3600.0
 LIVE_PAUSE_S = 1800.0
-LONGEST_ANNOUNCED_S = 366 * 24 * 3600.0  # a longer value is an error of the site, and overflows a date
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class ListingEntry:
 
     video_id: str
     url: str
-    metadata: Metadata
+    announced: Announced
 
 
 class _MessageLog:
@@ -105,20 +104,20 @@ def session(options: SiteOptions, **extra: object) -> yt_dlp.YoutubeDL:
     return yt_dlp.YoutubeDL(params)
 
 
-def inspect(_report: Reporter, url: str, options: SiteOptions) -> Metadata:
+def inspect(_report: Reporter, url: str, options: SiteOptions) -> Announced:
     """Return what a site says about a recording that can be downloaded; raise its refusal otherwise."""
     with session(options, ignore_no_formats_error=True) as site:
         return inspect_with(site, url, options, datetime.now(UTC))
 
 
-def inspect_with(site: yt_dlp.YoutubeDL, url: str, options: SiteOptions, now: datetime) -> Metadata:
+def inspect_with(site: yt_dlp.YoutubeDL, url: str, options: SiteOptions, now: datetime) -> Announced:
     """Return what `inspect` returns, with a given yt-dlp and time."""
     info = _extract(site, url, options, download=False)
     _refuse_unavailable(info, now)
     if not _has_media(info):
         text = "\n".join(site.params["logger"].messages) or "no media found"
         raise error_of(Refusal(text), now, options.site_pause_s)
-    return metadata_of(info)
+    return announced_in(info)
 
 
 def fetch(report: Reporter, url: str, folder: str, options: SiteOptions) -> Download:
@@ -140,8 +139,8 @@ def fetch(report: Reporter, url: str, folder: str, options: SiteOptions) -> Down
     files = [path for path in Path(folder).iterdir() if path.suffix not in (".part", ".ytdl")]
     if len(files) != 1 or not files[0].is_file():
         raise error_of(Refusal(text or "the download left no file"), datetime.now(UTC), options.site_pause_s)
-    metadata = metadata_of(info)
-    return Download(str(files[0]), metadata.duration_s, metadata)
+    found = announced_in(info)
+    return Download(str(files[0]), found.metadata.duration_s, found)
 
 
 def list_entries(_report: Reporter, url: str, options: SiteOptions, first: int, last: int) -> list[ListingEntry]:
@@ -166,7 +165,9 @@ def _entries(info: dict[str, Any]) -> Iterator[ListingEntry]:
     for entry in info.get("entries") or ():
         if entry and entry.get("id"):
             yield ListingEntry(
-                str(entry["id"]), str(entry.get("url") or ""), metadata_of({"channel": info.get("channel"), **entry})
+                str(entry["id"])[:LONGEST_ADDRESS],
+                str(entry.get("url") or "")[: LONGEST_ADDRESS + 1],  # one that is too long is refused by its source
+                announced_in({"channel": info.get("channel"), **entry}),
             )
 
 
@@ -222,8 +223,8 @@ def _inner(error: BaseException) -> BaseException:
 def _refuse_unavailable(info: dict[str, Any], now: datetime) -> None:
     match info.get("live_status"):
         case "is_upcoming":
-            start = _time(info.get("release_timestamp"))
-            margin = timedelta(seconds=(_duration_s(info) or 0) + AFTER_PREMIERE_S)
+            start = possible_moment(_time(info.get("release_timestamp")))
+            margin = timedelta(seconds=(announced_in(info).metadata.duration_s or 0) + AFTER_PREMIERE_S)
             raise IngestError(
                 Code.NOT_YET_AVAILABLE, f"starts at {start or 'an unknown time'}", retry_at=start and start + margin
             )
@@ -243,36 +244,37 @@ def _has_media(info: dict[str, Any]) -> bool:
     return bool(info.get("formats") or info.get("url"))
 
 
-def metadata_of(info: dict[str, Any]) -> Metadata:
-    """Return the metadata in an info dictionary of yt-dlp."""
-    published = _time(info.get("timestamp") or info.get("release_timestamp")) or _date(info.get("upload_date"))
-    return Metadata(
-        title=clean(str(info["title"])) if info.get("title") else None,
-        channel=clean(str(info.get("channel") or info.get("uploader") or "")) or None,
-        published_at=published,
+def announced_in(info: dict[str, Any]) -> Announced:
+    """Return what an info dictionary of yt-dlp announces."""
+    said = info.get("timestamp") or info.get("release_timestamp")
+    return announced(
+        title=info.get("title"),
+        channel=info.get("channel") or info.get("uploader"),
+        published_at=_time(said) or _date(info.get("upload_date")),
+        has_date=bool(said or info.get("upload_date")),
         duration_s=_duration_s(info),
     )
 
 
 def _duration_s(info: dict[str, Any]) -> float | None:
-    """Return the length that a site announces, or None when it is no length (a live page may announce `Infinity`)."""
+    """Return the length that a site announces (a live page may announce `Infinity`), or None when it is no length."""
     try:
         seconds = float(info.get("duration") or 0)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
-    return seconds if 0 < seconds < LONGEST_ANNOUNCED_S else None
+    return None if seconds <= 0 else seconds
 
 
-def _time(timestamp: float | None) -> datetime | None:
+def _time(timestamp: object) -> datetime | None:
     try:
-        return datetime.fromtimestamp(timestamp, UTC) if timestamp else None
+        return datetime.fromtimestamp(float(str(timestamp)), UTC) if timestamp else None
     except (ValueError, OverflowError, OSError):  # milliseconds, or no time at all
         return None
 
 
-def _date(text: str | None) -> datetime | None:
+def _date(text: object) -> datetime | None:
     try:
-        return datetime.strptime(text or "", "%Y%m%d").replace(tzinfo=UTC)
+        return datetime.strptime(str(text or ""), "%Y%m%d").replace(tzinfo=UTC)
     except ValueError:
         return None
 

@@ -195,6 +195,8 @@ def _ending(status: socket.socket) -> str:
         code = int(status.recv(32))
     except (OSError, ValueError):  # the server itself has ended, or its status was read before
         return "an unknown status"
+    if code == -signal.SIGXCPU:
+        return "too much CPU time"
     if code < 0:
         with contextlib.suppress(ValueError):
             return f"signal {signal.Signals(-code).name}"

@@ -47,14 +47,16 @@ _missing: list[str] = []
 class Confinement:
     """The limits of a child.
 
-    `memory_bytes` is what it may take in addition to what it starts with (0: no limit). It reads the files of `reads`
-    and writes those of `writes`: files, or folders with all that is in them. With `network`, `hosts` are the names or
-    addresses that it may connect to although they are not public. `programs` are the only programs that it may start.
+    `memory_bytes` is what it may take in addition to what it starts with (0: no limit). Without `cpu_s`, its deadline
+    limits its processor time. It reads the files of `reads` and writes those of `writes`: files, or folders with all
+    that is in them. With `network`, `hosts` are the names or addresses that it may connect to although they are not
+    public. `programs` are the only programs that it may start.
     """
 
     deadline_s: float
     memory_bytes: int = MEMORY_BYTES
     file_bytes: int = 16 << 30
+    cpu_s: float | None = None
     network: bool = False
     hosts: tuple[str, ...] = ()
     programs: tuple[str, ...] = ()
@@ -100,7 +102,7 @@ def _note(restrict: Callable[[R], None], rules: R) -> None:
 
 
 def _set_limits(limits: Confinement) -> None:
-    seconds = int(limits.deadline_s) + 10
+    seconds = int(limits.deadline_s) + 10 if limits.cpu_s is None else int(limits.cpu_s)
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))

@@ -21,6 +21,7 @@ import av
 import av.error
 from av.stream import Disposition
 
+from ingest.shared.bounds import LONGEST_LANGUAGE
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.formats import SUFFIXES_OF
 from ingest.shared.sandbox.clock import TIMED
@@ -57,7 +58,6 @@ INDEXED = frozenset({"ape", "flac", "mov", "tak", "tta", "wv"})  # with a count 
 GUESSED_LENGTH = frozenset({"aac", "ac3", "amr", "dts", "eac3", "loas", "mp3", "oma", "qcp", "voc"})  # by the bit rate
 SIGNATURES = (b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"ID3")
 REPORT_EVERY_S = 0.5
-LONGEST_LANGUAGE = 20  # characters of its tag
 MPEG_1_RATE = 32_000  # the lowest sample rate of MPEG-1, whose frames of layer III are twice as long
 MP3_FRAME = 576
 

@@ -133,6 +133,9 @@ DOWNLOADS = Counter(
     "Downloads by verdict: fresh, there_already, playlist (instead of audio), or the error code",
     ("verdict",),
 )
+FIELDS_CUT = Counter(
+    "ingest_fields_cut", "Fields of what sites announce that were cut or dropped: too long, or impossible", ("field",)
+)
 DISK_USED = OptionalGauge("ingest_disk_used_bytes", "Space that audio and transcripts take on the shared volume")
 DISK_BUDGET = OptionalGauge("ingest_disk_budget_bytes", "Space that audio and transcripts may take")
 SITE_OPEN = OptionalGauge(
@@ -178,6 +181,9 @@ COMMIT = Histogram(
     "Time to replace the rows of a recording, in one transaction",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
     registry=None,
+)
+EVENTS_SET_ASIDE = Counter(
+    "ingest_events_set_aside", "Events that the ledger could not write, kept with the reason", registry=None
 )
 DEAD_LETTERS = OptionalGauge("ingest_dead_letters", "Messages in the stream of dead letters")
 

@@ -16,7 +16,6 @@ from ingest.shared.messages import DeadLetter, Event, EventKind, Stage, VideoAcc
 from ingest.shared.outgoing import redact
 from ingest.shared.telemetry import metrics
 from ingest.shared.telemetry.logs import get_logger
-from ingest.shared.text import shorten
 from ingest.shared.worker.retry import Again, Attempts, GiveUp, Redo, Settled, decide
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from ingest.shared.worker.stage import InputFile, StageResult, WorkerOptions
 
 LONGEST_KEPT_PAYLOAD = 200_000
-LONGEST_TEXT = 2_000
 log = get_logger(__name__)
 
 
@@ -141,7 +139,7 @@ class Settlement:
             attempt=item.attempts.number,
             worker=self._options.name,
             source=item.message.source,
-            text=shorten(redact(text), LONGEST_TEXT),
+            text=redact(text),
             **details,
         )
 
@@ -166,7 +164,7 @@ class Settlement:
             subject=INPUT_OF[self._stage],
             payload=delivery.data.decode("utf-8", "backslashreplace")[:LONGEST_KEPT_PAYLOAD],
             code=error.code,
-            text=shorten(redact(error.message), LONGEST_TEXT),
+            text=redact(error.message),
             attempts=attempts.as_numbers(),
             at=datetime.now(UTC),
             video_id=message.video_id if message else None,

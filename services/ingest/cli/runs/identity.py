@@ -1,0 +1,61 @@
+"""Which recording an id stands for: two feeds of one host may use the same identifier for different episodes. Pure.
+
+The first of them has an id made of host and identifier, as in every earlier version; the other one has an id made of
+the feed's address and identifier. No row names the feed of a recording. So it is another feed's when channel and
+address both differ: a show that is renamed keeps its addresses, and one whose addresses change keeps its name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import urldefrag
+
+from ingest.shared.bounds import LONGEST_CHANNEL
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from ingest.downloader.sources.connector import Recording
+    from ingest.embedder.catalog import VideoRow
+
+
+def unique(found: Iterable[Recording]) -> Iterator[Recording]:
+    """Yield each recording once; two of the same id may be different ones."""
+    seen: dict[str, list[Recording]] = {}
+    for recording in found:
+        others = seen.setdefault(recording.video_id, [])
+        if not any(_is_same(recording, other) for other in others):
+            others.append(recording)
+            yield recording
+
+
+def own_id(recording: Recording, rows: Mapping[str, VideoRow], taken: Collection[str]) -> Recording:
+    """Return a recording under an id that no other recording has, in the archive or in this run (`taken`)."""
+    if recording.other_id is None:
+        return recording
+    row = rows.get(recording.video_id)
+    is_anothers = recording.video_id in taken if row is None else _is_another(recording, row.channel, row.source_url)
+    return replace(recording, video_id=recording.other_id, other_id=None) if is_anothers else recording
+
+
+def _is_same(recording: Recording, other: Recording) -> bool:
+    if recording.other_id is None or recording.other_id == other.other_id:
+        return True
+    return not _is_another(recording, other.metadata.channel, other.source.url)
+
+
+def _is_another(recording: Recording, channel: str | None, url: str | None) -> bool:
+    """Return whether both channel and address are known and differ, apart from what was cut and from queries."""
+    ours = recording.metadata.channel
+    if not (ours and channel and url):
+        return False
+    return _name(ours) != _name(channel) and _place(recording.source.url) != _place(url)
+
+
+def _name(channel: str) -> str:
+    return channel[: LONGEST_CHANNEL - 1].casefold()
+
+
+def _place(url: str) -> str:
+    return urldefrag(url).url.partition("?")[0]

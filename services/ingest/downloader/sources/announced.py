@@ -1,0 +1,69 @@
+"""Reads what a source announces about a recording, within the bounds of the messages, and notes what was cut.
+
+Every connector makes its metadata here, inside the child process that reads the source: a value beyond the bounds of
+`ingest.shared.bounds` costs neither the recording nor its neighbours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ingest.shared import bounds
+from ingest.shared.messages import Metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+CUT = "cut_"  # figures of this prefix count the fields that were cut
+
+
+@dataclass(frozen=True)
+class Announced:
+    """The metadata of a recording; `cut` names the fields that were cut or dropped, because they cannot be right."""
+
+    metadata: Metadata = field(default_factory=Metadata)
+    cut: tuple[str, ...] = ()
+
+
+def figures(cut: tuple[str, ...], prefix: str = "") -> dict[str, float]:
+    """Return a figure for each field that was cut."""
+    return {f"{prefix}{CUT}{name}": 1.0 for name in cut}
+
+
+def announced(
+    *,
+    title: object = None,
+    channel: object = None,
+    published_at: datetime | None = None,
+    has_date: bool = False,
+    duration_s: float | None = None,
+) -> Announced:
+    """Return the metadata that a source announces.
+
+    `has_date` says that the source names a date, although `published_at` is None when it cannot be read.
+    """
+    cut: list[str] = []
+    metadata = Metadata(
+        title=_line("title", title, bounds.title, cut),
+        channel=_line("channel", channel, bounds.channel, cut),
+        published_at=bounds.possible_moment(published_at),
+        duration_s=bounds.possible_length(duration_s),
+    )
+    if metadata.published_at is None and (has_date or published_at is not None):
+        cut.append("published_at")
+    if metadata.duration_s is None and duration_s is not None:
+        cut.append("duration_s")
+    return Announced(metadata, tuple(cut))
+
+
+def _line(name: str, said: object, bound: Callable[[str], str], cut: list[str]) -> str | None:
+    """Return text as one bounded line, or None without any; other blanks and line ends are no loss."""
+    if not said:
+        return None
+    text = str(said)
+    line = bound(text)
+    if line != " ".join(text.split()):
+        cut.append(name)
+    return line or None

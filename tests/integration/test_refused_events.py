@@ -1,0 +1,83 @@
+"""An event that cannot be written stops neither those after it nor a command; a row that is no row ends no search."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ingest.cli.local.preparation import write_missed_events
+from ingest.embedder import set_aside
+from ingest.embedder.catalog import Catalog
+from ingest.embedder.ledger import Ledger, fold_or_set_aside
+from ingest.shared.broker.topology import EVENT_STREAM, LEDGER, event_subject
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import Event, EventKind, Metadata, Source, SourceKind, Stage, encode
+from tests.integration.test_archive import execute
+
+if TYPE_CHECKING:
+    from psycopg import sql as _sql  # noqa: F401
+
+    from ingest.embedder.database import Database
+    from ingest.shared.broker.nats_bus import NatsBus
+
+
+def submitted(number: int, title: str = "A talk") -> bytes:
+    event = Event(
+        video_id=f"video{number:06}",
+        generation=1,
+        stage=Stage.CHECK,
+        kind=EventKind.SUBMITTED,
+        at=datetime(2026, 1, 2, tzinfo=UTC),
+        source=Source(kind=SourceKind.MEDIA, url="http://example.org/a.mp3"),
+        metadata=Metadata(title=title),
+    )
+    return encode(event)
+
+
+def reasons(database: Database) -> list[str]:
+    with database.transaction() as connection:
+        return [str(row[0]) for row in connection.execute("SELECT reason FROM events_set_aside ORDER BY sequence")]
+
+
+@pytest.fixture
+def strict(database: Database) -> Database:
+    """An archive that refuses one title: what it may refuse in another version is not known."""
+    execute(database, "ALTER TABLE videos ADD CONSTRAINT fine CHECK (title <> 'refused')")
+    return database
+
+
+def test_an_event_that_cannot_be_written_is_set_aside_and_its_neighbours_are_written(
+    strict: Database, bus: NatsBus
+) -> None:
+    for number, data in enumerate([submitted(1), submitted(2, "refused"), b"no event", b"{}", submitted(3)]):
+        bus.publish(event_subject(Stage.CHECK), data, f"event {number}")
+    Ledger(bus, strict).catch_up()
+    assert set(Catalog(strict).videos(["video000001", "video000002", "video000003"])) == {"video000001", "video000003"}
+    assert [reason.partition(":")[0] for reason in reasons(strict)] == ["BAD_SEGMENT", "BAD_MESSAGE", "BAD_FIELD"]
+    assert set_aside.count(strict) == 3
+    assert bus.lag(LEDGER, EVENT_STREAM).waiting == bus.lag(LEDGER, EVENT_STREAM).in_flight == 0
+
+
+def test_the_row_of_another_program_sets_only_its_own_events_aside(database: Database) -> None:
+    execute(database, "INSERT INTO videos (video_id, error_code) VALUES ('video000001', 'OF_ANOTHER_VERSION')")
+    fold_or_set_aside(database, [((1, number), submitted(number)) for number in (1, 2)])
+    assert Catalog(database).videos(["video000002"])["video000002"].title == "A talk"
+    assert reasons(database) == ["BAD_FIELD: row of video000001: 'OF_ANOTHER_VERSION' is not a valid Code"]
+
+
+def test_no_event_is_to_blame_for_a_database_that_is_not_available(database: Database) -> None:
+    execute(database, "ALTER TABLE videos RENAME TO being_restored")
+    with pytest.raises(IngestError) as waits:
+        fold_or_set_aside(database, [((1, 1), submitted(1))])
+    assert waits.value.code is Code.ENV_DB_UNAVAILABLE
+    assert set_aside.count(database) == 0
+
+
+def test_missed_events_that_cannot_be_written_bar_no_command(database: Database, bus: NatsBus) -> None:
+    bus.publish(event_subject(Stage.CHECK), submitted(1), "event")
+    execute(database, "ALTER TABLE videos RENAME TO being_restored")
+    write_missed_events(bus, database)
+    execute(database, "ALTER TABLE being_restored RENAME TO videos")
+    assert Catalog(database).totals() == []

@@ -1,0 +1,62 @@
+"""A feed's XML has bounds; those of a hostile one cost neither gigabytes nor minutes."""
+
+from __future__ import annotations
+
+import feedparser
+import pytest
+
+from ingest.downloader.sources.feed_limits import MOST_ATTRIBUTES, bounded
+from ingest.shared.errors import Code, IngestError
+
+MANY_ATTRIBUTES = "".join(f" a{number}='1'" for number in range(MOST_ATTRIBUTES + 1))
+
+
+def rss(body: str, prolog: str = "") -> bytes:
+    return f'<?xml version="1.0"?>{prolog}<rss version="2.0"><channel><title>t</title>{body}</channel></rss>'.encode()
+
+
+def items(count: int) -> str:
+    return "".join(f"<item><guid>{number}</guid></item>" for number in range(count))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(rss(items(3)), id="a feed"),
+        pytest.param(rss("<item><title>a & b</title></item>"), id="not well-formed"),
+        pytest.param(rss("<item><b>&nosuch;<"), id="an unknown entity, and an open tag"),
+        pytest.param(b"\xff\xfe<\x00r\x00s\x00s\x00/\x00>\x00", id="UTF-16"),
+        pytest.param(b"", id="nothing"),
+    ],
+)
+def test_an_ordinary_feed_stays_as_it_is(data: bytes) -> None:
+    assert (bounded(data).data, bounded(data).left_out) == (data, 0)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(rss("<a>" * 200_000), id="nested without end"),
+        pytest.param(rss("<a>" * 200 + "</a>" * 200), id="nested and closed"),
+        pytest.param(rss("<item" + MANY_ATTRIBUTES + "/>"), id="attributes"),
+    ],
+)
+def test_tags_that_no_feed_has_are_refused(data: bytes) -> None:
+    with pytest.raises(IngestError) as refused:
+        bounded(data)
+    assert refused.value.code is Code.TOO_LARGE
+
+
+def test_entities_are_not_expanded() -> None:
+    entities = "".join(f'<!ENTITY e{n + 1} "' + f"&e{n};" * 100 + '">' for n in range(9))
+    data = rss("<item>&e9;</item>", f'<!DOCTYPE rss [<!ENTITY e0 "x">{entities}]>')
+    assert bounded(data).data == data
+
+
+@pytest.mark.parametrize("wrapped", ["{}", "<item><media:group xmlns:media='m'>{}</media:group></item>"])
+def test_the_first_items_of_an_endless_feed_are_kept(wrapped: str) -> None:
+    data = rss(wrapped.format(items(10)))
+    found = bounded(data, 3)
+    assert not feedparser.parse(found.data).bozo
+    assert found.data.count(b"<item>") == 3
+    assert found.left_out == data.count(b"<item>") - 3
