@@ -8,12 +8,14 @@ import shutil
 import statistics
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.shared.telemetry import logs
 from tests.faults.fleet import running
 from tests.faults.needs import CannotPlayError
+from tests.faults.on_state_folder import STATE_ROWS, StateRow
 from tests.faults.oracle import Oracle
 from tests.faults.reader import Reader
 from tests.faults.rounds import play_round
@@ -27,7 +29,7 @@ HEAD = "| row | fault | promise | rounds | result | recovery (median / longest) 
 class Result:
     """The result of a row: rounds played, broken promises, recovery times."""
 
-    row: Row
+    row: Row | StateRow
     rounds: int
     wrong: list[str]
     recoveries_s: list[float]
@@ -64,6 +66,19 @@ def play(row: Row, rounds: int, seed: int, keep: Path | None = None) -> Result:
     return Result(row, done, wrong, trial.recoveries_s)
 
 
+def play_state(row: StateRow, rounds: int, seed: int) -> Result:
+    """Play rounds of a row about a state folder, each in a folder of its own, until a round breaks a promise."""
+    rng = random.Random(f"{seed}:{row.number}")  # noqa: S311 (repeatable)
+    done, wrong, took_s = 0, list[str](), list[float]()
+    while done < rounds and not wrong:
+        with tempfile.TemporaryDirectory(prefix="ingest-faults-") as folder:
+            began = time.monotonic()
+            wrong = row.play(Path(folder), rng)
+            took_s.append(time.monotonic() - began)
+        done += 1
+    return Result(row, done, wrong, took_s)
+
+
 def line(result: Result) -> str:
     """Return a row of the printed table."""
     middle = statistics.median(result.recoveries_s) if result.recoveries_s else 0.0
@@ -73,15 +88,16 @@ def line(result: Result) -> str:
     return f"| {row.number} | {row.fault} | {row.promise} | {result.rounds} | {said} | {took} |"
 
 
-def chosen(only: str) -> list[Row]:
+def chosen(only: str) -> list[Row | StateRow]:
     """Return the rows with these numbers, separated by commas; all rows for an empty text. 24 means 24a to 24c."""
-    numbers = {row.number: {row.number, row.family} for row in ROWS}
+    rows: tuple[Row | StateRow, ...] = (*ROWS, *STATE_ROWS)
+    numbers = {row.number: {row.number, row.family} for row in rows}
     wanted = {number for number in only.split(",") if number}
     unknown = wanted - set().union(*numbers.values())
     if unknown:
         raise argparse.ArgumentTypeError(f"no row {', '.join(sorted(unknown))}; there are {', '.join(numbers)}")
     families = wanted - set(numbers)
-    return [row for row in ROWS if not wanted or row.number in wanted or row.family in families]
+    return [row for row in rows if not wanted or row.number in wanted or row.family in families]
 
 
 def main() -> int:
@@ -96,7 +112,11 @@ def main() -> int:
     broken, not_played = list[str](), list[str]()
     for row in options.only:
         try:
-            result = play(row, options.rounds, options.seed, options.keep)
+            result = (
+                play_state(row, options.rounds, options.seed)
+                if isinstance(row, StateRow)
+                else play(row, options.rounds, options.seed, options.keep)
+            )
         except CannotPlayError as reason:
             print(f"| {row.number} | {row.fault} | {row.promise} | 0 | not played: {reason} | |", flush=True)
             not_played.append(row.number)
