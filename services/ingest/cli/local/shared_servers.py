@@ -74,10 +74,16 @@ class SharedServers:
         while time.monotonic() < deadline and not locks.is_free(self._files.servers_lock):
             is_used = not locks.is_free(self._files.users_lock)
             if is_used and locks.is_free(self._files.users_lock, shared=True):  # not by a keeper that ends
+                self._disown_keeper()
                 return
             time.sleep(POLL_S)
         if self._keeper is not None:
             self._keeper.wait()
+
+    def _disown_keeper(self) -> None:
+        """Forget a keeper that runs for other commands: nothing waits for its status."""
+        if self._keeper is not None:
+            self._keeper.returncode = 0  # Popen warns of a process that it believes to run
 
     def _find_or_start(self) -> AllSettings:
         deadline = time.monotonic() + JOIN_WAIT_S
