@@ -18,7 +18,8 @@ from pydantic import SecretStr
 
 from ingest.cli.runs.selection import Selection
 from ingest.cli.runs.submissions import build_repetition, build_request, each_request
-from ingest.downloader.sources.feed import episodes, parsed
+from ingest.downloader.sources.feed import Page, episodes, parsed
+from ingest.downloader.sources.listing import Listing
 from ingest.downloader.sources.ytdlp import announced_in
 from ingest.embedder.catalog import Catalog
 from ingest.embedder.database import Database
@@ -249,7 +250,8 @@ def test_an_archive_outlives_whatever_a_feed_says(database: Database, **said: st
         name: text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;") for name, text in said.items()
     }
     try:
-        found = list(episodes("http://h/feed.xml", parsed(feed.format(**escaped).encode(errors="surrogatepass"))))
+        page = Page("http://h/feed.xml", feed.format(**escaped).encode(errors="surrogatepass"))
+        found = list(episodes(page.address, parsed(page), Listing()))
     except IngestError:
         return
     for number, recording in enumerate(found):

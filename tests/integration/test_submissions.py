@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from ingest.cli.local.nats_server import NATS_USER
+from ingest.cli.runs.again import Reason
 from ingest.cli.runs.run import RunResult, submit
 from ingest.cli.runs.selection import Selection
 from ingest.cli.runs.submissions import publish
@@ -17,7 +18,7 @@ from ingest.cli.upkeep.dead import Replay, letters, replay
 from ingest.embedder.catalog import Catalog
 from ingest.embedder.ledger import Ledger
 from ingest.shared.broker.topology import EVENT_STREAM, REQUESTED, WORK_STREAM, dead_subject, event_subject
-from ingest.shared.errors import Code
+from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import (
     DeadLetter,
     Event,
@@ -111,6 +112,47 @@ def test_events_that_are_not_in_the_table_yet_are_read_from_the_stream(
     assert ask(settings, recording, force=True).requested == 1
     forced = decode(VideoRequested, next(data for _, data in bus.read(WORK_STREAM, REQUESTED)))
     assert (forced.generation, forced.fresh_from) == (2, 2)
+
+
+def asked_for(bus: NatsBus) -> VideoRequested:
+    return decode(VideoRequested, next(data for _, data in bus.read(WORK_STREAM, REQUESTED)))
+
+
+def test_a_source_that_cannot_be_read_does_not_stop_its_neighbours(
+    settings: AllSettings, bus: NatsBus, recording: Path
+) -> None:
+    nowhere = str(recording.with_name("nope.ogg"))
+    result = submit(settings, [nowhere, str(recording)], Selection(), wait=False, quiet=True)
+    assert (result.requested, result.status) == (1, 3)
+    assert [(one.name, one.error.code) for one in result.request.listing.problems] == [(nowhere, Code.BAD_URL)]
+    assert asked_for(bus).source.url == str(recording)
+    with pytest.raises(IngestError, match=r"nope\.ogg"):
+        submit(settings, [nowhere], Selection(), wait=False, quiet=True)
+
+
+def test_a_recording_that_ended_unindexed_is_requested_at_its_new_address(
+    settings: AllSettings, bus: NatsBus, recording: Path
+) -> None:
+    ask(settings, recording)
+    end(bus, EventKind.FAILED, Code.URL_NOT_ALLOWED)
+    assert ask(settings, recording).requested == 0
+    renamed = recording.rename(recording.with_name("talk, renamed.wav"))
+    again = ask(settings, renamed)
+    assert (again.requested, [one.reason for one in again.request.again]) == (1, [Reason.NEW_ADDRESS])
+    assert (asked_for(bus).generation, asked_for(bus).source.url) == (2, str(renamed))
+    end(bus, EventKind.INDEXED, Code.DIARIZATION_FAILED)
+    assert ask(settings, renamed.rename(recording)).requested == 0
+
+
+def test_what_failed_for_a_reason_that_may_pass_is_requested_again_by_the_next_listing(
+    settings: AllSettings, bus: NatsBus, recording: Path
+) -> None:
+    ask(settings, recording)
+    end(bus, EventKind.FAILED, Code.NETWORK_ERROR)
+    assert ask(settings, recording).requested == 1
+    end(bus, EventKind.FAILED, Code.NETWORK_ERROR)
+    waits = ask(settings, recording)
+    assert (waits.requested, [one.reason for one in waits.request.again]) == (0, [Reason.WAITS])
 
 
 def test_a_replayed_dead_letter_queues_the_video_as_it_was_requested(bus: NatsBus, database: Database) -> None:

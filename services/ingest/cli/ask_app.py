@@ -87,7 +87,9 @@ def run(selection: Selection, sources: Sources = None, state: State = None, json
 
     Starts the three services and, unless servers are configured, a NATS server and a Postgres in the state folder.
     Shows the progress, and ends when no recording is unfinished. To continue after an interruption, repeat the command.
-    Exit status: 0 success, 3 some recordings failed (the summary lists the reasons), 130 interrupted.
+    The summary counts what the sources list and what is left out, with the reasons.
+    A recording that failed is requested again at a new address, or when the reason may have passed.
+    Exit status: 0 success, 3 some recordings failed or a source could not be read, 130 interrupted.
 
     [bold]Examples[/]
 
@@ -98,8 +100,8 @@ def run(selection: Selection, sources: Sources = None, state: State = None, json
       ingest run talk.m4a recordings/
     """
     from ingest.cli.config import warn_of_typing_errors
-    from ingest.cli.runs.run import print_result
     from ingest.cli.runs.run import run as run_sources
+    from ingest.cli.runs.summary import print_result
 
     if not sources and selection != Selection():
         raise typer.BadParameter("these options select recordings of sources: name a source, or omit them")
@@ -137,11 +139,12 @@ def submit(
 
         succeeded = remote.submit(cluster.Release(release, namespace), sources, selection, wait=wait, as_json=json)
         raise typer.Exit(console.OK if succeeded else console.FAILED)
-    from ingest.cli.runs.run import print_requested, print_result
     from ingest.cli.runs.run import submit as submit_sources
+    from ingest.cli.runs.summary import print_requested, print_result
 
     result = submit_sources(options.settings(state), sources, selection, wait=wait, quiet=json)
     if wait:
         print_result(result, as_json=json)
-        raise typer.Exit(result.status)
-    print_requested(result, as_json=json)
+    else:
+        print_requested(result, as_json=json)
+    raise typer.Exit(result.status)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from ingest.cli import console
 from ingest.cli.local.state_folder import open_connections
-from ingest.cli.runs.run import print_result
 from ingest.cli.runs.run import run as run_sources
 from ingest.cli.runs.selection import Selection
+from ingest.cli.runs.summary import print_result
 from ingest.cli.search import print_hits
 from ingest.cli.settings import AllSettings
 from ingest.cli.voices.enroll import describe, enroll

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.cli import console
 from ingest.cli.local.state_folder import open_connections
-from ingest.cli.runs.run import print_result, submit
+from ingest.cli.runs.run import submit
 from ingest.cli.runs.selection import Selection
+from ingest.cli.runs.summary import print_result
 from ingest.cli.search import search
 from ingest.demo import samples
-from ingest.downloader.settings import listed
+from ingest.downloader.settings import listed_paths
 from ingest.embedder.search import Question
 from ingest.shared.errors import ConfigurationError
 
@@ -25,11 +25,11 @@ SEARCHED_HITS = 10
 
 def run(settings: AllSettings) -> int:
     """Copy the recording to a folder that the downloader reads, request it, wait, search; return the exit status."""
-    roots = listed(settings.file_roots)
+    roots = listed_paths(settings.file_roots)
     if not roots:
         raise ConfigurationError("INGEST_FILE_ROOTS is not set: name a folder that the downloader can read, too")
     sample = min(samples(), key=lambda sample: sample.duration_s)
-    copy = Path(roots[0]) / FOLDER / sample.file
+    copy = roots[0] / FOLDER / sample.file
     copy.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(sample.path, copy)
     result = submit(settings, [str(copy)], Selection(force=True), wait=True, quiet=True)

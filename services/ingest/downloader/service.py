@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.downloader import javascript, telemetry
@@ -12,7 +11,7 @@ from ingest.downloader.disk_gate import DiskGate
 from ingest.downloader.fetch import Fetch, Pace
 from ingest.downloader.rate_limit import Budget
 from ingest.downloader.rate_limiter import RateLimiter
-from ingest.downloader.settings import DownloaderSettings, listed
+from ingest.downloader.settings import DownloaderSettings, listed, listed_paths
 from ingest.downloader.sources.connector import Access, site_options
 from ingest.shared.artifacts.volume import Volume
 from ingest.shared.messages import Stage, VideoAccessible, VideoRequested
@@ -80,7 +79,7 @@ def _download_stage(settings: DownloaderSettings, volume: Volume, limiter: RateL
 
 
 def _access(settings: DownloaderSettings, limits: ChildLimits) -> Access:
-    return Access(site_options(settings), limits, tuple(map(Path, listed(settings.file_roots))))
+    return Access(site_options(settings), limits, listed_paths(settings.file_roots), follows_links=settings.file_links)
 
 
 def _site_limits(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
+from ingest.shared.errors import ConfigurationError
 from ingest.shared.settings import Positive, PositiveSeconds, Settings
 
 
@@ -21,7 +23,9 @@ class DownloaderSettings(Settings):
     allowed_hosts: str = ""
     """Hosts (names or addresses, comma-separated) that may be reached although their address is private."""
     file_roots: str = ""
-    """Folders (comma-separated) whose files may be read as sources; none by default."""
+    """Folders whose files may be read as sources, separated by commas, or as a JSON list; none by default."""
+    file_links: bool = False
+    """Whether links inside these folders may lead out of them. `ingest run` follows those of its sources."""
     extractors: str = "youtube.*"
     """yt-dlp extractors (regular expressions, comma-separated) that are allowed for YouTube."""
     cookies_file: Path | None = None
@@ -62,6 +66,19 @@ class DownloaderSettings(Settings):
     def longest_job_s(self) -> float:
         """Return the longest time that a job may take."""
         return max(2 * self.download_deadline_s, super().longest_job_s)  # fetched, and decoded
+
+
+def listed_paths(text: str) -> tuple[Path, ...]:
+    """Return the paths of a setting: a JSON list, in which a path may have commas, or separated by commas."""
+    if not text.lstrip().startswith("["):
+        return tuple(map(Path, listed(text)))
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise ConfigurationError(f"a list of paths is no valid JSON: {error}") from error
+    if not all(isinstance(path, str) for path in found):
+        raise ConfigurationError("a list of paths in JSON has something that is no text")
+    return tuple(map(Path, found))
 
 
 def listed(text: str) -> tuple[str, ...]:

@@ -97,6 +97,7 @@ class VideoRow:
             policy=Policy.model_validate(self.policy),
             fresh_from=self.fresh_from,
             position=(self.event_epoch, self.event_sequence),
+            updated_at=self.updated_at,
         )
 
 

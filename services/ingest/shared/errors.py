@@ -198,6 +198,20 @@ RULES: dict[Code, Rule] = {
     Code.BAD_EMBEDDING: Rule(Outcome.POSTPONED, 1, "the embedding model answers nonsense; `ingest doctor`"),
 }
 
+MAY_PASS = frozenset(  # reasons of a failure that another day may not have: the next listing of the source tries again
+    {
+        Code.SOURCE_FORBIDDEN,
+        Code.SOURCE_UNAVAILABLE,
+        Code.SOURCE_UNKNOWN,
+        Code.NETWORK_ERROR,
+        Code.NETWORK_TIMEOUT,
+        Code.DOWNLOAD_TOO_SLOW,
+        Code.TRUNCATED_DOWNLOAD,
+        Code.FRAGMENT_MISSING,
+        Code.DEADLINE_EXCEEDED,
+    }
+)
+
 
 class IngestError(Exception):
     """A failure with a code.

@@ -14,20 +14,24 @@ from urllib.parse import urldefrag
 from ingest.shared.bounds import LONGEST_CHANNEL
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from ingest.downloader.sources.connector import Recording
     from ingest.embedder.catalog import VideoRow
 
 
-def unique(found: Iterable[Recording]) -> Iterator[Recording]:
-    """Yield each recording once; two of the same id may be different ones."""
+def unique(
+    found: Iterable[Recording], leave_out: Callable[[Recording], object] = lambda _: None
+) -> Iterator[Recording]:
+    """Yield each recording once, and pass its repetitions to `leave_out`; two of the same id may be different ones."""
     seen: dict[str, list[Recording]] = {}
     for recording in found:
         others = seen.setdefault(recording.video_id, [])
         if not any(_is_same(recording, other) for other in others):
             others.append(recording)
             yield recording
+        else:
+            leave_out(recording)
 
 
 def own_id(recording: Recording, rows: Mapping[str, VideoRow], taken: Collection[str]) -> Recording:

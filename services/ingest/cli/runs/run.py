@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.cli import console
 from ingest.cli.local.state_folder import open_connections
-from ingest.cli.runs import bottleneck, submissions
+from ingest.cli.runs import submissions
+from ingest.cli.runs.again import Decision, Reason, decide
 from ingest.cli.runs.display import Display
 from ingest.cli.runs.follower import Follower
 from ingest.cli.runs.tally import Tally, count
 from ingest.downloader.rate_limit import Budget
 from ingest.downloader.rate_limiter import RateLimiter
+from ingest.downloader.settings import listed_paths
+from ingest.downloader.sources import file
+from ingest.downloader.sources.listing import Listing
 from ingest.shared.broker.bus import BusError
 from ingest.shared.errors import ConfigurationError, IngestError
-from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.video_state import VideoRecord, VideoState
 
 if TYPE_CHECKING:
@@ -33,41 +38,77 @@ if TYPE_CHECKING:
     from ingest.embedder.catalog import VideoRow
 
 EVENT_WAIT_S = 0.2
+LONGEST_VARIABLE = 100_000  # Linux takes 128 KiB in one variable of the environment
 UNFINISHED = (VideoState.QUEUED, VideoState.RUNNING, VideoState.POSTPONED, VideoState.DEFERRED)
-log = get_logger(__name__)
+
+
+@dataclass
+class Request:
+    """The request of a command: what it named, what was found, and what was put into the queue."""
+
+    sources: Sequence[str]
+    selection: Selection
+    listing: Listing = field(default_factory=Listing)
+    recordings: dict[str, Recording] = field(default_factory=dict)
+    again: list[Decision] = field(default_factory=list)
+    requested: int = 0
+
+    def wants(self, video: VideoRecord, now: datetime) -> bool:
+        """Return whether a video is put into the queue; note the decision on one that had ended."""
+        if self.selection.force or not video.is_settled:
+            return True
+        recording = self.recordings.get(video.video_id)
+        if recording is None:
+            return False
+        decision = decide(video, recording.source, now)
+        if decision.reason is not Reason.FINAL:
+            self.again.append(decision)
+        return decision.reason.is_request
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """The videos of a run in their last state; `requested` is how many of them this run has put into the queue."""
+    """The videos of a run in their last state, and how they were found."""
 
     videos: list[VideoRecord]
     tally: Tally
     elapsed_s: float
     interrupted: bool
-    requested: int
+    request: Request
+
+    @property
+    def requested(self) -> int:
+        """Return how many recordings were put into the queue."""
+        return self.request.requested
 
     @property
     def status(self) -> int:
-        """Return the exit status: 0, 3 when some failed, 130 when interrupted."""
+        """Return the exit status: 0, 3 when recordings failed or a source could not be read, 130 when interrupted."""
         if self.interrupted:
             return console.INTERRUPTED
-        return console.SOME_FAILED if self.tally.failed else console.OK
+        return console.SOME_FAILED if self.tally.failed or self.request.listing.problems else console.OK
 
 
 def run(settings: AllSettings, sources: Sequence[str], selection: Selection, *, quiet: bool) -> RunResult:
     """Bring recordings into the archive with services of this process; without sources, continue unfinished videos."""
     settings = _with_roots(settings, sources)
-    with open_connections(settings, exclusive=True) as connections, catch_interrupts() as interrupts:
-        follower, requested = _request(connections, sources, selection)
-        if follower.is_done:
-            return _result(follower, 0.0, requested, interrupted=False)
-        supervisor = connections.state_folder.supervisor()
-        supervisor.start()
+    with open_connections(settings, exclusive=True) as connections:
+        request = Request(sources, selection)
+        follower = Follower(connections.bus)
         try:
-            return _follow(follower, requested, interrupts, supervisor, quiet=quiet)
-        finally:
-            supervisor.stop(settings.grace_s)
+            _find(connections, request, follower)
+        except KeyboardInterrupt:
+            return _nothing(request)
+        with catch_interrupts() as interrupts:
+            _publish(connections, request, follower, interrupts)
+            if follower.is_done:
+                return _result(follower, 0.0, request, interrupted=bool(interrupts))
+            supervisor = connections.state_folder.supervisor()
+            supervisor.start()
+            try:
+                return _follow(follower, request, interrupts, supervisor, quiet=quiet)
+            finally:
+                supervisor.stop(settings.grace_s)
 
 
 def submit(
@@ -76,69 +117,72 @@ def submit(
     """Request the recordings of sources from services that run elsewhere. With `wait`, follow them to their end."""
     if wait and settings.is_local:
         raise ConfigurationError("no service would process the recordings: set INGEST_NATS_URL, or use `ingest run`")
-    with open_connections(settings) as connections, catch_interrupts() as interrupts:
-        follower, requested = _request(connections, sources, selection)
-        if not wait:
-            return _result(follower, 0.0, requested, interrupted=False)
-        return _follow(follower, requested, interrupts, None, quiet=quiet)
-
-
-def _request(connections: Connections, sources: Sequence[str], selection: Selection) -> tuple[Follower, int]:
-    """Put recordings into the queue that are neither finished nor queued; return a follower of all, and the number."""
-    follower = Follower(connections.bus)
-    recordings = _find(connections, sources, selection, follower)
-    follower.catch_up()
-    known = list(follower.videos.values())
-    queued = submissions.queued_ids(connections.bus) if any(video.generation for video in known) else set()
-    missing = [video for video in known if video.video_id not in queued and (selection.force or not video.is_settled)]
-    requested = 0
-    for video in missing:
-        recording = recordings.get(video.video_id)
+    with open_connections(settings) as connections:
+        request = Request(sources, selection)
+        follower = Follower(connections.bus)
         try:
-            message = (
-                submissions.build_request(recording, selection, submissions.next_generation(video))
-                if recording
-                else submissions.build_replacement(video)
-            )
-        except IngestError as error:  # of this video: the others are requested
-            log.warning("left_out", video_id=video.video_id, code=error.code, error=error.message)
-            follower.leave(video.video_id)
-            continue
-        submissions.publish(connections.bus, message, recording.cut if recording else ())
-        follower.restart(video.video_id)
-        requested += 1
-    return follower, requested
+            _find(connections, request, follower)
+        except KeyboardInterrupt:
+            return _nothing(request)
+        with catch_interrupts() as interrupts:
+            _publish(connections, request, follower, interrupts)
+            if not wait:
+                return _result(follower, 0.0, request, interrupted=bool(interrupts))
+            return _follow(follower, request, interrupts, None, quiet=quiet)
 
 
-def _find(
-    connections: Connections, sources: Sequence[str], selection: Selection, follower: Follower
-) -> dict[str, Recording]:
+def _find(connections: Connections, request: Request, follower: Follower) -> None:
     """Let the follower follow the selected recordings of sources, or without sources the unfinished videos."""
     settings, catalog = connections.settings, connections.catalog
-    recordings: dict[str, Recording] = {}
     with console.err.status("looking for recordings"):
-        if sources:
+        if request.sources:
             limiter = RateLimiter(connections.bus, Budget(settings.site_videos_per_hour, settings.site_burst))
-            for item in submissions.select(sources, selection, settings, catalog, limiter.refuse_while_open):
-                recordings[item.recording.video_id] = item.recording
+            request.listing = Listing(limiter.refuse_while_open)
+            for item in submissions.select(request.sources, request.selection, settings, catalog, request.listing):
+                request.recordings[item.recording.video_id] = item.recording
                 follower.add(item.recording.video_id, item.row)
         else:
             for row in catalog.chosen(states=UNFINISHED):
                 if row.source_url is not None:
-                    _follow_known(follower, row)
-    return recordings
+                    _follow_known(follower, row, request.listing)
 
 
-def _follow_known(follower: Follower, row: VideoRow) -> None:
-    """Follow a video of the table; log one whose row cannot be read, and go on with the next."""
+def _publish(connections: Connections, request: Request, follower: Follower, interrupts: list[bool]) -> None:
+    """Put the recordings into the queue that are neither finished nor queued, until the user interrupts."""
+    follower.catch_up()
+    known = list(follower.videos.values())
+    queued = submissions.queued_ids(connections.bus) if any(video.generation for video in known) else set()
+    for video in known:
+        if interrupts:
+            return
+        if video.video_id in queued or not request.wants(video, datetime.now(UTC)):
+            continue
+        recording = request.recordings.get(video.video_id)
+        try:
+            message = (
+                submissions.build_request(recording, request.selection, submissions.next_generation(video))
+                if recording
+                else submissions.build_replacement(video)
+            )
+        except IngestError as error:  # of this video: the others are requested
+            request.listing.fail(video.video_id, error)
+            follower.leave(video.video_id)
+            continue
+        submissions.publish(connections.bus, message, recording.cut if recording else ())
+        follower.restart(video.video_id)
+        request.requested += 1
+
+
+def _follow_known(follower: Follower, row: VideoRow, listing: Listing) -> None:
+    """Follow a video of the table; note one whose row cannot be read."""
     try:
         follower.add(row.video_id, row)
     except IngestError as error:
-        log.warning("left_out", video_id=row.video_id, code=error.code, error=error.message)
+        listing.fail(row.video_id, error)
 
 
 def _follow(
-    follower: Follower, requested: int, interrupts: list[bool], supervisor: Supervisor | None, *, quiet: bool
+    follower: Follower, request: Request, interrupts: list[bool], supervisor: Supervisor | None, *, quiet: bool
 ) -> RunResult:
     began = time.monotonic()
     with Display(follower.videos.values(), quiet=quiet) as display:
@@ -151,12 +195,17 @@ def _follow(
                 for line in supervisor.watch():
                     display.print_line(line)
             display.update(follower.videos.values())
-    return _result(follower, time.monotonic() - began, requested, interrupted=bool(interrupts))
+    return _result(follower, time.monotonic() - began, request, interrupted=bool(interrupts))
 
 
-def _result(follower: Follower, elapsed_s: float, requested: int, *, interrupted: bool) -> RunResult:
+def _result(follower: Follower, elapsed_s: float, request: Request, *, interrupted: bool) -> RunResult:
     videos = list(follower.videos.values())
-    return RunResult(videos, count(videos), elapsed_s, interrupted, requested)
+    return RunResult(videos, count(videos), elapsed_s, interrupted, request)
+
+
+def _nothing(request: Request) -> RunResult:
+    """Return the result of a run that was interrupted before it requested anything."""
+    return RunResult([], count([]), 0.0, interrupted=True, request=request)
 
 
 @contextmanager
@@ -181,52 +230,11 @@ def catch_interrupts() -> Iterator[list[bool]]:
 
 
 def _with_roots(settings: AllSettings, sources: Sequence[str]) -> AllSettings:
-    """Allow the services to read the local files and folders among the sources."""
-    paths = [Path(source).expanduser().resolve() for source in sources if Path(source).expanduser().exists()]
-    roots = ",".join(filter(None, [settings.file_roots, *map(str, paths)]))
-    return settings.model_copy(update={"file_roots": roots})
-
-
-def print_requested(result: RunResult, *, as_json: bool) -> None:
-    """Print how many recordings were requested, and how many were known."""
-    known = result.tally.total - result.requested
-    if as_json:
-        console.print_json({"requested": result.requested, "known": known})
-    else:
-        console.out.print(f"{result.requested} requested, {known} already known")
-
-
-def print_result(result: RunResult, *, as_json: bool) -> None:
-    """Print the summary of a run."""
-    tally = result.tally
-    if as_json:
-        videos = [{"video_id": video.video_id, "state": video.state, "code": video.code} for video in result.videos]
-        console.print_json(
-            {"elapsed_s": round(result.elapsed_s, 2), "requested": result.requested, "tally": tally, "videos": videos}
-        )
-        return
-    if not tally.total:
-        console.out.print("nothing to do; name a source: ingest run SOURCE")
-        return
-    _print_summary(result)
-
-
-def _print_summary(result: RunResult) -> None:
-    out, tally = console.out, result.tally
-    head = f"{tally.indexed} of {tally.total} indexed"
-    others = ((tally.failed, "failed"), (tally.skipped, "skipped"), (tally.deferred, "deferred"))
-    head += "".join(f", {number} {name}" for number, name in others if number)
-    if result.elapsed_s and tally.indexed_s:
-        head += f"; {console.hours(tally.indexed_s)} of audio in {console.clock(result.elapsed_s)}"
-    out.print(head, style="bold")
-    out.print(f"this run: {tally.fresh_downloads} downloads, {tally.fresh_transcripts} transcriptions")
-    for line in bottleneck.lines(tally.devices):
-        out.print(line)
-    for code, number in sorted(tally.reasons.items()):
-        out.print(f"  {code}: {number} ({console.advice(code)})", markup=False)
-    for name, number in sorted(tally.cut.items()):
-        out.print(f"  {name} of {number} recordings was cut or dropped: too long, or impossible", markup=False)
-    if result.interrupted:
-        out.print("interrupted: repeat the command to continue")
-    elif tally.indexed:
-        out.print('next: ingest search "words you remember"')
+    """Allow the services to read the local files and folders among the sources, and what links in them lead to."""
+    found = [Path(source).expanduser() for source in sources if source.strip() and file.recognises(source)]
+    roots = [*map(str, listed_paths(settings.file_roots)), *(str(path.absolute()) for path in found)]
+    text = json.dumps(roots)
+    if len(text) > LONGEST_VARIABLE:
+        folders = {str(path.absolute() if path.is_dir() else path.absolute().parent) for path in found}
+        text = json.dumps([*map(str, listed_paths(settings.file_roots)), *sorted(folders)])
+    return settings.model_copy(update={"file_roots": text, "file_links": True})

@@ -33,11 +33,13 @@ if TYPE_CHECKING:
     from ingest.cli.runs.selection import Selection
     from ingest.cli.settings import AllSettings
     from ingest.downloader.sources.connector import Recording
+    from ingest.downloader.sources.listing import Listing
     from ingest.embedder.catalog import Catalog, VideoRow
     from ingest.shared.broker.nats_bus import NatsBus
 
 
 log = get_logger(__name__)
+REPEATED = "the same recording as another one of the sources"
 MAX_QUEUE_FILL = 0.8  # a stage publishes its result before it acknowledges its input: a full queue would block it
 
 
@@ -50,20 +52,21 @@ class Candidate:
 
 
 def select(
-    sources: Iterable[str],
+    sources: Sequence[str],
     selection: Selection,
     settings: AllSettings,
     catalog: Catalog,
-    before_listing: Callable[[], object],
+    listing: Listing,
 ) -> list[Candidate]:
-    """Return the selected recordings of sources, each once. Raise IngestError for text that names no source.
+    """Return the selected recordings of sources, each once; the account of the listing names the rest.
 
-    `before_listing` is called before each request to YouTube for the videos of a channel or playlist.
+    Raise IngestError when the only source cannot be read.
     """
     found = identity.unique(
-        recording for source in sources for recording in recordings(source, settings, before_listing)
+        _listed(sources, settings, listing),
+        lambda recording: listing.leave_out(REPEATED, recording.metadata.title or recording.source.url),
     )
-    found = (recording for recording in found if _is_recent(recording, selection.policy.published_after))
+    found = (recording for recording in found if _is_recent(recording, selection.policy.published_after, listing))
     if selection.newest_first:
         oldest = datetime.min.replace(tzinfo=UTC)
         found = iter(sorted(found, key=lambda item: item.metadata.published_at or oldest, reverse=True))
@@ -97,10 +100,24 @@ def _with_rows(found: Sequence[Recording], catalog: Catalog) -> list[Candidate]:
     return [Candidate(recording, rows.get(video_id)) for video_id, recording in taken.items()]
 
 
-def _is_recent(recording: Recording, since: datetime | None) -> bool:
+def _listed(sources: Sequence[str], settings: AllSettings, listing: Listing) -> Iterator[Recording]:
+    """Yield the recordings of all sources; one that cannot be read does not hide the others."""
+    for source in sources:
+        try:
+            yield from recordings(source, settings, listing)
+        except IngestError as error:
+            if len(sources) == 1:
+                raise
+            listing.fail(source, error)
+
+
+def _is_recent(recording: Recording, since: datetime | None, listing: Listing) -> bool:
     """Return whether a recording may be recent enough; without a date in the listing, the check stage decides."""
     published = recording.metadata.published_at
-    return since is None or published is None or published >= since
+    if since is None or published is None or published >= since:
+        return True
+    listing.leave_out(f"published before {since:%Y-%m-%d}", recording.metadata.title or recording.source.url)
+    return False
 
 
 def queued_ids(bus: NatsBus) -> set[str]:

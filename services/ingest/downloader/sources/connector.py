@@ -30,19 +30,18 @@ from ingest.downloader.sources.announced import Announced  # noqa: TC001 (the bo
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Metadata, Source, SourceKind
 from ingest.shared.sandbox.child import ChildLimits
-from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ingest.downloader.settings import DownloaderSettings
+    from ingest.downloader.sources.listing import Listing
     from ingest.shared.sandbox.child import Watcher
 
 LISTING_DEADLINE_S = 300.0
 LISTING_CPU_S = 120.0
 LISTING_FILE_BYTES = 16 << 20
-log = get_logger(__name__)
 T = TypeVar("T")
 
 
@@ -88,11 +87,15 @@ class SiteOptions:
 
 @dataclass(frozen=True)
 class Access:
-    """What a connector may use: options for yt-dlp, limits of the child process, folders whose files may be read."""
+    """What a connector may use: options for yt-dlp, limits of the child process, folders whose files may be read.
+
+    With `follows_links`, links inside of these folders may lead out of them.
+    """
 
     options: SiteOptions
     limits: ChildLimits
     file_roots: tuple[Path, ...] = ()
+    follows_links: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ class Connector:
     """One type of source.
 
     recognises        whether a text that a user typed is a source of this type; makes no request
-    list              the recordings of such a text; the callback runs before each request to a rate-limited site
+    list              the recordings of such a text; the rest of its items goes into the account of the listing
     kind              the kind of source of these recordings
     site              the name under which the rate limiter keeps the site of an address; None: nothing is rate limited
     check             what the source says about a recording that can be downloaded; raises the reason otherwise
@@ -109,7 +112,7 @@ class Connector:
     """
 
     recognises: Callable[[str], bool]
-    list: Callable[[str, DownloaderSettings, Callable[[], object]], Iterator[Recording]]
+    list: Callable[[str, DownloaderSettings, Listing], Iterator[Recording]]
     kind: SourceKind
     site: Callable[[str], str | None]
     check: Callable[[Source, Access], Announced]
@@ -181,12 +184,14 @@ def derived_id(kind: str, key: str) -> str:
     ].decode()
 
 
-def each_valid(make: Callable[[T], Recording], items: Iterable[T]) -> Iterator[Recording]:
-    """Yield the recording of each item; log an item that is no valid recording and go on with the next."""
+def each_valid(
+    make: Callable[[T], Recording], items: Iterable[T], refuse: Callable[[T, IngestError], None]
+) -> Iterator[Recording]:
+    """Yield the recording of each item; pass one that is no valid recording to `refuse`, and go on with the next."""
     for item in items:
         try:
             recording = make(item)
         except IngestError as error:
-            log.warning("left_out", code=error.code, error=error.message)
+            refuse(item, error)
         else:
             yield recording

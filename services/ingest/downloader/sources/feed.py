@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 from calendar import timegm
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 import feedparser
 import requests
 
-from ingest.downloader.sources import media, web
+from ingest.downloader.sources import feed_items, media, web
 from ingest.downloader.sources.announced import Announced, announced
 from ingest.downloader.sources.connector import (
     Recording,
@@ -28,15 +28,15 @@ from ingest.downloader.sources.connector import (
     web_address,
 )
 from ingest.downloader.sources.feed_limits import MOST_ITEMS, bounded
+from ingest.downloader.sources.listing import LeftOut, Listing
 from ingest.shared.bounds import LONGEST_ADDRESS
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import SourceKind
 from ingest.shared.sandbox import child, network
-from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.text import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from time import struct_time
 
     from ingest.downloader.settings import DownloaderSettings
@@ -45,12 +45,14 @@ if TYPE_CHECKING:
 LARGEST_FEED_BYTES = 64 << 20
 BLOCK_BYTES = 1 << 16
 SNIFF_BYTES = 2048
-log = get_logger(__name__)
+MOST_PAGES = 100
+NO_MEDIA = "item of a feed without audio or video"
+TWICE = "item that the feed has twice"
 
 
 @dataclass(frozen=True)
 class FeedItem:
-    """An episode: its stable identifier (may be empty), the address of its audio, and what the feed announces."""
+    """An episode: its identifier (may be empty), the absolute address of its audio, and what the feed announces."""
 
     guid: str
     media_url: str
@@ -59,10 +61,18 @@ class FeedItem:
 
 @dataclass(frozen=True)
 class FeedListing:
-    """The episodes of a feed, and how many items at its end were left out because there are too many."""
+    """The episodes of all pages of a feed, and what was left out, by reason."""
 
     items: list[FeedItem]
-    left_out: int
+    left_out: dict[str, LeftOut] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Page:
+    """The data of a page, and its address after redirects."""
+
+    address: str
+    data: bytes
 
 
 def recognises(text: str) -> bool:
@@ -70,68 +80,152 @@ def recognises(text: str) -> bool:
     return web_address(text) is not None
 
 
-def list_recordings(
-    text: str, settings: DownloaderSettings, _before_listing: Callable[[], object]
-) -> Iterator[Recording]:
+def list_recordings(text: str, settings: DownloaderSettings, listing: Listing) -> Iterator[Recording]:
     """Yield the episodes of a feed; for another address, the one recording there."""
     url = urldefrag(text).url
     args = (url, settings.socket_timeout_s, settings.user_agent)
-    listing = child.run(read_feed, args, listing_limits(settings))
-    if listing is None:
+    found = child.run(read_feed, args, listing_limits(settings))
+    if found is None:
         yield media.recording_at(url)
         return
-    if listing.left_out:
-        log.warning("items_left_out", items=listing.left_out, reason=f"a feed has at most {MOST_ITEMS} items")
-    yield from episodes(url, listing)
+    listing.merge(found.left_out)
+    yield from episodes(url, found, listing)
 
 
-def episodes(feed_url: str, listing: FeedListing) -> Iterator[Recording]:
-    """Yield the recordings of a feed; an item that is none is left out and logged."""
-    yield from each_valid(partial(_episode, feed_url), listing.items)
+def episodes(feed_url: str, found: FeedListing, listing: Listing) -> Iterator[Recording]:
+    """Yield the recordings of a feed; an item that is none, or is there twice, is left out."""
+    repeated = feed_items.repeated((item.guid, item.media_url) for item in found.items if item.guid)
+    items: dict[tuple[str, str], FeedItem] = {}
+    for item in found.items:
+        if items.setdefault((item.guid, item.media_url), item) is not item:
+            listing.leave_out(TWICE, item.announced.metadata.title or item.media_url)
+    yield from each_valid(
+        partial(_episode, feed_url, repeated),
+        items.values(),
+        lambda item, error: listing.leave_out(f"{error.code}: an invalid address", item.media_url),
+    )
 
 
-def _episode(feed_url: str, item: FeedItem) -> Recording:
+def _episode(feed_url: str, repeated: frozenset[str], item: FeedItem) -> Recording:
     try:
-        url = urljoin(feed_url, item.media_url)
+        url = feed_items.with_login(item.media_url, feed_url)
     except ValueError as error:
         raise IngestError(Code.BAD_URL, f"{shorten(item.media_url, 100)!r}: {error}") from error
     source = source_of(SourceKind.MEDIA, url)
     found = item.announced
     if not item.guid:
-        return Recording(derived_id("feed", url), source, found.metadata, found.cut)
-    video_id = derived_id("feed", f"{urlsplit(feed_url).hostname}|{item.guid}")
-    other_id = derived_id("feed", f"{feed_url.partition('://')[2]}|{item.guid}")
+        return Recording(derived_id("feed", item.media_url), source, found.metadata, found.cut)
+    guid = f"{item.guid}|{item.media_url}" if item.guid in repeated else item.guid
+    video_id = derived_id("feed", f"{urlsplit(feed_url).hostname}|{guid}")
+    other_id = derived_id("feed", f"{feed_url.partition('://')[2]}|{guid}")
     return Recording(video_id, source, found.metadata, found.cut, other_id)
 
 
 def read_feed(_report: Reporter, url: str, timeout_s: float, user_agent: str) -> FeedListing | None:
     """Return the episodes of the feed at `url`, in its order, or None when the address is not that of a feed."""
-    data = _download(url, timeout_s, user_agent)
-    return None if data is None else parsed(data)
+    reader = _Reader(timeout_s, user_agent)
+    page = reader.download(url)
+    if page is None:
+        return None
+    while page is not None:
+        following = reader.read(page)
+        page = None if following is None else reader.next(following)
+    return reader.listing()
 
 
-def parsed(data: bytes) -> FeedListing:
-    """Return the episodes in the data of a feed."""
-    found = bounded(data)
-    feed = feedparser.parse(found.data, sanitize_html=False, resolve_relative_uris=False)  # of descriptions: slow
-    items = [item for entry in feed.entries[:MOST_ITEMS] if (item := _item(entry, feed.feed)) is not None]
-    if not items:
-        raise IngestError(Code.NO_MEDIA_FOUND, "the feed has no episodes with audio")
-    return FeedListing(items, found.left_out + len(feed.entries[MOST_ITEMS:]))
+def parsed(page: Page) -> FeedListing:
+    """Return the episodes on one page of a feed."""
+    reader = _Reader(0.0, "")
+    reader.read(page)
+    return reader.listing()
 
 
-def _download(url: str, timeout_s: float, user_agent: str) -> bytes | None:
-    """Return the feed at an address; None as soon as the first bytes do not look like a feed."""
+@dataclass
+class _Reader:
+    """Reads the pages of a feed, one after the other."""
+
+    timeout_s: float
+    user_agent: str
+    items: list[FeedItem] = field(default_factory=list)
+    account: Listing = field(default_factory=Listing)
+    addresses: set[str] = field(default_factory=set)
+    left_bytes: int = LARGEST_FEED_BYTES
+
+    def read(self, page: Page) -> str | None:
+        """Add the episodes of a page; return the address of the next page, or None when this one has nothing new."""
+        most = MOST_ITEMS - len(self.items)
+        found = bounded(page.data, most)
+        feed = feedparser.parse(found.data, sanitize_html=False, resolve_relative_uris=False)  # of descriptions: slow
+        left_out = found.left_out + len(feed.entries[most:])
+        if left_out:
+            self.account.leave_out(f"after the first {MOST_ITEMS} items of a feed", count=left_out)
+        known = {(item.guid, item.media_url) for item in self.items}
+        new = [
+            item for entry in feed.entries[:most] if (item := self._item(entry, feed.feed, page.address)) is not None
+        ]
+        self.items += new
+        has_news = any((item.guid, item.media_url) not in known for item in new)
+        return feed_items.next_page(feed.feed, page.address) if has_news and not left_out else None
+
+    def _item(self, entry: Any, feed: Any, base: str) -> FeedItem | None:  # noqa: ANN401 (a foreign or generic shape)
+        """Return the episode of an entry; count an entry without one."""
+        address = feed_items.media_address(entry)
+        if address is None:
+            self.account.leave_out(NO_MEDIA, str(entry.get("title", "")))
+            return None
+        return _item(entry, feed, _absolute(base, address))
+
+    def next(self, address: str) -> Page | None:
+        """Return the next page of the feed; note one that is not read."""
+        if address in self.addresses:
+            return None
+        if len(self.addresses) >= MOST_PAGES:
+            self.account.leave_out(f"the rest of a feed with more than {MOST_PAGES} pages", address)
+            return None
+        try:
+            page = self.download(address)
+        except IngestError as error:
+            self.account.leave_out(f"a page of the feed that cannot be read ({error.code})", address)
+            return None
+        if page is None:
+            self.account.leave_out("a page that is no feed", address)
+        return page
+
+    def download(self, address: str) -> Page | None:
+        """Return the page at an address, or None when it is not that of a feed."""
+        self.addresses.add(address)
+        page = _download(address, self.timeout_s, self.user_agent, self.left_bytes)
+        self.left_bytes -= len(page.data) if page is not None else 0
+        return page
+
+    def listing(self) -> FeedListing:
+        """Return what was read; raise NO_MEDIA_FOUND when nothing was."""
+        if not self.items:
+            without = sum(one.count for one in self.account.left_out.values())
+            raise IngestError(Code.NO_MEDIA_FOUND, f"the feed has no episodes with audio ({without} items without)")
+        return FeedListing(self.items, self.account.left_out)
+
+
+def _absolute(base: str, address: str) -> str:
+    """Return the absolute address, as far as a message can hold it; an invalid one is refused with its recording."""
+    try:
+        return urljoin(base, address)[: LONGEST_ADDRESS + 1]
+    except ValueError:
+        return address[: LONGEST_ADDRESS + 1]
+
+
+def _download(url: str, timeout_s: float, user_agent: str, largest: int) -> Page | None:
+    """Return the page at an address; None as soon as the first bytes do not look like a feed."""
     try:
         with web.Session(user_agent) as session, session.get(url, timeout=timeout_s, stream=True) as response:
             if response.status_code != requests.codes.ok:
                 raise IngestError(Code.SOURCE_UNAVAILABLE, f"HTTP {response.status_code} at {url}")
-            data = bytearray()
+            address, data = str(response.url), bytearray()
             for block in response.iter_content(BLOCK_BYTES):
                 data += block
                 if len(data) >= SNIFF_BYTES and not _looks_like_feed(data):
                     return None
-                if len(data) > LARGEST_FEED_BYTES:
+                if len(data) > largest:
                     raise IngestError(Code.TOO_LARGE, f"the feed is larger than {LARGEST_FEED_BYTES >> 20} MiB")
     except requests.exceptions.InvalidSchema as error:  # a redirect to a file
         raise IngestError(Code.URL_NOT_ALLOWED, shorten(f"{url}: {error}")) from error
@@ -139,11 +233,11 @@ def _download(url: str, timeout_s: float, user_agent: str) -> bytes | None:
         raise IngestError(Code.BAD_URL, shorten(f"{url}: {error}")) from error
     except requests.RequestException as error:
         if network.refused():
-            address = network.refused()[0]
-            text = f"leads to the private address {address}; host not on allow-list (INGEST_ALLOWED_HOSTS)"
+            private = network.refused()[0]
+            text = f"leads to the private address {private}; host not on allow-list (INGEST_ALLOWED_HOSTS)"
             raise IngestError(Code.URL_NOT_ALLOWED, text) from error
         raise IngestError(Code.NETWORK_ERROR, shorten(f"{url}: {error}")) from error
-    return bytes(data) if _looks_like_feed(data) else None
+    return Page(address, bytes(data)) if _looks_like_feed(data) else None
 
 
 def _looks_like_feed(data: bytearray) -> bool:
@@ -151,10 +245,7 @@ def _looks_like_feed(data: bytearray) -> bool:
     return b"<rss" in head or b"<feed" in head or b"<rdf" in head
 
 
-def _item(entry: Any, feed: Any) -> FeedItem | None:  # noqa: ANN401 (a foreign or generic shape)
-    enclosure = next((link for link in entry.get("enclosures", ()) if _is_media(link)), None)
-    if enclosure is None or not enclosure.get("href"):
-        return None
+def _item(entry: Any, feed: Any, media_url: str) -> FeedItem:  # noqa: ANN401 (a foreign or generic shape)
     found = announced(
         title=entry.get("title"),
         channel=feed.get("title"),
@@ -162,7 +253,7 @@ def _item(entry: Any, feed: Any) -> FeedItem | None:  # noqa: ANN401 (a foreign 
         has_date=bool(entry.get("published")),
         duration_s=duration_s(str(entry.get("itunes_duration", ""))),
     )
-    return FeedItem(_guid(entry), str(enclosure["href"])[: LONGEST_ADDRESS + 1], found)
+    return FeedItem(_guid(entry), media_url, found)
 
 
 def _guid(entry: Any) -> str:  # noqa: ANN401 (a foreign or generic shape)
@@ -176,10 +267,6 @@ def _moment(published: struct_time | None) -> datetime | None:
         return datetime.fromtimestamp(timegm(published), UTC) if published else None
     except (ValueError, OverflowError):  # `0000-00-00`: there is no year 0
         return None
-
-
-def _is_media(link: Any) -> bool:  # noqa: ANN401 (a foreign or generic shape)
-    return str(link.get("type", "audio/")).startswith(("audio/", "video/", "application/octet-stream"))
 
 
 def duration_s(text: str) -> float | None:

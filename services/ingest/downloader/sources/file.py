@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,15 +18,17 @@ from ingest.downloader.sources.connector import (
     each_valid,
     source_of,
 )
+from ingest.downloader.sources.folder import media_files
 from ingest.shared.artifacts.volume import is_file, translate_os_errors
 from ingest.shared.errors import Code, IngestError
-from ingest.shared.formats import MEDIA_SUFFIXES, is_media_file
+from ingest.shared.formats import MEDIA_SUFFIXES
 from ingest.shared.messages import Source, SourceKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from ingest.downloader.settings import DownloaderSettings
+    from ingest.downloader.sources.listing import Listing
     from ingest.shared.sandbox.child import Watcher
 
 
@@ -37,23 +40,22 @@ def recognises(text: str) -> bool:
         return False
 
 
-def list_recordings(
-    text: str, _settings: DownloaderSettings, _before_listing: Callable[[], object]
-) -> Iterator[Recording]:
+def list_recordings(text: str, _settings: DownloaderSettings, listing: Listing) -> Iterator[Recording]:
     """Yield the recording of a file, or of each media file below a folder."""
     path = Path(text).expanduser()
     if path.is_file():
         yield recording_of(path)
         return
-    found = sorted(file for file in path.rglob("*") if file.is_file() and is_media_file(file))
-    if not found:
+    problems = len(listing.problems)
+    found = list(media_files(path, listing))
+    if not found and len(listing.problems) == problems:
         raise IngestError(Code.NO_MEDIA_FOUND, f"no media files in {path} ({', '.join(sorted(MEDIA_SUFFIXES))})")
-    yield from each_valid(recording_of, found)
+    yield from each_valid(recording_of, found, lambda file, error: listing.fail(str(file), error))
 
 
 def recording_of(path: Path) -> Recording:
     """Return the recording of a file, identified by its content."""
-    source = source_of(SourceKind.FILE, str(path.resolve()))
+    source = source_of(SourceKind.FILE, str(path.absolute()))
     try:
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
@@ -73,24 +75,28 @@ def _moment(seconds: float) -> datetime | None:
 
 def check(source: Source, access: Access) -> Announced:
     """Return no metadata; raise the reason why the file may not or cannot be read."""
-    allowed_file(source, access.file_roots)
+    allowed_file(source, access.file_roots, follows_links=access.follows_links)
     return Announced()
 
 
 def fetch(source: Source, _folder: Path, access: Access, _watch: Watcher | None) -> Download:
     """Return the file where it is; nothing is copied."""
-    path = allowed_file(source, access.file_roots)
+    path = allowed_file(source, access.file_roots, follows_links=access.follows_links)
     return Download(str(path), None, announced(title=path.stem), is_copy=False)
 
 
-def allowed_file(source: Source, roots: tuple[Path, ...]) -> Path:
+def allowed_file(source: Source, roots: tuple[Path, ...], *, follows_links: bool = False) -> Path:
     """Return the file of a source; refuse a file outside the folders that may be read.
 
+    With `follows_links`, a link inside of these folders may lead out of them.
     Raise ENV_VOLUME when such a folder is missing or cannot be read: the file may still exist.
     """
     with translate_os_errors("INGEST_FILE_ROOTS"):
         path = Path(source.url).resolve()
         folders = [root for root in roots if path.is_relative_to(root.resolve())]
+        if follows_links:
+            named = Path(os.path.normpath(source.url))
+            folders += [root for root in roots if named.is_relative_to(os.path.normpath(root))]
         if not folders:
             raise IngestError(Code.URL_NOT_ALLOWED, "local file outside INGEST_FILE_ROOTS")
         if not is_file(path):

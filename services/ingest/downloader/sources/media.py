@@ -25,10 +25,11 @@ from ingest.shared.messages import Metadata, Source, SourceKind
 from ingest.shared.sandbox import child
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from ingest.downloader.settings import DownloaderSettings
     from ingest.downloader.sources.announced import Announced
+    from ingest.downloader.sources.listing import Listing
     from ingest.shared.sandbox.child import Watcher
 
 PAGE_MEMORY_BYTES = 1 << 29  # yt-dlp reads a page without end into memory
@@ -40,9 +41,7 @@ def recognises(text: str) -> bool:
     return address is not None and Path(address.path).suffix.lower() in MEDIA_SUFFIXES
 
 
-def list_recordings(
-    text: str, _settings: DownloaderSettings, _before_listing: Callable[[], object]
-) -> Iterator[Recording]:
+def list_recordings(text: str, _settings: DownloaderSettings, _listing: Listing) -> Iterator[Recording]:
     """Yield the one recording of an address."""
     yield recording_at(text)
 

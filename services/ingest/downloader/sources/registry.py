@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingest.downloader.sources import feed, file, media, youtube
+from ingest.downloader.sources.listing import Listing
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.text import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from ingest.downloader.settings import DownloaderSettings
     from ingest.downloader.sources.connector import Connector, Recording
@@ -28,15 +29,15 @@ def connector_of(kind: SourceKind) -> Connector:
     return next(connector for connector in CONNECTORS if connector.kind is kind)
 
 
-def recordings(
-    text: str, settings: DownloaderSettings, before_listing: Callable[[], object] = lambda: None
-) -> Iterator[Recording]:
+def recordings(text: str, settings: DownloaderSettings, listing: Listing | None = None) -> Iterator[Recording]:
     """Yield the recordings of a source (a channel page by page); raise BAD_URL when no connector recognises the text.
 
-    `before_listing` is called before each request for a page of a YouTube channel or playlist.
+    What is left out goes into the account of the `listing`.
     """
+    if not text.strip():
+        raise IngestError(Code.BAD_URL, "the source is empty: is a variable of your shell not set?")
     for connector in CONNECTORS:
         if connector.recognises(text):
-            yield from connector.list(text, settings, before_listing)
+            yield from connector.list(text, settings, listing or Listing())
             return
     raise IngestError(Code.BAD_URL, f"{shorten(text)!r} is neither a web address nor a YouTube id nor an existing file")

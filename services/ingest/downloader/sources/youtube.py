@@ -27,10 +27,11 @@ from ingest.shared.messages import VIDEO_ID_PATTERN, Source, SourceKind
 from ingest.shared.sandbox import child
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from ingest.downloader.settings import DownloaderSettings
+    from ingest.downloader.sources.listing import Listing
     from ingest.downloader.sources.ytdlp import ListingEntry
     from ingest.shared.sandbox.child import ChildLimits, Watcher
 
@@ -58,9 +59,7 @@ def is_video_id(text: str) -> bool:
     return text[-1] in LAST_LETTERS
 
 
-def list_recordings(
-    text: str, settings: DownloaderSettings, before_listing: Callable[[], object]
-) -> Iterator[Recording]:
+def list_recordings(text: str, settings: DownloaderSettings, listing: Listing) -> Iterator[Recording]:
     """Yield one video, or the videos of a channel or playlist page by page."""
     video_id = text if is_video_id(text) else video_id_of(text)
     if video_id is not None:
@@ -70,11 +69,11 @@ def list_recordings(
     limits = replace(listing_limits(settings), reads=reads_of(options))
     playlist = _playlist_of(text)
     if playlist is None:
-        before_listing()
+        listing.before_request()
         playlist = uploads_playlist(child.run(ytdlp.channel_id, (text, options), limits))
     first = 1
     while True:
-        before_listing()
+        listing.before_request()
         entries: list[ListingEntry] = child.run(
             ytdlp.list_entries, (playlist, options, first, first + PAGE - 1), limits
         )

@@ -9,6 +9,7 @@ import pytest
 from ingest.cli.runs.identity import own_id, unique
 from ingest.downloader.sources.announced import announced
 from ingest.downloader.sources.feed import FeedItem, FeedListing, episodes
+from ingest.downloader.sources.listing import Listing
 from ingest.embedder.catalog import VideoRow
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ FIRST, SECOND = "https://pods.example.org/first.xml", "https://pods.example.org/
 
 
 def episode(feed: str, channel: str | None, url: str, guid: str = "1") -> Recording:
-    (found,) = episodes(feed, FeedListing([FeedItem(guid, url, announced(title="Episode 1", channel=channel))], 0))
+    (found,) = episodes(
+        feed, FeedListing([FeedItem(guid, url, announced(title="Episode 1", channel=channel))]), Listing()
+    )
     return found
 
 

@@ -1,0 +1,126 @@
+"""Every item of a folder is a recording, or is left out for a named reason; what cannot be read is a problem."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ingest.downloader.settings import DownloaderSettings, listed_paths
+from ingest.downloader.sources import folder
+from ingest.downloader.sources.file import allowed_file
+from ingest.downloader.sources.listing import MOST_EXAMPLES, Listing
+from ingest.downloader.sources.registry import recordings
+from ingest.shared.errors import Code, ConfigurationError, IngestError
+from ingest.shared.formats import MEDIA_SUFFIXES
+from ingest.shared.messages import Source, SourceKind
+from ingest.shared.settings import load
+
+
+def listed(path: Path) -> tuple[list[str], Listing]:
+    listing = Listing()
+    found = [recording.source.url for recording in recordings(str(path), load(DownloaderSettings), listing)]
+    return found, listing
+
+
+def write(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(str(path))
+
+
+def test_every_format_of_the_decoder_is_found_in_a_folder(tmp_path: Path) -> None:
+    names = {tmp_path / f"talk{suffix}" for suffix in MEDIA_SUFFIXES - {".ts", ".mts"}}
+    write(*names)
+    assert {Path(url) for url in listed(tmp_path)[0]} == names
+
+
+def test_what_is_left_out_of_a_folder_is_counted_and_named(tmp_path: Path) -> None:
+    shelf, archive = tmp_path / "shelf", tmp_path / "archive"
+    write(shelf / "talk.ogg", shelf / "._talk.ogg", shelf / ".Trash-1000" / "old.ogg", shelf / "cover.jpg")
+    write(shelf / "notes.txt", archive / "linked.ogg", archive / "deep" / "more.ogg")
+    (shelf / "a link.ogg").symlink_to(archive / "linked.ogg")
+    (shelf / "a folder").symlink_to(archive / "deep")
+    (shelf / "broken.ogg").symlink_to(tmp_path / "nothing")
+    (shelf / "again").symlink_to(shelf)
+    os.mkfifo(shelf / "pipe.ogg")
+    found, listing = listed(shelf)
+    assert found == [str(shelf / name) for name in ("a folder/more.ogg", "a link.ogg", "talk.ogg")]
+    assert {reason: one.count for reason, one in listing.left_out.items()} == {
+        folder.HIDDEN: 2,
+        folder.NO_MEDIA: 3,
+        folder.BROKEN_LINK: 1,
+        folder.LOOP: 1,
+    }
+    assert str(shelf / "._talk.ogg") in listing.left_out[folder.HIDDEN].examples
+    assert listing.problems == []
+
+
+def test_the_names_of_a_few_stand_for_many(tmp_path: Path) -> None:
+    write(tmp_path / "talk.ogg", *(tmp_path / f"{number}.txt" for number in range(100)))
+    left_out = listed(tmp_path)[1].left_out[folder.NO_MEDIA]
+    assert (left_out.count, len(left_out.examples)) == (100, MOST_EXAMPLES)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+@pytest.mark.parametrize("name", ["b.ogg", "b"])
+def test_what_cannot_be_read_is_a_problem_and_its_neighbours_are_listed(tmp_path: Path, name: str) -> None:
+    write(tmp_path / "a.ogg", tmp_path / "c.ogg", tmp_path / (name if name.endswith(".ogg") else f"{name}/d.ogg"))
+    (tmp_path / name).chmod(0)
+    found, listing = listed(tmp_path)
+    (tmp_path / name).chmod(0o700)
+    assert found == [str(tmp_path / "a.ogg"), str(tmp_path / "c.ogg")]
+    assert [(problem.name, problem.error.code) for problem in listing.problems] == [
+        (str(tmp_path / name), Code.BAD_URL)
+    ]
+
+
+def test_a_hidden_file_that_is_named_is_meant(tmp_path: Path) -> None:
+    write(tmp_path / ".hidden.ogg")
+    assert listed(tmp_path / ".hidden.ogg")[0] == [str(tmp_path / ".hidden.ogg")]
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n"])
+def test_an_empty_source_is_a_mistake_and_not_the_current_folder(text: str) -> None:
+    with pytest.raises(IngestError) as caught:
+        list(recordings(text, load(DownloaderSettings)))
+    assert caught.value.code is Code.BAD_URL
+
+
+@pytest.mark.parametrize("follows_links", [False, True])
+def test_a_link_leads_out_of_a_folder_only_where_the_user_has_named_the_folder(
+    tmp_path: Path, *, follows_links: bool
+) -> None:
+    write(tmp_path / "archive" / "talk.ogg")
+    (tmp_path / "shelf").mkdir()
+    (tmp_path / "shelf" / "link.ogg").symlink_to(tmp_path / "archive" / "talk.ogg")
+    roots = (tmp_path / "shelf",)
+    linked = Source(kind=SourceKind.FILE, url=str(tmp_path / "shelf" / "link.ogg"))
+    outside = Source(kind=SourceKind.FILE, url=str(tmp_path / "shelf" / ".." / "archive" / "talk.ogg"))
+    with pytest.raises(IngestError, match="outside INGEST_FILE_ROOTS"):
+        allowed_file(outside, roots, follows_links=follows_links)
+    if follows_links:
+        assert allowed_file(linked, roots, follows_links=True) == tmp_path / "archive" / "talk.ogg"
+    else:
+        with pytest.raises(IngestError, match="outside INGEST_FILE_ROOTS"):
+            allowed_file(linked, roots)
+
+
+@pytest.mark.parametrize(
+    ("text", "paths"),
+    [
+        pytest.param("", [], id="none"),
+        pytest.param("/a, /b c", ["/a", "/b c"], id="commas"),
+        pytest.param('["/a, b", "/c"]', ["/a, b", "/c"], id="JSON"),
+        pytest.param("[]", [], id="an empty list"),
+    ],
+)
+def test_a_list_of_paths_may_be_json(text: str, paths: list[str]) -> None:
+    assert [str(path) for path in listed_paths(text)] == paths
+
+
+@pytest.mark.parametrize("text", ["[1]", "[", '["/a"'])
+def test_a_wrong_list_of_paths_is_named(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="list of paths"):
+        listed_paths(text)
