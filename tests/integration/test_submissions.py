@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -128,6 +133,32 @@ def test_a_source_that_cannot_be_read_does_not_stop_its_neighbours(
     assert asked_for(bus).source.url == str(recording)
     with pytest.raises(IngestError, match=r"nope\.ogg"):
         submit(settings, [nowhere], Selection(), wait=False, quiet=True)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_while_sources_are_listed_ends_at_once_and_requests_nothing(
+    settings: AllSettings, bus: NatsBus, recording: Path, how: signal.Signals
+) -> None:
+    class Slow(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            os.kill(os.getpid(), how)
+            hung_up.wait(60)
+
+        def log_message(self, *_args: object) -> None:
+            pass
+
+    hung_up = threading.Event()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
+        threading.Thread(target=server.serve_forever).start()
+        local = settings.model_copy(update={"allowed_hosts": "127.0.0.1"})
+        feed = f"http://127.0.0.1:{server.server_port}/feed.xml"
+        began = time.monotonic()
+        result = submit(local, [str(recording), feed], Selection(), wait=False, quiet=True)
+        assert time.monotonic() - began < 30
+        hung_up.set()
+        server.shutdown()
+    assert (result.status, result.requested, result.tally.total) == (130, 0, 0)
+    assert bus.stored(WORK_STREAM) == 0
 
 
 def test_a_recording_that_ended_unindexed_is_requested_at_its_new_address(

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ingest.embedder.catalog import VideoRow
 
 EVENT_WAIT_S = 0.2
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 LONGEST_VARIABLE = 100_000  # Linux takes 128 KiB in one variable of the environment
 UNFINISHED = (VideoState.QUEUED, VideoState.RUNNING, VideoState.POSTPONED, VideoState.DEFERRED)
 
@@ -96,7 +97,8 @@ def run(settings: AllSettings, sources: Sequence[str], selection: Selection, *, 
         request = Request(sources, selection)
         follower = Follower(connections.bus)
         try:
-            _find(connections, request, follower)
+            with ending_at_once():
+                _find(connections, request, follower)
         except KeyboardInterrupt:
             return _nothing(request)
         with catch_interrupts() as interrupts:
@@ -121,7 +123,8 @@ def submit(
         request = Request(sources, selection)
         follower = Follower(connections.bus)
         try:
-            _find(connections, request, follower)
+            with ending_at_once():
+                _find(connections, request, follower)
         except KeyboardInterrupt:
             return _nothing(request)
         with catch_interrupts() as interrupts:
@@ -209,6 +212,17 @@ def _nothing(request: Request) -> RunResult:
 
 
 @contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Let SIGINT (Ctrl-C) and SIGTERM raise KeyboardInterrupt inside the block."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in INTERRUPTS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
 def catch_interrupts() -> Iterator[list[bool]]:
     """Give a list that gets an entry at the first SIGINT (Ctrl-C) or SIGTERM; a second one ends the block at once."""
     seen: list[bool] = []
@@ -221,7 +235,7 @@ def catch_interrupts() -> Iterator[list[bool]]:
             "stopping: services finish their messages or return them to the queue (Ctrl-C again: at once)"
         )
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, note) for number in INTERRUPTS}
     try:
         yield seen
     finally:
