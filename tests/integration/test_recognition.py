@@ -19,6 +19,7 @@ from ingest.asr.settings import AsrSettings
 from ingest.demo import ASR_MODEL, samples
 from ingest.demo.accuracy import word_error_rate
 from ingest.shared.artifacts import transcript
+from ingest.shared.artifacts.transcript import join
 from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import AudioReady, Source, SourceKind, TranscriptReady
@@ -55,7 +56,7 @@ def transcribe(transcriber: Transcriber, waveform: audio.Waveform) -> Transcript
 
 
 def text_of(transcription: Transcription) -> str:
-    return " ".join(segment.text for segment in transcription.segments)
+    return join(transcription.segments)
 
 
 def test_a_working_model_returns_the_words_of_the_bundled_sentence(transcriber: Transcriber) -> None:

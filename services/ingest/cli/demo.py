@@ -111,8 +111,7 @@ def _print_transcripts(connections: Connections) -> None:
         if manifest is None or row.title not in known:
             continue
         transcript = read(volume.resolve(manifest.artifact.path))
-        text = " ".join(segment.text for segment in transcript.segments)
-        errors = word_error_rate(known[row.title].text, text)
+        errors = word_error_rate(known[row.title].text, transcript.text)
         factor = f"{transcript.real_time_factor:.3f}"
         console.out.print(
             f"  [bold]{row.title}[/] (word error rate {errors:.1%}, real-time factor {factor})", markup=True

@@ -71,9 +71,8 @@ class Embed:
     def _embed(self, message: TranscriptReady) -> StageResult:
         with self.time.doing(SPLITTING):
             content = transcript.read(self.volume.verified(message.transcript))
-            built, fixed = passages.inside(
-                passages.build(content.segments, self.limits, self.encoder.count_tokens), content.duration_s
-            )
+            built = passages.build(content.segments, content.language, self.limits, self.encoder.count_tokens)
+            built, fixed = passages.inside(built, content.duration_s)
         try:
             vectors = list(self.batcher.map(passage.text for passage in built))
         except OutOfDeviceMemoryError as error:

@@ -2,7 +2,8 @@
 
 Consecutive segments are merged until a passage is long enough. Passages are cut at sentence ends; their times are those
 of the words (without word times, each word gets an equal share of its segment). No text is dropped: repeated text stays
-repeated. No passage has more tokens than the embedding model reads.
+repeated. No passage has more tokens than the embedding model reads. Lengths are those of Latin letters: a passage in
+Chinese has a third of the letters, and takes as long to say.
 """
 
 from __future__ import annotations
@@ -11,17 +12,17 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ingest.shared.artifacts.transcript import Segment, Word
+from ingest.shared import scripts
+from ingest.shared.artifacts import sentences
+from ingest.shared.artifacts.transcript import Segment, Word, join
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")  # noqa: RUF001 (the marks of other scripts)
-
 
 @dataclass(frozen=True)
 class PassageLimits:
-    """Lengths of passages in characters, seconds, and tokens of the embedding model."""
+    """Lengths of passages in Latin letters, seconds, and tokens of the embedding model."""
 
     min_chars: int
     max_chars: int
@@ -36,6 +37,7 @@ class Sentence:
 
     start_s: float
     end_s: float
+    before: str
     text: str
     segment: Segment
 
@@ -60,11 +62,13 @@ class Passage:
     flags: tuple[str, ...]
 
 
-def build(segments: Iterable[Segment], limits: PassageLimits, count_tokens: Callable[[str], int]) -> list[Passage]:
+def build(
+    segments: Iterable[Segment], language: str, limits: PassageLimits, count_tokens: Callable[[str], int]
+) -> list[Passage]:
     """Return the passages of a transcript, in order."""
     passages: list[Passage] = []
     together: list[Sentence] = []
-    for sentence in _sentences(segments, limits, count_tokens):
+    for sentence in _sentences(segments, language, limits, count_tokens):
         if together and not _belongs(sentence, together, limits, count_tokens):
             passages.append(_passage(len(passages), together))
             together = []
@@ -91,12 +95,11 @@ def inside(passages: Sequence[Passage], duration_s: float) -> tuple[list[Passage
 def _belongs(
     sentence: Sentence, together: Sequence[Sentence], limits: PassageLimits, count_tokens: Callable[[str], int]
 ) -> bool:
-    text = _join(together)
-    joined = f"{text} {sentence.text}"
+    joined = join([*together, sentence])
     return (
         sentence.segment.speaker == together[0].segment.speaker
-        and len(text) < limits.min_chars
-        and len(joined) <= limits.max_chars
+        and scripts.length(join(together)) < limits.min_chars
+        and scripts.length(joined) <= limits.max_chars
         and sentence.start_s - together[-1].end_s <= limits.max_gap_s
         and sentence.end_s - together[0].start_s <= limits.max_s
         and count_tokens(joined) <= limits.max_tokens
@@ -104,41 +107,32 @@ def _belongs(
 
 
 def _sentences(
-    segments: Iterable[Segment], limits: PassageLimits, count_tokens: Callable[[str], int]
+    segments: Iterable[Segment], language: str, limits: PassageLimits, count_tokens: Callable[[str], int]
 ) -> Iterator[Sentence]:
     for segment in segments:
         words = [word for word in segment.words if word.text.strip()]
-        for sentence in split_sentences(words or _spread(segment)):
+        for sentence in sentences.split(words or _spread(segment), language):
             for piece in _fitting(sentence, limits, count_tokens):
-                yield Sentence(piece[0].start_s, piece[-1].end_s, " ".join(word.text for word in piece), segment)
+                yield Sentence(piece[0].start_s, piece[-1].end_s, piece[0].before, join(piece), segment)
 
 
 def _spread(segment: Segment) -> list[Word]:
     """Return the words of a segment without word times, each with an equal share of its time."""
-    texts = segment.text.split()
+    texts = scripts.tokens(f" {segment.text}")
     share_s = (segment.end_s - segment.start_s) / max(1, len(texts))
     times_s = [*(segment.start_s + share_s * number for number in range(len(texts))), segment.end_s]
     return [
-        Word(start_s=start_s, end_s=end_s, text=text, probability=1.0)
-        for text, (start_s, end_s) in zip(texts, pairwise(times_s), strict=True)
+        Word(start_s=start_s, end_s=end_s, before=before[:1] and " ", text=text, probability=1.0)
+        for (before, text), (start_s, end_s) in zip(texts, pairwise(times_s), strict=True)
     ]
-
-
-def split_sentences(words: Sequence[Word]) -> Iterator[Sequence[Word]]:
-    """Yield the words of each sentence."""
-    first = 0
-    for index, word in enumerate(words):
-        if word.text.endswith(SENTENCE_ENDS) or index == len(words) - 1:
-            yield words[first : index + 1]
-            first = index + 1
 
 
 def _fitting(
     words: Sequence[Word], limits: PassageLimits, count_tokens: Callable[[str], int]
 ) -> Iterator[Sequence[Word]]:
     """Yield a sentence, or its halves (and theirs) when it is longer than a passage may be."""
-    text = " ".join(word.text for word in words)
-    fits = len(text) <= limits.max_chars and count_tokens(text) <= limits.max_tokens
+    text = join(words)
+    fits = scripts.length(text) <= limits.max_chars and count_tokens(text) <= limits.max_tokens
     if fits and words[-1].end_s - words[0].start_s <= limits.max_s:
         yield words
     elif len(words) > 1:
@@ -150,30 +144,26 @@ def _fitting(
     else:
         word = words[0]
         middle = len(word.text) // 2
-        for part in (word.text[:middle], word.text[middle:]):
-            yield from _fitting([word.model_copy(update={"text": part})], limits, count_tokens)
+        for part in ({"text": word.text[:middle]}, {"before": "", "text": word.text[middle:]}):
+            yield from _fitting([word.model_copy(update=part)], limits, count_tokens)
 
 
-def _join(sentences: Sequence[Sentence]) -> str:
-    return " ".join(sentence.text for sentence in sentences)
-
-
-def _passage(index: int, sentences: Sequence[Sentence]) -> Passage:
-    offsets, at = [], 0
-    for sentence in sentences:
-        offsets.append(at)
-        at += len(sentence.text) + 1
-    quality = [sentence.segment for sentence in sentences]
+def _passage(index: int, together: Sequence[Sentence]) -> Passage:
+    text, offsets = together[0].text, [0]
+    for sentence in together[1:]:
+        offsets.append(len(text) + len(sentence.before))
+        text += sentence.before + sentence.text
+    quality = [sentence.segment for sentence in together]
     return Passage(
         index=index,
-        start_s=sentences[0].start_s,
-        end_s=sentences[-1].end_s,
-        text=_join(sentences),
+        start_s=together[0].start_s,
+        end_s=together[-1].end_s,
+        text=text,
         speaker=quality[0].speaker,
         speaker_score=min((item.speaker_score for item in quality if item.speaker_score is not None), default=None),
         is_overlap=any(segment.is_overlap for segment in quality),
         offsets=tuple(offsets),
-        starts_s=tuple(sentence.start_s for sentence in sentences),
+        starts_s=tuple(sentence.start_s for sentence in together),
         avg_logprob=min(segment.avg_logprob for segment in quality),
         compression_ratio=max(segment.compression_ratio for segment in quality),
         no_speech_prob=max(segment.no_speech_prob for segment in quality),

@@ -14,6 +14,7 @@ from pgvector import HalfVector
 from psycopg import sql
 
 from ingest.embedder import model_keys
+from ingest.shared import scripts
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.links import link
 
@@ -163,7 +164,8 @@ def statement(
         constant=sql.Literal(RANK_CONSTANT),
         least=sql.Literal(LEAST_SIMILARITY),
     )
-    return query, {"vector": HalfVector(vector), "text": question.text, "limit": question.limit, **parameters}
+    text = scripts.question(question.text)
+    return query, {"vector": HalfVector(vector), "text": text, "limit": question.limit, **parameters}
 
 
 def _filters(question: Question) -> tuple[sql.Composable, dict[str, object]]:

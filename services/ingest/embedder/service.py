@@ -47,7 +47,7 @@ def build(settings: EmbedderSettings, bus: NatsBus) -> ServiceSpec:
         store=Store(archive, model_keys.register(archive, encoder), encoder.dimensions),
         encoder=encoder,
         batcher=batcher,
-        limits=_limits(settings, encoder.max_tokens),
+        limits=passage_limits(settings, encoder.max_tokens),
         time=time,
         observe=_count,
     )
@@ -96,7 +96,8 @@ def _batcher(settings: EmbedderSettings, encoder: Encoder, time: DeviceTime) -> 
     return batcher
 
 
-def _limits(settings: EmbedderSettings, max_tokens: int) -> PassageLimits:
+def passage_limits(settings: EmbedderSettings, max_tokens: int) -> PassageLimits:
+    """Return the lengths of passages that the settings name, for a model that reads `max_tokens`."""
     return PassageLimits(
         min_chars=settings.passage_min_chars,
         max_chars=settings.passage_max_chars,

@@ -34,7 +34,7 @@ class EmbedderSettings(Settings):
     embedding_batch_wait_s: Annotated[float, Field(ge=0)] = 0.02
     """Seconds that an incomplete batch waits for passages of other videos."""
     passage_min_chars: Positive = 400
-    """Segments are merged until a passage has this many characters ..."""
+    """Segments are merged until a passage has this many characters (Han letters, kana and Hangul count as three) ..."""
     passage_max_chars: Positive = 1200
     """... and never beyond this number."""
     passage_max_gap_s: PositiveSeconds = 3.0

@@ -28,6 +28,10 @@ UPDATE videos SET indexed_generation = %(generation)s, generation = greatest(gen
     passages = %(passages)s, language = %(language)s, updated_at = now()
 WHERE video_id = %(video_id)s AND indexed_generation < %(generation)s
 """
+SAME_RUN = """
+UPDATE videos SET passages = %(passages)s, updated_at = now()
+WHERE video_id = %(video_id)s AND indexed_generation = %(generation)s
+"""
 STORED = "SELECT indexed_generation, passages FROM videos WHERE video_id = %s"
 DELETE_OLD = "DELETE FROM segments WHERE video_id = %s"
 COPY_SEGMENTS = """
@@ -117,6 +121,14 @@ class Store:
             self.write(connection, rows)
         return len(rows.passages)
 
+    def rewrite(self, rows: Rows) -> None:
+        """Replace the rows of the run that is stored; raise SUPERSEDED when another run is stored."""
+        fence = {"video_id": rows.video_id, "generation": rows.generation, "passages": len(rows.passages)}
+        with self._database.transaction() as connection:
+            if connection.execute(SAME_RUN, fence).rowcount != 1:
+                raise IngestError(Code.SUPERSEDED, f"generation {rows.generation} is not the one that is stored")
+            self._put(connection, rows)
+
     def write(self, connection: Connection, rows: Rows) -> None:
         """Replace the rows of a video within a transaction; raise SUPERSEDED when newer ones are stored."""
         connection.execute(ENSURE_VIDEO, (rows.video_id, rows.generation))
@@ -128,6 +140,9 @@ class Store:
         }
         if connection.execute(RAISE_FENCE, fence).rowcount != 1:
             raise IngestError(Code.SUPERSEDED, f"generation {rows.generation} or a newer one is stored")
+        self._put(connection, rows)
+
+    def _put(self, connection: Connection, rows: Rows) -> None:
         connection.execute(DELETE_OLD, (rows.video_id,))
         self._copy(connection, rows)
         counted = connection.execute(COUNT, (self._model, rows.video_id)).fetchone()

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.embedder.passages import Passage, PassageLimits, build, inside
-from ingest.shared.artifacts.transcript import Segment, Word
+from ingest.embedder import passages as passages_file
+from ingest.embedder.passages import Passage, PassageLimits, inside
+from ingest.shared.artifacts.transcript import Segment, Word, join
 
 LIMITS = PassageLimits(min_chars=20, max_chars=60, max_gap_s=3.0, max_s=30.0, max_tokens=20)
 
@@ -19,12 +20,16 @@ def count_tokens(text: str) -> int:
     return sum(1 + len(word) // 4 for word in text.split())
 
 
+def build(segments: list[Segment], within: PassageLimits, language: str = "en") -> list[Passage]:
+    return passages_file.build(segments, language, within, count_tokens)
+
+
 def segment(words: list[Word], speaker: str | None = None, **changes: object) -> Segment:
     return Segment.model_validate(
         {
             "start_s": words[0].start_s if words else 0.0,
             "end_s": words[-1].end_s if words else 1.0,
-            "text": " ".join(word.text for word in words),
+            "text": join(words),
             "words": words,
             "avg_logprob": -0.2,
             "compression_ratio": 1.0,
@@ -56,7 +61,7 @@ def transcripts(draw: st.DrawFn) -> list[Segment]:
                 draw(st.sampled_from([0.0, 0.2, 2.0, 9.0])),
                 draw(st.sampled_from([0.1, 1.0, 7.0, 20.0])),
             )
-            text = f"w{number}{draw(st.sampled_from(['', '', '.', '?', 'xxxxxx']))}"
+            text = f"W{number}{draw(st.sampled_from(['', '', '.', '?', 'xxxxxx']))}"
             words.append(Word(start_s=at + pause_s, end_s=at + pause_s + length_s, text=text, probability=1.0))
             at, number = words[-1].end_s, number + 1
         segments.append(segment(words, draw(st.sampled_from([None, "A", "B"]))))
@@ -80,7 +85,7 @@ def words_of(passages: list[Passage]) -> list[str]:
 @settings(max_examples=300, deadline=None)
 @given(segments=transcripts(), within=limits)
 def test_every_word_is_in_one_passage_in_order(segments: list[Segment], within: PassageLimits) -> None:
-    passages = build(segments, within, count_tokens)
+    passages = build(segments, within)
     assert words_of(passages) == [word.text for one in segments for word in one.words]
     assert [passage.index for passage in passages] == list(range(len(passages)))
 
@@ -89,7 +94,7 @@ def test_every_word_is_in_one_passage_in_order(segments: list[Segment], within: 
 @given(segments=transcripts(), within=limits)
 def test_no_passage_is_longer_than_it_may_be_or_mixes_speakers(segments: list[Segment], within: PassageLimits) -> None:
     speaker_of = {word.text: one.speaker for one in segments for word in one.words}
-    for passage in build(segments, within, count_tokens):
+    for passage in build(segments, within):
         words = passage.text.split()
         assert len(passage.text) <= within.max_chars
         assert count_tokens(passage.text) <= within.max_tokens
@@ -106,7 +111,7 @@ def test_offsets_point_at_the_beginnings_of_sentences_and_say_when_they_are_spok
     begins_sentence = {one.words[0].text for one in segments} | {
         later.text for one in segments for earlier, later in pairwise(one.words) if earlier.text.endswith((".", "?"))
     }
-    for passage in build(segments, within, count_tokens):
+    for passage in build(segments, within):
         first_words = [passage.text[offset:].split()[0] for offset in passage.offsets]
         assert passage.offsets[0] == 0
         assert all(passage.text[offset - 1] == " " for offset in passage.offsets[1:])
@@ -118,13 +123,13 @@ def test_offsets_point_at_the_beginnings_of_sentences_and_say_when_they_are_spok
 @settings(max_examples=100, deadline=None)
 @given(text=st.text("abcdefgh", min_size=1, max_size=300), within=limits)
 def test_a_word_longer_than_a_passage_is_cut_and_no_letter_lost(text: str, within: PassageLimits) -> None:
-    passages = build([spoken(text)], within, count_tokens)
+    passages = build([spoken(text)], within)
     assert "".join(words_of(passages)) == text
     assert all(len(passage.text) <= within.max_chars for passage in passages)
 
 
 def texts(segments: list[Segment], within: PassageLimits = LIMITS) -> list[str]:
-    return [passage.text for passage in build(segments, within, count_tokens)]
+    return [passage.text for passage in build(segments, within)]
 
 
 def test_segments_are_merged_until_a_passage_is_long_enough() -> None:
@@ -138,7 +143,7 @@ def test_segments_are_merged_until_a_passage_is_long_enough() -> None:
 
 
 def test_repeated_text_is_kept() -> None:
-    assert words_of(build([spoken("Yes."), spoken("Yes."), spoken("Yes. Yes.")], LIMITS, count_tokens)) == ["Yes."] * 4
+    assert words_of(build([spoken("Yes."), spoken("Yes."), spoken("Yes. Yes.")], LIMITS)) == ["Yes."] * 4
 
 
 @pytest.mark.parametrize(
@@ -155,7 +160,7 @@ def test_a_long_pause_begins_a_new_passage(start_s: float, passages: int) -> Non
 
 def test_another_speaker_begins_a_new_passage() -> None:
     said = [spoken("Yes?", 0, "A"), spoken("Yes.", 1, "B"), spoken("Well.", 2, "B"), spoken("So.", 3, None)]
-    passages = build(said, LIMITS, count_tokens)
+    passages = build(said, LIMITS)
     assert [(passage.text, passage.speaker) for passage in passages] == [
         ("Yes?", "A"),
         ("Yes. Well.", "B"),
@@ -171,24 +176,95 @@ def test_a_sentence_longer_than_a_passage_is_halved() -> None:
 
 @pytest.mark.parametrize("mark", [".", "?", "!", "…", "。", "？", "！"])  # noqa: RUF001 (the marks of other scripts)
 def test_sentences_end_at_the_marks_of_all_scripts(mark: str) -> None:
-    (passage,) = build([spoken(f"One{mark} two{mark}")], LIMITS, count_tokens)
+    (passage,) = build([spoken(f"One{mark} Two{mark}")], LIMITS)
     assert passage.offsets == (0, 5)
     assert passage.starts_s == (0.0, 1.0)
 
 
+def written(*words: str, start_s: float = 0.0) -> Segment:
+    """Return a segment of words as a recognizer writes them, with their blanks; each takes a second."""
+    return segment(
+        [
+            Word(
+                start_s=start_s + number,
+                end_s=start_s + number + 1,
+                before=" " if word.startswith(" ") else "",
+                text=word.strip(),
+                probability=1.0,
+            )
+            for number, word in enumerate(words)
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("language", "segments", "text", "offsets"),
+    [
+        pytest.param(
+            "en",
+            [
+                written(" It", " costs", " $1", ",000", " at", " example", ".com."),
+                written(" Well", "-known.", start_s=7),
+            ],
+            "It costs $1,000 at example.com. Well-known.",
+            (0, 32),
+            id="numbers, addresses and hyphens",
+        ),
+        pytest.param(
+            "zh",
+            [written("今天", "天", "气", "很好。", "我们", "去", "。"), written("好。", start_s=7)],
+            "今天天气很好。我们去。好。",
+            (0, 7, 11),
+            id="no blanks between words and sentences",
+        ),
+        pytest.param(
+            "fr", [written(" Il", " n", "'a", " qu", "'un", " chat.")], "Il n'a qu'un chat.", (0,), id="elision"
+        ),
+    ],
+)
+def test_words_keep_the_spacing_of_the_recognizer(
+    language: str, segments: list[Segment], text: str, offsets: tuple[int, ...]
+) -> None:
+    (passage,) = build(segments, replace(LIMITS, min_chars=60, max_chars=80, max_tokens=60), language)
+    assert (passage.text, passage.offsets) == (text, offsets)
+
+
+@settings(max_examples=200, deadline=None)
+@given(blanks=st.lists(st.booleans(), min_size=1, max_size=30), within=limits)
+def test_no_blank_is_added_or_lost_within_a_passage(blanks: list[bool], within: PassageLimits) -> None:
+    words = [f"{' ' if blank else ''}{number}天"[: 3 + blank] for number, blank in enumerate(blanks)]
+    passages = build([written(*words)], replace(within, max_s=1e6), "zh")
+    whole = "".join(words).strip()
+    assert "".join(passage.text for passage in passages) == "".join(
+        passage.text for passage in passages if passage.text in whole
+    )
+    assert "".join(passage.text for passage in passages).replace(" ", "") == whole.replace(" ", "")
+
+
+def test_a_passage_of_wide_letters_has_a_third_of_the_letters() -> None:
+    letters = [written(*("天气真好。" * 4), start_s=0.0), written(*("天气真好。" * 4), start_s=20.0)]
+    passages = build(letters, PassageLimits(min_chars=60, max_chars=60, max_gap_s=3, max_s=99, max_tokens=99), "zh")
+    assert [len(passage.text) for passage in passages] == [20, 20]
+
+
+def test_letters_of_a_script_without_blanks_share_the_time_of_their_segment() -> None:
+    (passage,) = build([segment([], text="今天。去吧。", start_s=0.0, end_s=6.0)], LIMITS, "zh")
+    assert (passage.text, passage.offsets, passage.starts_s) == ("今天。去吧。", (0, 3), (0.0, 3.0))
+
+
 def test_a_segment_without_word_times_is_text_too() -> None:
-    (passage,) = build([segment([], text="One two three.", start_s=5.0, end_s=9.0)], LIMITS, count_tokens)
+    (passage,) = build([segment([], text="One two three.", start_s=5.0, end_s=9.0)], LIMITS)
     assert (passage.text, passage.start_s, passage.end_s) == ("One two three.", 5.0, 9.0)
 
 
 def test_the_words_of_a_segment_without_word_times_stay_whole() -> None:
     text = " ".join(f"word{number}" for number in range(50))
-    assert words_of(build([segment([], text=text)], LIMITS, count_tokens)) == text.split()
+    assert words_of(build([segment([], text=text)], LIMITS)) == text.split()
 
 
 def test_the_words_of_a_segment_without_word_times_share_its_time() -> None:
     within = replace(LIMITS, min_chars=1)
-    passages = build([segment([], text="One two. Three four.", start_s=10.0, end_s=50.0)], within, count_tokens)
+    passages = build([segment([], text="One two. Three four.", start_s=10.0, end_s=50.0)], within)
     assert [(passage.text, passage.start_s, passage.end_s) for passage in passages] == [
         ("One two.", 10.0, 30.0),
         ("Three four.", 30.0, 50.0),
@@ -197,7 +273,7 @@ def test_the_words_of_a_segment_without_word_times_share_its_time() -> None:
 
 def test_a_segment_in_which_nothing_is_said_makes_no_passage() -> None:
     nothing = Word(start_s=0.0, end_s=1.0, text="", probability=0.1)
-    assert build([segment([nothing]), segment([])], LIMITS, count_tokens) == []
+    assert build([segment([nothing]), segment([])], LIMITS) == []
 
 
 def test_a_passage_is_as_doubtful_as_the_worst_of_its_segments() -> None:
@@ -205,17 +281,17 @@ def test_a_passage_is_as_doubtful_as_the_worst_of_its_segments() -> None:
     bad = spoken(
         "Two.", 1, avg_logprob=-0.9, compression_ratio=2.0, no_speech_prob=0.6, flags=["a", "loop"], refined=True
     )
-    (passage,) = build([good, bad], LIMITS, count_tokens)
+    (passage,) = build([good, bad], LIMITS)
     assert (passage.avg_logprob, passage.compression_ratio, passage.no_speech_prob) == (-0.9, 2.0, 0.6)
     assert (passage.refined, passage.flags) == (True, ("a", "loop"))
 
 
 def test_silence_has_no_passages() -> None:
-    assert build([], LIMITS, count_tokens) == []
+    assert build([], LIMITS) == []
 
 
 def test_times_beyond_the_recording_are_limited_and_their_passages_counted() -> None:
-    passages = build([spoken("One. Two. Three.", speaker="A"), spoken("Four.", 9.0, "B")], LIMITS, count_tokens)
+    passages = build([spoken("One. Two. Three.", speaker="A"), spoken("Four.", 9.0, "B")], LIMITS)
     assert inside(passages, 10.0) == (passages, 0)
     (first, second), put_right = inside(passages, 1.5)
     assert (first.start_s, first.end_s, first.starts_s) == (0.0, 1.5, (0.0, 1.0, 1.5))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ingest.shared.artifacts.transcript import Segment, Word
+from ingest.shared.artifacts import sentences
+from ingest.shared.artifacts.transcript import Segment, Word, join
+from ingest.shared.scripts import needs_blank
 from ingest.shared.text import clean
 
 if TYPE_CHECKING:
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from ingest.asr.recognition.whisper import ChunkTranscript
     from ingest.asr.spans import Span
 
-SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")  # noqa: RUF001 (punctuation of other scripts)
 PAUSE_S = 1.0
 LONGEST_SEGMENT_S = 20.0
 SHORTEST_WORD_S = 0.02
@@ -35,16 +36,22 @@ class SegmentList:
 
 
 def build(
-    chunks: Sequence[SpeechChunk], transcripts: Sequence[ChunkTranscript], refined: Sequence[bool], duration_s: float
+    chunks: Sequence[SpeechChunk],
+    transcripts: Sequence[ChunkTranscript],
+    refined: Sequence[bool],
+    duration_s: float,
+    language: str,
 ) -> SegmentList:
     """Return the segments of all chunks with times that ascend and lie inside the recording."""
     segments: list[Segment] = []
-    fixed, floor_s = 0, 0.0
+    fixed, floor_s, last = 0, 0.0, ""
     for chunk, transcript, is_refined in zip(chunks, transcripts, refined, strict=True):
         words, fixed_here = place(transcript, chunk, floor_s, duration_s)
         fixed += fixed_here
-        floor_s = words[-1].end_s if words else floor_s
-        segments += [_segment(group, transcript, refined=is_refined) for group in split(words)]
+        if words:
+            words[0] = _apart(words[0], last)
+            floor_s, last = words[-1].end_s, words[-1].text
+        segments += [_segment(group, transcript, refined=is_refined) for group in split(words, language)]
     cleaned = sum(clean(word.text) != word.text for transcript in transcripts for word in transcript.words)
     return SegmentList(tuple(flag_loops(segments)), fixed, cleaned)
 
@@ -52,9 +59,10 @@ def build(
 def place(transcript: ChunkTranscript, chunk: SpeechChunk, floor_s: float, duration_s: float) -> tuple[list[Word], int]:
     """Return the words of a chunk with times in the recording, and how many words had impossible times.
 
-    The alignment adds a pause to the word before it. The end of such a word is moved to the end of its span of speech.
+    The blanks around a word are kept apart from its text, as the spacing before it and before the next word. The
+    alignment adds a pause to the word before it. The end of such a word is moved to the end of its span of speech.
     """
-    words, fixed = [], 0
+    words, fixed, blanks = [], 0, ""
     for chunk_word in transcript.words:
         start, end = chunk.span.start_s + chunk_word.start_s, chunk.span.start_s + chunk_word.end_s
         start, end = into_speech(start, end, chunk.speech)
@@ -62,15 +70,24 @@ def place(transcript: ChunkTranscript, chunk: SpeechChunk, floor_s: float, durat
         right_end = min(max(end, right_start), duration_s)
         fixed += chunk_word.end_s < chunk_word.start_s or (right_start, right_end) != (start, end)
         floor_s = right_end
+        text = chunk_word.text.lstrip()
+        is_apart = bool(blanks) or text != chunk_word.text
+        blanks = text[len(text.rstrip()) :]
         words.append(
             Word(
                 start_s=round(right_start, 3),
                 end_s=round(right_end, 3),
-                text=chunk_word.text.strip(),
+                before=" " if is_apart else "",
+                text=text.rstrip(),
                 probability=chunk_word.probability,
             )
         )
     return words, fixed
+
+
+def _apart(word: Word, last: str) -> Word:
+    """Return the first word of a chunk with a blank before it, if the script has blanks; `last` is the word before."""
+    return word.model_copy(update={"before": " "}) if needs_blank(last, word.text) else word
 
 
 def into_speech(start_s: float, end_s: float, speech: Sequence[Span]) -> tuple[float, float]:
@@ -82,14 +99,14 @@ def into_speech(start_s: float, end_s: float, speech: Sequence[Span]) -> tuple[f
     return start_s, max(start_s, min(end_s, inside.end_s))
 
 
-def split(words: Sequence[Word]) -> list[list[Word]]:
+def split(words: Sequence[Word], language: str) -> list[list[Word]]:
     """Split words at sentence ends, at pauses, and where a segment would get longer than 20 s."""
     groups: list[list[Word]] = []
-    for word in words:
+    for word, is_first in zip(words, [True, *sentences.ends(words, language)], strict=False):
         last = groups[-1] if groups else None
         if (
             last is None
-            or last[-1].text.endswith(SENTENCE_ENDS)
+            or is_first
             or word.start_s - last[-1].end_s > PAUSE_S
             or word.end_s - last[0].start_s > LONGEST_SEGMENT_S
         ):
@@ -100,7 +117,7 @@ def split(words: Sequence[Word]) -> list[list[Word]]:
 
 
 def _segment(words: Sequence[Word], transcript: ChunkTranscript, *, refined: bool) -> Segment:
-    text = " ".join(word.text for word in words)
+    text = join(words)
     length_s = words[-1].end_s - words[0].start_s
     flags = []
     if transcript.compression_ratio >= REPETITIVE:

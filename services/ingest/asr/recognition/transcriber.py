@@ -91,7 +91,7 @@ class Transcriber:
         except OutOfDeviceMemoryError as error:
             raise IngestError(Code.GPU_OOM, f"a single chunk does not fit into the device memory: {error}") from error
         with self.time.doing(DECODING):
-            built = segments.build(parts, final, refined, duration_s)
+            built = segments.build(parts, final, refined, duration_s, language)
         return Transcription(
             segments=built.segments,
             fixed_times=built.fixed_times,

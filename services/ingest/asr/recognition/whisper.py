@@ -34,7 +34,7 @@ from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.text import first_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ingest.asr.audio import Waveform
     from ingest.asr.device import Device
@@ -185,19 +185,24 @@ def _chunk_transcript(output: dict[str, Any], text: str, words: list[dict[str, A
     if not (math.isfinite(output["avg_logprob"]) and math.isfinite(output["no_speech_prob"])):
         raise IngestError(Code.ENV_MODEL, "the model returns NaN; another INGEST_ASR_COMPUTE_TYPE may help")
     merge_punctuations(words, PREPEND, APPEND)
-    chunk_words = tuple(_chunk_word(word) for word in words if word["word"].strip())
     return ChunkTranscript(
         text=text.strip(),
-        words=chunk_words,
+        words=tuple(_chunk_words(words)),
         avg_logprob=float(output["avg_logprob"]),
         compression_ratio=float(get_compression_ratio(text)),
         no_speech_prob=float(output["no_speech_prob"]),
     )
 
 
-def _chunk_word(word: dict[str, Any]) -> ChunkWord:
-    probability = min(1.0, max(0.0, float(word["probability"])))
-    return ChunkWord(float(word["start"]), float(word["end"]), word["word"], probability)
+def _chunk_words(words: list[dict[str, Any]]) -> Iterator[ChunkWord]:
+    """Yield the words with their blanks. Words of blanks alone are left out, their blanks belong to the next word."""
+    blanks = ""
+    for word in words:
+        blanks += word["word"]
+        if blanks.strip():
+            probability = min(1.0, max(0.0, float(word["probability"])))
+            yield ChunkWord(float(word["start"]), float(word["end"]), blanks, probability)
+            blanks = ""
 
 
 def _options(tokenizer: Tokenizer, beam: int) -> TranscriptionOptions:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import accumulate, groupby
 from typing import TYPE_CHECKING
 
+from ingest.shared.artifacts.transcript import join
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -127,7 +129,7 @@ def _segment(segment: Segment, group: Sequence[WordAttribution], turns: Sequence
         update={
             "start_s": group[0].word.start_s,
             "end_s": max(item.word.end_s for item in group),
-            "text": " ".join(item.word.text for item in group),
+            "text": join(item.word for item in group),
             "words": tuple(item.word for item in group),
             "speaker": _speaker(group[0], turns),
             "speaker_score": min(scores, default=None),

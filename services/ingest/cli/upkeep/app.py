@@ -1,4 +1,4 @@
-"""The commands for the time after a run: `ingest retry`, `resume`, `purge`. Each reads its options here."""
+"""The commands for the time after a run: `ingest retry`, `resume`, `mend`, `purge`. Each reads its options here."""
 
 from __future__ import annotations
 
@@ -66,6 +66,31 @@ def resume(
         console.print_json({"requested": [] if dry_run else lost, "lost": lost})
     else:
         console.out.print(f"{len(lost)} {'would be requested' if dry_run else 'requested'} again")
+
+
+@upkeep_app.command(rich_help_panel=UPKEEP)
+def mend(
+    video: Annotated[list[str] | None, typer.Option(help="Only the video with this id.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the changes; change nothing.")] = False,
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """Mend transcripts of earlier versions, which joined all words by blanks, and index them anew.
+
+    The words are put together as far as they say it: `3 .5` becomes `3.5`, `n 'a` becomes `n'a`, Chinese has no blanks.
+    No audio is needed. Transcripts of this version are left as they are. Safe to repeat.
+
+    [bold]Example[/]
+
+      ingest mend --dry-run
+    """
+    from ingest.cli.upkeep.mend import mend as mend_videos
+    from ingest.cli.upkeep.mend import print_reports
+
+    with options.connections(state) as connections:
+        reports = mend_videos(connections, video, dry_run=dry_run)
+    print_reports(reports, dry_run=dry_run, as_json=json)
+    raise typer.Exit(console.OK if not any(report.trouble for report in reports) else console.SOME_FAILED)
 
 
 @upkeep_app.command(rich_help_panel=UPKEEP)

@@ -1,12 +1,13 @@
 """The transcript file: the recognised text of a recording with times, quality figures and the keys of its models.
 
 JSON with a version, compressed with zstd; older versions can be read. Times are seconds from the start of the
-recording. Without diarization, `speaker` and `turns` are None.
+recording. Without diarization, `speaker` and `turns` are None. Words keep the spacing that the recognizer wrote: `join`
+is the only way from words to text.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 from pydantic import Field
 
@@ -15,18 +16,40 @@ from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Part, Seconds, Text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
-TRANSCRIPT_VERSION = 2
-READABLE_VERSIONS = (1, 2)  # 1 has no speakers
+TRANSCRIPT_VERSION = 3
+READABLE_VERSIONS = (1, 2, 3)  # 1 has no speakers, 2 has no spacing
 EXTENSION = "json.zst"
 
 
+class Spaced(Protocol):
+    """A piece of text with the spacing before it."""
+
+    @property
+    def before(self) -> str:
+        """Return the spacing before the text, which may be empty."""
+
+    @property
+    def text(self) -> str:
+        """Return the text."""
+
+
+def join(parts: Iterable[Spaced]) -> str:
+    """Return the text of consecutive parts; the spacing before the first one is left out."""
+    return "".join(part.before + part.text for part in parts).lstrip()
+
+
 class Word(Part):
-    """A word with its time and the recognizer's probability."""
+    """A word with its time and the recognizer's probability.
+
+    `before` is the spacing before the word: a blank or nothing. Files of version 2 do not have it: a blank.
+    """
 
     start_s: Seconds
     end_s: Seconds
+    before: Text = " "
     text: Text
     probability: Annotated[float, Field(ge=0, le=1)]
 
@@ -52,6 +75,11 @@ class Segment(Part):
     speaker: str | None = None
     speaker_score: float | None = None
     is_overlap: bool = False
+
+    @property
+    def before(self) -> str:
+        """Return the spacing before the text."""
+        return self.words[0].before if self.words else " "
 
 
 class Turn(Part):
@@ -100,6 +128,11 @@ class Transcript(Part):
     turns: tuple[Turn, ...] | None = None
     timings: Timings
     notes: dict[str, float] = Field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """Return the text of the whole recording."""
+        return join(self.segments)
 
     @property
     def real_time_factor(self) -> float:

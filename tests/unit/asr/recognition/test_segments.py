@@ -17,9 +17,9 @@ from ingest.asr.recognition.segments import (
     place,
     split,
 )
-from ingest.asr.recognition.whisper import ChunkTranscript, ChunkWord
+from ingest.asr.recognition.whisper import ChunkTranscript, ChunkWord, _chunk_transcript
 from ingest.asr.spans import Span
-from ingest.shared.artifacts.transcript import Segment, Word
+from ingest.shared.artifacts.transcript import Segment, Word, join
 
 CHUNK = SpeechChunk(Span(10.0, 20.0), (Span(10.0, 14.0), Span(16.0, 20.0)))
 
@@ -57,7 +57,7 @@ def test_times_are_in_order_and_inside_the_recording_for_any_alignment(
     chunks = merge(spans(lengths))
     transcripts = [data.draw(garbage) for _ in chunks]
     duration_s = max(0.0, chunks[-1].span.end_s - cut_s)
-    built = build(chunks, transcripts, [False] * len(chunks), duration_s)
+    built = build(chunks, transcripts, [False] * len(chunks), duration_s, "en")
     words = [word for segment in built.segments for word in segment.words]
     assert [word.text for word in words] == [word.text.strip() for item in transcripts for word in item.words]
     times = [time_s for word in words for time_s in (word.start_s, word.end_s)]
@@ -116,18 +116,56 @@ def test_without_speech_a_word_stays_where_it_is() -> None:
 def test_words_are_split_at_sentence_ends_pauses_and_length() -> None:
     words = timed((0, 1, "One."), (1, 2, "Two"), (2, 3, "more?"), (3, 4, "After"), (5.1, 6, "pause"), (6, 24, "long"))
     words += timed((24, 25, "words"), (25, 25.2, "on"))
-    texts = [[word.text for word in group] for group in split(words)]
+    texts = [[word.text for word in group] for group in split(words, "en")]
     assert texts == [["One."], ["Two", "more?"], ["After"], ["pause", "long", "words"], ["on"]]
-    assert split([]) == []
+    assert split([], "en") == []
 
 
 def test_a_pause_of_a_second_does_not_split() -> None:
-    assert len(split(timed((0, 1, "a"), (2, 3, "b")))) == 1
+    assert len(split(timed((0, 1, "a"), (2, 3, "b")), "en")) == 1
+
+
+WRITTEN = [  # words of Whisper's tokenizer
+    pytest.param([" It's", " about", " 3", ".5", " percent", " of", " $1", ",000,", " isn't", " it?"], id="numbers"),
+    pytest.param([" The", " well", "-known", " U", ".S", ".A.", " e", ".g.", " example", ".com"], id="abbreviations"),
+    pytest.param([" L", "'école", " n", "'est", " pas", " aujourd", "'hui", " ?"], id="French"),
+    pytest.param(["今天", "天", "气", "很好,", "我们", "去", " New", " York", " 公", "园", "吧。"], id="Chinese"),
+    pytest.param(["ว", "ั", "นน", "ี้", "ด", "ี", "มา", "ก", " ไป", "เด", "ิ", "น"], id="Thai"),
+    pytest.param([" a", " ", "b ", "c", " d"], id="blanks alone and after a word"),
+]
+
+
+@pytest.mark.parametrize("words", WRITTEN)
+def test_the_text_is_what_the_recognizer_wrote(words: list[str]) -> None:
+    said = _chunk_transcript(
+        {"avg_logprob": 0.0, "no_speech_prob": 0.0},
+        "".join(words),
+        [
+            {"word": word, "start": 0.1 * at, "end": 0.1 * at + 0.1, "probability": 1.0, "tokens": []}
+            for at, word in enumerate(words)
+        ],
+    )
+    assert join(build([CHUNK], [said], [False], 60.0, "en").segments) == said.text == "".join(words).strip()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "text"),
+    [
+        pytest.param(" One.", " Two.", "One. Two.", id="blanks of the recognizer"),
+        pytest.param("One", "two", "One two", id="none at the beginning of a chunk"),
+        pytest.param("今天。", "天气。", "今天。天气。", id="a script without blanks"),
+        pytest.param("今天", " York", "今天 York", id="a blank of the recognizer after such a script"),
+    ],
+)
+def test_chunks_are_joined_as_their_script_is_written(first: str, second: str, text: str) -> None:
+    chunks = [SpeechChunk(Span(at, at + 5), (Span(at, at + 5),)) for at in (0.0, 5.0)]
+    built = build(chunks, [chunk((0, 1, first)), chunk((0, 1, second))], [False, False], 10.0, "en")
+    assert join(built.segments) == text
 
 
 def test_a_segment_has_the_figures_of_its_chunk() -> None:
-    chunk_transcript = chunk((0.5, 1.0, "Yes."), (2.0, 2.5, "No."), avg_logprob=-0.51234, compression_ratio=1.23456)
-    built = build([CHUNK], [chunk_transcript], [True], 60.0)
+    chunk_transcript = chunk((0.5, 1.0, "Yes."), (2.0, 2.5, " No."), avg_logprob=-0.51234, compression_ratio=1.23456)
+    built = build([CHUNK], [chunk_transcript], [True], 60.0, "en")
     assert [segment.text for segment in built.segments] == ["Yes.", "No."]
     for segment in built.segments:
         assert (segment.avg_logprob, segment.compression_ratio, segment.refined) == (-0.5123, 1.235, True)
@@ -145,7 +183,7 @@ def test_a_segment_has_the_figures_of_its_chunk() -> None:
     ],
 )
 def test_likely_hallucinations_are_flagged(chunk_transcript: ChunkTranscript, flags: tuple[str, ...]) -> None:
-    assert [segment.flags for segment in build([CHUNK], [chunk_transcript], [False], 60.0).segments] == [flags]
+    assert [segment.flags for segment in build([CHUNK], [chunk_transcript], [False], 60.0, "en").segments] == [flags]
 
 
 def segment(text: str, *flags: str) -> Segment:

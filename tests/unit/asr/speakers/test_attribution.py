@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.asr.speakers import attribution
-from ingest.shared.artifacts.transcript import Segment, Turn, Word
+from ingest.shared.artifacts.transcript import Segment, Turn, Word, join
 
 
 def turn(start_s: float, end_s: float, speaker: str, score: float | None = None) -> Turn:
@@ -18,7 +18,7 @@ def segment(*words: tuple[float, float, str]) -> Segment:
     return Segment(
         start_s=timed[0].start_s,
         end_s=timed[-1].end_s,
-        text=" ".join(word.text for word in timed),
+        text=join(timed),
         words=timed,
         avg_logprob=-0.1,
         compression_ratio=1.0,
@@ -101,5 +101,5 @@ def test_every_word_is_kept_once_and_no_segment_mixes_speakers(
         word.text for item in segments for word in item.words
     )
     assert [item.start_s for item in attributed] == sorted(item.start_s for item in attributed)
-    assert all(item.text == " ".join(word.text for word in item.words) for item in attributed)
+    assert all(item.text == join(item.words) for item in attributed)
     assert all(item.start_s <= item.end_s for item in attributed)

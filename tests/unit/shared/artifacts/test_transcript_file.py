@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 TIMINGS = Timings(decode_s=1.0, speech_s=0.5, recognise_s=3.5, total_s=5.0)
 WORDS = (
     Word(start_s=0.1, end_s=0.4, text="Grüße", probability=0.9),
-    Word(start_s=0.5, end_s=0.9, text="世界.", probability=1.0),
+    Word(start_s=0.5, end_s=0.9, before="", text="世界.", probability=1.0),
 )
 SEGMENT = Segment(
     start_s=0.1,
     end_s=0.9,
-    text="Grüße 世界.",
+    text="Grüße世界.",
     words=WORDS,
     avg_logprob=-0.25,
     compression_ratio=1.1,
@@ -64,9 +64,21 @@ def test_a_transcript_from_before_there_were_speakers_is_read(tmp_path: Path) ->
     content = older.model_dump()
     del content["timings"]["diarize_s"]
     for segment in content["segments"]:
-        del segment["speaker_score"], segment["is_overlap"]
+        del segment["speaker_score"], segment["is_overlap"], segment["words"][0]["before"]
     (tmp_path / "x").write_bytes(packed(json.dumps(content)))
     assert transcript.read(tmp_path / "x") == older
+
+
+def test_a_transcript_from_before_words_had_their_spacing_is_joined_by_blanks(tmp_path: Path) -> None:
+    content = TRANSCRIPT.model_copy(update={"transcript_version": 2}).model_dump()
+    for segment in content["segments"]:
+        segment["text"] = "Grüße 世界."
+        for word in segment["words"]:
+            del word["before"]
+    (tmp_path / "x").write_bytes(packed(json.dumps(content)))
+    older = transcript.read(tmp_path / "x")
+    assert [transcript.join(segment.words) for segment in older.segments] == ["Grüße 世界."] * 2
+    assert older.text == "Grüße 世界. Grüße 世界."
 
 
 def test_a_transcript_without_speech_is_a_transcript(tmp_path: Path) -> None:
@@ -118,7 +130,7 @@ def test_a_damaged_file_is_a_bad_transcript(tmp_path: Path, harm: Callable[[byte
 
 def test_a_transcript_of_another_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.zst"
-    transcript.write(TRANSCRIPT.model_copy(update={"transcript_version": 3}), path)
-    with pytest.raises(IngestError, match="has version 3") as caught:
+    transcript.write(TRANSCRIPT.model_copy(update={"transcript_version": 4}), path)
+    with pytest.raises(IngestError, match="has version 4") as caught:
         transcript.read(path)
     assert caught.value.code is Code.BAD_TRANSCRIPT
