@@ -235,9 +235,7 @@ def test_no_blank_is_added_or_lost_within_a_passage(blanks: list[bool], within: 
     words = [f"{' ' if blank else ''}{number}天"[: 3 + blank] for number, blank in enumerate(blanks)]
     passages = build([written(*words)], replace(within, max_s=1e6), "zh")
     whole = "".join(words).strip()
-    assert "".join(passage.text for passage in passages) == "".join(
-        passage.text for passage in passages if passage.text in whole
-    )
+    assert all(passage.text in whole for passage in passages)
     assert "".join(passage.text for passage in passages).replace(" ", "") == whole.replace(" ", "")
 
 
