@@ -79,11 +79,17 @@ def _ends(token: str, following: Spaced | None, language: str) -> bool:
     body = token.rstrip(CLOSING)
     if not body.endswith(STOPS + MARKS + WIDE_MARKS):
         return False
-    if following is None or body.endswith(WIDE_MARKS):
+    if following is None:
         return True
-    if not following.before and needs_blank(body, following.text):
-        return False  # inside of a name, an address, a number
-    return body.endswith(MARKS) or _stop_ends(body, following.text.lstrip(OPENING), language)
+    if not following.before and _is_part(body, following.text):
+        return False
+    return body.endswith(MARKS + WIDE_MARKS) or _stop_ends(body, following.text.lstrip(OPENING), language)
+
+
+def _is_part(body: str, following: str) -> bool:
+    """Whether text without a blank before it belongs to a mark: a further mark, the rest of a name or a number."""
+    is_mark = not following.strip(CLOSING + "".join(STOPS + MARKS + WIDE_MARKS))
+    return is_mark or (not body.endswith(WIDE_MARKS) and needs_blank(body, following))
 
 
 def _stop_ends(body: str, following: str, language: str) -> bool:
