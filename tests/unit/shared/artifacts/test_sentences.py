@@ -38,7 +38,7 @@ def words_of(text: str) -> list[Word]:
         pytest.param("es", "¿Quiere ir? | El Sr. García llegó. | ¡Sí!", id="Spanish"),
         pytest.param("ru", "Это ул. Ленина, дом проф. Павлова. | Он ушёл.", id="Russian"),
         pytest.param("zh", "今天天气很好。|我们去公园吧？|好的!|走吧.|去", id="Chinese"),  # noqa: RUF001 (its marks)
-        pytest.param("ja", "今日は良い天気ですね。|「行きましょう。」|はい。", id="Japanese"),
+        pytest.param("ja", "「行きましょう。」|今日は良い天気ですね。|はい。", id="Japanese"),
         pytest.param("hi", "यह ठीक है। | वह आया।", id="Hindi"),
         pytest.param("ar", "الطقس جميل، أليس كذلك\u061f | نعم.", id="Arabic"),
         pytest.param("en", "No mark at all", id="no mark"),
@@ -58,6 +58,8 @@ def test_sentences_end_where_they_end(language: str, text: str) -> None:
         pytest.param([" example", ".", "com"], id="an address"),
         pytest.param([" Yahoo!", "Answers"], id="a mark in a name"),
         pytest.param([" 3", ".", "5"], id="a number"),
+        pytest.param(["はい", "。", "」"], id="a closing bracket"),
+        pytest.param([" Why", "?", "!"], id="a further mark"),
     ],
 )
 def test_a_mark_without_a_blank_after_it_ends_no_sentence(words: list[str]) -> None:
