@@ -52,6 +52,21 @@ def test_a_permanent_error_is_a_dead_letter_after_one_attempt(bench: Bench, wait
     assert len(bench.calls) == 1
 
 
+@pytest.mark.parametrize("code", [Code.BAD_URL, Code.MEMBERS_ONLY, Code.NOT_AUDIO])
+def test_no_event_and_no_dead_letter_has_the_login_that_an_error_names(
+    bench: Bench, wait_until: Wait, code: Code
+) -> None:
+    def refuse(_message: VideoRequested, _report: Report) -> StageResult:
+        raise IngestError(code, "http://me:hunter2@host/a?token=hunter2 refuses me:hunter2@host")
+
+    bench.start(refuse)
+    bench.submit(requested())
+    wait_until(lambda: not {EventKind.FAILED, EventKind.SKIPPED}.isdisjoint(bench.kinds()))
+    texts = [event.text for event in bench.events()] + [letter.text for letter in bench.letters()]
+    assert "http://***@host/a?*** refuses ***@host" in texts
+    assert "hunter2" not in "".join(texts)
+
+
 def test_a_skipped_video_leaves_its_reason_and_no_dead_letter(bench: Bench, wait_until: Wait) -> None:
     def skip(_message: VideoRequested, _report: Report) -> StageResult:
         raise IngestError(Code.MEMBERS_ONLY, "join us")
