@@ -11,10 +11,11 @@ import pytest
 
 from ingest.shared.broker.topology import INPUT_OF
 from ingest.shared.messages import Stage
-from tests.faults.__main__ import play
+from tests.faults.__main__ import play, play_state
 from tests.faults.fleet import running
 from tests.faults.kills import waves
 from tests.faults.needs import Needs
+from tests.faults.on_state_folder import STATE_ROWS
 from tests.faults.points import REFUSABLE
 from tests.faults.recordings import Flaw
 from tests.faults.rows import ROWS
@@ -23,6 +24,7 @@ from tests.faults.trials import is_folded, is_quiet
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.faults.on_state_folder import StateRow
     from tests.faults.trials import Row
 
 SHORT = ("6",)
@@ -40,6 +42,13 @@ def test_a_promise_is_kept(row: Row) -> None:
     result = play(row, rounds=1, seed=1)
     assert result.wrong == []
     assert result.rounds == 1
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.number) for row in STATE_ROWS])
+def test_a_promise_about_a_state_folder_is_kept(row: StateRow) -> None:
+    assert play_state(row, rounds=1, seed=1).wrong == []
 
 
 @pytest.mark.long
