@@ -18,6 +18,7 @@ from ingest.cli.upkeep import dead
 from ingest.cli.voices import enroll, relabel
 from ingest.embedder.catalog import SpeakerRow, VideoRow
 from ingest.embedder.search import Hit
+from ingest.shared.broker.topology import dead_subject
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.links import link
 from ingest.shared.messages import DeadLetter, Metadata, Stage, encode
@@ -57,7 +58,9 @@ class OneVideo:
 class OneLetter:
     """A broker with one hostile dead letter."""
 
-    def read(self, _stream: str, _subject: str) -> Iterator[tuple[int, bytes]]:
+    def read(self, _stream: str, subject: str) -> Iterator[tuple[int, bytes]]:
+        if subject != dead_subject(Stage.CHECK):
+            return
         yield (
             1,
             encode(
