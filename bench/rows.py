@@ -36,6 +36,7 @@ SECOND_MODEL = "bench-second"
 DIMENSIONS = 384
 SENTENCES = 6  # about 400 characters, where the embedder ends a passage
 SENTENCE_S = 4.0
+PREPARE_AFTER = 5  # psycopg prepares a statement then, unless told not to, as the product does because of poolers
 
 INSERT_SEGMENT = """
 INSERT INTO segments (video_id, idx, start_s, end_s, text, speaker, sentence_offsets, sentence_starts_s, avg_logprob,
@@ -105,6 +106,7 @@ class ByInsert:
     def video(self, rows: Rows) -> None:
         """Store a video."""
         with self._database.transaction() as connection:
+            connection.prepare_threshold = PREPARE_AFTER
             _raise_fence(connection, rows)
             self._insert(connection, INSERT_SEGMENT, _segment_rows(rows))
             self._insert(connection, INSERT_EMBEDDING, _embedding_rows(rows, MODEL))
@@ -113,6 +115,7 @@ class ByInsert:
     def vectors(self, rows: Rows) -> None:
         """Store the vectors of a stored video once more, as those of another model."""
         with self._database.transaction() as connection:
+            connection.prepare_threshold = PREPARE_AFTER
             self._insert(connection, INSERT_EMBEDDING, _embedding_rows(rows, SECOND_MODEL))
 
 
@@ -125,6 +128,7 @@ class ByCommit:
     def video(self, rows: Rows) -> None:
         """Store a video."""
         with self._database.session() as connection:
+            connection.prepare_threshold = PREPARE_AFTER
             with connection.transaction():
                 _raise_fence(connection, rows)
             for segment, embedding in zip(_segment_rows(rows), _embedding_rows(rows, MODEL), strict=True):
@@ -136,6 +140,7 @@ class ByCommit:
     def vectors(self, rows: Rows) -> None:
         """Store the vectors of a stored video once more, as those of another model."""
         with self._database.session() as connection:
+            connection.prepare_threshold = PREPARE_AFTER
             for row in _embedding_rows(rows, SECOND_MODEL):
                 connection.execute(INSERT_EMBEDDING, row)
 
