@@ -171,7 +171,10 @@ def test_what_is_not_its_work_is_denied_at_once(login: Callable[[User], NatsBus]
 def test_only_an_operator_changes_streams_and_reads_dead_letters(
     login: Callable[[User], NatsBus], test_topology: Topology, user: User
 ) -> None:
-    login(User.ADMIN).publish(dead_subject(Stage.ASR), b"{}", "letter")
+    admin = login(User.ADMIN)
+    admin.publish(dead_subject(Stage.ASR), b"{}", "letter")
+    admin.publish(REQUESTED, b"{}", "request")
+    assert admin.fetch(Stage.CHECK, WORK_STREAM, 5.0) is not None  # only consumers with such a message are reset
     bus = login(user)
     began = time.monotonic()
     for attempt in (

@@ -41,7 +41,8 @@ def pooler(program: str, server: str) -> Iterator[str]:
     with _folder() as folder:
         (folder / "users").write_text('"postgres" ""\n')
         (folder / "pgbouncer.ini").write_text(POOLER.format(server=server, folder=folder))
-        with _running([program, "-q", str(folder / "pgbouncer.ini")], f"host={folder} port=6432 user=postgres"):
+        command = [program, "-q", str(folder / "pgbouncer.ini")]
+        with _running(command, f"host={folder} port=6432 user=postgres", signal.SIGTERM):
             yield str(folder)
 
 
@@ -55,7 +56,7 @@ def postgres_with_passwords(programs: Path) -> Iterator[str]:
         subprocess.run(words, check=True, capture_output=True, user=_user(), cwd=folder)
         flags = ["-k", str(folder), "-c", "listen_addresses=", "-c", "fsync=off"]
         command = [str(programs / "postgres"), "-D", str(folder / "data"), *flags]
-        with _running(command, f"host={folder} user=postgres password=secret"):
+        with _running(command, f"host={folder} user=postgres password=secret", signal.SIGINT):
             yield f"postgresql://postgres:secret@/postgres?host={folder}"
 
 
@@ -78,14 +79,15 @@ def _folder() -> Iterator[Path]:
 
 
 @contextmanager
-def _running(command: list[str], address: str) -> Iterator[None]:
+def _running(command: list[str], address: str, end: signal.Signals) -> Iterator[None]:
+    """Run a server until the end of the block; `end` is its signal for a stop that waits for no client."""
     quiet = subprocess.DEVNULL
     with subprocess.Popen(command, user=_user(), stdout=quiet, stderr=quiet, cwd="/") as process:
         try:
             _wait_until(lambda: _accepts(address), process)
             yield
         finally:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(end)
 
 
 def _wait_until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
