@@ -21,6 +21,7 @@ from ingest.cli.settings import AllSettings
 from ingest.embedder.catalog import Catalog
 from ingest.embedder.database import Database
 from ingest.embedder.migrate import build_index, migrate, migrations
+from ingest.embedder.server import TABLES
 from ingest.embedder.store import Store
 from ingest.shared.errors import Code, ConfigurationError, IngestError
 from tests.integration.test_archive import VIDEO, rows
@@ -207,6 +208,8 @@ def test_an_archive_lives_beside_the_tables_of_another_application(
         assert build_index(database) == ["test-model"]
         assert build_index(database) == []
     with psycopg.connect(url) as connection:
+        ours = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (schema or "ingest",))
+        assert {name for (name,) in ours} == set(TABLES)
         assert connection.execute("SELECT count(*) FROM public.migrations").fetchone() == (1,)
         assert connection.execute("SELECT count(*) FROM public.videos").fetchone() == (0,)
 
