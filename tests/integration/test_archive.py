@@ -372,6 +372,26 @@ def test_filters_hold(filled: Search, question: Question, found: set[str]) -> No
         assert all((hit.speaker or "").lower() == question.speaker for hit in hits)
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        pytest.param("telescope ship", {"space000001", "sea00000001"}, id="words"),
+        pytest.param("telescope ship -sailor", {"space000001"}, id="without a word"),
+        pytest.param("telescope ship -sailors", {"space000001"}, id="without a word in another form"),
+        pytest.param('telescope ship -"repairs the anchor"', {"space000001"}, id="without a phrase"),
+        pytest.param('telescope ship -"anchor the repairs"', {"space000001", "sea00000001"}, id="another order"),
+        pytest.param("telescope ship -the", {"space000001", "sea00000001"}, id="without a word that every text has"),
+        pytest.param('telescope "repairs the anchor"', {"sea00000001"}, id="with a phrase"),
+        pytest.param('ship "anchor the repairs"', set(), id="with a phrase in another order"),
+        pytest.param('telescope OR "no such phrase"', {"space000001"}, id="a word or a phrase"),
+    ],
+)
+def test_phrases_and_words_left_out_hold_for_answers_found_by_meaning_too(
+    filled: Search, text: str, found: set[str]
+) -> None:
+    assert {hit.video_id for hit in filled.ask(Question(text, limit=100))} == found
+
+
 def test_the_same_answers_come_with_the_index(filled: Search, database: Database, encoder: Encoder) -> None:
     before = filled.ask(Question("ship"))
     assert build_index(database) == [encoder.key]

@@ -13,7 +13,7 @@ import numpy as np
 from pgvector import HalfVector
 from psycopg import sql
 
-from ingest.embedder import model_keys
+from ingest.embedder import model_keys, wording
 from ingest.shared import scripts
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.links import link
@@ -66,9 +66,16 @@ ORDER BY score DESC, video_id, start_s LIMIT %(limit)s
 """
 
 
+# Holds for answers of both rankings. A question of stop words alone is empty, and would match nothing.
+CONDITION = """
+(numnode(websearch_to_tsquery(segments.ts_config, %(condition)s)) = 0
+OR segments.words @@ websearch_to_tsquery(segments.ts_config, %(condition)s))
+"""
+
+
 @dataclass(frozen=True)
 class Question:
-    """A search text and its filters, which must match exactly except for case."""
+    """A search text (see `wording`) and its filters, which must match exactly except for case."""
 
     text: str
     speaker: str | None = None
@@ -106,7 +113,7 @@ class Search:
 
     def ask(self, question: Question) -> list[Hit]:
         """Return the best passages, the best one first."""
-        (vector,) = self._encoder.run([question.text])
+        (vector,) = self._encoder.run([wording.read(question.text).meaning])
         with self._database.transaction() as connection:
             fit_index(connection)
             key = self._stored_key(connection)
@@ -164,17 +171,19 @@ def statement(
         constant=sql.Literal(RANK_CONSTANT),
         least=sql.Literal(LEAST_SIMILARITY),
     )
-    text = scripts.question(question.text)
+    text = scripts.question(wording.read(question.text).words)
     return query, {"vector": HalfVector(vector), "text": text, "limit": question.limit, **parameters}
 
 
 def _filters(question: Question) -> tuple[sql.Composable, dict[str, object]]:
     wanted: list[sql.SQL] = []
     parameters: dict[str, object] = {}
+    required = scripts.question(wording.read(question.text).condition)
     for condition, name, value in (
         ("left(lower(segments.speaker), 200) = left(lower(%(speaker)s), 200)", "speaker", question.speaker),
         ("left(lower(videos.channel), 200) = left(lower(%(channel)s), 200)", "channel", question.channel),
         ("videos.published_at >= %(since)s", "since", question.since),
+        (CONDITION, "condition", required or None),
     ):
         if value is not None:
             wanted.append(sql.SQL(condition))
