@@ -11,7 +11,6 @@ import hashlib
 import os
 import shutil
 import signal
-import tempfile
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from psycopg import sql
 
 from ingest.cli.local import postgres_data, processes
 from ingest.cli.local.postgres_data import Installation
+from ingest.cli.local.postgres_needs import SOCKET, require_name, socket_folder
 from ingest.cli.local.postgres_user import SYSTEM_USER, OpenFolder, owner_of, runnable_program
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.text import first_line
@@ -41,6 +41,7 @@ class EmbeddedPostgres:
     name = "Postgres"
 
     def __init__(self, folder: Path, keep_open: tuple[int, ...] = ()) -> None:
+        require_name()
         folder = folder.resolve()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._user = SYSTEM_USER if os.geteuid() == 0 else None
@@ -76,7 +77,7 @@ class EmbeddedPostgres:
         }
         flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         command = [str(self._program / "postgres"), "-D", self._data.path, *flags]
-        for file in (self._data.folder / "postmaster.pid", self._sockets / ".s.PGSQL.5432.lock"):
+        for file in (self._data.folder / "postmaster.pid", self._sockets / f"{SOCKET}.lock"):
             _remove_stale_lock(file, str(self._data.folder))
         process = processes.start(command, self._log, signal.SIGINT, self._keep_open, user=self._user)
         processes.wait_for(self._database_ready, process, self._log, self.name)
@@ -135,7 +136,7 @@ def _remove_stale_lock(file: Path, data: str) -> None:
 def _private_folder(folder: Path, user: str | None) -> Path:
     """Return a folder with a short path for the sockets of a server in `folder`, open to its user alone."""
     name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
-    path = Path(tempfile.gettempdir()) / f"ingest-{os.geteuid()}-{name}"
+    path = socket_folder(f"ingest-{os.geteuid()}-{name}")
     owner = owner_of(user)
     try:
         path.mkdir(mode=0o700)
