@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 EXPECTED = (ConfigurationError, IngestError, BusError)
+INSTALL = "this command needs an extra, as `pip install 'ingest[local]'`"
 LONGEST_LINE = 2000
 LONGEST_WORD = 100_000  # the system takes more; no path, address or question is this long
 
@@ -112,15 +113,26 @@ def ending(error: BaseException, words: Sequence[str]) -> Ending:
     match error:
         case KeyboardInterrupt() | typer.Abort():
             return Ending(console.INTERRUPTED)
+        case BrokenPipeError():
+            return Ending(console.FAILED)  # the reader of a pipe has read enough
         case WrongWordError():
             return Ending(console.USAGE, f"error: {error}")
         case TyperException():
             return Ending(error.exit_code, f"error: {_usage(error)}")
-        case OSError():  # a reader of a pipe that has read enough needs no line
-            return Ending(console.FAILED, "" if isinstance(error, BrokenPipeError) else f"error: {_refusal(error)}")
+    reason = _reason(error)
+    return Ending(console.FAULT, _fault(error, words)) if reason is None else Ending(console.FAILED, f"error: {reason}")
+
+
+def _reason(error: BaseException) -> str | None:
+    """Return the text of an error that is expected; None for a fault of this program."""
     if isinstance(error, EXPECTED):
-        return Ending(console.FAILED, f"error: {_line(str(error)) or type(error).__name__}")
-    return Ending(console.FAULT, _fault(error, words))
+        return _line(str(error)) or type(error).__name__
+    if isinstance(error, OSError):
+        reason = error.strerror or str(error) or type(error).__name__
+        return _line(reason if error.filename is None else f"{os.fsdecode(error.filename)}: {reason}")
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("ingest"):
+        return f"the package {error.name} is not installed: {INSTALL}"
+    return "there is not enough memory" if isinstance(error, MemoryError) else None
 
 
 def _usage(error: TyperException) -> str:
@@ -130,12 +142,6 @@ def _usage(error: TyperException) -> str:
     if context is None:
         return text
     return f"{text or 'name a command'} (see `{context.command_path} --help`)"
-
-
-def _refusal(error: OSError) -> str:
-    """Return what the system refused, and for which path."""
-    reason = error.strerror or str(error) or type(error).__name__
-    return _line(reason if error.filename is None else f"{os.fsdecode(error.filename)}: {reason}")
 
 
 def _fault(error: BaseException, words: Sequence[str]) -> str:

@@ -82,11 +82,12 @@ class Environment(Mapping[str, str]):
 
 
 def prepare() -> None:
-    """Make the streams and the environment of this process usable.
+    """Make the streams, the environment and the umask of this process usable.
 
     Closed standard streams lead to nowhere: otherwise the next file that is opened would become one of them. Characters
-    that the encoding of a stream lacks are written as escapes.
+    that the encoding of a stream lacks are written as escapes. New files are never closed to this user.
     """
+    os.umask(os.umask(0o077) & 0o077)
     for name in SIZES:
         if name in os.environ and name not in Environment():
             del os.environ[name]

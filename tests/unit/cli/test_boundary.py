@@ -154,6 +154,12 @@ class Odd(Exception):  # noqa: N818 (an exception that nothing expects)
         pytest.param(PermissionError(13, "Permission denied", "/x"), 1, "error: /x: Permission denied", id="a path"),
         pytest.param(OSError(28, "No space left on device"), 1, "error: No space left on device", id="a full disk"),
         pytest.param(BrokenPipeError(32, "Broken pipe"), 1, "", id="a reader that has read enough"),
+        pytest.param(
+            ModuleNotFoundError("No module named 'psycopg'", name="psycopg"),
+            1,
+            f"error: the package psycopg is not installed: {boundary.INSTALL}",
+            id="an extra that is not installed",
+        ),
         pytest.param(KeyboardInterrupt(), 130, "", id="interrupted"),
         pytest.param(typer.BadParameter("no"), 2, "error: Invalid value: no", id="wrong words"),
     ],

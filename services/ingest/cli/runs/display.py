@@ -40,7 +40,9 @@ class Display:
         self._watches: dict[tuple[str, Step], _Watch] = {}
         self._announced: set[str] = {video.video_id for video in videos if video.is_settled}
         self._quiet = quiet
-        self._live = Live(console=console.err, refresh_per_second=4) if console.err.is_terminal and not quiet else None
+        self._live = (
+            Live(console=console.err, refresh_per_second=4) if console.err.is_interactive and not quiet else None
+        )
 
     def __enter__(self) -> Self:
         if self._live is not None:
