@@ -13,12 +13,10 @@ import os
 import sys
 import tempfile
 import traceback
-from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 from typer.core import TyperGroup
@@ -26,7 +24,7 @@ from typer.exceptions import TyperException
 
 from ingest.cli import console
 from ingest.cli.options import state_folder
-from ingest.cli.streams import OutputError, discard_output
+from ingest.cli.streams import discard_unwritable
 from ingest.shared import outgoing
 from ingest.shared.broker.bus import BusError
 from ingest.shared.errors import ConfigurationError, IngestError
@@ -76,11 +74,10 @@ def run(command: Callable[[Sequence[str]], object], words: Sequence[str]) -> int
         status = command(words)
         console.out.file.flush()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the last place that can turn an error into a status)
-        end = ending(error, words)
-        if end.line:
-            with suppress(OSError, ValueError):  # standard error may be closed
-                console.err.print(end.line, style="red")
-        return end.status
+        status, line = ending(error, words)
+        if line:
+            console.err.print(line, style="red")
+    discard_unwritable()
     return status if isinstance(status, int) else console.OK
 
 
@@ -98,8 +95,7 @@ def check_words(words: Sequence[str]) -> None:
             raise WrongWordError(f"argument {number} is not UTF-8: {shown}; a file has to be renamed") from error
 
 
-@dataclass(frozen=True)
-class Ending:
+class Ending(NamedTuple):
     """How a command ends: its status, and the line about it (empty: none)."""
 
     status: int
@@ -108,8 +104,6 @@ class Ending:
 
 def ending(error: BaseException, words: Sequence[str]) -> Ending:
     """Return the status and the line for an error that ended a command of these words."""
-    if isinstance(error, BrokenPipeError | OutputError):
-        discard_output()
     match error:
         case KeyboardInterrupt() | typer.Abort():
             return Ending(console.INTERRUPTED)
@@ -138,7 +132,8 @@ def _reason(error: BaseException) -> str | None:
 def _usage(error: TyperException) -> str:
     """Return the text of a usage error, with the command whose help explains it."""
     context = getattr(error, "ctx", None)
-    text = _line(error.format_message()).rstrip(".")
+    text = _line(error.format_message())
+    text = text if text.endswith("..") else text.removesuffix(".")
     if context is None:
         return text
     return f"{text or 'name a command'} (see `{context.command_path} --help`)"

@@ -7,7 +7,10 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from io import TextIOWrapper
 
 SIZES = ("COLUMNS", "LINES")
 SIZE = re.compile("[1-9][0-9]{0,3}")
@@ -23,13 +26,12 @@ class Output:
     def write(self, text: str) -> int:
         """Write; raise OutputError for any error but that of a closed pipe."""
         with _named_errors():
-            return 0 if sys.stdout is None else sys.stdout.write(text)
+            return sys.stdout.write(text)
 
     def flush(self) -> None:
         """Flush; raise OutputError for any error but that of a closed pipe."""
         with _named_errors():
-            if sys.stdout is not None:
-                sys.stdout.flush()
+            sys.stdout.flush()
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (whatever else a stream has)
         return getattr(sys.stdout, name)
@@ -51,15 +53,13 @@ class Lossy:
     def write(self, text: str) -> int:
         """Write, ignoring errors."""
         with suppress(OSError):
-            if sys.stderr is not None:
-                sys.stderr.write(text)
+            sys.stderr.write(text)
         return len(text)
 
     def flush(self) -> None:
         """Flush, ignoring errors."""
         with suppress(OSError):
-            if sys.stderr is not None:
-                sys.stderr.flush()
+            sys.stderr.flush()
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (whatever else a stream has)
         return getattr(sys.stderr, name)
@@ -96,14 +96,18 @@ def prepare() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123 (a closed stream is None)
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a text stream of Python itself
+        cast("TextIOWrapper", stream).reconfigure(errors="backslashreplace")
 
 
-def discard_output() -> None:
-    """Let the rest of standard output go nowhere: Python would report it again at its end."""
-    with suppress(OSError, ValueError, AttributeError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+def discard_unwritable() -> None:
+    """Let the rest of a stream that cannot be written go nowhere: Python would end with an error of its own."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
