@@ -10,6 +10,7 @@ status 130    interrupted
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 EXPECTED = (ConfigurationError, IngestError, BusError)
 INSTALL = "this command needs an extra, as `pip install 'ingest[local]'`"
+EMPTY_VALUE = re.compile("--[a-z0-9-]+=\\s*")
 LONGEST_LINE = 2000
 LONGEST_WORD = 100_000  # the system takes more; no path, address or question is this long
 
@@ -82,8 +84,13 @@ def run(command: Callable[[Sequence[str]], object], words: Sequence[str]) -> int
 
 
 def check_words(words: Sequence[str]) -> None:
-    """Raise WrongWordError for an argument with bytes that are not UTF-8, with NUL, or of an impossible length."""
+    """Raise WrongWordError for an argument that is empty, has a NUL or bytes that are not UTF-8, or is far too long.
+
+    An empty one is a variable of a shell that is not set; as a path it would be the current folder.
+    """
     for number, word in enumerate(words, 1):
+        if not word.strip() or EMPTY_VALUE.fullmatch(word):
+            raise WrongWordError(f"argument {number} is empty ({word!r}): is a variable not set?")
         if "\0" in word:
             raise WrongWordError(f"argument {number} contains a NUL character")
         if len(word) > LONGEST_WORD:

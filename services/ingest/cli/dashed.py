@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 VIDEO_ID = re.compile(VIDEO_ID_PATTERN)
+OPTION = re.compile("--[a-z-]+")
 
 
 def is_id(word: str) -> bool:
-    """Return whether a word that begins with a dash may be a video id."""
-    return VIDEO_ID.fullmatch(word) is not None
+    """Return whether a word that begins with a dash may be a video id, and not a misspelt option."""
+    return VIDEO_ID.fullmatch(word) is not None and OPTION.fullmatch(word) is None
 
 
 def is_left_out(word: str) -> bool:

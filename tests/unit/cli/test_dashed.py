@@ -26,6 +26,8 @@ ID = "-cxqlIrdiIx"
         pytest.param(["--", ID, "--json"], ["--", ID, "--json"], id="told by hand"),
         pytest.param(["--jsn"], ["--jsn"], id="a typing error"),
         pytest.param(["-c"], ["-c"], id="no id"),
+        pytest.param(["--namespacs"], ["--namespacs"], id="a typing error of eleven letters"),
+        pytest.param(["--_cxqlIrdi"], ["--", "--_cxqlIrdi"], id="an id with two dashes"),
         pytest.param(["--limit"], ["--limit"], id="a missing value"),
         pytest.param(["a", "--json"], ["a", "--json"], id="no dash"),
     ],

@@ -37,7 +37,7 @@ def options(selection: Selection) -> list[str]:
     values = {
         "--limit": selection.limit,
         "--limit-new": selection.limit_new,
-        "--since": since and f"{since:%Y-%m-%d}",
+        "--since": since and since.date().isoformat(),
         "--skip-shorts": selection.policy.min_duration_s,
         "--max-duration": selection.policy.max_duration_s,
         "--min-speakers": selection.speakers.min_speakers,
