@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, LiteralString
@@ -96,6 +98,16 @@ def test_the_cause_of_a_failed_connection_is_said_at_once(
     assert refused.value.code is Code.ENV_DB_UNAVAILABLE
     assert "secret" not in str(refused.value)
     assert capfd.readouterr().err == ""
+
+
+def test_a_server_that_is_being_restarted_is_waited_for(postgres: EmbeddedPostgres, database_url: str) -> None:
+    name = ".s.PGSQL.5432"
+    with tempfile.TemporaryDirectory() as folder:  # a short path, as sockets need
+        appears = threading.Timer(0.5, Path(folder, name).symlink_to, [Path(postgres.url.partition("host=")[2], name)])
+        appears.start()
+        with opened(make_conninfo(database_url, host=folder)) as database:
+            assert migrate(database) == []
+        appears.join()
 
 
 @pytest.mark.parametrize("command", [["migrate"], ["search", "x"], ["status"]])

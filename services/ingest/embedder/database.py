@@ -39,8 +39,12 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 10
 CHECK_TIMEOUT_S = 5.0
 LIFETIME_S = 1800.0
-STARTING = "the database system is"  # starting up, shutting down, in recovery mode ...
-STARTING_PAUSE_S = 0.2
+WAITS_S = {  # by words of the error
+    "the database system is": float(CONNECT_TIMEOUT_S),  # starting up, shutting down, in recovery mode ...
+    "Connection refused": 2.0,
+    "No such file or directory": 2.0,  # its socket
+}
+REPEAT_PAUSE_S = 0.2
 IDLE_LIMIT = "60s"
 LIMITS = """
 SELECT set_config('statement_timeout', %s, true), set_config('idle_in_transaction_session_timeout', %s, true),
@@ -123,16 +127,17 @@ class Database:
     def _connect(self) -> Connection:
         """Return a connection outside of the pool: its error has the cause, that of the pool only the time.
 
-        A server that is starting, or recovers, is waited for.
+        A server that starts or recovers is waited for, and for a moment one that may be restarting.
         """
-        deadline = time.monotonic() + CONNECT_TIMEOUT_S
+        began = time.monotonic()
         while True:
             try:
                 return psycopg.connect(**self._options)
             except psycopg.OperationalError as error:
-                if STARTING not in str(error) or time.monotonic() > deadline:
+                patience_s = max((wait_s for words, wait_s in WAITS_S.items() if words in str(error)), default=0.0)
+                if time.monotonic() - began >= patience_s:
                     raise IngestError(Code.ENV_DB_UNAVAILABLE, address.cause(error, self._address)) from None
-            time.sleep(STARTING_PAUSE_S)
+            time.sleep(REPEAT_PAUSE_S)
 
     def locate(self, connection: Connection) -> tuple[server.Server, server.Place]:
         """Return the facts of the server and the place of the archive, which later transactions use.
