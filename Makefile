@@ -22,7 +22,7 @@ KIND_CONFIG ?= kind-config.yaml
 KIND_VALUES := k8s/kind/values.yaml
 kind-%: export KIND_EXPERIMENTAL_PROVIDER ?= $(if $(filter podman,$(ENGINE)),podman)
 
-.PHONY: help setup dist demo monitor test test-long check format lock faults soak bench asr-model voice-models clean
+.PHONY: help setup dist demo monitor test test-long check format lock faults soak fuzz bench asr-model voice-models clean
 .PHONY: images images-gpu kind kind-up kind-load kind-install kind-test kind-down
 
 help: ## list the commands
@@ -85,6 +85,10 @@ ROUNDS ?= 3
 SEED ?= 1
 faults: $(READY) ## inject every fault into a pipeline, and print the results (ROUNDS=3 SEED=1 ONLY=)
 	$(BIN)/python -m tests.faults --rounds $(ROUNDS) --seed $(SEED) --only '$(ONLY)'
+
+fuzz: MINUTES = 10
+fuzz: $(READY) ## read damaged and hostile inputs, and print what breaks a property (MINUTES=10 SEED=1)
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) --seed $(SEED)
 
 MINUTES ?= 30
 soak: $(READY) ## run a pipeline while a fault is injected every minute (MINUTES=30 SEED=1)

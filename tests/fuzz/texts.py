@@ -1,0 +1,211 @@
+"""Targets that read text: feeds, listings, messages, dead letters, answers of child processes."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import redirect_stdout
+from io import StringIO
+from typing import TYPE_CHECKING, Any, cast
+
+from ingest.cli.upkeep import dead
+from ingest.downloader.sources import feed, ytdlp
+from ingest.downloader.sources.listing import Listing
+from ingest.shared.errors import Code, ConfigurationError, IngestError
+from ingest.shared.messages import DeadLetter, Event, Message, VideoRequested, decode, encode
+from ingest.shared.pipeline import PIPELINE
+from ingest.shared.sandbox import plain
+from tests.fuzz import mutation
+from tests.fuzz.runner import Target
+
+if TYPE_CHECKING:
+    from ingest.downloader.sources.connector import Recording
+    from ingest.shared.broker.nats_bus import NatsBus
+    from ingest.shared.messages import Metadata
+
+FEED_URL = "https://feeds.example/show.xml"
+UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+FEED = b"""<?xml version="1.0" encoding="UTF-8"?>
+<rss version="2.0" xmlns:itunes="http://www.itunes.com/dtds/podcast-1.0.dtd"><channel><title>The show</title>
+<item><title>One &amp; two</title><guid isPermaLink="false">1</guid><pubDate>Mon, 05 Jan 2026 10:00:00 GMT</pubDate>
+<itunes:duration>1:02:03</itunes:duration>
+<enclosure url="https://media.example/1.mp3" type="audio/mpeg" length="1"/></item>
+<item><title><![CDATA[Three]]></title><guid>2</guid><pubDate>Mon, 01 Jan 0001 00:00:00 GMT</pubDate>
+<enclosure url="/relative.ogg" type="audio/ogg"/></item></channel></rss>"""
+ATOM = b"""<feed xmlns="http://www.w3.org/2005/Atom"><title>Show</title><entry><id>urn:1</id><title>One</title>
+<published>2026-01-05T10:00:00Z</published><link rel="enclosure" type="audio/mpeg" href="https://m.example/1.mp3"/>
+</entry></feed>"""
+INFO = {
+    "id": "abcdefghijk",
+    "title": "Talk",
+    "channel": "Channel",
+    "uploader": "Someone",
+    "timestamp": 1767607200,
+    "release_timestamp": None,
+    "upload_date": "20260105",
+    "duration": 61.5,
+}
+MESSAGE = {
+    "schema_version": 1,
+    "video_id": "abcdefghijk",
+    "generation": 2,
+    "source": {"kind": "media", "url": "https://media.example/1.mp3"},
+    "metadata": {"title": "Talk", "channel": "Show", "published_at": "2026-01-05T10:00:00Z", "duration_s": 61.5},
+    "fresh_from": 1,
+    "redo": 0,
+}
+ARTIFACT = {"path": "videos/aa/abcdefghijk/audio-0.mp3", "sha256": "0" * 64, "size_bytes": 7, "duration_s": 61.5}
+EVENT = {
+    "video_id": "abcdefghijk",
+    "generation": 1,
+    "stage": "asr",
+    "kind": "failed",
+    "at": "2026-01-05T10:00:00Z",
+    "code": "NOT_AUDIO",
+    "text": "no audio",
+    "retry_at": "2026-01-06T10:00:00Z",
+    "numbers": {"took_s": 1.5},
+}
+LETTER = {
+    "stage": "check",
+    "subject": "ingest.video.requested",
+    "payload": json.dumps(MESSAGE),
+    "code": "BAD_URL",
+    "text": "no such host",
+    "attempts": {"BAD_URL": 1},
+    "at": "2026-01-05T10:00:00Z",
+    "video_id": "abcdefghijk",
+    "generation": 2,
+}
+MESSAGES = (
+    MESSAGE,
+    {**MESSAGE, "policy": {"min_duration_s": 60.0}},
+    {**MESSAGE, "audio": ARTIFACT},
+    {**MESSAGE, "transcript": ARTIFACT},
+    EVENT,
+    LETTER,
+)
+MODELS: tuple[type[Message], ...] = (*(spec.reads for spec in PIPELINE), Event, DeadLetter)
+
+
+def check_metadata(metadata: Metadata) -> None:
+    """Raise AssertionError unless metadata can be shown, stored and sent."""
+    for text in (metadata.title, metadata.channel):
+        assert text is None or not UNSAFE.search(text), "unsafe text"
+        assert text is None or len(text) <= 2000, "text without bounds"
+    assert metadata.published_at is None or 1900 <= metadata.published_at.year < 2100, "impossible date"
+
+
+def check_recording(recording: Recording) -> None:
+    """Raise AssertionError unless a recording can be submitted."""
+    request = VideoRequested(video_id=recording.video_id, source=recording.source, metadata=recording.metadata)
+    assert decode(VideoRequested, encode(request)) == request
+    check_metadata(recording.metadata)
+
+
+def read_feed(data: bytes) -> str:
+    """Read a feed as the child does, send the listing to the parent, and make its recordings."""
+    try:
+        listing = feed.parsed(feed.Page(FEED_URL, data))
+    except IngestError as error:
+        return str(error.code)
+    ((_, received),) = plain.Answers(feed.read_feed).take(plain.done_frame(feed.read_feed, listing))
+    for recording in feed.episodes(FEED_URL, received, Listing()):
+        check_recording(recording)
+    return "read"
+
+
+def read_listing(info: Any) -> str:  # noqa: ANN401 (of any shape)
+    """Read an entry of a listing."""
+    if not isinstance(info, dict):
+        return "no entry"
+    check_metadata(ytdlp.announced_in(info).metadata)
+    return "read"
+
+
+def read_message(data: bytes) -> str:
+    """Decode bytes as each message that there is; one that is accepted can be sent on."""
+    outcome = "refused"
+    for model in MODELS:
+        try:
+            found = decode(model, data)
+        except IngestError:
+            continue
+        assert decode(model, encode(found)) == found, "changes on its way"
+        outcome = "read"
+    return outcome
+
+
+class Letters:
+    """A stream of dead letters that holds one message; it keeps what is published."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.published: list[tuple[str, bytes]] = []
+
+    def read(self, _stream: str, subject: str) -> list[tuple[int, bytes]]:
+        """Return the one message of the check stage."""
+        return [(1, self._data)] if subject == "ingest.dead.check" else []
+
+    def publish(self, subject: str, data: bytes, _message_id: str) -> None:
+        """Keep a message."""
+        self.published.append((subject, data))
+
+    def delete(self, _stream: str, _sequence: int) -> None:
+        """Remove nothing."""
+
+
+def read_dead_letter(data: bytes) -> str:
+    """List a dead letter and send it again: to its own stage, as a message that this stage reads."""
+    stream = Letters(data)
+    bus = cast("NatsBus", stream)
+    with redirect_stdout(StringIO()):
+        dead.print_list(bus, as_json=True)
+        dead.print_list(bus, as_json=False)
+        try:
+            sent = dead.replay(bus, None).sent
+        except (IngestError, ConfigurationError) as error:
+            return type(error).__name__
+    assert {subject for subject, _ in stream.published} <= {"ingest.event.check", "ingest.video.requested"}
+    for subject, payload in stream.published:
+        decode(Event if subject == "ingest.event.check" else VideoRequested, payload)
+    return "sent" if sent else "skipped"
+
+
+def read_answer(data: bytes) -> str:
+    """Read bytes as the answers of a child."""
+    answers = plain.Answers(feed.read_feed)
+    try:
+        found = answers.take(data)
+    except plain.BadAnswerError:
+        return "refused"
+    return "read" if found else "incomplete"
+
+
+ANSWERS = (
+    plain.report_frame({"bytes": 1.0}) + plain.done_frame(feed.read_feed, None),
+    plain.done_frame(feed.read_feed, feed.parsed(feed.Page(FEED_URL, FEED))),
+    plain.error_frame(IngestError(Code.BAD_URL, "no such host")),
+)
+TARGETS = (
+    Target(
+        "feed",
+        "ends with a listing or a code; each recording can be sent, stored and shown",
+        mutation.damaged(FEED, ATOM),
+        read_feed,
+    ),
+    Target("listing", "metadata can be sent, stored and shown", mutation.altered(INFO), read_listing),
+    Target(
+        "message",
+        "is refused with a code, or can be sent on unchanged",
+        mutation.altered(*MESSAGES).map(mutation.written) | mutation.damaged(*map(mutation.written, MESSAGES)),
+        read_message,
+    ),
+    Target(
+        "dead letter",
+        "is listed; only a message of its stage is sent, to its stage only",
+        mutation.altered(LETTER).map(mutation.written) | mutation.damaged(mutation.written(LETTER)),
+        read_dead_letter,
+    ),
+    Target("answer of a child", "has the type of the work, or is refused", mutation.damaged(*ANSWERS), read_answer),
+)
