@@ -103,7 +103,7 @@ def run(settings: AllSettings, sources: Sequence[str], selection: Selection, *, 
             return _nothing(request)
         with catch_interrupts() as interrupts:
             _publish(connections, request, follower, interrupts)
-            if follower.is_done:
+            if follower.is_done or interrupts:
                 return _result(follower, 0.0, request, interrupted=bool(interrupts))
             supervisor = connections.state_folder.supervisor()
             supervisor.start()
@@ -143,11 +143,11 @@ def _find(connections: Connections, request: Request, follower: Follower) -> Non
             request.listing = Listing(limiter.refuse_while_open)
             for item in submissions.select(request.sources, request.selection, settings, catalog, request.listing):
                 request.recordings[item.recording.video_id] = item.recording
-                follower.add(item.recording.video_id, item.row)
+                _add(follower, item.recording.video_id, item.row, request.listing)
         else:
             for row in catalog.chosen(states=UNFINISHED):
                 if row.source_url is not None:
-                    _follow_known(follower, row, request.listing)
+                    _add(follower, row.video_id, row, request.listing)
 
 
 def _publish(connections: Connections, request: Request, follower: Follower, interrupts: list[bool]) -> None:
@@ -176,12 +176,12 @@ def _publish(connections: Connections, request: Request, follower: Follower, int
         request.requested += 1
 
 
-def _follow_known(follower: Follower, row: VideoRow, listing: Listing) -> None:
-    """Follow a video of the table; note one whose row cannot be read."""
+def _add(follower: Follower, video_id: str, row: VideoRow | None, listing: Listing) -> None:
+    """Follow a video; note one whose row cannot be read."""
     try:
-        follower.add(row.video_id, row)
+        follower.add(video_id, row)
     except IngestError as error:
-        listing.fail(row.video_id, error)
+        listing.fail(video_id, error)
 
 
 def _follow(
