@@ -5,7 +5,7 @@ from __future__ import annotations
 import feedparser
 import pytest
 
-from ingest.downloader.sources.feed_limits import MOST_ATTRIBUTES, bounded
+from ingest.downloader.sources.feed_limits import MOST_ATTRIBUTES, Bounded, bounded
 from ingest.shared.errors import Code, IngestError
 
 MANY_ATTRIBUTES = "".join(f" a{number}='1'" for number in range(MOST_ATTRIBUTES + 1))
@@ -39,6 +39,9 @@ def test_an_ordinary_feed_stays_as_it_is(data: bytes) -> None:
         pytest.param(rss("<a>" * 200_000), id="nested without end"),
         pytest.param(rss("<a>" * 200 + "</a>" * 200), id="nested and closed"),
         pytest.param(rss("<item" + MANY_ATTRIBUTES + "/>"), id="attributes"),
+        pytest.param(rss("&nosuch;" + "<a>" * 200_000), id="nested, and not well-formed"),
+        pytest.param(rss("&nosuch;" + "<a><b></b>" * 200_000), id="left open, and not well-formed"),
+        pytest.param(rss("&nosuch;<item" + MANY_ATTRIBUTES * 100 + "/>"), id="attributes, and not well-formed"),
     ],
 )
 def test_tags_that_no_feed_has_are_refused(data: bytes) -> None:
@@ -60,3 +63,14 @@ def test_the_first_items_of_an_endless_feed_are_kept(wrapped: str) -> None:
     assert not feedparser.parse(found.data).bozo
     assert found.data.count(b"<item>") == 3
     assert found.left_out == data.count(b"<item>") - 3
+
+
+def test_the_first_items_of_an_endless_feed_that_is_not_well_formed_are_kept() -> None:
+    data = rss("<title>a & b</title>" + items(10))
+    found = bounded(data, 3)
+    assert ([entry.id for entry in feedparser.parse(found.data).entries], found.left_out) == (["0", "1", "2"], 7)
+
+
+def test_a_feed_whose_descriptions_leave_tags_open_is_read() -> None:
+    data = rss("&nosuch;" + "<item><description><p>one<br>two<img src='x'></description></item>" * 5_000)
+    assert bounded(data) == Bounded(data, 0)

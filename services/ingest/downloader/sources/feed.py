@@ -116,8 +116,9 @@ def _episode(feed_url: str, repeated: frozenset[str], item: FeedItem) -> Recordi
     if not item.guid:
         return Recording(derived_id("feed", item.media_url), source, found.metadata, found.cut)
     guid = f"{item.guid}|{item.media_url}" if item.guid in repeated else item.guid
-    video_id = derived_id("feed", f"{urlsplit(feed_url).hostname}|{guid}")
-    other_id = derived_id("feed", f"{feed_url.partition('://')[2]}|{guid}")
+    feed = urlsplit(feed_url)
+    video_id = derived_id("feed", f"{feed.hostname}|{guid}")
+    other_id = derived_id("feed", f"{feed.hostname}{feed.path}?{feed.query}|{guid}")
     return Recording(video_id, source, found.metadata, found.cut, other_id)
 
 

@@ -1,12 +1,12 @@
 """The limits of a feed's XML, tried before the feed is parsed: depth, attributes and number of items.
 
-The parser of feeds needs seconds and gigabytes for a few megabytes of nested tags. This pass needs neither. What is not
-well-formed is left to that parser, and to the limits of its process.
+The parser of feeds needs minutes and gigabytes for a few megabytes of nested tags. This pass needs neither. In a feed
+that is not well-formed, tags are only counted: its descriptions may leave many open.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
+import re
 from dataclasses import dataclass
 from xml.parsers import expat
 
@@ -16,6 +16,10 @@ MOST_ITEMS = 20_000
 DEEPEST = 100
 MOST_ATTRIBUTES = 200
 ITEMS = frozenset({"item", "entry"})
+LOOSE_ITEMS = frozenset(name.encode() for name in ITEMS)
+MOST_LEFT_OPEN = 50_000
+LONGEST_TAG = 1 << 16
+TAG = re.compile(rb"<(/?)([A-Za-z][\w.-]*)([^<>]*)>")
 
 
 @dataclass(frozen=True)
@@ -29,10 +33,29 @@ class Bounded:
 def bounded(data: bytes, most_items: int = MOST_ITEMS) -> Bounded:
     """Return the first items of a feed; raise TOO_LARGE for tags that no feed has."""
     scan = _Scan(most_items)
-    scan.read(data)
+    if not scan.read(data):
+        return _loose(data, most_items)
     if scan.end is None:
         return Bounded(data, 0)
     return Bounded(data[: scan.end] + scan.closing, scan.items - most_items)
+
+
+def _loose(data: bytes, most_items: int) -> Bounded:
+    """Return the first items of a feed that is not well-formed."""
+    left_open = items = 0
+    end = len(data)
+    for tag in TAG.finditer(data):
+        slash, name, rest = tag.groups()
+        if len(rest) > LONGEST_TAG:
+            raise IngestError(Code.TOO_LARGE, f"a tag of the feed is longer than {LONGEST_TAG} bytes")
+        left_open += -1 if slash else not rest.endswith(b"/")
+        if left_open > MOST_LEFT_OPEN:
+            raise IngestError(Code.TOO_LARGE, f"more than {MOST_LEFT_OPEN} tags of the feed are open")
+        if not slash and name.lower() in LOOSE_ITEMS:
+            items += 1
+            if items == most_items + 1:
+                end = tag.start()
+    return Bounded(data[:end], max(0, items - most_items))
 
 
 class _Scan:
@@ -49,9 +72,13 @@ class _Scan:
         self._parser.EndElementHandler = self._finish
         self._parser.DefaultHandler = lambda _text: None  # expat then expands no entities
 
-    def read(self, data: bytes) -> None:
-        with suppress(expat.ExpatError):  # the parser of feeds reads what is not well-formed, too
+    def read(self, data: bytes) -> bool:
+        """Read a feed; return whether it is well-formed."""
+        try:
             self._parser.Parse(data, True)
+        except expat.ExpatError:
+            return False
+        return True
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if len(attributes) > MOST_ATTRIBUTES:

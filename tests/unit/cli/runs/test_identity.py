@@ -71,6 +71,18 @@ def test_an_episode_of_another_feed_has_another_id_in_every_order() -> None:
     assert [own_id(one, stored, ()).video_id for one in (OTHER, KNOWN)] == [other.video_id, KNOWN.video_id]
 
 
+@pytest.mark.parametrize(
+    "feed",
+    [
+        pytest.param("http://pods.example.org/second.xml", id="scheme"),
+        pytest.param("https://me:secret@pods.example.org:443/second.xml", id="login and port"),
+    ],
+)
+def test_the_other_id_stays_when_only_the_way_to_the_feed_changes(feed: str) -> None:
+    assert episode(feed, "Second show", "/second/1.mp3").other_id == OTHER.other_id
+    assert episode(f"{feed}?show=2", "Second show", "/second/1.mp3").other_id != OTHER.other_id
+
+
 def test_an_identifier_that_a_feed_repeats_is_one_recording() -> None:
     repeated = episode(FIRST, "First show", "/first/2.mp3")
     assert list(unique([KNOWN, repeated, OTHER])) == [KNOWN, OTHER]
