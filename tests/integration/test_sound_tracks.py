@@ -148,6 +148,12 @@ def test_a_chained_stream_of_another_codec_is_decoded_to_its_end(tmp_path: Path,
     assert loudness(waveform, WHOLE_S - 2, WHOLE_S - 1) > LOUD
 
 
+def test_a_file_of_countless_beginnings_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(IngestError, match="more than 10000 recordings") as caught:
+        read(written(tmp_path / "a.ogg", b"OggS\x00\x02" * 10_001))
+    assert caught.value.code is Code.AUDIO_SUSPICIOUS
+
+
 def test_sound_that_cannot_be_decoded_is_an_error_and_not_a_shorter_recording(tmp_path: Path) -> None:
     parts = [encoded(tmp_path / f"{codec}.ts", codec, tone(5.0)).read_bytes() for codec in ("aac", "mp2")]
     with pytest.raises(IngestError, match="s missing") as caught:

@@ -74,7 +74,7 @@ def _progress(row: VideoRow) -> str | None:
     progress = progress_of(row.figures, row.stage) if row.state == VideoState.RUNNING else None
     if progress is None:
         return None
-    return f"{progress} of {console.clock(progress.of_s)}" if progress.of_s else str(progress)
+    return f"{progress} of {console.clock(progress.length_s)}" if progress.length_s else str(progress)
 
 
 def _print_speakers(speakers: Sequence[SpeakerRow]) -> None:

@@ -177,7 +177,8 @@ class _RateWatch:
             received = numbers.get("bytes", 0.0)
             self._finished = bool(numbers.get("finished"))
             self._seen.append((now, received))
-            self._report({"bytes": received})
+            of_bytes = numbers.get("of_bytes", 0.0)
+            self._report({"bytes": received, **Progress(Step.DOWNLOADING, received, of_bytes).figures()})
         if self._finished or not self._seen:
             return
         while len(self._seen) > 1 and now - self._seen[1][0] >= self._pace.window_s:

@@ -1,7 +1,7 @@
 """How far a recording is within a stage: figures of its progress events, and what they say. Pure.
 
-A handler reports the step, the seconds that are done, and the seconds of the recording. The worker publishes such a
-report every few seconds at most. The figures are dropped with the next event of another kind.
+A handler reports the step, the seconds that are done, and the seconds of the recording (of a download: bytes). The
+worker publishes such a report every few seconds at most. The figures are dropped with the next event of another kind.
 """
 
 from __future__ import annotations
@@ -24,24 +24,30 @@ class Step(IntEnum):
     FINDING_SPEECH = 3
     RECOGNISING = 4
     FINDING_SPEAKERS = 5
+    DOWNLOADING = 6
 
 
 @dataclass(frozen=True)
 class Progress:
-    """A step, and how many seconds of the recording it has done; `of_s` is 0 where the length is not known."""
+    """A step, and how many seconds or bytes of the recording it has done; `of` is 0 where the total is not known."""
 
     step: Step
-    done_s: float
-    of_s: float
+    done: float
+    of: float
 
     @property
     def share(self) -> float | None:
         """Return the share that is done, or None where it is not known."""
-        return min(1.0, self.done_s / self.of_s) if self.of_s > 0 else None
+        return min(1.0, self.done / self.of) if self.of > 0 else None
 
     def figures(self) -> dict[str, float]:
         """Return the figures of an event."""
-        return {f"{PREFIX}step": float(self.step), f"{PREFIX}done_s": self.done_s, f"{PREFIX}of_s": self.of_s}
+        return {f"{PREFIX}step": float(self.step), f"{PREFIX}done": self.done, f"{PREFIX}of": self.of}
+
+    @property
+    def length_s(self) -> float | None:
+        """Return the seconds of the recording, or None where they are not known."""
+        return self.of if self.of > 0 and self.step != Step.DOWNLOADING else None
 
     def __str__(self) -> str:
         """Return a text such as `recognising 34 %`."""
@@ -51,10 +57,10 @@ class Progress:
 
 def progress_of(figures: Mapping[str, float], stage: str) -> Progress | None:
     """Return the progress of a recording in a stage, or None without one (an older worker reports none)."""
-    step, done_s, of_s = (figures.get(f"{stage}.{PREFIX}{name}") for name in ("step", "done_s", "of_s"))
-    if step is None or done_s is None or of_s is None or step not in set(Step):
+    step, done, of = (figures.get(f"{stage}.{PREFIX}{name}") for name in ("step", "done", "of"))
+    if step is None or done is None or of is None or step not in set(Step):
         return None
-    return Progress(Step(int(step)), done_s, of_s)
+    return Progress(Step(int(step)), done, of)
 
 
 def without_progress(figures: Mapping[str, float]) -> dict[str, float]:

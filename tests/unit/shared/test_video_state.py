@@ -232,7 +232,7 @@ def test_the_time_of_the_request_is_that_of_the_latest() -> None:
 @pytest.mark.parametrize("kind", sorted(set(EventKind) - {EventKind.PROGRESS}))
 def test_figures_of_progress_end_with_the_next_event(kind: EventKind) -> None:
     running = folded(
-        event(EventKind.STARTED, numbers={"took_s": 1.0}), event(EventKind.PROGRESS, numbers={"progress_done_s": 5.0})
+        event(EventKind.STARTED, numbers={"took_s": 1.0}), event(EventKind.PROGRESS, numbers={"progress_done": 5.0})
     )
-    assert running.figures == {"asr.took_s": 1.0, "asr.progress_done_s": 5.0}
+    assert running.figures == {"asr.took_s": 1.0, "asr.progress_done": 5.0}
     assert folded(event(kind), known=running, first=(EPOCH, 3)).figures == {"asr.took_s": 1.0}

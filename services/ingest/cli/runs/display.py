@@ -85,29 +85,29 @@ class Display:
         for video in videos:
             progress = progress_of(video.figures, video.stage) if video.state == VideoState.RUNNING else None
             if progress is not None:
-                watch = self._watches.setdefault((video.video_id, progress.step), _Watch(now, progress.done_s))
+                watch = self._watches.setdefault((video.video_id, progress.step), _Watch(now, progress.done))
                 lines.append(_progress_line(video, progress, watch.left_s(progress, now)))
         return lines[:MOST_RUNNING]
 
 
 @dataclass(frozen=True)
 class _Watch:
-    """When a step of a video was first seen, and the seconds that were done then."""
+    """When a step of a video was first seen, and what was done then."""
 
     since: float
-    done_s: float
+    done: float
 
     def left_s(self, progress: Progress, now: float) -> float | None:
         """Return the seconds that a step still takes at its pace so far, or None without one."""
-        fresh_s = progress.done_s - self.done_s
-        if fresh_s <= 0 or now <= self.since or progress.of_s <= 0:
+        fresh = progress.done - self.done
+        if fresh <= 0 or now <= self.since or progress.of <= 0:
             return None
-        return max(0.0, progress.of_s - progress.done_s) * (now - self.since) / fresh_s
+        return max(0.0, progress.of - progress.done) * (now - self.since) / fresh
 
 
 def _progress_line(video: VideoRecord, progress: Progress, left_s: float | None) -> str:
     title = shorten(outgoing.line(video.metadata.title or video.video_id), LONGEST_TITLE)
-    length = f" of {console.clock(progress.of_s)}" if progress.of_s else ""
+    length = f" of {console.clock(progress.length_s)}" if progress.length_s else ""
     left = f", {console.clock(left_s)} to go" if left_s else ""
     return f"{title}: {progress}{length}{left}"
 

@@ -117,7 +117,7 @@ def _running_s(video: VideoRecord) -> float:
     progress = progress_of(video.figures, Stage.ASR)
     if progress is None or progress.step < Step.RECOGNISING:
         return 0.0
-    return progress.done_s if progress.step == Step.RECOGNISING else video.metadata.duration_s or 0.0
+    return progress.done if progress.step == Step.RECOGNISING else video.metadata.duration_s or 0.0
 
 
 def eta_s(tally: Tally, before: Tally, elapsed_s: float) -> float | None:

@@ -127,7 +127,8 @@ def fetch(report: Reporter, url: str, folder: str, options: SiteOptions) -> Down
         received = float(state.get("downloaded_bytes") or 0)
         if received > options.max_bytes:
             raise IngestError(Code.TOO_LARGE, f"more than {options.max_bytes} bytes")
-        report({"bytes": received, "finished": float(state.get("status") == "finished")})
+        total = float(state.get("total_bytes") or state.get("total_bytes_estimate") or 0)
+        report({"bytes": received, "of_bytes": total, "finished": float(state.get("status") == "finished")})
 
     def admit(info: dict[str, Any], **_: object) -> None:
         _refuse_unavailable(info, datetime.now(UTC))  # it may have gone live since it was checked

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
+
+from ingest.shared.errors import Code, IngestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -11,6 +14,7 @@ if TYPE_CHECKING:
 FIRST_PAGE = b"OggS\x00\x02"  # of a stream in Ogg
 FIRST_BLOCK = b"fLaC\x00\x00\x00\x22"  # of a FLAC file
 PAGE_HEAD_BYTES = 27
+MOST_PARTS = 10_000
 LEAST_REST_BYTES = 1 << 16
 REST_SHARE = 0.02
 BLOCK_BYTES = 1 << 20
@@ -47,16 +51,17 @@ def starts_of_parts(file: BinaryIO) -> list[int]:
     """Return where the recordings begin that are joined in a file; 0 is the first.
 
     Radio recorders and advertisement servers join them. Each part has a head of its own, which FFmpeg does not read.
+    Raise AUDIO_SUSPICIOUS for more parts than a recording has.
     """
     file.seek(0)
     head = file.read(len(FIRST_BLOCK))
     if head == FIRST_BLOCK:
-        return list(_places(file, FIRST_BLOCK))
+        return _places(file, FIRST_BLOCK)
     if not head.startswith(FIRST_PAGE):
         return [0]
     starts: list[int] = []
     follows = 0  # a part has a first page for each of its streams, one after the other
-    for place in list(_places(file, FIRST_PAGE)):
+    for place in _places(file, FIRST_PAGE):
         if place != follows or not starts:
             starts.append(place)
         follows = place + _page_bytes(file, place)
@@ -70,7 +75,14 @@ def _page_bytes(file: BinaryIO, place: int) -> int:
     return len(head) + len(lengths) + sum(lengths)
 
 
-def _places(file: BinaryIO, words: bytes) -> Iterator[int]:
+def _places(file: BinaryIO, words: bytes) -> list[int]:
+    found = list(islice(_each_place(file, words), MOST_PARTS + 1))
+    if len(found) > MOST_PARTS:
+        raise IngestError(Code.AUDIO_SUSPICIOUS, f"more than {MOST_PARTS} recordings joined in one file")
+    return found
+
+
+def _each_place(file: BinaryIO, words: bytes) -> Iterator[int]:
     """Yield the places of some bytes in a file."""
     file.seek(0)
     kept, at = b"", 0

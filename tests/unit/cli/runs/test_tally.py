@@ -97,7 +97,7 @@ def test_the_remaining_time_follows_from_the_present_pace(
 
 
 RUNNING = VideoState.RUNNING
-RECOGNISING: dict[str, Any] = {"asr__progress_step": 4.0, "asr__progress_done_s": 150.0, "asr__progress_of_s": 600.0}
+RECOGNISING: dict[str, Any] = {"asr__progress_step": 4.0, "asr__progress_done": 150.0, "asr__progress_of": 600.0}
 
 
 @pytest.mark.parametrize(
