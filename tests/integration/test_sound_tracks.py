@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.formats import SUFFIXES_OF
 from ingest.shared.sandbox.decode import SAMPLE_RATE, AudioInfo, DecodeLimits, decode
-from ingest.shared.sandbox.phase import opposite_channel
+from ingest.shared.sandbox.phase import energies, opposite_channel
 from tests.integration.bad_inputs.recordings import encoded, silence, tone, truncated, written
 
 if TYPE_CHECKING:
@@ -258,7 +258,7 @@ def test_channels_that_become_opposite_on_the_way_are_heard_throughout(tmp_path:
 def test_what_is_used_of_two_channels_is_never_far_below_both(right: float, own: float, seed: int) -> None:
     noise = np.random.default_rng(seed).standard_normal((2, 4_000), dtype=np.float32)
     samples = np.vstack([noise[0], right * noise[0] + own * noise[1]]).astype(np.float32)
-    channel = opposite_channel(samples, None)
+    channel = opposite_channel(energies(list(samples)), samples.shape[1], None)
     used = samples.mean(axis=0) if channel is None else samples[channel]
     assert np.square(used).mean() >= 0.099 * np.square(samples).mean(axis=1).min()
 

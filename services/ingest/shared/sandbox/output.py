@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import av.error
 import numpy as np
@@ -12,7 +12,7 @@ from av.audio.resampler import AudioResampler
 
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.sandbox.limits import tolerance_s
-from ingest.shared.sandbox.phase import opposite_channel
+from ingest.shared.sandbox.phase import energies, opposite_channel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,20 @@ if TYPE_CHECKING:
 SAMPLE_RATE = 16_000
 BLOCK_S = 0.1  # for which the channels are compared
 LONG_S = 360.0  # from here on lengths are shown in hours
-FULL_SCALE = {"u8": 1 << 7, "s16": 1 << 15, "s32": 1 << 31, "s64": 1 << 63}  # of integer samples
+SAMPLES: Final[dict[str, type[np.generic]]] = {
+    "u8": np.uint8,
+    "s16": np.int16,
+    "s32": np.int32,
+    "s64": np.int64,
+    "flt": np.float32,
+    "dbl": np.float64,
+}
+FULL_SCALE: Final[dict[type[np.generic], int]] = {
+    np.uint8: 1 << 7,
+    np.int16: 1 << 15,
+    np.int32: 1 << 31,
+    np.int64: 1 << 63,
+}
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -106,7 +119,8 @@ class Output:
         """Resample the collected frames: the mean of their channels, or one channel where the mean is silence."""
         frames, self._block, self._block_s = self._block, [], 0.0
         if frames and frames[0].layout.nb_channels > 1:
-            self._channel = opposite_channel(np.hstack([_floats(frame) for frame in frames]), self._channel)
+            summed = np.add.reduce([energies(_channels(frame)) for frame in frames])
+            self._channel = opposite_channel(summed, sum(frame.samples for frame in frames), self._channel)
             if self._channel is not None:
                 self.one_channel_s += sum(frame.samples / frame.sample_rate for frame in frames)
                 frames = [_one_channel(frame, self._channel) for frame in frames]
@@ -143,15 +157,19 @@ class Output:
         self._take(block)
 
 
-def _floats(frame: AudioFrame) -> FloatArray:
-    """Return the samples of a frame, shape (channels, samples), full scale 1."""
-    samples = _by_channel(frame)
-    name = frame.format.packed.name
-    floats = samples.astype(np.float32) - np.float32(FULL_SCALE[name] if name == "u8" else 0)
-    return floats / np.float32(FULL_SCALE.get(name, 1))
+def _channels(frame: AudioFrame) -> list[FloatArray]:
+    """Return the samples of each channel of a frame, full scale 1."""
+    kind, number = SAMPLES[frame.format.packed.name], frame.layout.nb_channels
+    planes = [np.frombuffer(bytes(plane), kind) for plane in frame.planes]
+    if not frame.format.is_planar:
+        planes = [planes[0][channel::number] for channel in range(number)]
+    channels = [plane[: frame.samples].astype(np.float32, copy=False) for plane in planes]
+    if kind is np.uint8:
+        channels = [channel - np.float32(FULL_SCALE[kind]) for channel in channels]
+    return [channel / np.float32(FULL_SCALE[kind]) for channel in channels] if kind in FULL_SCALE else channels
 
 
-def _by_channel(frame: AudioFrame) -> npt.NDArray[np.generic]:
+def _by_channel(frame: AudioFrame) -> npt.NDArray[Any]:
     samples = frame.to_ndarray()
     return samples if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels).T
 
