@@ -204,7 +204,7 @@ def _translate(error: Exception, options: SiteOptions, messages: list[str]) -> I
         retry_after = _seconds(inner.response.headers.get("Retry-After"))
     text = str(error) if str(inner) in str(error) else f"{error} {inner}"
     refusal = Refusal(text, status, retry_after)
-    if code_of(refusal) is Code.SOURCE_UNKNOWN:  # an earlier warning may contain the reason
+    if code_of(refusal) in {Code.SOURCE_UNKNOWN, Code.SITE_CHANGED}:  # an earlier warning may contain the reason
         refusal = replace(refusal, text="\n".join([text, *(message for message in messages if text not in message)]))
     return error_of(refusal, datetime.now(UTC), options.site_pause_s)
 
