@@ -67,11 +67,11 @@ def refused(error: IngestError, *codes: Code) -> str:
 
 
 def play(target: Target, seconds: float, seed: int) -> Result:
-    """Play inputs for some seconds."""
+    """Play inputs for some seconds, and at least one."""
     result = Result(target)
     end = time.monotonic() + seconds
     batch = 0
-    while time.monotonic() < end and len(result.findings) < MOST_FINDINGS:
+    while not batch or (time.monotonic() < end and len(result.findings) < MOST_FINDINGS):
         _play_batch(result, end, f"{seed}:{batch}")
         batch += 1
     return result
@@ -81,7 +81,7 @@ def _play_batch(result: Result, end: float, seed: str) -> None:
     broken: list[tuple[object, Exception]] = []
 
     def check(value: object) -> None:
-        if time.monotonic() > end:
+        if result.inputs and time.monotonic() > end:
             return
         began = time.process_time()
         try:
