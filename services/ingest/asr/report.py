@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ingest.shared.artifacts.transcript import INVENTED
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -48,6 +50,7 @@ def notes(transcription: Transcription, decoded: AudioInfo, segments: Sequence[S
     return {
         "no_speech": float(not segments),
         "hallucination_flagged": float(sum(bool(segment.flags) for segment in segments)),
+        "invented_words": float(sum(len(segment.words) for segment in segments if INVENTED in segment.flags)),
         "language_unsure": float(transcription.language_probability < MIN_LANGUAGE_PROBABILITY),
         "timestamp_fixed": float(transcription.fixed_times),
         "text_sanitized": float(transcription.cleaned_words),

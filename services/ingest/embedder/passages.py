@@ -1,9 +1,9 @@
 """Merges segments into passages: the units of search, each with one speaker. Pure.
 
 Consecutive segments are merged until a passage is long enough. Passages are cut at sentence ends; their times are those
-of the words (without word times, each word gets an equal share of its segment). No text is dropped: repeated text stays
-repeated. No passage has more tokens than the embedding model reads. Lengths are those of Latin letters: a passage in
-Chinese has a third of the letters, and takes as long to say.
+of the words (without word times, each word gets an equal share of its segment). Only segments with the flag INVENTED
+are left out: repeated text stays repeated. No passage has more tokens than the embedding model reads. Lengths are those
+of Latin letters: a passage in Chinese has a third of the letters, and takes as long to say.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ingest.shared import scripts
 from ingest.shared.artifacts import sentences
-from ingest.shared.artifacts.transcript import Segment, Word, join
+from ingest.shared.artifacts.transcript import INVENTED, Segment, Word, join
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -110,6 +110,8 @@ def _sentences(
     segments: Iterable[Segment], language: str, limits: PassageLimits, count_tokens: Callable[[str], int]
 ) -> Iterator[Sentence]:
     for segment in segments:
+        if INVENTED in segment.flags:
+            continue
         words = [word for word in segment.words if word.text.strip()]
         for sentence in sentences.split(words or _spread(segment), language):
             for piece in _fitting(sentence, limits, count_tokens):

@@ -284,6 +284,11 @@ def test_a_passage_is_as_doubtful_as_the_worst_of_its_segments() -> None:
     assert (passage.refined, passage.flags) == (True, ("a", "loop"))
 
 
+def test_invented_words_are_no_text() -> None:
+    said = [spoken("One."), spoken("Thank you for watching.", 1, flags=["invented"]), spoken("Two.", 5, flags=["loop"])]
+    assert words_of(build(said, replace(LIMITS, max_gap_s=9))) == ["One.", "Two."]
+
+
 def test_silence_has_no_passages() -> None:
     assert build([], LIMITS) == []
 

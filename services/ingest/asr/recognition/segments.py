@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ingest.asr.recognition.invention import Evidence, is_invented
 from ingest.shared.artifacts import sentences
-from ingest.shared.artifacts.transcript import Segment, Word, join
+from ingest.shared.artifacts.transcript import INVENTED, Segment, Word, join
 from ingest.shared.scripts import needs_blank
 from ingest.shared.text import clean
 
@@ -51,7 +52,8 @@ def build(
         if words:
             words[0] = _apart(words[0], last)
             floor_s, last = words[-1].end_s, words[-1].text
-        segments += [_segment(group, transcript, refined=is_refined) for group in split(words, language)]
+        speech_s = sum(span.duration_s for span in chunk.speech)
+        segments += [_segment(group, transcript, speech_s, refined=is_refined) for group in split(words, language)]
     cleaned = sum(clean(word.text) != word.text for transcript in transcripts for word in transcript.words)
     return SegmentList(tuple(flag_loops(segments)), fixed, cleaned)
 
@@ -116,7 +118,7 @@ def split(words: Sequence[Word], language: str) -> list[list[Word]]:
     return groups
 
 
-def _segment(words: Sequence[Word], transcript: ChunkTranscript, *, refined: bool) -> Segment:
+def _segment(words: Sequence[Word], transcript: ChunkTranscript, speech_s: float, *, refined: bool) -> Segment:
     text = join(words)
     length_s = words[-1].end_s - words[0].start_s
     flags = []
@@ -126,6 +128,8 @@ def _segment(words: Sequence[Word], transcript: ChunkTranscript, *, refined: boo
         flags.append("no_speech")
     if length_s > 0 and len(text) / length_s > FASTEST_CHARACTERS_A_SECOND:
         flags.append("too_fast")
+    if is_invented(Evidence(text, transcript.avg_logprob, transcript.no_speech_prob, speech_s)):
+        flags.append(INVENTED)
     return Segment(
         start_s=words[0].start_s,
         end_s=words[-1].end_s,

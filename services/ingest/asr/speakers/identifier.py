@@ -8,7 +8,9 @@ speech ─► samples over the whole recording ─► all one enrolled voice? �
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from ingest.asr.speakers.windows import SpeakerTurn
 
 NO_BOUNDS = Bounds()
+LEAST_SPEECH = 0.1  # part of a turn; a hum is no speaker
 MIN_COMPARED_S = 1.5  # turns of at least this length must agree with the fast path
 
 log = get_logger(__name__)
@@ -97,7 +100,7 @@ class SpeakerIdentifier:
         found = self._monologue(waveform, speech, profiles) if self.fast_path and profiles else None
         if found is None:
             outcome = "full"
-            diarized = _turns(self.voice_model.diarize(waveform, speech, bounds))
+            diarized = _turns(with_speech(self.voice_model.diarize(waveform, speech, bounds), speech))
             turns, vectors = self._embed_turns(waveform, diarized)
             found = matching.name_turns(turns, vectors, profiles, self.thresholds), vectors
         named, vectors = found
@@ -138,6 +141,17 @@ class SpeakerIdentifier:
         np.add.at(vectors, np.array([rows[owner] for owner in owners], dtype=np.int64), embedded)
         with_rows = [turn.model_copy(update={"vector": rows.get(number)}) for number, turn in enumerate(turns)]
         return with_rows, l2_normalize(vectors)
+
+
+def with_speech(turns: Sequence[SpeakerTurn], speech: Sequence[Span]) -> list[SpeakerTurn]:
+    """Return the turns in which the voice activity detection found speech; `speech` is in order."""
+    ends_s = [span.end_s for span in speech]
+
+    def spoken_s(turn: SpeakerTurn) -> float:
+        near = takewhile(lambda span: span.start_s < turn.span.end_s, speech[bisect_left(ends_s, turn.span.start_s) :])
+        return sum(min(span.end_s, turn.span.end_s) - max(span.start_s, turn.span.start_s) for span in near)
+
+    return [turn for turn in turns if spoken_s(turn) > LEAST_SPEECH * turn.span.duration_s]
 
 
 def _turns(diarized: Sequence[SpeakerTurn]) -> list[Turn]:

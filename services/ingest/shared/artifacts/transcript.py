@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 TRANSCRIPT_VERSION = 3
 READABLE_VERSIONS = (1, 2, 3)  # 1 has no speakers, 2 has no spacing
 EXTENSION = "json.zst"
+INVENTED = "invented"  # the flag of segments that are no part of the text
 
 
 class Spaced(Protocol):
@@ -59,7 +60,8 @@ class Segment(Part):
 
     `avg_logprob` is the mean log probability of its tokens. `compression_ratio` grows with repetition.
     `no_speech_prob` is the probability that the chunk contains no speech. Flags mark probable hallucinations, which are
-    not deleted. `temperature` is read from files of version 0.1.0, where it was always 0, and no longer written.
+    not deleted; segments with the flag INVENTED are not searchable. `temperature` is read from files of version 0.1.0,
+    where it was always 0, and no longer written.
     """
 
     start_s: Seconds

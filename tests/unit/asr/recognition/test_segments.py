@@ -180,6 +180,9 @@ def test_a_segment_has_the_figures_of_its_chunk() -> None:
         pytest.param(chunk((0.5, 1.5, "silence"), no_speech_prob=0.8), ("no_speech",), id="no speech"),
         pytest.param(chunk((0.5, 0.6, "too fast")), ("too_fast",), id="too fast"),
         pytest.param(chunk((0.5, 0.5, "no time")), (), id="no time at all"),
+        pytest.param(
+            chunk((0.5, 1.5, "you."), avg_logprob=-2.1, no_speech_prob=0.7), ("invented",), id="invented in silence"
+        ),
     ],
 )
 def test_likely_hallucinations_are_flagged(chunk_transcript: ChunkTranscript, flags: tuple[str, ...]) -> None:
