@@ -5,6 +5,7 @@ from __future__ import annotations
 import feedparser
 import pytest
 
+from ingest.downloader.sources.feed import Page, parsed
 from ingest.downloader.sources.feed_limits import MOST_ATTRIBUTES, Bounded, bounded
 from ingest.shared.errors import Code, IngestError
 
@@ -19,6 +20,14 @@ def items(count: int) -> str:
     return "".join(f"<item><guid>{number}</guid></item>" for number in range(count))
 
 
+def encoded(name: str) -> bytes:
+    head = f'<?xml version="1.0" encoding="{name}"?>'.encode()
+    item = '<item><enclosure url="http://m.example/1.mp3" type="audio/mpeg"/></item>'
+    title = "\u756a\u7d44" if name == "shift_jis" else "Show"
+    body = f'<rss version="2.0"><channel><title>{title}</title>{item}</channel></rss>'
+    return head + body.encode("shift_jis")
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -27,6 +36,8 @@ def items(count: int) -> str:
         pytest.param(rss("<item><b>&nosuch;<"), id="an unknown entity, and an open tag"),
         pytest.param(b"\xff\xfe<\x00r\x00s\x00s\x00/\x00>\x00", id="UTF-16"),
         pytest.param(b"", id="nothing"),
+        pytest.param(encoded("shift_jis"), id="an encoding of several bytes"),
+        pytest.param(encoded("UTF-88"), id="an unknown encoding"),
     ],
 )
 def test_an_ordinary_feed_stays_as_it_is(data: bytes) -> None:
@@ -74,3 +85,22 @@ def test_the_first_items_of_an_endless_feed_that_is_not_well_formed_are_kept() -
 def test_a_feed_whose_descriptions_leave_tags_open_is_read() -> None:
     data = rss("&nosuch;" + "<item><description><p>one<br>two<img src='x'></description></item>" * 5_000)
     assert bounded(data) == Bounded(data, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "channel"),
+    [
+        pytest.param("shift_jis", "\u756a\u7d44", id="of several bytes"),
+        pytest.param("UTF-88", "Show", id="unknown"),
+    ],
+)
+def test_a_feed_in_any_encoding_is_read(name: str, channel: str) -> None:
+    (item,) = parsed(Page("http://m.example/feed", encoded(name))).items
+    assert item.announced.metadata.channel == channel
+
+
+def test_data_that_the_parser_does_not_foresee_is_refused_with_a_code() -> None:
+    data = encoded("UTF-8").replace(b"UTF-8", b"\xa9")
+    with pytest.raises(IngestError, match="cannot be read") as refused:
+        parsed(Page("http://m.example/feed", data))
+    assert refused.value.code is Code.NO_MEDIA_FOUND

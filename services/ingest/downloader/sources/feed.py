@@ -141,6 +141,14 @@ def parsed(page: Page) -> FeedListing:
     return reader.listing()
 
 
+def _parse(data: bytes) -> Any:  # noqa: ANN401 (a foreign shape)
+    """Return what feedparser finds; it raises these errors for data that it does not foresee, such as odd encodings."""
+    try:
+        return feedparser.parse(data, sanitize_html=False, resolve_relative_uris=False)  # of descriptions: slow
+    except (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError) as error:
+        raise IngestError(Code.NO_MEDIA_FOUND, f"the feed cannot be read: {shorten(str(error), 200)}") from error
+
+
 @dataclass
 class _Reader:
     """Reads the pages of a feed, one after the other."""
@@ -156,7 +164,7 @@ class _Reader:
         """Add the episodes of a page; return the address of the next page, or None when this one has nothing new."""
         most = MOST_ITEMS - len(self.items)
         found = bounded(page.data, most)
-        feed = feedparser.parse(found.data, sanitize_html=False, resolve_relative_uris=False)  # of descriptions: slow
+        feed = _parse(found.data)
         left_out = found.left_out + len(feed.entries[most:])
         if left_out:
             self.account.leave_out(f"after the first {MOST_ITEMS} items of a feed", count=left_out)
