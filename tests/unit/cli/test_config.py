@@ -85,3 +85,21 @@ def test_an_error_about_a_setting_shows_no_login(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("INGEST_METRICS_PORT", "http://u:hunter2@h")
     with pytest.raises(ConfigurationError, match=r"INGEST_METRICS_PORT=http://\*\*\*@h"):
         load(AllSettings)
+
+
+@pytest.mark.parametrize(
+    ("name", "warned"),
+    [
+        pytest.param("INGEST_IO_WORKER", True, id="a letter is missing"),
+        pytest.param("INGEST_ASR_MODLE", True, id="letters are exchanged"),
+        pytest.param("INGEST_NATS_SERVICE_HOST", False, id="of Kubernetes"),
+        pytest.param("INGEST_NATS_PORT", False, id="of Kubernetes, too"),
+        pytest.param("INGEST_IO_WORKERS", False, id="a setting"),
+    ],
+)
+def test_a_run_warns_about_typing_errors_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, *, warned: bool
+) -> None:
+    monkeypatch.setenv(name, "3")
+    config.warn_of_typing_errors(load(AllSettings))
+    assert (name in capsys.readouterr().err) is warned
