@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import tempfile
 import traceback
 from datetime import UTC, datetime
 from importlib import metadata
@@ -147,28 +146,31 @@ def _usage(error: TyperException) -> str:
 
 
 def _fault(error: BaseException, words: Sequence[str]) -> str:
-    """Append the traceback of an unexpected exception to a log; return the line about it."""
-    text = outgoing.indented(outgoing.redact("".join(traceback.format_exception(error))))
+    """Append the traceback of an unexpected exception to a log; return the line about it.
+
+    Without a state folder that outlives this process (as in a pod), the traceback follows the line.
+    """
+    text = outgoing.redact("".join(traceback.format_exception(error)))
     about = f"error: a fault in ingest ({type(error).__name__}: {_line(str(error), 200)})"
     try:
-        handle, path = _fault_log(words)
+        path = _fault_log(words)
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         with os.fdopen(handle, "a", errors="backslashreplace") as log:
             log.write(f"{datetime.now(UTC).isoformat()} ingest {metadata.version('ingest')}\n{text}\n")
-    except OSError:
+    except (OSError, ConfigurationError):
         return f"{about}; report it with these lines:\n{text}"
     return f"{about}; report it with the end of {path}"
 
 
-def _fault_log(words: Sequence[str]) -> tuple[int, str]:
-    """Open the log of faults in the state folder; if that cannot be written, a new file for temporary files."""
-    try:
-        state = state_folder(_option(words, "--state") or load(Settings).state_path)
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (state / "logs").mkdir(mode=0o700, exist_ok=True)
-        path = state / "logs" / "faults.log"
-        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600), str(path)
-    except (OSError, ConfigurationError):
-        return tempfile.mkstemp(prefix="ingest-fault-", suffix=".log")
+def _fault_log(words: Sequence[str]) -> Path:
+    """Return the log of faults in the state folder; raise ConfigurationError where there is no such folder."""
+    settings = load(Settings)
+    if settings.nats_url is not None:
+        raise ConfigurationError("nothing is kept in a state folder")
+    state = state_folder(_option(words, "--state") or settings.state_path)
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (state / "logs").mkdir(mode=0o700, exist_ok=True)
+    return state / "logs" / "faults.log"
 
 
 def _option(words: Sequence[str], name: str) -> Path | None:

@@ -6,7 +6,6 @@ boundary is out of reach: the state folder would be below /dev/null, and there i
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
@@ -183,10 +182,16 @@ def test_a_fault_has_a_status_of_its_own_and_its_traceback_is_in_a_log(tmp_path:
     assert log.stat().st_mode & 0o077 == 0
 
 
-def test_a_fault_without_a_state_folder_is_in_a_file_of_its_own() -> None:
-    found = boundary.ending(Odd("odd"), ["status", "--state", "/dev/null/x"])
-    assert found.status == console.FAULT
-    assert re.search(r"with the end of .*/ingest-fault-\w+\.log$", found.line)
+@pytest.mark.parametrize(("name", "value"), [("INGEST_STATE_PATH", "/dev/null/x"), ("INGEST_NATS_URL", "nats://x")])
+def test_a_fault_without_a_state_folder_is_printed(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    found = boundary.ending(Odd("odd"), ["status"])
+    line, *traceback = found.line.splitlines()
+    assert (found.status, line) == (
+        console.FAULT,
+        "error: a fault in ingest (Odd: odd); report it with these lines:",
+    )
+    assert traceback[-1].endswith("Odd: odd")
 
 
 @pytest.mark.parametrize(("returned", "status"), [(None, 0), (0, 0), (3, 3), (130, 130)])

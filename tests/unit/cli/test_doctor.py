@@ -13,6 +13,8 @@ from ingest.shared.errors import ConfigurationError
 if TYPE_CHECKING:
     from ingest.cli.settings import AllSettings
 
+LOADS = ("ASR model", "diarization", "embedding model")  # seconds of imports
+
 
 class Broken:
     """Settings of which none can be read."""
@@ -24,7 +26,9 @@ class Broken:
         raise self._error
 
 
-@pytest.mark.parametrize("part", doctor.CHECKS)
+@pytest.mark.parametrize(
+    "part", [pytest.param(part, marks=pytest.mark.long if part in LOADS else ()) for part in doctor.CHECKS]
+)
 def test_every_check_is_a_row_even_when_no_setting_can_be_read(part: str) -> None:
     found = doctor.checked(part, doctor.CHECKS[part], cast("AllSettings", Broken(OSError(5, "I/O error"))))
     assert (found.what, found.level in ("ok", "note", "problem")) == (part, True)
