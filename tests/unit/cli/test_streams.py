@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def run(words: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
     """Run `ingest` by a shell, with redirections as they are typed."""
-    program = f"exec {sys.executable} -m ingest.cli.app {words}"
+    program = f"exec {sys.executable} -m ingest.cli {words}"
     places = {"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.environ["PATH"], "HOME": os.environ["HOME"]}
     return subprocess.run(
         ["/bin/sh", "-c", program],
@@ -72,6 +72,22 @@ def test_a_command_in_a_deleted_folder_says_so(tmp_path: Path) -> None:
     assert done.stderr == (
         "error: x: No such file or directory; name a state folder by --state FOLDER or INGEST_STATE_PATH\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "line"),
+    [
+        pytest.param("KeyboardInterrupt()", console.INTERRUPTED, "", id="interrupted while it is imported"),
+        pytest.param("ModuleNotFoundError(name='typer')", console.FAILED, "the package typer is", id="no typer"),
+    ],
+)
+def test_a_start_that_does_not_get_far_is_no_traceback(tmp_path: Path, raised: str, status: int, line: str) -> None:
+    (tmp_path / "typer.py").write_text(f"raise {raised}\n")
+    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from ingest.cli.__main__ import main; main()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert line in done.stderr
+    assert len(done.stderr.splitlines()) == bool(line)
 
 
 def test_a_umask_does_not_close_new_files_to_their_own_user() -> None:
