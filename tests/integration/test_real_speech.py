@@ -64,9 +64,7 @@ def test_the_text_has_the_spacing_that_whisper_wrote(
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row["file"]) for row in SILENT])
-def test_no_word_is_searchable_where_nobody_speaks(
-    transcriber: Transcriber, tmp_path: Path, row: dict[str, str]
-) -> None:
+def test_no_word_is_searchable_without_speech(transcriber: Transcriber, tmp_path: Path, row: dict[str, str]) -> None:
     waveform = load_audio(row, tmp_path)
     speech, duration_s = audio.find_speech(waveform), len(waveform) / SAMPLE_RATE
     parts = chunks.merge(speech)

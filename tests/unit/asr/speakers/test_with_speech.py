@@ -1,4 +1,4 @@
-"""A turn in which nobody speaks, by the voice activity detection, is no turn of a speaker."""
+"""A turn without speech, by the voice activity detection, is no turn of a speaker."""
 
 from __future__ import annotations
 
