@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 MOST_EDITS = 6
+LONGEST_LIST = 100  # that is repeated: edits of edits would need hours
 HEAD_SHARE = 0.05  # of a file: its structure is there
 HOSTILE_TEXT = (
     "",
@@ -115,7 +116,7 @@ def _like(value: Any, chance: random.Random) -> Any:  # noqa: ANN401 (JSON)
             return chance.choice((*HOSTILE_NUMBERS, value * 2, -value, value + 1))
         case str():
             return chance.choice((*HOSTILE_TEXT, value * 2, value[1:], value + "\x00"))
-        case list() if value:
+        case list() if 0 < len(value) < LONGEST_LIST:
             return value * chance.choice((0, 2, 500))
         case _:
             return value
