@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
@@ -118,8 +118,8 @@ def _restart(servers: list[Server]) -> None:
 
 def _answer(content: dict[str, str]) -> None:
     """Write the answer, and close standard output: the command waits for its end."""
-    sys.stdout.write(json.dumps(content))
-    sys.stdout.flush()
+    with suppress(BrokenPipeError):  # the command was killed; another one may have joined
+        os.write(sys.stdout.fileno(), json.dumps(content).encode())
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())
     os.close(null)
