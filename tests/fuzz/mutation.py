@@ -117,7 +117,7 @@ def _like(value: Any, chance: random.Random) -> Any:  # noqa: ANN401 (JSON)
         case str():
             return chance.choice((*HOSTILE_TEXT, value * 2, value[1:], value + "\x00"))
         case list() if 0 < len(value) < LONGEST_LIST:
-            return value * chance.choice((0, 2, 500))
+            return value * chance.choice((0, 2, 10))
         case _:
             return value
 
