@@ -20,6 +20,7 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from ingest.cli.local.postgres_server import EmbeddedPostgres
+from ingest.cli.local.postgres_user import SYSTEM_USER, owner_of
 from ingest.cli.runs.selection import Selection
 from ingest.cli.runs.submissions import build_request, publish
 from ingest.downloader.sources.connector import Recording
@@ -332,10 +333,9 @@ def small_archive(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[tuple[
     with mounted(tmp_path / "disk", "32m") as folder, contextlib.closing(admin):
         for parent in [folder, *folder.parents][:4]:
             parent.chmod(0o755)
-        (data,) = admin.execute("SHOW data_directory").fetchone() or ("",)
-        rows, owner = folder / "rows", Path(data).stat()
+        rows, owner = folder / "rows", owner_of(SYSTEM_USER if os.geteuid() == 0 else None)
         rows.mkdir()
-        os.chown(rows, owner.st_uid, owner.st_gid)
+        os.chown(rows, owner.uid, owner.gid)
         admin.execute(sql.SQL("CREATE TABLESPACE small LOCATION {}").format(sql.Literal(str(rows))))
         admin.execute("CREATE DATABASE small TEMPLATE ingest TABLESPACE small")
         with opened(postgres.url.replace("/ingest?", "/small?")) as archive:
