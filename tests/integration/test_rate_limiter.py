@@ -8,7 +8,7 @@ import threading
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import pytest
 from prometheus_client import REGISTRY
@@ -33,9 +33,7 @@ from tests.support.rate_limited import Part, play
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
-    from pathlib import Path
 
-    from ingest.downloader.check import Check
     from ingest.shared.broker.nats_bus import NatsBus
 
 FLEET = 50
@@ -93,20 +91,16 @@ def test_fifty_downloaders_never_make_more_requests_than_the_budget_and_a_burst(
     assert videos >= PER_SECOND * window_s / 2, "the fleet uses its budget"
 
 
-def test_by_default_a_downloader_requests_250_videos_an_hour_and_ten_at_once(bus: NatsBus, tmp_path: Path) -> None:
+def test_by_default_a_downloader_requests_250_videos_an_hour_and_ten_at_once(bus: NatsBus) -> None:
     """A video makes two requests of half a token each; half a token is added every 7.2 s."""
     empty(bus)
-    room = service.build(load(DownloaderSettings, state_path=tmp_path), bus)
-    permit = cast("Check", room.stages[0].handle).permit
-    try:
-        began = datetime.now(UTC)
-        for _ in range(2 * 10):
-            with permit(YOUTUBE):
-                pass
-        with pytest.raises(IngestError, match="the hourly budget is spent") as refused, permit(YOUTUBE):
-            pytest.fail("a request was permitted")
-    finally:
-        room.stop()
+    permit = service.limiter_of(load(DownloaderSettings), bus).permit
+    began = datetime.now(UTC)
+    for _ in range(2 * 10):
+        with permit(YOUTUBE):
+            pass
+    with pytest.raises(IngestError, match="the hourly budget is spent") as refused, permit(YOUTUBE):
+        pytest.fail("a request was permitted")
     assert refused.value.retry_at is not None
     assert abs(refused.value.retry_at - began - timedelta(hours=0.5 / 250)) < timedelta(seconds=3)
 

@@ -31,12 +31,17 @@ def build(settings: DownloaderSettings, bus: NatsBus) -> ServiceSpec:
     """Return the two stages of the downloader; raise ENV_JS_RUNTIME when YouTube could not be read."""
     javascript.version()
     volume = Volume(settings.volume)
-    limiter = RateLimiter(bus, Budget(settings.site_videos_per_hour, settings.site_burst))
+    limiter = limiter_of(settings, bus)
     gauges = telemetry.RateLimitGauges(limiter)
     gauges.start()
     return ServiceSpec(
         stages=(_check_stage(settings, volume, limiter), _download_stage(settings, volume, limiter)), stop=gauges.stop
     )
+
+
+def limiter_of(settings: DownloaderSettings, bus: NatsBus) -> RateLimiter:
+    """Return the rate limiter with the budget of the settings."""
+    return RateLimiter(bus, Budget(settings.site_videos_per_hour, settings.site_burst))
 
 
 def _check_stage(settings: DownloaderSettings, volume: Volume, limiter: RateLimiter) -> StageWork[VideoRequested]:
