@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -327,12 +328,16 @@ def test_a_database_that_is_away_is_waited_for(
 
 
 @pytest.fixture
-def small_archive(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[tuple[Path, Database]]:
-    """A database whose tables are on a disk of 32 MB, and that disk."""
+def small_archive(postgres: EmbeddedPostgres) -> Iterator[tuple[Path, Database]]:
+    """A database whose tables are on a disk of 32 MB, and that disk; the user of Postgres may enter its folder."""
     admin = psycopg.connect(postgres.url.replace("/ingest?", "/postgres?"), autocommit=True)
-    with mounted(tmp_path / "disk", "32m") as folder, contextlib.closing(admin):
-        for parent in [folder, *folder.parents][:4]:
-            parent.chmod(0o755)
+    with (
+        tempfile.TemporaryDirectory() as above,
+        mounted(Path(above) / "disk", "32m") as folder,
+        contextlib.closing(admin),
+    ):
+        Path(above).chmod(0o755)
+        folder.chmod(0o755)
         rows, owner = folder / "rows", owner_of(SYSTEM_USER if os.geteuid() == 0 else None)
         rows.mkdir()
         os.chown(rows, owner.uid, owner.gid)
