@@ -61,19 +61,7 @@ def run(state: Path, *, is_own: bool) -> int:
     shutil.rmtree(state, ignore_errors=True)
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     (state / MARK).touch()
-    settings = load(
-        AllSettings,
-        state_path=state,
-        volume_path=None,
-        asr_model=str(ASR_MODEL),
-        asr_language="en",
-        diarization_model=str(VOICE_MODEL),
-        diarization_sha256=voice_model_sha256(),
-        embedding_model=EMBEDDING_MODEL,
-        allowed_hosts=HOST,
-        nats_url=None,
-        database_url=None,
-    )
+    settings = _settings(state)
     with served() as feed:
         console.out.print(f"[bold]1. A podcast of {len(episodes())} episodes[/] is served at {feed}", markup=True)
         console.out.print(
@@ -94,6 +82,23 @@ def run(state: Path, *, is_own: bool) -> int:
     console.out.print(f"Look around: ingest status --state {state}; ingest search --state {state} WORDS")
     console.out.print(f"Done in {time.monotonic() - began:.0f} s.")
     return console.OK
+
+
+def _settings(state: Path) -> AllSettings:
+    """Return the settings of the demonstration: its own models, and embedded servers."""
+    return load(
+        AllSettings,
+        state_path=state,
+        volume_path=None,
+        asr_model=str(ASR_MODEL),
+        asr_language="en",
+        diarization_model=str(VOICE_MODEL),
+        diarization_sha256=voice_model_sha256(),
+        embedding_model=EMBEDDING_MODEL,
+        allowed_hosts=HOST,
+        nats_url=None,
+        database_url=None,
+    )
 
 
 def refuse_other_files(state: Path) -> None:

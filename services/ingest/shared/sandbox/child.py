@@ -122,7 +122,7 @@ def _begin(request: bytes) -> tuple[int, socket.socket]:
             except (BrokenPipeError, ConnectionResetError):  # the server was killed: once more, with a new one
                 end_server()
                 socket.send_fds(_running().control, [request], [answers_end, status_end.fileno()])
-    except BaseException:
+    except BaseException:  # also an interruption: the caller never gets these files
         os.close(answers)
         status.close()
         raise
