@@ -33,7 +33,7 @@ def test_a_feed_is_indexed_and_a_second_run_repeats_nothing(undisturbed: Undistu
     undisturbed.podcast.asked.clear()
     began = time.monotonic()
     second = undisturbed.ingest.json("run", undisturbed.podcast.url)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < undisturbed.outcome["elapsed_s"] / 3  # of both on a machine that is as busy
     assert (second["requested"], second["tally"]["indexed"]) == (0, RECORDINGS)
     assert undisturbed.podcast.asked == []
     assert undisturbed.ingest.rows() == undisturbed.rows
