@@ -97,8 +97,16 @@ def check_words(words: Sequence[str]) -> None:
         try:
             word.encode()
         except UnicodeEncodeError as error:
-            shown = shorten(repr(word.encode(errors="surrogateescape"))[1:], 200)
+            shown = shorten(repr(_as_bytes(word))[1:], 200)
             raise WrongWordError(f"argument {number} is not UTF-8: {shown}; a file has to be renamed") from error
+
+
+def _as_bytes(word: str) -> bytes:
+    """Return the bytes that the system gave for a word; a caller in this process may give other surrogates."""
+    try:
+        return word.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        return word.encode(errors="backslashreplace")
 
 
 class Ending(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ingest.embedder import forgotten
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Metadata, Policy, Source, SourceKind, Stage
 from ingest.shared.telemetry.time_split import DEVICE_FIGURES
@@ -142,6 +143,10 @@ class Catalog:
     def videos(self, video_ids: Sequence[str]) -> dict[str, VideoRow]:
         """Return the rows of videos by id; an unknown id has no entry."""
         return {row.video_id: row for row in self._rows(ONE, (list(video_ids),))}
+
+    def erased(self, video_ids: Sequence[str]) -> set[str]:
+        """Return those of the videos that were erased (`ingest forget`)."""
+        return forgotten.marked(self._database, video_ids)
 
     def chosen(
         self, *, states: Sequence[str] | None = None, codes: Sequence[str] | None = None, limit: int = 10_000

@@ -157,10 +157,11 @@ def write_events(
         states = {row.video_id: _state(row) for row in (VideoRow(*columns) for columns in rows)}
         before = dict(states)
         for event, position in events:
-            states[event.video_id] = fold(states[event.video_id], event, position)
-        for video_id in ids:
-            if states[video_id] != before[video_id]:
-                connection.execute(WRITE, _parameters(states[video_id]))
+            if event.video_id in states:  # the others were erased, and the table takes no row of them
+                states[event.video_id] = fold(states[event.video_id], event, position)
+        for video_id, state in states.items():
+            if state != before[video_id]:
+                connection.execute(WRITE, _parameters(state))
 
 
 def _state(row: VideoRow) -> VideoRecord:

@@ -12,7 +12,7 @@ BEGIN
         IF own_schema THEN
             EXECUTE format('GRANT USAGE ON SCHEMA %I TO ingest_embedder', current_schema());
         END IF;
-        REVOKE ALL ON videos, segments, models, embeddings, migrations, events_set_aside FROM ingest_embedder;
+        REVOKE ALL ON videos, segments, models, embeddings, migrations, events_set_aside, forgotten FROM ingest_embedder;
         GRANT SELECT, INSERT ON videos TO ingest_embedder;
         EXECUTE (SELECT format('GRANT UPDATE (%s) ON videos TO ingest_embedder', string_agg(quote_ident(attname), ', '))
             FROM pg_attribute WHERE attrelid = 'videos'::regclass AND attnum > 0 AND NOT attisdropped
@@ -20,15 +20,15 @@ BEGIN
         GRANT SELECT, INSERT, DELETE, UPDATE (speaker, speaker_score) ON segments TO ingest_embedder;
         GRANT SELECT, INSERT ON embeddings TO ingest_embedder; -- deleted with their segments
         GRANT SELECT, INSERT, UPDATE (content_id) ON models TO ingest_embedder;
-        GRANT SELECT ON migrations TO ingest_embedder;
+        GRANT SELECT ON migrations, forgotten TO ingest_embedder;
         GRANT SELECT, INSERT ON events_set_aside TO ingest_embedder;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'ingest_reader') THEN
         IF own_schema THEN
             EXECUTE format('GRANT USAGE ON SCHEMA %I TO ingest_reader', current_schema());
         END IF;
-        REVOKE ALL ON videos, segments, models, embeddings, migrations, events_set_aside FROM ingest_reader;
-        GRANT SELECT ON videos, segments, models, embeddings, migrations, events_set_aside TO ingest_reader;
+        REVOKE ALL ON videos, segments, models, embeddings, migrations, events_set_aside, forgotten FROM ingest_reader;
+        GRANT SELECT ON videos, segments, models, embeddings, migrations, events_set_aside, forgotten TO ingest_reader;
     END IF;
 END
 $$;

@@ -131,8 +131,8 @@ def test_any_words_end_with_a_documented_status_and_one_line(words: list[str]) -
 @pytest.mark.parametrize("words", [words for words in COMMANDS if words[0] not in SLOW], ids=" ".join)
 @pytest.mark.parametrize(
     "word",
-    ["a\udcffb", "a\x00b", "x" * (boundary.LONGEST_WORD + 1), "", " ", "--state="],
-    ids=["bytes", "nul", "long", "empty", "blank", "no value"],
+    ["a\udcffb", f"a{chr(0xDB52)}b", "a\x00b", "x" * (boundary.LONGEST_WORD + 1), "", " ", "--state="],
+    ids=["bytes", "surrogate", "nul", "long", "empty", "blank", "no value"],
 )
 def test_a_word_that_no_command_can_take_is_refused_by_all(words: tuple[str, ...], word: str) -> None:
     done = invoke([*words, word])

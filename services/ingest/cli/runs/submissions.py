@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 REPEATED = "the same recording as another one of the sources"
+ERASED = "erased by `ingest forget` (its option --allow-again lets it in)"
 MAX_QUEUE_FILL = 0.8  # a stage publishes its result before it acknowledges its input: a full queue would block it
 
 
@@ -73,7 +74,9 @@ def select(
     candidates: list[Candidate] = []
     new = 0
     for recording in found:
-        candidate = _candidate(recording, catalog) if selection.limit_new else Candidate(recording, None)
+        candidate = _candidate(recording, catalog, listing) if selection.limit_new else Candidate(recording, None)
+        if candidate is None:
+            continue
         is_new = candidate.row is None or candidate.row.state != VideoState.INDEXED
         if selection.limit_new and not is_new:
             continue
@@ -81,20 +84,23 @@ def select(
         new += is_new
         if len(candidates) == selection.limit or (selection.limit_new and new >= selection.limit_new):
             break
-    return _with_rows([candidate.recording for candidate in candidates], catalog)
+    return _with_rows([candidate.recording for candidate in candidates], catalog, listing)
 
 
-def _candidate(recording: Recording, catalog: Catalog) -> Candidate:
-    (candidate,) = _with_rows([recording], catalog)
-    return candidate
+def _candidate(recording: Recording, catalog: Catalog, listing: Listing) -> Candidate | None:
+    """Return a recording with its row, or None for one that was erased."""
+    return next(iter(_with_rows([recording], catalog, listing)), None)
 
 
-def _with_rows(found: Sequence[Recording], catalog: Catalog) -> list[Candidate]:
-    """Return recordings under their own ids, with their rows."""
+def _with_rows(found: Sequence[Recording], catalog: Catalog, listing: Listing) -> list[Candidate]:
+    """Return recordings under their own ids, with their rows; leave out those that were erased."""
     ids = {recording.video_id for recording in found} | {one.other_id for one in found if one.other_id is not None}
-    rows = catalog.videos(sorted(ids))
+    rows, erased = catalog.videos(sorted(ids)), catalog.erased(sorted(ids))
     taken: dict[str, Recording] = {}
     for recording in found:
+        if {recording.video_id, recording.other_id} & erased:
+            listing.leave_out(ERASED, recording.metadata.title or recording.source.url)
+            continue
         own = identity.own_id(recording, rows, taken)
         taken.setdefault(own.video_id, own)
     return [Candidate(recording, rows.get(video_id)) for video_id, recording in taken.items()]

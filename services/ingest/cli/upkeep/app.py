@@ -1,4 +1,7 @@
-"""The commands for the time after a run: `ingest retry`, `resume`, `mend`, `purge`. Each reads its options here."""
+"""The commands for the time after a run: `ingest retry`, `resume`, `mend`, `purge`, `forget`.
+
+Each reads its options here.
+"""
 
 from __future__ import annotations
 
@@ -123,3 +126,43 @@ def purge(
 
     with options.connections(state) as connections:
         purge_files(connections, older_than_days=older_than_days, delete=yes, as_json=json)
+
+
+@upkeep_app.command(rich_help_panel=UPKEEP)
+def forget(
+    videos: Annotated[list[str] | None, typer.Argument(help="Ids of videos.")] = None,
+    channel: Annotated[str | None, typer.Option(help="All videos of this channel.")] = None,
+    yes: Annotated[bool, typer.Option("--yes/--dry-run", help="Erase, or only list what would be erased.")] = False,
+    allow_again: Annotated[
+        bool, typer.Option("--allow-again", help="Let the named videos, which were erased, be requested again.")
+    ] = False,
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """Erase recordings: passages, vectors, files, messages, dead letters and the log lines of the local mode.
+
+    They do not come back: a listing leaves them out, and a message on its way stores nothing. Of each id, only a
+    checksum is kept for that. Services need not be stopped, except for a recording that is being processed.
+    On a cluster, the command needs the database role that owns the tables.
+
+    [bold]Examples[/]
+
+      ingest forget dQw4w9WgXcQ                    (a dry run, the default)
+
+      ingest forget dQw4w9WgXcQ --yes
+
+      ingest forget --channel "Some Channel" --yes
+
+      ingest forget --allow-again dQw4w9WgXcQ
+    """
+    if not videos and (allow_again or channel is None):
+        raise typer.BadParameter("name the videos, or a --channel")
+    from ingest.cli.upkeep import forget as command
+
+    with options.connections(state) as connections:
+        if allow_again:
+            command.print_allowed(command.allow_again(connections, videos or ()), as_json=json)
+            return
+        receipts = command.forget(connections, command.chosen(connections, videos or (), channel), erase=yes)
+    command.print_receipts(receipts, erased=yes, as_json=json)
+    raise typer.Exit(console.OK if not any(receipt.trouble for receipt in receipts) else console.SOME_FAILED)

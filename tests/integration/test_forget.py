@@ -1,0 +1,260 @@
+"""`ingest forget` on a real broker, database and volume: nothing of an erased recording is left, and it stays away."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+import psycopg
+import pytest
+from psycopg import sql
+from typer.testing import CliRunner
+
+from ingest.cli.app import app
+from ingest.cli.local.nats_server import NATS_USER, EmbeddedNats
+from ingest.cli.runs import submissions
+from ingest.cli.runs.selection import Selection
+from ingest.cli.settings import AllSettings
+from ingest.downloader.sources.file import recording_of
+from ingest.downloader.sources.listing import Listing
+from ingest.embedder.catalog import Catalog
+from ingest.embedder.ledger import write_events
+from ingest.embedder.passages import Passage
+from ingest.embedder.store import Rows, Store
+from ingest.shared.artifacts.volume import NewArtifact, Volume
+from ingest.shared.broker.topology import (
+    DEAD_STREAM,
+    EVENT_STREAM,
+    INPUT_OF,
+    LATER_STREAM,
+    WORK_STREAM,
+    dead_subject,
+    event_subject,
+    later_subject,
+)
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import (
+    DeadLetter,
+    Event,
+    EventKind,
+    Metadata,
+    Source,
+    SourceKind,
+    Stage,
+    VideoRequested,
+    encode,
+)
+from ingest.shared.settings import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ingest.embedder.database import Database
+    from ingest.shared.broker.nats_bus import NatsBus
+
+    Forget = Callable[..., str]
+
+MARKED = "xylophonic"  # a word of the erased recording, and of nothing else
+STREAMS = (WORK_STREAM, LATER_STREAM, EVENT_STREAM, DEAD_STREAM)
+VECTOR = np.full(4, 0.5, dtype=np.float32)
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+def request(video_id: str, title: str) -> VideoRequested:
+    source = Source(kind=SourceKind.MEDIA, url=f"http://example.org/{title}.mp3")
+    return VideoRequested(
+        video_id=video_id, generation=1, source=source, metadata=Metadata(title=title, channel=f"{title} radio")
+    )
+
+
+def passage(text: str) -> Passage:
+    return Passage(
+        index=0,
+        start_s=0.0,
+        end_s=9.0,
+        text=text,
+        speaker="Ada",
+        speaker_score=0.9,
+        is_overlap=False,
+        offsets=(0,),
+        starts_s=(0.0,),
+        avg_logprob=-0.2,
+        compression_ratio=1.2,
+        no_speech_prob=0.01,
+        refined=False,
+        flags=(),
+    )
+
+
+def event(video_id: str, title: str, kind: EventKind = EventKind.INDEXED) -> Event:
+    asked = request(video_id, title)
+    return Event(
+        video_id=video_id,
+        generation=1,
+        stage=Stage.EMBEDDER,
+        kind=kind,
+        at=NOW,
+        source=asked.source,
+        metadata=asked.metadata,
+    )
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Volume:
+    return Volume(tmp_path / "volume")
+
+
+@pytest.fixture
+def archive(bus: NatsBus, database: Database, volume: Volume, tmp_path: Path) -> dict[str, str]:
+    """Two recordings with rows, vectors, files, and a message on every stream; id to title."""
+    store = Store(database, "a-model", 4)
+    titles = {"erased00001": MARKED, "stays000001": "ordinary"}
+    for number, (video_id, title) in enumerate(titles.items(), start=1):
+        write_events(database, [(event(video_id, title), (1, number))])
+        store.replace(Rows(video_id, 1, "en", [passage(f"an {title} talk")], [VECTOR]))
+        for kind in ("audio", "transcript", "voices"):
+            (tmp_path / "file").write_text(f"{title} {kind}")
+            volume.keep(video_id, NewArtifact(tmp_path / "file", kind, "bin", 5.0, kind, 1))
+        crashes = volume.root / "workers" / "crashes"
+        crashes.mkdir(parents=True, exist_ok=True)
+        (crashes / f"{video_id}.1").write_text("1")
+        message = encode(request(video_id, title))
+        letter = DeadLetter(
+            video_id=video_id,
+            stage=Stage.ASR,
+            subject=INPUT_OF[Stage.ASR],
+            payload=message.decode(),
+            code=Code.NOT_AUDIO,
+            text=title,
+            attempts={},
+            at=NOW,
+        )
+        bus.publish(INPUT_OF[Stage.CHECK], message, f"{video_id}:work")
+        bus.publish(later_subject(Stage.CHECK), message, f"{video_id}:later")
+        bus.publish(event_subject(Stage.CHECK), encode(event(video_id, title)), f"{video_id}:event")
+        bus.publish(dead_subject(Stage.ASR), encode(letter), f"{video_id}:dead")
+    return titles
+
+
+@pytest.fixture
+def forget(
+    nats_server: EmbeddedNats,
+    archive: dict[str, str],
+    database_url: str,
+    volume: Volume,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Forget:
+    """A function that runs `ingest forget` with these words and returns its output."""
+    assert archive
+    environment = {
+        "NATS_URL": nats_server.url,
+        "NATS_USER": NATS_USER,
+        "NATS_PASSWORD": nats_server.password,
+        "DATABASE_URL": database_url,
+        "VOLUME_PATH": str(volume.root),
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(f"INGEST_{name}", value)
+
+    def typed(*words: str, status: int = 0) -> str:
+        done = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["forget", *words])
+        assert done.exit_code == status, done.output
+        return done.output
+
+    return typed
+
+
+def stored(bus: NatsBus, volume: Volume, database_url: str) -> bytes:
+    """Return everything that the streams, the volume and the database hold, as bytes."""
+    found = [data for stream in STREAMS for _, data in bus.read(stream, ">")]
+    for path in sorted(volume.root.rglob("*")):
+        found += [str(path).encode(), path.read_bytes() if path.is_file() else b""]
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        tables = connection.execute("SELECT schemaname, tablename FROM pg_tables WHERE tableowner = user").fetchall()
+        for names in tables:
+            query = sql.SQL("SELECT t::text FROM {} AS t").format(sql.Identifier(*names))
+            found += [str(row[0]).encode() for row in connection.execute(query).fetchall()]
+    return b"\n".join(found)
+
+
+def test_nothing_of_an_erased_recording_is_left(
+    forget: Forget, bus: NatsBus, volume: Volume, database_url: str
+) -> None:
+    before = stored(bus, volume, database_url)
+    assert before.count(MARKED.encode()) > 10
+    receipt = json.loads(forget("erased00001", "--yes", "--json"))
+    (of_video,) = receipt["videos"]
+    assert (of_video["passages"], of_video["messages"], of_video["files"]) == (1, 4, 7)
+    assert receipt["erased"] is True
+    assert receipt["not_reached"]
+    after = stored(bus, volume, database_url)
+    assert MARKED.encode() not in after
+    assert b"erased00001" not in after
+    assert after.count(b"ordinary") == before.count(b"ordinary")
+
+
+def test_a_dry_run_changes_nothing(forget: Forget, bus: NatsBus, volume: Volume, database_url: str) -> None:
+    before = stored(bus, volume, database_url)
+    assert "Would be erased" in forget("erased00001")
+    assert stored(bus, volume, database_url) == before
+
+
+def test_a_channel_is_erased_whatever_its_case(forget: Forget, database: Database) -> None:
+    forget("--channel", f"{MARKED} RADIO", "--yes")
+    assert [row.video_id for row in Catalog(database).chosen()] == ["stays000001"]
+    assert "no video of a channel" in forget("--channel", "Nowhere", "--yes", status=1)
+
+
+def test_what_is_on_its_way_stores_nothing(forget: Forget, database: Database) -> None:
+    forget("erased00001", "--yes")
+    events = [(event("erased00001", MARKED), (2, 1)), (event("stays000001", "ordinary"), (2, 2))]
+    write_events(database, events)
+    store = Store(database, "a-model", 4)
+    with pytest.raises(IngestError) as refused:
+        store.replace(Rows("erased00001", 2, "en", [passage(MARKED)], [VECTOR]))
+    assert refused.value.code is Code.SUPERSEDED
+    assert [row.video_id for row in Catalog(database).chosen()] == ["stays000001"]
+
+
+def test_an_erased_file_is_left_out_of_the_next_listing_until_it_is_allowed_again(
+    forget: Forget, database: Database, tmp_path: Path
+) -> None:
+    file = tmp_path / "talk.mp3"
+    file.write_bytes(MARKED.encode())
+    video_id = recording_of(file).video_id
+    write_events(database, [(event(video_id, MARKED), (1, 9))])
+    settings = load(AllSettings, file_roots=str(tmp_path))
+
+    def listed() -> tuple[list[str], list[str]]:
+        listing = Listing()
+        found = submissions.select([str(file)], Selection(), settings, Catalog(database), listing)
+        return [one.recording.video_id for one in found], list(listing.left_out)
+
+    assert listed() == ([video_id], [])
+    forget(video_id, "--yes")
+    assert listed() == ([], [submissions.ERASED])
+    assert "1 may be requested again" in forget("--allow-again", video_id)
+    assert listed() == ([video_id], [])
+
+
+def test_a_recording_in_work_is_left_and_named(forget: Forget, bus: NatsBus, database: Database) -> None:
+    write_events(database, [(event("running0001", "busy", EventKind.STARTED), (1, 9))])
+    delivery = bus.fetch(Stage.CHECK, WORK_STREAM, 5)
+    assert delivery is not None
+    output = forget("running0001", "erased00001", "--yes", status=3)
+    assert "running0001 was left" in output
+    assert {row.video_id for row in Catalog(database).chosen()} == {"running0001", "stays000001"}
+    bus.ack(delivery)
+    forget("running0001", "--yes")
+    assert "Erased" in forget("running0001", "--yes"), "what an interrupted command has left can be erased"
+
+
+def test_an_unknown_video_is_refused(forget: Forget) -> None:
+    assert "the archive has no video unknown0001" in forget("unknown0001", "--yes", status=1)
+
+
+def test_a_command_without_videos_is_refused(forget: Forget) -> None:
+    assert "name the videos" in forget("--yes", status=2)
