@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ingest.cli import console
 from tests.support.rendered import environment, named, pods
 
 if TYPE_CHECKING:
@@ -68,3 +69,15 @@ def test_another_job_that_submits_has_another_name_because_jobs_cannot_be_change
         return str(job["metadata"]["name"])
 
     assert name({}) == name({"asr": {"replicas": 3}}) != name(values)
+
+
+@pytest.mark.parametrize("name", ["ingest-submit", "ingest-sync"])
+def test_a_source_that_cannot_be_read_is_not_asked_again_by_another_pod_of_the_job(render: Render, name: str) -> None:
+    (job,) = named(render(ALL), name)
+    spec = job["spec"].get("jobTemplate", job)["spec"]
+    (rule,) = spec["podFailurePolicy"]["rules"]
+    assert rule["action"] == "FailJob"
+    assert rule["onExitCodes"]["values"] == [console.SOME_FAILED]
+    pod = spec["template"]["spec"]
+    assert rule["onExitCodes"]["containerName"] in [container["name"] for container in pod["containers"]]
+    assert pod["restartPolicy"] == "Never", "Kubernetes takes such a policy only then"

@@ -41,10 +41,14 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> AllSettings:
 
 
 @contextmanager
-def command(settings: AllSettings, *options: str) -> Iterator[subprocess.Popen[str]]:
-    """Give a command that uses the servers until its standard input is closed."""
+def command(
+    settings: AllSettings, *options: str, killed: subprocess.Popen[bytes] | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """Give a command that uses the servers until its standard input is closed; another one is killed meanwhile."""
     arguments = [sys.executable, "-P", "-c", COMMAND, str(settings.state_path), *options]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        if killed is not None:
+            killed.kill()
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         yield process
@@ -121,3 +125,15 @@ def test_an_error_of_a_server_is_that_of_the_command(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="not a data folder of Postgres"), open_connections(settings):
         pass
     assert keepers(settings) == []
+
+
+def test_a_command_that_waits_for_servers_gets_them_although_the_one_that_starts_them_is_killed(
+    tmp_path: Path, wait_until: Callable[..., None]
+) -> None:
+    settings = load(AllSettings, state_path=tmp_path / "state")
+    arguments = [sys.executable, "-P", "-c", COMMAND, str(settings.state_path)]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE) as first:
+        wait_until(lambda: keepers(settings))
+        with command(settings, killed=first) as second:
+            assert second.poll() is None
+    assert locks.is_free(Files(settings.state_path).servers_lock)

@@ -69,12 +69,17 @@ class Fetch:
             stored = self.volume.find(message.video_id, "audio", AUDIO_ORIGIN, message.fresh_from)
         if stored is not None:
             numbers = {"bytes": float(stored.size_bytes), "audio_s": stored.duration_s, "fresh": 0.0}
-            return _result(message, stored, message.metadata, numbers)
+            manifest = self.volume.manifest(message.video_id, "audio")
+            announced = manifest.metadata if manifest is not None else Metadata()
+            return _result(message, stored, self._combined(message, announced), numbers)
         artifact, found, off = self._download(message, report)
-        metadata = connector_of(message.source.kind).combine(message.metadata, found.metadata)
+        metadata = self._combined(message, found.metadata)
         numbers = {"bytes": float(artifact.size_bytes), "audio_s": artifact.duration_s, "fresh": 1.0, **off}
         numbers |= figures(found.cut)
         return _result(message, artifact, metadata, numbers)
+
+    def _combined(self, message: VideoAccessible, announced: Metadata) -> Metadata:
+        return connector_of(message.source.kind).combine(message.metadata, announced)
 
     def _download(self, message: VideoAccessible, report: Report) -> tuple[Artifact, Announced, dict[str, float]]:
         """Return the stored file of a recording, what its source announces, and figures of its length."""
@@ -94,6 +99,7 @@ class Fetch:
                 duration_s=decoded.duration_s,
                 origin=AUDIO_ORIGIN,
                 generation=message.generation,
+                metadata=download.announced.metadata,
             )
             with self.doing(WAITING_FOR_DISK):
                 return self.volume.keep(message.video_id, made), download.announced, off

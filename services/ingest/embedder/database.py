@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ingest.embedder.settings import EmbedderSettings
 
 CONNECT_TIMEOUT_S = 10
+CAUSE_TIMEOUT_S = 2
 CHECK_TIMEOUT_S = 5.0
 LIFETIME_S = 1800.0
 WAITS_S = {  # by words of the error
@@ -59,7 +60,6 @@ UNAVAILABLE = (
     psycopg.errors.InternalError_,  # an error inside the server, as the next two
     psycopg.errors.DataCorrupted,
     psycopg.errors.IndexCorrupted,
-    PoolTimeout,
 )
 
 REFUSED = (
@@ -173,11 +173,30 @@ class Database:
         self.close()
 
     @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        """Yield a connection of the pool; raise ENV_DB_UNAVAILABLE with the cause when it gets none.
+
+        The error of the pool says only how long it has waited.
+        """
+        try:
+            with self._pool.connection() as connection:
+                yield connection
+        except PoolTimeout as error:
+            raise IngestError(Code.ENV_DB_UNAVAILABLE, self._cause_of_timeout()) from error
+
+    def _cause_of_timeout(self) -> str:
+        try:
+            psycopg.connect(**{**self._options, "connect_timeout": CAUSE_TIMEOUT_S}).close()
+        except psycopg.OperationalError as error:
+            return address.cause(error, self._address)
+        return "all connections of this process are in use"
+
+    @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Yield a connection inside a transaction that commits at the end of the block, within the deadline."""
         with (
             translated(),
-            self._pool.connection() as connection,
+            self._connection() as connection,
             _deadline(connection, self._timeout_s),
             connection.transaction(),
         ):
@@ -187,7 +206,7 @@ class Database:
     @contextmanager
     def long_transaction(self) -> Iterator[Connection]:
         """Yield a connection inside a transaction without deadline, for migrations."""
-        with translated(), self._pool.connection() as connection, connection.transaction():
+        with translated(), self._connection() as connection, connection.transaction():
             self.limit(connection, 0)
             yield connection
 
@@ -201,7 +220,7 @@ class Database:
 
         Names of tables and types have to be complete. Behind a pooler, the session and its limit are not ours.
         """
-        with translated(), self._pool.connection() as connection:
+        with translated(), self._connection() as connection:
             connection.autocommit = True
             is_direct = connection.execute("SELECT pg_backend_pid()").fetchone() == (connection.info.backend_pid,)
             try:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest.downloader.fetch import extension_of, probe
+from ingest.downloader.check import AUDIO_ORIGIN
+from ingest.downloader.fetch import Fetch, Pace, extension_of, probe
+from ingest.downloader.sources.connector import Access, SiteOptions
+from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import Metadata, Source, SourceKind, VideoAccessible
 from ingest.shared.sandbox import child
 from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.sandbox.decode import DecodeLimits, off_s
@@ -60,3 +66,34 @@ def test_a_file_that_cannot_be_read_is_an_error_of_the_volume(tmp_path: Path) ->
     with pytest.raises(IngestError) as caught:
         child.run(probe, (str(loop), DecodeLimits()), ChildLimits(30.0))
     assert caught.value.code is Code.ENV_VOLUME
+
+
+def test_a_file_that_is_on_the_volume_has_the_metadata_that_its_source_announced(tmp_path: Path) -> None:
+    """As after a crash between the download and the next message: the site is not asked again."""
+    volume = Volume(tmp_path / "volume")
+    (tmp_path / "file").write_text("sound")
+    announced = Metadata(title="As the site says", channel="A channel", published_at=datetime(2026, 5, 1, tzinfo=UTC))
+    volume.keep("abcdefghijk", NewArtifact(tmp_path / "file", "audio", "bin", 5.0, AUDIO_ORIGIN, 1, announced))
+    limits = ChildLimits(10)
+    access = Access(SiteOptions((), 1.0, 1, 0.0), limits)
+    fetch = Fetch(volume, tmp_path / "scratch", access, limits, DecodeLimits(), Pace(1.0, 1.0))
+    message = VideoAccessible(
+        video_id="abcdefghijk",
+        generation=2,
+        source=Source(kind=SourceKind.YOUTUBE, url="https://www.youtube.com/watch?v=abcdefghijk"),
+        metadata=Metadata(title="As listed", min_speakers=2),
+    )
+    result = fetch(message, lambda _numbers: None)
+    assert result.metadata == announced.model_copy(update={"min_speakers": 2, "duration_s": 5.0})
+    assert result.numbers["fresh"] == 0.0
+
+
+def test_a_manifest_of_an_earlier_version_has_no_metadata(tmp_path: Path) -> None:
+    volume = Volume(tmp_path)
+    (tmp_path / "file").write_text("sound")
+    volume.keep("abcdefghijk", NewArtifact(tmp_path / "file", "audio", "bin", 5.0, AUDIO_ORIGIN, 1))
+    manifest = volume.folder("abcdefghijk") / "audio.json"
+    assert set(json.loads(manifest.read_text())) == {"artifact", "origin", "generation"}
+    found = volume.manifest("abcdefghijk", "audio")
+    assert found is not None
+    assert found.metadata == Metadata()

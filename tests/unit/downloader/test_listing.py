@@ -57,6 +57,15 @@ def test_what_is_left_out_of_a_folder_is_counted_and_named(tmp_path: Path) -> No
     assert listing.problems == []
 
 
+def test_our_state_folder_among_the_recordings_is_one_item(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INGEST_STATE_PATH", str(tmp_path / "state"))
+    write(tmp_path / "talk.ogg", tmp_path / "state" / "volume" / "audio.ogg", tmp_path / "state" / "logs" / "asr.log")
+    (tmp_path / "also").symlink_to(tmp_path / "state")
+    found, listing = listed(tmp_path)
+    assert found == [str(tmp_path / "talk.ogg")]
+    assert {reason: one.count for reason, one in listing.left_out.items()} == {folder.OUR_STATE: 2}
+
+
 def test_the_names_of_a_few_stand_for_many(tmp_path: Path) -> None:
     write(tmp_path / "talk.ogg", *(tmp_path / f"{number}.txt" for number in range(100)))
     left_out = listed(tmp_path)[1].left_out[folder.NO_MEDIA]
@@ -73,7 +82,7 @@ def test_a_file_that_cannot_be_read_is_a_problem_and_its_neighbours_are_listed(t
 
 def test_a_folder_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
     listing = Listing()
-    assert list(folder.media_files(tmp_path / "gone meanwhile", listing)) == []
+    assert list(folder.media_files(tmp_path / "gone meanwhile", listing, tmp_path / "state")) == []
     assert [(one.name, one.error.code) for one in listing.problems] == [
         (str(tmp_path / "gone meanwhile"), Code.BAD_URL)
     ]

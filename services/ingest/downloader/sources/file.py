@@ -40,14 +40,14 @@ def recognises(text: str) -> bool:
         return False
 
 
-def list_recordings(text: str, _settings: DownloaderSettings, listing: Listing) -> Iterator[Recording]:
+def list_recordings(text: str, settings: DownloaderSettings, listing: Listing) -> Iterator[Recording]:
     """Yield the recording of a file, or of each media file below a folder."""
     path = Path(text).expanduser()
     if path.is_file():
         yield recording_of(path)
         return
     problems = len(listing.problems)
-    found = list(media_files(path, listing))
+    found = list(media_files(path, listing, settings.state_path))
     if not found and len(listing.problems) == problems:
         raise IngestError(Code.NO_MEDIA_FOUND, f"no media files in {path} ({', '.join(sorted(MEDIA_SUFFIXES))})")
     yield from each_valid(recording_of, found, lambda file, error: listing.fail(str(file), error))

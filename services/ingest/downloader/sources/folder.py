@@ -22,14 +22,15 @@ HIDDEN = "hidden (the name begins with a dot)"
 NO_MEDIA = "no media file by its name"
 BROKEN_LINK = "a link to nothing"
 LOOP = "a link to a folder that was listed already"
+OUR_STATE = "the state folder of ingest"
 
 
-def media_files(folder: Path, listing: Listing) -> Iterator[Path]:
-    """Yield the media files below a folder, in the order of their paths."""
-    yield from sorted(_walk(folder, listing, set()))
+def media_files(folder: Path, listing: Listing, state: Path) -> Iterator[Path]:
+    """Yield the media files below a folder, in the order of their paths, but not those of our state folder."""
+    yield from sorted(_walk(folder, listing, state.resolve(), set()))
 
 
-def _walk(folder: Path, listing: Listing, seen: set[tuple[int, int]]) -> Iterator[Path]:
+def _walk(folder: Path, listing: Listing, state: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
     """Yield the media files below a folder; `seen` are the folders that were listed, by device and inode."""
     try:
         found = folder.stat()
@@ -45,8 +46,10 @@ def _walk(folder: Path, listing: Listing, seen: set[tuple[int, int]]) -> Iterato
         path = Path(entry.path)
         if entry.name.startswith("."):
             listing.leave_out(HIDDEN, entry.path)
+        elif path.is_dir() and path.resolve() == state:
+            listing.leave_out(OUR_STATE, entry.path)
         elif path.is_dir():
-            yield from _walk(path, listing, seen)
+            yield from _walk(path, listing, state, seen)
         elif entry.is_symlink() and not path.exists():
             listing.leave_out(BROKEN_LINK, entry.path)
         elif path.is_file() and is_media_file(path):

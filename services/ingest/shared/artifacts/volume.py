@@ -25,14 +25,14 @@ import stat
 import time
 import uuid
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from pydantic import ValidationError
 
 from ingest.shared.errors import Code, IngestError
-from ingest.shared.messages import VIDEO_ID_PATTERN, Artifact, Part
+from ingest.shared.messages import VIDEO_ID_PATTERN, Artifact, Metadata, Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,11 +51,15 @@ _CODES: dict[int | None, Code] = {
 
 
 class Manifest(Part):
-    """An artifact of a stage, its generation, and its `origin`: the input and the model that it was made from."""
+    """An artifact of a stage, its generation, and its `origin`: the input and the model that it was made from.
+
+    `metadata` is what the source announced with the file: it is not asked again where the file is found.
+    """
 
     artifact: Artifact
     origin: str
     generation: int
+    metadata: Metadata = Metadata()
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class NewArtifact:
     duration_s: float
     origin: str
     generation: int
+    metadata: Metadata = field(default_factory=Metadata)
 
 
 class Volume:
@@ -113,8 +118,10 @@ class Volume:
                 temporary.unlink(missing_ok=True)
             path = str(target.relative_to(self.root))
             artifact = Artifact(path=path, sha256=sha256, size_bytes=size, duration_s=made.duration_s)
-            manifest = Manifest(artifact=artifact, origin=made.origin, generation=made.generation)
-            write_atomically(folder / f"{made.kind}.json", manifest.model_dump_json().encode())
+            manifest = Manifest(
+                artifact=artifact, origin=made.origin, generation=made.generation, metadata=made.metadata
+            )
+            write_atomically(folder / f"{made.kind}.json", manifest.model_dump_json(exclude_defaults=True).encode())
             _flush_folder(folder.parent)
             return artifact
 
