@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,27 +90,33 @@ class RunResult:
         return console.SOME_FAILED if self.tally.failed or self.request.listing.problems else console.OK
 
 
+@dataclass(frozen=True)
+class Requested:
+    """A request whose recordings are in the queue, their follower, and a list that gets an entry at an interrupt."""
+
+    connections: Connections
+    request: Request
+    follower: Follower
+    interrupts: list[bool]
+
+    def result(self, elapsed_s: float = 0.0) -> RunResult:
+        """Return the videos in their present state."""
+        videos = list(self.follower.videos.values())
+        return RunResult(videos, count(videos), elapsed_s, bool(self.interrupts), self.request)
+
+
 def run(settings: AllSettings, sources: Sequence[str], selection: Selection, *, quiet: bool) -> RunResult:
     """Bring recordings into the archive with services of this process; without sources, continue unfinished videos."""
     settings = _with_roots(settings, sources)
-    with open_connections(settings, exclusive=True) as connections:
-        request = Request(sources, selection)
-        follower = Follower(connections.bus)
+    with _requested(settings, sources, selection, exclusive=True) as requested:
+        if requested.follower.is_done or requested.interrupts:
+            return requested.result()
+        supervisor = requested.connections.state_folder.supervisor()
+        supervisor.start()
         try:
-            with ending_at_once():
-                _find(connections, request, follower)
-        except KeyboardInterrupt:
-            return _nothing(request)
-        with catch_interrupts() as interrupts:
-            _publish(connections, request, follower, interrupts)
-            if follower.is_done or interrupts:
-                return _result(follower, 0.0, request, interrupted=bool(interrupts))
-            supervisor = connections.state_folder.supervisor()
-            supervisor.start()
-            try:
-                return _follow(follower, request, interrupts, supervisor, quiet=quiet)
-            finally:
-                supervisor.stop(settings.grace_s)
+            return _follow(requested, supervisor, quiet=quiet)
+        finally:
+            supervisor.stop(settings.grace_s)
 
 
 def submit(
@@ -119,19 +125,31 @@ def submit(
     """Request the recordings of sources from services that run elsewhere. With `wait`, follow them to their end."""
     if wait and settings.is_local:
         raise ConfigurationError("no service would process the recordings: set INGEST_NATS_URL, or use `ingest run`")
-    with open_connections(settings) as connections:
+    with _requested(settings, sources, selection) as requested:
+        if requested.interrupts or not wait:
+            return requested.result()
+        return _follow(requested, None, quiet=quiet)
+
+
+@contextmanager
+def _requested(
+    settings: AllSettings, sources: Sequence[str], selection: Selection, *, exclusive: bool = False
+) -> Iterator[Requested]:
+    """Find the recordings and put them into the queue; an interrupt while they are looked for leaves none."""
+    with open_connections(settings, exclusive=exclusive) as connections:
         request = Request(sources, selection)
         follower = Follower(connections.bus)
-        try:
-            with ending_at_once():
-                _find(connections, request, follower)
-        except KeyboardInterrupt:
-            return _nothing(request)
+        is_found = False
+        with suppress(KeyboardInterrupt), ending_at_once():
+            _find(connections, request, follower)
+            is_found = True
         with catch_interrupts() as interrupts:
-            _publish(connections, request, follower, interrupts)
-            if not wait:
-                return _result(follower, 0.0, request, interrupted=bool(interrupts))
-            return _follow(follower, request, interrupts, None, quiet=quiet)
+            if is_found:
+                _publish(connections, request, follower, interrupts)
+            else:
+                follower.videos.clear()
+                interrupts.append(True)
+            yield Requested(connections, request, follower, interrupts)
 
 
 def _find(connections: Connections, request: Request, follower: Follower) -> None:
@@ -184,12 +202,11 @@ def _add(follower: Follower, video_id: str, row: VideoRow | None, listing: Listi
         listing.fail(video_id, error)
 
 
-def _follow(
-    follower: Follower, request: Request, interrupts: list[bool], supervisor: Supervisor | None, *, quiet: bool
-) -> RunResult:
+def _follow(requested: Requested, supervisor: Supervisor | None, *, quiet: bool) -> RunResult:
     began = time.monotonic()
+    follower = requested.follower
     with Display(follower.videos.values(), quiet=quiet) as display:
-        while not follower.is_done and not interrupts:
+        while not follower.is_done and not requested.interrupts:
             try:
                 follower.step(EVENT_WAIT_S)
             except BusError as error:
@@ -198,17 +215,7 @@ def _follow(
                 for line in supervisor.watch():
                     display.print_line(line)
             display.update(follower.videos.values())
-    return _result(follower, time.monotonic() - began, request, interrupted=bool(interrupts))
-
-
-def _result(follower: Follower, elapsed_s: float, request: Request, *, interrupted: bool) -> RunResult:
-    videos = list(follower.videos.values())
-    return RunResult(videos, count(videos), elapsed_s, interrupted, request)
-
-
-def _nothing(request: Request) -> RunResult:
-    """Return the result of a run that was interrupted before it requested anything."""
-    return RunResult([], count([]), 0.0, interrupted=True, request=request)
+    return requested.result(time.monotonic() - began)
 
 
 @contextmanager
