@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, Any
 import kubernetes_validate
 import pytest
 import yaml
-from helm_python import Chart, HelmRenderError, HelmValuesError, lint, show
+from helm_python import lint
 
 from ingest.asr.settings import AsrSettings
 from ingest.cli.settings import AllSettings
 from ingest.downloader.settings import DownloaderSettings
 from ingest.embedder.settings import EmbedderSettings
-from ingest.shared.broker.permissions import User, permissions
 from ingest.shared.settings import Settings, variable
-from k8s import values_page
-from k8s.manifest import CHART, text
-from tests.support.rendered import RELABELLING, VALUES, containers, deployment, pods
+from k8s.manifest import CHART
+from tests.support.rendered import RELABELLING, containers, deployment, pods
 
 if TYPE_CHECKING:
     from tests.support.rendered import Render
@@ -33,7 +31,6 @@ SETTINGS: dict[str, type[Settings]] = {
 CUSTOM = {"PodMonitor", "PrometheusRule", "ScaledObject"}
 KEDA: dict[str, Any] = {"enabled": True}
 LOGINS = {"nats.creds", "tls.crt", "tls.key"}  # of an existing server of NATS
-DOWNLOADS = Settings.model_fields["download_limit"].default
 MATRIX = {
     "no values": {},
     "kind": yaml.safe_load((K8S / "kind" / "values.yaml").read_text()),
@@ -193,166 +190,9 @@ def test_environment_names_are_settings_of_the_service(render: Render, values: d
             assert ours <= known, (name, container["name"])
 
 
-def test_replicas_are_twelve_two_twelve(render: Render) -> None:
-    manifests = render()
-    counts = [deployment(manifests, name)["spec"]["replicas"] for name in ("downloader", "asr", "embedder")]
-    assert counts == [12, 2, 12]
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        pytest.param({"replicas": 0}, 0, id="0 is 0"),
-        pytest.param({"replicas": None}, None, id="null is no field"),
-        pytest.param({"autoscaling": {"enabled": True}}, None, id="left to the autoscaler"),
-        pytest.param({"keda": {"enabled": True}}, None, id="left to KEDA"),
-    ],
-)
-def test_replicas(render: Render, values: dict[str, Any], expected: int | None) -> None:
-    assert deployment(render({"asr": values}), "asr")["spec"].get("replicas") == expected
-
-
-def test_the_gpu_is_a_limit_with_the_configured_name_and_pods_are_replaced_without_a_second_card(
-    render: Render,
-) -> None:
-    spec = deployment(render({"asr": {"gpu": {"resourceName": "nvidia.com/gpu.shared"}}}), "asr")["spec"]
-    assert spec["template"]["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu.shared"] == 1
-    assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
-    without = deployment(render({"asr": {"gpu": {"count": 0}}}), "asr")["spec"]["template"]["spec"]["containers"][0]
-    assert set(without["resources"]["limits"]) == {"memory"}
-
-
-@pytest.mark.parametrize("component", ["downloader", "asr", "embedder"])
-def test_the_pod_outlives_the_grace_of_the_service(render: Render, component: str) -> None:
-    spec = deployment(render({component: {"graceSeconds": 1000}}), component)["spec"]["template"]["spec"]
-    environment = {item["name"]: item.get("value") for item in spec["containers"][0]["env"]}
-    assert float(environment["INGEST_GRACE_S"]) < spec["terminationGracePeriodSeconds"]
-
-
-@pytest.mark.parametrize("component", ["downloader", "asr", "embedder"])
-def test_pods_may_be_replaced_all_at_once(render: Render, component: str) -> None:
-    strategy = deployment(render({component: {"strategy": {"type": "Recreate"}}}), component)["spec"]["strategy"]
-    assert strategy == {"type": "Recreate"}
-
-
-@pytest.mark.parametrize("component", ["downloader", "asr", "embedder"])
-def test_a_rollout_is_given_up_after_the_old_pod_had_time_to_stop_and_the_new_one_to_start(
-    render: Render, component: str
-) -> None:
-    spec = deployment(render({component: {"graceSeconds": 5000, "startSeconds": 4000}}), component)["spec"]
-    pod = spec["template"]["spec"]
-    start = pod["containers"][0]["startupProbe"]
-    starting_s = start["failureThreshold"] * start["periodSeconds"]
-    assert spec["progressDeadlineSeconds"] > pod["terminationGracePeriodSeconds"] + starting_s
-
-
 def test_large_numbers_stay_whole(render: Render) -> None:
     spec = deployment(render({"settings": {"queue_bytes": 107374182400}}), "asr")["spec"]["template"]["spec"]
     assert {"name": "INGEST_QUEUE_BYTES", "value": "107374182400"} in spec["containers"][0]["env"]
-
-
-@pytest.mark.parametrize(
-    ("values", "words"),
-    [
-        pytest.param({"asr": {"replica": 3}}, "/asr", id="unknown key"),
-        pytest.param({"asr": {"replicas": "two"}}, "/asr/replicas", id="wrong type"),
-        pytest.param({"image": {"pullPolicy": "Sometimes"}}, "/image/pullPolicy", id="no such word"),
-        pytest.param({"volume": {"hostPath": "relative"}}, "/volume/hostPath", id="relative path"),
-        pytest.param({"postgres": {"url": "postgresql://me@db/x"}}, "/postgres/url", id="url without USER"),
-        pytest.param({"voices": {"settings": {"voice_acept": 0.5}}}, "/voices/settings", id="unknown voice setting"),
-        pytest.param({"voices": {"settings": {"voice_accept": 2}}}, "voice_accept", id="no cosine"),
-        pytest.param({"voices": {"settings": {"diarization_device": "gpu"}}}, "diarization_device", id="no device"),
-        pytest.param({"asr": {"image": {"digest": "sha256:short"}}}, "/asr/image/digest", id="no digest"),
-    ],
-)
-def test_the_refusal_of_a_wrong_value_names_it(render: Render, values: dict[str, Any], words: str) -> None:
-    with pytest.raises(HelmValuesError, match=words):
-        render(values)
-
-
-@pytest.mark.parametrize(
-    ("values", "words"),
-    [
-        pytest.param({"asr": {"keda": KEDA, "autoscaling": KEDA}}, "choose one", id="two autoscalers"),
-        pytest.param({"nats": {"enabled": False}}, "nats.url", id="no NATS"),
-        pytest.param({"postgres": {"enabled": False}}, "postgres.url", id="no Postgres"),
-        pytest.param({"nats": {"nkeySecret": "mine"}}, "log in to an existing server", id="a login for our own NATS"),
-        pytest.param(
-            {"nats": {"enabled": False, "url": "nats://x", "credsSecret": "a", "nkeySecret": "b"}},
-            "only one of them",
-            id="two logins",
-        ),
-        pytest.param({"volume": {"hostPath": "/x", "existingClaim": "y"}}, "only one", id="two volumes"),
-        pytest.param(
-            {"asr": {"settings": {"diarization_model": "x"}}}, "voices.settings", id="a pipeline for asr alone"
-        ),
-        pytest.param({"settings": {"diarization_model": "x"}}, "voices.settings", id="a pipeline for all"),
-        pytest.param(
-            {"nats": {"enabled": False, "url": "nats://x"}, "asr": {"keda": KEDA}},
-            "monitoringEndpoint",
-            id="KEDA blind",
-        ),
-        *(
-            pytest.param({component: {"settings": {name: 7}}}, "under settings", id=f"{name} of {component} alone")
-            for component in SETTINGS
-            for name in ("ack_wait_s", "check_limit", "download_limit", "queue_bytes")
-        ),
-        *(
-            pytest.param({"settings": {name: 0}}, "the chart sets it", id=f"{name} of all")
-            for name in ("grace_s", "metrics_port", "volume_path")
-        ),
-        *(
-            pytest.param({component: {"settings": {name: 0}}}, "the chart sets it", id=f"{name} of {component}")
-            for component in SETTINGS
-            for name in ("grace_s", "metrics_port", "volume_path")
-        ),
-        *(
-            pytest.param(
-                {"downloader": {scaler: {"enabled": True, "maxReplicas": DOWNLOADS + 1}}},
-                f"{DOWNLOADS} downloads",
-                id=f"more downloaders by {scaler} than downloads",
-            )
-            for scaler in ("autoscaling", "keda")
-        ),
-    ],
-)
-def test_values_that_contradict_each_other_are_refused_with_advice(
-    render: Render, values: dict[str, Any], words: str
-) -> None:
-    with pytest.raises(HelmRenderError, match=words):
-        render(values)
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        pytest.param({"downloader": {"keda": KEDA | {"maxReplicas": DOWNLOADS}}}, id="as many as by default"),
-        pytest.param(
-            {"downloader": {"keda": KEDA | {"maxReplicas": 24}}, "settings": {"download_limit": 24}},
-            id="a higher limit",
-        ),
-        pytest.param({"downloader": {"keda": {"maxReplicas": 500}}}, id="not enabled"),
-    ],
-)
-def test_an_autoscaler_may_have_as_many_downloaders_as_downloads(render: Render, values: dict[str, Any]) -> None:
-    assert render(values)
-
-
-@pytest.mark.parametrize("key", sorted(VALUES))
-def test_a_top_level_key_without_value_is_refused_by_name_or_does_no_harm(chart: Chart, key: str) -> None:
-    try:
-        chart.render({"auth": {"seed": "tests"}} | {key: None}, name="ingest", namespace="somewhere")
-    except HelmValuesError as error:
-        assert f"missing property '{key}'" in str(error)  # noqa: PT017 (either is right)
-
-
-def test_values_and_schema_have_the_same_keys() -> None:
-    schema = json.loads((CHART / "values.schema.json").read_text())
-    assert VALUES.keys() == schema["properties"].keys()
-    voices = schema["properties"]["voices"]["properties"]["settings"]["properties"]
-    ours = {name for name in AsrSettings.model_fields if name.startswith(("diarization_", "voice_"))}
-    assert voices.keys() == VALUES["voices"]["settings"].keys()
-    assert voices.keys() == ours - {"diarization_token"} | {"min_speakers", "max_speakers"}
 
 
 def test_every_command_runs_under_tini_and_can_be_stopped_while_it_starts(render: Render) -> None:
@@ -373,34 +213,6 @@ def test_every_command_runs_under_tini_and_can_be_stopped_while_it_starts(render
 
 def test_rendering_twice_gives_the_same(render: Render) -> None:
     assert render() == render()
-
-
-def test_the_users_for_the_official_nats_chart_are_the_same() -> None:
-    values = yaml.safe_load((K8S / "operators" / "nats.yaml").read_text())
-    users = values["config"]["merge"]["authorization"]["users"]
-    found = {user["user"]: user["permissions"] for user in users}
-    assert {name: tuple(rights["publish"]["allow"]) for name, rights in found.items()} == {
-        user: permissions(user).publish for user in User
-    }
-    assert {name: tuple(rights["subscribe"]["allow"]) for name, rights in found.items()} == {
-        user: permissions(user).subscribe for user in User
-    }
-
-
-def test_the_plain_manifest_is_the_chart() -> None:
-    assert (K8S / "ingest.yaml").read_text() == text(), "python -m k8s.manifest > k8s/ingest.yaml"
-
-
-def test_the_readme_of_the_chart_has_all_values() -> None:
-    page = show(str(CHART), output_format="readme")
-    assert page.strip() == values_page.text().strip(), "python -m k8s.values_page > charts/README.md"
-    assert [key for key in VALUES if f"| `{key}` |" not in page and f"\n## {key}\n" not in page] == []
-    assert [key for key in VALUES["asr"] if f"| `asr.{key}` |" not in page] == []
-
-
-@pytest.mark.parametrize("path", sorted(K8S.rglob("*.yaml")), ids=lambda path: path.name)
-def test_every_file_for_clusters_is_yaml(path: Path) -> None:
-    assert list(yaml.safe_load_all(path.read_text()))
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from ingest.embedder.search import Question, Search
 from ingest.embedder.store import Rows, Store
 from ingest.shared.errors import IngestError
 from ingest.shared.messages import Event, EventKind, Metadata, Stage, encode
-from tests.integration.test_archive import execute, passage
+from tests.support.archive_rows import execute, passage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

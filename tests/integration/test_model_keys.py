@@ -18,7 +18,7 @@ from ingest.embedder.model_files import BUNDLED, bundled
 from ingest.embedder.search import Question, Search
 from ingest.embedder.store import Rows, Store
 from ingest.shared.errors import Code, IngestError
-from tests.integration.test_archive import passage
+from tests.support.archive_rows import passage
 
 if TYPE_CHECKING:
     from pathlib import Path

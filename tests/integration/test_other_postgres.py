@@ -26,7 +26,7 @@ from ingest.embedder.migrate import build_index, migrate, migrations
 from ingest.embedder.server import TABLES
 from ingest.embedder.store import Store
 from ingest.shared.errors import Code, ConfigurationError, IngestError
-from tests.integration.test_archive import VIDEO, rows
+from tests.support.archive_rows import VIDEO, rows
 from tests.support.postgres_servers import postgres_with_passwords
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from ingest.embedder.migrate import build_index, migrate, migrations
 from ingest.embedder.store import Store
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import EventKind
-from tests.integration.test_archive import VIDEO, event, rows
+from tests.support.archive_rows import VIDEO, event, rows
 from tests.support.postgres_servers import pooler
 
 if TYPE_CHECKING:

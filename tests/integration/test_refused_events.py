@@ -14,7 +14,7 @@ from ingest.embedder.ledger import Ledger, fold_or_set_aside
 from ingest.shared.broker.topology import EVENT_STREAM, LEDGER, event_subject
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Event, EventKind, Metadata, Source, SourceKind, Stage, encode
-from tests.integration.test_archive import execute
+from tests.support.archive_rows import execute
 
 if TYPE_CHECKING:
     from psycopg import sql as _sql  # noqa: F401

@@ -23,7 +23,7 @@ from ingest.embedder.speaker_names import SpeakerNames
 from ingest.embedder.store import Store
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import EventKind
-from tests.integration.test_archive import VIDEO, event, rows
+from tests.support.archive_rows import VIDEO, event, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,7 +1,7 @@
-"""Rows 23 to 29, 31, 43 and 46 of the bad inputs: downloads that fail, or that are incomplete without an error.
+"""Rows 23 to 27, 29, 31 to 34, 36 to 38, 43 and 46 of the bad inputs: downloads that fail, or are incomplete.
 
-A real yt-dlp downloads from a web server with faulty replies, whole files and streams. For each fault the stage raises
-exactly the code of the row, and leaves neither a file nor a folder behind.
+A real yt-dlp downloads whole files from a web server with faulty replies; `test_streams.py` has the streams. For each
+fault the stage raises exactly the code of the row, and leaves neither a file nor a folder behind.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ingest.shared.messages import (
 )
 from tests.integration.bad_inputs import site as sites
 from tests.integration.bad_inputs.conftest import GOOD_ID, LARGEST_BYTES, VIDEO_ID, Downloader, accessible
-from tests.integration.bad_inputs.recordings import encoded, holed, pictures_only, tone, truncated, written
+from tests.integration.bad_inputs.recordings import encoded, holed, pictures_only, truncated, written
 from tests.support.stage_line import answer_to
 
 if TYPE_CHECKING:
@@ -150,86 +150,6 @@ def test_a_playlist_instead_of_audio_is_refused_permanently_and_counted(
     assert line.answers() == {VIDEO_ID: (EventKind.FAILED, Code.NOT_AUDIO)}
     assert [letter.text for letter in line.letters()] == ["playlist not allowed"]
     assert REGISTRY.get_sample_value("ingest_downloads_total", {"verdict": "playlist"}) == before + 1
-
-
-# -- fragments of a stream --------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="session")
-def pieces(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
-    """Four fragments of 4 s of an HLS stream."""
-    folder = tmp_path_factory.mktemp("pieces")
-    return [encoded(folder / f"{number}.ts", "aac", tone(4.0)).read_bytes() for number in range(4)]
-
-
-PIECES = [
-    pytest.param(sites.status(404), Code.FRAGMENT_MISSING, id="28 fragment not found"),
-    pytest.param(sites.status(410), Code.FRAGMENT_MISSING, id="28 fragment gone"),
-    pytest.param(sites.file(b""), Code.TRUNCATED_DOWNLOAD, id="28 fragment empty"),
-    pytest.param(sites.status(403), Code.SOURCE_FORBIDDEN, id="21 fragment forbidden"),
-    pytest.param(sites.status(503), Code.SOURCE_UNAVAILABLE, id="22 fragment unavailable"),
-    pytest.param(sites.stalled(b"x" * 1000, 10), Code.DOWNLOAD_TOO_SLOW, id="24 fragment stalls"),
-    pytest.param(sites.short(b"x" * 1000, 10, length=True), Code.TRUNCATED_DOWNLOAD, id="26 fragment cut off"),
-    pytest.param(sites.chunked(bytes(LARGEST_BYTES)), Code.TOO_LARGE, id="29 fragments too large together"),
-]
-
-
-@pytest.mark.parametrize(("third", "code"), PIECES)
-def test_a_stream_with_a_faulty_fragment_is_not_complete(
-    downloader: Downloader, site: Site, pieces: list[bytes], third: Page, code: Code
-) -> None:
-    pages = [sites.file(piece, "video/mp2t") for piece in pieces]
-    assert downloader.refusal("download", sites.playlist(site, *pages[:2], third, pages[3])).code is code
-
-
-@pytest.mark.parametrize("length_s", [pytest.param(16.0, id="28 no fragment missing")])
-def test_a_stream_of_correct_fragments_is_complete(
-    downloader: Downloader, site: Site, pieces: list[bytes], length_s: float
-) -> None:
-    url = sites.playlist(site, *(sites.file(piece, "video/mp2t") for piece in pieces))
-    assert downloader.fetched(url).numbers["audio_s"] == pytest.approx(length_s, abs=0.2)
-
-
-@pytest.mark.parametrize(
-    "stage", [pytest.param("check", id="19 live when checked"), pytest.param("download", id="19 live since")]
-)
-def test_a_live_stream_is_not_recorded(downloader: Downloader, site: Site, pieces: list[bytes], stage: str) -> None:
-    url = sites.playlist(site, *(sites.file(piece, "video/mp2t") for piece in pieces), ended=False)
-    error = downloader.refusal(stage, url)
-    assert (error.code, error.rule.outcome) == (Code.IS_LIVE, Outcome.DEFERRED)
-    assert error.retry_at is not None
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        pytest.param("http://127.0.0.2/a.ts", id="8 piece at a private address"),
-        pytest.param("file:///etc/passwd", id="6 piece in a file"),
-    ],
-)
-def test_a_fragment_at_a_forbidden_address_is_not_requested(
-    downloader: Downloader, site: Site, pieces: list[bytes], url: str
-) -> None:
-    error = downloader.refusal("download", sites.playlist(site, sites.file(pieces[0], "video/mp2t"), url))
-    assert (error.code, error.rule.outcome) == (Code.URL_NOT_ALLOWED, P)
-
-
-@pytest.mark.parametrize(
-    ("method", "code"),
-    [
-        pytest.param("AES-128", Code.URL_NOT_ALLOWED, id="8 key that yt-dlp requests"),
-        pytest.param("SAMPLE-AES", Code.NO_MEDIA_FOUND, id="8 key that yt-dlp leaves to ffmpeg"),
-    ],
-)
-def test_a_key_at_a_forbidden_address_is_not_requested_by_yt_dlp_or_ffmpeg(
-    downloader: Downloader, site: Site, forbidden_site: Site, pieces: list[bytes], method: str, code: Code
-) -> None:
-    key = forbidden_site.add(sites.file(bytes(16)), "key")
-    piece = forbidden_site.add(sites.file(pieces[0], "video/mp2t"), "piece.ts")
-    url = sites.playlist(site, piece, head=f'#EXT-X-KEY:METHOD={method},URI="{key}"')
-    error = downloader.refusal("download", url)
-    assert forbidden_site.asked == []
-    assert (error.code, error.rule.outcome) == (code, P)
 
 
 # -- the disk, and files on the volume --------------------------------------------------------------------------------
@@ -367,23 +287,6 @@ def test_the_next_download_is_handled(
 ) -> None:
     line.start(Stage.DOWNLOAD, VideoAccessible, downloader.fetch)
     line.send(accessible(site.add(page(webm))), accessible(site.add(sites.file(webm)), GOOD_ID))
-    wait_until(lambda: GOOD_ID in line.answers())
-    assert line.answers() == {VIDEO_ID: answer_to(code), GOOD_ID: (EventKind.FINISHED, None)}
-
-
-@pytest.mark.parametrize(("third", "code"), PIECES)
-def test_the_next_stream_has_its_turn(
-    downloader: Downloader,
-    line: Line,
-    site: Site,
-    pieces: list[bytes],
-    wait_until: Callable[..., None],
-    third: Page,
-    code: Code,
-) -> None:
-    good = [sites.file(piece, "video/mp2t") for piece in pieces]
-    line.start(Stage.DOWNLOAD, VideoAccessible, downloader.fetch)
-    line.send(accessible(sites.playlist(site, *good[:2], third)), accessible(sites.playlist(site, *good), GOOD_ID))
     wait_until(lambda: GOOD_ID in line.answers())
     assert line.answers() == {VIDEO_ID: answer_to(code), GOOD_ID: (EventKind.FINISHED, None)}
 
