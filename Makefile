@@ -14,6 +14,7 @@ READY := $(VENV)/.ready
 ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
 IMAGES := $(shell sed -n 's/^- name: //p' charts/files/components.yaml) cli
 TAG ?= $(shell sed -n 's/^appVersion: //p' charts/Chart.yaml)
+RELEASE ?= $(shell sed -n 's/^appVersion: //p' charts/Chart.yaml)
 HELM ?= helm
 BUILD := nice $(ENGINE) build $(if $(filter podman,$(ENGINE)),--network host) --build-arg VERSION=$(TAG) \
   --build-arg LOCKED=$(shell cat requirements.lock pyproject.toml images/* | sha256sum | cut -c1-12) \
@@ -23,7 +24,7 @@ KIND_VALUES := k8s/kind/values.yaml
 kind-%: export KIND_EXPERIMENTAL_PROVIDER ?= $(if $(filter podman,$(ENGINE)),podman)
 
 .PHONY: help setup dist demo monitor test test-long check format lock faults soak fuzz bench asr-model voice-models clean
-.PHONY: images images-gpu kind kind-up kind-load kind-install kind-test kind-down
+.PHONY: images images-gpu images-ytdlp kind kind-up kind-load kind-install kind-test kind-down
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -77,9 +78,10 @@ format: $(READY) ## format the code, and apply automatic fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+PACKAGES ?= # only these, as in PACKAGES="yt-dlp yt-dlp-ejs"; without it, all
 lock: ## renew requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra dev --extra gpu --universal --python-version 3.11 --generate-hashes \
-	  --fork-strategy fewest --upgrade --no-emit-index-url --no-header --quiet -o requirements.lock
+	  --fork-strategy fewest $(or $(addprefix --upgrade-package ,$(PACKAGES)),--upgrade) --no-emit-index-url --no-header --quiet -o requirements.lock
 
 ROUNDS ?= 3
 SEED ?= 1
@@ -112,6 +114,11 @@ voice-models: $(READY) ## train the miniature voice models again (an hour; needs
 images: ## build the images for machines without graphics card
 	for name in $(IMAGES); do $(BUILD) --file Dockerfile.cpu --target $$name --tag localhost/ingest-$$name:$(TAG) . || exit 1; done
 	@$(ENGINE) images --format '{{.Repository}}:{{.Tag}}  {{.Size}}' | grep '^localhost/ingest-.*:$(TAG) '
+
+images-ytdlp: ## renew yt-dlp in the image of the downloader: a small layer on the one of RELEASE (TAG=0.1.0-ytdlp1)
+	@test "$(TAG)" != "$(RELEASE)" || { echo "name the new image: make images-ytdlp TAG=$(RELEASE)-ytdlp1"; exit 1; }
+	$(BUILD) --file Dockerfile.cpu --target ytdlp --build-arg DOWNLOADER=localhost/ingest-downloader:$(RELEASE) \
+	  --tag localhost/ingest-downloader:$(TAG) .
 
 images-gpu: ## build the images for CUDA: asr and embedder
 	for name in asr embedder; do \

@@ -6,13 +6,14 @@ import os
 import shutil
 import subprocess
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ingest.cli import console
 from ingest.cli.config import unknown_variables
 from ingest.cli.local.nats_server import nats_binary
 from ingest.cli.local.state_folder import open_connections
-from ingest.downloader import javascript
+from ingest.downloader import javascript, ytdlp_age
 from ingest.shared import outgoing
 from ingest.shared.broker.bus import BusError
 from ingest.shared.errors import ConfigurationError, IngestError
@@ -128,6 +129,18 @@ def _javascript(_settings: AllSettings) -> Finding:
         return Finding("JavaScript runtime", "problem", error.message, "required by the downloader")
 
 
+def _ytdlp(_settings: AllSettings) -> Finding:
+    return ytdlp_finding(ytdlp_age.version(), datetime.now(UTC))
+
+
+def ytdlp_finding(version: str, now: datetime) -> Finding:
+    """Return the finding about the age of a version of yt-dlp."""
+    days = ytdlp_age.age_days(version, now)
+    is_old = days > ytdlp_age.OLD_DAYS
+    found = f"{version}, released {days} days ago"
+    return Finding("yt-dlp", "note" if is_old else "ok", found, ytdlp_age.RENEW if is_old else "")
+
+
 def _sandbox(_settings: AllSettings) -> Finding:
     from ingest.shared.sandbox import child, confine
 
@@ -226,6 +239,7 @@ CHECKS: dict[str, Callable[[AllSettings], Finding]] = {
     "servers": _servers,
     "volume": _volume,
     "JavaScript runtime": _javascript,
+    "yt-dlp": _ytdlp,
     "sandbox": _sandbox,
     "GPU": _gpu,
     "models": _models,

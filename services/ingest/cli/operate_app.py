@@ -29,7 +29,7 @@ def demo(state: State = None) -> None:
 
 @operate_app.command(rich_help_panel=OPERATE)
 def doctor(state: State = None, json: Json = False) -> None:
-    """Check settings, servers, volume, models, GPU and JavaScript runtime, and advise on each problem.
+    """Check settings, servers, volume, models, GPU, JavaScript runtime and yt-dlp, and advise on each problem.
 
     Exit status: 0 no problem, 1 at least one problem.
 

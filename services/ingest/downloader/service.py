@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ingest.downloader import javascript, telemetry
+from ingest.downloader import javascript, telemetry, ytdlp_age
 from ingest.downloader.check import Check
 from ingest.downloader.disk_gate import DiskGate
 from ingest.downloader.fetch import Fetch, Pace
@@ -30,6 +30,7 @@ WRITING_TIME_S = 300.0
 def build(settings: DownloaderSettings, bus: NatsBus) -> ServiceSpec:
     """Return the two stages of the downloader; raise ENV_JS_RUNTIME when YouTube could not be read."""
     javascript.version()
+    telemetry.show_ytdlp_release(ytdlp_age.version())
     volume = Volume(settings.volume)
     limiter = limiter_of(settings, bus)
     gauges = telemetry.RateLimitGauges(limiter)

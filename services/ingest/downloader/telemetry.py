@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from ingest.downloader.rate_limiter import YOUTUBE
 from ingest.downloader.sources.announced import CUT
+from ingest.downloader.ytdlp_age import released_at
 from ingest.shared.broker.bus import BusError
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Stage, VideoAccessible
@@ -58,6 +60,13 @@ def counting_cuts(handle: Callable[[In, Report], StageResult]) -> Callable[[In, 
         return done
 
     return handle_and_count
+
+
+def show_ytdlp_release(version: str) -> None:
+    """Show on /metrics when a version of yt-dlp was released; nothing for a version that is no date."""
+    with suppress(IngestError):
+        metrics.YTDLP_RELEASED.set(released_at(version).timestamp())
+        metrics.show(metrics.YTDLP_RELEASED)
 
 
 def slot_times(slots: int) -> SlotTimes:

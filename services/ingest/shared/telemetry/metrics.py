@@ -136,6 +136,9 @@ DOWNLOADS = Counter(
 FIELDS_CUT = Counter(
     "ingest_fields_cut", "Fields of what sites announce that were cut or dropped: too long, or impossible", ("field",)
 )
+YTDLP_RELEASED = OptionalGauge(
+    "ingest_ytdlp_released_timestamp_seconds", "When the installed yt-dlp was released, in seconds since 1970"
+)
 DISK_USED = OptionalGauge("ingest_disk_used_bytes", "Space that audio and transcripts take on the shared volume")
 DISK_BUDGET = OptionalGauge("ingest_disk_budget_bytes", "Space that audio and transcripts may take")
 SITE_OPEN = OptionalGauge(
