@@ -3,6 +3,9 @@
 The first of them has an id made of host and identifier, as in every earlier version; the other one has an id made of
 the feed's address and identifier. No row names the feed of a recording. So it is another feed's when channel and
 address both differ: a show that is renamed keeps its addresses, and one whose addresses change keeps its name.
+
+A feed may give one identifier to several episodes. Then their addresses identify them, and the one that was archived
+before keeps its id.
 """
 
 from __future__ import annotations
@@ -36,11 +39,16 @@ def unique(
 
 def own_id(recording: Recording, rows: Mapping[str, VideoRow], taken: Collection[str]) -> Recording:
     """Return a recording under an id that no other recording has, in the archive or in this run (`taken`)."""
+    earlier = rows.get(recording.earlier_id) if recording.earlier_id is not None else None
+    if earlier is not None and _place(earlier.source_url or "") == _place(recording.source.url):
+        return replace(recording, video_id=earlier.video_id, other_id=None, earlier_id=None)
     if recording.other_id is None:
         return recording
     row = rows.get(recording.video_id)
     is_anothers = recording.video_id in taken if row is None else _is_another(recording, row.channel, row.source_url)
-    return replace(recording, video_id=recording.other_id, other_id=None) if is_anothers else recording
+    if not is_anothers:
+        return recording
+    return replace(recording, video_id=recording.other_id, other_id=None, earlier_id=None)
 
 
 def _is_same(recording: Recording, other: Recording) -> bool:

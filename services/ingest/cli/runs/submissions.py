@@ -94,14 +94,14 @@ def _candidate(recording: Recording, catalog: Catalog, listing: Listing) -> Cand
 
 def _with_rows(found: Sequence[Recording], catalog: Catalog, listing: Listing) -> list[Candidate]:
     """Return recordings under their own ids, with their rows; leave out those that were erased."""
-    ids = {recording.video_id for recording in found} | {one.other_id for one in found if one.other_id is not None}
+    ids = {video_id for recording in found for video_id in recording.ids}
     rows, erased = catalog.videos(sorted(ids)), catalog.erased(sorted(ids))
     taken: dict[str, Recording] = {}
     for recording in found:
-        if {recording.video_id, recording.other_id} & erased:
+        own = identity.own_id(recording, rows, taken)
+        if own.video_id not in rows and recording.ids & erased:
             listing.leave_out(ERASED, recording.metadata.title or recording.source.url)
             continue
-        own = identity.own_id(recording, rows, taken)
         taken.setdefault(own.video_id, own)
     return [Candidate(recording, rows.get(video_id)) for video_id, recording in taken.items()]
 

@@ -49,7 +49,8 @@ T = TypeVar("T")
 class Recording:
     """One recording of a source, before it is submitted; `cut` names the fields that were cut in the listing.
 
-    `other_id` is its id when another recording has the first one already.
+    `other_id` is its id when another recording has the first one already. `earlier_id` is the id that it has if it was
+    archived before its feed gave the same identifier to another episode.
     """
 
     video_id: str
@@ -57,6 +58,12 @@ class Recording:
     metadata: Metadata
     cut: tuple[str, ...] = ()
     other_id: str | None = None
+    earlier_id: str | None = None
+
+    @property
+    def ids(self) -> set[str]:
+        """Return all ids that the archive may have for it."""
+        return {one for one in (self.video_id, self.other_id, self.earlier_id) if one is not None}
 
 
 @dataclass(frozen=True)

@@ -115,11 +115,13 @@ def _episode(feed_url: str, repeated: frozenset[str], item: FeedItem) -> Recordi
     found = item.announced
     if not item.guid:
         return Recording(derived_id("feed", item.media_url), source, found.metadata, found.cut)
-    guid = f"{item.guid}|{item.media_url}" if item.guid in repeated else item.guid
     feed = urlsplit(feed_url)
+    guid, earlier_id = item.guid, None
+    if guid in repeated:
+        guid, earlier_id = f"{guid}|{item.media_url}", derived_id("feed", f"{feed.hostname}|{guid}")
     video_id = derived_id("feed", f"{feed.hostname}|{guid}")
     other_id = derived_id("feed", f"{feed.hostname}{feed.path}?{feed.query}|{guid}")
-    return Recording(video_id, source, found.metadata, found.cut, other_id)
+    return Recording(video_id, source, found.metadata, found.cut, other_id, earlier_id)
 
 
 def read_feed(_report: Reporter, url: str, timeout_s: float, user_agent: str) -> FeedListing | None:

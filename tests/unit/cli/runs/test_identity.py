@@ -86,3 +86,28 @@ def test_the_other_id_stays_when_only_the_way_to_the_feed_changes(feed: str) -> 
 def test_an_identifier_that_a_feed_repeats_is_one_recording() -> None:
     repeated = episode(FIRST, "First show", "/first/2.mp3")
     assert list(unique([KNOWN, repeated, OTHER])) == [KNOWN, OTHER]
+
+
+def feed_of(*paths: str) -> list[Recording]:
+    """Return the episodes of a feed that gives all of them the identifier `1`."""
+    items = [FeedItem("1", path, announced(title=path, channel="First show")) for path in paths]
+    return list(episodes(FIRST, FeedListing(items), Listing()))
+
+
+def test_an_archived_episode_keeps_its_id_when_its_feed_begins_to_repeat_identifiers() -> None:
+    (alone,) = feed_of("/first/1.mp3")
+    rows = {alone.video_id: row(alone)}
+    ids = [own_id(one, rows, ()).video_id for one in feed_of("/first/2.mp3", "/first/1.mp3?token=2")]
+    assert ids[1] == alone.video_id
+    assert ids[0] not in {alone.video_id, alone.other_id}
+
+
+def test_episodes_with_one_identifier_have_the_same_ids_in_every_order_and_number() -> None:
+    first, second = feed_of("/first/1.mp3", "/first/2.mp3")
+    assert first.video_id != second.video_id
+    assert {one.video_id for one in feed_of("/first/3.mp3", "/first/2.mp3", "/first/1.mp3")} > {
+        first.video_id,
+        second.video_id,
+    }
+    rows = {one.video_id: row(one) for one in (first, second)}
+    assert [own_id(one, rows, ()).video_id for one in (second, first)] == [second.video_id, first.video_id]
