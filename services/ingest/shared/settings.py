@@ -69,6 +69,8 @@ class Settings(BaseSettings):
     """Certificate (PEM) of this client, for a NATS server that asks for one."""
     nats_key_file: Path | None = None
     """Key (PEM) of INGEST_NATS_CERT_FILE."""
+    nats_prefix: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")] = "ingest"
+    """Begins the names of streams, subjects and bucket. Another one for each archive on a server that they share."""
     nats_domain: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9_-]+$")] = None
     """JetStream domain of the streams, where it is not that of the server."""
     state_path: Annotated[Path, AfterValidator(_without_tilde)] = _default_state_path()

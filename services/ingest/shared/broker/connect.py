@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ingest.shared.broker.names import Names
 from ingest.shared.broker.nats_bus import NatsBus
 from ingest.shared.broker.nats_connection import BusOptions
 from ingest.shared.broker.nats_login import KeyFiles
@@ -43,5 +44,6 @@ def connect(settings: Settings, name: str, on_lost: Callable[[str], None] | None
             settings.nats_creds_file, settings.nats_nkey_file, settings.nats_cert_file, settings.nats_key_file
         ),
         domain=settings.nats_domain,
+        names=Names(settings.nats_prefix),
     )
     return NatsBus(options, on_lost).connect()

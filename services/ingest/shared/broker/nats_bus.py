@@ -41,6 +41,7 @@ class NatsBus:
 
     def __init__(self, options: BusOptions, on_lost: Callable[[str], None] | None = None) -> None:
         self._options = options
+        self._names = options.names
         self._nats = NatsConnection(options, on_lost)
         self._subscriptions: dict[tuple[int, str], JetStreamContext.PullSubscription] = {}
         self._beats: dict[str, asyncio.Task[None]] = {}
@@ -64,7 +65,8 @@ class NatsBus:
     def publish(self, subject: str, data: bytes, message_id: str, headers: Mapping[str, str] | None = None) -> None:
         """Store a message and wait for the server's acknowledgement; a publish that times out is repeated."""
         all_headers = {**(headers or {}), MESSAGE_ID: message_id}
-        self._nats.run(self._nats.repeat(subject, lambda: self._publish(subject, data, all_headers)))
+        to = self._names.subject(subject)
+        self._nats.run(self._nats.repeat(to, lambda: self._publish(to, data, all_headers)))
 
     async def _publish(self, subject: str, data: bytes, headers: dict[str, str]) -> None:
         await self._nats.stream.publish(subject, data, timeout=REQUEST_TIMEOUT_S, headers=headers)
@@ -74,13 +76,14 @@ class NatsBus:
 
         async def send() -> None:
             if self.is_connected:
-                await self._nats.client.publish(subject, data)
+                await self._nats.client.publish(self._names.subject(subject), data)
 
         self._nats.begin(send())
 
     def fetch(self, consumer: str, stream: str, wait_s: float) -> Delivery | None:
         """Return the next message of a consumer, or None. Asks for one: a message in a queue of ours would age."""
-        return self._nats.run(self._fetch(threading.get_ident(), consumer, stream, wait_s), limit_s=wait_s + 30)
+        work = self._fetch(threading.get_ident(), consumer, self._names.stream(stream), wait_s)
+        return self._nats.run(work, limit_s=wait_s + 30)
 
     async def _fetch(self, caller: int, consumer: str, stream: str, wait_s: float) -> Delivery | None:
         try:
@@ -146,6 +149,7 @@ class NatsBus:
 
     def read_key(self, bucket: str, key: str) -> Entry | None:
         """Return the value of a key, or None."""
+        bucket = self._names.bucket(bucket)
         stream = f"KV_{bucket}"
         work = self._nats.stream.get_last_msg(stream, f"$KV.{bucket}.{key}")
         try:
@@ -156,7 +160,7 @@ class NatsBus:
 
     def replace_key(self, bucket: str, key: str, data: bytes, revision: int) -> bool:
         """Write a value if the key is still at `revision` (0: not there yet); return whether it was."""
-        subject = f"$KV.{bucket}.{key}"
+        subject = f"$KV.{self._names.bucket(bucket)}.{key}"
         headers = {"Nats-Expected-Last-Subject-Sequence": str(revision)}
         work = self._nats.stream.publish(subject, data, timeout=REQUEST_TIMEOUT_S, headers=headers)
         try:
@@ -167,7 +171,7 @@ class NatsBus:
 
     def clock(self) -> datetime:
         """Return the broker's time, which all its clients share."""
-        subject = f"{self._options.api}.STREAM.INFO.{WORK_STREAM}"
+        subject = f"{self._options.api}.STREAM.INFO.{self._names.stream(WORK_STREAM)}"
 
         async def ask() -> bytes:
             work = self._nats.client.request(subject, timeout=REQUEST_TIMEOUT_S)
@@ -179,15 +183,15 @@ class NatsBus:
 
     def provision(self, topology: Topology, *, update: bool = False) -> None:
         """Create what is missing and verify the rest; a difference is an error, or with `update` put right."""
-        self._manage(nats_provision.provision(self._nats.manager, topology, update=update))
+        self._manage(nats_provision.provision(self._nats.manager, self._names.topology(topology), update=update))
 
     def reset_consumers(self, topology: Topology) -> None:
         """Make every unacknowledged message deliverable at once (only for a broker that has no other users)."""
-        self._manage(nats_provision.reset_consumers(self._nats.manager, topology))
+        self._manage(nats_provision.reset_consumers(self._nats.manager, self._names.topology(topology)))
 
     def wipe(self, topology: Topology) -> None:
         """Delete the streams, with everything in them."""
-        self._manage(nats_provision.wipe(self._nats.manager, topology))
+        self._manage(nats_provision.wipe(self._nats.manager, self._names.topology(topology)))
 
     def _manage(self, work: Coroutine[Any, Any, None]) -> None:
         self._nats.run(self._nats.unless_denied(f"{self._options.api}.", work), limit_s=CHANGES_LIMIT_S)
@@ -245,19 +249,23 @@ class NatsBus:
 
     def delete(self, stream: str, sequence: int) -> None:
         """Remove one message from a stream."""
+        stream = self._names.stream(stream)
         subject = f"{self._options.api}.STREAM.MSG.DELETE.{stream}"
         self._nats.run(self._nats.unless_denied(subject, self._nats.stream.delete_msg(stream, sequence)))
 
     async def _consumer_info(self, stream: str, consumer: str) -> ConsumerInfo:
+        stream = self._names.stream(stream)
         subject = f"{self._options.api}.CONSUMER.INFO.{stream}.{consumer}"
         return await self._nats.unless_denied(subject, self._nats.stream.consumer_info(stream, consumer))
 
     async def _stream_info(self, stream: str) -> StreamInfo:
+        stream = self._names.stream(stream)
         return await self._nats.unless_denied(
             f"{self._options.api}.STREAM.INFO.{stream}", self._nats.stream.stream_info(stream)
         )
 
     async def _next_after(self, stream: str, subject: str, sequence: int) -> RawStreamMsg:
+        stream, subject = self._names.stream(stream), self._names.subject(subject)
         work = self._nats.stream.get_msg(stream, seq=sequence + 1, subject=subject, next=True)
         return await self._nats.unless_denied(f"{self._options.api}.STREAM.MSG.GET.{stream}", work)
 

@@ -23,6 +23,7 @@ import nats.js.errors
 from nats.aio.client import Client
 
 from ingest.shared.broker.bus import BusConflictError, BusError, BusNothingError, BusRefusedError, BusUnavailableError
+from ingest.shared.broker.names import OURS, Names
 from ingest.shared.broker.nats_login import KeyFiles, Login
 from ingest.shared.broker.permissions import inbox_prefix
 from ingest.shared.errors import ConfigurationError
@@ -65,6 +66,7 @@ class BusOptions:
     ca_file: Path | None = None
     keys: KeyFiles = NO_FILES
     domain: str | None = None
+    names: Names = OURS
 
     @property
     def login(self) -> Login:

@@ -14,11 +14,12 @@ from nats.js import api
 from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
 from ingest.shared.broker.bus import BusRefusedError
-from ingest.shared.broker.topology import GOVERNOR_BUCKET, ConsumerSpec, StreamSpec, Topology
 from ingest.shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from nats.js import JetStreamContext
+
+    from ingest.shared.broker.topology import ConsumerSpec, StreamSpec, Topology
 
 STREAM_FIELDS = ("subjects", "retention", "discard", "max_bytes", "max_age", "duplicate_window", "storage")
 CONSUMER_FIELDS = ("filter_subject", "ack_policy", "ack_wait", "max_ack_pending", "max_deliver")
@@ -105,9 +106,9 @@ async def _provision(stream: JetStreamContext, topology: Topology, *, update: bo
     if update:
         await _discard_acknowledged(stream, topology)
     try:
-        await stream.key_value(GOVERNOR_BUCKET)
+        await stream.key_value(topology.bucket)
     except NotFoundError:
-        await stream.create_key_value(api.KeyValueConfig(bucket=GOVERNOR_BUCKET, storage=api.StorageType.FILE))
+        await stream.create_key_value(api.KeyValueConfig(bucket=topology.bucket, storage=api.StorageType.FILE))
 
 
 async def reset_consumers(stream: JetStreamContext, topology: Topology) -> None:

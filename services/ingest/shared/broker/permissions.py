@@ -16,7 +16,8 @@ the work queue, for one metric: the age of the oldest message of every stage.
 
     python -m ingest.shared.broker.permissions               prints the accounts; passwords are variables of the
                                                              server's environment
-    python -m ingest.shared.broker.permissions one-account   the same users in one account, for a server of your own
+    python -m ingest.shared.broker.permissions one-account   the same users in one account, for a server of your own;
+                                                             a prefix (INGEST_NATS_PREFIX) may follow
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from ingest.shared.broker.names import OURS, Names
 from ingest.shared.broker.topology import (
     ACCESSIBLE,
     DEAD_STREAM,
@@ -83,12 +85,12 @@ def permissions(user: User) -> Permissions:
     return Permissions(publish=_PUBLISH[user], subscribe=(f"{inbox_prefix(user)}.>",))
 
 
-def authorization(passwords: Mapping[User, str]) -> str:
+def authorization(passwords: Mapping[User, str], names: Names = OURS) -> str:
     """Return the `authorization` block of a nats-server for these users, in one account.
 
     A password stands in it as it is given: a text in quotes (`json.dumps`), or `$NAME` for a variable of the server.
     """
-    users = "\n".join(_user(user, password) for user, password in passwords.items())
+    users = "\n".join(_user(user, password, names) for user, password in passwords.items())
     return f"authorization {{\n  users = [\n{users}\n  ]\n}}\n"
 
 
@@ -130,11 +132,11 @@ def _importer(user: User, password: str) -> str:
     )
 
 
-def _user(user: User, password: str) -> str:
+def _user(user: User, password: str, names: Names = OURS) -> str:
     may = permissions(user)
     return (
         f'    {{ user: "{user}", password: {password}, permissions: {{\n'
-        f"      publish: {{ allow: {json.dumps(may.publish)} }}\n"
+        f"      publish: {{ allow: {json.dumps([*map(names.right, may.publish)])} }}\n"
         f"      subscribe: {{ allow: {json.dumps(may.subscribe)} }} }} }}"
     )
 
@@ -205,4 +207,7 @@ _PUBLISH = {
 
 if __name__ == "__main__":
     variables = {user: f"${PASSWORD_VARIABLE.format(user=user.upper())}" for user in User}
-    sys.stdout.write((authorization if sys.argv[1:] == ["one-account"] else accounts)(variables))
+    if sys.argv[1:2] == ["one-account"]:
+        sys.stdout.write(authorization(variables, Names(*sys.argv[2:3])))
+    else:
+        sys.stdout.write(accounts(variables))

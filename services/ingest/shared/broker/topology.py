@@ -84,6 +84,7 @@ class Topology:
 
     streams: tuple[StreamSpec, ...]
     consumers: tuple[ConsumerSpec, ...]
+    bucket: str = GOVERNOR_BUCKET
 
 
 def topology(*, ack_wait_s: float, check_limit: int, download_limit: int, work_bytes: int) -> Topology:
