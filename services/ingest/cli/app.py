@@ -1,7 +1,7 @@
 """The command line: puts the groups of commands together, inside the boundary.
 
     ask_app      run, submit        upkeep/app       retry, resume, purge
-    find_app     search, status     upkeep/dead_app  dead list, show, replay
+    find_app     search, serve ...  upkeep/dead_app  dead list, show, replay
     voices/app   voices enroll ...  operate_app      demo, doctor, config, migrate, selftest
     models.app   models list ...  boundary        checks words, gives every error a status and a line
 

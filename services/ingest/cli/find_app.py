@@ -1,4 +1,4 @@
-"""The commands that read the archive: `ingest search` and `ingest status`. Each reads its options here."""
+"""The commands that read the archive: `ingest search`, `ingest serve`, `ingest status`. Each reads its options here."""
 
 from __future__ import annotations
 
@@ -48,6 +48,27 @@ def search(
     with options.connections(state) as connections:
         hits = search_archive(connections, question)
     print_hits(hits, as_json=json)
+
+
+@find_app.command(rich_help_panel=FIND)
+def serve(
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port of the page, in place of INGEST_ARCHIVE_PORT; 0: any.")
+    ] = None,
+    state: State = None,
+) -> None:
+    """Serve the archive as a page and an HTTP API, on this machine: http://127.0.0.1:8080.
+
+    It works beside a running `ingest run`, and without one.
+
+    [bold]Example[/]
+
+      ingest serve --port 9000
+    """
+    from ingest.cli.serve import serve as serve_archive
+
+    settings = options.settings(state)
+    serve_archive(settings if port is None else settings.model_copy(update={"archive_port": port}))
 
 
 @find_app.command(rich_help_panel=FIND, cls=with_dashes(is_id))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from ingest.archive.settings import ArchiveSettings
 from ingest.asr.settings import AsrSettings
 from ingest.downloader.settings import DownloaderSettings
-from ingest.embedder.settings import EmbedderSettings
 
 
-class AllSettings(DownloaderSettings, AsrSettings, EmbedderSettings):
+class AllSettings(DownloaderSettings, AsrSettings, ArchiveSettings):
     """The settings of all services."""
 
     @property

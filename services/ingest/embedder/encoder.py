@@ -5,6 +5,7 @@ The batcher calls `Encoder.run` with texts of several videos. Vectors are of len
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -44,6 +45,7 @@ class Encoder:
         self, name: str, device: Literal["auto", "cpu", "cuda"], batch_size: int, revision: str | None = None
     ) -> None:
         self._batch_size = batch_size
+        self._turn = threading.Lock()
         self.broken: str | None = None
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         folder = model_files.locate(name, revision=revision)
@@ -72,18 +74,19 @@ class Encoder:
         return len(self._counter.encode(text, add_special_tokens=False).ids)
 
     def run(self, texts: Sequence[str]) -> list[Vector]:
-        """Return the vectors of texts, computed in one batch.
+        """Return the vectors of texts, computed in one batch. Threads take turns.
 
         Raise BAD_EMBEDDING for invalid vectors, and ENV_CUDA when the device is lost.
         """
         try:
-            vectors = self._model.encode(
-                list(texts),
-                batch_size=self._batch_size,
-                normalize_embeddings=True,
-                convert_to_numpy=True,
-                show_progress_bar=False,
-            )
+            with self._turn:
+                vectors = self._model.encode(
+                    list(texts),
+                    batch_size=self._batch_size,
+                    normalize_embeddings=True,
+                    convert_to_numpy=True,
+                    show_progress_bar=False,
+                )
         except RuntimeError as error:
             if is_out_of_memory(error):
                 torch.cuda.empty_cache()

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 CANDIDATES = 100
 EF_SEARCH = 2 * CANDIDATES  # the vector index looks at this many at a time; with fewer, it misses near passages
 RANK_CONSTANT = 60  # the usual constant of reciprocal rank fusion
+OF_VIDEOS = frozenset({"channel", "since", "until", "language"})  # filters of the table `videos`
 LEAST_SIMILARITY = 0.2  # cosine below which a passage is not an answer
 
 # The text configurations of the stored passages, one jump in the index segments_ts_config for each.
@@ -75,12 +76,18 @@ OR segments.words @@ websearch_to_tsquery(segments.ts_config, %(condition)s))
 
 @dataclass(frozen=True)
 class Question:
-    """A search text (see `wording`) and its filters, which must match exactly except for case."""
+    """A search text (see `wording`) and its filters, which must match exactly except for case.
+
+    Answers are from recordings published at `since` or later, and before `until`.
+    """
 
     text: str
     speaker: str | None = None
     channel: str | None = None
     since: datetime | None = None
+    until: datetime | None = None
+    language: str | None = None
+    video_id: str | None = None
     limit: int = 10
 
 
@@ -156,7 +163,7 @@ def statement(
     """Return the query for a question, with its parameters. `configs` are the text configurations to search."""
     filters, parameters = _filters(question)
     candidates = sql.Literal(CANDIDATES)
-    joined = sql.SQL("JOIN videos USING (video_id)" if {"channel", "since"} & parameters.keys() else "")
+    joined = sql.SQL("JOIN videos USING (video_id)" if OF_VIDEOS & parameters.keys() else "")
     with_words = [
         sql.SQL(WITH_WORDS).format(join=joined, filters=filters, candidates=candidates, config=sql.Literal(config))
         for config in configs or ["simple"]
@@ -183,6 +190,9 @@ def _filters(question: Question) -> tuple[sql.Composable, dict[str, object]]:
         ("left(lower(segments.speaker), 200) = left(lower(%(speaker)s), 200)", "speaker", question.speaker),
         ("left(lower(videos.channel), 200) = left(lower(%(channel)s), 200)", "channel", question.channel),
         ("videos.published_at >= %(since)s", "since", question.since),
+        ("videos.published_at < %(until)s", "until", question.until),
+        ("videos.language = %(language)s", "language", question.language),
+        ("segments.video_id = %(video_id)s", "video_id", question.video_id),
         (CONDITION, "condition", required or None),
     ):
         if value is not None:

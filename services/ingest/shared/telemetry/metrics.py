@@ -190,6 +190,18 @@ EVENTS_SET_ASIDE = Counter(
 )
 DEAD_LETTERS = OptionalGauge("ingest_dead_letters", "Messages in the stream of dead letters")
 
+# -- archive -----------------------------------------------------------------------------------------------------------
+
+HTTP_REQUESTS = Counter(
+    "ingest_http_requests", "Requests to the page and the API, by address and status", ("route", "status")
+)
+HTTP_SECONDS = Histogram(
+    "ingest_http_seconds",
+    "Time until the last byte of an answer was handed over",
+    ("route",),
+    buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30),
+)
+
 
 def show(*collectors: Collector) -> None:
     """Register the metrics of one service; a collector replaces an older one of the same names."""

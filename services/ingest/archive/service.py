@@ -1,0 +1,150 @@
+"""Builds the read side from its settings, and runs it: `python -m ingest.archive`, and `ingest serve`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
+
+import uvicorn
+
+from ingest.archive.model import Model
+from ingest.archive.reading import Reading
+from ingest.archive.settings import ArchiveSettings
+from ingest.archive.web.app import build as build_app
+from ingest.archive.web.library import Library
+from ingest.embedder import database
+from ingest.shared.artifacts.volume import Volume
+from ingest.shared.errors import ConfigurationError, IngestError
+from ingest.shared.settings import load
+from ingest.shared.telemetry import health, logs, metrics
+from ingest.shared.worker.service import EXIT_CONFIGURATION, EXIT_PASSING, PASSING
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator
+
+    from ingest.archive.web.guard import Guard
+    from ingest.embedder.encoder import Encoder
+
+NAME = "archive"
+READERS = 8  # transactions at the same time
+GRACE_S = 5.0
+ANSWERING_S = 20.0  # of a database call
+CLOSED_S = 5  # an idle connection is closed after this time
+BACKLOG = 512
+
+log = logs.get_logger(__name__)
+
+
+def main() -> NoReturn:
+    """Run the service until SIGTERM or SIGINT."""
+    try:
+        settings = load(ArchiveSettings)
+        as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
+        logs.configure(json_lines=as_json, level=settings.log_level, service=NAME, worker=settings.worker_name)
+        with served(settings) as server:
+            if settings.metrics_port:
+                health.serve(settings.metrics_port, list, server.reasons, host=settings.metrics_host)
+            server.run()
+    except ConfigurationError as error:
+        log.error("wrong_configuration", error=str(error))  # noqa: TRY400 (the text has the reason)
+        sys.exit(EXIT_CONFIGURATION)
+    except IngestError as error:
+        log.error("cannot_start", code=error.code, error=error.message)  # noqa: TRY400 (the text has the reason)
+        sys.exit(EXIT_PASSING if error.code in PASSING else EXIT_CONFIGURATION)
+    sys.exit(0)
+
+
+class Server:
+    """The read side on an open socket. `url` is its address on this machine."""
+
+    def __init__(self, app: Guard, settings: ArchiveSettings, model: Model) -> None:
+        self._model = model
+        config = uvicorn.Config(
+            app,
+            host=settings.archive_host,
+            port=settings.archive_port,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=settings.archive_connections,
+            backlog=BACKLOG,
+            timeout_keep_alive=CLOSED_S,
+            timeout_graceful_shutdown=int(GRACE_S),
+        )
+        self._server = uvicorn.Server(config)
+        self._sockets = [_listen(config)]
+        host, port = self._sockets[0].getsockname()[:2]
+        self.url = f"http://{_shown(host)}:{port}"
+
+    def run(self) -> None:
+        """Answer requests until `stop`, or in the main thread until a signal."""
+        log.info("ready", url=self.url)
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: self.stop())
+        self._server.run(sockets=self._sockets)
+        log.info("stopped")
+
+    def stop(self) -> None:
+        """Answer the requests in progress, and end."""
+        self._server.should_exit = True
+
+    def reasons(self) -> list[str]:
+        """Return the reasons why the service is not ready."""
+        reason = self._model.reason
+        return [reason] if reason else []
+
+    def close(self) -> None:
+        """Close the socket."""
+        for listening in self._sockets:
+            listening.close()
+
+
+@contextmanager
+def served(settings: ArchiveSettings, load_model: Callable[[], Encoder] | None = None) -> Iterator[Server]:
+    """Give a server of the archive that the settings name; its model is loaded in the background."""
+    patient = settings.model_copy(update={"database_timeout_s": min(ANSWERING_S, settings.database_timeout_s)})
+    with database.connect(patient, size=READERS, name=f"{NAME}.{settings.worker_name}") as archive:
+        model = Model(load_model or (lambda: _load(settings)))
+        library = Library(Reading(archive), Volume(settings.volume), model)
+        names = [settings.archive_host, *settings.archive_names.split(",")]
+        token = settings.archive_token.get_secret_value() if settings.archive_token else None
+        server = Server(build_app(library, names=names, token=token), settings, model)
+        model.start()
+        try:
+            yield server
+        finally:
+            server.close()
+
+
+def _load(settings: ArchiveSettings) -> Encoder:
+    from ingest.embedder import encoder  # seconds of imports, while recordings can be read already
+
+    with metrics.loading("embedder"):
+        return encoder.load(settings)
+
+
+def _listen(config: uvicorn.Config) -> socket.socket:
+    """Return a listening socket; raise ConfigurationError when its address cannot be used."""
+    try:
+        opened = config.bind_socket()
+        opened.listen(BACKLOG)  # a client that reads the address may connect at once
+    except (OSError, SystemExit) as error:
+        place = f"{config.host}:{config.port}"
+        text = f"{place} cannot be opened: choose another address by INGEST_ARCHIVE_HOST and INGEST_ARCHIVE_PORT"
+        raise ConfigurationError(text) from error
+    return opened
+
+
+def _shown(host: str) -> str:
+    if host in {"0.0.0.0", "::", ""}:  # noqa: S104 (shown, not bound)
+        return "localhost"
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,127 @@
+"""The checks before every request, and the headers of every answer.
+
+A request must name this server as its host: a page of another site whose name points to this machine (DNS rebinding)
+cannot read the archive. Browsers run only scripts and styles of this server, and load nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import time
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote_to_bytes
+
+from starlette.datastructures import Headers, MutableHeaders
+
+from ingest.archive.web import problems
+from ingest.archive.web.problems import ProblemError
+from ingest.shared.telemetry import metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LONGEST_ADDRESS = 4000
+METHODS: Final = frozenset({"GET", "HEAD"})
+OPEN_PATH = "/healthz"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS: Final = {
+    "Content-Security-Policy": POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+ASKS_FOR_TOKEN: Final = {"WWW-Authenticate": 'Basic realm="ingest", charset="UTF-8"'}
+LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
+
+
+class Guard:
+    """Wraps an application: refuses what it must not see, and completes its answers."""
+
+    def __init__(self, app: ASGIApp, *, names: Iterable[str], token: str | None) -> None:
+        self._app = app
+        self._names = frozenset(name.strip().lower() for name in (*LOCAL_NAMES, *names) if name.strip())
+        self._token = token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.monotonic()
+        status = 500
+
+        async def complete(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers[name] = value
+            await send(message)
+
+        try:
+            problem = self._problem(scope)
+            answering = self._app if problem is None else problems.response(problem)
+            await answering(scope, receive, complete)
+        finally:
+            route = getattr(scope.get("route"), "path", "other")
+            metrics.HTTP_REQUESTS.labels(route, str(status)).inc()
+            metrics.HTTP_SECONDS.labels(route).observe(time.monotonic() - began)
+
+    def _problem(self, scope: Scope) -> ProblemError | None:
+        """Return the reason to refuse a request; None when it may be answered."""
+        path, query = scope.get("raw_path") or b"", scope["query_string"]
+        if len(path) + len(query) > LONGEST_ADDRESS:
+            return ProblemError(problems.TOO_LONG, f"at most {LONGEST_ADDRESS} bytes")
+        if not (_is_text(path) and _is_text(query.replace(b"+", b" "))):
+            return ProblemError(problems.BAD_ADDRESS, "percent-encode it as UTF-8, without control characters")
+        if scope["method"] not in METHODS:
+            return ProblemError(problems.WRONG_METHOD, "use GET or HEAD", headers={"Allow": "GET, HEAD"})
+        return None if scope["path"] == OPEN_PATH else self._refusal(Headers(scope=scope))
+
+    def _refusal(self, headers: Headers) -> ProblemError | None:
+        """Return the reason to refuse a request with these headers; None when its sender may read the archive."""
+        if _name(headers.get("host", "")) not in self._names:
+            advice = "open it as localhost, or name it in INGEST_ARCHIVE_NAMES"
+            return ProblemError(problems.WRONG_HOST, advice)
+        if self._token is not None and not _brings(headers.get("authorization", ""), self._token):
+            detail = "send it as `Authorization: Bearer TOKEN`, or as the password of any user"
+            return ProblemError(problems.NO_TOKEN, detail, headers=ASKS_FOR_TOKEN)
+        return None
+
+
+def _is_text(part: bytes) -> bool:
+    """Return whether a part of an address is UTF-8 without control characters."""
+    try:
+        text = unquote_to_bytes(part).decode()
+    except UnicodeDecodeError:
+        return False
+    return all(letter >= " " and letter != "\x7f" for letter in text)
+
+
+def _name(host: str) -> str:
+    """Return the name in a Host header, without its port."""
+    name, colon, port = host.strip().lower().rpartition(":")
+    return name if colon and (port.isdecimal() or not port) else host.strip().lower()
+
+
+def _brings(authorization: str, token: str) -> bool:
+    """Return whether an Authorization header has the token: as a bearer, or as a password."""
+    scheme, _, value = authorization.partition(" ")
+    given = value.strip()
+    if scheme.lower() == "basic":
+        try:
+            given = base64.b64decode(given, validate=True).decode().partition(":")[2]
+        except ValueError:  # not base64, or not UTF-8
+            return False
+    elif scheme.lower() != "bearer":
+        return False
+    return secrets.compare_digest(given.encode(), token.encode())

@@ -1,0 +1,198 @@
+"""Answers the questions of API and pages, in the shapes of the API: one content for both."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from ingest.archive import reading, spoken
+from ingest.archive.model import NotReadyError
+from ingest.archive.web import highlight, inputs, shapes
+from ingest.archive.web.problems import BAD_PARAMETER, LOADING, NOT_FOUND, ProblemError
+from ingest.embedder import wording
+from ingest.embedder.catalog import Catalog
+from ingest.embedder.search import Question, Search
+from ingest.shared import outgoing
+from ingest.shared.errors import RULES, Code
+from ingest.shared.links import link
+
+if TYPE_CHECKING:
+    from ingest.archive.model import Model
+    from ingest.archive.reading import Reading, RecordingRow
+    from ingest.embedder.search import Hit
+    from ingest.shared.artifacts.volume import Volume
+
+API = "/api/v1"
+MODEL_WAIT_S = 20.0
+MOST_SPEAKERS = 500
+MOST_CHANNELS = 200
+MOST_RECENT = 50
+UNFINISHED = ("failed", "running", "postponed", "deferred", "queued", "skipped")
+
+
+@dataclass(frozen=True)
+class Library:
+    """The archive as the web server sees it: its tables, its volume and its text model."""
+
+    reading: Reading
+    volume: Volume
+    model: Model
+
+    def search(self, asked: inputs.SearchInput) -> shapes.Hits:
+        """Return the answers to a question."""
+        if not wording.read(asked.q).meaning:
+            raise ProblemError(BAD_PARAMETER, "'q' has only words that are left out: it needs others, too")
+        question = Question(
+            text=asked.q,
+            speaker=asked.speaker,
+            channel=asked.channel,
+            since=asked.since,
+            until=asked.before,
+            language=asked.language,
+            video_id=asked.recording,
+            limit=asked.limit,
+        )
+        try:
+            encoder = self.model.get(MODEL_WAIT_S)
+        except NotReadyError:
+            raise ProblemError(LOADING, "the text model is being loaded; ask again in some seconds") from None
+        found = Search(self.reading.database, encoder).ask(question)
+        return shapes.Hits(results=tuple(map(_hit, found)))
+
+    def recordings(self, asked: inputs.RecordingsInput) -> shapes.Recordings:
+        """Return a page of the list of recordings."""
+        listing = reading.Listing(
+            channel=asked.channel,
+            speaker=asked.speaker,
+            language=asked.language,
+            state=asked.state,
+            since=asked.since,
+            until=asked.before,
+            after=asked.after,
+            limit=asked.limit + 1,
+        )
+        rows = self.reading.recordings(listing)
+        shown = rows[: asked.limit]
+        more = len(rows) > len(shown)
+        following = inputs.cursor(shown[-1].published_at or reading.OLDEST, shown[-1].video_id) if more else None
+        return shapes.Recordings(recordings=tuple(map(_recording, shown)), next=following)
+
+    def recording(self, video_id: str) -> shapes.RecordingDetail:
+        """Return a recording with its speakers."""
+        row = self._row(video_id)
+        spoken_rows = Catalog(self.reading.database).speakers(video_id)
+        total_s = sum(item.duration_s for item in spoken_rows) or 1.0
+        shares = [
+            shapes.Share(seconds=item.duration_s, share=item.duration_s / total_s, **_figures(item))
+            for item in spoken_rows
+        ]
+        kept = self.volume.manifest(video_id, "audio") is not None
+        return shapes.RecordingDetail(
+            **_recording(row).model_dump(),
+            speakers=tuple(shares),
+            audio=f"{API}/recordings/{video_id}/audio" if kept else None,
+            transcript=f"{API}/recordings/{video_id}/transcript",
+        )
+
+    def transcript(self, video_id: str, asked: inputs.TranscriptInput) -> shapes.Transcript:
+        """Return the passages of a recording, with their words where they are asked for."""
+        row = self._row(video_id)
+        passages = self.reading.passages(video_id)
+        words: list[tuple[shapes.SpokenWord, ...] | None] = [None] * len(passages)
+        if asked.words:
+            found = spoken.words_of(passages, spoken.stored(self.volume, video_id))
+            words = [tuple(shapes.SpokenWord(**word.model_dump()) for word in group) for group in found]
+        return shapes.Transcript(
+            id=video_id,
+            title=row.title,
+            language=row.language,
+            duration_s=row.duration_s,
+            passages=tuple(
+                shapes.Passage(**asdict(passage), words=group) for passage, group in zip(passages, words, strict=True)
+            ),
+        )
+
+    def speakers(self) -> shapes.Speakers:
+        """Return the named speakers."""
+        rows = self.reading.speakers(MOST_SPEAKERS)
+        return shapes.Speakers(
+            speakers=tuple(shapes.Speaker(**asdict(row)) for row in rows), unnamed_s=self.reading.unnamed_s()
+        )
+
+    def status(self) -> shapes.Status:
+        """Return what the archive holds, what is on its way, and what failed."""
+        totals = Catalog(self.reading.database).totals()
+        indexed = [total for total in totals if total.state == "indexed"]
+        return shapes.Status(
+            recordings=sum(total.videos for total in totals),
+            indexed=sum(total.videos for total in indexed),
+            duration_s=sum(total.duration_s for total in indexed),
+            passages=sum(total.passages for total in indexed),
+            totals=tuple(
+                shapes.Total(
+                    state=total.state,
+                    code=total.error_code or None,
+                    advice=_advice(total.error_code),
+                    recordings=total.videos,
+                    duration_s=total.duration_s,
+                    passages=total.passages,
+                )
+                for total in totals
+            ),
+            recent=tuple(map(_recording, self.reading.latest(UNFINISHED, MOST_RECENT))),
+            search=self.model.reason or "ready",
+        )
+
+    def sought(self, question: str) -> list[str]:
+        """Return the words of a question that are marked in answers."""
+        words = highlight.words_of(question)
+        return self.reading.content_words(words) if words else []
+
+    def channels(self) -> list[str]:
+        """Return the names of the channels."""
+        return self.reading.channels(MOST_CHANNELS)
+
+    def _row(self, video_id: str) -> RecordingRow:
+        row = self.reading.recording(video_id)
+        if row is None:
+            raise ProblemError(NOT_FOUND, "the archive has no recording with this id")
+        return row
+
+
+def page(video_id: str, start_s: float | None = None) -> str:
+    """Return the path of a recording's page, at a second."""
+    return f"/recordings/{quote(video_id)}" + ("" if start_s is None else f"?t={start_s:.1f}")
+
+
+def _recording(row: RecordingRow) -> shapes.Recording:
+    shown_code = row.error_code if row.state != "indexed" else None
+    return shapes.Recording(
+        id=row.video_id,
+        title=row.title,
+        channel=row.channel,
+        published_at=row.published_at,
+        duration_s=row.duration_s,
+        language=row.language,
+        state=row.state,
+        passages=row.passages or 0,
+        link=link(row.source_kind or "", row.source_url, 0) if row.source_url else None,
+        page=page(row.video_id),
+        code=shown_code,
+        reason=outgoing.redact(row.error_message) if shown_code and row.error_message else None,
+        advice=_advice(shown_code),
+    )
+
+
+def _advice(code: str | None) -> str | None:
+    """Return the advice for an error code; a code of a newer version has none."""
+    return RULES[Code[code]].advice if code is not None and code in Code.__members__ else None
+
+
+def _figures(item: object) -> dict[str, object]:
+    return {name: getattr(item, name) for name in ("speaker", "passages", "least_score", "overlapping")}
+
+
+def _hit(hit: Hit) -> shapes.Hit:
+    fields = {name: getattr(hit, name) for name in shapes.Hit.model_fields if hasattr(hit, name)}
+    return shapes.Hit(**fields, recording=hit.video_id, link=hit.url, page=page(hit.video_id, hit.start_s))

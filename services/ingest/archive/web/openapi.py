@@ -1,0 +1,113 @@
+"""The OpenAPI 3.1 document of the API, made from its table of operations."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from ingest.archive.web import problems
+from ingest.archive.web.api import OPERATIONS, Operation
+from ingest.archive.web.library import API
+from ingest.archive.web.problems import MEDIA_TYPE, Kind
+from ingest.shared.messages import VIDEO_ID_PATTERN
+
+REFERENCE = "#/components/schemas/{model}"
+OF_ALL = (problems.BAD_PARAMETER, problems.NO_TOKEN, problems.WRONG_METHOD, problems.WRONG_HOST, problems.UNAVAILABLE)
+PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"enum": [problems.URN + kind.name for kind in problems.KINDS]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string", "description": "Error code of the archive, as in `ingest status`"},
+    },
+}
+
+
+def document() -> dict[str, Any]:
+    """Return the document."""
+    shapes = [(operation.answer, "serialization") for operation in OPERATIONS if operation.answer is not None]
+    _, schemas = models_json_schema(shapes, ref_template=REFERENCE)  # type: ignore[arg-type]  # the mode is a literal
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "ingest",
+            "version": metadata.version("ingest"),
+            "summary": "Search and read an archive of recordings: what was said, when, and by whom",
+        },
+        "servers": [{"url": API}],
+        "paths": {operation.path: {"get": _operation(operation)} for operation in OPERATIONS},
+        "components": {
+            "schemas": {**schemas["$defs"], "Problem": PROBLEM},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{}, {"token": []}],
+    }
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    return {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "parameters": [*_path_parameters(operation), *_query_parameters(operation)],
+        "responses": {**_success(operation), **_failures(operation)},
+    }
+
+
+def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
+    if "{id}" not in operation.path:
+        return []
+    return [{"name": "id", "in": "path", "required": True, "schema": {"type": "string", "pattern": VIDEO_ID_PATTERN}}]
+
+
+def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
+    schema = operation.inputs.model_json_schema()
+    found = []
+    for name, field in schema.get("properties", {}).items():
+        described = _inline({key: value for key, value in field.items() if key not in {"description", "title"}}, schema)
+        found.append(
+            {
+                "name": name,
+                "in": "query",
+                "required": name in schema.get("required", []),
+                "description": field.get("description", ""),
+                "schema": described,
+            }
+        )
+    return found
+
+
+def _inline(field: Any, schema: dict[str, Any]) -> Any:  # noqa: ANN401 (a JSON schema)
+    """Return a schema with its references replaced."""
+    if isinstance(field, list):
+        return [_inline(item, schema) for item in field]
+    if not isinstance(field, dict):
+        return field
+    if "$ref" in field:
+        return _inline(schema["$defs"][field["$ref"].rpartition("/")[2]], schema)
+    return {key: _inline(value, schema) for key, value in field.items()}
+
+
+def _success(operation: Operation) -> dict[str, Any]:
+    if operation.answer is None:
+        content = {"schema": {"type": "string", "contentMediaType": "audio/*"}}
+        return {
+            "200": {"description": "The whole file", "content": {"audio/*": content}},
+            "206": {"description": "A range of it", "content": {"audio/*": content}},
+        }
+    content = {"schema": {"$ref": REFERENCE.format(model=operation.answer.__name__)}}
+    return {"200": {"description": operation.summary, "content": {"application/json": content}}}
+
+
+def _failures(operation: Operation) -> dict[str, Any]:
+    kinds: list[Kind] = list(OF_ALL)
+    if "{id}" in operation.path:
+        kinds.append(problems.NOT_FOUND)
+    if operation.answer is None:
+        kinds.append(problems.NO_RANGE)
+    content = {MEDIA_TYPE: {"schema": {"$ref": REFERENCE.format(model="Problem")}}}
+    return {str(kind.status): {"description": kind.title, "content": content} for kind in kinds}

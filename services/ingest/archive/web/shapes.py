@@ -1,0 +1,183 @@
+"""What the API answers: the form of its JSON, which is also the form in its OpenAPI document."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Shape(BaseModel):
+    """Base of all answers."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+
+class Recording(Shape):
+    """A recording of the archive."""
+
+    id: str
+    title: str | None
+    channel: str | None
+    published_at: datetime | None
+    duration_s: float | None
+    language: str | None
+    state: str
+    """queued, running, postponed, indexed, failed, skipped or deferred."""
+    passages: int
+    link: str | None
+    """Address of the recording at its source, without logins."""
+    page: str
+    """Path of the recording's page on this server."""
+    code: str | None
+    """Error code, where the recording failed, was skipped or waits."""
+    reason: str | None
+    """The reason in words."""
+    advice: str | None
+    """What a person can do about it."""
+
+
+class Recordings(Shape):
+    """A page of the list of recordings, the latest first."""
+
+    recordings: tuple[Recording, ...]
+    next: str | None
+    """The `cursor` of the next page; null on the last one."""
+
+
+class Share(Shape):
+    """How much a speaker says in a recording."""
+
+    speaker: str | None
+    """null: the speaker is not known."""
+    seconds: float
+    share: float
+    """Part of all speech in the recording, from 0 to 1."""
+    passages: int
+    least_score: float | None
+    """The lowest score of the passages' attributions."""
+    overlapping: int
+    """Passages during which other speakers speak, too."""
+
+
+class RecordingDetail(Recording):
+    """A recording with its speakers."""
+
+    speakers: tuple[Share, ...]
+    audio: str | None
+    """Path of the audio on this server; null when it is not kept."""
+    transcript: str
+    """Path of the transcript on this server."""
+
+
+class SpokenWord(Shape):
+    """A word with its time; `before` is the spacing before it."""
+
+    start_s: float
+    end_s: float
+    before: str
+    text: str
+    probability: float
+
+
+class Passage(Shape):
+    """A text of one speaker."""
+
+    index: int
+    start_s: float
+    end_s: float
+    text: str
+    speaker: str | None
+    score: float | None
+    """Similarity of the voice to the profile of this name."""
+    is_overlap: bool
+    """Whether other speakers speak at the same time."""
+    flags: tuple[str, ...]
+    """Reasons to doubt the text."""
+    words: tuple[SpokenWord, ...] | None
+    """null unless asked for; empty where the words are not kept."""
+
+
+class Transcript(Shape):
+    """The passages of a recording, in order."""
+
+    id: str
+    title: str | None
+    language: str | None
+    duration_s: float | None
+    passages: tuple[Passage, ...]
+
+
+class Hit(Shape):
+    """A passage that answers a question."""
+
+    recording: str
+    """Id of the recording."""
+    title: str | None
+    channel: str | None
+    published_at: datetime | None
+    speaker: str | None
+    start_s: float
+    """Where the best sentence begins."""
+    passage_start_s: float
+    passage_end_s: float
+    text: str
+    sentence: str
+    """The sentence that is nearest to the question."""
+    similarity: float | None
+    has_words: bool
+    """Whether the passage has the words of the question."""
+    score: float
+    link: str
+    """Address of the recording at this second, at its source."""
+    page: str
+    """Path of the recording's page at this second, on this server."""
+
+
+class Hits(Shape):
+    """The answers to a question, the best one first."""
+
+    results: tuple[Hit, ...]
+
+
+class Speaker(Shape):
+    """A named speaker."""
+
+    speaker: str
+    recordings: int
+    passages: int
+    seconds: float
+
+
+class Speakers(Shape):
+    """The named speakers, the one who speaks most first."""
+
+    speakers: tuple[Speaker, ...]
+    unnamed_s: float
+    """Seconds of speech whose speaker has no name."""
+
+
+class Total(Shape):
+    """The recordings in a state with an error code."""
+
+    state: str
+    code: str | None
+    advice: str | None
+    recordings: int
+    duration_s: float
+    passages: int
+
+
+class Status(Shape):
+    """What the archive holds, what is on its way, and what failed."""
+
+    recordings: int
+    indexed: int
+    duration_s: float
+    """Length of the indexed recordings."""
+    passages: int
+    totals: tuple[Total, ...]
+    recent: tuple[Recording, ...]
+    """Recordings that are not indexed, the latest change first."""
+    search: str
+    """`ready`, or the reason why questions are not answered yet."""

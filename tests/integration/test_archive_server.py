@@ -1,0 +1,334 @@
+"""The read side on a real server and a real Postgres: its answers, its refusals, and a database that goes away."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import jsonschema  # type: ignore[import-untyped]  # ships no types
+import psycopg
+import pytest
+
+from ingest.archive.web.library import API
+from ingest.demo import conversation
+from ingest.shared.artifacts.volume import Volume
+from tests.support.archive_server import FAILED, SECRET, TALK, Client, archive, fill
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ingest.cli.local.postgres_server import EmbeddedPostgres
+    from ingest.embedder.encoder import Encoder
+
+DATABASE = "test_archive_server"
+TOKEN = "s3cret"  # noqa: S105 (of this test)
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    from ingest.embedder.encoder import Encoder  # seconds of imports, in every process that collects tests
+    from ingest.embedder.model_files import BUNDLED
+
+    return Encoder(BUNDLED, "cpu", 32)
+
+
+@pytest.fixture(scope="module")
+def volume(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("volume")
+
+
+@pytest.fixture(scope="module")
+def filled(postgres: EmbeddedPostgres, volume: Path, encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of a database with the archive of these tests."""
+    from pydantic import SecretStr
+
+    from ingest.embedder.database import Database
+
+    with psycopg.connect(postgres.url.replace("/ingest?", "/postgres?"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {DATABASE} TEMPLATE ingest")
+    url = postgres.url.replace("/ingest?", f"/{DATABASE}?")
+    with Database(SecretStr(url), password=None, size=2, timeout_s=20.0, name="test").open() as database:
+        fill(database, Volume(volume), encoder, tmp_path_factory.mktemp("files"))
+    return url
+
+
+@pytest.fixture(scope="module")
+def ask(filled: str, volume: Path, encoder: Encoder) -> Iterator[Client]:
+    with archive(filled, volume, encoder) as client:
+        yield client
+
+
+# -- answers ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_question_in_other_words_finds_the_passage_and_its_page(ask: Client) -> None:
+    best = ask(f"{API}/search?q=boats+on+the+water").json["results"][0]
+    assert best["recording"] == TALK
+    assert best["page"] == f"/recordings/{TALK}?t={best['start_s']:.1f}"
+    page = ask(best["page"])
+    assert page.status == 200
+    assert f'data-start="{best["start_s"]:.1f}"'.encode() in page.body
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        pytest.param("channel=harbor+talks", True, id="channel"),
+        pytest.param("channel=other", False, id="other channel"),
+        pytest.param("from=2026-10-31", True, id="from its day"),
+        pytest.param("from=2026-11-01", False, id="from a later day"),
+        pytest.param("until=2026-10-31", True, id="until its day"),
+        pytest.param("until=2026-10-30", False, id="until an earlier day"),
+        pytest.param("language=en", True, id="language"),
+        pytest.param("language=de", False, id="other language"),
+        pytest.param(f"recording={TALK}", True, id="recording"),
+        pytest.param(f"recording={FAILED}", False, id="other recording"),
+    ],
+)
+def test_the_filters_of_a_question_hold(ask: Client, filters: str, found: bool) -> None:  # noqa: FBT001 (a table)
+    assert bool(ask(f"{API}/search?q=ship&{filters}").json["results"]) is found
+
+
+def test_the_list_of_recordings_is_read_page_by_page(ask: Client) -> None:
+    first = ask(f"{API}/recordings?limit=1").json
+    second = ask(f"{API}/recordings?limit=1&cursor={first['next']}").json
+    assert {first["recordings"][0]["id"], second["recordings"][0]["id"]} == {TALK, FAILED}
+    assert second["next"] is None
+
+
+def test_a_transcript_has_the_words_with_their_times(ask: Client) -> None:
+    passages = ask(f"{API}/recordings/{TALK}/transcript?words=true").json["passages"]
+    spoken = [word for passage in passages for word in passage["words"]]
+    assert " ".join(word["text"] for word in spoken) == conversation().text
+    assert [word["start_s"] for word in spoken] == sorted(word["start_s"] for word in spoken)
+    plain = ask(f"{API}/recordings/{TALK}/transcript").json["passages"]
+    assert {passage["words"] for passage in plain} == {None}
+
+
+def test_the_speakers_of_a_recording_share_its_speech(ask: Client) -> None:
+    shares = ask(f"{API}/recordings/{TALK}").json["speakers"]
+    assert {share["speaker"] for share in shares} == {sentence.speaker for sentence in conversation().sentences}
+    assert sum(share["share"] for share in shares) == pytest.approx(1)
+
+
+def test_a_failure_is_shown_with_its_advice_and_without_secrets(ask: Client) -> None:
+    (failed,) = ask(f"{API}/recordings?state=failed").json["recordings"]
+    assert failed["code"] == "NOT_AUDIO"
+    assert failed["advice"]
+    pages = ("/", "/recordings", f"/recordings/{TALK}", f"/recordings/{FAILED}", "/status", "/speakers")
+    for path in (*pages, f"{API}/status", f"{API}/recordings", f"{API}/recordings/{TALK}", f"{API}/search?q=ship"):
+        answer = ask(path)
+        assert answer.status == 200
+        assert SECRET.encode() not in answer.body
+        assert b"<script>alert" not in answer.body or answer.headers["content-type"] == "application/json"
+
+
+def test_every_answer_has_the_form_in_the_openapi_document(ask: Client) -> None:
+    document = ask(f"{API}/openapi.json").json
+    assert document["openapi"].startswith("3.1")
+    samples = {"/search": "?q=ship", "/recordings/{id}/transcript": "?words=true"}
+    for path, described in document["paths"].items():
+        content = described["get"]["responses"]["200"]["content"]
+        answer = ask(f"{API}{path.replace('{id}', TALK)}{samples.get(path, '')}")
+        assert answer.status == 200
+        if "application/json" in content:
+            schema = {**content["application/json"]["schema"], "components": document["components"]}
+            jsonschema.Draft202012Validator(schema).validate(answer.json)
+
+
+def test_content_that_a_client_has_is_not_sent_again(ask: Client) -> None:
+    first = ask(f"{API}/speakers")
+    again = ask(f"{API}/speakers", if_none_match=f'"other", W/{first.headers["etag"]}')
+    assert (again.status, again.body) == (304, b"")
+
+
+def test_large_content_is_compressed_for_clients_that_can_unpack_it(ask: Client) -> None:
+    plain = ask(f"{API}/recordings/{TALK}/transcript?words=true")
+    packed = ask(f"{API}/recordings/{TALK}/transcript?words=true", accept_encoding="br, gzip;q=0.5")
+    assert packed.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(packed.body) == plain.body
+    assert packed.headers["etag"] != plain.headers["etag"]
+    refused = ask(f"{API}/recordings/{TALK}/transcript?words=true", accept_encoding="gzip;q=0")
+    assert "content-encoding" not in refused.headers
+
+
+def test_audio_is_sent_whole_and_in_ranges(ask: Client) -> None:
+    path, audio = f"{API}/recordings/{TALK}/audio", conversation().path.read_bytes()
+    whole = ask(path)
+    assert (whole.status, whole.body) == (200, audio)
+    assert whole.headers["content-type"] == "audio/ogg"
+    part = ask(path, range="bytes=1000-1999")
+    assert (part.status, part.body) == (206, audio[1000:2000])
+    assert part.headers["content-range"] == f"bytes 1000-1999/{len(audio)}"
+    changed = ask(path, range="bytes=1000-1999", if_range='"another"')
+    assert (changed.status, changed.body) == (200, audio)
+    assert ask(path, if_none_match=whole.headers["etag"]).status == 304
+    assert ask(path, method="HEAD").headers["content-length"] == str(len(audio))
+
+
+# -- refusals ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "problem"),
+    [
+        pytest.param("/nothing", 404, "not-found", id="unknown page"),
+        pytest.param("/static/../app.css", 404, "not-found", id="dots in a static path"),
+        pytest.param("/static/..%2f..%2fsettings.py", 404, "not-found", id="encoded dots"),
+        pytest.param("/static/app.py", 404, "not-found", id="unknown file"),
+        pytest.param(f"{API}/", 404, "not-found", id="no operation"),
+        pytest.param(f"{API}/recordings/", 404, "not-found", id="no id"),
+        pytest.param(f"{API}/recordings/short", 404, "not-found", id="an id that cannot be"),
+        pytest.param(f"{API}/recordings/..%2f..%2fetc", 404, "not-found", id="dots in an id"),
+        pytest.param(f"{API}/recordings/{'a' * 11}", 404, "not-found", id="an id that is not there"),
+        pytest.param(f"{API}/recordings/{quote('a' * 10 + 'é')}", 404, "not-found", id="an id with other letters"),
+        pytest.param(f"{API}/recordings/{TALK}%0a", 400, "bad-address", id="a line end after an id"),
+        pytest.param(f"{API}/recordings/{FAILED}/audio", 404, "no-audio", id="no audio"),
+        pytest.param(f"{API}/recordings/{'b' * 11}/transcript", 404, "not-found", id="no transcript"),
+        pytest.param(f"{API}/search", 400, "bad-parameter", id="no question"),
+        pytest.param(f"{API}/search?q=+", 400, "bad-parameter", id="an empty question"),
+        pytest.param(f"{API}/search?q=-ship", 400, "bad-parameter", id="only words that are left out"),
+        pytest.param(f"{API}/search?q={'a' * 501}", 400, "bad-parameter", id="a long question"),
+        pytest.param(f"{API}/search?q={'a' * 5000}", 414, "too-long", id="a huge question"),
+        pytest.param(f"{API}/search?q=a&q=b", 400, "bad-parameter", id="a parameter twice"),
+        pytest.param(f"{API}/search?q=a&{'&'.join(f'p{n}=1' for n in range(30))}", 400, "bad-parameter", id="many"),
+        pytest.param(f"{API}/search?q=a&limit=0", 400, "bad-parameter", id="limit 0"),
+        pytest.param(f"{API}/search?q=a&limit=51", 400, "bad-parameter", id="a large limit"),
+        pytest.param(f"{API}/search?q=a&limit=ten", 400, "bad-parameter", id="no number"),
+        pytest.param(f"{API}/search?q=a&limit={'9' * 400}", 400, "bad-parameter", id="a huge number"),
+        pytest.param(f"{API}/search?q=a&from=2026-13-01", 400, "bad-parameter", id="no date"),
+        pytest.param(f"{API}/search?q=a&until=9999-12-31", 400, "bad-parameter", id="a date without a next day"),
+        pytest.param(f"{API}/search?q=a&language=english", 400, "bad-parameter", id="no language code"),
+        pytest.param(f"{API}/search?q=a&recording=..", 400, "bad-parameter", id="no recording"),
+        pytest.param(f"{API}/search?q=a&unknown=1", 400, "bad-parameter", id="an unknown parameter"),
+        pytest.param(f"{API}/status?x=1", 400, "bad-parameter", id="a parameter where there is none"),
+        pytest.param(f"{API}/search?q=%00", 400, "bad-address", id="NUL"),
+        pytest.param(f"{API}/search?q=a%0d%0aX-Injected:1", 400, "bad-address", id="a header in a parameter"),
+        pytest.param(f"{API}/search?q=%ff%fe", 400, "bad-address", id="not UTF-8"),
+        pytest.param(f"{API}/recordings/%c3%28", 400, "bad-address", id="not UTF-8 in the path"),
+        pytest.param(f"{API}/recordings?state=lost", 400, "bad-parameter", id="an unknown state"),
+        pytest.param(f"{API}/recordings?cursor=bm90aGluZw", 400, "bad-parameter", id="a cursor of another program"),
+        pytest.param(f"{API}/recordings?cursor=%2e%2e", 400, "bad-parameter", id="no cursor"),
+    ],
+)
+def test_bad_input_has_an_exact_status_and_type(ask: Client, path: str, status: int, problem: str) -> None:
+    answer = ask(path, accept="application/json")
+    assert (answer.status, answer.problem) == (status, problem), answer.body
+    assert "x-injected" not in answer.headers
+    assert_protected(answer.headers)
+
+
+def assert_protected(headers: dict[str, str]) -> None:
+    assert "script-src 'self'" in headers["content-security-policy"]
+    assert "unsafe" not in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "access-control-allow-origin" not in headers
+    assert "server" not in headers
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"])
+@pytest.mark.parametrize("path", ["/", f"{API}/search?q=a", f"{API}/recordings/{TALK}/audio"])
+def test_nothing_can_be_changed(ask: Client, method: str, path: str) -> None:
+    answer = ask(path, method=method, origin="https://other.example")
+    assert (answer.status, answer.problem) == (405, "wrong-method")
+    assert answer.headers["allow"] == "GET, HEAD"
+    assert_protected(answer.headers)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        pytest.param("localhost", 200, id="localhost"),
+        pytest.param("LOCALHOST:1234", 200, id="with a port"),
+        pytest.param("[::1]:8080", 200, id="IPv6"),
+        pytest.param("archive.example:8080", 421, id="a name that points here"),
+        pytest.param("localhost.archive.example", 421, id="a name that begins like ours"),
+        pytest.param("", 421, id="empty"),
+    ],
+)
+def test_only_names_of_this_server_are_answered(ask: Client, host: str, status: int) -> None:
+    answer = ask("/status", host=host)
+    assert answer.status == status
+    assert answer.problem == ("wrong-host" if status == 421 else "")
+
+
+def test_a_range_outside_of_the_audio_is_refused(ask: Client) -> None:
+    answer = ask(f"{API}/recordings/{TALK}/audio", range="bytes=99999999-")
+    assert (answer.status, answer.problem) == (416, "no-range")
+
+
+def test_a_browser_gets_the_problem_as_a_page(ask: Client) -> None:
+    answer = ask("/recordings/nothing", accept="text/html")
+    assert (answer.status, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert_protected(answer.headers)
+
+
+def test_bytes_that_are_no_request_end_the_connection_alone(ask: Client) -> None:
+    for sent in (b"\x16\x03\x01\x02\x00\x01", b"GET / HTTP/1.1\r\nHost: a\nX: \x00\r\n\r\n", b"GET /" + b"a" * 100_000):
+        with socket.create_connection(("127.0.0.1", ask.port), timeout=20) as connection:
+            connection.sendall(sent)
+            assert connection.recv(100).startswith(b"HTTP/1.1 400")
+    assert ask("/healthz").body == b"ok\n"
+
+
+def test_audio_in_the_place_of_a_link_is_not_sent(ask: Client, volume: Path, tmp_path: Path) -> None:
+    manifest = Volume(volume).manifest(TALK, "audio")
+    assert manifest is not None
+    file, other = Volume(volume).root / manifest.artifact.path, tmp_path / "other"
+    content = file.read_bytes()
+    other.write_text("of another user")
+    file.unlink()
+    file.symlink_to(other)
+    try:
+        answer = ask(f"{API}/recordings/{TALK}/audio")
+        assert answer.status >= 400
+        assert b"of another user" not in answer.body
+    finally:
+        file.unlink()
+        file.write_bytes(content)
+
+
+def test_with_a_token_every_request_but_the_probe_has_to_bring_it(filled: str, volume: Path, encoder: Encoder) -> None:
+    with archive(filled, volume, encoder, archive_token=TOKEN, archive_names="archive.example") as ask:
+        for path in ("/", f"{API}/status", "/static/app.css"):
+            refused = ask(path, authorization="Bearer wrong")
+            assert (refused.status, refused.problem) == (401, "no-token")
+            assert ask(path).headers["www-authenticate"].startswith("Basic")
+            assert ask(path, authorization="Bearer s3cret", host="archive.example").status == 200
+            assert ask(path, authorization="Basic YW55OnMzY3JldA==").status == 200  # any:s3cret
+            assert ask(path, authorization="Basic ÿ").status == 401
+        assert ask("/healthz", host="10.0.0.7:8080").status == 200
+
+
+# -- trouble ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_database_that_goes_away_is_named_and_comes_back(
+    filled: str, postgres: EmbeddedPostgres, ask: Client
+) -> None:
+    admin = postgres.url.replace("/ingest?", "/postgres?")
+    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {DATABASE} ALLOW_CONNECTIONS false")
+        connection.execute(end, (DATABASE,))
+        try:
+            answer = ask(f"{API}/status")
+            assert (answer.status, answer.problem) == (503, "unavailable")
+            assert answer.json["code"] == "ENV_DB_UNAVAILABLE"
+            assert answer.headers["retry-after"]
+            assert ask("/healthz").status == 200
+        finally:
+            connection.execute(f"ALTER DATABASE {DATABASE} ALLOW_CONNECTIONS true")
+    assert ask(f"{API}/status").status == 200
+    assert filled
+
+
+def test_an_empty_archive_has_useful_pages(database_url: str, tmp_path: Path, encoder: Encoder) -> None:
+    with archive(database_url, tmp_path, encoder) as ask:
+        for path in ("/", "/recordings", "/status"):
+            assert b"The archive is empty" in ask(path).body
+        assert b"No speaker has a name yet" in ask("/speakers").body
+        assert ask(f"{API}/search?q=ship").json == {"results": []}
