@@ -153,7 +153,7 @@ def _transcript(video_id: str) -> Transcript:
                 avg_logprob=-0.1,
                 compression_ratio=1.2,
                 no_speech_prob=0.0,
-                speaker=sentence.speaker,
+                speaker=sentence.speaker or None,
                 speaker_score=0.9,
             )
         )
