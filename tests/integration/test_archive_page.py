@@ -1,0 +1,155 @@
+"""The page in a real browser: search, open, play, click a word, keyboard alone, a phone's width, dark and light."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ingest.demo import conversation
+from ingest.shared.artifacts.volume import Volume
+from tests.support.archive_server import FAILED, TALK, archive, fill
+from tests.support.browser import Page, browser
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from ingest.embedder.database import Database
+
+PLAYER = "document.getElementById('player')"
+PAGES = ("/", "/?q=ship", f"/recordings/{TALK}", f"/recordings/{FAILED}", "/recordings", "/speakers", "/status")
+# Colours of text and of what is behind it, by the formula of WCAG 2; letters smaller than 24 pixels need 4.5.
+CONTRAST = """
+(() => {
+  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+  const rgb = (colours) => {
+    canvas.clearRect(0, 0, 1, 1);
+    for (const colour of colours) { canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1); }
+    return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
+  };
+  const light = (colour) => {
+    const [r, g, b] = colour.map((c) => c / 255).map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const bad = [];
+  for (const element of document.querySelectorAll('body *')) {
+    if (!element.checkVisibility() || element.closest('.hidden, .skip, svg, dialog')) continue;
+    if (![...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim())) continue;
+    const behind = [];
+    for (let up = element; up; up = up.parentElement) behind.unshift(getComputedStyle(up).backgroundColor);
+    const [one, other] = [light(rgb(behind)), light(rgb([...behind, getComputedStyle(element).color]))];
+    const ratio = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+    if (ratio < 4.5) bad.push(`${ratio.toFixed(2)}: ${element.outerHTML.slice(0, 80)}`);
+  }
+  return bad;
+})()
+"""
+# What a screen reader needs: a name for each control, one heading of the first level, landmarks, ids that are unique.
+UNNAMED = """
+(() => {
+  const named = (e) => (e.labels?.length || e.ariaLabel || e.textContent.trim() || e.title || e.type === 'hidden');
+  const controls = [...document.querySelectorAll('a, button, input, select, summary')];
+  const bad = controls.filter((e) => !named(e)).map((e) => e.outerHTML);
+  if (document.querySelectorAll('h1').length !== 1) bad.push('not one h1');
+  for (const mark of ['main', 'header', 'nav']) if (!document.querySelector(mark)) bad.push(`no ${mark}`);
+  const ids = [...document.querySelectorAll('[id]')].map((e) => e.id);
+  if (new Set(ids).size !== ids.length) bad.push('an id twice');
+  return bad;
+})()
+"""
+
+
+@pytest.fixture(scope="module")
+def opened(program: Callable[[str, str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with browser(program("chromium", "chromium"), tmp_path_factory.mktemp("browser")) as page:
+        yield page
+
+
+@pytest.fixture
+def page(opened: Page, database: Database, database_url: str, tmp_path: Path) -> Iterator[tuple[Page, str]]:
+    """A page of the browser, and the address of a server with a small archive."""
+    from ingest.embedder.encoder import Encoder  # seconds of imports, in every process that collects tests
+    from ingest.embedder.model_files import BUNDLED
+
+    encoder = Encoder(BUNDLED, "cpu", 32)
+    fill(database, Volume(tmp_path / "volume"), encoder, tmp_path)
+    with archive(database_url, tmp_path / "volume", encoder) as client:
+        yield opened, f"http://127.0.0.1:{client.port}"
+
+
+@pytest.mark.long
+def test_an_answer_is_found_opened_heard_and_its_words_are_clicked(page: tuple[Page, str]) -> None:
+    shown, base = page
+    shown.look(1280, 850, dark=False)
+    search_by_keyboard(shown, base)
+    hear(shown)
+    click_a_word(shown)
+    step_by_keyboard(shown)
+    every_page_is_whole(shown, base)
+    assert shown.trouble == []
+
+
+def search_by_keyboard(shown: Page, base: str) -> None:
+    shown.open(f"{base}/status")
+    shown.press("/")  # there is no field here: the search page opens
+    shown.until("document.readyState === 'complete' && document.activeElement.name === 'q'")
+    shown.type("boats on the water")
+    shown.press("Enter")
+    shown.until("document.querySelector('.hit .when')")
+    assert shown.run("document.querySelectorAll('.hit .best').length") > 0
+    address = shown.run("document.querySelector('.hit .when').href")
+    assert f"/recordings/{TALK}?t=" in address
+    shown.run("document.querySelector('.hit .when').focus()")
+    shown.press("Enter")
+    shown.until(f"location.href === {address!r} && {PLAYER} && {PLAYER}.readyState > 0")
+    assert abs(shown.run(f"{PLAYER}.currentTime") - float(address.partition("?t=")[2].partition("&")[0])) < 0.3
+
+
+def hear(shown: Page) -> None:
+    """The player runs, and marks the words that are spoken."""
+    shown.until("document.querySelector('[data-ready]')")
+    began_s = shown.run(f"{PLAYER}.currentTime")
+    shown.press(" ")
+    shown.until(f"!{PLAYER}.paused && {PLAYER}.currentTime > {began_s} + 0.5")
+    shown.until("document.querySelector('.word.spoken')")
+    shown.press(" ")
+    shown.until(f"{PLAYER}.paused")
+
+
+def click_a_word(shown: Page) -> None:
+    sentence = conversation().sentences[-1]
+    first = f'.passage:last-child .word[data-start="{sentence.start_s:g}"]'
+    shown.run("document.querySelector('.passage:last-child').scrollIntoView()")
+    shown.until(f"document.querySelector({first!r})")
+    shown.click(first)
+    shown.until(
+        f"Math.abs({PLAYER}.currentTime - {sentence.start_s}) < 0.3 || {PLAYER}.currentTime > {sentence.start_s}"
+    )
+    shown.run(f"{PLAYER}.pause()")
+    assert 0 <= shown.run(f"{PLAYER}.currentTime") - sentence.start_s + 0.3 < 3
+    shown.open(shown.run("location.href"))  # the address leads to the same second
+    shown.until(f"{PLAYER}.readyState > 0 && Math.abs({PLAYER}.currentTime - {sentence.start_s}) < 0.3")
+
+
+def step_by_keyboard(shown: Page) -> None:
+    shown.press("ArrowUp")
+    shown.until("document.querySelector('[aria-current].passage').nextElementSibling")
+    start_s = shown.run("Number(document.querySelector('[aria-current].passage').dataset.start)")
+    assert abs(shown.run(f"{PLAYER}.currentTime") - start_s) < 0.3
+    shown.press("ArrowLeft")
+    shown.until(f"Math.abs({PLAYER}.currentTime - Math.max(0, {start_s} - 5)) < 0.3")
+    shown.press("?")
+    assert shown.run("document.getElementById('keys').open")
+
+
+def every_page_is_whole(shown: Page, base: str) -> None:
+    """No page is wider than the screen, has text that is hard to read, or a control without a name."""
+    for path in PAGES:
+        for width, dark in ((390, False), (390, True), (820, False), (1280, True)):
+            shown.look(width, 800, dark=dark)
+            shown.open(f"{base}{path}")
+            where = f"{path} at {width}, dark: {dark}"
+            assert shown.run("document.documentElement.scrollWidth") <= width, where
+            assert shown.run(CONTRAST) == [], where
+            assert shown.run(UNNAMED) == [], where
