@@ -52,11 +52,12 @@ def make_rows(video_id: str, count: int, seed: int) -> Rows:
     sentences = [sentence.text for sample in samples() for sentence in sample.sentences]
     vectors = np.random.default_rng(seed).standard_normal((count, DIMENSIONS), dtype=np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    passages = [_passage(index, rng.choices(sentences, k=SENTENCES)) for index in range(count)]
+    passages = [make_passage(index, rng.choices(sentences, k=SENTENCES)) for index in range(count)]
     return Rows(video_id, generation=1, language="en", passages=passages, vectors=list(vectors))
 
 
-def _passage(index: int, sentences: list[str]) -> Passage:
+def make_passage(index: int, sentences: list[str]) -> Passage:
+    """Return a passage of six sentences without speaker."""
     start_s = index * SENTENCES * SENTENCE_S
     lengths = [len(sentence) + 1 for sentence in sentences]
     return Passage(

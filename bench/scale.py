@@ -1,0 +1,248 @@
+"""How an archive grows: pace of storing, the vector index, the time of each kind of question, recall, memory.
+
+Embedded Postgres with the real schema, `Store.replace`, `migrate --index` and `Search.ask`; the model is not run for
+the questions, so the times are those of the database. One archive grows from size to size. Text is made of the bundled
+samples and of words with Zipf's frequencies; vectors are simulated: those of the samples' sentences, disturbed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pgvector import HalfVector
+from psycopg import sql
+from pydantic import SecretStr
+
+from bench import report
+from bench.rows import DIMENSIONS, MODEL
+from bench.scale_rows import COMMON_WORDS, IN_A_VIDEO, NEWEST, Archive
+from ingest.cli.local.postgres_server import EmbeddedPostgres
+from ingest.embedder.database import Database
+from ingest.embedder.migrate import build_index, index_name, migrate
+from ingest.embedder.search import Question, Search, fit_index
+from ingest.embedder.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ingest.embedder.encoder import Vector
+
+TIMEOUT_S = 3600.0
+MULTIPLES = {"k": 1_000, "M": 1_000_000}
+WITH_INDEX = 20  # videos stored once more while the index exists
+NEAREST = """
+SELECT video_id, idx FROM embeddings WHERE model = {model}
+ORDER BY embedding::halfvec({dimensions}) <=> %s::halfvec({dimensions}) LIMIT 100
+"""
+NO_WORD = "qqzzqq"  # in no passage: only vectors answer
+KINDS: dict[str, Callable[[int], Question]] = {
+    "rare words": lambda n: Question(f"word{5000 + n} word{7000 + n}"),
+    "one common word": lambda _: Question(COMMON_WORDS[0]),
+    "two common words": lambda _: Question(" ".join(COMMON_WORDS)),
+    "phrase": lambda n: Question(f'"{" ".join(COMMON_WORDS)}" word{n % 5}'),
+    "vectors only": lambda _: Question(NO_WORD),
+    "common speaker": lambda n: Question(f"word{100 + n}", speaker="common"),
+    "rare speaker": lambda n: Question(f"word{100 + n}", speaker="rare"),
+    "channel": lambda n: Question(f"word{100 + n}", channel=f"channel {n}"),
+    "last 30 days": lambda n: Question(f"word{100 + n}", since=NEWEST - timedelta(days=30)),
+    "last 5 years": lambda n: Question(f"word{100 + n}", since=NEWEST - timedelta(days=5 * 365)),
+    "speaker + since": lambda n: Question(f"word{100 + n}", "common", since=NEWEST - timedelta(days=365)),
+}
+
+
+class Prepared:
+    """Stands in for the text model: gives each question the next of the prepared vectors, and sentences none."""
+
+    key = MODEL
+    dimensions = DIMENSIONS
+    content_id = "0" * 40
+
+    def __init__(self, vectors: Sequence[Vector]) -> None:
+        self._vectors, self._asked = vectors, 0
+
+    def run(self, texts: Sequence[str]) -> list[Vector]:
+        """Return the next vector for a single text, and zeros for several."""
+        if len(texts) > 1:
+            return list(np.zeros((len(texts), DIMENSIONS), dtype=np.float32))
+        self._asked += 1
+        return [self._vectors[self._asked % len(self._vectors)]]
+
+
+@dataclass(frozen=True)
+class Size:
+    """What was measured of an archive of one size; times are in seconds, p50 and p95 by kind of question."""
+
+    passages: int
+    stored_per_s: float
+    stored_with_index_per_s: float
+    index_s: float
+    index_bytes: int
+    archive_bytes: int
+    p50_s: dict[str, float]
+    p95_s: dict[str, float]
+    recall_10: list[float]
+    recall_100: list[float]
+    server_bytes: int
+
+
+def sizes(text: str) -> list[int]:
+    """Return growing numbers of passages: an argparse type."""
+    made = [
+        int(float(part.rstrip("kM")) * MULTIPLES.get(part[-1:], 1)) // IN_A_VIDEO * IN_A_VIDEO
+        for part in text.split(",")
+    ]
+    if made != sorted(set(made)) or made[0] < IN_A_VIDEO:
+        raise argparse.ArgumentTypeError(f"{text}: growing numbers from {IN_A_VIDEO} on, as 10k,100k,1M")
+    return made
+
+
+def grow(database: Database, archive: Archive, have: int, to: int) -> float:
+    """Store videos until there are `to`, and return the passages per second."""
+    store = Store(database, MODEL, DIMENSIONS)
+    made_s = 0.0
+    began = monotonic()
+    for number in range(have, to):
+        drawing = monotonic()
+        rows = archive.video(number)
+        made_s += monotonic() - drawing
+        store.replace(rows)
+        with database.transaction() as connection:
+            archive.describe(connection, rows.video_id)
+    return (to - have) * IN_A_VIDEO / (monotonic() - began - made_s)
+
+
+def questions(database: Database, vectors: Sequence[Vector]) -> tuple[dict[str, float], dict[str, float]]:
+    """Return p50 and p95 of the time of each kind of question; the first of each kind is not counted."""
+    search = Search(database, Prepared(vectors))  # type: ignore[arg-type] # the text model is not part of the time
+    p50, p95 = {}, {}
+    for kind, ask in KINDS.items():
+        took = []
+        for number in range(len(vectors) + 1):
+            began = monotonic()
+            search.ask(ask(number))
+            took.append(monotonic() - began)
+        p50[kind] = statistics.median(took[1:])
+        p95[kind] = float(np.percentile(took[1:], 95))
+    return p50, p95
+
+
+def recall(database: Database, vectors: Sequence[Vector], count: int) -> list[float]:
+    """Return for each vector the share of its `count` nearest passages that the index returns among as many."""
+    query = sql.SQL(NEAREST).format(model=sql.Literal(MODEL), dimensions=sql.Literal(DIMENSIONS))
+    shares = []
+    for vector in vectors:
+        with database.transaction() as connection:
+            fit_index(connection)
+            found = connection.execute(query, (HalfVector(vector),)).fetchall()[:count]
+            connection.execute("SET LOCAL enable_indexscan = off")
+            exact = connection.execute(query, (HalfVector(vector),)).fetchall()[:count]
+        shares.append(len(set(found) & set(exact)) / len(exact))
+    return shares
+
+
+def measure(url: str, folder: Path, wanted: Sequence[int], asked: int, seed: int) -> list[Size]:
+    """Let an archive grow and return the figures of each size."""
+    with Database(SecretStr(url), password=None, size=2, timeout_s=TIMEOUT_S, name="bench").open() as database:
+        migrate(database)
+    archive = Archive(seed)
+    measured, have = [], 0
+    with Database(SecretStr(url), password=None, size=2, timeout_s=TIMEOUT_S, name="bench").open() as database:
+        for passages in wanted:
+            to = passages // IN_A_VIDEO
+            measured.append(one_size(database, folder, archive, (have, to), asked))
+            have = to + WITH_INDEX
+    return measured
+
+
+def one_size(database: Database, folder: Path, archive: Archive, videos: tuple[int, int], asked: int) -> Size:
+    """Let the archive grow without vector index, build the index and ask the questions."""
+    index = index_name(MODEL)
+    with database.session() as connection:
+        connection.execute(sql.SQL("DROP INDEX IF EXISTS {}.{}").format(*map(sql.Identifier, (database.schema, index))))
+    stored_per_s = grow(database, archive, *videos)
+    with database.transaction() as connection:
+        connection.execute("UPDATE models SET content_id = %s", (Prepared.content_id,))
+    began = monotonic()
+    build_index(database)
+    index_s = monotonic() - began
+    with database.session() as connection:
+        connection.execute("VACUUM ANALYZE")  # as autovacuum does
+    vectors = [archive.vector() for _ in range(asked)]
+    p50, p95 = questions(database, vectors)
+    with database.transaction() as connection:
+        row = connection.execute(
+            "SELECT count(*), pg_relation_size(%s), pg_database_size(current_database()) FROM segments", (index,)
+        ).fetchone()
+    count, index_bytes, archive_bytes = (int(str(value)) for value in row or (0, 0, 0))
+    shares = recall(database, vectors, 10), recall(database, vectors, 100)
+    server = server_bytes(folder)
+    with_index_per_s = grow(database, archive, videos[1], videos[1] + WITH_INDEX)
+    return Size(count, stored_per_s, with_index_per_s, index_s, index_bytes, archive_bytes, p50, p95, *shares, server)
+
+
+def server_bytes(folder: Path) -> int:
+    """Return the memory of the server's processes, what they share counted once."""
+    (lock,) = folder.rglob("postmaster.pid")
+    first = lock.read_text().split("\n", 1)[0]
+    children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+    total = 0
+    for process in (first, *children):
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+        total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+    return total
+
+
+def show(measured: Sequence[Size]) -> None:
+    """Print a column for each size."""
+    report.print_machine()
+    lines: list[tuple[str, Callable[[Size], str]]] = [
+        ("stored, passages/s", lambda one: f"{one.stored_per_s:.0f}"),
+        ("stored while the index exists, passages/s", lambda one: f"{one.stored_with_index_per_s:.0f}"),
+        ("vector index built in", lambda one: f"{one.index_s:.1f} s"),
+        ("vector index", lambda one: f"{one.index_bytes / 1e6:.0f} MB"),
+        ("archive with its indexes", lambda one: f"{one.archive_bytes / 1e6:.0f} MB"),
+        ("memory of the server", lambda one: f"{one.server_bytes / 1e6:.0f} MB"),
+        ("recall@10: mean, worst", lambda one: f"{np.mean(one.recall_10):.3f}, {min(one.recall_10):.2f}"),
+        ("recall@100: mean, worst", lambda one: f"{np.mean(one.recall_100):.3f}, {min(one.recall_100):.2f}"),
+    ]
+    rows = [(name, *(cell(one) for one in measured)) for name, cell in lines]
+    rows += [
+        (f"{kind}: p50, p95", *(f"{one.p50_s[kind] * 1000:.0f}, {one.p95_s[kind] * 1000:.0f} ms" for one in measured))
+        for kind in KINDS
+    ]
+    report.print_table(("passages", *(f"{one.passages}" for one in measured)), rows)
+    print(f"\nvectors: {DIMENSIONS}-d, simulated (those of the samples' sentences, disturbed)")
+
+
+def main() -> None:
+    """Read the command line, measure and print."""
+    parser = report.parser("bench.scale", __doc__)
+    parser.add_argument(
+        "--passages", type=sizes, default="10k,100k", help="sizes, as 10k,100k,1M (default %(default)s)"
+    )
+    parser.add_argument("--questions", type=report.positive, default=20, help="of each kind (default %(default)s)")
+    parser.add_argument("--folder", type=Path, help="where the temporary archive is (default: that of the system)")
+    options = parser.parse_args()
+    report.quiet()
+    with tempfile.TemporaryDirectory(prefix="ingest-bench-", dir=options.folder) as folder:
+        server = EmbeddedPostgres(Path(folder) / "postgres")
+        try:
+            measured = measure(server.url, Path(folder), options.passages, options.questions, options.seed)
+        finally:
+            server.stop()
+    if options.json:
+        report.print_json([asdict(one) for one in measured])
+    else:
+        show(measured)
+
+
+if __name__ == "__main__":
+    main()
