@@ -26,9 +26,10 @@ from bench.rows import DIMENSIONS, MODEL
 from bench.scale_rows import COMMON_WORDS, IN_A_VIDEO, NEWEST, Archive
 from ingest.cli.local.postgres_server import EmbeddedPostgres
 from ingest.embedder.database import Database
-from ingest.embedder.migrate import build_index, index_name, migrate
+from ingest.embedder.migrate import migrate
 from ingest.embedder.search import Question, Search, fit_index
 from ingest.embedder.store import Store
+from ingest.embedder.vector_index import build_index, index_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -22,9 +22,10 @@ from ingest.cli.doctor import _servers
 from ingest.cli.settings import AllSettings
 from ingest.embedder.catalog import Catalog
 from ingest.embedder.database import Database
-from ingest.embedder.migrate import build_index, migrate, migrations
+from ingest.embedder.migrate import migrate, migrations
 from ingest.embedder.server import TABLES
 from ingest.embedder.store import Store
+from ingest.embedder.vector_index import build_index
 from ingest.shared.errors import Code, ConfigurationError, IngestError
 from tests.support.archive_rows import VIDEO, rows
 from tests.support.postgres_servers import postgres_with_passwords

@@ -14,8 +14,9 @@ from pydantic import SecretStr
 from ingest.embedder.catalog import Catalog
 from ingest.embedder.database import Database
 from ingest.embedder.ledger import write_events
-from ingest.embedder.migrate import build_index, migrate, migrations
+from ingest.embedder.migrate import migrate, migrations
 from ingest.embedder.store import Store
+from ingest.embedder.vector_index import build_index
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import EventKind
 from tests.support.archive_rows import VIDEO, event, rows

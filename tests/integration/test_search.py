@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingest.embedder.ledger import write_events
-from ingest.embedder.migrate import build_index
 from ingest.embedder.search import Question, Search
 from ingest.embedder.store import Rows, Store
+from ingest.embedder.vector_index import build_index
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Event, EventKind, Metadata, Source, SourceKind, Stage
 from tests.support.archive_rows import NOW, passage

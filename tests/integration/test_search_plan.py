@@ -13,9 +13,11 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
 
+from ingest.embedder import vector_index
 from ingest.embedder.database import Database
-from ingest.embedder.migrate import build_index
 from ingest.embedder.search import CANDIDATES, CONFIGS, Question, Search, fit_index, statement
+from ingest.embedder.vector_index import build_index, index_name
+from ingest.shared.errors import IngestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -129,3 +131,58 @@ def test_words_of_every_language_in_use_are_found(large: Database) -> None:
     search = Search(large, _Encoder())  # type: ignore[arg-type] # no model is needed for words
     hits = search.ask(Question("häfen", limit=100))
     assert {hit.passage_start_s % 2 for hit in hits if hit.has_words} == {0, 1}
+
+
+def is_valid(database: Database) -> bool:
+    with database.transaction() as connection:
+        (valid,) = connection.execute(
+            "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)", (index_name(MODEL),)
+        ).fetchone() or (False,)
+    return bool(valid)
+
+
+def make_invalid(connection: Connection) -> None:
+    """Leave the index as a build that was killed leaves it."""
+    connection.execute(
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = to_regclass(%s)", (index_name(MODEL),)
+    )
+
+
+def test_one_command_at_a_time_replaces_an_invalid_index(large: Database) -> None:
+    with large.transaction() as connection:
+        make_invalid(connection)
+        key = (vector_index.LOCK, large.schema)
+        connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", key)
+        with pytest.raises(IngestError, match="another command builds the vector index"):
+            build_index(large)
+    assert not is_valid(large)
+    assert build_index(large) == [MODEL]
+    assert is_valid(large)
+    assert build_index(large) == []
+
+
+def test_a_build_whose_memory_is_larger_than_the_shared_memory_uses_one_process(
+    postgres: EmbeddedPostgres, large: Database
+) -> None:
+    settings = {"maintenance_work_mem": "1000GB", "min_parallel_table_scan_size": "0"}
+    with large.transaction() as connection:
+        make_invalid(connection)
+    with psycopg.connect(make_conninfo(postgres.url, dbname="large"), autocommit=True) as connection:
+        for name, value in settings.items():
+            connection.execute(
+                sql.SQL("ALTER DATABASE large SET {} = {}").format(sql.Identifier(name), sql.Literal(value))
+            )
+    try:
+        url = SecretStr(make_conninfo(postgres.url, dbname="large"))
+        with Database(url, password=None, size=1, timeout_s=60.0, name="test").open() as database:
+            assert build_index(database) == [MODEL]
+            with database.session() as connection:
+                left = [
+                    connection.execute("SELECT current_setting(%s)", (name,)).fetchone()
+                    for name in ("maintenance_work_mem", "max_parallel_maintenance_workers")
+                ]
+    finally:
+        with psycopg.connect(make_conninfo(postgres.url, dbname="large"), autocommit=True) as connection:
+            connection.execute("ALTER DATABASE large RESET ALL")
+    assert left == [("1000GB",), ("2",)]
+    assert is_valid(large)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from ingest.cli import console
 from ingest.cli.local.state_folder import open_connections
-from ingest.embedder.migrate import build_index, migrate
+from ingest.embedder.migrate import migrate
+from ingest.embedder.vector_index import build_index
 from ingest.shared import outgoing
 from ingest.shared.broker.bus import BusUnavailableError
 from ingest.shared.broker.connect import bus_topology

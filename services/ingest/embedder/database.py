@@ -222,13 +222,13 @@ class Database:
         """
         with translated(), self._connection() as connection:
             connection.autocommit = True
-            is_direct = connection.execute("SELECT pg_backend_pid()").fetchone() == (connection.info.backend_pid,)
+            is_ours = is_direct(connection)
             try:
-                if is_direct:
+                if is_ours:
                     connection.execute("SET statement_timeout = 0")
                 yield connection
             finally:
-                if is_direct:
+                if is_ours:
                     connection.execute("RESET statement_timeout")
                 connection.autocommit = False
 
@@ -257,6 +257,11 @@ def connect(settings: EmbedderSettings, *, size: int, name: str) -> Database:
         name=name,
         schema=settings.database_schema,
     ).open()
+
+
+def is_direct(connection: Connection) -> bool:
+    """Return whether the connection is to the server itself: behind a pooler, a session is not ours."""
+    return connection.execute("SELECT pg_backend_pid()").fetchone() == (connection.info.backend_pid,)
 
 
 def _check(connection: Connection) -> None:

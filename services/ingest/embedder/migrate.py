@@ -29,7 +29,6 @@ CREATE TABLE migrations (
 """
 APPLIED = "SELECT name, sha256 FROM migrations"
 RECORD = "INSERT INTO migrations (name, sha256) VALUES (%s, %s)"
-BUILT = "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(quote_ident(%s) || '.' || %s) AND indisvalid"
 
 
 def migrations() -> list[tuple[str, str]]:
@@ -119,37 +118,3 @@ def _known(connection: Connection) -> set[str]:
         if known[name] != ours[name]:
             raise ConfigurationError(f"migration {name} was applied in another version than this program's")
     return set(known)
-
-
-def build_index(database: Database) -> list[str]:
-    """Build the approximate index (HNSW, cosine) of every model that has none; return the models."""
-    with database.transaction() as connection:
-        server, place = database.locate(connection)
-        models = connection.execute("SELECT model, dimensions FROM models").fetchall()
-        missing = [
-            (str(model), dimensions)
-            for model, dimensions in models
-            if not connection.execute(BUILT, (place.schema, index_name(str(model)))).fetchone()
-        ]
-    for model, dimensions in missing:
-        index = sql.Identifier(index_name(model))
-        with database.session() as connection:
-            connection.execute(sql.SQL("DROP INDEX IF EXISTS {}.{}").format(sql.Identifier(place.schema), index))
-            connection.execute(
-                sql.SQL(
-                    "CREATE INDEX CONCURRENTLY {index} ON {archive}.embeddings USING hnsw "
-                    "((embedding::{vector}.halfvec({dimensions})) {vector}.halfvec_cosine_ops) WHERE model = {model}"
-                ).format(
-                    index=index,
-                    archive=sql.Identifier(place.schema),
-                    vector=sql.Identifier(server.vector_schema or place.schema),
-                    dimensions=sql.Literal(dimensions),
-                    model=sql.Literal(model),
-                )
-            )
-    return [model for model, _ in missing]
-
-
-def index_name(model: str) -> str:
-    """Return the name of a model's index."""
-    return f"embeddings_hnsw_{hashlib.sha256(model.encode()).hexdigest()[:12]}"
