@@ -21,7 +21,7 @@ OLDEST_SERVER = 13
 OLDEST_VECTOR = (0, 8)
 ENCODING = "UTF8"
 OWN_SCHEMA = "ingest"
-TABLES = ("migrations", "videos", "segments", "models", "embeddings", "events_set_aside")
+TABLES = ("migrations", "videos", "segments", "models", "embeddings", "events_set_aside", "forgotten")
 MARK = {"name", "sha256", "applied_at"}  # columns of our table `migrations`
 
 SEARCH_PATH = "SELECT current_schemas(false)::text[]"
