@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ingest.cli.local.preparation import write_missed_events
-from ingest.embedder import set_aside
+from ingest.cli.runs.submissions import publish_account
+from ingest.downloader.sources.listing import Listing
+from ingest.embedder import accounts, set_aside
 from ingest.embedder.catalog import Catalog
 from ingest.embedder.ledger import Ledger, fold_or_set_aside
+from ingest.shared.bounds import MOST_REASONS
 from ingest.shared.broker.topology import EVENT_STREAM, LEDGER, event_subject
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Event, EventKind, Metadata, Source, SourceKind, Stage, encode
+from ingest.shared.telemetry import metrics
 from tests.support.archive_rows import execute
 
 if TYPE_CHECKING:
@@ -81,3 +86,41 @@ def test_missed_events_that_cannot_be_written_bar_no_command(database: Database,
     write_missed_events(bus, database)
     execute(database, "ALTER TABLE being_restored RENAME TO videos")
     assert Catalog(database).totals() == []
+
+
+def left_out(database: Database, bus: NatsBus, *listings: Listing) -> dict[str, float]:
+    """Return what the metric counts of listings whose accounts the ledger has read."""
+    metrics.LEFT_OUT.clear()
+    for listing in listings:
+        publish_account(bus, listing)
+    Ledger(bus, database).catch_up()
+    (family,) = metrics.LEFT_OUT.collect()
+    return {one.labels["reason"]: one.value for one in family.samples if one.name.endswith("_total")}
+
+
+def test_what_listings_leave_out_is_counted_by_reason(database: Database, bus: NatsBus) -> None:
+    podcast, folder, complete = Listing(), Listing(), Listing()
+    podcast.leave_out("published before 2026-01-02", "An episode", 3)
+    podcast.leave_out("item of a feed without audio or video")
+    podcast.fail("http://example.org/gone.xml", IngestError(Code.SOURCE_UNAVAILABLE, "HTTP 410"))
+    folder.leave_out("published before 2025-12-31", "A file")
+    assert left_out(database, bus, podcast, folder, complete) == {
+        "published before N": 4,
+        "item of a feed without audio or video": 1,
+        "not read: SOURCE_UNAVAILABLE": 1,
+    }
+    assert set_aside.count(database) == 0
+    assert Catalog(database).totals() == []
+    assert bus.stored(EVENT_STREAM) == len((podcast, folder))
+
+
+def test_the_reasons_of_the_metric_have_a_bound(database: Database, bus: NatsBus) -> None:
+    listings = []
+    for number in range(3):
+        listing = Listing()
+        for letters in product("abcdef", repeat=3):
+            listing.leave_out(f"{'xyz'[number]}{''.join(letters)}")
+        listings.append(listing)
+    counted = left_out(database, bus, *listings)
+    assert len(counted) <= MOST_REASONS + 1
+    assert counted[accounts.OTHER] > 0

@@ -12,7 +12,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ingest.embedder import catalog, set_aside
+from ingest.embedder import accounts, catalog, set_aside
 from ingest.embedder.catalog import VideoRow
 from ingest.embedder.set_aside import RefusedEvent
 from ingest.shared.broker.bus import BusError, Delivery
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from ingest.embedder.database import Database
     from ingest.shared.broker.nats_bus import NatsBus
+    from ingest.shared.messages import ListingAccount
 
 GROUP = 100
 FETCH_WAIT_S = 1.0
@@ -113,17 +114,23 @@ def fold_or_set_aside(database: Database, messages: Iterable[tuple[Position, byt
     Raise the error when the database is not available: then no event is to blame.
     """
     readable: list[tuple[Event, Position, bytes]] = []
+    counted: list[ListingAccount] = []
     for position, data in messages:
         try:
             readable.append((decode(Event, data), position, data))
         except IngestError as error:
-            set_aside.store(database, RefusedEvent(position, str(error), data))
+            account = accounts.account_in(data)
+            if account is None:
+                set_aside.store(database, RefusedEvent(position, str(error), data))
+            else:
+                counted.append(account)
     try:
         write_events(database, [(event, position) for event, position, _ in readable])
     except REFUSALS as error:
         _raise_unless_refused(error)
         for event, position, data in readable:
             _fold_alone(database, event, position, data)
+    accounts.count(counted)  # last: a group comes again when the database is not available
 
 
 def _fold_alone(database: Database, event: Event, position: Position, data: bytes) -> None:

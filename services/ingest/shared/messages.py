@@ -240,6 +240,13 @@ class Event(Message):
     numbers: Figures = Field(default_factory=dict)
 
 
+class ListingAccount(Message):
+    """What the listing of a command has left out, by reason: an event of no video, beside those of the check stage."""
+
+    at: Moment
+    left_out: Annotated[dict[Name, Count], Field(min_length=1, max_length=bounds.MOST_REASONS)]
+
+
 class DeadLetter(Message):
     """A message that could not be handled: what it was, why, and after how many attempts of each kind."""
 

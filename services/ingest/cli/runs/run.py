@@ -192,6 +192,7 @@ def _publish(connections: Connections, request: Request, follower: Follower, int
         submissions.publish(connections.bus, message, recording.cut if recording else ())
         follower.restart(video.video_id)
         request.requested += 1
+    submissions.publish_account(connections.bus, request.listing)
 
 
 def _add(follower: Follower, video_id: str, row: VideoRow | None, listing: Listing) -> None:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from pydantic import ConfigDict
 
 from ingest.cli.runs import identity
 from ingest.downloader.sources.announced import figures
 from ingest.downloader.sources.registry import recordings
-from ingest.shared.bounds import LARGEST_GENERATION
+from ingest.shared.bounds import LARGEST_GENERATION, MOST_REASONS
 from ingest.shared.broker.bus import BusRefusedError
 from ingest.shared.broker.topology import LATER_STREAM, REQUESTED, WORK_STREAM, event_subject
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import (
     Event,
     EventKind,
+    ListingAccount,
     Stage,
     VideoMessage,
     VideoRequested,
@@ -193,6 +196,16 @@ def build_repetition(known: VideoRecord) -> VideoRequested:
 def build_replacement(known: VideoRecord) -> VideoRequested:
     """Return a request that replaces a lost one, with the same limits."""
     return build_repetition(known).model_copy(update={"policy": known.policy})
+
+
+def publish_account(bus: NatsBus, listing: Listing) -> None:
+    """Publish what a listing has left out, and what it could not read, as an event; nothing where that is nothing."""
+    counts = Counter({reason: one.count for reason, one in listing.left_out.items()})
+    counts.update(f"not read: {problem.error.code}" for problem in listing.problems)
+    if counts:
+        account = ListingAccount(at=datetime.now(UTC), left_out=dict(counts.most_common(MOST_REASONS)))
+        subject = event_subject(Stage.CHECK)
+        bus.publish(subject, encode(account), f"{subject}:listing:{uuid4().hex}")
 
 
 def publish(bus: NatsBus, message: VideoRequested, cut: tuple[str, ...] = ()) -> None:

@@ -188,6 +188,11 @@ COMMIT = Histogram(
 EVENTS_SET_ASIDE = Counter(
     "ingest_events_set_aside", "Events that the ledger could not write, kept with the reason", registry=None
 )
+LEFT_OUT = Counter(
+    "ingest_left_out",
+    "Items of sources that commands have not requested, by reason, with N in place of numbers and dates",
+    ("reason",),
+)
 DEAD_LETTERS = OptionalGauge("ingest_dead_letters", "Messages in the stream of dead letters")
 
 # -- archive -----------------------------------------------------------------------------------------------------------
