@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urldefrag, urlsplit
 
-from ingest.downloader.sources import ytdlp
 from ingest.downloader.sources.connector import (
+    ANY_SITE,
     Access,
     Connector,
     Download,
@@ -61,12 +61,16 @@ def site(url: str) -> str | None:
 
 def check(source: Source, access: Access) -> Announced:
     """Return what a site says about a media file; raise its refusal otherwise."""
+    from ingest.downloader.sources import ytdlp  # its imports take long: only for the first recording of a site
+
     limits = replace(access.limits, memory_bytes=PAGE_MEMORY_BYTES)
     return child.run(ytdlp.inspect, (source.url, generic(access.options)), limits)
 
 
 def fetch(source: Source, folder: Path, access: Access, watch: Watcher | None) -> Download:
     """Download a media file."""
+    from ingest.downloader.sources import ytdlp  # its imports take long: only for the first recording of a site
+
     args = (source.url, str(folder), generic(access.options))
     limits = replace(access.limits, memory_bytes=PAGE_MEMORY_BYTES, writes=(str(folder),))
     return in_folder(folder, child.run(ytdlp.fetch, args, limits, watch))
@@ -74,7 +78,7 @@ def fetch(source: Source, folder: Path, access: Access, watch: Watcher | None) -
 
 def generic(options: SiteOptions) -> SiteOptions:
     """Return options for any site: no extractors of video sites, and none of the user's cookies."""
-    return replace(options, extractors=ytdlp.ANY_SITE, cookies_file=None)
+    return replace(options, extractors=ANY_SITE, cookies_file=None)
 
 
 CONNECTOR = Connector(

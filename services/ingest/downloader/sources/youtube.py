@@ -9,7 +9,6 @@ from urllib.parse import parse_qs, urlsplit
 
 from ingest.downloader import javascript
 from ingest.downloader.rate_limiter import YOUTUBE
-from ingest.downloader.sources import ytdlp
 from ingest.downloader.sources.announced import Announced
 from ingest.downloader.sources.connector import (
     Access,
@@ -65,6 +64,8 @@ def list_recordings(text: str, settings: DownloaderSettings, listing: Listing) -
     if video_id is not None:
         yield video(video_id)
         return
+    from ingest.downloader.sources import ytdlp  # its imports take long: only for the first recording of a site
+
     options = site_options(settings)
     limits = replace(listing_limits(settings), reads=reads_of(options))
     playlist = _playlist_of(text)
@@ -87,11 +88,15 @@ def list_recordings(text: str, settings: DownloaderSettings, listing: Listing) -
 
 def check(source: Source, access: Access) -> Announced:
     """Return what YouTube says about a video that can be downloaded; raise its refusal otherwise."""
+    from ingest.downloader.sources import ytdlp  # its imports take long: only for the first recording of a site
+
     return child.run(ytdlp.inspect, (source.url, access.options), engine_limits(access))
 
 
 def fetch(source: Source, folder: Path, access: Access, watch: Watcher | None) -> Download:
     """Download the audio of a video."""
+    from ingest.downloader.sources import ytdlp  # its imports take long: only for the first recording of a site
+
     limits = replace(engine_limits(access), writes=(str(folder),))
     return in_folder(folder, child.run(ytdlp.fetch, (source.url, str(folder), access.options), limits, watch))
 

@@ -21,7 +21,7 @@ from ingest.downloader import javascript
 from ingest.downloader.cookies import cookies
 from ingest.downloader.refusals import Refusal, availability_code, code_of, error_of
 from ingest.downloader.sources.announced import Announced, announced
-from ingest.downloader.sources.connector import Download, SiteOptions
+from ingest.downloader.sources.connector import ANY_SITE, Download, SiteOptions
 from ingest.shared.bounds import LONGEST_ADDRESS, possible_moment
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.sandbox import network
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 RETRIES = 3
 AUDIO_ONLY = "bestaudio/best"
-ANY_SITE = ("generic",)  # the extractors for a site that yt-dlp does not know
 NO_PROGRAM = "/dev/null/none"  # a path that cannot exist
 AFTER_PREMIERE_S = 3600.0
 LIVE_PAUSE_S = 1800.0

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ingest.shared.broker import websockets
 from ingest.shared.broker.names import Names
-from ingest.shared.broker.nats_bus import NatsBus
-from ingest.shared.broker.nats_connection import BusOptions
-from ingest.shared.broker.nats_login import KeyFiles
 from ingest.shared.broker.topology import Topology, topology
 from ingest.shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ingest.shared.broker.nats_bus import NatsBus
     from ingest.shared.settings import Settings
 
 
@@ -29,6 +28,11 @@ def bus_topology(settings: Settings) -> Topology:
 
 def connect(settings: Settings, name: str, on_lost: Callable[[str], None] | None = None) -> NatsBus:
     """Connect to NATS as the settings say."""
+    websockets.import_nats()
+    from ingest.shared.broker.nats_bus import NatsBus
+    from ingest.shared.broker.nats_connection import BusOptions
+    from ingest.shared.broker.nats_login import KeyFiles
+
     if settings.nats_url is None:
         raise ConfigurationError("INGEST_NATS_URL is not set: a service needs a NATS server")
     password = settings.nats_password.get_secret_value() if settings.nats_password else None

@@ -1,0 +1,55 @@
+"""Modules that a command does not import: each costs tenths of a second, at every start."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+MODELS = (
+    "torch",
+    "av",
+    "ctranslate2",
+    "faster_whisper",
+    "huggingface_hub",
+    "numpy",
+    "pyannote",
+    "sentence_transformers",
+)
+SITES = ("yt_dlp", "aiohttp")
+FEEDS = ("feedparser", "requests")
+LOCAL = "ingest.cli.local.state_folder"
+CONNECTED = (
+    "ingest.shared.broker.websockets as w; w.import_nats(); import ingest.shared.broker.nats_bus"  # as `connect` does
+)
+
+
+@pytest.mark.parametrize(
+    ("imported", "forbidden"),
+    [
+        pytest.param(("ingest.cli.app",), (*MODELS, *SITES, *FEEDS, "psycopg", "nats", "kubernetes"), id="--help"),
+        pytest.param(
+            ("ingest.cli.app", LOCAL, "ingest.cli.status", CONNECTED),
+            (*MODELS, *SITES, *FEEDS, "kubernetes"),
+            id="status",
+        ),
+        pytest.param(
+            ("ingest.cli.app", LOCAL, "ingest.cli.search", CONNECTED),
+            (*MODELS, *SITES, *FEEDS, "kubernetes"),
+            id="search",
+        ),
+        pytest.param(("ingest.cli.app", "ingest.cli.runs.run", CONNECTED), (*MODELS, *SITES, "kubernetes"), id="run"),
+        pytest.param(
+            ("ingest.cli.local.keeper", CONNECTED),
+            (*MODELS, *SITES, *FEEDS, "kubernetes", "typer"),
+            id="the keeper of the servers",
+        ),
+    ],
+)
+def test_a_command_starts_without_the_libraries_of_the_services(
+    imported: tuple[str, ...], forbidden: tuple[str, ...]
+) -> None:
+    program = f"import sys, {', '.join(imported)}\nprint(*(set({forbidden!r}) & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
