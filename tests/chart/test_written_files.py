@@ -11,7 +11,7 @@ from helm_python import show
 
 from ingest.asr.settings import AsrSettings
 from ingest.shared.broker.permissions import User, permissions
-from k8s import values_page
+from k8s import nats_users, values_page
 from k8s.manifest import CHART, text
 from tests.support.rendered import VALUES
 
@@ -28,7 +28,9 @@ def test_values_and_schema_have_the_same_keys() -> None:
 
 
 def test_the_users_for_the_official_nats_chart_are_the_same() -> None:
-    values = yaml.safe_load((K8S / "operators" / "nats.yaml").read_text())
+    written = (K8S / "operators" / "nats.yaml").read_text()
+    assert written == nats_users.text(), "python -m k8s.nats_users > k8s/operators/nats.yaml"
+    values = yaml.safe_load(written)
     users = values["config"]["merge"]["authorization"]["users"]
     found = {user["user"]: user["permissions"] for user in users}
     assert {name: tuple(rights["publish"]["allow"]) for name, rights in found.items()} == {
