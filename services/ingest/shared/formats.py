@@ -73,7 +73,7 @@ HEAD_BYTES: Final = 5
 def is_media_file(path: Path) -> bool:
     """Return whether a file has the suffix of a media format; source code with such a suffix is none.
 
-    A file that cannot be read counts as media by its suffix: the error is told where the recording is read.
+    A file that cannot be read counts as media by its suffix: the error is raised where the recording is read.
     """
     suffix = path.suffix.lower()
     if suffix not in TYPESCRIPT:

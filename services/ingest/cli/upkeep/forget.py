@@ -1,6 +1,6 @@
 """`ingest forget`: erases recordings everywhere, and keeps them from coming back.
 
-The archive is told first, so that no message on its way stores a row again. Then messages, files and rows are removed.
+The archive notes it first, so that no message on its way stores a row again. Then messages, files and rows are removed.
 Everything may be repeated: what an interrupted command has left is removed by the next one.
 """
 

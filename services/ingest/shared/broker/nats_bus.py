@@ -72,7 +72,7 @@ class NatsBus:
         await self._nats.stream.publish(subject, data, timeout=REQUEST_TIMEOUT_S, headers=headers)
 
     def publish_unreliable(self, subject: str, data: bytes) -> None:
-        """Send a message without waiting for anybody; nothing is sent while the server is away."""
+        """Send a message without waiting for a confirmation; nothing is sent while the server is away."""
 
         async def send() -> None:
             if self.is_connected:
