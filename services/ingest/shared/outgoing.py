@@ -2,7 +2,7 @@
 
 Titles, names, addresses and error messages come from sites, feeds and other users of the servers. Here they lose what a
 terminal would obey (escape sequences, control characters, controls of the writing direction), and addresses lose their
-logins.
+logins and the tokens in their queries. What is stored stays whole: a recording is fetched again with it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,19 @@ _BARE_LOGIN = re.compile(r"(?<![^\s'\"=/,(])[^\s:/@'\"]{1,200}:[^\s/@'\"]{1,200}
 _QUERY = re.compile(r"(?P<url>https?://[^\s?'\"]+)\?[^\s'\"]+", re.IGNORECASE)
 _MEDIA = re.compile(r"(?P<host>https?://[^/\s'\"]+\.googlevideo\.com(?::\d+)?)/[^\s'\"]+", re.IGNORECASE)
 _SIGNATURE = re.compile(r"(?P<name>/(?:sig|lsig|signature|sparams)/)[^/?\s'\"]+", re.IGNORECASE)
+_PARAMETER = re.compile(r"(?<=[?&;#])(?P<name>[\w.%\[\]~-]{1,100})=(?P<value>[^\s&;#'\"<>\\]+)")
+_NAME_PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_SECRET_PART = re.compile(
+    "access|auth|authorization|bearer|code|credentials?|email|hash|hmac|jwt|keys?|login|member|nonce|oauth|otp|pass|policy"
+    "|private|pwd|session|sid|sig|sign|subscriber|ticket|user|username",
+    re.IGNORECASE,
+)
+_SECRET_NAME = re.compile("token|secret|passw|signature|apikey|authkey|userid|sessionid|passphrase", re.IGNORECASE)
+_ID_NAMES = frozenset({"v", "list"})  # of YouTube: public
+_UUID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.IGNORECASE)
+_RUN = re.compile(r"[A-Za-z0-9_]{16,}")
+_TURN = re.compile(r"(?<=[A-Za-z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])")
+RANDOM_TURNS = 3  # changes between letters and digits: a word with a year has two
 _DSN_PASSWORD = re.compile(r"password=('[^']*'|\S+)", re.IGNORECASE)
 
 
@@ -36,13 +49,13 @@ def printable(text: str) -> str:
 
 
 def line(text: object) -> str:
-    """Return a value as one printable line, without the logins of addresses."""
-    return " ".join(printable(" ".join(without_login(str(text)).split())).split())
+    """Return a value as one printable line, without the logins and tokens of addresses."""
+    return " ".join(printable(" ".join(without_secrets(str(text)).split())).split())
 
 
 def indented(text: str) -> str:
     """Return a printable text whose further lines are indented: they cannot pass for lines of this program."""
-    return "\n    ".join(printable(part) for part in without_login(text).splitlines())
+    return "\n    ".join(printable(part) for part in without_secrets(text).splitlines())
 
 
 def without_login(text: str) -> str:
@@ -50,16 +63,41 @@ def without_login(text: str) -> str:
     return _LOGIN.sub(r"\g<scheme>***@", text)
 
 
+def without_secrets(text: str) -> str:
+    """Return `text` with the login of each address, and each query value that looks like a token, replaced by `***`."""
+    return _PARAMETER.sub(_shown_parameter, without_login(text))
+
+
+def _shown_parameter(found: re.Match[str]) -> str:
+    name, value = found["name"], found["value"]
+    return f"{name}=***" if _is_secret_name(unquote(name)) or _is_random(name, unquote(value)) else found[0]
+
+
+def _is_secret_name(name: str) -> bool:
+    return any(map(_SECRET_PART.fullmatch, _NAME_PARTS.findall(name))) or _SECRET_NAME.search(name) is not None
+
+
+def _is_random(name: str, value: str) -> bool:
+    """Return whether a value has no meaning but to be guessed by no other: a UUID, or letters and digits in turn."""
+    if name.lower() in _ID_NAMES:
+        return False
+    runs = _RUN.findall(value)
+    return _UUID.search(value) is not None or any(len(_TURN.findall(run)) >= RANDOM_TURNS for run in runs)
+
+
 def address(url: str) -> str:
-    """Return a web address that can be printed and opened: without its login, and percent-encoded."""
-    bare = _LOGIN.sub(r"\g<scheme>", url)
+    """Return a web address that can be printed: without its login and tokens, and percent-encoded.
+
+    It can be opened unless a token was left out.
+    """
+    bare = without_secrets(_LOGIN.sub(r"\g<scheme>", url))
     return _NOT_IN_AN_ADDRESS.sub(lambda found: quote(found[0], errors="replace"), bare)
 
 
 def as_json(content: object, default: Callable[[object], object]) -> str:
     """Return content as indented JSON. What a terminal would obey is escaped, so a program reads it unchanged."""
     text = json.dumps(content, default=default, ensure_ascii=False, indent=2)
-    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", without_login(text))
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", without_secrets(text))
 
 
 def redact(text: str) -> str:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ingest.shared.broker.nats_bus import NatsBus
 
 HOSTILE = "a\x1b[2J\x1b]52;c;QUJD\x07\x9b31m\u202eb\u2066\r\nFORGED\u2028FORGED\x85FORGED\x7f\u200f [bold]c[/] :smile:"
-ADDRESS = "https://me:hunter2@h/\x1b]0;x\x07a\u202e\nFORGED.mp3"
+ADDRESS = "https://me:hunter2@h/\x1b]0;x\x07a\u202e\nFORGED.mp3?token=swordfish&id=5"
 VIDEO = "abcdefghijk"
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f]")
@@ -129,8 +129,9 @@ TEXT_ONLY: tuple[tuple[str, Callable[[], object]], ...] = (
 
 
 def is_harmless(text: str) -> bool:
-    """Return whether no character controls the terminal, no line is forged, and no login is shown."""
-    return not CONTROLS.search(text) and "hunter2" not in text and not re.search("^ {0,3}FORGED", text, re.MULTILINE)
+    """Return whether no character controls the terminal, no line is forged, and no login or token is shown."""
+    is_secret_shown = any(secret in text for secret in ("hunter2", "swordfish"))
+    return not CONTROLS.search(text) and not is_secret_shown and not re.search("^ {0,3}FORGED", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("show", [pytest.param(show, id=name) for name, show in PRINTERS])

@@ -21,7 +21,7 @@ from ingest.shared.links import link
         pytest.param("file", "/talks/C# 100%.mp3", 5.0, "file:///talks/C%23%20100%25.mp3#t=5", id="file with marks"),
         pytest.param("file", "/talks/Why?.mp3", 0.0, "file:///talks/Why%3F.mp3#t=0", id="file with a question"),
         pytest.param("media", "https://h/a.mp3", 3600.0, "https://h/a.mp3#t=3600", id="media"),
-        pytest.param("media", "https://h/a.mp3?sig=x", 5.2, "https://h/a.mp3?sig=x#t=5", id="signed media"),
+        pytest.param("media", "https://h/a.mp3?sig=x", 5.2, "https://h/a.mp3?sig=***#t=5", id="signed media"),
         pytest.param("media", "https://h/a.mp3#t=9", 5.2, "https://h/a.mp3#t=5", id="media with a time of its own"),
     ],
 )
