@@ -3,6 +3,7 @@
     ask_app      run, submit        upkeep/app       retry, resume, purge
     find_app     search, serve ...  upkeep/dead_app  dead list, show, replay
     voices/app   voices enroll ...  operate_app      demo, doctor, config, migrate, selftest
+    transcripts/app  show, export
     models.app   models list ...  boundary        checks words, gives every error a status and a line
 
 A command reads its options, opens connections where it needs them, and calls one function of another module.
@@ -21,6 +22,7 @@ from ingest.cli.find_app import find_app
 from ingest.cli.models.app import models_app
 from ingest.cli.operate_app import operate_app
 from ingest.cli.options import OPERATE, UPKEEP, VOICES
+from ingest.cli.transcripts.app import transcripts_app
 from ingest.cli.upkeep.app import upkeep_app
 from ingest.cli.upkeep.dead_app import dead_app
 from ingest.cli.voices.app import voices_app
@@ -35,6 +37,7 @@ app = typer.Typer(
 )
 app.add_typer(ask_app)
 app.add_typer(find_app)
+app.add_typer(transcripts_app)
 app.add_typer(voices_app, name="voices", rich_help_panel=VOICES)
 app.add_typer(upkeep_app)
 app.add_typer(dead_app, name="dead", rich_help_panel=UPKEEP)

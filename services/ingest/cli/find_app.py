@@ -45,8 +45,8 @@ def search(
         raise typer.BadParameter("name words to search for, too, not only words to leave out")
     day = since.replace(tzinfo=UTC) if since else None
     question = Question(text=text, speaker=speaker, channel=channel, since=day, limit=limit)
-    with options.connections(state) as connections:
-        hits = search_archive(connections, question)
+    with options.archive(state) as archive:
+        hits = search_archive(archive, question)
     print_hits(hits, as_json=json)
 
 

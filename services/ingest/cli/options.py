@@ -19,7 +19,7 @@ from ingest.shared.text import shorten
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from ingest.cli.local.state_folder import Connections
+    from ingest.cli.local.state_folder import Archive, Connections
     from ingest.cli.settings import AllSettings
 
 ASK, FIND, VOICES, UPKEEP, OPERATE = "Ask for recordings", "Find", "Voices", "Upkeep", "Operate"
@@ -98,3 +98,10 @@ def connections(state: Path | None) -> AbstractContextManager[Connections]:
     from ingest.cli.local.state_folder import open_connections
 
     return open_connections(settings(state))
+
+
+def archive(state: Path | None) -> AbstractContextManager[Archive]:
+    """Open the configured database, or that of the local mode, without a connection to the broker."""
+    from ingest.cli.local.state_folder import open_archive
+
+    return open_archive(settings(state))

@@ -12,16 +12,16 @@ from ingest.shared import outgoing
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ingest.cli.local.state_folder import Connections
+    from ingest.cli.local.state_folder import Archive, Connections
     from ingest.embedder.search import Hit, Question
 
 
-def search(connections: Connections, question: Question) -> list[Hit]:
+def search(archive: Archive | Connections, question: Question) -> list[Hit]:
     """Return the best results of the archive for a question."""
     from ingest.embedder.encoder import load  # seconds of imports, not needed to print results
     from ingest.embedder.search import Search
 
-    return Search(connections.database, load(connections.settings)).ask(question)
+    return Search(archive.database, load(archive.settings)).ask(question)
 
 
 def print_hits(hits: Sequence[Hit], *, as_json: bool) -> None:

@@ -102,6 +102,23 @@ class Connections:
         self.bus.provision(bus_topology(self.settings))
 
 
+@dataclass(frozen=True)
+class Archive:
+    """An open connection to the database alone: all that a command needs that only reads."""
+
+    settings: AllSettings
+    database: Database
+
+
+@contextmanager
+def open_archive(settings: AllSettings) -> Iterator[Archive]:
+    """Give a connection to the configured database, or to that of the local mode when none is configured."""
+    with ExitStack() as held:
+        if settings.database_url is None:
+            settings = held.enter_context(open_state_folder(settings, exclusive=False)).settings
+        yield Archive(settings, held.enter_context(database.connect(settings, size=2, name="ingest")))
+
+
 @contextmanager
 def open_connections(settings: AllSettings, *, exclusive: bool = False) -> Iterator[Connections]:
     """Give connections to the configured servers, or to those of the local mode when none are configured."""

@@ -1,0 +1,1 @@
+"""Recordings as files: one module for each format, and one table of them in `registry`."""

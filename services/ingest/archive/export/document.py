@@ -1,0 +1,97 @@
+"""A recording as it is exported: its passages, their words and its turns, from the database and the volume."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from ingest.archive import spoken
+from ingest.shared import scripts
+from ingest.shared.artifacts import voiceprints
+from ingest.shared.artifacts.transcript import Turn, Word
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.links import link
+
+if TYPE_CHECKING:
+    from ingest.archive.reading import PassageRow, Reading, RecordingRow
+    from ingest.shared.artifacts.transcript import Transcript
+    from ingest.shared.artifacts.volume import Volume
+
+DAMAGED = (Code.BAD_TRANSCRIPT, Code.BAD_VOICEPRINTS, Code.ARTIFACT_MISSING, Code.CHECKSUM_MISMATCH)
+NO_WORDS = "its words have no stored times: the times of its subtitles are estimated"
+
+
+@dataclass(frozen=True)
+class Document:
+    """A recording. `words` has the words of each passage; none where their times are not stored."""
+
+    recording: RecordingRow
+    passages: tuple[PassageRow, ...]
+    words: tuple[tuple[Word, ...], ...] = ()
+    turns: tuple[Turn, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Return the title of the recording, or its id."""
+        return self.recording.title or self.recording.video_id
+
+    @property
+    def lacks_words(self) -> bool:
+        """Return whether a passage has no words with times."""
+        return any(passage.text.strip() and not words for passage, words in zip(self.passages, self.words, strict=True))
+
+    def link(self, start_s: float) -> str | None:
+        """Return the address of the recording at a second, without its login and tokens."""
+        url = self.recording.source_url
+        return link(self.recording.source_kind or "", url, start_s) if url else None
+
+    def spoken(self) -> list[tuple[PassageRow, tuple[Word, ...]]]:
+        """Return each passage with its words; those without stored times get equal shares of the passage."""
+        pairs = zip(self.passages, self.words, strict=True)
+        return [(passage, words or estimated(passage)) for passage, words in pairs]
+
+    def without_speakers(self) -> Document:
+        """Return the document without the names of its speakers, and without turns."""
+        passages = tuple(replace(passage, speaker=None, score=None) for passage in self.passages)
+        return replace(self, passages=passages, turns=())
+
+
+def load(reading: Reading, volume: Volume, recording: RecordingRow) -> Document:
+    """Return a recording with all that is stored of it. Damaged or deleted files on the volume count as none."""
+    passages = tuple(reading.passages(recording.video_id))
+    transcript = _transcript(volume, recording.video_id)
+    words = tuple(spoken.words_of(passages, transcript))
+    return Document(recording, passages, words, _turns(volume, recording.video_id, transcript))
+
+
+def estimated(passage: PassageRow) -> tuple[Word, ...]:
+    """Return the words of a passage, each with an equal share of its time."""
+    texts = scripts.tokens(f" {passage.text}")
+    share_s = (passage.end_s - passage.start_s) / max(1, len(texts))
+    times_s = [*(passage.start_s + share_s * number for number in range(len(texts))), passage.end_s]
+    return tuple(
+        Word(start_s=start_s, end_s=max(start_s, end_s), before=before[:1] and " ", text=text, probability=1.0)
+        for (before, text), (start_s, end_s) in zip(texts, pairwise(times_s), strict=True)
+    )
+
+
+def _transcript(volume: Volume, video_id: str) -> Transcript | None:
+    try:
+        return spoken.stored(volume, video_id)
+    except IngestError as error:
+        if error.code not in DAMAGED:
+            raise
+        return None
+
+
+def _turns(volume: Volume, video_id: str, transcript: Transcript | None) -> tuple[Turn, ...]:
+    """Return the turns with their present names, which `ingest voices relabel` writes into the voiceprints."""
+    manifest = volume.manifest(video_id, "voices")
+    if manifest is not None:
+        try:
+            return voiceprints.read(volume.verified(manifest.artifact, patience_s=0)).turns
+        except IngestError as error:
+            if error.code not in DAMAGED:
+                raise
+    return (transcript.turns if transcript is not None else None) or ()

@@ -1,0 +1,1 @@
+"""`ingest show` and `ingest export`: transcripts to read, and as files."""

@@ -1,0 +1,89 @@
+"""The commands that give transcripts: `ingest show` and `ingest export`. Each reads its options here."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ingest.cli import console, options
+from ingest.cli.dashed import is_id, with_dashes
+from ingest.cli.options import FIND, Json, Since, State
+
+transcripts_app = typer.Typer()
+
+
+@transcripts_app.command(rich_help_panel=FIND, cls=with_dashes(is_id))
+def show(
+    video: Annotated[str, typer.Argument(help="A video id.")],
+    speakers: Annotated[bool, typer.Option("--speakers/--no-speakers", help="Name the speakers.")] = True,
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """Show the transcript of a recording with times and speakers; on a terminal, in a pager.
+
+    [bold]Example[/]
+
+      ingest show dQw4w9WgXcQ
+    """
+    from ingest.cli.transcripts import show as command
+
+    with options.archive(state) as archive:
+        document = command.read(archive, video)
+    command.print_document(document if speakers else document.without_speakers(), as_json=json)
+
+
+@transcripts_app.command(rich_help_panel=FIND, cls=with_dashes(is_id))
+def export(
+    videos: Annotated[list[str] | None, typer.Argument(metavar="[VIDEO]...", help="Video ids.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All indexed recordings.")] = False,
+    channel: Annotated[str | None, typer.Option(help="The recordings of this channel.")] = None,
+    speaker: Annotated[str | None, typer.Option(help="The recordings in which this speaker speaks.")] = None,
+    since: Since = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="vtt, srt, txt, md, json, podcast, rttm or csv. Without it, that of the suffix of --to, else txt.",
+        ),
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="A file, or a folder for one file each. Without it, standard output.")
+    ] = None,
+    speakers: Annotated[bool, typer.Option("--speakers/--no-speakers", help="Name the speakers.")] = True,
+    columns: Annotated[int, typer.Option(min=10, max=200, help="Subtitles: letters in a line.")] = 42,
+    lines: Annotated[int, typer.Option(min=1, max=5, help="Subtitles: lines.")] = 2,
+    seconds: Annotated[float, typer.Option(min=1, max=60, help="Subtitles: longest time.")] = 7.0,
+    state: State = None,
+) -> None:
+    """Write transcripts as subtitles, text, Markdown, JSON, RTTM or CSV.
+
+    What is left out is named on standard error, with the reason; the exit status is then 3.
+
+    [bold]Examples[/]
+
+      ingest export dQw4w9WgXcQ --to talk.vtt
+
+      ingest export --channel Talks --since 2026-01-01 --format md --to notes/
+    """
+    from ingest.archive.export.cues import Rules
+    from ingest.archive.reading import Listing
+    from ingest.cli.transcripts import export as command
+
+    filters = (channel, speaker, since)
+    if (bool(videos) + every + any(value is not None for value in filters)) != 1:
+        raise typer.BadParameter("name video ids, or --all, or any of --channel, --speaker and --since")
+    listing = None
+    if not videos:
+        day = since.replace(tzinfo=UTC) if since else None
+        listing = Listing(channel=channel, speaker=speaker, since=day, state="indexed")
+    chosen = command.Choice(tuple(videos or ()), listing)
+    rules = Rules(columns=columns, lines=lines, seconds=seconds, labels=speakers)
+    target = command.target(form, to)
+    with options.archive(state) as archive:
+        result = command.export(archive, chosen, target, rules)
+    command.print_result(result, target)
+    raise typer.Exit(console.SOME_FAILED if result.left_out else console.OK)

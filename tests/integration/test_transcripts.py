@@ -1,0 +1,76 @@
+"""`ingest show` and `ingest export` on a real archive, without a broker."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from ingest.cli import console
+from ingest.cli.app import app
+from ingest.embedder.store import Rows, Store
+from tests.support.archive_rows import VIDEO, passage, vectors
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from typer.testing import Result
+
+    from ingest.embedder.database import Database
+
+OTHER = "-cxqlIrdiIx"
+
+
+@pytest.fixture
+def _archive(database: Database, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for video in (VIDEO, OTHER):
+        said = [passage(0, f"Ships sail in {video}.", "Ada Lovelace"), passage(1, "The sea is calm.")]
+        Store(database, "test-model", 8).replace(Rows(video, 1, "en", said, vectors(2)))
+    address = "https://me:hunter2@h/a.mp3?token=swordfish"
+    with database.transaction() as connection:
+        connection.execute("UPDATE videos SET title = 'A talk: one/two', channel = 'Talks', source_kind = 'media'")
+        connection.execute("UPDATE videos SET source_url = %s", (address,))
+    for name, value in (("DATABASE_URL", database_url), ("STATE_PATH", tmp_path / "s"), ("VOLUME_PATH", tmp_path)):
+        monkeypatch.setenv(f"INGEST_{name}", str(value))
+
+
+def ran(*words: str, status: int = console.OK) -> Result:
+    done = CliRunner().invoke(app, [*words])
+    assert done.exit_code == status, done.output
+    assert not any(secret in done.output for secret in ("hunter2", "swordfish"))
+    return done
+
+
+@pytest.mark.usefixtures("_archive")
+def test_a_transcript_is_shown_with_times_and_speakers() -> None:
+    shown = ran("show", OTHER).stdout
+    assert f"\nAda Lovelace\n    0:00  Ships sail in {OTHER}.\n\n?\n    0:30  The sea is calm.\n" in shown
+    assert [row["speaker"] for row in json.loads(ran("show", VIDEO, "--json").stdout)["passages"]] == [
+        "Ada Lovelace",
+        None,
+    ]
+    assert "the archive has no video aaaaaaaaaaa" in ran("show", "aaaaaaaaaaa", status=console.FAILED).output
+
+
+@pytest.mark.usefixtures("_archive")
+def test_recordings_are_exported_to_standard_output_a_file_and_a_folder(tmp_path: Path) -> None:
+    assert ran("export", VIDEO).stdout.startswith("A talk: one/two\n\n[0:00] Ada Lovelace: Ships sail")
+    ran("export", OTHER, "--to", str(tmp_path / "talk.vtt"), "--no-speakers")
+    assert "Ada" not in (tmp_path / "talk.vtt").read_text()
+    ran("export", "--channel", "talks", "--format", "srt", "--to", f"{tmp_path}/out")
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {f"A talk one two [{video}].srt" for video in (VIDEO, OTHER)}
+    rows = ran("export", "--speaker", "ada lovelace", "--format", "csv").stdout.splitlines()
+    assert len(rows) == 1 + 4
+
+
+@pytest.mark.usefixtures("_archive")
+def test_what_is_left_out_is_named_and_what_does_not_fit_is_refused() -> None:
+    done = ran("export", VIDEO, "aaaaaaaaaaa", status=console.SOME_FAILED)
+    assert "left out: aaaaaaaaaaa: the archive has no such video" in done.stderr
+    assert "times of its subtitles are estimated" in ran("export", VIDEO, "--format", "vtt").stderr
+    assert "--to FOLDER" in ran("export", "--all", "--format", "vtt", status=console.FAILED).output
+    ran("export", VIDEO, "--all", status=console.USAGE)
+    ran("export", status=console.USAGE)

@@ -1,0 +1,150 @@
+"""The files of `ingest export`, read back by strict parsers, and the rules of subtitles."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.archive.export.cues import Cue, Rules, columns, cues
+from ingest.archive.export.document import Document
+from ingest.archive.export.names import file_name
+from ingest.archive.export.registry import FORMATS
+from ingest.archive.reading import PassageRow, RecordingRow
+from ingest.cli.transcripts.export import target
+from ingest.shared.artifacts.transcript import Turn
+from ingest.shared.errors import ConfigurationError
+
+VIDEO = "abcdefghijk"
+AT = datetime(2026, 1, 2, tzinfo=UTC)
+RULES = Rules()
+TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=400)
+HARD = "A <b> & 'c' --> \"d\"; 00:01 NOTE x"
+VTT_CUE = re.compile(r"\d+\n(\d\d+:\d\d:\d\d\.\d{3}) --> (\d\d+:\d\d:\d\d\.\d{3})\n([^\n]+(?:\n[^\n]+)*)\n")
+SRT_CUE = re.compile(r"(\d+)\n(\d\d+:\d\d:\d\d,\d{3}) --> (\d\d+:\d\d:\d\d,\d{3})\n([^\n]+(?:\n[^\n]+)*)\n")
+RTTM_LINE = re.compile(r"SPEAKER (\S+) 1 (\d+\.\d{3}) (\d+\.\d{3}) <NA> <NA> (\S+) <NA> <NA>")
+
+
+def passage(index: int, text: str, speaker: str | None = None, length_s: float = 25.0) -> PassageRow:
+    return PassageRow(index, index * 30.0, index * 30.0 + length_s, text, speaker, 0.7, is_overlap=False, flags=[])
+
+
+def document(*passages: PassageRow, title: str = HARD) -> Document:
+    url = "https://me:hunter2@h/a.mp3?token=swordfish"
+    recording = RecordingRow(VIDEO, title, HARD, AT, 90.0, "en", "indexed", 2, "media", url, None, None, AT)
+    return Document(recording, passages, ((),) * len(passages))
+
+
+TALK = document(
+    passage(0, "Good morning, and welcome to this long conversation about ships. They sail. Do they?", "Ada B"),
+    passage(1, HARD, "Bob <x>", 4.0),
+    passage(2, "=1+1", None),
+)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_format_has_the_text_and_no_secret(name: str) -> None:
+    text = FORMATS[name].header + FORMATS[name].write(TALK, RULES)
+    assert "hunter2" not in text
+    assert "swordfish" not in text
+    assert text.endswith("\n")
+    if name != "rttm":
+        assert "conversation" in text
+        assert "1+1" in text
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_format_without_speakers_names_none(name: str) -> None:
+    assert "Ada" not in FORMATS[name].write(TALK.without_speakers(), RULES)
+
+
+def test_vtt_is_read_back_with_the_voices() -> None:
+    head, note, *blocks = FORMATS["vtt"].write(TALK, RULES).split("\n\n")
+    assert head == "WEBVTT"
+    assert "-->" not in note
+    read = [VTT_CUE.fullmatch(block.rstrip("\n") + "\n") for block in blocks]
+    assert all(read)
+    texts = [found[3] for found in read if found]
+    assert texts[0].startswith("<v Ada B>Good morning,")
+    assert any(" ".join(text.split()).startswith("<v Bob &lt;x&gt;>A &lt;b&gt; &amp;") for text in texts)
+    assert all("-->" not in text for text in texts)
+
+
+def test_srt_is_read_back_with_a_speaker_at_each_change() -> None:
+    read = [SRT_CUE.fullmatch(block.rstrip("\n") + "\n") for block in FORMATS["srt"].write(TALK, RULES).split("\n\n")]
+    assert all(read)
+    assert [int(found[1]) for found in read if found] == list(range(1, len(read) + 1))
+    assert sum("Ada B:" in found[4] for found in read if found) == 1
+
+
+def test_rttm_has_the_turns_else_the_passages_with_speakers() -> None:
+    write = FORMATS["rttm"].write
+    lines = [RTTM_LINE.fullmatch(line) for line in write(TALK, RULES).splitlines()]
+    assert [found and found[4] for found in lines] == ["Ada_B", "Bob_<x>"]
+    turn = Turn(start_s=1.0, end_s=2.5, cluster="A", speaker="Ada B")
+    assert write(replace(TALK, turns=(turn,)), RULES) == f"SPEAKER {VIDEO} 1 1.000 1.500 <NA> <NA> Ada_B <NA> <NA>\n"
+    assert FORMATS["rttm"].lacks(TALK.without_speakers())
+
+
+def test_csv_is_read_back_and_holds_no_formula() -> None:
+    text = FORMATS["csv"].header + FORMATS["csv"].write(TALK, RULES)
+    rows = list(csv.DictReader(io.StringIO(text), strict=True))
+    assert [row["text"] for row in rows] == [TALK.passages[0].text, HARD, "'=1+1"]
+
+
+def test_both_forms_of_json_are_read_back() -> None:
+    own = json.loads(FORMATS["json"].write(TALK, RULES))
+    assert [row["text"] for row in own["passages"]] == [row.text for row in TALK.passages]
+    podcast = json.loads(FORMATS["podcast"].write(TALK, RULES))
+    assert podcast["version"] == "1.0.0"
+    assert " ".join(part["body"] for part in podcast["segments"]) == " ".join(row.text for row in TALK.passages)
+
+
+def letters(text: str) -> str:
+    return "".join(text.split())
+
+
+@given(TEXTS, st.integers(10, 60), st.integers(1, 3), st.floats(1, 60))
+def test_subtitles_keep_the_text_and_the_rules(text: str, width: int, lines: int, length_s: float) -> None:
+    found: list[Cue] = cues(document(passage(0, text, None, length_s)), Rules(width, lines, 7.0))
+    assert letters("".join("".join(cue.lines) for cue in found)) == letters(text)
+    for cue in found:
+        assert len(cue.lines) <= lines
+        assert all(line.strip() and columns(line) <= width for line in cue.lines)
+        assert 0 < cue.end_s - cue.start_s <= 7.0
+
+
+@given(TEXTS)
+def test_a_file_name_is_safe_and_names_the_recording(title: str) -> None:
+    name = file_name(document(title=title).recording, "vtt")
+    assert name.endswith(f"[{VIDEO}].vtt")
+    assert not re.search(r'[/\\:*?"<>|\x00-\x1f]', name)
+    assert name[0] not in ".-~"
+    assert len(name.encode()) <= 255
+
+
+@pytest.mark.parametrize(
+    ("form", "to", "expected"),
+    [
+        pytest.param(None, None, "txt", id="neither"),
+        pytest.param(None, "a.vtt", "vtt", id="suffix"),
+        pytest.param(None, "a.podcast.json", "podcast", id="the longer suffix"),
+        pytest.param("srt", "a.txt", "srt", id="the option wins"),
+    ],
+)
+def test_the_format_is_that_of_the_option_or_the_suffix(form: str | None, to: str | None, expected: str) -> None:
+    assert target(form, Path(to) if to else None).form.name == expected
+
+
+@pytest.mark.parametrize(("form", "to"), [("pdf", None), (None, "a.pdf")])
+def test_an_unknown_format_is_refused_with_the_known_ones(form: str | None, to: str | None) -> None:
+    with pytest.raises(ConfigurationError, match="podcast"):
+        target(form, Path(to) if to else None)
