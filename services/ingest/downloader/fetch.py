@@ -182,6 +182,8 @@ class _RateWatch:
         if numbers is not None:
             received = numbers.get("bytes", 0.0)
             self._finished = bool(numbers.get("finished"))
+            if numbers.get("restarted"):
+                self._seen.clear()
             self._seen.append((now, received))
             of_bytes = numbers.get("of_bytes", 0.0)
             self._report({"bytes": received, **Progress(Step.DOWNLOADING, received, of_bytes).figures()})

@@ -6,6 +6,7 @@ fault the stage raises exactly the code of the row, and leaves neither a file no
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 from functools import partial
 from typing import TYPE_CHECKING
@@ -99,6 +100,47 @@ DOWNLOADS = [
         id="34 another file",
     ),
 ]
+
+
+def page_with_media(site: Site, data: bytes, refused: set[int]) -> str:
+    """Return a page that names a new media address in each reply; those whose numbers are refused answer 403."""
+    numbers = itertools.count()
+    media = [site.add(sites.status(403) if number in refused else sites.file(data)) for number in range(6)]
+
+    def page(request: sites.Request) -> None:
+        html = f'<html><title>A talk</title><meta property="og:audio" content="{media[next(numbers)]}"></html>'
+        sites.file(html.encode(), "text/html")(request)
+
+    return site.add(page, "talk.html")
+
+
+@pytest.mark.parametrize(
+    ("refused", "asked"),
+    [
+        pytest.param(set(), 1, id="none"),
+        pytest.param({0, 2, 4}, 2, id="every other one"),
+        pytest.param({0, 1, 4}, 3, id="the first two"),
+    ],
+)
+def test_the_page_is_asked_again_for_another_media_address_when_one_is_refused(
+    downloader: Downloader, site: Site, webm: bytes, refused: set[int], asked: int
+) -> None:
+    done = downloader.fetched(page_with_media(site, webm, refused))
+    assert isinstance(done.message, AudioReady)
+    assert downloader.volume.resolve(done.message.audio.path).read_bytes() == webm
+    assert sum(path.endswith("/talk.html") for path in site.asked) == asked
+
+
+def test_a_page_whose_media_are_refused_three_times_counts_as_one_attempt(
+    downloader: Downloader, site: Site, webm: bytes
+) -> None:
+    error = downloader.refusal("download", page_with_media(site, webm, set(range(6))))
+    assert (error.code, sum(path.endswith("/talk.html") for path in site.asked)) == (Code.SOURCE_FORBIDDEN, 3)
+
+
+def test_a_page_that_is_refused_itself_is_asked_once(downloader: Downloader, site: Site) -> None:
+    error = downloader.refusal("download", site.add(sites.status(403), "talk.html"))
+    assert (error.code, len(site.asked)) == (Code.SOURCE_FORBIDDEN, 1)
 
 
 @pytest.mark.parametrize(("page", "code", "outcome", "words"), DOWNLOADS)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ingest.shared.sandbox.child import Reporter
 
 RETRIES = 3
+ASKED_AGAIN = 2  # sessions after the first, where the site refuses the media
 AUDIO_ONLY = "bestaudio/best"
 NO_PROGRAM = "/dev/null/none"  # a path that cannot exist
 AFTER_PREMIERE_S = 3600.0
@@ -120,7 +121,26 @@ def inspect_with(site: yt_dlp.YoutubeDL, url: str, options: SiteOptions, now: da
 
 
 def fetch(report: Reporter, url: str, folder: str, options: SiteOptions) -> Download:
-    """Download a recording into an empty folder; report the bytes received so far."""
+    """Download a recording into an empty folder; report the bytes received so far.
+
+    A site may answer 403 at a media address that its page has just named. yt-dlp does not ask the page again; a new
+    session gets another address.
+    """
+    for _ in range(ASKED_AGAIN):
+        pages: list[str] = []
+        try:
+            return _fetch_once(report, url, folder, options, pages)
+        except IngestError as error:
+            if error.code is not Code.SOURCE_FORBIDDEN or not pages:
+                raise
+        for path in Path(folder).iterdir():  # the next address may be that of another format
+            path.unlink()
+        report({"bytes": 0.0, "restarted": 1.0})
+    return _fetch_once(report, url, folder, options, [])
+
+
+def _fetch_once(report: Reporter, url: str, folder: str, options: SiteOptions, pages: list[str]) -> Download:
+    """Download a recording in one session; add its address to `pages` as soon as its page is read."""
 
     def hook(state: dict[str, Any]) -> None:
         received = float(state.get("downloaded_bytes") or 0)
@@ -131,6 +151,7 @@ def fetch(report: Reporter, url: str, folder: str, options: SiteOptions) -> Down
 
     def admit(info: dict[str, Any], **_: object) -> None:
         _refuse_unavailable(info, datetime.now(UTC))  # it may have gone live since it was checked
+        pages.append(url)
 
     names = {"outtmpl": "%(id).80B.%(ext)s", "paths": {"home": folder}, "restrictfilenames": True}
     with session(options, progress_hooks=[hook], match_filter=admit, **names) as site:
