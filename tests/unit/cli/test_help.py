@@ -71,7 +71,7 @@ def test_the_version_is_shown() -> None:
         pytest.param(
             "ingest retry --code NETWORK_", [code for code in Code if code.startswith("NETWORK_")], id="codes"
         ),
-        pytest.param("ingest se", ["search", "selftest"], id="commands"),
+        pytest.param("ingest se", ["search", "selftest", "serve"], id="commands"),
     ],
 )
 def test_the_shell_completes_commands_states_and_codes(words: str, expected: list[str]) -> None:
