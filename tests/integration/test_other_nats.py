@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest.shared.broker.bus import BusRefusedError
+from ingest.cli.local import preparation, state_folder
+from ingest.cli.local.state_folder import open_connections
+from ingest.cli.settings import AllSettings
+from ingest.shared.broker.bus import BusRefusedError, BusUnavailableError
 from ingest.shared.broker.nats_bus import NatsBus
 from ingest.shared.broker.nats_connection import BusOptions
 from ingest.shared.broker.nats_login import KeyFiles
 from ingest.shared.broker.topology import GOVERNOR_BUCKET, REQUESTED, WORK_STREAM
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.messages import Stage
+from ingest.shared.settings import load
 from tests.support.brokers import nats_with
 from tests.support.nats_operator import JETSTREAM, TINY_JETSTREAM, USER, Key, Operator
 
@@ -145,6 +149,21 @@ def test_all_addresses_of_a_cluster_are_used(
             wait_until(lambda bus=bus: bus.is_connected)  # type: ignore[misc] # of this turn
             bus.provision(test_topology)
             bus.close()
+
+
+def test_a_command_does_not_wait_for_a_server_as_long_as_a_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state_folder, "COMMAND_WAIT_S", 1.0)
+    monkeypatch.setattr(preparation, "COMMAND_WAIT_S", 1.0)
+    settings = load(AllSettings, nats_url=NOWHERE, state_path=tmp_path / "state", database_url=None)
+    began = time.monotonic()
+    with (
+        pytest.raises((BusUnavailableError, ConfigurationError), match=r"no NATS server answers at .* \(INGEST_NATS_URL"),
+        open_connections(settings),
+    ):
+        pass
+    assert time.monotonic() - began < settings.bus_patience_s / 4
 
 
 @pytest.mark.parametrize("url", ["", ",", "http://host:4222", "nats://me:hunter2@x@host:4222", "nats://a b", "one;two"])

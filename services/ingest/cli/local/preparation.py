@@ -9,7 +9,7 @@ from ingest.embedder import database
 from ingest.embedder.ledger import Ledger
 from ingest.embedder.migrate import migrate
 from ingest.shared.broker.bus import BusError
-from ingest.shared.broker.connect import bus_topology, connect
+from ingest.shared.broker.connect import COMMAND_WAIT_S, bus_topology, connect
 from ingest.shared.errors import IngestError
 from ingest.shared.worker import crash_journal
 
@@ -23,7 +23,7 @@ def prepare(settings: AllSettings, *, owns_broker: bool) -> None:
     """Bring schema and streams up to date; with a broker that no other process uses, also `take_back`."""
     with database.connect(settings, size=1, name="ingest") as archive:
         migrate(archive)
-    bus = connect(settings, "cli.local")
+    bus = connect(settings, "cli.local", first_s=COMMAND_WAIT_S)
     try:
         bus.provision(bus_topology(settings), update=True)
     finally:
@@ -39,7 +39,7 @@ def take_back(settings: AllSettings) -> None:
     """
     crash_journal.forgive(settings.volume / "workers")
     with database.connect(settings, size=1, name="ingest") as archive:
-        bus = connect(settings, "cli.local")
+        bus = connect(settings, "cli.local", first_s=COMMAND_WAIT_S)
         try:
             bus.reset_consumers(bus_topology(settings))
             write_missed_events(bus, archive)

@@ -23,7 +23,7 @@ from ingest.cli.local.shared_servers import SharedServers, environment
 from ingest.cli.local.supervisor import Supervisor
 from ingest.embedder import database
 from ingest.embedder.catalog import Catalog
-from ingest.shared.broker.connect import bus_topology, connect
+from ingest.shared.broker.connect import COMMAND_WAIT_S, bus_topology, connect
 from ingest.shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def open_connections(settings: AllSettings, *, exclusive: bool = False) -> Itera
 @contextmanager
 def _connect(folder: StateFolder) -> Iterator[Connections]:
     with database.connect(folder.settings, size=2, name="ingest") as archive:
-        bus = connect(folder.settings, "cli.ingest")
+        bus = connect(folder.settings, "cli.ingest", first_s=COMMAND_WAIT_S)
         try:
             yield Connections(folder.settings, bus, archive, folder)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from ingest.shared.broker import websockets
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from ingest.shared.broker.nats_bus import NatsBus
     from ingest.shared.settings import Settings
 
+COMMAND_WAIT_S = 20.0  # the wait of a command for its first connection; a service may be started before its broker
+
 
 def bus_topology(settings: Settings) -> Topology:
     """Return the streams and consumers as the settings want them."""
@@ -26,8 +29,10 @@ def bus_topology(settings: Settings) -> Topology:
     )
 
 
-def connect(settings: Settings, name: str, on_lost: Callable[[str], None] | None = None) -> NatsBus:
-    """Connect to NATS as the settings say."""
+def connect(
+    settings: Settings, name: str, on_lost: Callable[[str], None] | None = None, *, first_s: float = math.inf
+) -> NatsBus:
+    """Connect to NATS as the settings say; `first_s` bounds the wait for the first connection."""
     websockets.import_nats()
     from ingest.shared.broker.nats_bus import NatsBus
     from ingest.shared.broker.nats_connection import BusOptions
@@ -49,5 +54,6 @@ def connect(settings: Settings, name: str, on_lost: Callable[[str], None] | None
         ),
         domain=settings.nats_domain,
         names=Names(settings.nats_prefix),
+        first_s=first_s,
     )
     return NatsBus(options, on_lost).connect()

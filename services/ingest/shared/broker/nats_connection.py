@@ -55,7 +55,10 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True)
 class BusOptions:
-    """How to reach the broker. Calls fail, and `on_lost` is called, when it is unreachable for `patience_s`."""
+    """How to reach the broker. Calls fail, and `on_lost` is called, when it is unreachable for `patience_s`.
+
+    The first connection is waited for as long, or for `first_s` if that is shorter.
+    """
 
     url: str
     name: str
@@ -67,6 +70,12 @@ class BusOptions:
     keys: KeyFiles = NO_FILES
     domain: str | None = None
     names: Names = OURS
+    first_s: float = math.inf
+
+    @property
+    def connect_s(self) -> float:
+        """Return how long the first connection is waited for."""
+        return min(self.first_s, self.patience_s)
 
     @property
     def login(self) -> Login:
@@ -139,20 +148,20 @@ class NatsConnection:
         ConfigurationError is raised when the server is too old or its certificate not trusted.
         """
         self._thread.start()
-        self.run(self._connect(), limit_s=self._options.patience_s + 2 * REQUEST_TIMEOUT_S)
+        self.run(self._connect(), limit_s=self._options.connect_s + 2 * REQUEST_TIMEOUT_S)
 
     async def _connect(self) -> None:
         """Connect. nats-py would retry forever, and treat a refused login as an unreachable server."""
         refused = asyncio.ensure_future(self._refused.wait())
         connecting = asyncio.ensure_future(self.client.connect(self._options.servers, **self._client_options()))
         waited_for = {refused, connecting}
-        await asyncio.wait(waited_for, timeout=self._options.patience_s, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waited_for, timeout=self._options.connect_s, return_when=asyncio.FIRST_COMPLETED)
         refused.cancel()
         if not connecting.done():
             connecting.cancel()
             if self._refusal is not None:
                 raise self._refusal
-            raise BusUnavailableError(f"no NATS server answers at {self._options.shown}")
+            raise BusUnavailableError(f"no NATS server answers at {self._options.shown} (INGEST_NATS_URL)")
         await connecting
         self._check_version()
         self.stream = self.client.jetstream(timeout=REQUEST_TIMEOUT_S, domain=self._options.domain)
