@@ -159,7 +159,9 @@ def test_a_command_does_not_wait_for_a_server_as_long_as_a_service(
     settings = load(AllSettings, nats_url=NOWHERE, state_path=tmp_path / "state", database_url=None)
     began = time.monotonic()
     with (
-        pytest.raises((BusUnavailableError, ConfigurationError), match=r"no NATS server answers at .* \(INGEST_NATS_URL"),
+        pytest.raises(
+            (BusUnavailableError, ConfigurationError), match=r"no NATS server answers at .* \(INGEST_NATS_URL"
+        ),
         open_connections(settings),
     ):
         pass
