@@ -119,7 +119,7 @@ def test_subtitles_keep_the_text_and_the_rules(text: str, width: int, lines: int
     for cue in found:
         assert len(cue.lines) <= lines
         assert all(line.strip() and columns(line) <= width for line in cue.lines)
-        assert 0 < cue.end_s - cue.start_s <= 7.0
+        assert 0 < round(cue.end_s - cue.start_s, 6) <= 7.0  # the sum of two times is rounded
 
 
 @given(TEXTS)
