@@ -41,12 +41,14 @@ DENIED: tuple[tuple[str, LiteralString], ...] = (
     ("ingest_embedder", "UPDATE models SET dimensions = 1"),
     ("ingest_embedder", "INSERT INTO migrations (name, sha256) VALUES ('x', 'y')"),
     ("ingest_embedder", "DELETE FROM events_set_aside"),
+    ("ingest_embedder", "UPDATE events_set_aside SET payload = ''"),
     ("ingest_embedder", "CREATE TABLE mine (x int)"),
     ("ingest_embedder", "DROP TABLE videos"),
     ("ingest_reader", "UPDATE videos SET state = 'failed'"),
     ("ingest_reader", "DELETE FROM segments"),
     ("ingest_reader", "INSERT INTO models VALUES ('x', 1)"),
     ("ingest_reader", "DELETE FROM events_set_aside"),
+    ("ingest_reader", "UPDATE events_set_aside SET folded_at = now()"),
     ("ingest_reader", "CREATE TABLE mine (x int)"),
     ("ingest_reader", "SELECT lo_creat(-1)"),
     ("ingest_reader", "SELECT lo_create(0)"),
@@ -90,6 +92,8 @@ def test_the_embedder_can_do_its_work(archive_of: dict[str, Database]) -> None:
     assert migrate(archive) == []  # it compares the schema with the present one
     write_events(archive, [(event(EventKind.FINISHED), (7, 1))])
     set_aside.store(archive, RefusedEvent((7, 2), "not JSON", b"x"))
+    set_aside.mark_folded(archive, (7, 2))
+    assert set_aside.count(archive) == 0
     store = Store(archive, "test-model", 8)
     store.replace(rows(1, 5))
     store.replace(rows(2, 3))

@@ -1,7 +1,7 @@
 """The command line: puts the groups of commands together, inside the boundary.
 
     ask_app      run, submit        upkeep/app       retry, resume, purge
-    find_app     search, serve ...  upkeep/dead_app  dead list, show, replay
+    find_app     search, serve ...  upkeep/dead_app  dead list, show, replay   upkeep/aside_app  aside list, replay
     voices/app   voices enroll ...  operate_app      demo, doctor, config, migrate, selftest
     transcripts/app  show, export
     models.app   models list ...  boundary        checks words, gives every error a status and a line
@@ -24,6 +24,7 @@ from ingest.cli.operate_app import operate_app
 from ingest.cli.options import OPERATE, UPKEEP, VOICES
 from ingest.cli.transcripts.app import transcripts_app
 from ingest.cli.upkeep.app import upkeep_app
+from ingest.cli.upkeep.aside_app import aside_app
 from ingest.cli.upkeep.dead_app import dead_app
 from ingest.cli.voices.app import voices_app
 
@@ -41,6 +42,7 @@ app.add_typer(transcripts_app)
 app.add_typer(voices_app, name="voices", rich_help_panel=VOICES)
 app.add_typer(upkeep_app)
 app.add_typer(dead_app, name="dead", rich_help_panel=UPKEEP)
+app.add_typer(aside_app, name="aside", rich_help_panel=UPKEEP)
 app.add_typer(operate_app)
 app.add_typer(models_app, name="models", rich_help_panel=OPERATE)
 

@@ -133,7 +133,7 @@ def show_totals(connections: Connections, *, as_json: bool) -> None:
         )
     if aside:
         console.out.print(
-            f"\n{aside} events could not be written and are set aside: docs/runbooks.md#ingesteventssetaside"
+            f"\n{aside} events could not be written: `ingest aside list`, docs/runbooks.md#ingesteventssetaside"
         )
     for line in bottleneck.lines(devices):
         console.out.print(f"\nOver all recordings: {line}")

@@ -141,6 +141,20 @@ def _fold_alone(database: Database, event: Event, position: Position, data: byte
         set_aside.store(database, RefusedEvent(position, str(error), data, event.video_id))
 
 
+def fold_again(database: Database, kept: RefusedEvent) -> str | None:
+    """Fold an event that was set aside, at its own place in the stream; return the reason when it still cannot be.
+
+    Raise the error when the database is not available.
+    """
+    try:
+        write_events(database, [(decode(Event, kept.data), kept.position)])
+    except REFUSALS as error:
+        _raise_unless_refused(error)
+        return "it is longer than what is kept of an event" if kept.is_cut else str(error)
+    set_aside.mark_folded(database, kept.position)
+    return None
+
+
 def _raise_unless_refused(error: Exception) -> None:
     """Raise an error of the environment, which passes; any other is one of the event or of the row of its video."""
     if isinstance(error, IngestError) and error.rule.outcome is not Outcome.PERMANENT:

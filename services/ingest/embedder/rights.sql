@@ -21,7 +21,7 @@ BEGIN
         GRANT SELECT, INSERT ON embeddings TO ingest_embedder; -- deleted with their segments
         GRANT SELECT, INSERT, UPDATE (content_id) ON models TO ingest_embedder;
         GRANT SELECT ON migrations, forgotten TO ingest_embedder;
-        GRANT SELECT, INSERT ON events_set_aside TO ingest_embedder;
+        GRANT SELECT, INSERT, UPDATE (folded_at) ON events_set_aside TO ingest_embedder;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'ingest_reader') THEN
         IF own_schema THEN

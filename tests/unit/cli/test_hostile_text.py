@@ -14,10 +14,11 @@ import pytest
 from ingest.asr.speakers.profiles import Profile
 from ingest.cli import console, search, status
 from ingest.cli.runs.display import Display
-from ingest.cli.upkeep import dead
+from ingest.cli.upkeep import aside, dead
 from ingest.cli.voices import enroll, relabel
 from ingest.embedder.catalog import SpeakerRow, VideoRow
 from ingest.embedder.search import Hit
+from ingest.embedder.set_aside import RefusedEvent
 from ingest.shared.broker.topology import dead_subject
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.links import link
@@ -88,6 +89,15 @@ def hit() -> Hit:
     return Hit(**{**values, **texts, "video_id": VIDEO, "start_s": 1.0, "url": link("media", ADDRESS, 1.0)})
 
 
+def refused_event() -> RefusedEvent:
+    data = json.dumps({"text": HOSTILE, "url": ADDRESS}, ensure_ascii=False).encode()
+    return RefusedEvent((1, 2), f"{HOSTILE} {ADDRESS}", data, HOSTILE, AT)
+
+
+def still_refused() -> aside.Folded:
+    return aside.Folded([HOSTILE], [aside.StillRefused(HOSTILE, f"{HOSTILE} {ADDRESS}")])
+
+
 def show_progress() -> None:
     message = {"code": Code.NOT_AUDIO, "message": HOSTILE, "metadata": Metadata(title=HOSTILE)}
     states = (VideoState.FAILED, VideoState.POSTPONED)
@@ -114,6 +124,7 @@ PRINTERS: tuple[tuple[str, Callable[[bool], object]], ...] = (
     ("status --state-is", lambda as_json: status.show_list([row()], as_json=as_json)),
     ("search", lambda as_json: search.print_hits([hit()], as_json=as_json)),
     ("dead list", lambda as_json: dead.print_list(BUS, as_json=as_json)),
+    ("aside list", lambda as_json: aside.print_list([refused_event()], as_json=as_json)),
     ("voices enroll", lambda as_json: enroll.print_enrolled(profile(), as_json=as_json)),
     (
         "voices relabel",
@@ -123,6 +134,7 @@ PRINTERS: tuple[tuple[str, Callable[[bool], object]], ...] = (
 TEXT_ONLY: tuple[tuple[str, Callable[[], object]], ...] = (
     ("progress of a run", show_progress),
     ("a log with a traceback", show_log),
+    ("aside replay", lambda: aside.print_replay(still_refused(), as_json=False)),
     ("any table", lambda: console.out.print(console.table(HOSTILE.splitlines()[0], ("x",), [[HOSTILE]]))),
     ("any text", lambda: console.out.print(HOSTILE.replace("\n", " "))),
 )
