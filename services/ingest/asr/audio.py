@@ -7,6 +7,7 @@ recording of ten hours takes page cache instead of process memory. Recognition a
 from __future__ import annotations
 
 import uuid
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 
 from ingest.asr.spans import Span
+from ingest.shared.artifacts.no_links import opened_folder, true_path
 from ingest.shared.artifacts.volume import translate_os_errors
 from ingest.shared.sandbox import child
 from ingest.shared.sandbox import decode as media
@@ -45,20 +47,19 @@ def load(
 
     `progress` gets the seconds that are decoded.
     """
-    with translate_os_errors("scratch folder"):
-        scratch.mkdir(parents=True, exist_ok=True)
-    raw = scratch / f"{uuid.uuid4().hex}.f32"
-    try:
+    name = f"{uuid.uuid4().hex}.f32"
+    with ExitStack() as held:
         with translate_os_errors("scratch folder"):
-            raw.touch()
-        confined = replace(limits, reads=(str(path),), writes=(str(raw),))
+            folder = held.enter_context(opened_folder(scratch.parent, scratch.name, create=True))
+            raw, for_child = folder / name, str(true_path(folder) / name)
+            held.callback(raw.unlink, missing_ok=True)  # the mapping keeps the data until the array is freed
+            raw.touch(exist_ok=False)
+        confined = replace(limits, reads=(str(path),), writes=(for_child,))
         watch = decode_progress(progress)
-        decoded = child.run(decode_to, (str(path), str(raw), decode_limits), confined, watch)
+        decoded = child.run(decode_to, (str(path), for_child, decode_limits), confined, watch)
         if raw.stat().st_size == 0:
             return np.zeros(0, dtype=np.float32), decoded
         return np.memmap(raw, dtype=np.float32, mode="r"), decoded
-    finally:
-        raw.unlink(missing_ok=True)  # the mapping keeps the data until the array is freed
 
 
 def decode_to(report: Reporter, source: str, target: str, limits: DecodeLimits) -> AudioInfo:

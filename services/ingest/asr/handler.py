@@ -19,6 +19,7 @@ from ingest.asr.speakers import attribution
 from ingest.asr.speakers.windows import Bounds
 from ingest.shared.artifacts import transcript as transcript_file
 from ingest.shared.artifacts import voiceprints
+from ingest.shared.artifacts.no_links import opened_folder
 from ingest.shared.artifacts.transcript import Timings, Transcript
 from ingest.shared.artifacts.volume import NewArtifact, Volume, translate_os_errors
 from ingest.shared.errors import Code, IngestError
@@ -240,12 +241,15 @@ class Transcribe:
     @contextmanager
     def _temporary_file(self, extension: str) -> Iterator[Path]:
         """Give a path in the scratch folder and remove the file afterwards."""
-        path = self.scratch / f"{uuid.uuid4().hex}.{extension}"
-        try:
-            with translate_os_errors("scratch folder"):
+        with (
+            translate_os_errors("scratch folder"),
+            opened_folder(self.scratch.parent, self.scratch.name, create=True) as folder,
+        ):
+            path = folder / f"{uuid.uuid4().hex}.{extension}"
+            try:
                 yield path
-        finally:
-            path.unlink(missing_ok=True)
+            finally:
+                path.unlink(missing_ok=True)
 
     def _ready(self, message: AudioReady, artifact: Artifact) -> TranscriptReady:
         metadata = Metadata(duration_s=artifact.duration_s).over(message.metadata)

@@ -100,7 +100,7 @@ class AsrSettings(Settings):
     @property
     def scratch(self) -> Path:
         """Return the folder for decoded audio."""
-        return self.scratch_path or self.volume / "scratch"
+        return self.scratch_path.resolve() if self.scratch_path else self.volume / "scratch"
 
     @property
     def longest_job_s(self) -> float:

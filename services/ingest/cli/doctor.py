@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -107,9 +108,8 @@ def _servers(settings: AllSettings) -> Finding:
 def _volume(settings: AllSettings) -> Finding:
     try:
         settings.volume.mkdir(parents=True, exist_ok=True)
-        probe = settings.volume / ".doctor"
-        probe.write_bytes(b"x")
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=settings.volume) as probe:  # a name that no other user can foresee
+            probe.write(b"x")
     except OSError as error:
         return Finding("volume", "problem", f"{settings.volume}: {error.strerror}", "make the folder writable")
     free = shutil.disk_usage(settings.volume).free

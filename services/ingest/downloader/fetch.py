@@ -11,7 +11,7 @@ import shutil
 import time
 import uuid
 from collections import deque
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from ingest.downloader.check import AUDIO_ORIGIN
 from ingest.downloader.sources.announced import Announced, figures
 from ingest.downloader.sources.registry import connector_of
+from ingest.shared.artifacts.no_links import opened_folder, true_path
 from ingest.shared.artifacts.volume import NewArtifact, Volume, translate_os_errors
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.formats import MEDIA_SUFFIXES
@@ -159,13 +160,13 @@ def extension_of(path: str) -> str:
 @contextmanager
 def _folder(scratch: Path) -> Iterator[Path]:
     """Create a folder for one download; remove it afterwards."""
-    folder = scratch / uuid.uuid4().hex
-    with translate_os_errors("scratch folder"):
-        folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with ExitStack() as held:
+        with translate_os_errors("scratch folder"):
+            above = held.enter_context(opened_folder(scratch.parent, scratch.name, create=True))
+            folder = above / uuid.uuid4().hex
+            folder.mkdir()
+        held.callback(shutil.rmtree, folder, ignore_errors=True)
+        yield true_path(above) / folder.name
 
 
 class _RateWatch:

@@ -60,7 +60,7 @@ class DownloaderSettings(Settings):
     @property
     def scratch(self) -> Path:
         """Return the folder for unfinished downloads."""
-        return self.scratch_path or self.volume / "scratch"
+        return self.scratch_path.resolve() if self.scratch_path else self.volume / "scratch"
 
     @property
     def longest_job_s(self) -> float:

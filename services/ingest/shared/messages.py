@@ -55,6 +55,7 @@ Count = Annotated[int, Field(ge=0, lt=1 << 31)]  # an integer of the archive
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Length = Annotated[Seconds | None, AfterValidator(bounds.possible_length)]
 Speakers = Annotated[int, Field(ge=1, le=1000)]
+Whole = Annotated[str, _text(lambda text: text.encode(errors="ignore").decode())]  # half a character cannot be sent on
 Text = Annotated[str, AfterValidator(clean)]
 Title = Annotated[str, _text(bounds.title)]
 Channel = Annotated[str, _text(bounds.channel)]
@@ -251,13 +252,13 @@ class DeadLetter(Message):
     """A message that could not be handled: what it was, why, and after how many attempts of each kind."""
 
     stage: Stage
-    subject: str
-    payload: str
+    subject: Whole
+    payload: Whole
     code: Code
     text: Remark
-    attempts: dict[str, int]
+    attempts: dict[Whole, int]
     at: Moment
-    video_id: str | None = None
+    video_id: Whole | None = None
     generation: int | None = None
 
 

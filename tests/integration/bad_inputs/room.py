@@ -9,6 +9,7 @@ from ingest.embedder.catalog import Catalog
 from ingest.shared.artifacts import zstd_json
 from ingest.shared.artifacts.transcript import Segment, Timings, Transcript
 from ingest.shared.artifacts.volume import NewArtifact
+from ingest.shared.errors import Code
 from ingest.shared.messages import Source, SourceKind, TranscriptReady
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def transcript_of(video_id: str, *segments: Segment, version: int = 2) -> bytes:
         segments=segments,
         timings=Timings(decode_s=0, speech_s=0, recognise_s=0, total_s=1),
     )
-    return zstd_json.pack(said)
+    return zstd_json.pack(said, Code.BAD_TRANSCRIPT)
 
 
 @dataclass(frozen=True)

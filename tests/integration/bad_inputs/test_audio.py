@@ -233,6 +233,16 @@ def test_a_long_recording_takes_page_cache_and_no_memory(tmp_path: Path, duratio
     assert decoded.duration_s == pytest.approx(duration_s, abs=0.1)
 
 
+def test_a_link_in_the_place_of_the_scratch_folder_is_not_followed(tmp_path: Path) -> None:
+    path = encoded(tmp_path / "a.webm", "libopus")
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "scratch").symlink_to(tmp_path / "outside")
+    with pytest.raises(IngestError) as caught:
+        load(path, tmp_path)
+    assert (caught.value.code, caught.value.rule.outcome) == (Code.ENV_VOLUME, Outcome.POSTPONED)
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
 @pytest.mark.parametrize("row", [pytest.param("full", id="31 no room for the decoded audio")])
 def test_a_full_scratch_disk_is_not_the_recording_s_fault(tmp_path: Path, small_disk: Path, row: str) -> None:
     path = encoded(tmp_path / f"{row}.webm", "libopus")

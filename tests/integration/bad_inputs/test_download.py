@@ -214,6 +214,17 @@ def test_a_full_disk_is_an_error_of_the_environment(
     assert [path for path in small_disk.rglob("*") if path.is_file()] == []
 
 
+def test_a_link_in_the_place_of_the_scratch_folder_is_not_followed(
+    downloader: Downloader, site: Site, webm: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "outside").mkdir()
+    downloader.scratch.symlink_to(tmp_path / "outside")
+    with pytest.raises(IngestError) as caught:
+        downloader.fetched(site.add(sites.file(webm)))
+    assert (caught.value.code, caught.value.rule.outcome) == (Code.ENV_VOLUME, E)
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
 @pytest.mark.parametrize("device", [pytest.param("/dev/full", id="31 the device that is always full")])
 def test_a_full_disk_has_the_same_code_from_the_system_and_from_yt_dlp(device: str) -> None:
     with pytest.raises(IngestError) as caught, translate_os_errors("keep"), open(device, "wb", buffering=0) as full:  # noqa: PTH123 (unbuffered)

@@ -220,6 +220,16 @@ def test_what_happened_is_not_lost_to_what_is_said_about_it() -> None:
     assert len(encode(found)) < 20_000
 
 
+@pytest.mark.parametrize("field", ["subject", "payload", "text", "attempts", "video_id"])
+def test_a_dead_letter_with_half_a_character_can_be_sent_on(field: str) -> None:
+    half = {"a\ud800b": 1} if field == "attempts" else "a\ud800b"
+    fine = {"stage": "check", "subject": "s", "payload": "p", "code": "BAD_URL", "text": "t", "attempts": {}}
+    said = json.dumps({**fine, "at": "2026-01-02T00:00:00Z", field: half}).encode()
+    letter = decode(DeadLetter, said)
+    assert decode(DeadLetter, encode(letter)) == letter
+    assert "ab" in str(getattr(letter, field))
+
+
 @pytest.mark.parametrize(
     ("kind", "url", "stored"),
     [

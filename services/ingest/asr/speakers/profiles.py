@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from ingest.shared.artifacts import zstd_json
+from ingest.shared.artifacts.no_links import opened_folder
 from ingest.shared.artifacts.volume import refuse_links, translate_os_errors, write_atomically
 from ingest.shared.artifacts.zstd_json import Vectors
 from ingest.shared.errors import Code, IngestError
@@ -114,9 +116,9 @@ class Profiles:
 
     def keep(self, profile: Profile) -> Profile:
         """Write a profile as the next version of its name and return it."""
-        with translate_os_errors("voices"):
-            folder = self._folder(profile.name)
-            folder.mkdir(parents=True, exist_ok=True)
+        with translate_os_errors("voices"), ExitStack() as held:
+            place = self._folder(profile.name)
+            folder = held.enter_context(opened_folder(self._root, FOLDER, place.name, create=True))
             version = max((_version(path) for path in folder.glob(f"*.{EXTENSION}")), default=0) + 1
             content = ProfileFile(
                 name=profile.name,
@@ -127,7 +129,7 @@ class Profiles:
                 sources=profile.sources,
                 purity=round(profile.half_similarity, 4),
             )
-            write_atomically(folder / f"{version:06}.{EXTENSION}", zstd_json.pack(content))
+            write_atomically(folder / f"{version:06}.{EXTENSION}", zstd_json.pack(content, Code.BAD_PROFILE))
         return _profile(content)
 
     def remove(self, name: str) -> None:

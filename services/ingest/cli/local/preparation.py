@@ -8,6 +8,7 @@ from ingest.cli import console
 from ingest.embedder import database
 from ingest.embedder.ledger import Ledger
 from ingest.embedder.migrate import migrate
+from ingest.shared.artifacts.volume import refuse_links
 from ingest.shared.broker.bus import BusError
 from ingest.shared.broker.connect import COMMAND_WAIT_S, bus_topology, connect
 from ingest.shared.errors import IngestError
@@ -37,7 +38,7 @@ def take_back(settings: AllSettings) -> None:
 
     Call this only while no service runs.
     """
-    crash_journal.forgive(settings.volume / "workers")
+    crash_journal.forgive(refuse_links(settings.volume, "workers"))
     with database.connect(settings, size=1, name="ingest") as archive:
         bus = connect(settings, "cli.local", first_s=COMMAND_WAIT_S)
         try:

@@ -104,8 +104,9 @@ def _manifests(volume: Volume, video_id: str) -> Iterator[Manifest]:
 
 def _in_scratch(volume: Volume, scratch: Path) -> Iterator[Stray]:
     """Yield the content of the scratch folder, unless it is outside of the volume (each machine cleans its own)."""
-    if scratch.is_dir() and scratch.resolve().is_relative_to(volume.root):
-        for path in scratch.resolve().iterdir():
+    place = scratch.parent.resolve() / scratch.name
+    if place.is_relative_to(volume.root) and place.is_dir() and not place.is_symlink():
+        for path in place.iterdir():
             yield from _stray(volume, path, "unfinished")
 
 

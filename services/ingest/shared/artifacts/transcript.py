@@ -144,7 +144,7 @@ class Transcript(Part):
 
 def write(transcript: Transcript, path: Path) -> None:
     """Write a transcript file."""
-    path.write_bytes(zstd_json.pack(transcript))
+    path.write_bytes(zstd_json.pack(transcript, Code.BAD_TRANSCRIPT))
 
 
 def read(path: Path) -> Transcript:

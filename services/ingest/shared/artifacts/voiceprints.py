@@ -47,7 +47,7 @@ class Voiceprints(Part):
 
 def write(voiceprints: Voiceprints, path: Path) -> None:
     """Write a voiceprints file."""
-    path.write_bytes(zstd_json.pack(voiceprints))
+    path.write_bytes(zstd_json.pack(voiceprints, Code.BAD_VOICEPRINTS))
 
 
 def read(path: Path) -> Voiceprints:

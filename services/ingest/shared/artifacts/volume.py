@@ -29,8 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
-from pydantic import ValidationError
-
+from ingest.shared.artifacts.no_links import opened_folder, read_file
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import VIDEO_ID_PATTERN, Artifact, Metadata, Part
 
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
 Kind = Literal["audio", "transcript", "voices"]
 KINDS: tuple[Kind, ...] = ("audio", "transcript", "voices")
 BLOCK_BYTES = 1 << 20
+LONGEST_MANIFEST = 100_000
 LATE_FILE_S = 10.0  # another machine may see a new file this much later (NFS attribute cache)
 TEMPORARY_PREFIX = ".tmp-"
 LINK = "{} is a link, or leads through one: remove it from the volume"
@@ -106,35 +106,38 @@ class Volume:
     def keep(self, video_id: str, made: NewArtifact) -> Artifact:
         """Copy a finished file into the folder of its video and write its manifest; return the artifact."""
         with translate_os_errors("keep"):
-            folder = self.folder(video_id)
-            folder.mkdir(parents=True, exist_ok=True)
-            temporary = folder / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
-            try:
-                sha256, size = _copy(made.file, temporary)
-                target = folder / f"{made.kind}-{sha256[:16]}.{made.extension}"
-                _remove_folder(target)
-                temporary.replace(target)
-            finally:
-                temporary.unlink(missing_ok=True)
-            path = str(target.relative_to(self.root))
-            artifact = Artifact(path=path, sha256=sha256, size_bytes=size, duration_s=made.duration_s)
-            manifest = Manifest(
-                artifact=artifact, origin=made.origin, generation=made.generation, metadata=made.metadata
-            )
-            write_atomically(folder / f"{made.kind}.json", manifest.model_dump_json(exclude_defaults=True).encode())
-            _flush_folder(folder.parent)
-            return artifact
+            folder = self.folder(video_id).relative_to(self.root)
+            with opened_folder(self.root, *folder.parts, create=True) as held:
+                temporary = held / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
+                try:
+                    sha256, size = _copy(made.file, temporary)
+                    target = held / f"{made.kind}-{sha256[:16]}.{made.extension}"
+                    _remove_folder(target)
+                    temporary.replace(target)
+                finally:
+                    temporary.unlink(missing_ok=True)
+                path = str(folder / target.name)
+                artifact = Artifact(path=path, sha256=sha256, size_bytes=size, duration_s=made.duration_s)
+                manifest = Manifest(
+                    artifact=artifact, origin=made.origin, generation=made.generation, metadata=made.metadata
+                )
+                write_atomically(held / f"{made.kind}.json", manifest.model_dump_json(exclude_defaults=True).encode())
+                _flush_folder(held / "..")
+                return artifact
 
     def discard(self, video_id: str, kind: Kind) -> None:
         """Delete an artifact: its manifest, so that `find` returns None, and its file."""
         manifest = self.manifest(video_id, kind)
         folder = self.folder(video_id)
+        names = [f"{kind}.json"]
         with translate_os_errors("discard"):
-            (folder / f"{kind}.json").unlink(missing_ok=True)
             path = self.resolve(manifest.artifact.path) if manifest is not None else folder
             if path.parent == folder:  # a manifest could name another video's file
-                _remove_folder(path)
-                path.unlink(missing_ok=True)
+                names.append(path.name)
+            with suppress(FileNotFoundError), opened_folder(self.root, *folder.relative_to(self.root).parts) as held:
+                for name in names:
+                    _remove_folder(held / name)
+                    (held / name).unlink(missing_ok=True)
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -145,8 +148,8 @@ class Volume:
             return None
         with translate_os_errors("read"):
             try:
-                return Manifest.model_validate_json(path.read_bytes())
-            except (FileNotFoundError, ValidationError):
+                return Manifest.model_validate_json(read_file(path, LONGEST_MANIFEST))
+            except (FileNotFoundError, ValueError):  # a ValidationError is one
                 return None
 
     def find(self, video_id: str, kind: Kind, origin: str, generation: int = 0) -> Artifact | None:
@@ -201,7 +204,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     """Write a small file: readers see all of it or none. After the return it survives a power cut."""
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
     try:
-        with temporary.open("wb") as file:
+        with temporary.open("xb") as file:
             file.write(data)
             _flush(file)
         temporary.replace(path)
@@ -248,7 +251,7 @@ def _is_linked(path: Path) -> bool:
 
 def _copy(source: Path, target: Path) -> tuple[str, int]:
     digest, size = hashlib.sha256(), 0
-    with source.open("rb") as reader, target.open("wb") as writer:
+    with source.open("rb") as reader, target.open("xb") as writer:
         while block := reader.read(BLOCK_BYTES):
             digest.update(block)
             size += len(block)

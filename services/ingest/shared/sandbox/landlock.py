@@ -76,19 +76,21 @@ def restrict(rules: Rules) -> None:
         for path in dict.fromkeys(rules.read):
             _allow(ruleset, path, known & (READ | (EXECUTE if rules.run else 0)))
         for path in rules.write:
-            _allow(ruleset, path, known & (READ | WRITE))
+            _allow(ruleset, path, known & (READ | WRITE), os.O_NOFOLLOW)
         _call(RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint32(0))
     finally:
         os.close(ruleset)
 
 
-def _allow(ruleset: int, path: str, rights: int) -> None:
-    """Add a rule; a path that does not exist needs none."""
+def _allow(ruleset: int, path: str, rights: int, flags: int = 0) -> None:
+    """Add a rule; a path that does not exist needs none, and a link with O_NOFOLLOW gets none."""
     try:
-        parent = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        parent = os.open(path, os.O_PATH | os.O_CLOEXEC | flags)
     except OSError:
         return
     try:
+        if stat.S_ISLNK(os.fstat(parent).st_mode):
+            return
         if not stat.S_ISDIR(os.fstat(parent).st_mode):
             rights &= FOR_FILES
         rule = _PathBeneath(rights, parent)

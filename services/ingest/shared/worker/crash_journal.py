@@ -16,6 +16,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ingest.shared.artifacts.no_links import opened_folder, read_file
 from ingest.shared.artifacts.volume import translate_os_errors
 from ingest.shared.telemetry.logs import get_logger
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
+LONGEST_NOTE = 1_000_000
+LONGEST_NUMBER = 100
+LONGEST_JOB = 200
 COUNTS = "crashes"  # the folder with a file for each job that ended its worker
 
 
@@ -42,10 +46,13 @@ class CrashJournal:
 
     def _charge_previous(self) -> None:
         try:
-            jobs = json.loads(self._note.read_text())
-        except (FileNotFoundError, ValueError):
+            jobs = _jobs(read_file(self._note, LONGEST_NOTE))
+        except FileNotFoundError:
             return
-        self._note.unlink()  # unlink first: a crash while counting must not charge a job twice
+        except (ValueError, RecursionError) as error:
+            log.warning("crash_note_unreadable", error=str(error))
+            jobs = []
+        self._note.unlink(missing_ok=True)  # unlink first: a crash while counting must not charge a job twice
         for job in jobs:
             _write(self._count_file(job), str(self.crashes(job) + 1))
             log.error("worker_died_with_job", job=job, crashes=self.crashes(job))
@@ -78,7 +85,7 @@ class CrashJournal:
         """Return how often a job has ended its worker; raise ENV_VOLUME when that cannot be known."""
         with translate_os_errors("crash count"):
             try:
-                return int(self._count_file(job).read_text())
+                return max(0, int(read_file(self._count_file(job), LONGEST_NUMBER)))
             except (FileNotFoundError, ValueError):
                 return 0
 
@@ -91,14 +98,23 @@ class CrashJournal:
         return self._counts / job.replace(os.sep, "_")
 
 
+def _jobs(note: bytes) -> list[str]:
+    """Return the jobs of a note; raise ValueError when it is none."""
+    content = json.loads(note)
+    if not isinstance(content, list):
+        raise ValueError("is no list")  # noqa: TRY004 (of a file, not of an argument)
+    return [job for job in content if isinstance(job, str) and len(job.encode(errors="replace")) <= LONGEST_JOB]
+
+
 def _write(file: Path, text: str) -> None:
-    """Write a file so that it is whole, or as it was."""
-    temporary = file.with_name(f"{file.name}.tmp")
-    if temporary.is_symlink():
-        temporary.unlink()
-    with open(temporary, "w", opener=_open_no_link) as new:
-        new.write(text)
-    temporary.replace(file)
+    """Write a file so that it is whole, or as it was; links in its place and in that of its folder are not followed."""
+    with opened_folder(file.parent.parent, file.parent.name) as folder:
+        temporary = folder / f"{file.name}.tmp"
+        if temporary.is_symlink():
+            temporary.unlink()
+        with open(temporary, "w", opener=_open_no_link) as new:
+            new.write(text)
+        temporary.replace(folder / file.name)
 
 
 def _open_no_link(path: str, flags: int) -> int:

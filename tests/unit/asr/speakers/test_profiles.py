@@ -105,16 +105,25 @@ def test_voiceprints_come_back_as_they_were_written(tmp_path: Path) -> None:
     "content",
     [
         pytest.param(b"hello", id="another file"),
-        pytest.param(zstd_json.pack(PRINTS.model_copy(update={"voiceprints_version": 2})), id="another version"),
         pytest.param(
-            zstd_json.pack(PRINTS.model_copy(update={"vectors": zstd_json.vectors(VECTORS[:3])})), id="no vector"
+            zstd_json.pack(PRINTS.model_copy(update={"voiceprints_version": 2}), Code.BAD_VOICEPRINTS),
+            id="another version",
         ),
         pytest.param(
-            zstd_json.pack(PRINTS.model_copy(update={"vectors": zstd_json.Vectors(dimension=4, data="AAAA")})),
+            zstd_json.pack(PRINTS.model_copy(update={"vectors": zstd_json.vectors(VECTORS[:3])}), Code.BAD_VOICEPRINTS),
+            id="no vector",
+        ),
+        pytest.param(
+            zstd_json.pack(
+                PRINTS.model_copy(update={"vectors": zstd_json.Vectors(dimension=4, data="AAAA")}), Code.BAD_VOICEPRINTS
+            ),
             id="cut off",
         ),
         pytest.param(
-            zstd_json.pack(PRINTS.model_copy(update={"vectors": zstd_json.vectors(VECTORS * np.nan)})), id="not finite"
+            zstd_json.pack(
+                PRINTS.model_copy(update={"vectors": zstd_json.vectors(VECTORS * np.nan)}), Code.BAD_VOICEPRINTS
+            ),
+            id="not finite",
         ),
     ],
 )

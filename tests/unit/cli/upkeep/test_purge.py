@@ -59,3 +59,15 @@ def test_of_a_link_the_sweep_deletes_the_link_and_not_what_it_leads_to(tmp_path:
     assert [removal.what for removal in removed] == [place]
     assert not link.is_symlink()
     assert (outside / "abcdefghijk" / "kept.txt").exists()
+
+
+@pytest.mark.parametrize("target", ["videos", "videos/aa"])
+def test_a_link_in_the_place_of_the_scratch_folder_deletes_no_recording(tmp_path: Path, target: str) -> None:
+    volume = Volume(tmp_path / "volume")
+    kept = volume.root / "videos" / "aa" / "abcdefghijk" / "kept.txt"
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    (volume.root / "scratch").symlink_to(volume.root / target)
+    at_once = Limits(timedelta(0), timedelta(0), timedelta(days=1), 0.0)
+    assert sweep(volume, volume.root / "scratch", {}, at_once, delete=True) == []
+    assert kept.exists()

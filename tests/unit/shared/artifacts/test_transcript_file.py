@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import zstandard
 
-from ingest.shared.artifacts import transcript
+from ingest.shared.artifacts import transcript, zstd_json
 from ingest.shared.artifacts.transcript import Segment, Timings, Transcript, Turn, Word
 from ingest.shared.errors import Code, IngestError
 
@@ -109,6 +109,21 @@ def test_another_file_is_a_bad_transcript(tmp_path: Path, content: bytes) -> Non
         transcript.read(tmp_path / "x.zst")
     assert caught.value.code is Code.BAD_TRANSCRIPT
     assert "x.zst" in caught.value.message
+
+
+@pytest.mark.parametrize("spare_bytes", [0, 1])
+def test_what_is_longer_than_60_hours_of_speech_is_neither_written_nor_read(tmp_path: Path, spare_bytes: int) -> None:
+    room = zstd_json.LARGEST_BYTES - len(TRANSCRIPT.model_dump_json().encode())
+    longest = TRANSCRIPT.model_copy(update={"language": TRANSCRIPT.language + "x" * (room + spare_bytes)})
+    (tmp_path / "x.zst").write_bytes(packed(longest.model_dump_json()))
+    if not spare_bytes:
+        transcript.write(longest, tmp_path / "y.zst")
+        assert transcript.read(tmp_path / "y.zst") == longest
+        return
+    for refuse in (lambda: transcript.write(longest, tmp_path / "y.zst"), lambda: transcript.read(tmp_path / "x.zst")):
+        with pytest.raises(IngestError, match="64 MiB of JSON, which is about 60 hours") as caught:
+            refuse()
+        assert caught.value.code is Code.BAD_TRANSCRIPT
 
 
 @pytest.mark.parametrize(
