@@ -23,7 +23,7 @@ KIND_CONFIG ?= kind-config.yaml
 KIND_VALUES := k8s/kind/values.yaml
 kind-%: export KIND_EXPERIMENTAL_PROVIDER ?= $(if $(filter podman,$(ENGINE)),podman)
 
-.PHONY: help setup dist demo monitor test test-long check format lock faults soak fuzz bench asr-model voice-models clean
+.PHONY: help setup dist demo monitor test test-long check format lock faults soak fuzz bench asr-model voice-models sbom audit clean
 .PHONY: images images-gpu images-ytdlp kind kind-up kind-load kind-install kind-test kind-down
 
 help: ## list the commands
@@ -91,6 +91,19 @@ faults: $(READY) ## inject every fault into a pipeline, and print the results (R
 fuzz: MINUTES = 10
 fuzz: $(READY) ## read damaged and hostile inputs, and print what breaks a property (MINUTES=10 SEED=1)
 	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) --seed $(SEED)
+
+# Tools of the supply chain, each in an environment of its own that uv keeps: they are no part of the product's lock.
+SBOM := cyclonedx-bom==7.5.0
+AUDIT := pip-audit==2.10.1
+
+sbom: $(READY) ## write the bill of materials of the environment: dist/sbom.json (CycloneDX; fetches its tool)
+	mkdir -p dist
+	$(BIN)/uvx --from '$(SBOM)' cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml \
+	  --output-reproducible --of JSON -o dist/sbom.json
+	@$(BIN)/python -c 'import json; print(len(json.load(open("dist/sbom.json"))["components"]), "packages in dist/sbom.json")'
+
+audit: $(READY) ## look for known holes in the locked packages (needs https://pypi.org)
+	$(BIN)/uvx '$(AUDIT)' --require-hashes --disable-pip --strict -r requirements.lock
 
 MINUTES ?= 30
 soak: $(READY) ## run a pipeline while a fault is injected every minute (MINUTES=30 SEED=1)

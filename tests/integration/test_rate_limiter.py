@@ -259,6 +259,45 @@ def test_an_unreadable_state_is_replaced(limiter: RateLimiter, bus: NatsBus) -> 
             pass
 
 
+FOREIGN = [
+    pytest.param('{"tokens": 1, "at": 1, "open_until": 1e300}', id="open for ever"),
+    pytest.param('{"tokens": 1, "at": 1, "open_until": 1, "probe_until": 1e18}', id="probed for ever"),
+    pytest.param('{"tokens": -1e308, "at": 1e308, "waiting": 1e308}', id="endless numbers"),
+    pytest.param('{"tokens": NaN, "at": NaN, "open_until": Infinity}', id="no numbers"),
+    pytest.param('{"tokens": "x", "at": null}', id="other types"),
+    pytest.param('{"tokens": 1, "at": 1, "reason": ["x"], "waiting": -5}', id="a reason that is none"),
+    pytest.param("[" * 100_000, id="nested"),
+]
+
+
+@pytest.mark.parametrize("stored", FOREIGN)
+def test_what_another_program_writes_into_the_state_ends_within_a_week(
+    limiter: RateLimiter, bus: NatsBus, stored: str
+) -> None:
+    known = bus.read_key(GOVERNOR_BUCKET, KEY)
+    assert bus.replace_key(GOVERNOR_BUCKET, KEY, f'{{"{YOUTUBE}": {stored}}}'.encode(), known.revision if known else 0)
+    latest = datetime.now(UTC) + timedelta(days=7, hours=2)
+    assert all(until < latest for until in held_until(limiter.sites()).values())
+    for request in (limiter.refuse_while_open, lambda: limiter.permit(YOUTUBE).__enter__()):
+        with suppress(IngestError):
+            request()
+
+
+def test_a_feed_with_a_site_for_each_episode_does_not_fill_the_state(limiter: RateLimiter, bus: NatsBus) -> None:
+    now = datetime.now(UTC).timestamp()
+    site = {"tokens": 0.0, "at": now, "open_until": now + 60, "reason": "x" * 200}
+    sites = {f"{number}.{'x' * 200}.example": site for number in range(1500)}
+    known = bus.read_key(GOVERNOR_BUCKET, KEY)
+    assert bus.replace_key(GOVERNOR_BUCKET, KEY, json.dumps(sites).encode(), known.revision if known else 0)
+    for number in range(3):
+        throttle(limiter, f"late{number}.example", 3600)
+    with limiter.permit(YOUTUBE):
+        pass
+    kept = set(limiter.sites())
+    assert {YOUTUBE, *(f"late{number}.example" for number in range(3))} <= kept
+    assert len(kept) == 500
+
+
 def test_of_many_writers_of_one_revision_one_wins(bus: NatsBus) -> None:
     empty(bus)
     known = bus.read_key(GOVERNOR_BUCKET, KEY)

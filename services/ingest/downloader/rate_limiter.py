@@ -8,12 +8,13 @@ video and does not count as an attempt.
 from __future__ import annotations
 
 import json
+import math
 import random
 import time
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ingest.downloader import rate_limit
 from ingest.downloader.rate_limit import Budget, Permit, SiteState
@@ -21,6 +22,7 @@ from ingest.shared.broker.bus import BusError
 from ingest.shared.broker.topology import GOVERNOR_BUCKET
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.telemetry.logs import get_logger
+from ingest.shared.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,6 +33,10 @@ KEY = "sites"
 YOUTUBE = "youtube"  # the site with a budget; stored in the broker
 REQUEST_COST = 0.5  # a video makes two requests: one when it is checked, one when it is downloaded
 TRIES = 200
+LONGEST_OPEN_S = 7 * 86_400.0
+LONGEST_REASON = 200
+MOST_WAITING = 1_000_000
+MOST_SITES = 500  # of any feed, also one whose every episode is on a site of its own
 UNREACHED = frozenset({Code.NETWORK_ERROR, Code.NETWORK_TIMEOUT, Code.DEADLINE_EXCEEDED, Code.JOB_CRASHED})
 NO_LIMIT = Budget(per_hour=1e9, burst=1e9)  # for sites that have only a circuit breaker
 
@@ -134,7 +140,7 @@ class RateLimiter:
             after, result = decide(before, now)
             if after == before:
                 return result
-            data = json.dumps({site: asdict(state) for site, state in after.items()}).encode()
+            data = json.dumps({site: asdict(state) for site, state in _fewest(after).items()}).encode()
             if self._keys.replace_key(GOVERNOR_BUCKET, KEY, data, revision):
                 return result
             time.sleep(self._rng.uniform(0.0, 0.05))
@@ -143,16 +149,41 @@ class RateLimiter:
     def _read(self) -> tuple[Sites, int, float]:
         entry = self._keys.read_key(GOVERNOR_BUCKET, KEY)
         now = self._keys.clock().timestamp()
-        return ({}, 0, now) if entry is None else (_sites(entry.data), entry.revision, now)
+        return ({}, 0, now) if entry is None else (_sites(entry.data, now), entry.revision, now)
 
 
-def _sites(data: bytes) -> Sites:
+def _sites(data: bytes, now: float) -> Sites:
     """Return the stored state; an unreadable state is dropped, because the next throttled request restores it."""
     try:
-        return {str(site): SiteState(**state) for site, state in json.loads(data).items()}
-    except (ValueError, TypeError, AttributeError) as error:
+        return {str(site): _state(stored, now) for site, stored in json.loads(data).items()}
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         log.error("rate_limiter_state_unreadable", error=str(error))  # noqa: TRY400 (the text says it, no traceback)
         return {}
+
+
+def _state(stored: dict[str, Any], now: float) -> SiteState:
+    """Return the state of a site; raise ValueError or TypeError for what no downloader writes.
+
+    A time is at most `LONGEST_OPEN_S` ahead: another program must not close a site for ever.
+    """
+    state = SiteState(**stored)
+    if not all(map(math.isfinite, (state.tokens, state.at, state.waiting, state.open_until, state.probe_until))):
+        raise ValueError("a number is not finite")
+    latest = now + LONGEST_OPEN_S
+    return SiteState(
+        tokens=float(state.tokens),
+        at=min(state.at, latest),
+        waiting=max(0, min(int(state.waiting), MOST_WAITING)),
+        open_until=max(0.0, min(state.open_until, latest)),
+        probe_until=max(0.0, min(state.probe_until, latest)),
+        reason=shorten(str(state.reason), LONGEST_REASON),
+    )
+
+
+def _fewest(sites: Sites) -> Sites:
+    """Return YouTube and the sites that were limited last: the state is one value of the broker, of limited size."""
+    latest = sorted(sites, key=lambda site: (site == YOUTUBE, sites[site].open_until), reverse=True)[:MOST_SITES]
+    return {site: state for site, state in sites.items() if site in latest}
 
 
 def _after(sites: Sites, site: str, error: IngestError | None, now: float) -> Sites:

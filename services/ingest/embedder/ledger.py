@@ -147,7 +147,8 @@ def fold_again(database: Database, kept: RefusedEvent) -> str | None:
     Raise the error when the database is not available.
     """
     try:
-        write_events(database, [(decode(Event, kept.data), kept.position)])
+        if accounts.account_in(kept.data) is None:  # no event of a video: an older program set it aside
+            write_events(database, [(decode(Event, kept.data), kept.position)])
     except REFUSALS as error:
         _raise_unless_refused(error)
         return "it is longer than what is kept of an event" if kept.is_cut else str(error)

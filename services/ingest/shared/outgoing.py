@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 _BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"
 _UNSAFE = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufff9-\ufffb\ud800-\udfff{_BIDI}]")
 _NOT_IN_AN_ADDRESS = re.compile(r"[^!-~]")
-_LOGIN = re.compile(r"(?P<scheme>(?<![a-z0-9+.-])[a-z0-9+.-]+://)[^/?#\s'\"\\]+@", re.IGNORECASE)
+_LOGIN = re.compile(r"(?P<scheme>(?<![a-z0-9+.-])[a-z0-9+.-]+://)[^/?#\s\"\\]+@", re.IGNORECASE)
 LONGEST_VALUE = 20_000  # texts of other systems can have any length, and the search takes time
 _SERVER_LOGIN = re.compile(  # to the last @: a password may have a slash that is not percent-encoded
-    r"(?P<scheme>(?<![a-z0-9+.-])(?:postgres(?:ql)?|nats|tls|wss?)://)[^\s'\"]{0,500}@", re.IGNORECASE
+    r"(?P<scheme>(?<![a-z0-9+.-])(?:postgres(?:ql)?|nats|tls|wss?)://)[^\s\"]{0,500}@", re.IGNORECASE
 )
 _BARE_LOGIN = re.compile(r"(?<![^\s'\"=/,(])[^\s:/@'\"]{1,200}:[^\s/@'\"]{1,200}@(?=[\w\[])")
 _QUERY = re.compile(r"(?P<url>https?://[^\s?'\"]+)\?[^\s'\"]+", re.IGNORECASE)
@@ -40,7 +40,20 @@ _UUID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.IGNORECASE
 _RUN = re.compile(r"[A-Za-z0-9_]{16,}")
 _TURN = re.compile(r"(?<=[A-Za-z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])")
 RANDOM_TURNS = 3  # changes between letters and digits: a word with a year has two
-_DSN_PASSWORD = re.compile(r"password=('[^']*'|\S+)", re.IGNORECASE)
+_NAMED = re.compile(  # of a DSN, a query, a setting
+    r"(?P<name>(?:password|passwd|pwd|secret|token|api[-_]?key)\s{0,3}=\s{0,3})(?:'(?:[^'\\]|\\.)*'|[^\s&]+)",
+    re.IGNORECASE,
+)
+_KEYED = re.compile(  # of JSON or a dict
+    r"(?P<name>['\"][\w-]{0,40}(?:password|passwd|secret|token|api[-_]?key)['\"]\s{0,3}:\s{0,3})"
+    r"(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")",
+    re.IGNORECASE,
+)
+_HEADER = re.compile(
+    r"(?P<name>\b(?:(?:proxy-)?authorization|(?:set-)?cookie|x-api-key)['\"]?\s{0,3}[:=]\s{0,3}['\"]?)[^\r\n'\"]+",
+    re.IGNORECASE,
+)
+_HUB_TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{16,}")
 
 
 def printable(text: str) -> str:
@@ -114,7 +127,9 @@ def redact(text: str) -> str:
     text = _BARE_LOGIN.sub("***@", text)
     text = _MEDIA.sub(r"\g<host>/***", text)
     text = _SIGNATURE.sub(r"\g<name>***", text)
-    text = _DSN_PASSWORD.sub("password=***", text)
+    for named in (_NAMED, _KEYED, _HEADER):
+        text = named.sub(r"\g<name>***", text)
+    text = _HUB_TOKEN.sub("hf_***", text)
     return _QUERY.sub(lambda match: match[0] if _is_public_query(match[0]) else f"{match['url']}?***", text)
 
 

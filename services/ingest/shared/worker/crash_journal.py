@@ -103,7 +103,12 @@ def _jobs(note: bytes) -> list[str]:
     content = json.loads(note)
     if not isinstance(content, list):
         raise ValueError("is no list")  # noqa: TRY004 (of a file, not of an argument)
-    return [job for job in content if isinstance(job, str) and len(job.encode(errors="replace")) <= LONGEST_JOB]
+    return [job for job in content if isinstance(job, str) and _is_name(job)]
+
+
+def _is_name(job: str) -> bool:
+    """Return whether a file can have the name of a job."""
+    return len(job) <= LONGEST_JOB and job.isascii() and job.isprintable() and bool(job.strip("."))
 
 
 def _write(file: Path, text: str) -> None:

@@ -170,7 +170,17 @@ def test_such_a_file_stops_no_reader_of_the_volume(tmp_path: Path, make: Callabl
 
 
 @pytest.mark.parametrize(
-    "text", ["5", "[1, null, {}]", '{"a": 1}', "[" * 100_000, f'["{"x" * 5000}"]', '["\\ud800"]', "\xff"]
+    "text",
+    [
+        "5",
+        "[1, null, {}]",
+        '{"a": 1}',
+        "[" * 100_000,
+        f'["{"x" * 5000}"]',
+        '["..", "", "a\\u0000b"]',
+        '["\\ud800"]',
+        "\xff",
+    ],
 )
 def test_a_note_that_no_worker_wrote_stops_no_worker(tmp_path: Path, text: str) -> None:
     (tmp_path / "asr-a.json").write_text(text, encoding="latin-1")
