@@ -33,7 +33,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--only", default="", help="a part of the names of the targets")
     chosen = parser.parse_args()
-    logs.configure(json_lines=True, level="ERROR")
+    logs.configure(json_lines=True, level="CRITICAL")
     seed = int(time.time()) if chosen.seed is None else chosen.seed
     targets = [target for target in TARGETS if chosen.only in target.name]
     print(f"seed {seed}\n\n| target | property | inputs | outcomes | findings |\n|---|---|---|---|---|")

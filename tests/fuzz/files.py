@@ -21,6 +21,7 @@ from ingest.shared.errors import Code, IngestError
 from ingest.shared.sandbox import child
 from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.sandbox.decode import DecodeLimits
+from ingest.shared.worker.crash_journal import CrashJournal
 from tests.fuzz import mutation
 from tests.fuzz.runner import Target, refused
 
@@ -135,6 +136,20 @@ def read_manifest(data: bytes) -> str:
     return "read"
 
 
+def read_note(data: bytes) -> str:
+    """Start a worker that finds this note, and this count of crashes."""
+    folder = FOLDER / "workers"
+    (folder / "crashes").mkdir(parents=True, exist_ok=True)
+    (folder / "asr-a.json").write_bytes(data)
+    (folder / "crashes" / "asr.count").write_bytes(data)
+    journal = CrashJournal(folder, "asr-a")
+    assert 0 <= journal.crashes("asr.count") < 10**100
+    charged = [path for path in (folder / "crashes").iterdir() if path.name != "asr.count"]
+    for path in charged:
+        path.unlink()
+    return "charged" if charged else "read"
+
+
 def media() -> tuple[bytes, ...]:
     """Return a second of a tone in several formats."""
     tone = (np.sin(np.arange(RATE) / 20) * 9000).astype(np.int16).reshape(1, -1)
@@ -187,6 +202,12 @@ TARGETS = (
         "names a file of its own video, or is refused with a code",
         mutation.altered(MANIFEST, OF_ANOTHER).map(mutation.written) | mutation.damaged(mutation.written(MANIFEST)),
         read_manifest,
+    ),
+    Target(
+        "note of a worker",
+        "charges jobs with crashes, and stops no worker",
+        mutation.altered(["asr.abcdefghijk.1.0"], 3).map(mutation.written) | mutation.damaged(b'["asr.a.1.0"]', b"3"),
+        read_note,
     ),
     Target(
         "media",

@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 import re
 from contextlib import redirect_stdout
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import TYPE_CHECKING, Any, cast
 
+from ingest.cli.status import held_until
 from ingest.cli.upkeep import dead
+from ingest.downloader.rate_limit import Budget
+from ingest.downloader.rate_limiter import YOUTUBE, RateLimiter
 from ingest.downloader.sources import feed, ytdlp
 from ingest.downloader.sources.listing import Listing
+from ingest.shared.broker.bus import Entry
 from ingest.shared.errors import Code, ConfigurationError, IngestError
 from ingest.shared.messages import DeadLetter, Event, Message, VideoRequested, decode, encode
 from ingest.shared.pipeline import PIPELINE
 from ingest.shared.sandbox import plain
 from tests.fuzz import mutation
-from tests.fuzz.runner import Target
+from tests.fuzz.runner import Target, refused
 
 if TYPE_CHECKING:
     from ingest.downloader.sources.connector import Recording
@@ -182,6 +187,42 @@ def read_answer(data: bytes) -> str:
     return "read" if found else "incomplete"
 
 
+class Keys:
+    """A bucket with one value, which is the state of the sites."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def read_key(self, _bucket: str, _key: str) -> Entry | None:
+        """Return the value."""
+        return Entry(self.data, 1)
+
+    def replace_key(self, _bucket: str, _key: str, data: bytes, _revision: int) -> bool:
+        """Replace the value."""
+        self.data = data
+        return True
+
+    def clock(self) -> datetime:
+        """Return the time."""
+        return datetime.now(UTC)
+
+
+def read_sites(data: bytes) -> str:
+    """Show the state of the sites, and ask for a permit."""
+    limiter = RateLimiter(Keys(data), Budget(250.0, 10.0))
+    held = held_until(limiter.sites())
+    assert all(until < datetime.now(UTC) + timedelta(days=8) for until in held.values()), "closed for ever"
+    try:
+        limiter.refuse_while_open()
+        with limiter.permit(YOUTUBE):
+            pass
+    except IngestError as error:
+        return refused(error, Code.SOURCE_RATE_LIMITED)
+    return "held" if held else "read"
+
+
+SITE = {"tokens": 1.0, "at": 1.8e9, "waiting": 1, "open_until": 4e9, "probe_until": 0.0, "reason": "HTTP Error 429"}
+SITES = {"youtube": SITE, "pods.example": SITE}
 ANSWERS = (
     plain.report_frame({"bytes": 1.0}) + plain.done_frame(feed.read_feed, None),
     plain.done_frame(feed.read_feed, feed.parsed(feed.Page(FEED_URL, FEED))),
@@ -206,6 +247,12 @@ TARGETS = (
         "is listed; only a message of its stage is sent, to its stage only",
         mutation.altered(LETTER).map(mutation.written) | mutation.damaged(mutation.written(LETTER)),
         read_dead_letter,
+    ),
+    Target(
+        "state of the sites",
+        "can be shown, and holds no site for more than a week",
+        mutation.altered(SITES).map(mutation.written) | mutation.damaged(mutation.written(SITES)),
+        read_sites,
     ),
     Target("answer of a child", "has the type of the work, or is refused", mutation.damaged(*ANSWERS), read_answer),
 )

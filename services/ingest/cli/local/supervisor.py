@@ -48,6 +48,16 @@ class _Service:
     restart_at: float | None = None
 
 
+def service_environment(common: Mapping[str, str], name: str) -> dict[str, str]:
+    """Return the environment of a service: its name, and a port of its own for metrics, on this machine alone."""
+    environment = {**common, "INGEST_WORKER_NAME": f"local-{name}", "INGEST_LOG_FORMAT": "json"}
+    port = int(environment.get(METRICS_PORT, 0))
+    if port:
+        environment[METRICS_PORT] = str(metrics_ports(port)[name])
+        environment.setdefault(METRICS_HOST, LOOPBACK)
+    return environment
+
+
 class Supervisor:
     """Runs the services in a given environment, and writes their logs to a folder.
 
@@ -74,13 +84,8 @@ class Supervisor:
 
     def _spawn(self, name: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-P", "-m", f"ingest.{name}"]  # -P: no module from the current folder
-        environment = {**self._environment, "INGEST_WORKER_NAME": f"local-{name}", "INGEST_LOG_FORMAT": "json"}
-        port = int(environment.get(METRICS_PORT, 0))
-        if port:
-            environment[METRICS_PORT] = str(metrics_ports(port)[name])
-            environment.setdefault(METRICS_HOST, LOOPBACK)
-        log = self.log_of(name)
-        return processes.start(command, log, signal.SIGKILL, self._keep_open, environment=environment)
+        environment = service_environment(self._environment, name)
+        return processes.start(command, self.log_of(name), signal.SIGKILL, self._keep_open, environment=environment)
 
     def log_of(self, name: str) -> Path:
         """Return the path of a service's log."""

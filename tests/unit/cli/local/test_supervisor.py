@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest.cli.local.supervisor import LONGEST_PAUSE_S, MOST_QUICK_ENDS, Supervisor, pause_after
+from ingest.cli.local.shared_servers import environment
+from ingest.cli.local.supervisor import (
+    LONGEST_PAUSE_S,
+    MOST_QUICK_ENDS,
+    Supervisor,
+    pause_after,
+    service_environment,
+)
+from ingest.cli.settings import AllSettings
 from ingest.shared.errors import ConfigurationError
+from ingest.shared.pipeline import Service
+from ingest.shared.settings import load
 from ingest.shared.worker.service import EXIT_BROKEN, EXIT_CONFIGURATION, EXIT_PASSING
 
 if TYPE_CHECKING:
@@ -53,3 +63,22 @@ def test_a_service_imports_nothing_from_the_folder_of_the_user(tmp_path: Path, m
             watch(supervisor)
     finally:
         supervisor.stop(0.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "host"),
+    [
+        pytest.param({}, "127.0.0.1", id="nothing said"),
+        pytest.param({"INGEST_METRICS_HOST": ""}, "127.0.0.1", id="an empty variable is not set"),
+        pytest.param({"INGEST_METRICS_HOST": "0.0.0.0"}, "0.0.0.0", id="as the user says"),  # noqa: S104 (nothing is bound)
+    ],
+)
+def test_only_this_machine_reads_the_metrics_of_the_local_mode(
+    given: dict[str, str], host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"INGEST_METRICS_PORT": "9100", **given}.items():
+        monkeypatch.setenv(name, value)
+    common = environment(load(AllSettings))
+    made = [service_environment(common, name) for name in Service]
+    assert [one["INGEST_METRICS_HOST"] for one in made] == [host] * len(made)
+    assert [one["INGEST_METRICS_PORT"] for one in made] == ["9100", "9101", "9102"]
