@@ -33,7 +33,7 @@ def build(settings: EmbedderSettings, bus: NatsBus) -> ServiceSpec:
     """Migrate the schema, start the ledger, load the model and return the service."""
     time = DeviceTime(EMBEDDER_CAUSES)
     metrics.show(metrics.StateSeconds("ingest_encoder_seconds", ENCODER_SECONDS, time.seconds))
-    metrics.show(metrics.PASSAGES, metrics.ROWS, metrics.COMMIT, metrics.EVENTS_SET_ASIDE, metrics.LEFT_OUT)
+    metrics.show(metrics.PASSAGES, metrics.ROWS, metrics.COMMIT, metrics.EVENTS_SET_ASIDE)
     with database.connect(settings, size=1, name=settings.worker_name) as first:
         migrate(first)  # a connection registers the vector types when it is opened, so before the pool
     archive = database.connect(settings, size=settings.db_workers + SPARE_CONNECTIONS, name=settings.worker_name)
