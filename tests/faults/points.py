@@ -32,6 +32,7 @@ from ingest.shared.broker import nats_connection
 from ingest.shared.broker.nats_bus import NatsBus
 from ingest.shared.broker.topology import ACCESSIBLE
 from ingest.shared.messages import EventKind, Stage
+from ingest.shared.worker import crash_journal
 from ingest.shared.worker import loop as worker_loop
 from ingest.shared.worker.crash_journal import COUNTS, CrashJournal
 
@@ -136,8 +137,8 @@ def install() -> None:
     _around(NatsBus, "ack", before=lambda *_: reach("before_ack"), after=lambda _: reach("acked"))
     _around(CrashJournal, "begin", after=lambda _: reach("noted"))
     _around(CrashJournal, "clear", after=lambda _: reach("cleared"))
-    _around(Path, "write_text", before=lambda path, *_: reach("note") if path.name.endswith(".json.tmp") else None)
-    _around(Path, "read_text", before=lambda path, *_: reach("count") if path.parent.name == COUNTS else None)
+    _around(crash_journal, "opened_folder", before=lambda _, name: reach("note") if name != COUNTS else None)
+    _around(crash_journal, "read_file", before=lambda path, *_: reach("count") if path.parent.name == COUNTS else None)
     _around(Store, "write", after=lambda _: reach("before_commit"))
     _around(Store, "replace", before=lambda *_: reach("before_replace"), after=lambda _: reach("committed"))
     _around(ledger, "write_events", after=lambda _: reach("folded"))
