@@ -13,7 +13,6 @@ from psycopg import sql
 from typer.testing import CliRunner
 
 from ingest.cli.app import app
-from ingest.cli.local.nats_server import NATS_USER, EmbeddedNats
 from ingest.cli.runs import submissions
 from ingest.cli.runs.selection import Selection
 from ingest.cli.settings import AllSettings
@@ -140,24 +139,10 @@ def archive(bus: NatsBus, database: Database, volume: Volume, tmp_path: Path) ->
 
 
 @pytest.fixture
-def forget(
-    nats_server: EmbeddedNats,
-    archive: dict[str, str],
-    database_url: str,
-    volume: Volume,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Forget:
+def forget(archive: dict[str, str], volume: Volume, use_servers: Callable[[Path], None]) -> Forget:
     """A function that runs `ingest forget` with these words and returns its output."""
     assert archive
-    environment = {
-        "NATS_URL": nats_server.url,
-        "NATS_USER": NATS_USER,
-        "NATS_PASSWORD": nats_server.password,
-        "DATABASE_URL": database_url,
-        "VOLUME_PATH": str(volume.root),
-    }
-    for name, value in environment.items():
-        monkeypatch.setenv(f"INGEST_{name}", value)
+    use_servers(volume.root)
 
     def typed(*words: str, status: int = 0) -> str:
         done = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["forget", *words])

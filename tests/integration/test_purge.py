@@ -10,7 +10,6 @@ import pytest
 from typer.testing import CliRunner
 
 from ingest.cli.app import app
-from ingest.cli.local.nats_server import NATS_USER, EmbeddedNats
 from ingest.cli.settings import AllSettings
 from ingest.cli.upkeep.purge import longest_job
 from ingest.embedder.ledger import write_events
@@ -64,20 +63,10 @@ def volume(tmp_path: Path, database: Database) -> Volume:
 
 
 @pytest.fixture
-def purge(
-    nats_server: EmbeddedNats, bus: NatsBus, database_url: str, volume: Volume, monkeypatch: pytest.MonkeyPatch
-) -> Purge:
+def purge(bus: NatsBus, volume: Volume, use_servers: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch) -> Purge:
     """A function that runs `ingest purge` with these words and returns its output."""
     assert bus.is_connected
-    environment = {
-        "NATS_URL": nats_server.url,
-        "NATS_USER": NATS_USER,
-        "NATS_PASSWORD": nats_server.password,
-        "DATABASE_URL": database_url,
-        "VOLUME_PATH": str(volume.root),
-    }
-    for name, value in environment.items():
-        monkeypatch.setenv(f"INGEST_{name}", value)
+    use_servers(volume.root)
 
     def typed(*words: str, **settings: int) -> str:
         for name, value in settings.items():

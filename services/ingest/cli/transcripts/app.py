@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ingest.cli import console, options
 from ingest.cli.dashed import is_id, with_dashes
 from ingest.cli.options import FIND, Json, Since, State
+
+if TYPE_CHECKING:
+    from ingest.archive.reading import Listing
+
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="FORMAT",
+        help="vtt, srt, txt, md, json, podcast, rttm or csv. Without it, that of the suffix of --to, else txt.",
+    ),
+]
+Target = Annotated[
+    Path | None, typer.Option(help="A file, or a folder for one file each. Without it, standard output.")
+]
 
 transcripts_app = typer.Typer()
 
@@ -42,17 +57,8 @@ def export(
     channel: Annotated[str | None, typer.Option(help="The recordings of this channel.")] = None,
     speaker: Annotated[str | None, typer.Option(help="The recordings in which this speaker speaks.")] = None,
     since: Since = None,
-    form: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help="vtt, srt, txt, md, json, podcast, rttm or csv. Without it, that of the suffix of --to, else txt.",
-        ),
-    ] = None,
-    to: Annotated[
-        Path | None, typer.Option(help="A file, or a folder for one file each. Without it, standard output.")
-    ] = None,
+    form: Format = None,
+    to: Target = None,
     speakers: Annotated[bool, typer.Option("--speakers/--no-speakers", help="Name the speakers.")] = True,
     columns: Annotated[int, typer.Option(min=10, max=200, help="Subtitles: letters in a line.")] = 42,
     lines: Annotated[int, typer.Option(min=1, max=5, help="Subtitles: lines.")] = 2,
@@ -70,20 +76,23 @@ def export(
       ingest export --channel Talks --since 2026-01-01 --format md --to notes/
     """
     from ingest.archive.export.cues import Rules
-    from ingest.archive.reading import Listing
     from ingest.cli.transcripts import export as command
 
     filters = (channel, speaker, since)
     if (bool(videos) + every + any(value is not None for value in filters)) != 1:
         raise typer.BadParameter("name video ids, or --all, or any of --channel, --speaker and --since")
-    listing = None
-    if not videos:
-        day = since.replace(tzinfo=UTC) if since else None
-        listing = Listing(channel=channel, speaker=speaker, since=day, state="indexed")
-    chosen = command.Choice(tuple(videos or ()), listing)
+    chosen = command.Choice(tuple(videos or ()), None if videos else _listing(*filters))
     rules = Rules(columns=columns, lines=lines, seconds=seconds, labels=speakers)
     target = command.target(form, to)
     with options.archive(state) as archive:
         result = command.export(archive, chosen, target, rules)
     command.print_result(result, target)
     raise typer.Exit(console.SOME_FAILED if result.left_out else console.OK)
+
+
+def _listing(channel: str | None, speaker: str | None, since: datetime | None) -> Listing:
+    """Return the filters of the indexed recordings."""
+    from ingest.archive.reading import Listing
+
+    day = since.replace(tzinfo=UTC) if since else None
+    return Listing(channel=channel, speaker=speaker, since=day, state="indexed")
