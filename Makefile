@@ -146,12 +146,12 @@ kind-up: ## create a Kubernetes cluster on this machine, unless it is there
 	kind get clusters 2>/dev/null | grep -qx ingest || \
 	  kind create cluster --config $(KIND_CONFIG) $(if $(KIND_NODE_IMAGE),--image $(KIND_NODE_IMAGE)) --wait 120s
 
-# As `kind load` does it, but without an archive on disk, and without keeping in a node what is unpacked there: a third of the room.
+# As `kind load` does it, but without an archive on disk, and a node keeps its images unpacked only: a third of the room.
+CTR := $(ENGINE) exec --privileged --interactive $$node ctr --namespace k8s.io
 kind-load: ## load the images into every node of the cluster
 	set -o pipefail; for node in $$(kind get nodes --name ingest 2>/dev/null); do \
 	  $(ENGINE) save $(if $(filter podman,$(ENGINE)),--multi-image-archive --quiet) $(IMAGES:%=localhost/ingest-%:$(TAG)) | \
-	  $(ENGINE) exec --privileged --interactive $$node ctr --namespace k8s.io images import --all-platforms --digests \
-	    --snapshotter overlayfs --discard-unpacked-layers - || exit 1; done
+	  $(CTR) images import --all-platforms --digests --snapshotter overlayfs - && $(CTR) content prune references || exit 1; done
 
 kind-install: ## install the chart in the cluster, with the miniature models, and wait until it is ready
 	$(HELM) upgrade --install ingest charts/ --namespace ingest --create-namespace --values $(KIND_VALUES) --wait --timeout 10m
