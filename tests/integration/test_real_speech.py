@@ -11,25 +11,30 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ingest.asr import audio
-from ingest.asr.recognition import chunks, segments
+from ingest.asr.recognition import chunks, rereading, segments
 from ingest.asr.recognition.build import make_transcriber
 from ingest.asr.recognition.invention import Evidence, is_invented
+from ingest.asr.recognition.pieces import Piece
 from ingest.asr.settings import AsrSettings
+from ingest.demo.accuracy import word_error_rate
 from ingest.shared.artifacts.transcript import join
 from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits
 from ingest.shared.settings import load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from ingest.asr.recognition.chunks import SpeechChunk
     from ingest.asr.recognition.transcriber import Transcriber
+    from ingest.asr.recognition.whisper import ChunkTranscript
 
 Row = dict[str, Any]
 CHOSEN = os.environ.get("REAL_SPEECH")
@@ -77,7 +82,7 @@ def test_the_text_has_the_spacing_that_whisper_wrote(transcriber: Transcriber, t
     requests = (recognizer.request(audio.cut(waveform, part.span), row["language"]) for part in parts)
     said = list(transcriber.batcher.map(requests))
     for part, one in zip(parts, said, strict=True):
-        built = segments.build([part], [one], [False], duration_s, row["language"])
+        built = segments.build([Piece(part, one)], duration_s, row["language"])
         assert " ".join(join(built.segments).split()) == " ".join(one.text.split())
 
 
@@ -91,3 +96,25 @@ def test_no_word_is_searchable_without_speech(transcriber: Transcriber, tmp_path
         speech_s = sum(span.duration_s for span in part.speech)
         found = Evidence(segment.text, segment.avg_logprob, segment.no_speech_prob, speech_s)
         assert is_invented(found, NO_PHRASES), found
+
+
+JFK = "audio/small/jfk.flac"
+
+
+@pytest.mark.skipif(not any(row["file"] == JFK for row in ROWS), reason=f"needs {JFK}")
+@pytest.mark.parametrize("words", [pytest.param(0, id="no word"), pytest.param(5, id="a few words")])
+def test_words_behind_an_early_end_are_read_again(transcriber: Transcriber, tmp_path: Path, words: int) -> None:
+    row = next(row for row in ROWS if row["file"] == JFK)
+    waveform = load_audio(row, tmp_path)
+    recognizer = transcriber.recognizer
+
+    def read(parts: Sequence[SpeechChunk]) -> Iterator[ChunkTranscript]:
+        return transcriber.batcher.map(recognizer.request(audio.cut(waveform, part.span), "en") for part in parts)
+
+    parts = chunks.merge(audio.find_speech(waveform))
+    said = list(read(parts))
+    early = [Piece(part, replace(one, words=one.words[:words])) for part, one in zip(parts, said, strict=True)]
+    found = rereading.read_again(early, read)
+    assert found.unread == ()
+    text = join(segments.build(found.pieces, len(waveform) / SAMPLE_RATE, "en").segments)
+    assert word_error_rate(row["text"], text) <= 0.10

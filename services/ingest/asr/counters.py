@@ -19,6 +19,7 @@ def count(transcript: Transcript, speakers: SpeakerResult) -> None:
     metrics.REAL_TIME_FACTOR.observe(transcript.real_time_factor)
     metrics.SEGMENTS.inc(len(transcript.segments))
     metrics.REFINED_SEGMENTS.inc(sum(segment.refined for segment in transcript.segments))
+    metrics.UNREAD_SPEECH.inc(transcript.notes.get("unread_s", 0.0))
     for segment in transcript.segments:
         for flag in segment.flags:
             metrics.FLAGGED_SEGMENTS.labels(flag).inc()

@@ -20,7 +20,7 @@ from ingest.asr.speakers.windows import Bounds
 from ingest.shared.artifacts import transcript as transcript_file
 from ingest.shared.artifacts import voiceprints
 from ingest.shared.artifacts.no_links import opened_folder
-from ingest.shared.artifacts.transcript import Timings, Transcript
+from ingest.shared.artifacts.transcript import Stretch, Timings, Transcript
 from ingest.shared.artifacts.volume import NewArtifact, Volume, translate_os_errors
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import AudioReady, Metadata, TranscriptReady
@@ -218,6 +218,9 @@ class Transcribe:
             language_probability=transcription.language_probability,
             model_key=self.transcriber.recognizer.key,
             segments=segments,
+            unread=tuple(
+                Stretch(start_s=round(one.start_s, 3), end_s=round(one.end_s, 3)) for one in transcription.unread
+            ),
             turns=speakers.voices.turns if speakers.voices else None,
             timings=timings,
             notes={name: value for name, value in notes(transcription, decoded, segments).items() if value},

@@ -55,6 +55,7 @@ def notes(transcription: Transcription, decoded: AudioInfo, segments: Sequence[S
         "timestamp_fixed": float(transcription.fixed_times),
         "text_sanitized": float(transcription.cleaned_words),
         "refined": float(transcription.refined),
+        "unread_s": round(sum(span.duration_s for span in transcription.unread), 3),
         "other_tracks": float(decoded.tracks - 1),
         "silence_inserted_s": round(decoded.missing_s, 3),
         "starts_at_s": round(decoded.starts_at_s, 3),

@@ -38,7 +38,7 @@ def build(settings: AsrSettings, _bus: NatsBus) -> ServiceSpec:
         keep_freed_memory()
     time = DeviceTime(ASR_CAUSES, device=device)
     metrics.show(metrics.StateSeconds("ingest_gpu_seconds", GPU_SECONDS, time.seconds))
-    metrics.show(metrics.REAL_TIME_FACTOR, metrics.SEGMENTS, metrics.REFINED_SEGMENTS)
+    metrics.show(metrics.REAL_TIME_FACTOR, metrics.SEGMENTS, metrics.REFINED_SEGMENTS, metrics.UNREAD_SPEECH)
     transcriber = make_transcriber(settings, time)
     canary = _canary(settings, transcriber)
     identifier = speaker_models.make(settings, device)

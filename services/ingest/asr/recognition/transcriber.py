@@ -1,5 +1,7 @@
 """From a waveform to segments: merges speech into chunks and recognises them in batches shared with other videos.
 
+Speech that the recognizer left out is read again (`rereading`).
+
 The batcher holds the features of at most two batches of one video at a time, so that memory does not grow with the
 length of the video.
 """
@@ -10,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ingest.asr import audio
-from ingest.asr.recognition import chunks, segments
+from ingest.asr.recognition import chunks, rereading, segments
+from ingest.asr.recognition.pieces import Piece
 from ingest.shared.device.batcher import Batcher, OutOfDeviceMemoryError
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.telemetry.time_split import ASR_CAUSES, DECODING, DeviceTime
@@ -40,7 +43,10 @@ class Refinement:
 
 @dataclass(frozen=True)
 class Transcription:
-    """The recognised segments of a recording; `refined` counts the chunks that the second pass improved."""
+    """The recognised segments of a recording, and the speech that has no words after all readings.
+
+    `refined` counts the chunks that the second pass improved.
+    """
 
     segments: tuple[Segment, ...]
     speech_s: float
@@ -49,6 +55,7 @@ class Transcription:
     fixed_times: int
     cleaned_words: int
     refined: int
+    unread: tuple[Span, ...]
 
 
 @dataclass(frozen=True)
@@ -83,15 +90,15 @@ class Transcriber:
         try:
             language, probability = self._language(waveform, parts)
             first = []
-            requests = self._requests(waveform, parts, language)
-            for part, transcript in zip(parts, self.batcher.map(requests), strict=True):
+            for part, transcript in zip(parts, self._read(waveform, parts, language), strict=True):
                 first.append(transcript)
                 progress(part.span.end_s)
-            final, refined = self._refine(waveform, parts, first, language)
+            pieces = self._refine(waveform, parts, first, language)
+            read = rereading.read_again(pieces, lambda again: self._read(waveform, again, language))
         except OutOfDeviceMemoryError as error:
             raise IngestError(Code.GPU_OOM, f"a single chunk does not fit into the device memory: {error}") from error
         with self.time.doing(DECODING):
-            built = segments.build(parts, final, refined, duration_s, language)
+            built = segments.build(read.pieces, duration_s, language)
         return Transcription(
             segments=built.segments,
             fixed_times=built.fixed_times,
@@ -99,12 +106,13 @@ class Transcriber:
             speech_s=sum(span.duration_s for span in speech),
             language=language,
             language_probability=probability,
-            refined=sum(refined),
+            refined=sum(piece.refined for piece in pieces),
+            unread=read.unread,
         )
 
-    def _requests(self, waveform: Waveform, parts: Sequence[SpeechChunk], language: str) -> Iterator[Request]:
-        for part in parts:
-            yield self._request(self.recognizer, waveform, part.span, language)
+    def _read(self, waveform: Waveform, parts: Sequence[SpeechChunk], language: str) -> Iterator[ChunkTranscript]:
+        """Yield what the recognizer reads in chunks."""
+        return self.batcher.map(self._request(self.recognizer, waveform, part.span, language) for part in parts)
 
     def _request(
         self,
@@ -136,11 +144,11 @@ class Transcriber:
 
     def _refine(
         self, waveform: Waveform, parts: Sequence[SpeechChunk], first: list[ChunkTranscript], language: str
-    ) -> tuple[list[ChunkTranscript], list[bool]]:
-        """Return the transcripts after the second pass, and which of them changed."""
+    ) -> list[Piece]:
+        """Return the chunks with their transcripts after the second pass, and which of them it improved."""
         again = self.refinement
         if again is None:
-            return first, [False] * len(first)
+            return [Piece(part, transcript) for part, transcript in zip(parts, first, strict=True)]
         limits = {"logprob": again.logprob, "compression": again.compression, "no_speech": again.no_speech}
         doubtful = [index for index, transcript in enumerate(first) if segments.is_doubtful(transcript, **limits)]
         requests = (
@@ -149,4 +157,4 @@ class Transcriber:
         final = list(first)
         for index, second in zip(doubtful, again.batcher.map(requests), strict=True):
             final[index] = segments.better(first[index], second)
-        return final, [new is not old for new, old in zip(final, first, strict=True)]
+        return [Piece(part, new, refined=new is not old) for part, new, old in zip(parts, final, first, strict=True)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +92,10 @@ class ChunkWord:
 
 @dataclass(frozen=True)
 class ChunkTranscript:
-    """The words of a chunk with their quality figures; after language detection, `languages` with probabilities."""
+    """The words of a chunk with their quality figures, and the probabilities of the languages that it may be in.
+
+    A model of one language has no `languages`.
+    """
 
     text: str = ""
     words: tuple[ChunkWord, ...] = ()
@@ -150,8 +153,12 @@ class Recognizer:
 
     def _languages(self, requests: Sequence[Request]) -> list[ChunkTranscript]:
         encoded = self._model.encode(np.stack([request.features for request in requests]))
+        return [ChunkTranscript(languages=languages) for languages in self._detect(encoded)]
+
+    def _detect(self, encoded: Any) -> list[dict[str, float]]:  # noqa: ANN401 (CTranslate2 has no types)
+        """Return the probabilities of the languages of encoded chunks."""
         found = self._model.model.detect_language(encoded)
-        return [ChunkTranscript(languages={token[2:-2]: share for token, share in shares}) for shares in found]
+        return [{token[2:-2]: share for token, share in shares} for shares in found]
 
     def _recognise(self, requests: Sequence[Request]) -> list[ChunkTranscript]:
         first = requests[0]
@@ -164,9 +171,10 @@ class Recognizer:
         tokens = [[token for token in output["tokens"] if token < tokenizer.eot] for output in outputs]
         frames = [math.ceil(request.duration_s) * FRAMES_A_SECOND for request in requests]
         aligned = self._model.find_alignment(tokenizer, tokens, encoded, frames)
+        languages = self._detect(encoded) if self.is_multilingual else [{}] * len(requests)
         return [
-            _chunk_transcript(output, tokenizer.decode(text), words)
-            for output, text, words in zip(outputs, tokens, aligned, strict=True)
+            replace(_chunk_transcript(output, tokenizer.decode(text), words), languages=shares)
+            for output, text, words, shares in zip(outputs, tokens, aligned, languages, strict=True)
         ]
 
     def _device_error(self, error: RuntimeError) -> Exception:

@@ -105,6 +105,13 @@ class Turn(Part):
     vector: int | None = None
 
 
+class Stretch(Part):
+    """A time span of the recording."""
+
+    start_s: Seconds
+    end_s: Seconds
+
+
 class Timings(Part):
     """Wall seconds of each step; `recognise_s` includes the time that the device spent on other videos."""
 
@@ -116,7 +123,10 @@ class Timings(Part):
 
 
 class Transcript(Part):
-    """The transcript of one recording. `notes` are counts of corrected or flagged values."""
+    """The transcript of one recording. `notes` are counts of corrected or flagged values.
+
+    `unread` is speech for which the recognizer found no words in any reading.
+    """
 
     transcript_version: int = TRANSCRIPT_VERSION
     video_id: str
@@ -127,6 +137,7 @@ class Transcript(Part):
     language_probability: float
     model_key: str
     segments: tuple[Segment, ...]
+    unread: tuple[Stretch, ...] = ()
     turns: tuple[Turn, ...] | None = None
     timings: Timings
     notes: dict[str, float] = Field(default_factory=dict)

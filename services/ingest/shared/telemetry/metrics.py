@@ -168,6 +168,9 @@ REAL_TIME_FACTOR = Histogram(
 SEGMENTS = Counter("ingest_segments", "Segments recognised", registry=None)
 REFINED_SEGMENTS = Counter("ingest_refined_segments", "Segments that the second pass has improved", registry=None)
 FLAGGED_SEGMENTS = Counter("ingest_flagged_segments", "Segments that are probable hallucinations, by flag", ("flag",))
+UNREAD_SPEECH = Counter(
+    "ingest_unread_speech_seconds", "Speech for which the recognizer found no words in any reading", registry=None
+)
 DIARIZATIONS = Counter(
     "ingest_diarizations",
     "Recordings by the outcome of speaker identification: full, fast_path, or failed",

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.asr.recognition.chunks import SpeechChunk, merge
+from ingest.asr.recognition.pieces import Piece
 from ingest.asr.recognition.segments import (
     LONGEST_SEGMENT_S,
     better,
@@ -57,7 +58,7 @@ def test_times_are_in_order_and_inside_the_recording_for_any_alignment(
     chunks = merge(spans(lengths))
     transcripts = [data.draw(garbage) for _ in chunks]
     duration_s = max(0.0, chunks[-1].span.end_s - cut_s)
-    built = build(chunks, transcripts, [False] * len(chunks), duration_s, "en")
+    built = build([Piece(*one) for one in zip(chunks, transcripts, strict=True)], duration_s, "en")
     words = [word for segment in built.segments for word in segment.words]
     assert [word.text for word in words] == [word.text.strip() for item in transcripts for word in item.words]
     times = [time_s for word in words for time_s in (word.start_s, word.end_s)]
@@ -145,7 +146,7 @@ def test_the_text_is_what_the_recognizer_wrote(words: list[str]) -> None:
             for at, word in enumerate(words)
         ],
     )
-    assert join(build([CHUNK], [said], [False], 60.0, "en").segments) == said.text == "".join(words).strip()
+    assert join(build([Piece(CHUNK, said)], 60.0, "en").segments) == said.text == "".join(words).strip()
 
 
 @pytest.mark.parametrize(
@@ -159,13 +160,13 @@ def test_the_text_is_what_the_recognizer_wrote(words: list[str]) -> None:
 )
 def test_chunks_are_joined_as_their_script_is_written(first: str, second: str, text: str) -> None:
     chunks = [SpeechChunk(Span(at, at + 5), (Span(at, at + 5),)) for at in (0.0, 5.0)]
-    built = build(chunks, [chunk((0, 1, first)), chunk((0, 1, second))], [False, False], 10.0, "en")
+    built = build([Piece(chunks[0], chunk((0, 1, first))), Piece(chunks[1], chunk((0, 1, second)))], 10.0, "en")
     assert join(built.segments) == text
 
 
 def test_a_segment_has_the_figures_of_its_chunk() -> None:
     chunk_transcript = chunk((0.5, 1.0, "Yes."), (2.0, 2.5, " No."), avg_logprob=-0.51234, compression_ratio=1.23456)
-    built = build([CHUNK], [chunk_transcript], [True], 60.0, "en")
+    built = build([Piece(CHUNK, chunk_transcript, refined=True)], 60.0, "en")
     assert [segment.text for segment in built.segments] == ["Yes.", "No."]
     for segment in built.segments:
         assert (segment.avg_logprob, segment.compression_ratio, segment.refined) == (-0.5123, 1.235, True)
@@ -186,7 +187,7 @@ def test_a_segment_has_the_figures_of_its_chunk() -> None:
     ],
 )
 def test_likely_hallucinations_are_flagged(chunk_transcript: ChunkTranscript, flags: tuple[str, ...]) -> None:
-    assert [segment.flags for segment in build([CHUNK], [chunk_transcript], [False], 60.0, "en").segments] == [flags]
+    assert [segment.flags for segment in build([Piece(CHUNK, chunk_transcript)], 60.0, "en").segments] == [flags]
 
 
 def segment(text: str, *flags: str) -> Segment:
