@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import socket
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import jsonschema  # type: ignore[import-untyped]  # ships no types
@@ -18,7 +19,6 @@ from tests.support.archive_server import FAILED, SECRET, TALK, Client, archive, 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from ingest.cli.local.postgres_server import EmbeddedPostgres
     from ingest.embedder.encoder import Encoder
@@ -90,6 +90,19 @@ def test_a_question_in_other_words_finds_the_passage_and_its_page(ask: Client) -
 )
 def test_the_filters_of_a_question_hold(ask: Client, filters: str, found: bool) -> None:  # noqa: FBT001 (a table)
     assert bool(ask(f"{API}/search?q=ship&{filters}").json["results"]) is found
+
+
+def test_the_function_that_the_page_about_sql_gives_to_retrievers_answers(
+    filled: str, volume: Path, encoder: Encoder
+) -> None:
+    page = (Path(__file__).parents[2] / "docs/sql.md").read_text()
+    names: dict[str, Any] = {}
+    exec(page.partition("```python ask\n")[2].partition("```")[0], names)  # noqa: S102 (what readers copy)
+    with archive(filled, volume, encoder, archive_token=TOKEN) as client:
+        names.update(SERVER=f"http://127.0.0.1:{client.port}", TOKEN=TOKEN)
+        found = names["ask"]("boats on the water", channel="Harbor Talks", limit=2)
+    assert [hit["recording"] for hit in found] == [TALK, TALK]
+    assert all(hit["text"] and hit["link"] and SECRET not in str(hit) for hit in found)
 
 
 def test_the_list_of_recordings_is_read_page_by_page(ask: Client) -> None:

@@ -22,12 +22,14 @@ from ingest.cli.doctor import _servers
 from ingest.cli.settings import AllSettings
 from ingest.embedder.catalog import Catalog
 from ingest.embedder.database import Database
+from ingest.embedder.ledger import write_events
 from ingest.embedder.migrate import migrate, migrations
-from ingest.embedder.server import TABLES
+from ingest.embedder.server import TABLES, VIEWS
 from ingest.embedder.store import Store
 from ingest.embedder.vector_index import build_index
 from ingest.shared.errors import Code, ConfigurationError, IngestError
-from tests.support.archive_rows import VIDEO, rows
+from ingest.shared.messages import EventKind
+from tests.support.archive_rows import VIDEO, event, rows
 from tests.support.postgres_servers import postgres_with_passwords
 
 if TYPE_CHECKING:
@@ -241,6 +243,20 @@ def test_pgvector_in_a_schema_of_its_own_is_found(empty_url: Callable[..., str])
         migrate(database)
         Store(database, "test-model", 8).replace(rows(1, 3))
         assert build_index(database) == ["test-model"]
+
+
+def test_an_archive_moves_to_another_schema(empty_url: Callable[..., str]) -> None:
+    url = empty_url()
+    with opened(url) as database:
+        migrate(database)
+        Store(database, "test-model", 8).replace(rows(1, 3))
+    execute(url, "CREATE SCHEMA talks")
+    for name in (*TABLES, *VIEWS):
+        execute(url, f"ALTER TABLE public.{name} SET SCHEMA talks")
+    with opened(url, "talks") as database:
+        assert migrate(database) == []
+        write_events(database, [(event(EventKind.FINISHED).model_copy(update={"video_id": "another_one"}), (7, 1))])
+        assert set(Catalog(database).videos([VIDEO, "another_one"])) == {VIDEO, "another_one"}
 
 
 def test_an_archive_of_an_earlier_version_is_found_where_it_is(database_url: str) -> None:

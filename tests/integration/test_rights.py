@@ -46,6 +46,8 @@ DENIED: tuple[tuple[str, LiteralString], ...] = (
     ("ingest_embedder", "DROP TABLE videos"),
     ("ingest_reader", "UPDATE videos SET state = 'failed'"),
     ("ingest_reader", "DELETE FROM segments"),
+    ("ingest_reader", "UPDATE archive_recordings SET title = ''"),
+    ("ingest_reader", "DELETE FROM archive_recordings"),
     ("ingest_reader", "INSERT INTO models VALUES ('x', 1)"),
     ("ingest_reader", "DELETE FROM events_set_aside"),
     ("ingest_reader", "UPDATE events_set_aside SET folded_at = now()"),
@@ -108,6 +110,8 @@ def test_the_reader_can_read(archive_of: dict[str, Database]) -> None:
     catalog = Catalog(archive_of["ingest_reader"])
     assert catalog.videos([VIDEO])[VIDEO].passages == len(catalog.passages(VIDEO)) == 5
     assert catalog.totals()
+    with archive_of["ingest_reader"].transaction() as connection:
+        assert len(connection.execute("SELECT recording, link FROM archive_passages").fetchall()) == 5
     assert set_aside.count(archive_of["ingest_reader"]) == 0
 
 
@@ -122,6 +126,8 @@ def test_an_archive_in_a_schema_of_its_own_is_open_to_both_roles(postgres: Embed
         Store(embedder, "test-model", 8).replace(rows(1, 5))
     with _opened(make_conninfo(url, user="ingest_reader"), "talks") as reader:
         assert len(Catalog(reader).passages(VIDEO)) == 5
+        with reader.transaction() as connection:
+            assert connection.execute("SELECT count(*) FROM talks.archive_passages").fetchone() == (5,)
     with psycopg.connect(url, autocommit=True) as owner:
         owner.execute("DROP OWNED BY ingest_embedder, ingest_reader")
 

@@ -3,6 +3,7 @@
 DO $$
 DECLARE
     own_schema boolean;
+    view text;
 BEGIN
     IF NOT pg_has_role((SELECT relowner FROM pg_class WHERE oid = 'videos'::regclass), 'USAGE') THEN
         RETURN; -- only the owner of the tables can grant rights
@@ -29,6 +30,11 @@ BEGIN
         END IF;
         REVOKE ALL ON videos, segments, models, embeddings, migrations, events_set_aside, forgotten FROM ingest_reader;
         GRANT SELECT ON videos, segments, models, embeddings, migrations, events_set_aside, forgotten TO ingest_reader;
+        FOREACH view IN ARRAY ARRAY['archive_recordings', 'archive_passages', 'archive_speakers'] LOOP
+            IF to_regclass(view) IS NOT NULL THEN -- it stays behind when only the tables are moved to another schema
+                EXECUTE format('GRANT SELECT ON %I TO ingest_reader', view);
+            END IF;
+        END LOOP;
     END IF;
 END
 $$;

@@ -22,6 +22,7 @@ OLDEST_VECTOR = (0, 8)
 ENCODING = "UTF8"
 OWN_SCHEMA = "ingest"
 TABLES = ("migrations", "videos", "segments", "models", "embeddings", "events_set_aside", "forgotten")
+VIEWS = ("archive_recordings", "archive_passages", "archive_speakers")
 MARK = {"name", "sha256", "applied_at"}  # columns of our table `migrations`
 
 SEARCH_PATH = "SELECT current_schemas(false)::text[]"
@@ -112,7 +113,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 def find(connection: Connection[Any], wanted: str | None, path: Sequence[str]) -> Place:
     """Return where the archive is, or is to be made. `path` is the search path of a new session."""
     tables: dict[str, dict[str, set[str]]] = {}
-    for schema, table, columns in connection.execute(FOUND_TABLES, (list(TABLES),)):
+    for schema, table, columns in connection.execute(FOUND_TABLES, ([*TABLES, *VIEWS],)):
         tables.setdefault(schema, {})[table] = set(columns)
     return place(tables, wanted, path)
 
