@@ -25,9 +25,11 @@ from bench import report
 from bench.rows import DIMENSIONS, MODEL
 from bench.scale_rows import COMMON_WORDS, IN_A_VIDEO, NEWEST, Archive
 from ingest.cli.local.postgres_server import EmbeddedPostgres
+from ingest.embedder import search_query
 from ingest.embedder.database import Database
 from ingest.embedder.migrate import migrate
-from ingest.embedder.search import Question, Search, fit_index
+from ingest.embedder.search import Search
+from ingest.embedder.search_query import Question
 from ingest.embedder.store import Store
 from ingest.embedder.vector_index import build_index, index_name
 
@@ -141,7 +143,7 @@ def recall(database: Database, vectors: Sequence[Vector], count: int) -> list[fl
     shares = []
     for vector in vectors:
         with database.transaction() as connection:
-            fit_index(connection)
+            search_query.prepare(connection)
             found = connection.execute(query, (HalfVector(vector),)).fetchall()[:count]
             connection.execute("SET LOCAL enable_indexscan = off")
             exact = connection.execute(query, (HalfVector(vector),)).fetchall()[:count]

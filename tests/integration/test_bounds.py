@@ -25,7 +25,8 @@ from ingest.embedder.catalog import Catalog
 from ingest.embedder.database import Database
 from ingest.embedder.ledger import fold_or_set_aside
 from ingest.embedder.migrate import RECORD, TABLE, migrate, migrations
-from ingest.embedder.search import Question, Search
+from ingest.embedder.search import Search
+from ingest.embedder.search_query import Question
 from ingest.embedder.store import Rows, Store
 from ingest.shared.errors import IngestError
 from ingest.shared.messages import Event, EventKind, Metadata, Stage, encode

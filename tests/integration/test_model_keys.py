@@ -15,7 +15,8 @@ from ingest.embedder import model_keys
 from ingest.embedder.catalog import Catalog
 from ingest.embedder.migrate import migrate
 from ingest.embedder.model_files import BUNDLED, bundled
-from ingest.embedder.search import Question, Search
+from ingest.embedder.search import Search
+from ingest.embedder.search_query import Question
 from ingest.embedder.store import Rows, Store
 from ingest.shared.errors import Code, IngestError
 from tests.support.archive_rows import passage

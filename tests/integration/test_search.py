@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingest.embedder.ledger import write_events
-from ingest.embedder.search import Question, Search
+from ingest.embedder.search import Search
+from ingest.embedder.search_query import Question
 from ingest.embedder.store import Rows, Store
 from ingest.embedder.vector_index import build_index
 from ingest.shared.errors import Code, IngestError

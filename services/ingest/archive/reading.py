@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ingest.embedder import search
+from ingest.embedder.search_query import CONFIGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -157,7 +157,7 @@ class Reading:
 
     def content_words(self, words: Sequence[str]) -> list[str]:
         """Return the words that a text search looks for: those that are no stop words in the archive's languages."""
-        configs = [name for (name,) in self._all(search.CONFIGS, ())]
+        configs = [name for (name,) in self._all(CONFIGS, ())]
         return [str(word) for (word,) in self._all(CONTENT_WORDS, (list(words), configs))]
 
     def _all(self, query: str, values: Any) -> list[Any]:  # noqa: ANN401 (parameters of any query)

@@ -148,7 +148,8 @@ def _print_speakers(connections: Connections) -> None:
 
 def _print_answers(connections: Connections) -> None:
     from ingest.embedder.encoder import load  # seconds of imports, not needed before
-    from ingest.embedder.search import Question, Search
+    from ingest.embedder.search import Search
+    from ingest.embedder.search_query import Question
 
     console.out.print(
         "\n[bold]5. Search by meaning[/]: three questions in other words than the recordings", markup=True

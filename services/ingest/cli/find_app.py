@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import Annotated
 
 import typer
 
 from ingest.cli import console, options
 from ingest.cli.dashed import is_id, is_left_out, with_dashes
-from ingest.cli.options import FIND, MANY, Codes, Json, Kubernetes, Namespace, ReleaseName, Since, State
+from ingest.cli.options import FIND, MANY, Codes, Json, Kubernetes, Namespace, ReleaseName, Since, State, Until
 from ingest.shared.video_state import VideoState
 
 find_app = typer.Typer()
@@ -23,6 +23,8 @@ def search(
     speaker: Annotated[str | None, typer.Option(help="Only passages of this speaker.")] = None,
     channel: Annotated[str | None, typer.Option(help="Only recordings of this channel.")] = None,
     since: Since = None,
+    until: Until = None,
+    language: Annotated[str | None, typer.Option(help="Only recordings in this language, as en or de.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="At most this many results.")] = 5,
     state: State = None,
     json: Json = False,
@@ -38,13 +40,20 @@ def search(
     from ingest.cli.search import print_hits
     from ingest.cli.search import search as search_archive
     from ingest.embedder import wording
-    from ingest.embedder.search import Question
+    from ingest.embedder.search_query import Question
 
     text = " ".join(f'-"{word[1:]}"' if word.startswith("-") and " " in word else word for word in words)
     if not wording.read(text).meaning:
         raise typer.BadParameter("name words to search for, too, not only words to leave out")
-    day = since.replace(tzinfo=UTC) if since else None
-    question = Question(text=text, speaker=speaker, channel=channel, since=day, limit=limit)
+    question = Question(
+        text=text,
+        speaker=speaker,
+        channel=channel,
+        since=since.replace(tzinfo=UTC) if since else None,
+        until=until.replace(tzinfo=UTC) + timedelta(days=1) if until else None,
+        language=language,
+        limit=limit,
+    )
     with options.archive(state) as archive:
         hits = search_archive(archive, question)
     print_hits(hits, as_json=json)

@@ -50,6 +50,9 @@ State = Annotated[Path | None, typer.Option("--state", help="State folder of the
 Since = Annotated[
     datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only recordings published on this day or later.")
 ]
+Until = Annotated[
+    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only recordings published on this day or earlier.")
+]
 Kubernetes = Annotated[bool, typer.Option("--k8s", help="Use a release of the chart, on the kubeconfig's cluster.")]
 Namespace = Annotated[str | None, typer.Option(help="With --k8s: namespace of the release.", callback=_dns_label)]
 ReleaseName = Annotated[str, typer.Option("--release", help="With --k8s: name of the release.", callback=_dns_label)]

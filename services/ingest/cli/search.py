@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ingest.cli.local.state_folder import Archive, Connections
-    from ingest.embedder.search import Hit, Question
+    from ingest.embedder.search import Hit
+    from ingest.embedder.search_query import Question
 
 
 def search(archive: Archive | Connections, question: Question) -> list[Hit]:

@@ -13,7 +13,7 @@ from ingest.cli.runs.summary import print_result
 from ingest.cli.search import search
 from ingest.demo import samples
 from ingest.downloader.settings import listed_paths
-from ingest.embedder.search import Question
+from ingest.embedder.search_query import Question
 from ingest.shared.errors import ConfigurationError
 
 if TYPE_CHECKING:

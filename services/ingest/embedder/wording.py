@@ -16,15 +16,19 @@ OR = "OR"
 
 @dataclass(frozen=True)
 class Wording:
-    """The text of a question, in three forms.
+    """The text of a question, in several forms.
 
     meaning    for the encoder: without notation, and without what is left out
     words      for the full-text search
+    included   the same, without what is left out
+    required   for the full-text search: the phrases that every answer has (may be empty)
     condition  for the full-text search, true of every answer: the phrases, and what is left out (may be empty)
     """
 
     meaning: str
     words: str
+    included: str
+    required: str
     condition: str
 
 
@@ -46,4 +50,10 @@ def read(text: str) -> Wording:
         if notation.upper() != OR:
             meaning.append(body)
     required = [] if OR in map(str.upper, words) else phrases
-    return Wording(" ".join(meaning or words), " ".join([*words, *left_out]), " ".join([*required, *left_out]))
+    return Wording(
+        meaning=" ".join(meaning or words),
+        words=" ".join([*words, *left_out]),
+        included=" ".join(words),
+        required=" ".join(required),
+        condition=" ".join([*required, *left_out]),
+    )

@@ -28,8 +28,9 @@ from ingest.embedder.wording import Wording, read
         pytest.param('- "" -"" -', "", "", "", id="nothing"),
     ],
 )
-def test_a_question_has_three_forms(text: str, meaning: str, words: str, condition: str) -> None:
-    assert read(text) == Wording(meaning, words, condition)
+def test_a_question_has_forms(text: str, meaning: str, words: str, condition: str) -> None:
+    found = read(text)
+    assert found == Wording(meaning, words, found.included, found.required, condition)
 
 
 @given(st.text(st.sampled_from('ab -"'), max_size=12))
@@ -38,3 +39,5 @@ def test_the_forms_of_any_question_fit_together(text: str) -> None:
     assert read(found.words) == found
     assert set(found.condition.split()) <= set(found.words.split())
     assert '"' not in found.meaning
+    left_out = found.condition[len(found.required) :].strip()
+    assert found.words == f"{found.included} {left_out}".strip()

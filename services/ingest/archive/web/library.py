@@ -12,7 +12,8 @@ from ingest.archive.web import highlight, inputs, shapes
 from ingest.archive.web.problems import BAD_PARAMETER, LOADING, NOT_FOUND, ProblemError
 from ingest.embedder import wording
 from ingest.embedder.catalog import Catalog
-from ingest.embedder.search import Question, Search
+from ingest.embedder.search import Search
+from ingest.embedder.search_query import Question
 from ingest.shared import outgoing
 from ingest.shared.errors import RULES, Code
 from ingest.shared.links import link
