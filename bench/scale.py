@@ -124,7 +124,7 @@ def grow(database: Database, archive: Archive, have: int, to: int) -> float:
 
 def questions(database: Database, vectors: Sequence[Vector]) -> tuple[dict[str, float], dict[str, float]]:
     """Return p50 and p95 of the time of each kind of question; the first of each kind is not counted."""
-    search = Search(database, Prepared(vectors))  # type: ignore[arg-type] # the text model is not part of the time
+    search = Search(database, Prepared(vectors))
     p50, p95 = {}, {}
     for kind, ask in KINDS.items():
         took = []

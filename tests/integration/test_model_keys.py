@@ -6,12 +6,13 @@ import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from psycopg.types.json import Jsonb
 from safetensors.numpy import load_file, save_file
 from structlog.testing import capture_logs
 
-from ingest.embedder import model_keys
+from ingest.embedder import light_encoder, model_keys
 from ingest.embedder.catalog import Catalog
 from ingest.embedder.migrate import migrate
 from ingest.embedder.model_files import BUNDLED, bundled
@@ -29,6 +30,24 @@ if TYPE_CHECKING:
 
 VIDEO = "abcdefghijk"
 TEXTS = ["The captain steers the ship.", "The telescope photographs the comet."]
+QUESTIONS = (
+    "a",
+    "ships in the harbor",
+    "What did the captain say about the storm, and when did he say it?",
+    "Hello, World! " * 300,
+    "supercalifragilisticexpialidocious " * 40,
+    "Où est l'école? Élan vital — café",
+    "Wie spät ist es in Köln, und warum heißt die Straße so?",
+    "¿Cuántos barcos hay en el puerto?",
+    "корабли в гавани",
+    "这是中文 test 港口里的船",
+    "港にいる船は何隻ですか",
+    "สวัสดีครับ เรือในท่าเรือ",
+    "سفن في الميناء",
+    "जहाज़ बंदरगाह में",
+    "🚢⚓ \t two  lines\nand more   ",
+    "1,000.50 $ & <b>#tag</b> e.g. U.S.A.",
+)
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +72,14 @@ def retrained(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
     from ingest.embedder.encoder import Encoder
 
     return Encoder(str(folder), "cpu", 32)
+
+
+def test_the_encoder_of_questions_computes_the_same_vectors_under_the_same_key(encoder: Encoder) -> None:
+    source = bundled()
+    assert source is not None
+    light = light_encoder.read(BUNDLED, source)
+    assert (light.key, light.content_id, light.dimensions) == (encoder.key, encoder.content_id, encoder.dimensions)
+    assert np.abs(np.asarray(light.run(QUESTIONS)) - np.asarray(encoder.run(QUESTIONS))).max() < 1e-5
 
 
 def fill(database: Database, key: str, encoder: Encoder) -> None:

@@ -160,7 +160,7 @@ def test_of_a_common_word_a_bounded_number_of_passages_is_read(large: Database, 
     ],
 )
 def test_titles_and_channels_are_searched(large: Database, question: Question, found: set[str]) -> None:
-    hits = Search(large, _Encoder()).ask(question)  # type: ignore[arg-type] # no model is needed for titles
+    hits = Search(large, _Encoder()).ask(question)
     assert {hit.video_id for hit in hits} & {"v0000000077", "v0000000400"} == found
 
 
@@ -183,7 +183,7 @@ def test_the_vector_index_returns_as_many_passages_as_are_asked_for(large: Datab
 
 
 def test_words_of_every_language_in_use_are_found(large: Database) -> None:
-    search = Search(large, _Encoder())  # type: ignore[arg-type] # no model is needed for words
+    search = Search(large, _Encoder())
     hits = search.ask(Question("häfen", limit=100))
     assert {hit.passage_start_s % 2 for hit in hits if hit.has_words} == {0, 1}
 

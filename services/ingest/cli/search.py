@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 def search(archive: Archive | Connections, question: Question) -> list[Hit]:
     """Return the best results of the archive for a question."""
-    from ingest.embedder.encoder import load  # seconds of imports, not needed to print results
+    from ingest.embedder import light_encoder  # not needed to print results
     from ingest.embedder.search import Search
 
-    return Search(archive.database, load(archive.settings)).ask(question)
+    return Search(archive.database, light_encoder.load(archive.settings)).ask(question)
 
 
 def print_hits(hits: Sequence[Hit], *, as_json: bool) -> None:

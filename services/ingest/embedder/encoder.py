@@ -6,7 +6,6 @@ The batcher calls `Encoder.run` with texts of several videos. Vectors are of len
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -60,7 +59,7 @@ class Encoder:
             raise IngestError(Code.ENV_MODEL, f"embedding model {name}: {first_line(error)}") from error
         self._model.eval()
         self.content_id = fingerprint.hub_commit(folder) or fingerprint.fingerprint(folder)
-        self.key = f"{_plain_name(name, folder)}@{fingerprint.short_id(folder)}"
+        self.key = f"{model_files.plain_name(name, folder)}@{fingerprint.short_id(folder)}"
         self.dimensions = int(self._model.get_embedding_dimension() or 0)
         # A copy: each call of the model reconfigures its own tokenizer, which only the device thread may use.
         self._counter = Tokenizer.from_str(self._model.tokenizer.backend_tokenizer.to_str())
@@ -117,9 +116,3 @@ def check_vectors(vectors: Vector, dimensions: int) -> None:
         raise IngestError(Code.BAD_EMBEDDING, "not finite")
     if len(vectors) and np.abs(np.linalg.norm(vectors, axis=1) - 1).max() > NORM_TOLERANCE:
         raise IngestError(Code.BAD_EMBEDDING, "length is not 1")
-
-
-def _plain_name(name: str, folder: Path) -> str:
-    if Path(name).is_dir():
-        return folder.name
-    return name.removeprefix(model_files.HUB_PREFIX)

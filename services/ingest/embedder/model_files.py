@@ -31,3 +31,8 @@ def bundled() -> Path | None:
     except ImportError:
         return None
     return Path(MODEL_DIR)
+
+
+def plain_name(name: str, folder: Path) -> str:
+    """Return the name of a model without that of a folder or of its owner on the hub, for the key of its vectors."""
+    return folder.name if Path(name).is_dir() else name.removeprefix(HUB_PREFIX)

@@ -8,15 +8,17 @@ whose files differ, is used only if the model computes the same vectors for stor
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from ingest.shared.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ingest.embedder.database import Connection, Database
-    from ingest.embedder.encoder import Encoder
+    from ingest.embedder.encoder import Vector
 
 KEYS = "SELECT model, dimensions, content_id FROM models ORDER BY model"
 SAMPLE = """
@@ -27,6 +29,17 @@ IDENTIFY = "UPDATE models SET content_id = %s WHERE model = %s AND content_id IS
 SAME_VECTOR = 0.99  # cosine; half precision and another device change the fourth decimal
 
 log = get_logger(__name__)
+
+
+class TextModel(Protocol):
+    """A loaded text model, as `encoder.Encoder` has the facts and the function."""
+
+    key: str
+    content_id: str
+    dimensions: int
+
+    def run(self, texts: Sequence[str]) -> list[Vector]:
+        """Return the vectors of texts, each of length 1."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +57,7 @@ def stored(connection: Connection) -> list[StoredKey]:
     return [StoredKey(*row) for row in rows]
 
 
-def find(connection: Connection, encoder: Encoder) -> StoredKey | None:
+def find(connection: Connection, encoder: TextModel) -> StoredKey | None:
     """Return the key under which the archive holds the vectors of a model, or None when it holds none of them."""
     keys = stored(connection)
     for known in keys:
@@ -56,7 +69,7 @@ def find(connection: Connection, encoder: Encoder) -> StoredKey | None:
     return None
 
 
-def register(database: Database, encoder: Encoder) -> str:
+def register(database: Database, encoder: TextModel) -> str:
     """Return the key for new vectors of a model, and store its content id.
 
     Log when an older key is used on, and when the archive also holds vectors that this model cannot search.
@@ -76,7 +89,7 @@ def register(database: Database, encoder: Encoder) -> str:
     return key
 
 
-def _computes_the_same(connection: Connection, known: StoredKey, encoder: Encoder) -> bool:
+def _computes_the_same(connection: Connection, known: StoredKey, encoder: TextModel) -> bool:
     rows: list[Any] = connection.execute(SAMPLE, (known.key,)).fetchall()
     if not rows:
         return False

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ingest.embedder.database import Connection, Database
-    from ingest.embedder.encoder import Encoder, Vector
+    from ingest.embedder.encoder import Vector
+    from ingest.embedder.model_keys import TextModel
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Hit:
     """A passage that was found: `sentence` is its best sentence, which begins at `start_s`."""
 
     video_id: str
+    index: int  # number of the passage in its recording
     title: str | None
     channel: str | None
     published_at: datetime | None
@@ -38,6 +40,7 @@ class Hit:
     text: str
     sentence: str
     speaker: str | None
+    speaker_score: float | None
     similarity: float | None
     has_words: bool
     score: float
@@ -46,7 +49,7 @@ class Hit:
 class Search:
     """Searches the archive with the vectors of one model."""
 
-    def __init__(self, database: Database, encoder: Encoder) -> None:
+    def __init__(self, database: Database, encoder: TextModel) -> None:
         self._database = database
         self._encoder = encoder
 
@@ -89,9 +92,10 @@ def _sentences(text: str, offsets: Sequence[int]) -> list[str]:
 
 def _hit(row: tuple[Any, ...], best: int, sentence: str) -> Hit:
     (video_id, title, channel, published_at, kind, url, start_s, end_s, text, speaker, _, starts_s, *rest) = row
-    similarity, has_words, score = rest
+    index, speaker_score, similarity, has_words, score = rest
     return Hit(
         video_id=video_id,
+        index=index,
         title=title,
         channel=channel,
         published_at=published_at,
@@ -102,6 +106,7 @@ def _hit(row: tuple[Any, ...], best: int, sentence: str) -> Hit:
         text=text,
         sentence=sentence,
         speaker=speaker,
+        speaker_score=speaker_score,
         similarity=None if similarity is None else round(float(similarity), 4),
         has_words=has_words,
         score=round(float(score), 5),
