@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingest.demo import conversation
+from ingest.embedder import light_encoder
+from ingest.embedder.settings import EmbedderSettings
 from ingest.shared.artifacts.volume import Volume
+from ingest.shared.settings import load
 from tests.support.archive_server import FAILED, TALK, archive, fill
 from tests.support.browser import Page, browser
 
@@ -69,10 +72,7 @@ def opened(program: Callable[[str, str], str], tmp_path_factory: pytest.TempPath
 @pytest.fixture
 def page(opened: Page, database: Database, database_url: str, tmp_path: Path) -> Iterator[tuple[Page, str]]:
     """A page of the browser, and the address of a server with a small archive."""
-    from ingest.embedder.encoder import Encoder  # seconds of imports, in every process that collects tests
-    from ingest.embedder.model_files import BUNDLED
-
-    encoder = Encoder(BUNDLED, "cpu", 32)
+    encoder = light_encoder.load(load(EmbedderSettings))
     fill(database, Volume(tmp_path / "volume"), encoder, tmp_path)
     with archive(database_url, tmp_path / "volume", encoder) as client:
         yield opened, f"http://127.0.0.1:{client.port}"

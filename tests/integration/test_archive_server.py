@@ -14,25 +14,25 @@ import pytest
 
 from ingest.archive.web.library import API
 from ingest.demo import conversation
+from ingest.embedder import light_encoder
+from ingest.embedder.settings import EmbedderSettings
 from ingest.shared.artifacts.volume import Volume
-from tests.support.archive_server import FAILED, SECRET, TALK, Client, archive, fill
+from ingest.shared.settings import load
+from tests.support.archive_server import FAILED, SECRET, TALK, Client, archive, stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ingest.cli.local.postgres_server import EmbeddedPostgres
-    from ingest.embedder.encoder import Encoder
+    from ingest.embedder.model_keys import TextModel
 
 DATABASE = "test_archive_server"
 TOKEN = "s3cret"  # noqa: S105 (of this test)
 
 
 @pytest.fixture(scope="module")
-def encoder() -> Encoder:
-    from ingest.embedder.encoder import Encoder  # seconds of imports, in every process that collects tests
-    from ingest.embedder.model_files import BUNDLED
-
-    return Encoder(BUNDLED, "cpu", 32)
+def encoder() -> TextModel:
+    return light_encoder.load(load(EmbedderSettings))
 
 
 @pytest.fixture(scope="module")
@@ -41,22 +41,15 @@ def volume(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def filled(postgres: EmbeddedPostgres, volume: Path, encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> str:
+def filled(
+    postgres: EmbeddedPostgres, volume: Path, encoder: TextModel, tmp_path_factory: pytest.TempPathFactory
+) -> str:
     """The address of a database with the archive of these tests."""
-    from pydantic import SecretStr
-
-    from ingest.embedder.database import Database
-
-    with psycopg.connect(postgres.url.replace("/ingest?", "/postgres?"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {DATABASE} TEMPLATE ingest")
-    url = postgres.url.replace("/ingest?", f"/{DATABASE}?")
-    with Database(SecretStr(url), password=None, size=2, timeout_s=20.0, name="test").open() as database:
-        fill(database, Volume(volume), encoder, tmp_path_factory.mktemp("files"))
-    return url
+    return stored(postgres, DATABASE, volume, encoder, tmp_path_factory.mktemp("files"))
 
 
 @pytest.fixture(scope="module")
-def ask(filled: str, volume: Path, encoder: Encoder) -> Iterator[Client]:
+def ask(filled: str, volume: Path, encoder: TextModel) -> Iterator[Client]:
     with archive(filled, volume, encoder) as client:
         yield client
 
@@ -93,7 +86,7 @@ def test_the_filters_of_a_question_hold(ask: Client, filters: str, found: bool) 
 
 
 def test_the_function_that_the_page_about_sql_gives_to_retrievers_answers(
-    filled: str, volume: Path, encoder: Encoder
+    filled: str, volume: Path, encoder: TextModel
 ) -> None:
     page = (Path(__file__).parents[2] / "docs/sql.md").read_text()
     names: dict[str, Any] = {}
@@ -304,7 +297,9 @@ def test_audio_in_the_place_of_a_link_is_not_sent(ask: Client, volume: Path, tmp
         file.write_bytes(content)
 
 
-def test_with_a_token_every_request_but_the_probe_has_to_bring_it(filled: str, volume: Path, encoder: Encoder) -> None:
+def test_with_a_token_every_request_but_the_probe_has_to_bring_it(
+    filled: str, volume: Path, encoder: TextModel
+) -> None:
     with archive(filled, volume, encoder, archive_token=TOKEN, archive_names="archive.example") as ask:
         for path in ("/", f"{API}/status", "/static/app.css"):
             refused = ask(path, authorization="Bearer wrong")
@@ -339,7 +334,7 @@ def test_a_database_that_goes_away_is_named_and_comes_back(
     assert filled
 
 
-def test_an_empty_archive_has_useful_pages(database_url: str, tmp_path: Path, encoder: Encoder) -> None:
+def test_an_empty_archive_has_useful_pages(database_url: str, tmp_path: Path, encoder: TextModel) -> None:
     with archive(database_url, tmp_path, encoder) as ask:
         for path in ("/", "/recordings", "/status"):
             assert b"The archive is empty" in ask(path).body

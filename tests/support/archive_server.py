@@ -10,10 +10,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import psycopg
+from psycopg import sql
+from pydantic import SecretStr
+
 from ingest.archive.service import Server, served
 from ingest.archive.settings import ArchiveSettings
 from ingest.demo import conversation
 from ingest.embedder import passages
+from ingest.embedder.database import Database
 from ingest.embedder.ledger import write_events
 from ingest.embedder.passages import PassageLimits
 from ingest.embedder.store import Rows, Store
@@ -28,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ingest.embedder.database import Database
-    from ingest.embedder.encoder import Encoder
+    from ingest.cli.local.postgres_server import EmbeddedPostgres
+    from ingest.embedder.model_keys import TextModel
 
 TALK = "talk_000001"
 FAILED = "fail_000001"
@@ -66,11 +71,12 @@ class Client:
 
     port: int
 
-    def __call__(self, path: str, method: str = "GET", **headers: str) -> Answer:
+    def __call__(self, path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> Answer:
         """Return the answer for a path; a header `accept_encoding` is sent as Accept-Encoding."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
-            connection.request(method, path, headers={name.replace("_", "-"): text for name, text in headers.items()})
+            sent = {name.replace("_", "-"): text for name, text in headers.items()}
+            connection.request(method, path, body, sent)
             answer = connection.getresponse()
             names = {name.lower(): value for name, value in answer.getheaders()}
             return Answer(answer.status, names, answer.read())
@@ -78,11 +84,21 @@ class Client:
             connection.close()
 
 
-def fill(database: Database, volume: Volume, encoder: Encoder, folder: Path) -> None:
+def stored(postgres: EmbeddedPostgres, name: str, volume: Path, encoder: TextModel, folder: Path) -> str:
+    """Return the address of a new database with the archive of `fill`."""
+    with psycopg.connect(postgres.url.replace("/ingest?", "/postgres?"), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE ingest").format(sql.Identifier(name)))
+    url = postgres.url.replace("/ingest?", f"/{name}?")
+    with Database(SecretStr(url), password=None, size=2, timeout_s=20.0, name="test").open() as database:
+        fill(database, Volume(volume), encoder, folder)
+    return url
+
+
+def fill(database: Database, volume: Volume, encoder: TextModel, folder: Path) -> None:
     """Store the demonstration's conversation with audio and words, and a recording that failed."""
     talk = conversation()
     spoken = _transcript(TALK)
-    built = passages.build(spoken.segments, "en", LIMITS, encoder.count_tokens)
+    built = passages.build(spoken.segments, "en", LIMITS, lambda text: len(text.split()))
     address = f"https://reader:{SECRET}@podcast.example/talk.ogg"
     _tell(database, 1, _event(TALK, address, title=talk.title, channel="Harbor Talks", duration_s=talk.duration_s))
     failed = _event(FAILED, f"https://x:{SECRET}@podcast.example/b.ogg", title="<script>alert(1)</script>")
@@ -110,7 +126,7 @@ def running(server: Server) -> Iterator[Client]:
 
 
 @contextmanager
-def archive(database_url: str, volume: Path, encoder: Encoder, **settings: object) -> Iterator[Client]:
+def archive(database_url: str, volume: Path, encoder: TextModel, **settings: object) -> Iterator[Client]:
     """Give a client of a server of this archive."""
     chosen = load(ArchiveSettings, database_url=database_url, volume_path=volume, archive_port=0, **settings)
     with served(chosen, lambda: encoder) as server, running(server) as client:

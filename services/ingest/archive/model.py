@@ -11,7 +11,7 @@ from ingest.shared.telemetry import logs
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ingest.embedder.encoder import Encoder
+    from ingest.embedder.model_keys import TextModel
 
 log = logs.get_logger(__name__)
 
@@ -23,17 +23,17 @@ class NotReadyError(Exception):
 class Model:
     """A model that `load` reads; `start` begins."""
 
-    def __init__(self, load: Callable[[], Encoder]) -> None:
+    def __init__(self, load: Callable[[], TextModel]) -> None:
         self._load = load
         self._done = threading.Event()
-        self._encoder: Encoder | None = None
+        self._encoder: TextModel | None = None
         self._error: IngestError | None = None
 
     def start(self) -> None:
         """Begin to load."""
         threading.Thread(target=self._run, name="text-model", daemon=True).start()
 
-    def get(self, wait_s: float = 0.0) -> Encoder:
+    def get(self, wait_s: float = 0.0) -> TextModel:
         """Return the model; raise the error of its loading, or NotReadyError when it takes longer than `wait_s`."""
         self._done.wait(wait_s)
         if self._error is not None:

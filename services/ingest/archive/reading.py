@@ -41,6 +41,13 @@ SELECT speaker, count(DISTINCT video_id), count(*), sum(end_s - start_s)
 FROM segments WHERE speaker IS NOT NULL AND speaker !~ '^Unknown [0-9]+$'
 GROUP BY speaker ORDER BY 4 DESC, 1 LIMIT %s
 """
+EXAMPLES = """
+WITH best AS (
+    SELECT DISTINCT ON (speaker) speaker, video_id, start_s, speaker_score::float8 FROM segments
+    WHERE speaker = ANY(%s) ORDER BY speaker, speaker_score DESC NULLS LAST, video_id, idx
+)
+SELECT speaker, video_id, start_s, speaker_score, title, source_kind, source_url FROM best JOIN videos USING (video_id)
+"""
 UNNAMED_S = """
 SELECT coalesce(sum(end_s - start_s), 0) FROM segments WHERE speaker IS NULL OR speaker ~ '^Unknown [0-9]+$'
 """
@@ -99,6 +106,19 @@ class SpeakerRow:
 
 
 @dataclass(frozen=True)
+class ExampleRow:
+    """A passage of a speaker. The address of its recording may hold a login: it is shown only through `links.link`."""
+
+    speaker: str
+    video_id: str
+    start_s: float
+    score: float | None
+    title: str | None
+    source_kind: str | None
+    source_url: str | None
+
+
+@dataclass(frozen=True)
 class Listing:
     """Which recordings are listed: filters, and the place (date and id) after which the list goes on."""
 
@@ -146,6 +166,10 @@ class Reading:
     def speakers(self, limit: int) -> list[SpeakerRow]:
         """Return the named speakers, the one who speaks most first."""
         return [SpeakerRow(*row) for row in self._all(SPEAKERS, (limit,))]
+
+    def examples(self, speakers: Sequence[str]) -> list[ExampleRow]:
+        """Return a passage of each of these speakers: the one with the best score."""
+        return [ExampleRow(*row) for row in self._all(EXAMPLES, (list(speakers),))]
 
     def unnamed_s(self) -> float:
         """Return the seconds of speech whose speaker has no name."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import uvicorn
 
+from ingest.archive.agents.door import Door
 from ingest.archive.model import Model
 from ingest.archive.reading import Reading
 from ingest.archive.settings import ArchiveSettings
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ingest.archive.web.guard import Guard
-    from ingest.embedder.encoder import Encoder
+    from ingest.embedder.model_keys import TextModel
 
 NAME = "archive"
 READERS = 8  # transactions at the same time
@@ -109,23 +110,30 @@ class Server:
 
 
 @contextmanager
-def served(settings: ArchiveSettings, load_model: Callable[[], Encoder] | None = None) -> Iterator[Server]:
+def served(settings: ArchiveSettings, load_model: Callable[[], TextModel] | None = None) -> Iterator[Server]:
     """Give a server of the archive that the settings name; its model is loaded in the background."""
-    patient = settings.model_copy(update={"database_timeout_s": min(ANSWERING_S, settings.database_timeout_s)})
-    with database.connect(patient, size=READERS, name=f"{NAME}.{settings.worker_name}") as archive:
-        model = Model(load_model or (lambda: _load(settings)))
-        library = Library(Reading(archive), Volume(settings.volume), model)
+    with opened(settings, load_model) as library:
         names = [settings.archive_host, *settings.archive_names.split(",")]
         token = settings.archive_token.get_secret_value() if settings.archive_token else None
-        server = Server(build_app(library, names=names, token=token), settings, model)
-        model.start()
+        app = build_app(library, names=names, token=token, agents=Door(library))
+        server = Server(app, settings, library.model)
+        library.model.start()
         try:
             yield server
         finally:
             server.close()
 
 
-def _load(settings: ArchiveSettings) -> Encoder:
+@contextmanager
+def opened(settings: ArchiveSettings, load_model: Callable[[], TextModel] | None = None) -> Iterator[Library]:
+    """Give the archive that the settings name, for reading. Its model is loaded when it is started."""
+    patient = settings.model_copy(update={"database_timeout_s": min(ANSWERING_S, settings.database_timeout_s)})
+    with database.connect(patient, size=READERS, name=f"{NAME}.{settings.worker_name}") as archive:
+        model = Model(load_model or (lambda: _load(settings)))
+        yield Library(Reading(archive), Volume(settings.volume), model)
+
+
+def _load(settings: ArchiveSettings) -> TextModel:
     from ingest.embedder import encoder  # seconds of imports, while recordings can be read already
 
     with metrics.loading("embedder"):

@@ -1,4 +1,4 @@
-"""The commands that read the archive: `ingest search`, `ingest serve`, `ingest status`. Each reads its options here."""
+"""The commands that read the archive: `ingest search`, `serve`, `mcp` and `status`. Each reads its options here."""
 
 from __future__ import annotations
 
@@ -78,6 +78,21 @@ def serve(
 
     settings = options.settings(state)
     serve_archive(settings if port is None else settings.model_copy(update={"archive_port": port}))
+
+
+@find_app.command(rich_help_panel=FIND)
+def mcp(state: State = None) -> None:
+    """Answer an agent by the Model Context Protocol, on standard input and output. An agent's program starts this.
+
+    `ingest serve` answers agents, too: at http://127.0.0.1:8080/mcp.
+
+    [bold]Example[/]
+
+      claude mcp add archive -- ingest mcp
+    """
+    from ingest.cli.serve import serve_agent
+
+    serve_agent(options.settings(state))
 
 
 @find_app.command(rich_help_panel=FIND, cls=with_dashes(is_id))

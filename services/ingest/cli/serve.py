@@ -1,15 +1,16 @@
-"""`ingest serve`: the page and the API of an archive, on this machine."""
+"""`ingest serve`: the page and the API of an archive, on this machine. `ingest mcp`: the archive for one agent."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from ingest.archive.service import served
+from ingest.archive.service import opened, served
 from ingest.cli import console
 from ingest.cli.local.state_folder import open_state_folder
-from ingest.embedder import database
+from ingest.embedder import database, light_encoder
 from ingest.embedder.migrate import migrate
 from ingest.shared.telemetry import health, logs
 
@@ -25,18 +26,34 @@ KEEP_EVERY_S = 1.0
 def serve(settings: AllSettings) -> None:
     """Serve until a signal, on the configured database or on that of the state folder."""
     with ExitStack() as held:
-        if settings.database_url is None:
-            folder = held.enter_context(open_state_folder(settings, exclusive=False))
-            held.enter_context(_kept(folder))
-            settings = folder.settings
-            with database.connect(settings, size=1, name="ingest") as archive:
-                migrate(archive)  # a new state folder has no tables yet
+        settings = held.enter_context(_database(settings))
         server = held.enter_context(served(settings))
         if settings.metrics_port:
             health.serve(settings.metrics_port, list, server.reasons, host=settings.metrics_host or "127.0.0.1")
         console.out.print(f"The archive is at [bold]{server.url}[/] (Ctrl-C ends the server)", markup=True)
         console.out.file.flush()
         server.run()
+
+
+def serve_agent(settings: AllSettings) -> None:
+    """Answer the agent that writes to standard input, until its end."""
+    from ingest.archive.agents import server  # seconds of imports
+
+    with _database(settings) as found, opened(found, lambda: light_encoder.load(found)) as library:
+        library.model.start()
+        asyncio.run(server.over_pipe(server.build(library)))
+
+
+@contextmanager
+def _database(settings: AllSettings) -> Iterator[AllSettings]:
+    """Give the settings with a database: the configured one, or that of the state folder."""
+    if settings.database_url is not None:
+        yield settings
+        return
+    with open_state_folder(settings, exclusive=False) as folder, _kept(folder):
+        with database.connect(folder.settings, size=1, name="ingest") as archive:
+            migrate(archive)  # a new state folder has no tables yet
+        yield folder.settings
 
 
 @contextmanager

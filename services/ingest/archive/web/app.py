@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from ingest.archive.web import answers, api, openapi, problems
-from ingest.archive.web.guard import OPEN_PATH, Guard
+from ingest.archive.web.guard import AGENTS_PATH, OPEN_PATH, Guard
 from ingest.archive.web.library import API
 from ingest.archive.web.pages import Pages
 from ingest.archive.web.problems import ProblemError
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from starlette.requests import Request
+    from starlette.types import ASGIApp
 
     from ingest.archive.web.library import Library
 
 
-def build(library: Library, *, names: Iterable[str], token: str | None) -> Guard:
-    """Return the application. `names` are the host names under which it is opened."""
+def build(library: Library, *, names: Iterable[str], token: str | None, agents: ASGIApp) -> Guard:
+    """Return the application. `names` are the host names under which it is opened; `agents` answers AGENTS_PATH."""
     pages = Pages(library)
     document = json.dumps(openapi.document(), ensure_ascii=False, indent=1).encode()
 
@@ -47,6 +48,7 @@ def build(library: Library, *, names: Iterable[str], token: str | None) -> Guard
             Route(f"{API}/openapi.json", described),
             *api.routes(library),
             *pages.routes(),
+            Route(AGENTS_PATH, agents),
         ],
         exception_handlers=dict.fromkeys((ProblemError, IngestError, HTTPException, Exception), failed),
     )

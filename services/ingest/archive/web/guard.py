@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LONGEST_ADDRESS = 4000
-METHODS: Final = frozenset({"GET", "HEAD"})
+METHODS: Final = ("GET", "HEAD")
 OPEN_PATH = "/healthz"
+AGENTS_PATH = "/mcp"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -83,9 +84,14 @@ class Guard:
             return ProblemError(problems.TOO_LONG, f"at most {LONGEST_ADDRESS} bytes")
         if not (_is_text(path) and _is_text(query.replace(b"+", b" "))):
             return ProblemError(problems.BAD_ADDRESS, "percent-encode it as UTF-8, without control characters")
-        if scope["method"] not in METHODS:
-            return ProblemError(problems.WRONG_METHOD, "use GET or HEAD", headers={"Allow": "GET, HEAD"})
-        return None if scope["path"] == OPEN_PATH else self._refusal(Headers(scope=scope))
+        methods = ("POST",) if scope["path"] == AGENTS_PATH else METHODS
+        if scope["method"] not in methods:
+            advice = f"use {' or '.join(methods)}"
+            return ProblemError(problems.WRONG_METHOD, advice, headers={"Allow": ", ".join(methods)})
+        headers = Headers(scope=scope)
+        if scope["path"] == AGENTS_PATH and not self._is_ours(headers.get("origin")):
+            return ProblemError(problems.WRONG_ORIGIN, "pages of other sites cannot ask")
+        return None if scope["path"] == OPEN_PATH else self._refusal(headers)
 
     def _refusal(self, headers: Headers) -> ProblemError | None:
         """Return the reason to refuse a request with these headers; None when its sender may read the archive."""
@@ -96,6 +102,10 @@ class Guard:
             detail = "send it as `Authorization: Bearer TOKEN`, or as the password of any user"
             return ProblemError(problems.NO_TOKEN, detail, headers=ASKS_FOR_TOKEN)
         return None
+
+    def _is_ours(self, origin: str | None) -> bool:
+        """Return whether a request with this Origin header is from no page of another site."""
+        return origin is None or _name(origin.partition("://")[2]) in self._names
 
 
 def _is_text(part: bytes) -> bool:

@@ -16,7 +16,7 @@ from ingest.shared.text import clean
 from ingest.shared.video_state import VideoState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 LONGEST_QUESTION = 500
 LONGEST_NAME = 200
@@ -26,13 +26,14 @@ MOST_PARAMETERS = 20
 EARLIEST, LATEST = date(1900, 1, 1), date(9998, 12, 31)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Return a text; raise ValueError when it has control characters."""
     if clean(text) != text:
         raise ValueError("contains control characters")
     return text
 
 
-Name = Annotated[str, Field(max_length=LONGEST_NAME), AfterValidator(_plain)]
+Name = Annotated[str, Field(max_length=LONGEST_NAME), AfterValidator(plain)]
 Day = Annotated[date, Field(ge=EARLIEST, le=LATEST)]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$", description="Code of a language, as en")]
 
@@ -71,7 +72,7 @@ class Filters(Input):
 class SearchInput(Filters):
     """A question and its filters."""
 
-    q: Annotated[str, Field(min_length=1, max_length=LONGEST_QUESTION), AfterValidator(_plain)]
+    q: Annotated[str, Field(min_length=1, max_length=LONGEST_QUESTION), AfterValidator(plain)]
     """Words, "phrases", -words that are left out, and OR."""
     recording: Annotated[str | None, Field(pattern=VIDEO_ID_PATTERN)] = None
     """Only passages of this recording."""
@@ -116,10 +117,19 @@ def read(kind: type[I], query: str) -> I:
         if name in given:
             raise ProblemError(BAD_PARAMETER, f"{name!r} is given twice")
         given[name] = value
+    return check(kind, given)
+
+
+def check(kind: type[I], given: Mapping[str, object]) -> I:
+    """Return the parameters in named values; raise ProblemError for a wrong one. An empty value counts as none."""
     try:
-        return kind.model_validate({name: value for name, value in given.items() if value.strip()})
+        return kind.model_validate({name: value for name, value in given.items() if not _is_empty(value)})
     except ValidationError as error:
         raise ProblemError(BAD_PARAMETER, _explain(error.errors(include_url=False, include_context=False))) from None
+
+
+def _is_empty(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _explain(errors: Iterable[object]) -> str:

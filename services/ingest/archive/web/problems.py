@@ -35,6 +35,7 @@ NO_AUDIO = Kind("no-audio", 404, "The audio of this recording is not kept")
 WRONG_METHOD = Kind("wrong-method", 405, "This address can only be read")
 TOO_LONG = Kind("too-long", 414, "The address is too long")
 NO_RANGE = Kind("no-range", 416, "The file has no such range")
+WRONG_ORIGIN = Kind("wrong-origin", 403, "The request is from a page of another site")
 WRONG_HOST = Kind("wrong-host", 421, "This server does not answer for this host name")
 FAULT = Kind("fault", 500, "A fault of the server")
 UNAVAILABLE = Kind("unavailable", 503, "The archive cannot be read now")
@@ -48,6 +49,7 @@ KINDS: Final = (
     WRONG_METHOD,
     TOO_LONG,
     NO_RANGE,
+    WRONG_ORIGIN,
     WRONG_HOST,
     FAULT,
     UNAVAILABLE,

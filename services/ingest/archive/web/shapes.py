@@ -94,6 +94,8 @@ class Passage(Shape):
     """Whether other speakers speak at the same time."""
     flags: tuple[str, ...]
     """Reasons to doubt the text."""
+    link: str | None
+    """Address of the recording at this second, at its source."""
     words: tuple[SpokenWord, ...] | None
     """null unless asked for; empty where the words are not kept."""
 
@@ -108,15 +110,34 @@ class Transcript(Shape):
     passages: tuple[Passage, ...]
 
 
+class Citation(Shape):
+    """Where something was said."""
+
+    recording: str
+    """Id of the recording."""
+    title: str | None
+    second: float
+    speaker: str | None
+    """null: the speaker is not known."""
+    speaker_score: float | None
+    """Similarity of the voice to the profile of this name; null where the name is of no profile."""
+    link: str | None
+    """Address of the recording at this second, at its source."""
+
+
 class Hit(Shape):
     """A passage that answers a question."""
 
     recording: str
     """Id of the recording."""
+    index: int
+    """Number of the passage in the recording."""
     title: str | None
     channel: str | None
     published_at: datetime | None
     speaker: str | None
+    speaker_score: float | None
+    """Similarity of the voice to the profile of this name."""
     start_s: float
     """Where the best sentence begins."""
     passage_start_s: float

@@ -1,0 +1,1 @@
+"""The archive for agents: tools of the Model Context Protocol (MCP)."""
