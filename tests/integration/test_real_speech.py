@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from ingest.asr import audio
@@ -108,13 +109,32 @@ def test_words_behind_an_early_end_are_read_again(transcriber: Transcriber, tmp_
     waveform = load_audio(row, tmp_path)
     recognizer = transcriber.recognizer
 
-    def read(parts: Sequence[SpeechChunk]) -> Iterator[ChunkTranscript]:
-        return transcriber.batcher.map(recognizer.request(audio.cut(waveform, part.span), "en") for part in parts)
+    def read(parts: Sequence[tuple[SpeechChunk, str | None]]) -> Iterator[ChunkTranscript]:
+        return transcriber.batcher.map(recognizer.request(audio.cut(waveform, part.span), "en") for part, _ in parts)
 
     parts = chunks.merge(audio.find_speech(waveform))
-    said = list(read(parts))
+    said = list(read([(part, "en") for part in parts]))
     early = [Piece(part, replace(one, words=one.words[:words])) for part, one in zip(parts, said, strict=True)]
     found = rereading.read_again(early, read)
     assert found.unread == ()
     text = join(segments.build(found.pieces, len(waveform) / SAMPLE_RATE, "en").segments)
     assert word_error_rate(row["text"], text) <= 0.10
+
+
+MIXED = ("audio/aeneas7/de.mp3", "audio/small/harvard.flac")
+
+
+@pytest.mark.skipif(not {*MIXED} <= {row["file"] for row in ROWS}, reason=f"needs {MIXED}")
+def test_a_recording_that_changes_its_language_is_read_in_both(transcriber: Transcriber, tmp_path: Path) -> None:
+    german, english = (next(row for row in ROWS if row["file"] == file) for file in MIXED)
+    first = load_audio(german, tmp_path)[: 25 * SAMPLE_RATE]
+    pause = np.zeros(3 * SAMPLE_RATE, dtype=np.float32)
+    waveform = np.concatenate([first, pause, load_audio(english, tmp_path)])
+    found = transcriber.transcribe(
+        waveform, audio.find_speech(waveform), len(waveform) / SAMPLE_RATE, lambda _done_s: None
+    )
+    assert found.language == "de"
+    second = [segment for segment in found.segments if segment.start_s > len(first) / SAMPLE_RATE]
+    assert {segment.language for segment in found.segments if segment not in second} == {None}
+    assert {segment.language for segment in second} == {"en"}
+    assert word_error_rate(english["text"], join(second)) <= 0.10

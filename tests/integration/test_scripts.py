@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -87,6 +88,16 @@ def test_words_are_found_as_they_are_written(search: Search, question: str, lang
 @pytest.mark.parametrize("question", ["气天", "天公", "ศากาอ", "New -天气", "qu'une chatte"])
 def test_other_words_of_the_same_letters_are_not_found(search: Search, question: str) -> None:
     assert [hit.video_id for hit in search.ask(Question(question)) if hit.has_words] == []
+
+
+def test_a_passage_in_another_language_has_the_stems_of_that_language(database: Database, encoder: Encoder) -> None:
+    german = passage_of((" Die", " Häuser", " brannten."), "de")
+    english = replace(passage_of((" The", " houses", " were", " burning."), "en"), index=1, language="en")
+    rows = Rows("mixed-video", 1, "de", [german, english], encoder.run([german.text, english.text]))
+    Store(database, encoder.key, encoder.dimensions).replace(rows)
+    with database.transaction() as connection:
+        stored = connection.execute("SELECT ts_config::text FROM segments ORDER BY idx").fetchall()
+    assert stored == [("german",), ("english",)]
 
 
 @pytest.mark.parametrize(("table", "column"), [("segments", "words"), ("videos", "title_words")])

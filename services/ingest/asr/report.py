@@ -52,6 +52,9 @@ def notes(transcription: Transcription, decoded: AudioInfo, segments: Sequence[S
         "hallucination_flagged": float(sum(bool(segment.flags) for segment in segments)),
         "invented_words": float(sum(len(segment.words) for segment in segments if INVENTED in segment.flags)),
         "language_unsure": float(transcription.language_probability < MIN_LANGUAGE_PROBABILITY),
+        "other_language_s": round(
+            sum(segment.end_s - segment.start_s for segment in segments if segment.language is not None), 3
+        ),
         "timestamp_fixed": float(transcription.fixed_times),
         "text_sanitized": float(transcription.cleaned_words),
         "refined": float(transcription.refined),

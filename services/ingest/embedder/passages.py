@@ -44,7 +44,10 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Passage:
-    """A text with its times. `offsets` (characters) and `starts_s` (seconds) are the beginnings of its sentences."""
+    """A text with its times; without a language, in that of the recording.
+
+    `offsets` (characters) and `starts_s` (seconds) are the beginnings of its sentences.
+    """
 
     index: int
     start_s: float
@@ -60,6 +63,7 @@ class Passage:
     no_speech_prob: float
     refined: bool
     flags: tuple[str, ...]
+    language: str | None = None
 
 
 def build(
@@ -98,6 +102,7 @@ def _belongs(
     joined = join([*together, sentence])
     return (
         sentence.segment.speaker == together[0].segment.speaker
+        and sentence.segment.language == together[0].segment.language
         and scripts.length(join(together)) < limits.min_chars
         and scripts.length(joined) <= limits.max_chars
         and sentence.start_s - together[-1].end_s <= limits.max_gap_s
@@ -113,7 +118,7 @@ def _sentences(
         if INVENTED in segment.flags:
             continue
         words = [word for word in segment.words if word.text.strip()]
-        for sentence in sentences.split(words or _spread(segment), language):
+        for sentence in sentences.split(words or _spread(segment), segment.language or language):
             for piece in _fitting(sentence, limits, count_tokens):
                 yield Sentence(piece[0].start_s, piece[-1].end_s, piece[0].before, join(piece), segment)
 
@@ -171,4 +176,5 @@ def _passage(index: int, together: Sequence[Sentence]) -> Passage:
         no_speech_prob=max(segment.no_speech_prob for segment in quality),
         refined=any(segment.refined for segment in quality),
         flags=tuple(sorted({flag for segment in quality for flag in segment.flags})),
+        language=quality[0].language,
     )

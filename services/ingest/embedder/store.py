@@ -150,16 +150,20 @@ class Store:
             raise IngestError(Code.UNEXPECTED, f"stored {counted} of {len(rows.passages)} rows")
 
     def _copy(self, connection: Connection, rows: Rows) -> None:
-        config = self._configs.get(LANGUAGES.get(rows.language, "simple"), self._configs["simple"])
         with connection.cursor() as cursor:
             with cursor.copy(COPY_SEGMENTS) as copy:
                 copy.set_types(SEGMENT_TYPES)
                 for passage in rows.passages:
+                    config = self._config(passage.language or rows.language)
                     copy.write_row(_segment_row(rows.video_id, passage, config))
             with cursor.copy(COPY_EMBEDDINGS) as copy:
                 copy.set_types(EMBEDDING_TYPES)
                 for passage, vector in zip(rows.passages, rows.vectors, strict=True):
                     copy.write_row((rows.video_id, passage.index, self._model, HalfVector(vector)))
+
+    def _config(self, language: str) -> object:
+        """Return the text search configuration of a language."""
+        return self._configs.get(LANGUAGES.get(language, "simple"), self._configs["simple"])
 
 
 def _segment_row(video_id: str, passage: Passage, config: object) -> tuple[object, ...]:

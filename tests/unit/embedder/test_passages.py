@@ -284,6 +284,16 @@ def test_a_passage_is_as_doubtful_as_the_worst_of_its_segments() -> None:
     assert (passage.refined, passage.flags) == (True, ("a", "loop"))
 
 
+def test_a_passage_has_one_language() -> None:
+    said = [spoken("Eins."), spoken("One.", 1, language="en"), spoken("Two.", 2, language="en"), spoken("Drei.", 3)]
+    passages = build(said, LIMITS)
+    assert [(passage.text, passage.language) for passage in passages] == [
+        ("Eins.", None),
+        ("One. Two.", "en"),
+        ("Drei.", None),
+    ]
+
+
 def test_invented_words_are_no_text() -> None:
     said = [spoken("One."), spoken("Thank you for watching.", 1, flags=["invented"]), spoken("Two.", 5, flags=["loop"])]
     assert words_of(build(said, replace(LIMITS, max_gap_s=9))) == ["One.", "Two."]

@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Piece:
-    """A chunk, or a part of one, with its words.
+    """A chunk, or a part of one, with its words; without a language, it is in that of the recording.
 
     `refined` is whether the second pass has improved them; in a piece that is not open, nothing is looked for.
     """
 
     chunk: SpeechChunk
     transcript: ChunkTranscript
+    language: str | None = None
     refined: bool = False
     is_open: bool = True

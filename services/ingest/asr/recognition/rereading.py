@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ingest.asr.recognition.chunks import SpeechChunk
     from ingest.asr.spans import Span
 
-    Read = Callable[[Sequence[SpeechChunk]], Iterable[ChunkTranscript]]
+    Read = Callable[[Sequence[tuple[SpeechChunk, str | None]]], Iterable[ChunkTranscript]]
 
 ROUNDS = 2
 NO_WORDS = ChunkTranscript()
@@ -35,12 +35,17 @@ class Reading:
 
 
 def read_again(pieces: Sequence[Piece], read: Read) -> Reading:
-    """Return the pieces with what `read` has found in their gaps."""
+    """Return the pieces with what `read` has found in their gaps; it gets chunks with their language."""
     current, count = list(pieces), 0
     for _ in range(ROUNDS):
         plans = [[(gap, chunks) for gap in gaps(piece) if (chunks := chunks_of(piece, gap))] for piece in current]
-        wanted = [chunk for plan in plans for _, chunks in plan for chunk in chunks]
-        seconds = iter([_piece(chunk, second) for chunk, second in zip(wanted, read(wanted), strict=True)])
+        wanted = [
+            (chunk, piece.language)
+            for piece, plan in zip(current, plans, strict=True)
+            for _, chunks in plan
+            for chunk in chunks
+        ]
+        seconds = iter([_piece(*one, second) for one, second in zip(wanted, read(wanted), strict=True)])
         current = [
             part
             for piece, plan in zip(current, plans, strict=True)
@@ -50,6 +55,6 @@ def read_again(pieces: Sequence[Piece], read: Read) -> Reading:
     return Reading(tuple(current), tuple(span for piece in current for span in unread(piece)), count)
 
 
-def _piece(chunk: SpeechChunk, second: ChunkTranscript) -> Piece:
+def _piece(chunk: SpeechChunk, language: str | None, second: ChunkTranscript) -> Piece:
     """Return a reading as a piece; without its words if they are likely to be invented."""
-    return Piece(chunk, second if is_trusted(second) else NO_WORDS)
+    return Piece(chunk, second if is_trusted(second) else NO_WORDS, language)

@@ -47,7 +47,7 @@ def build(pieces: Sequence[Piece], duration_s: float, language: str) -> SegmentL
         if words:
             words[0] = _apart(words[0], last)
             floor_s, last = words[-1].end_s, words[-1].text
-        segments += [_segment(group, piece) for group in split(words, language)]
+        segments += [_segment(group, piece, language) for group in split(words, piece.language or language)]
     cleaned = sum(clean(word.text) != word.text for piece in pieces for word in piece.transcript.words)
     return SegmentList(tuple(flag_loops(segments)), fixed, cleaned)
 
@@ -112,7 +112,7 @@ def split(words: Sequence[Word], language: str) -> list[list[Word]]:
     return groups
 
 
-def _segment(words: Sequence[Word], piece: Piece) -> Segment:
+def _segment(words: Sequence[Word], piece: Piece, language: str) -> Segment:
     text, transcript = join(words), piece.transcript
     length_s = words[-1].end_s - words[0].start_s
     flags = []
@@ -133,6 +133,7 @@ def _segment(words: Sequence[Word], piece: Piece) -> Segment:
         compression_ratio=round(transcript.compression_ratio, 3),
         no_speech_prob=round(transcript.no_speech_prob, 4),
         refined=piece.refined,
+        language=piece.language if piece.language != language else None,
         flags=tuple(flags),
     )
 

@@ -8,26 +8,24 @@ length of the video.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ingest.asr import audio
-from ingest.asr.recognition import chunks, rereading, segments
+from ingest.asr.recognition import chunks, languages, rereading, segments
 from ingest.asr.recognition.pieces import Piece
 from ingest.shared.device.batcher import Batcher, OutOfDeviceMemoryError
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.telemetry.time_split import ASR_CAUSES, DECODING, DeviceTime
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ingest.asr.audio import Waveform
     from ingest.asr.recognition.chunks import SpeechChunk
     from ingest.asr.recognition.whisper import ChunkTranscript, Recognizer, Request
     from ingest.asr.spans import Span
     from ingest.shared.artifacts.transcript import Segment
-
-LANGUAGE_SAMPLES = 3
 
 
 @dataclass(frozen=True)
@@ -89,12 +87,14 @@ class Transcriber:
         parts = chunks.merge(speech)
         try:
             language, probability = self._language(waveform, parts)
-            first = []
-            for part, transcript in zip(parts, self._read(waveform, parts, language), strict=True):
-                first.append(transcript)
+            pieces = []
+            for part, said in zip(parts, self._read(waveform, ((part, language) for part in parts)), strict=True):
+                pieces.append(Piece(part, said))
                 progress(part.span.end_s)
-            pieces = self._refine(waveform, parts, first, language)
-            read = rereading.read_again(pieces, lambda again: self._read(waveform, again, language))
+            pieces = self._refine(waveform, self._in_their_languages(waveform, pieces, language), language)
+            read = rereading.read_again(
+                pieces, lambda again: self._read(waveform, ((part, name or language) for part, name in again))
+            )
         except OutOfDeviceMemoryError as error:
             raise IngestError(Code.GPU_OOM, f"a single chunk does not fit into the device memory: {error}") from error
         with self.time.doing(DECODING):
@@ -110,9 +110,9 @@ class Transcriber:
             unread=read.unread,
         )
 
-    def _read(self, waveform: Waveform, parts: Sequence[SpeechChunk], language: str) -> Iterator[ChunkTranscript]:
-        """Yield what the recognizer reads in chunks."""
-        return self.batcher.map(self._request(self.recognizer, waveform, part.span, language) for part in parts)
+    def _read(self, waveform: Waveform, parts: Iterable[tuple[SpeechChunk, str]]) -> Iterator[ChunkTranscript]:
+        """Yield what the recognizer reads in chunks, each in its language."""
+        return self.batcher.map(self._request(self.recognizer, waveform, part.span, name) for part, name in parts)
 
     def _request(
         self,
@@ -132,29 +132,36 @@ class Transcriber:
             return self.language or "en", 1.0
         if self.language is not None:
             return self.language, 1.0
-        step = max(1, len(parts) // LANGUAGE_SAMPLES)
-        samples = parts[::step][:LANGUAGE_SAMPLES]
+        samples = languages.samples(parts)
         requests = (self._request(self.recognizer, waveform, sample.span, None) for sample in samples)
-        probabilities: dict[str, float] = {}
-        for detection in self.batcher.map(requests):
-            for name, probability in detection.languages.items():
-                probabilities[name] = probabilities.get(name, 0.0) + probability / len(samples)
-        best = max(probabilities, key=lambda name: probabilities[name])
-        return best, round(probabilities[best], 4)
+        return languages.most_probable(list(zip(samples, self.batcher.map(requests), strict=True)))
 
-    def _refine(
-        self, waveform: Waveform, parts: Sequence[SpeechChunk], first: list[ChunkTranscript], language: str
-    ) -> list[Piece]:
-        """Return the chunks with their transcripts after the second pass, and which of them it improved."""
+    def _in_their_languages(self, waveform: Waveform, pieces: list[Piece], language: str) -> list[Piece]:
+        """Return the pieces; those of a stretch in another language are read in that, if this is more probable."""
+        if self.language is not None:
+            return pieces
+        names = languages.of_stretches([(piece.chunk, piece.transcript) for piece in pieces], language)
+        others = [(piece.chunk, name) for piece, name in zip(pieces, names, strict=True) if name != language]
+        seconds = iter(list(self._read(waveform, others)))
+        return [
+            piece if name == language else languages.more_probable(piece, Piece(piece.chunk, next(seconds), name))
+            for piece, name in zip(pieces, names, strict=True)
+        ]
+
+    def _refine(self, waveform: Waveform, pieces: list[Piece], language: str) -> list[Piece]:
+        """Return the pieces after the second pass."""
         again = self.refinement
         if again is None:
-            return [Piece(part, transcript) for part, transcript in zip(parts, first, strict=True)]
+            return pieces
         limits = {"logprob": again.logprob, "compression": again.compression, "no_speech": again.no_speech}
-        doubtful = [index for index, transcript in enumerate(first) if segments.is_doubtful(transcript, **limits)]
+        doubtful = [index for index, one in enumerate(pieces) if segments.is_doubtful(one.transcript, **limits)]
         requests = (
-            self._request(again.recognizer, waveform, parts[index].span, language, strong=True) for index in doubtful
+            self._request(again.recognizer, waveform, one.chunk.span, one.language or language, strong=True)
+            for one in (pieces[index] for index in doubtful)
         )
-        final = list(first)
+        final = list(pieces)
         for index, second in zip(doubtful, again.batcher.map(requests), strict=True):
-            final[index] = segments.better(first[index], second)
-        return [Piece(part, new, refined=new is not old) for part, new, old in zip(parts, final, first, strict=True)]
+            first = pieces[index].transcript
+            best = segments.better(first, second)
+            final[index] = replace(pieces[index], transcript=best, refined=best is not first)
+        return final

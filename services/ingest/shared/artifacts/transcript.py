@@ -61,7 +61,7 @@ class Segment(Part):
     `avg_logprob` is the mean log probability of its tokens. `compression_ratio` grows with repetition.
     `no_speech_prob` is the probability that the chunk contains no speech. Flags mark probable hallucinations, which are
     not deleted; segments with the flag INVENTED are not searchable. `temperature` is read from files of version 0.1.0,
-    where it was always 0, and no longer written.
+    where it was always 0, and no longer written. Without `language`, it is in the language of the transcript.
     """
 
     start_s: Seconds
@@ -73,6 +73,7 @@ class Segment(Part):
     no_speech_prob: float
     temperature: Annotated[float, Field(exclude=True)] = 0.0
     refined: bool = False
+    language: str | None = None
     flags: tuple[str, ...] = ()
     speaker: str | None = None
     speaker_score: float | None = None

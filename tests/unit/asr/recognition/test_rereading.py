@@ -33,8 +33,8 @@ class Reader:
     figures: dict[str, float] = field(default_factory=dict)
     asked: list[Span] = field(default_factory=list)
 
-    def __call__(self, chunks: Sequence[SpeechChunk]) -> Iterator[ChunkTranscript]:
-        for chunk in chunks:
+    def __call__(self, chunks: Sequence[tuple[SpeechChunk, str | None]]) -> Iterator[ChunkTranscript]:
+        for chunk, _ in chunks:
             self.asked.append(chunk.span)
             yield ChunkTranscript(words=tuple(self.words(chunk)[: self.stops_after]), **self.figures)  # type: ignore[arg-type]
 
@@ -65,7 +65,7 @@ ALL = Reader().words(CHUNK)
 
 def test_a_chunk_with_words_for_all_of_its_speech_is_read_once() -> None:
     reader = Reader()
-    read = read_again([Piece(CHUNK, next(reader([CHUNK])))], reader)
+    read = read_again([Piece(CHUNK, next(reader([(CHUNK, None)])))], reader)
     assert (len(reader.asked), read.chunks, read.unread) == (1, 0, ())
 
 

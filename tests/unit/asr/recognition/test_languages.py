@@ -1,0 +1,85 @@
+"""Languages: much speech decides, and a long stretch with a sure detection is in its own language."""
+
+from __future__ import annotations
+
+import pytest
+
+from ingest.asr.recognition.chunks import SpeechChunk
+from ingest.asr.recognition.languages import more_probable, most_probable, of_stretches, samples
+from ingest.asr.recognition.pieces import Piece
+from ingest.asr.recognition.whisper import ChunkTranscript, ChunkWord
+from ingest.asr.spans import Span
+
+Found = tuple[SpeechChunk, ChunkTranscript]
+
+
+def part(speech_s: float, start_s: float = 0.0) -> SpeechChunk:
+    span = Span(start_s, start_s + speech_s)
+    return SpeechChunk(span, (span,))
+
+
+def detected(speech_s: float, **languages: float) -> Found:
+    return part(speech_s), ChunkTranscript(languages=languages)
+
+
+@pytest.mark.parametrize(
+    ("found", "language", "probability"),
+    [
+        pytest.param([detected(3, pl=0.9, cs=0.1)], "pl", 0.9, id="one chunk"),
+        pytest.param([detected(2, pl=0.9, cs=0.1), detected(18, cs=0.7, pl=0.2)], "cs", 0.64, id="more speech"),
+        pytest.param([detected(10, en=0.6, de=0.4), detected(10, de=0.8, en=0.1)], "de", 0.6, id="more sure"),
+    ],
+)
+def test_the_language_is_that_of_most_speech(found: list[Found], language: str, probability: float) -> None:
+    name, share = most_probable(found)
+    assert (name, round(share, 3)) == (language, probability)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "chosen"),
+    [
+        pytest.param([], [], id="none"),
+        pytest.param([4.0], [4.0], id="one"),
+        pytest.param([1.0, 2.0], [1.0, 2.0], id="two"),
+        pytest.param([1.0, 9.0, 2.0, 3.0, 8.0, 1.5, 7.0], [9.0, 8.0, 7.0], id="the longest of each third"),
+    ],
+)
+def test_the_language_is_detected_where_most_is_said(lengths: list[float], chosen: list[float]) -> None:
+    assert [sample.speech_s for sample in samples([part(length) for length in lengths])] == chosen
+
+
+FRENCH = detected(20, fr=0.95)
+
+
+@pytest.mark.parametrize(
+    ("stretch", "languages"),
+    [
+        pytest.param([detected(12, en=0.9)], ["en"], id="a long chunk"),
+        pytest.param([detected(6, en=0.9), detected(5, en=0.85)], ["en", "en"], id="short chunks together"),
+        pytest.param([detected(9, en=0.99)], ["fr"], id="too short"),
+        pytest.param([detected(28, en=0.7)], ["fr"], id="not sure"),
+        pytest.param([detected(6, en=0.9), detected(6, de=0.9)], ["fr", "fr"], id="short chunks of two languages"),
+        pytest.param([detected(28)], ["fr"], id="a model of one language"),
+    ],
+)
+def test_a_long_stretch_with_a_sure_detection_has_its_own_language(stretch: list[Found], languages: list[str]) -> None:
+    assert of_stretches([FRENCH, *stretch, FRENCH], "fr") == ["fr", *languages, "fr"]
+
+
+@pytest.mark.parametrize(
+    ("words", "logprob", "is_kept"),
+    [
+        pytest.param((" yes",), -0.3, True, id="more probable"),
+        pytest.param((" yes",), -0.6, False, id="less probable"),
+        pytest.param((), -0.1, False, id="no words"),
+    ],
+)
+def test_the_other_language_is_kept_where_its_words_are_more_probable(
+    words: tuple[str, ...],
+    logprob: float,
+    is_kept: bool,  # noqa: FBT001 (a table)
+) -> None:
+    first = Piece(part(20), ChunkTranscript(words=(ChunkWord(0, 1, " oui", 0.9),), avg_logprob=-0.5))
+    said = tuple(ChunkWord(0, 1, word, 0.9) for word in words)
+    other = Piece(part(20), ChunkTranscript(words=said, avg_logprob=logprob), "en")
+    assert more_probable(first, other) is (other if is_kept else first)
