@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ingest.cli.status import held_until
 from ingest.cli.upkeep import dead
+from ingest.downloader.holds import Troubles
 from ingest.downloader.rate_limit import Budget
 from ingest.downloader.rate_limiter import YOUTUBE, RateLimiter
 from ingest.downloader.sources import feed, ytdlp
@@ -211,6 +212,9 @@ def read_sites(data: bytes) -> str:
     """Show the state of the sites, and ask for a permit."""
     limiter = RateLimiter(Keys(data), Budget(250.0, 10.0))
     held = held_until(limiter.sites())
+    holds = Troubles(Keys(data)).holds()
+    latest = datetime.now(UTC) + timedelta(days=8)
+    assert all(max(hold.since, hold.next_at) < latest for hold in holds), "held for ever"
     assert all(until < datetime.now(UTC) + timedelta(days=8) for until in held.values()), "closed for ever"
     try:
         limiter.refuse_while_open()
@@ -218,11 +222,13 @@ def read_sites(data: bytes) -> str:
             pass
     except IngestError as error:
         return refused(error, Code.SOURCE_RATE_LIMITED)
-    return "held" if held else "read"
+    return "held" if held or holds else "read"
 
 
 SITE = {"tokens": 1.0, "at": 1.8e9, "waiting": 1, "open_until": 4e9, "probe_until": 0.0, "reason": "HTTP Error 429"}
 SITES = {"youtube": SITE, "pods.example": SITE}
+TROUBLE = {"code": "SITE_CHANGED", "words": "x", "since": 1.8e9, "failed": ["a"], "pause_s": 60.0, "next_at": 4e9}
+TROUBLES = {"check:youtube": {**TROUBLE, "probe_until": 4e9, "canary": "https://youtu.be/a", "canary_at": 1.8e9}}
 ANSWERS = (
     plain.report_frame({"bytes": 1.0}) + plain.done_frame(feed.read_feed, None),
     plain.done_frame(feed.read_feed, feed.parsed(feed.Page(FEED_URL, FEED))),
@@ -251,7 +257,9 @@ TARGETS = (
     Target(
         "state of the sites",
         "can be shown, and holds no site for more than a week",
-        mutation.altered(SITES).map(mutation.written) | mutation.damaged(mutation.written(SITES)),
+        mutation.altered(SITES).map(mutation.written)
+        | mutation.altered(TROUBLES).map(mutation.written)
+        | mutation.damaged(mutation.written(SITES)),
         read_sites,
     ),
     Target("answer of a child", "has the type of the work, or is refused", mutation.damaged(*ANSWERS), read_answer),

@@ -20,14 +20,18 @@ from ingest.cli.runs.run import submit
 from ingest.cli.runs.selection import Selection
 from ingest.cli.settings import AllSettings
 from ingest.cli.status import held_until, show_totals
-from ingest.downloader import service
+from ingest.downloader import holds, service
+from ingest.downloader.breaker import Breaker
+from ingest.downloader.holds import Troubles
 from ingest.downloader.rate_limit import Budget
 from ingest.downloader.rate_limiter import KEY, REQUEST_COST, YOUTUBE, RateLimiter
 from ingest.downloader.settings import DownloaderSettings
-from ingest.downloader.telemetry import RateLimitGauges
+from ingest.downloader.telemetry import SiteGauges
+from ingest.downloader.trouble import ROW
 from ingest.shared.broker.nats_connection import BusOptions
 from ingest.shared.broker.topology import GOVERNOR_BUCKET
 from ingest.shared.errors import Code, IngestError, Outcome
+from ingest.shared.messages import Source, SourceKind, Stage, VideoRequested
 from ingest.shared.settings import load
 from tests.support.rate_limited import Part, play
 
@@ -59,8 +63,9 @@ def limiter(bus: NatsBus) -> RateLimiter:
 
 
 def empty(bus: NatsBus) -> None:
-    known = bus.read_key(GOVERNOR_BUCKET, KEY)
-    bus.replace_key(GOVERNOR_BUCKET, KEY, b"{}", known.revision if known else 0)
+    for key in (KEY, holds.KEY):
+        known = bus.read_key(GOVERNOR_BUCKET, key)
+        bus.replace_key(GOVERNOR_BUCKET, key, b"{}", known.revision if known else 0)
 
 
 def fleet(parts: list[Part]) -> list[Granted]:
@@ -211,11 +216,11 @@ def test_status_shows_until_when_a_site_is_rate_limited(
     assert line in said(as_json=False).splitlines()
 
 
-def test_metrics_show_until_when_a_site_is_rate_limited(limiter: RateLimiter) -> None:
+def test_metrics_show_until_when_a_site_is_rate_limited(limiter: RateLimiter, bus: NatsBus) -> None:
     throttle(limiter, YOUTUBE, 90)
     until = held_until(limiter.sites())[YOUTUBE]
     assert timedelta(seconds=80) < until - datetime.now(UTC) < timedelta(seconds=100)
-    gauges = RateLimitGauges(limiter)
+    gauges = SiteGauges(limiter, Troubles(bus))
     gauges.update()
     assert REGISTRY.get_sample_value("ingest_site_circuit_open", {"site": YOUTUBE}) == 1
     assert REGISTRY.get_sample_value("ingest_site_held_until_seconds", {"site": YOUTUBE}) == until.timestamp()
@@ -227,6 +232,28 @@ def test_metrics_show_until_when_a_site_is_rate_limited(limiter: RateLimiter) ->
     assert REGISTRY.get_sample_value("ingest_site_circuit_open", {"site": "podcasts.example.org"}) is None
 
 
+def test_status_and_metrics_say_since_when_and_why_a_site_is_held(
+    limiter: RateLimiter, bus: NatsBus, settings: AllSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    breaker = Breaker(bus, Stage.CHECK, limiter.permit)
+    for number in range(ROW):
+        source = Source(kind=SourceKind.MEDIA, url=f"https://{PODCASTS}/{number}.mp3")
+        with pytest.raises(IngestError), breaker.permit(VideoRequested(video_id=f"{number:011}", source=source)):
+            raise IngestError(Code.SITE_CHANGED, "Failed to extract any player response")
+    (hold,) = Troubles(bus).holds()
+    SiteGauges(limiter, Troubles(bus)).update()
+    labels = {"site": PODCASTS, "stage": "check", "code": "SITE_CHANGED"}
+    assert REGISTRY.get_sample_value("ingest_site_fails_since_seconds", labels) == hold.since.timestamp()
+    with open_connections(settings) as connections:
+        show_totals(connections, as_json=False)
+        said = " ".join(capsys.readouterr().out.split())
+        show_totals(connections, as_json=True)
+    assert f"{PODCASTS} is held since {hold.since:%Y-%m-%d %H:%M} UTC" in said
+    assert "SITE_CHANGED: Failed to extract any player response" in said
+    assert "install the newest yt-dlp" in said
+    assert [held["site"] for held in json.loads(capsys.readouterr().out)["holds"]] == [PODCASTS]
+
+
 def test_a_request_without_a_site_needs_no_permit(limiter: RateLimiter) -> None:
     with limiter.permit(None):
         pass
@@ -236,7 +263,7 @@ def test_a_request_without_a_site_needs_no_permit(limiter: RateLimiter) -> None:
 def test_metrics_show_the_budget_left(bus: NatsBus) -> None:
     empty(bus)
     limiter = RateLimiter(bus, Budget(1.0, BURST))
-    gauges = RateLimitGauges(limiter)
+    gauges = SiteGauges(limiter, Troubles(bus))
     gauges.update()
     assert REGISTRY.get_sample_value("ingest_site_budget_left", {"site": YOUTUBE}) == BURST
     with limiter.permit(YOUTUBE):

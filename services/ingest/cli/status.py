@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ingest.cli import console
 from ingest.cli.runs import bottleneck
+from ingest.downloader.holds import Troubles
 from ingest.downloader.rate_limit import Budget
 from ingest.downloader.rate_limiter import RateLimiter
 from ingest.embedder import set_aside
@@ -112,10 +113,18 @@ def show_totals(connections: Connections, *, as_json: bool) -> None:
     lags = {stage: bus.lag(stage, WORK_STREAM) for stage in Stage}
     devices = bottleneck.devices([catalog.device_seconds()])
     held = held_until(RateLimiter(bus, Budget(settings.site_videos_per_hour, settings.site_burst)).sites())
+    holds = Troubles(bus).holds()
     if as_json:
         by_stage = {str(stage): lag for stage, lag in lags.items()}
         console.print_json(
-            {"videos": totals, "queues": by_stage, "devices": devices, "held_until": held, "events_set_aside": aside}
+            {
+                "videos": totals,
+                "queues": by_stage,
+                "devices": devices,
+                "held_until": held,
+                "holds": holds,
+                "events_set_aside": aside,
+            }
         )
         return
     cells = (
@@ -131,6 +140,8 @@ def show_totals(connections: Connections, *, as_json: bool) -> None:
         console.out.print(
             f"\n{outgoing.line(site)}: held by the site's limit until {until:%Y-%m-%d %H:%M:%S} UTC", markup=False
         )
+    for hold in holds:
+        console.out.print("\n" + "\n".join(hold.lines()), markup=False)
     if aside:
         console.out.print(
             f"\n{aside} events could not be written: `ingest aside list`, docs/runbooks.md#ingesteventssetaside"

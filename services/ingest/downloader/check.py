@@ -34,7 +34,7 @@ class Check:
     volume: Volume
     access: Access
     max_duration_s: float
-    permit: Callable[[str | None], AbstractContextManager[object]] = nullcontext
+    permit: Callable[[VideoRequested], AbstractContextManager[object]] = nullcontext
 
     def __call__(self, message: VideoRequested, _report: Report) -> StageResult:
         """Return VideoAccessible with the metadata; raise the reason why the recording is not wanted or not to be had.
@@ -44,7 +44,7 @@ class Check:
         connector = connector_of(message.source.kind)
         found = Announced()
         if self.volume.find(message.video_id, "audio", AUDIO_ORIGIN, message.fresh_from) is None:
-            with self.permit(connector.site(message.source.url)):
+            with self.permit(message):
                 found = connector.check(message.source, self.access)
         metadata = connector.combine(message.metadata, found.metadata)
         apply_policy(message.policy, metadata, self.max_duration_s)

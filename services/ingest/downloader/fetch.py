@@ -61,7 +61,7 @@ class Fetch:
     probe_limits: ChildLimits
     decode_limits: DecodeLimits
     pace: Pace
-    permit: Callable[[str | None], AbstractContextManager[object]] = nullcontext
+    permit: Callable[[VideoAccessible], AbstractContextManager[object]] = nullcontext
     doing: Callable[[str], AbstractContextManager[object]] = nullcontext
 
     def __call__(self, message: VideoAccessible, report: Report) -> StageResult:
@@ -87,7 +87,7 @@ class Fetch:
         connector = connector_of(message.source.kind)
         watch = _RateWatch(self.pace, report)
         with _folder(self.scratch) as folder:
-            with self.permit(connector.site(message.source.url)), self.doing(TRANSFERRING):
+            with self.permit(message), self.doing(TRANSFERRING):
                 download = connector.fetch(message.source, folder, self.access, watch)
             announced_s = download.announced_s or message.metadata.duration_s
             with self.doing(CHECKING):

@@ -1,38 +1,32 @@
 """The rate limiter: a budget and a circuit breaker for each site, shared by all downloaders through the broker.
 
-`rate_limit` decides; this file carries the decisions out by compare-and-set: read the state, decide, write if the
-revision is still the same, else start again. A request without a permit raises SOURCE_RATE_LIMITED, which postpones the
-video and does not count as an attempt.
+`rate_limit` decides; this file carries the decisions out, by compare-and-set (`site_states`). A request without a
+permit raises SOURCE_RATE_LIMITED, which postpones the video and does not count as an attempt.
 """
 
 from __future__ import annotations
 
-import json
 import math
-import random
-import time
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from ingest.downloader import rate_limit
 from ingest.downloader.rate_limit import Budget, Permit, SiteState
+from ingest.downloader.site_states import SiteStates
 from ingest.shared.broker.bus import BusError
-from ingest.shared.broker.topology import GOVERNOR_BUCKET
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.text import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from ingest.shared.broker.bus import Entry
+    from ingest.downloader.site_states import KeyStore
 
 KEY = "sites"
 YOUTUBE = "youtube"  # the site with a budget; stored in the broker
 REQUEST_COST = 0.5  # a video makes two requests: one when it is checked, one when it is downloaded
-TRIES = 200
 LONGEST_OPEN_S = 7 * 86_400.0
 LONGEST_REASON = 200
 MOST_WAITING = 1_000_000
@@ -40,31 +34,16 @@ MOST_SITES = 500  # of any feed, also one whose every episode is on a site of it
 UNREACHED = frozenset({Code.NETWORK_ERROR, Code.NETWORK_TIMEOUT, Code.DEADLINE_EXCEEDED, Code.JOB_CRASHED})
 NO_LIMIT = Budget(per_hour=1e9, burst=1e9)  # for sites that have only a circuit breaker
 
-T = TypeVar("T")
 Sites = dict[str, SiteState]
 log = get_logger(__name__)
-
-
-class KeyStore(Protocol):
-    """A key-value bucket with compare-and-set, and a clock that all downloaders share."""
-
-    def read_key(self, bucket: str, key: str) -> Entry | None:
-        """Return the value of a key and its revision."""
-
-    def replace_key(self, bucket: str, key: str, data: bytes, revision: int) -> bool:
-        """Write a value if the key is still at that revision (0: it does not exist); return whether it was."""
-
-    def clock(self) -> datetime:
-        """Return the broker's time."""
 
 
 class RateLimiter:
     """Grants permits for requests to sites, and records their results."""
 
     def __init__(self, keys: KeyStore, youtube: Budget) -> None:
-        self._keys = keys
+        self._states = SiteStates(keys, KEY, _state, _fewest)
         self._youtube = youtube
-        self._rng = random.Random()  # noqa: S311 (jitter)
 
     @contextmanager
     def permit(self, site: str | None) -> Iterator[None]:
@@ -88,7 +67,7 @@ class RateLimiter:
 
         For `ingest run` and `submit`, which list a channel: their broker user may read the state, but not write it.
         """
-        sites, _, now = self._read()
+        sites, now = self._states.read()
         state = sites.get(YOUTUBE)
         if state is not None and state.open_until > now:
             until = datetime.fromtimestamp(state.open_until, UTC)
@@ -97,7 +76,7 @@ class RateLimiter:
 
     def sites(self) -> Sites:
         """Return the present state of all sites, with the tokens added up to now; YouTube is always among them."""
-        sites, _, now = self._read()
+        sites, now = self._states.read()
         sites.setdefault(YOUTUBE, rate_limit.initial(self._youtube, now))
         return {site: rate_limit.filled(state, self._budget(site), now) for site, state in sites.items()}
 
@@ -106,7 +85,7 @@ class RateLimiter:
 
     def _request(self, site: str) -> None:
         try:
-            permit = self._update(lambda sites, now: self._take(sites, site, now))
+            permit = self._states.update(lambda sites, now: self._take(sites, site, now))
         except BusError as error:
             raise IngestError(Code.SOURCE_RATE_LIMITED, f"the rate limit cannot be read: {error}") from error
         if not permit.is_granted:
@@ -128,37 +107,10 @@ class RateLimiter:
             return _after(sites, site, error, now), None
 
         try:
-            if error is not None or (state := self._read()[0].get(site)) is None or state.is_open:
-                self._update(decide)
+            if error is not None or (state := self._states.read()[0].get(site)) is None or state.is_open:
+                self._states.update(decide)
         except BusError as trouble:
             log.warning("rate_limiter_not_updated", site=site, error=str(trouble))
-
-    def _update(self, decide: Callable[[Sites, float], tuple[Sites, T]]) -> T:
-        """Write the state after a decision and return the decision; decide again after a concurrent write."""
-        for _ in range(TRIES):
-            before, revision, now = self._read()
-            after, result = decide(before, now)
-            if after == before:
-                return result
-            data = json.dumps({site: asdict(state) for site, state in _fewest(after).items()}).encode()
-            if self._keys.replace_key(GOVERNOR_BUCKET, KEY, data, revision):
-                return result
-            time.sleep(self._rng.uniform(0.0, 0.05))
-        raise BusError(f"{TRIES} concurrent writes of the rate limiter's state")
-
-    def _read(self) -> tuple[Sites, int, float]:
-        entry = self._keys.read_key(GOVERNOR_BUCKET, KEY)
-        now = self._keys.clock().timestamp()
-        return ({}, 0, now) if entry is None else (_sites(entry.data, now), entry.revision, now)
-
-
-def _sites(data: bytes, now: float) -> Sites:
-    """Return the stored state; an unreadable state is dropped, because the next throttled request restores it."""
-    try:
-        return {str(site): _state(stored, now) for site, stored in json.loads(data).items()}
-    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        log.error("rate_limiter_state_unreadable", error=str(error))  # noqa: TRY400 (the text says it, no traceback)
-        return {}
 
 
 def _state(stored: dict[str, Any], now: float) -> SiteState:

@@ -6,15 +6,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ingest.downloader import javascript, telemetry, ytdlp_age
+from ingest.downloader.breaker import Breaker
 from ingest.downloader.check import Check
 from ingest.downloader.disk_gate import DiskGate
 from ingest.downloader.fetch import Fetch, Pace
+from ingest.downloader.holds import Troubles
 from ingest.downloader.rate_limit import Budget
 from ingest.downloader.rate_limiter import RateLimiter
 from ingest.downloader.settings import DownloaderSettings, listed, listed_paths
 from ingest.downloader.sources.connector import Access, site_options
+from ingest.downloader.sources.registry import connector_of
 from ingest.shared.artifacts.volume import Volume
-from ingest.shared.messages import Stage, VideoAccessible, VideoRequested
+from ingest.shared.messages import Source, SourceKind, Stage, VideoAccessible, VideoRequested
 from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.sandbox.decode import DecodeLimits
 from ingest.shared.telemetry.time_split import PUBLISHING, WAITING_FOR_DISK
@@ -22,6 +25,8 @@ from ingest.shared.worker.service import ServiceSpec
 from ingest.shared.worker.stage import StageWork
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ingest.shared.broker.nats_bus import NatsBus
 
 WRITING_TIME_S = 300.0
@@ -33,11 +38,10 @@ def build(settings: DownloaderSettings, bus: NatsBus) -> ServiceSpec:
     telemetry.show_ytdlp_release(ytdlp_age.version())
     volume = Volume(settings.volume)
     limiter = limiter_of(settings, bus)
-    gauges = telemetry.RateLimitGauges(limiter)
+    gauges = telemetry.SiteGauges(limiter, Troubles(bus))
     gauges.start()
-    return ServiceSpec(
-        stages=(_check_stage(settings, volume, limiter), _download_stage(settings, volume, limiter)), stop=gauges.stop
-    )
+    stages = (_check_stage(settings, volume, limiter, bus), _download_stage(settings, volume, limiter, bus))
+    return ServiceSpec(stages=stages, stop=gauges.stop)
 
 
 def limiter_of(settings: DownloaderSettings, bus: NatsBus) -> RateLimiter:
@@ -45,19 +49,30 @@ def limiter_of(settings: DownloaderSettings, bus: NatsBus) -> RateLimiter:
     return RateLimiter(bus, Budget(settings.site_videos_per_hour, settings.site_burst))
 
 
-def _check_stage(settings: DownloaderSettings, volume: Volume, limiter: RateLimiter) -> StageWork[VideoRequested]:
+def canary(access: Access) -> Callable[[str], object]:
+    """Return a function that asks YouTube whether the video at an address can be had."""
+    connector = connector_of(SourceKind.YOUTUBE)
+    return lambda url: connector.check(Source(kind=SourceKind.YOUTUBE, url=url), access)
+
+
+def _check_stage(
+    settings: DownloaderSettings, volume: Volume, limiter: RateLimiter, bus: NatsBus
+) -> StageWork[VideoRequested]:
     access = _access(settings, _site_limits(settings, settings.check_deadline_s))
-    deadline_s = settings.check_deadline_s + WRITING_TIME_S
+    deadline_s = 2 * settings.check_deadline_s + WRITING_TIME_S  # a probe may ask for the canary first
+    breaker = Breaker(bus, Stage.CHECK, limiter.permit, canary(access))
     return StageWork(
         stage=Stage.CHECK,
         model=VideoRequested,
-        handle=telemetry.counting_cuts(Check(volume, access, settings.max_audio_s, limiter.permit)),
+        handle=telemetry.counting_cuts(Check(volume, access, settings.max_audio_s, breaker.permit)),
         deadline_s=lambda _: deadline_s,
         slots=settings.check_workers,
     )
 
 
-def _download_stage(settings: DownloaderSettings, volume: Volume, limiter: RateLimiter) -> StageWork[VideoAccessible]:
+def _download_stage(
+    settings: DownloaderSettings, volume: Volume, limiter: RateLimiter, bus: NatsBus
+) -> StageWork[VideoAccessible]:
     file_bytes = 2 * settings.max_download_bytes  # yt-dlp's own limit must be reached first: it gives TOO_LARGE
     slots = telemetry.slot_times(settings.io_workers)
     fetch = Fetch(
@@ -67,7 +82,7 @@ def _download_stage(settings: DownloaderSettings, volume: Volume, limiter: RateL
         probe_limits=ChildLimits(settings.download_deadline_s),
         decode_limits=DecodeLimits(max_duration_s=settings.max_audio_s),
         pace=Pace(settings.min_rate_bytes_s, settings.rate_window_s),
-        permit=limiter.permit,
+        permit=Breaker(bus, Stage.DOWNLOAD, limiter.permit).permit,
         doing=slots.doing,
     )
     gate = DiskGate(telemetry.disk_usage(volume, settings.disk_budget_bytes), settings.disk_budget_bytes)

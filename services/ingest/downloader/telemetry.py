@@ -18,6 +18,7 @@ from ingest.shared.telemetry.time_split import SlotTimes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ingest.downloader.holds import Troubles
     from ingest.downloader.rate_limit import SiteState
     from ingest.downloader.rate_limiter import RateLimiter
     from ingest.shared.artifacts.volume import Volume
@@ -89,15 +90,17 @@ def disk_usage(volume: Volume, budget_bytes: int) -> Callable[[], int]:
     return measure
 
 
-class RateLimitGauges:
-    """Shows open circuits and the budget left on /metrics, read from the broker in a thread of its own."""
+class SiteGauges:
+    """Shows on /metrics which sites are limited or held, and the budget left, read in a thread of its own."""
 
-    def __init__(self, limiter: RateLimiter) -> None:
+    def __init__(self, limiter: RateLimiter, troubles: Troubles) -> None:
         self._limiter = limiter
+        self._troubles = troubles
+        self._held: set[tuple[str, ...]] = set()
         self._shown: set[str] = set()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="rate-limit-gauges", daemon=True)
-        metrics.show(metrics.SITE_OPEN, metrics.SITE_HELD_UNTIL, metrics.SITE_BUDGET)
+        self._thread = threading.Thread(target=self._run, name="site-gauges", daemon=True)
+        metrics.show(metrics.SITE_OPEN, metrics.SITE_HELD_UNTIL, metrics.SITE_BUDGET, metrics.SITE_FAILS_SINCE)
 
     def start(self) -> None:
         """Start the thread."""
@@ -121,6 +124,20 @@ class RateLimitGauges:
             metrics.SITE_HELD_UNTIL.set(state.open_until, site)
         self._set_budget(sites.get(YOUTUBE))
         self._shown = set(sites)
+        self._show_holds()
+
+    def _show_holds(self) -> None:
+        """Show what is held; while the broker is unreachable the gauges are absent."""
+        try:
+            holds = self._troubles.holds()
+        except BusError:
+            holds = []
+        found = {(hold.site, hold.stage, str(hold.code)): hold.since.timestamp() for hold in holds}
+        for labels in self._held - found.keys():
+            metrics.SITE_FAILS_SINCE.clear(*labels)
+        for labels, since in found.items():
+            metrics.SITE_FAILS_SINCE.set(since, *labels)
+        self._held = set(found)
 
     @staticmethod
     def _set_budget(youtube: SiteState | None) -> None:

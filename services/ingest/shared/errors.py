@@ -18,6 +18,7 @@ Adapters translate foreign errors into an `IngestError` with `raise ... from`; a
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -63,6 +64,7 @@ class Code(StrEnum):
     TOO_LONG = "TOO_LONG"
     TOO_OLD = "TOO_OLD"
     SOURCE_RATE_LIMITED = "SOURCE_RATE_LIMITED"
+    SITE_HELD = "SITE_HELD"
     SOURCE_FORBIDDEN = "SOURCE_FORBIDDEN"
     SOURCE_UNAVAILABLE = "SOURCE_UNAVAILABLE"
     SOURCE_UNKNOWN = "SOURCE_UNKNOWN"
@@ -120,13 +122,15 @@ class Code(StrEnum):
 class Rule:
     """What a code means for the video: its outcome, how many attempts it is worth, and what a person can do.
 
-    `later_s` are the pauses, in seconds, of further attempts after these.
+    `later_s` are the pauses, in seconds, of further attempts after these. A postponement of at least `defers_from_s`
+    seconds is a deferral: commands do not wait for it.
     """
 
     outcome: Outcome
     attempts: int
     advice: str
     later_s: tuple[float, ...] = ()
+    defers_from_s: float = math.inf
 
 
 HOUR_S = 3600.0
@@ -158,7 +162,7 @@ RULES: dict[Code, Rule] = {
         Outcome.TRANSIENT, 2, "the site has changed, or refuses how it is asked; install the newest yt-dlp", DAYS_S
     ),
     Code.ACCOUNT_REFUSED: Rule(
-        Outcome.TRANSIENT, 1, "the site wants a login: renew the cookies (INGEST_COOKIES_FILE)", DAYS_S
+        Outcome.TRANSIENT, 2, "the site wants a login: renew the cookies (INGEST_COOKIES_FILE)", DAYS_S
     ),
     Code.PROXY_REFUSED: Rule(Outcome.TRANSIENT, 3, "the proxy refuses us; check its address and login", DAYS_S),
     Code.NOT_PROCESSED_YET: Rule(Outcome.TRANSIENT, 1, "the site still processes the recording", DAYS_S),
@@ -187,6 +191,12 @@ RULES: dict[Code, Rule] = {
     Code.DEADLINE_EXCEEDED: Rule(Outcome.TRANSIENT, 3, "took longer than its deadline allows"),
     Code.UNEXPECTED: Rule(Outcome.TRANSIENT, 3, "a fault of ours; the log has the traceback"),
     Code.SOURCE_RATE_LIMITED: Rule(Outcome.POSTPONED, 1, "held by the site's limit; goes on by itself"),
+    Code.SITE_HELD: Rule(
+        Outcome.POSTPONED,
+        1,
+        "recordings of the site fail one after the other; `ingest status` says what to do; goes on by itself",
+        defers_from_s=900.0,
+    ),
     Code.ENV_JS_RUNTIME: Rule(Outcome.POSTPONED, 1, "install deno 2.3 or newer; `ingest doctor` shows what is found"),
     Code.ENV_DISK_FULL: Rule(Outcome.POSTPONED, 1, "free space on the volume, or `ingest purge`"),
     Code.ENV_VOLUME: Rule(Outcome.POSTPONED, 1, "the shared volume cannot be read or written; see the message"),

@@ -79,6 +79,10 @@ class VideoRecord:
         """Return whether nothing more happens to the video by itself before `retry_at`."""
         return self.state in SETTLED
 
+    def is_due(self, now: datetime) -> bool:
+        """Return whether the video was deferred to a time that has come."""
+        return self.state is VideoState.DEFERRED and self.retry_at is not None and self.retry_at <= now
+
 
 def fold(known: VideoRecord, event: Event, position: Position) -> VideoRecord:
     """Return the state after an event at a position of the stream.

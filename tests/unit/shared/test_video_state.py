@@ -100,6 +100,13 @@ def test_every_event_leads_to_its_state(kind: EventKind, state: str) -> None:
     assert told.is_settled == (state in {"indexed", "failed", "skipped", "deferred"})
 
 
+@pytest.mark.parametrize("kind", [EventKind.DEFERRED, EventKind.POSTPONED, EventKind.FAILED])
+def test_a_deferred_video_is_due_when_its_time_has_come(kind: EventKind) -> None:
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    told = folded(event(kind, retry_at=at))
+    assert [told.is_due(at - timedelta(seconds=1)), told.is_due(at)] == [False, kind is EventKind.DEFERRED]
+
+
 @pytest.mark.parametrize("ending", [EventKind.FAILED, EventKind.SKIPPED])
 @pytest.mark.parametrize("late", [pytest.param(kind, id=kind) for kind in EventKind if kind not in REOPENING])
 def test_what_has_ended_does_not_begin_again_by_itself(ending: EventKind, late: EventKind) -> None:

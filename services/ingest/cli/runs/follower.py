@@ -65,5 +65,6 @@ class Follower:
 
     @property
     def is_done(self) -> bool:
-        """Return whether every video is finished or deferred."""
-        return all(video.is_settled for video in self.videos.values())
+        """Return whether every video is finished, or deferred to a time that has not come."""
+        now = datetime.now(UTC)
+        return all(video.is_settled and not video.is_due(now) for video in self.videos.values())

@@ -18,6 +18,7 @@ from ingest.cli.runs.again import Decision, Reason, decide
 from ingest.cli.runs.display import Display
 from ingest.cli.runs.follower import Follower
 from ingest.cli.runs.tally import Tally, count
+from ingest.downloader.holds import Hold, Troubles
 from ingest.downloader.rate_limit import Budget
 from ingest.downloader.rate_limiter import RateLimiter
 from ingest.downloader.settings import listed_paths
@@ -56,7 +57,7 @@ class Request:
 
     def wants(self, video: VideoRecord, now: datetime) -> bool:
         """Return whether a video is put into the queue; note the decision on one that had ended."""
-        if self.selection.force or not video.is_settled:
+        if self.selection.force or not video.is_settled or video.is_due(now):
             return True
         recording = self.recordings.get(video.video_id)
         if recording is None:
@@ -76,6 +77,7 @@ class RunResult:
     elapsed_s: float
     interrupted: bool
     request: Request
+    holds: list[Hold] = field(default_factory=list)
 
     @property
     def requested(self) -> int:
@@ -102,7 +104,14 @@ class Requested:
     def result(self, elapsed_s: float = 0.0) -> RunResult:
         """Return the videos in their present state."""
         videos = list(self.follower.videos.values())
-        return RunResult(videos, count(videos), elapsed_s, bool(self.interrupts), self.request)
+        return RunResult(videos, count(videos), elapsed_s, bool(self.interrupts), self.request, self._holds())
+
+    def _holds(self) -> list[Hold]:
+        """Return which sites are held; none while NATS does not answer."""
+        try:
+            return Troubles(self.connections.bus).holds()
+        except BusError:
+            return []
 
 
 def run(settings: AllSettings, sources: Sequence[str], selection: Selection, *, quiet: bool) -> RunResult:

@@ -33,7 +33,7 @@ def print_result(result: RunResult, *, as_json: bool) -> None:
     if as_json:
         videos = [{"video_id": video.video_id, "state": video.state, "code": video.code} for video in result.videos]
         figures = {"elapsed_s": round(result.elapsed_s, 2), "requested": request.requested, "tally": result.tally}
-        console.print_json({**figures, "videos": videos, **_account(request)})
+        console.print_json({**figures, "videos": videos, "holds": result.holds, **_account(request)})
         return
     if result.tally.total:
         _print_summary(result)
@@ -59,6 +59,9 @@ def _print_summary(result: RunResult) -> None:
         out.print(f"  {code}: {number} ({console.advice(code)})", markup=False)
     for name, number in sorted(tally.cut.items()):
         out.print(f"  {name} of {number} recordings was cut or dropped: too long, or impossible", markup=False)
+    for hold in result.holds:
+        for line in hold.lines():
+            out.print(line, markup=False)
     if result.interrupted:
         out.print("interrupted: repeat the command to continue")
     elif tally.indexed:

@@ -29,10 +29,10 @@ _shown: dict[tuple[str, ...], Collector] = {}
 class OptionalGauge(Collector):
     """A gauge whose samples can be cleared: an unknown value has no sample instead of 0."""
 
-    def __init__(self, name: str, documentation: str, label: str | None = None) -> None:
+    def __init__(self, name: str, documentation: str, *labels: str) -> None:
         self.name = name
         self._documentation = documentation
-        self._labels = (label,) if label else ()
+        self._labels = labels
         self._values: dict[tuple[str, ...], float] = {}
         self._lock = threading.Lock()
 
@@ -150,6 +150,13 @@ SITE_HELD_UNTIL = OptionalGauge(
     "ingest_site_held_until_seconds",
     "Time until which no request is sent to a site, in seconds since 1970; 0 without a limit",
     "site",
+)
+SITE_FAILS_SINCE = OptionalGauge(
+    "ingest_site_fails_since_seconds",
+    "Since when a stage of a site is held because its recordings fail one after the other, in seconds since 1970",
+    "site",
+    "stage",
+    "code",
 )
 SITE_BUDGET = OptionalGauge(
     "ingest_site_budget_left",

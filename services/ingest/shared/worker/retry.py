@@ -34,13 +34,15 @@ class Pauses:
 class Attempts:
     """How often a message was tried, by cause. Travels in its headers; `crash` is counted by the journal.
 
-    `device` is how often its worker lost the device while the message was in flight.
+    `device` is how often its worker lost the device while the message was in flight, `held` how often its site was
+    held.
     """
 
     transient: int = 0
     postponed: int = 0
     crash: int = 0
     device: int = 0
+    held: int = 0
 
     @property
     def number(self) -> int:
@@ -53,6 +55,7 @@ class Attempts:
             f"{HEADER_PREFIX}Transient": str(self.transient),
             f"{HEADER_PREFIX}Postponed": str(self.postponed),
             f"{HEADER_PREFIX}Device": str(self.device),
+            f"{HEADER_PREFIX}Held": str(self.held),
         }
 
     def as_numbers(self) -> dict[str, int]:
@@ -77,7 +80,8 @@ class Attempts:
             value = headers.get(HEADER_PREFIX + name, "0")
             return int(value) if _COUNTER.fullmatch(value) else 0
 
-        return cls(transient=number("Transient"), postponed=number("Postponed"), device=number("Device"))
+        counts = {"transient": number("Transient"), "postponed": number("Postponed")}
+        return cls(**counts, device=number("Device"), held=number("Held"))
 
 
 @dataclass(frozen=True)
@@ -139,10 +143,24 @@ def decide(
             counted = replace(attempts, transient=attempts.transient + 1)
         case Outcome.POSTPONED | Outcome.DEFERRED:
             pause_s = pauses.deferred_s if rule.outcome is Outcome.DEFERRED else pauses.postponed_s
-            losses = attempts.device + (error.code is Code.ENV_CUDA)
-            counted = replace(attempts, postponed=attempts.postponed + 1, device=losses)
+            counted = _postponed(error.code, attempts)
     at = max(error.retry_at, now) if error.retry_at else now + timedelta(seconds=pause_s * jitter)
+    if (at - now).total_seconds() >= rule.defers_from_s:
+        outcome = Outcome.DEFERRED
     return Again(outcome, at, counted)
+
+
+def _postponed(code: Code, attempts: Attempts) -> Attempts:
+    """Return the counters after a postponement.
+
+    The first time that its site is held, the attempts so far are no longer counted: they were the site's fault.
+    """
+    more = replace(attempts, postponed=attempts.postponed + 1)
+    if code is Code.ENV_CUDA:
+        return replace(more, device=attempts.device + 1)
+    if code is Code.SITE_HELD:
+        return replace(more, held=attempts.held + 1, transient=attempts.transient if attempts.held else 0)
+    return more
 
 
 def _pause(rule: Rule, tried: int, pauses: Pauses) -> tuple[Outcome, float]:

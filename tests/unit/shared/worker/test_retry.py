@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -116,6 +117,22 @@ def test_a_time_that_the_error_names_is_kept_to_the_second(code: Code) -> None:
 def test_a_time_that_is_past_means_now() -> None:
     error = IngestError(Code.SOURCE_RATE_LIMITED, "x", retry_at=NOW - timedelta(hours=1))
     assert after(error).at == NOW
+
+
+def test_a_held_site_takes_the_attempts_so_far_back_once() -> None:
+    held = IngestError(Code.SITE_HELD, "x")
+    first = after(held, Attempts(transient=2)).attempts
+    assert first == Attempts(postponed=1, held=1)
+    later = Attempts.from_headers(replace(first, transient=2).as_headers())
+    assert after(held, later).attempts == Attempts(transient=2, postponed=2, held=2), "else it would never end"
+
+
+@pytest.mark.parametrize(
+    ("pause", "outcome"),
+    [(timedelta(minutes=5), Outcome.POSTPONED), (timedelta(minutes=20), Outcome.DEFERRED)],
+)
+def test_a_command_does_not_wait_for_a_site_that_is_held_for_long(pause: timedelta, outcome: Outcome) -> None:
+    assert after(IngestError(Code.SITE_HELD, "x", retry_at=NOW + pause)).outcome is outcome
 
 
 def test_a_postponement_costs_no_attempt_however_often_it_happens() -> None:
