@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import socket
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -340,3 +341,25 @@ def test_an_empty_archive_has_useful_pages(database_url: str, tmp_path: Path, en
             assert b"The archive is empty" in ask(path).body
         assert b"No speaker has a name yet" in ask("/speakers").body
         assert ask(f"{API}/search?q=ship").json == {"results": []}
+
+
+def is_closed(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_connections_that_send_nothing_keep_no_client_from_its_answer(
+    filled: str, volume: Path, encoder: Encoder
+) -> None:
+    with archive(filled, volume, encoder, archive_connections=8) as ask, ExitStack() as opened:
+        silent = [
+            opened.enter_context(socket.create_connection(("127.0.0.1", ask.port), timeout=60)) for _ in range(30)
+        ]
+        for one in silent[::2]:
+            with suppress(OSError):
+                one.sendall(b"GET / HTTP/1.1\r\nHost: local")  # and no end
+        assert [ask("/healthz").status for _ in range(3)] == [200, 200, 200]
+        assert is_closed(silent[0])  # for a later one
+        assert is_closed(silent[-1])  # after its time

@@ -15,6 +15,7 @@ from ingest.archive.model import Model
 from ingest.archive.reading import Reading
 from ingest.archive.settings import ArchiveSettings
 from ingest.archive.web.app import build as build_app
+from ingest.archive.web.connections import Connection
 from ingest.archive.web.library import Library
 from ingest.embedder import database
 from ingest.shared.artifacts.volume import Volume
@@ -68,7 +69,7 @@ class Server:
             app,
             host=settings.archive_host,
             port=settings.archive_port,
-            http="h11",
+            http=Connection,
             ws="none",
             lifespan="off",
             log_config=None,

@@ -23,4 +23,5 @@ class ArchiveSettings(EmbedderSettings):
     archive_token: SecretStr | None = None
     """Token that each request must bring: as a bearer, or as the password that a browser asks for; without it, none."""
     archive_connections: Positive = 1000
-    """Connections that are served at the same time; more are refused with status 503."""
+    """Connections at the same time. For one more, the one that waits longest for a request is closed; if all are being
+    answered, it gets status 503."""

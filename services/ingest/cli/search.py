@@ -42,4 +42,5 @@ def print_hits(hits: Sequence[Hit], *, as_json: bool) -> None:
         text = Text("   " + outgoing.line(hit.text))
         text.highlight_words([outgoing.line(hit.sentence)], style="bold green")
         console.out.print(text)
-        console.out.print(Text("   " + hit.url, style="blue"))
+        if hit.url:
+            console.out.print(Text("   " + hit.url, style="blue"))

@@ -2,10 +2,12 @@
 
 A search result needs them where no downloader is installed, so they are not part of the downloader's connectors. A
 source type has an entry here only when its site has a form of its own. Logins are left out: a browser asks for them.
+An address that is not one of the web (`javascript:`, `data:`) is no link: a browser would run it.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urldefrag
 
@@ -15,6 +17,7 @@ from ingest.shared.outgoing import address
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_OTHER_SCHEME = re.compile(r"\s*(?!https?:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _FORMS: Final[dict[str, Callable[[str, int], str]]] = {
     SourceKind.YOUTUBE: lambda url, second: f"{address(url)}&t={second}s",
     SourceKind.FILE: lambda path, second: f"file://{quote(path)}#t={second}",
@@ -22,10 +25,13 @@ _FORMS: Final[dict[str, Callable[[str, int], str]]] = {
 
 
 def link(kind: str, url: str, start_s: float) -> str:
-    """Return the address of a recording at a second; `kind` is a SourceKind, or empty when it is unknown."""
+    """Return the address of a recording at a second, or an empty text for one that is not to be opened.
+
+    `kind` is a SourceKind, or empty when it is unknown.
+    """
     return _FORMS.get(kind, _with_fragment)(url, int(start_s))
 
 
 def _with_fragment(url: str, second: int) -> str:
     """Return an address with a media fragment (https://www.w3.org/TR/media-frags/), which browsers understand."""
-    return f"{address(urldefrag(url).url)}#t={second}"
+    return "" if _OTHER_SCHEME.match(url) else f"{address(urldefrag(url).url)}#t={second}"

@@ -63,12 +63,13 @@ def printable(text: str) -> str:
 
 def line(text: object) -> str:
     """Return a value as one printable line, without the logins and tokens of addresses."""
-    return " ".join(printable(" ".join(without_secrets(str(text)).split())).split())
+    return " ".join(without_secrets(printable(" ".join(str(text).split()))).split())
 
 
 def indented(text: str) -> str:
     """Return a printable text whose further lines are indented: they cannot pass for lines of this program."""
-    return "\n    ".join(printable(part) for part in without_secrets(text).splitlines())
+    lines = [printable(part) for part in text.splitlines()]  # first: what is left out can part an address
+    return "\n    ".join(without_secrets("\n".join(lines)).split("\n"))
 
 
 def without_login(text: str) -> str:

@@ -100,6 +100,19 @@ def test_csv_is_read_back_and_holds_no_formula() -> None:
     assert [row["text"] for row in rows] == [TALK.passages[0].text, HARD, "'=1+1"]
 
 
+@pytest.mark.parametrize("hidden", ["\ufeff", "\u200e", "\x1b", "\u2069"])
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_letter_that_is_left_out_hides_nothing_from_a_format(name: str, hidden: str) -> None:
+    def text(part: str) -> str:
+        hostile = part.replace("~", hidden)
+        talk = document(passage(0, hostile, hostile), title=hostile)
+        turns = (Turn(start_s=0.0, end_s=1.0, cluster="A", speaker=hostile),)
+        return FORMATS[name].write(replace(talk, turns=turns).printable(), RULES)
+
+    for part in ("~=1+1", "~@x", "a --~> b", "~<b>~", "~# ~1. x"):
+        assert text(part) == text(part.replace("~", ""))
+
+
 def test_both_forms_of_json_are_read_back() -> None:
     own = json.loads(FORMATS["json"].write(TALK, RULES))
     assert [row["text"] for row in own["passages"]] == [row.text for row in TALK.passages]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 import feedparser
 import pytest
 
 from ingest.downloader.sources.feed import Page, parsed
-from ingest.downloader.sources.feed_limits import MOST_ATTRIBUTES, Bounded, bounded
+from ingest.downloader.sources.feed_limits import MOST_ATTRIBUTES, MOST_NAMESPACES, Bounded, bounded
 from ingest.shared.errors import Code, IngestError
 
+MANY_NAMES = "".join(f"<n{number}:a xmlns:n{number}='http://h/'/>" for number in range(MOST_NAMESPACES + 1))
 MANY_ATTRIBUTES = "".join(f" a{number}='1'" for number in range(MOST_ATTRIBUTES + 1))
 
 
@@ -50,6 +53,7 @@ def test_an_ordinary_feed_stays_as_it_is(data: bytes) -> None:
         pytest.param(rss("<a>" * 200_000), id="nested without end"),
         pytest.param(rss("<a>" * 200 + "</a>" * 200), id="nested and closed"),
         pytest.param(rss("<item" + MANY_ATTRIBUTES + "/>"), id="attributes"),
+        pytest.param(rss(MANY_NAMES), id="namespaces"),
         pytest.param(rss("&nosuch;" + "<a>" * 200_000), id="nested, and not well-formed"),
         pytest.param(rss("&nosuch;" + "<a><b></b>" * 200_000), id="left open, and not well-formed"),
         pytest.param(rss("&nosuch;<item" + MANY_ATTRIBUTES * 100 + "/>"), id="attributes, and not well-formed"),
@@ -59,6 +63,25 @@ def test_tags_that_no_feed_has_are_refused(data: bytes) -> None:
     with pytest.raises(IngestError) as refused:
         bounded(data)
     assert refused.value.code is Code.TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param("<item>&nosuch;<" + "a" * 1_000_000, id="a name without end"),
+        pytest.param("<item>&nosuch;" + "<a" * 100_000, id="tags that do not end"),
+        pytest.param("<item><author>" + "a" * 200_000 + "</author></item>", id="an endless author"),
+        pytest.param("<item><dc:creator xmlns:dc='d'>" + "a.b" * 70_000 + "</dc:creator></item>", id="creator"),
+        pytest.param("<managingEditor>" + "a-" * 100_000 + "</managingEditor>", id="an endless editor"),
+        pytest.param("<item><pubDate>" + "1 " * 200_000 + "</pubDate></item>", id="an endless date"),
+        pytest.param("<item>" + "<category>x</category>" * 5_000 + "</item>", id="categories"),
+    ],
+)
+def test_a_feed_is_read_in_a_time_that_grows_with_its_length(body: str) -> None:
+    media = '<item><guid>1</guid><enclosure url="http://m.example/1.mp3" type="audio/mpeg"/></item>'
+    began = time.thread_time()  # what it computes, on a busy machine, too
+    assert [item.guid for item in parsed(Page("http://m.example/feed", rss(media + body))).items] == ["1"]
+    assert time.thread_time() - began < 8
 
 
 def test_entities_are_not_expanded() -> None:

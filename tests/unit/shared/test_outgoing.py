@@ -158,6 +158,13 @@ def test_a_token_in_a_query_is_printed_nowhere(query: str, shown: str | None) ->
     ]
 
 
+@pytest.mark.parametrize("hidden", ["\u200e", "\x1b", "\ufeff", "\u2066"])
+@pytest.mark.parametrize("place", ["https{}://u:hunter2@h/", "https:/{}/u:hunter2@h/", "https://h/?tok{}en=hunter2"])
+def test_what_is_left_out_of_a_text_hides_no_secret_in_it(place: str, hidden: str) -> None:
+    for show in (outgoing.line, outgoing.indented):
+        assert TOKEN not in show(place.format(hidden))
+
+
 @pytest.mark.parametrize("text", ["http://" * 300_000, "?a=" * 500_000, "&" * 1_000_000, "?" + "a" * 1_000_000])
 def test_a_text_full_of_halves_of_tokens_is_printed_in_no_time(text: str) -> None:
     began = time.thread_time()

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ingest.archive import spoken
-from ingest.shared import scripts
+from ingest.shared import outgoing, scripts
 from ingest.shared.artifacts import voiceprints
 from ingest.shared.artifacts.transcript import Turn, Word
 from ingest.shared.errors import Code, IngestError
@@ -44,7 +44,7 @@ class Document:
     def link(self, start_s: float) -> str | None:
         """Return the address of the recording at a second, without its login and tokens."""
         url = self.recording.source_url
-        return link(self.recording.source_kind or "", url, start_s) if url else None
+        return (link(self.recording.source_kind or "", url, start_s) or None) if url else None
 
     def spoken(self) -> list[tuple[PassageRow, tuple[Word, ...]]]:
         """Return each passage with its words; those without stored times get equal shares of the passage."""
@@ -55,6 +55,28 @@ class Document:
         """Return the document without the names of its speakers, and without turns."""
         passages = tuple(replace(passage, speaker=None, score=None) for passage in self.passages)
         return replace(self, passages=passages, turns=())
+
+    def printable(self) -> Document:
+        """Return the document without what a terminal would obey, before a format escapes what has a meaning in it.
+
+        An invisible letter before `=` would hide a formula from the format, and leave it when it is taken out later.
+        """
+        recording = replace(
+            self.recording, title=_printable(self.recording.title), channel=_printable(self.recording.channel)
+        )
+        passages = tuple(
+            replace(one, text=outgoing.printable(one.text), speaker=_printable(one.speaker)) for one in self.passages
+        )
+        words = tuple(
+            tuple(one.model_copy(update={"text": outgoing.printable(one.text)}) for one in group)
+            for group in self.words
+        )
+        turns = tuple(one.model_copy(update={"speaker": outgoing.printable(one.speaker)}) for one in self.turns)
+        return Document(recording, passages, words, turns)
+
+
+def _printable(text: str | None) -> str | None:
+    return text and outgoing.printable(text)
 
 
 def load(reading: Reading, volume: Volume, recording: RecordingRow) -> Document:

@@ -193,7 +193,7 @@ def _recording(row: RecordingRow) -> shapes.Recording:
 
 
 def _link(row: RecordingRow | ExampleRow, start_s: float) -> str | None:
-    return link(row.source_kind or "", row.source_url, start_s) if row.source_url else None
+    return (link(row.source_kind or "", row.source_url, start_s) or None) if row.source_url else None
 
 
 def _citation(row: ExampleRow) -> shapes.Citation:

@@ -98,7 +98,7 @@ def export(archive: Archive, choice: Choice, to: Target, rules: Rules) -> Result
 
 def _put(document: Document, to: Target, rules: Rules, parts: list[str]) -> None:
     """Write a recording into its file or to standard output, or add it to the parts of the one file."""
-    text = outgoing.printable(to.form.write(document, rules))
+    text = outgoing.printable(to.form.write(document.printable(), rules))
     if to.is_folder and to.path is not None:
         to.path.mkdir(parents=True, exist_ok=True)
         path = to.path.resolve() / names.file_name(document.recording, to.form.suffix)

@@ -6,6 +6,7 @@ Every connector makes its metadata here, inside the child process that reads the
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -58,11 +59,23 @@ def announced(
     return Announced(metadata, tuple(cut))
 
 
+def text_in(said: object) -> str:
+    """Return a value of JSON as text; an empty one where it is a list, an object, no number, or too long a number."""
+    if isinstance(said, int) and abs(said) > bounds.LARGEST_FIGURE:  # Python refuses to write one of 4,301 digits
+        return ""
+    if isinstance(said, float) and not math.isfinite(said):
+        return ""
+    return str(said) if isinstance(said, str | int | float) else ""
+
+
 def _line(name: str, said: object, bound: Callable[[str], str], cut: list[str]) -> str | None:
     """Return text as one bounded line, or None without any; other blanks and line ends are no loss."""
     if not said:
         return None
-    text = str(said)
+    text = text_in(said)
+    if not text:
+        cut.append(name)
+        return None
     line = bound(text)
     if line != " ".join(text.split()):
         cut.append(name)

@@ -1,4 +1,4 @@
-"""The limits of a feed's XML, tried before the feed is parsed: depth, attributes and number of items.
+"""The limits of a feed's XML, tried before the feed is parsed: depth, attributes, namespaces and number of items.
 
 The parser of feeds needs minutes and gigabytes for a few megabytes of nested tags. This pass needs neither. In a feed
 that is not well-formed, tags are only counted: its descriptions may leave many open.
@@ -15,11 +15,12 @@ from ingest.shared.errors import Code, IngestError
 MOST_ITEMS = 20_000
 DEEPEST = 100
 MOST_ATTRIBUTES = 200
+MOST_NAMESPACES = 100  # different names: the parser compares each with all
 ITEMS = frozenset({"item", "entry"})
 LOOSE_ITEMS = frozenset(name.encode() for name in ITEMS)
 MOST_LEFT_OPEN = 50_000
 LONGEST_TAG = 1 << 16
-TAG = re.compile(rb"<(/?)([A-Za-z][\w.-]*)([^<>]*)>")
+TAG = re.compile(rb"<(/?)([A-Za-z][\w.-]*+)([^<>]*+)>")  # without backtracking: a tag may have no end
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class _Scan:
         self.end: int | None = None
         self.closing = b""
         self._open: list[str] = []
+        self._namespaces: set[str] = set()
         self._parser = expat.ParserCreate()
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._finish
@@ -83,6 +85,9 @@ class _Scan:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if len(attributes) > MOST_ATTRIBUTES:
             raise IngestError(Code.TOO_LARGE, f"a tag of the feed has more than {MOST_ATTRIBUTES} attributes")
+        self._namespaces.update(attribute for attribute in attributes if attribute.startswith("xmlns:"))
+        if len(self._namespaces) > MOST_NAMESPACES:
+            raise IngestError(Code.TOO_LARGE, f"the feed has more than {MOST_NAMESPACES} names of namespaces")
         if len(self._open) >= DEEPEST:
             raise IngestError(Code.TOO_LARGE, f"tags of the feed are nested more than {DEEPEST} deep")
         if name.rpartition(":")[2] in ITEMS:

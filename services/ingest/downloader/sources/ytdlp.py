@@ -8,6 +8,7 @@ only the extractors of the given options are allowed.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,11 +21,12 @@ import yt_dlp.utils
 from ingest.downloader import javascript
 from ingest.downloader.cookies import cookies
 from ingest.downloader.refusals import Refusal, availability_code, code_of, error_of
-from ingest.downloader.sources.announced import Announced, announced
+from ingest.downloader.sources.announced import Announced, announced, text_in
 from ingest.downloader.sources.connector import ANY_SITE, Download, SiteOptions
 from ingest.shared.bounds import LONGEST_ADDRESS, possible_moment
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.sandbox import network
+from ingest.shared.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +39,7 @@ AUDIO_ONLY = "bestaudio/best"
 NO_PROGRAM = "/dev/null/none"  # a path that cannot exist
 AFTER_PREMIERE_S = 3600.0
 LIVE_PAUSE_S = 1800.0
+UNFORESEEN = (TypeError, AttributeError, LookupError, ArithmeticError, AssertionError, RecursionError)  # of its code
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,7 @@ def list_entries(_report: Reporter, url: str, options: SiteOptions, first: int, 
     with session(options, extract_flat="in_playlist", noplaylist=False) as site:
         site.params["playlist_items"] = f"{first}:{last}"
         info = _extract(site, url, options, download=False, playlist=True)
-    return list(_entries(info))
+    return list(entries_in(info))
 
 
 def channel_id(_report: Reporter, url: str, options: SiteOptions) -> str:
@@ -182,12 +185,15 @@ def channel_id(_report: Reporter, url: str, options: SiteOptions) -> str:
     return str(found)
 
 
-def _entries(info: dict[str, Any]) -> Iterator[ListingEntry]:
-    for entry in info.get("entries") or ():
-        if entry and entry.get("id"):
+def entries_in(info: dict[str, Any]) -> Iterator[ListingEntry]:
+    """Yield the entries of a flat listing; what has no id is none."""
+    entries = info.get("entries")
+    for entry in entries if isinstance(entries, Iterable) else ():
+        found = text_in(entry.get("id")) if isinstance(entry, dict) else ""
+        if found:
             yield ListingEntry(
-                str(entry["id"])[:LONGEST_ADDRESS],
-                str(entry.get("url") or "")[: LONGEST_ADDRESS + 1],  # one that is too long is refused by its source
+                found[:LONGEST_ADDRESS],
+                text_in(entry.get("url"))[: LONGEST_ADDRESS + 1],  # one that is too long is refused by its source
                 announced_in({"channel": info.get("channel"), **entry}),
             )
 
@@ -199,6 +205,9 @@ def _extract(
         info = site.extract_info(url, download=download)
     except (yt_dlp.utils.YoutubeDLError, OSError, ValueError) as error:  # ValueError: a bad address or response
         raise _translate(error, options, site.params["logger"].messages) from error
+    except UNFORESEEN as error:
+        text = f"yt-dlp cannot read what the site has sent ({type(error).__name__}: {error})"
+        raise IngestError(Code.SITE_CHANGED, shorten(text)) from error
     if not isinstance(info, dict):
         raise IngestError(Code.NO_MEDIA_FOUND, "nothing found at this address")
     if not playlist and (info.get("_type") in ("playlist", "multi_video") or "entries" in info):
@@ -254,9 +263,10 @@ def _refuse_unavailable(info: dict[str, Any], now: datetime) -> None:
             raise IngestError(Code.IS_LIVE, "still live, or being processed", retry_at=later)
     if _has_media(info):  # downloadable in spite of the fields below: with cookies, or in a format without DRM
         return
-    code = availability_code(info.get("availability"))
+    availability = text_in(info.get("availability"))
+    code = availability_code(availability)
     if code is not None:
-        raise IngestError(code, f"availability: {info['availability']}")
+        raise IngestError(code, f"availability: {availability}")
     if info.get("_has_drm"):
         raise IngestError(Code.DRM_PROTECTED, "DRM protected")
 

@@ -57,6 +57,8 @@ def read_file(path: Path, limit_bytes: int) -> bytes:
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise ValueError("is a link") from error
+        if error.errno in (errno.ENXIO, errno.ENODEV):
+            raise ValueError("is a socket or a device") from error
         raise
     with os.fdopen(handle, "rb") as file:
         mode = os.fstat(handle).st_mode

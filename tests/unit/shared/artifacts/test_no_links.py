@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+from contextlib import chdir
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -140,7 +142,12 @@ def long(path: Path) -> None:
         file.truncate(10 << 30)  # takes no space
 
 
-UNREADABLE = [pytest.param(make, id=make.__name__) for make in (piped, linked, long)]
+def bound(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening, chdir(path.parent):  # its address may have 100 letters
+        listening.bind(path.name)
+
+
+UNREADABLE = [pytest.param(make, id=make.__name__) for make in (piped, linked, long, bound)]
 
 
 @pytest.mark.parametrize("make", UNREADABLE)
