@@ -107,7 +107,8 @@ def test_a_letter_that_is_left_out_hides_nothing_from_a_format(name: str, hidden
         hostile = part.replace("~", hidden)
         talk = document(passage(0, hostile, hostile), title=hostile)
         turns = (Turn(start_s=0.0, end_s=1.0, cluster="A", speaker=hostile),)
-        return FORMATS[name].write(replace(talk, turns=turns).printable(), RULES)
+        written: str = FORMATS[name].write(replace(talk, turns=turns).printable(), RULES)
+        return written
 
     for part in ("~=1+1", "~@x", "a --~> b", "~<b>~", "~# ~1. x"):
         assert text(part) == text(part.replace("~", ""))
