@@ -33,7 +33,7 @@ from ingest.shared.messages import (
     VideoRequested,
     encode,
 )
-from ingest.shared.pipeline import PIPELINE, Service
+from ingest.shared.pipeline import SPEC_OF, Service
 from ingest.shared.worker.crash_journal import CrashJournal
 from ingest.shared.worker.loop import Worker
 from ingest.shared.worker.stage import StageResult, StageWork, WorkerOptions
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 
     Handle = Callable[[VideoMessage, Report], StageResult]
 
-SPECS = {spec.stage: spec for spec in PIPELINE}
 ACK_WAIT_S = 60.0
 LIMIT_S = 3600.0
 GRACE_S = 5.0
@@ -170,9 +169,9 @@ class Pipeline:
         return workers
 
     def _worker(self, stage: Stage, slots: int, handle: Handle, buses: dict[Service, CountedBus]) -> Worker[Any]:
-        service = SPECS[stage].service
+        service = SPEC_OF[stage].service
         worker = Worker(
-            StageWork(stage, SPECS[stage].reads, handle, lambda _: LIMIT_S, slots),
+            StageWork(SPEC_OF[stage], handle, lambda _: LIMIT_S, slots),
             buses[service],
             CrashJournal(self._folder, f"{service}-{stage}"),
             WorkerOptions("bench", GRACE_S),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from ingest.shared.broker.permissions import PASSWORD_VARIABLE, User, permissions
+from ingest.shared.broker.permissions import PASSWORD_VARIABLE, USERS, User, permissions
 
 HEAD = """\
 # Values for the official NATS chart (nats/nats): three servers instead of the chart's one. The users are those of
@@ -34,8 +34,8 @@ podTemplate:
 
 def text() -> str:
     """Return the values."""
-    users = "".join(_user(user) for user in User)
-    variables = "".join(_variable(user) for user in User)
+    users = "".join(_user(user) for user in USERS)
+    variables = "".join(_variable(user) for user in USERS)
     return f"{HEAD}{users}container:\n  env:\n{variables}{TAIL}"
 
 

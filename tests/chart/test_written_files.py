@@ -10,7 +10,7 @@ import yaml
 from helm_python import show
 
 from ingest.asr.settings import AsrSettings
-from ingest.shared.broker.permissions import User, permissions
+from ingest.shared.broker.permissions import USERS, permissions
 from k8s import nats_users, values_page
 from k8s.manifest import CHART, text
 from tests.support.rendered import VALUES
@@ -34,10 +34,10 @@ def test_the_users_for_the_official_nats_chart_are_the_same() -> None:
     users = values["config"]["merge"]["authorization"]["users"]
     found = {user["user"]: user["permissions"] for user in users}
     assert {name: tuple(rights["publish"]["allow"]) for name, rights in found.items()} == {
-        user: permissions(user).publish for user in User
+        user: permissions(user).publish for user in USERS
     }
     assert {name: tuple(rights["subscribe"]["allow"]) for name, rights in found.items()} == {
-        user: permissions(user).subscribe for user in User
+        user: permissions(user).subscribe for user in USERS
     }
 
 

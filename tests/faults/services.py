@@ -17,9 +17,10 @@ from ingest.embedder.migrate import migrate
 from ingest.embedder.passages import PassageLimits
 from ingest.embedder.settings import EmbedderSettings
 from ingest.embedder.store import Store
+from ingest.shared import pipeline
 from ingest.shared.artifacts.volume import Volume
 from ingest.shared.device.batcher import Batcher, BatchLimits
-from ingest.shared.messages import AudioReady, Stage, TranscriptReady, VideoAccessible, VideoMessage, VideoRequested
+from ingest.shared.messages import VideoMessage
 from ingest.shared.worker.service import ServiceSpec, main
 from ingest.shared.worker.stage import InputFile, StageWork
 from tests.faults import points
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from ingest.embedder.encoder import Encoder
     from ingest.shared.broker.nats_bus import NatsBus
+    from ingest.shared.pipeline import StageSpec
     from ingest.shared.worker.stage import Report, StageResult
 
 DEADLINE_S = 4.0
@@ -40,34 +42,33 @@ In = TypeVar("In", bound=VideoMessage)
 
 
 def _stage(
-    stage: Stage,
-    model: type[In],
+    spec: StageSpec[In],
     handle: Callable[[In, Report], StageResult],
     volume: Volume,
     input_file: InputFile | None = None,
 ) -> StageWork[In]:
     def handled(message: In, report: Report) -> StageResult:
         points.reach("begun")
-        suffer(message, stage, volume)
+        suffer(message, spec.stage, volume)
         done = handle(message, report)
         points.reach("made")
         return done
 
-    deadline_s = COMMIT_DEADLINE_S if stage is Stage.EMBEDDER else DEADLINE_S
-    return StageWork(stage, model, handled, lambda _: deadline_s, SLOTS, input_file=input_file)
+    deadline_s = COMMIT_DEADLINE_S if spec is pipeline.EMBEDDER else DEADLINE_S
+    return StageWork(spec, handled, lambda _: deadline_s, SLOTS, input_file=input_file)
 
 
 def downloader(settings: EmbedderSettings, _bus: NatsBus) -> ServiceSpec:
     volume = Volume(settings.volume)
     work = Work(volume, settings.volume / "scratch")
-    check = _stage(Stage.CHECK, VideoRequested, work.check, volume)
-    return ServiceSpec((check, _stage(Stage.DOWNLOAD, VideoAccessible, work.download, volume)))
+    check = _stage(pipeline.CHECK, work.check, volume)
+    return ServiceSpec((check, _stage(pipeline.DOWNLOAD, work.download, volume)))
 
 
 def asr(settings: EmbedderSettings, _bus: NatsBus) -> ServiceSpec:
     volume = Volume(settings.volume)
     work = Work(volume, settings.volume / "scratch")
-    return ServiceSpec((_stage(Stage.ASR, AudioReady, work.asr, volume, audio_file(volume)),))
+    return ServiceSpec((_stage(pipeline.ASR, work.asr, volume, audio_file(volume)),))
 
 
 def embedder(settings: EmbedderSettings, bus: NatsBus) -> ServiceSpec:
@@ -91,7 +92,7 @@ def embedder(settings: EmbedderSettings, bus: NatsBus) -> ServiceSpec:
         archive.close()
 
     return ServiceSpec(
-        (_stage(Stage.EMBEDDER, TranscriptReady, handler, volume, transcript_file(volume)),),
+        (_stage(pipeline.EMBEDDER, handler, volume, transcript_file(volume)),),
         stop=stop,
         keeps_ledger=True,
     )

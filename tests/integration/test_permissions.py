@@ -19,7 +19,7 @@ import yaml
 from ingest.shared.broker.bus import BusRefusedError
 from ingest.shared.broker.nats_bus import NatsBus
 from ingest.shared.broker.nats_connection import BusOptions
-from ingest.shared.broker.permissions import STREAMS, User, accounts, authorization, inbox_prefix
+from ingest.shared.broker.permissions import STREAMS, USERS, Client, User, accounts, authorization, inbox_prefix
 from ingest.shared.broker.topology import (
     ACCESSIBLE,
     DEAD_STREAM,
@@ -37,6 +37,7 @@ from ingest.shared.broker.topology import (
     later_subject,
 )
 from ingest.shared.messages import Stage
+from ingest.shared.pipeline import Service
 from tests.support.brokers import nats_with
 
 if TYPE_CHECKING:
@@ -44,7 +45,11 @@ if TYPE_CHECKING:
 
 AUDIO = INPUT_OF[Stage.ASR]
 TRANSCRIPT = INPUT_OF[Stage.EMBEDDER]
-STAGES = {User.DOWNLOADER: (Stage.CHECK, Stage.DOWNLOAD), User.ASR: (Stage.ASR,), User.EMBEDDER: (Stage.EMBEDDER,)}
+STAGES: dict[User, tuple[Stage, ...]] = {
+    Service.DOWNLOADER: (Stage.CHECK, Stage.DOWNLOAD),
+    Service.ASR: (Stage.ASR,),
+    Service.EMBEDDER: (Stage.EMBEDDER,),
+}
 RESULTS = {
     Stage.CHECK: (ACCESSIBLE,),
     Stage.DOWNLOAD: (AUDIO,),
@@ -58,7 +63,7 @@ Login = "Callable[[User], NatsBus]"
 
 @pytest.fixture(scope="module")
 def passwords() -> dict[User, str]:
-    return {user: secrets.token_urlsafe(12) for user in User}
+    return {user: secrets.token_urlsafe(12) for user in USERS}
 
 
 @pytest.fixture(scope="module", params=[accounts, authorization], ids=["an account each", "one account"])
@@ -85,7 +90,7 @@ def login(guarded: str, passwords: dict[User, str], test_topology: Topology) -> 
         opened.append(NatsBus(options).connect())
         return opened[-1]
 
-    admin = enter(User.ADMIN)
+    admin = enter(Client.ADMIN)
     admin.wipe(test_topology)
     admin.provision(test_topology)
     yield enter
@@ -95,7 +100,7 @@ def login(guarded: str, passwords: dict[User, str], test_topology: Topology) -> 
 
 @pytest.mark.parametrize("user", STAGES)
 def test_a_service_can_do_all_its_work(login: Callable[[User], NatsBus], test_topology: Topology, user: User) -> None:
-    admin, bus = login(User.ADMIN), login(user)
+    admin, bus = login(Client.ADMIN), login(user)
     bus.provision(test_topology)
     for stage in STAGES[user]:
         admin.publish(INPUT_OF[stage], b"{}", f"in:{stage}")
@@ -120,18 +125,18 @@ def test_a_service_can_do_all_its_work(login: Callable[[User], NatsBus], test_to
 def test_the_downloader_can_keep_the_state_of_its_governor_and_a_submitter_can_see_it(
     login: Callable[[User], NatsBus],
 ) -> None:
-    bus = login(User.DOWNLOADER)
+    bus = login(Service.DOWNLOADER)
     known = bus.read_key(GOVERNOR_BUCKET, "sites")
     assert bus.replace_key(GOVERNOR_BUCKET, "sites", b"{}", known.revision if known else 0)
     assert abs((bus.clock() - datetime.now(UTC)).total_seconds()) < 60
-    seen = login(User.SUBMIT).read_key(GOVERNOR_BUCKET, "sites")
+    seen = login(Client.SUBMIT).read_key(GOVERNOR_BUCKET, "sites")
     assert seen is not None
     assert seen.data == b"{}"
 
 
 def test_the_embedder_can_keep_the_ledger(login: Callable[[User], NatsBus]) -> None:
-    login(User.ADMIN).publish("ingest.event.asr", b"{}", "event")
-    bus = login(User.EMBEDDER)
+    login(Client.ADMIN).publish("ingest.event.asr", b"{}", "event")
+    bus = login(Service.EMBEDDER)
     delivery = bus.fetch(LEDGER, EVENT_STREAM, 2.0)
     assert delivery is not None
     bus.ack(delivery)
@@ -139,7 +144,7 @@ def test_the_embedder_can_keep_the_ledger(login: Callable[[User], NatsBus]) -> N
 
 
 def test_a_submitter_can_ask_and_follow(login: Callable[[User], NatsBus]) -> None:
-    bus = login(User.SUBMIT)
+    bus = login(Client.SUBMIT)
     assert bus.fill(WORK_STREAM) == 0
     bus.publish(event_subject(Stage.CHECK), b"{}", "event")
     bus.publish(REQUESTED, b"{}", "request")
@@ -150,11 +155,11 @@ def test_a_submitter_can_ask_and_follow(login: Callable[[User], NatsBus]) -> Non
 
 
 FOREIGN: dict[User, tuple[str, ...]] = {
-    User.DOWNLOADER: (REQUESTED.replace("requested", "other"), TRANSCRIPT, event_subject(Stage.ASR)),
-    User.ASR: (REQUESTED, dead_subject(Stage.CHECK), later_subject(Stage.DOWNLOAD), "$KV.ingest_governor.site"),
-    User.EMBEDDER: (REQUESTED, AUDIO, event_subject(Stage.ASR), "$KV.ingest_governor.site"),
-    User.SUBMIT: (ACCESSIBLE, AUDIO, TRANSCRIPT, event_subject(Stage.EMBEDDER), dead_subject(Stage.CHECK)),
-    User.ADMIN: ("elsewhere", "$KV.other.key", "$SYS.REQ.SERVER.PING"),
+    Service.DOWNLOADER: (REQUESTED.replace("requested", "other"), TRANSCRIPT, event_subject(Stage.ASR)),
+    Service.ASR: (REQUESTED, dead_subject(Stage.CHECK), later_subject(Stage.DOWNLOAD), "$KV.ingest_governor.site"),
+    Service.EMBEDDER: (REQUESTED, AUDIO, event_subject(Stage.ASR), "$KV.ingest_governor.site"),
+    Client.SUBMIT: (ACCESSIBLE, AUDIO, TRANSCRIPT, event_subject(Stage.EMBEDDER), dead_subject(Stage.CHECK)),
+    Client.ADMIN: ("elsewhere", "$KV.other.key", "$SYS.REQ.SERVER.PING"),
 }
 
 
@@ -167,11 +172,11 @@ def test_what_is_not_its_work_is_denied_at_once(login: Callable[[User], NatsBus]
     assert time.monotonic() - began < AT_ONCE_S
 
 
-@pytest.mark.parametrize("user", [user for user in User if user is not User.ADMIN])
+@pytest.mark.parametrize("user", [user for user in USERS if user is not Client.ADMIN])
 def test_only_an_operator_changes_streams_and_reads_dead_letters(
     login: Callable[[User], NatsBus], test_topology: Topology, user: User
 ) -> None:
-    admin = login(User.ADMIN)
+    admin = login(Client.ADMIN)
     admin.publish(dead_subject(Stage.ASR), b"{}", "letter")
     admin.publish(REQUESTED, b"{}", "request")
     assert admin.fetch(Stage.CHECK, WORK_STREAM, 5.0) is not None  # only consumers with such a message are reset
@@ -187,18 +192,18 @@ def test_only_an_operator_changes_streams_and_reads_dead_letters(
         with pytest.raises(BusRefusedError, match="ermissions"):
             attempt()
     assert time.monotonic() - began < 5 * AT_ONCE_S
-    assert [data for _, data in login(User.ADMIN).read(DEAD_STREAM, "ingest.dead.*")] == [b"{}"]
+    assert [data for _, data in login(Client.ADMIN).read(DEAD_STREAM, "ingest.dead.*")] == [b"{}"]
 
 
 @pytest.mark.parametrize(
     ("user", "consumer", "stream"),
     [
-        (User.DOWNLOADER, Stage.ASR, WORK_STREAM),
-        (User.ASR, Stage.CHECK, WORK_STREAM),
-        (User.ASR, LEDGER, EVENT_STREAM),
-        (User.EMBEDDER, Stage.DOWNLOAD, WORK_STREAM),
-        (User.EMBEDDER, later_consumer(Stage.ASR), LATER_STREAM),
-        (User.SUBMIT, Stage.CHECK, WORK_STREAM),
+        (Service.DOWNLOADER, Stage.ASR, WORK_STREAM),
+        (Service.ASR, Stage.CHECK, WORK_STREAM),
+        (Service.ASR, LEDGER, EVENT_STREAM),
+        (Service.EMBEDDER, Stage.DOWNLOAD, WORK_STREAM),
+        (Service.EMBEDDER, later_consumer(Stage.ASR), LATER_STREAM),
+        (Client.SUBMIT, Stage.CHECK, WORK_STREAM),
     ],
 )
 def test_nobody_takes_the_messages_of_another_stage(
@@ -212,7 +217,7 @@ def test_nobody_takes_the_messages_of_another_stage(
 
 
 @pytest.mark.parametrize(
-    "subject", ["ingest.>", ">", "$JS.>", *(f"{inbox_prefix(user)}.>" for user in User if user is not User.ASR)]
+    "subject", ["ingest.>", ">", "$JS.>", *(f"{inbox_prefix(user)}.>" for user in USERS if user is not Service.ASR)]
 )
 def test_nobody_hears_what_is_not_said_to_it(guarded: str, passwords: dict[User, str], subject: str) -> None:
     async def listen() -> str:
@@ -222,7 +227,7 @@ def test_nobody_hears_what_is_not_said_to_it(guarded: str, passwords: dict[User,
             if not denied.done():
                 denied.set_result(str(error))
 
-        client = await nats.connect(guarded, user=User.ASR, password=passwords[User.ASR], error_cb=note)
+        client = await nats.connect(guarded, user=Service.ASR, password=passwords[Service.ASR], error_cb=note)
         try:
             await client.subscribe(subject)
             await client.flush()
@@ -243,8 +248,8 @@ AIMED_AT = (REQUESTED, event_subject(Stage.CHECK), dead_subject(Stage.CHECK), f"
 
 async def aim_replies(url: str, password: str, targets: tuple[str, ...]) -> None:
     """As the asr service: send requests whose replies go to the subjects of others, with a message of its own, too."""
-    prefix = inbox_prefix(User.ASR).encode()
-    client = await nats.connect(url, user=User.ASR, password=password, inbox_prefix=prefix)
+    prefix = inbox_prefix(Service.ASR).encode()
+    client = await nats.connect(url, user=Service.ASR, password=password, inbox_prefix=prefix)
     later = later_subject(Stage.ASR)
     pull = f"$JS.API.CONSUMER.MSG.NEXT.{LATER_STREAM}.{later_consumer(Stage.ASR)}"
     for number, target in enumerate(targets):
@@ -266,10 +271,10 @@ def test_a_service_cannot_aim_replies_at_the_subjects_of_others(
         folder = tmp_path / block.__name__
         folder.mkdir()
         with nats_with(folder, block(quoted(passwords))) as url:
-            options = BusOptions(url, "test", user=User.ADMIN, password=passwords[User.ADMIN])
+            options = BusOptions(url, "test", user=Client.ADMIN, password=passwords[Client.ADMIN])
             admin = NatsBus(options).connect()
             admin.provision(test_topology)
-            asyncio.run(aim_replies(url, passwords[User.ASR], AIMED_AT))
+            asyncio.run(aim_replies(url, passwords[Service.ASR], AIMED_AT))
             others = set(STREAMS) - {LATER_STREAM}
             found = {stream: list(admin.read(stream, ">")) for stream in others}
             arrived[block] = sum(len(messages) for messages in found.values()) - len(AIMED_AT)  # its own events
@@ -289,7 +294,7 @@ def test_the_streams_of_one_account_move_with_their_messages_into_the_account_th
         for file in tmp_path.glob("*.ports"):
             file.unlink()
         with nats_with(tmp_path, block(quoted(passwords))) as url:
-            options = BusOptions(url, "test", user=User.ADMIN, password=passwords[User.ADMIN])
+            options = BusOptions(url, "test", user=Client.ADMIN, password=passwords[Client.ADMIN])
             admin = NatsBus(options).connect()
             if block is authorization:
                 admin.provision(test_topology)

@@ -10,7 +10,7 @@ from ingest.shared.broker.bus import BusRefusedError
 from ingest.shared.broker.names import Names
 from ingest.shared.broker.nats_bus import NatsBus
 from ingest.shared.broker.nats_connection import BusOptions
-from ingest.shared.broker.permissions import User, authorization, permissions
+from ingest.shared.broker.permissions import USERS, User, authorization, permissions
 from ingest.shared.broker.topology import (
     EVENT_STREAM,
     GOVERNOR_BUCKET,
@@ -76,7 +76,7 @@ def test_each_archive_has_its_own_messages_keys_and_lags(buses: list[NatsBus]) -
 
 def test_the_printed_users_have_the_rights_of_their_prefix_alone(tmp_path: Path, test_topology: Topology) -> None:
     names = Names("talks")
-    users = authorization(dict.fromkeys(User, f'"{PASSWORD}"'), names)
+    users = authorization(dict.fromkeys(USERS, f'"{PASSWORD}"'), names)
     with nats_with(tmp_path, users) as url:
         admin = NatsBus(BusOptions(url, "admin", user="admin", password=PASSWORD, names=names)).connect()
         admin.provision(test_topology)
@@ -91,7 +91,7 @@ def test_the_printed_users_have_the_rights_of_their_prefix_alone(tmp_path: Path,
             bus.close()
 
 
-@pytest.mark.parametrize("user", list(User))
+@pytest.mark.parametrize("user", USERS)
 def test_every_right_has_the_prefix(user: User) -> None:
     changed = [Names("talks").right(subject) for subject in permissions(user).publish]
     assert not [subject for subject in changed if "ingest" in subject.lower()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -50,7 +50,7 @@ class TestStage(StageConformance):
     """The suite, once for each row of the pipeline."""
 
     @pytest.fixture
-    def case(self, spec: StageSpec, request: pytest.FixtureRequest) -> StageCase:
+    def case(self, spec: StageSpec[Any], request: pytest.FixtureRequest) -> StageCase:
         made: StageCase = request.getfixturevalue(f"{spec.stage}_case")
         return made
 

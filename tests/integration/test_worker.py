@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client import REGISTRY
 
+from ingest.shared import pipeline
 from ingest.shared.broker.topology import ACCESSIBLE, LATER_STREAM, REQUESTED, WORK_STREAM
 from ingest.shared.errors import Code, IngestError
-from ingest.shared.messages import EventKind, Stage, VideoAccessible, VideoRequested, decode, encode
+from ingest.shared.messages import EventKind, VideoAccessible, VideoRequested, decode, encode
 from ingest.shared.telemetry.time_split import PUBLISHING, TRANSFERRING, WAITING_FOR_DISK, SlotTimes
 from ingest.shared.worker.crash_journal import CrashJournal
 from ingest.shared.worker.loop import Worker
@@ -161,7 +162,7 @@ def test_nothing_is_fetched_while_the_stage_is_held(bus: NatsBus, tmp_path: Path
         seen.append(message.video_id)
         return StageResult(accessible(message))
 
-    work = StageWork(Stage.CHECK, VideoRequested, handle, lambda _: 30.0, 1, lambda: reason[0])
+    work = StageWork(pipeline.CHECK, handle, lambda _: 30.0, 1, lambda: reason[0])
     journal = CrashJournal(tmp_path, "check-test")
     options = WorkerOptions("test", 5.0)
     worker = Worker(work, bus, journal, options)
@@ -187,7 +188,7 @@ def test_the_clock_of_a_slot_sees_that_it_is_held_and_that_it_talks_to_the_broke
         return StageResult(accessible(message))
 
     work = StageWork(
-        *(Stage.CHECK, VideoRequested, handle, lambda _: 30.0, 1, lambda: reason[0]),
+        *(pipeline.CHECK, handle, lambda _: 30.0, 1, lambda: reason[0]),
         talking=partial(slots.doing, PUBLISHING),
         pausing=partial(slots.doing, WAITING_FOR_DISK),
     )

@@ -10,14 +10,15 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from ingest.shared import pipeline
 from ingest.shared.errors import Code, IngestError
-from ingest.shared.messages import Stage, VideoRequested
 from ingest.shared.settings import Settings
 from ingest.shared.worker.service import ServiceSpec, main
 from ingest.shared.worker.stage import StageResult, StageWork
 
 if TYPE_CHECKING:
     from ingest.shared.broker.nats_bus import NatsBus
+    from ingest.shared.messages import VideoRequested
     from ingest.shared.worker.stage import Report
 
 REFUSES = "OBEDIENT_REFUSES"
@@ -40,7 +41,7 @@ def build(settings: Settings, _bus: NatsBus) -> ServiceSpec:
         (settings.volume / f"{message.video_id}.done").touch()
         return StageResult(None)
 
-    return ServiceSpec((StageWork(Stage.CHECK, VideoRequested, handle, lambda _: 60.0, 2, held),))
+    return ServiceSpec((StageWork(pipeline.CHECK, handle, lambda _: 60.0, 2, held),))
 
 
 if __name__ == "__main__":

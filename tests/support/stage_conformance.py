@@ -73,7 +73,7 @@ class BusWithoutAck(NatsBus):
 class StageBench:
     """A stage at work with the handler of its case, and a record of the handler's calls."""
 
-    def __init__(self, spec: StageSpec, case: StageCase, line: Line) -> None:
+    def __init__(self, spec: StageSpec[Any], case: StageCase, line: Line) -> None:
         self.case = case
         self.calls: list[str] = []
         self.results: list[dict[str, Any] | None] = []
@@ -90,7 +90,7 @@ class StageBench:
             self.results.append(result.message.model_dump(exclude={"metadata"}) if result.message else None)
             return result
 
-        self._line.start(self._spec.stage, self._spec.reads, handle, self.case.input_file, slots=2, bus=bus)
+        self._line.start(self._spec.stage, handle, self.case.input_file, slots=2, bus=bus)
 
     def attempts(self, video_id: str) -> list[int]:
         """Return the attempts at which the handler had a result for a video, one for each result."""
@@ -128,7 +128,7 @@ class StageConformance:
         made.stop()
 
     @pytest.fixture
-    def bench(self, spec: StageSpec, case: StageCase, line: Line) -> StageBench:
+    def bench(self, spec: StageSpec[Any], case: StageCase, line: Line) -> StageBench:
         return StageBench(spec, case, line)
 
     @pytest.fixture

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ingest.shared.broker.topology import DEAD_STREAM, EVENT_STREAM, INPUT_OF, WORK_STREAM
 from ingest.shared.errors import RULES, Code, Outcome
 from ingest.shared.messages import DeadLetter, Event, EventKind, Stage, decode, encode
+from ingest.shared.pipeline import SPEC_OF
 from ingest.shared.worker.crash_journal import CrashJournal
 from ingest.shared.worker.delayed import DelayedRedelivery
 from ingest.shared.worker.loop import Worker
@@ -54,7 +55,6 @@ class Line:
     def start(
         self,
         stage: Stage,
-        model: type[VideoMessage],
         handle: Callable[..., StageResult],
         input_file: InputFile | None = None,
         *,
@@ -63,7 +63,7 @@ class Line:
     ) -> None:
         """Start a worker; with one slot, an error that stops the slot stops the stage."""
         self._stage = stage
-        work = StageWork(stage, model, handle, lambda _: LIMIT_S, slots=slots, input_file=input_file)
+        work = StageWork(SPEC_OF[stage], handle, lambda _: LIMIT_S, slots=slots, input_file=input_file)
         worker = Worker(work, bus or self.bus, self.journal(), WorkerOptions("test", 5.0, PAUSES))
         started: list[Worker[Any] | DelayedRedelivery] = [worker, DelayedRedelivery(stage, self.bus)]
         for runner in started:

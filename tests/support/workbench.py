@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ingest.shared import pipeline
 from ingest.shared.broker.topology import DEAD_STREAM, EVENT_STREAM, REQUESTED, WORK_STREAM
 from ingest.shared.messages import (
     DeadLetter,
@@ -64,7 +65,7 @@ class Bench:
             self.calls.append(message)
             return handle(message, report)
 
-        work = StageWork(Stage.CHECK, VideoRequested, counted, deadline_s, slots)
+        work = StageWork(pipeline.CHECK, counted, deadline_s, slots)
         journal = CrashJournal(self.folder, "check-test")
         worker = Worker(work, self.bus, journal, WorkerOptions("test", grace_s, PAUSES))
         waker = DelayedRedelivery(Stage.CHECK, self.bus)

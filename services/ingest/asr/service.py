@@ -13,8 +13,8 @@ from ingest.asr.recognition.allocator import keep_freed_memory
 from ingest.asr.recognition.build import make_transcriber
 from ingest.asr.recognition.canary import Canary, request, verify
 from ingest.asr.speakers import build as speaker_models
+from ingest.shared import pipeline
 from ingest.shared.artifacts.volume import Volume
-from ingest.shared.messages import AudioReady, Stage
 from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.sandbox.decode import DecodeLimits
 from ingest.shared.telemetry import metrics
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ingest.asr.settings import AsrSettings
     from ingest.asr.speakers.identifier import SpeakerIdentifier
     from ingest.shared.broker.nats_bus import NatsBus
+    from ingest.shared.messages import AudioReady
 
 GPU_SECONDS = "Time of the recognizer's device (a GPU, or a CPU) by what it does, or why it does nothing"
 
@@ -90,8 +91,7 @@ def _stage(
         observe=count,
     )
     return StageWork(
-        stage=Stage.ASR,
-        model=AudioReady,
+        spec=pipeline.ASR,
         handle=handler,
         deadline_s=deadline_s,
         slots=settings.asr_workers,

@@ -16,8 +16,9 @@ from ingest.downloader.rate_limiter import RateLimiter
 from ingest.downloader.settings import DownloaderSettings, listed, listed_paths
 from ingest.downloader.sources.connector import Access, site_options
 from ingest.downloader.sources.registry import connector_of
+from ingest.shared import pipeline
 from ingest.shared.artifacts.volume import Volume
-from ingest.shared.messages import Source, SourceKind, Stage, VideoAccessible, VideoRequested
+from ingest.shared.messages import Source, SourceKind, Stage
 from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.sandbox.decode import DecodeLimits
 from ingest.shared.telemetry.time_split import PUBLISHING, WAITING_FOR_DISK
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ingest.shared.broker.nats_bus import NatsBus
+    from ingest.shared.messages import VideoAccessible, VideoRequested
 
 WRITING_TIME_S = 300.0
 
@@ -62,8 +64,7 @@ def _check_stage(
     deadline_s = 2 * settings.check_deadline_s + WRITING_TIME_S  # a probe may ask for the canary first
     breaker = Breaker(bus, Stage.CHECK, limiter.permit, canary(access))
     return StageWork(
-        stage=Stage.CHECK,
-        model=VideoRequested,
+        spec=pipeline.CHECK,
         handle=telemetry.counting_cuts(Check(volume, access, settings.max_audio_s, breaker.permit)),
         deadline_s=lambda _: deadline_s,
         slots=settings.check_workers,
@@ -88,8 +89,7 @@ def _download_stage(
     gate = DiskGate(telemetry.disk_usage(volume, settings.disk_budget_bytes), settings.disk_budget_bytes)
     deadline_s = 2 * settings.download_deadline_s + WRITING_TIME_S
     return StageWork(
-        stage=Stage.DOWNLOAD,
-        model=VideoAccessible,
+        spec=pipeline.DOWNLOAD,
         handle=telemetry.counting_cuts(telemetry.counting_downloads(fetch)),
         deadline_s=lambda _: deadline_s,
         slots=settings.io_workers,

@@ -12,15 +12,18 @@ from ingest.embedder.ledger import Ledger
 from ingest.embedder.migrate import migrate
 from ingest.embedder.passages import PassageLimits
 from ingest.embedder.store import Store
+from ingest.shared import pipeline
 from ingest.shared.artifacts.volume import Volume
 from ingest.shared.device.batcher import Batcher, BatchLimits
-from ingest.shared.messages import Stage, TranscriptReady
+from ingest.shared.messages import Stage
 from ingest.shared.telemetry import metrics
 from ingest.shared.telemetry.time_split import COMMITTING, EMBEDDER_CAUSES, DeviceTime
 from ingest.shared.worker.service import ServiceSpec
 from ingest.shared.worker.stage import StageWork
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ingest.embedder.encoder import Encoder, Vector
     from ingest.embedder.settings import EmbedderSettings
     from ingest.shared.broker.nats_bus import NatsBus
@@ -58,15 +61,13 @@ def build(settings: EmbedderSettings, bus: NatsBus) -> ServiceSpec:
         batcher.close()
         archive.close()
 
-    work = _stage(settings, handler, time)
-    return ServiceSpec(stages=(work,), stop=stop, broken=lambda: encoder.broken, keeps_ledger=True)
+    return _service(settings, handler, time, stop)
 
 
-def _stage(settings: EmbedderSettings, handler: Embed, time: DeviceTime) -> StageWork[TranscriptReady]:
+def _service(settings: EmbedderSettings, handler: Embed, time: DeviceTime, stop: Callable[[], None]) -> ServiceSpec:
     """Return the stage with its handler; it takes no messages while its device is lost."""
-    return StageWork(
-        stage=Stage.EMBEDDER,
-        model=TranscriptReady,
+    work = StageWork(
+        spec=pipeline.EMBEDDER,
         handle=handler,
         deadline_s=lambda _: settings.embed_deadline_s,
         slots=settings.db_workers,
@@ -74,6 +75,7 @@ def _stage(settings: EmbedderSettings, handler: Embed, time: DeviceTime) -> Stag
         held=lambda: handler.encoder.broken,
         talking=partial(time.doing, COMMITTING),
     )
+    return ServiceSpec(stages=(work,), stop=stop, broken=work.held, keeps_ledger=True)
 
 
 def _count(stored: StoredTranscript) -> None:

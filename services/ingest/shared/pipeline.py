@@ -1,4 +1,4 @@
-"""The stages of the pipeline, a row each; subjects, permissions and the command line follow from them.
+"""The stages of the pipeline, a row each; subjects, permissions, users and the command line follow from them.
 
     PIPELINE    stage -> service that runs it, message that it reads, where that arrives, message that it publishes
 
@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import Any, Generic, TypeVar
 
-from ingest.shared.messages import AudioReady, Stage, TranscriptReady, VideoAccessible, VideoRequested
+from ingest.shared.messages import AudioReady, Stage, TranscriptReady, VideoAccessible, VideoMessage, VideoRequested
 
-if TYPE_CHECKING:
-    from ingest.shared.messages import VideoMessage
+Input_co = TypeVar("Input_co", bound=VideoMessage, covariant=True)
 
 
 class Service(StrEnum):
@@ -26,7 +25,7 @@ class Service(StrEnum):
 
 
 @dataclass(frozen=True)
-class StageSpec:
+class StageSpec(Generic[Input_co]):
     """A stage: its service, its input, where that arrives, and its output (None: rows of the archive).
 
     A stage with `asks_again` may ask for a file again that an earlier one has made.
@@ -34,20 +33,22 @@ class StageSpec:
 
     stage: Stage
     service: Service
-    reads: type[VideoMessage]
+    reads: type[Input_co]
     subject: str
     publishes: type[VideoMessage] | None
     asks_again: bool = False
 
 
-PIPELINE = (
-    StageSpec(Stage.CHECK, Service.DOWNLOADER, VideoRequested, "ingest.video.requested", VideoAccessible),
-    StageSpec(Stage.DOWNLOAD, Service.DOWNLOADER, VideoAccessible, "ingest.video.accessible", AudioReady),
-    StageSpec(Stage.ASR, Service.ASR, AudioReady, "ingest.audio.ready", TranscriptReady, asks_again=True),
-    StageSpec(Stage.EMBEDDER, Service.EMBEDDER, TranscriptReady, "ingest.transcript.ready", None, asks_again=True),
+CHECK = StageSpec(Stage.CHECK, Service.DOWNLOADER, VideoRequested, "ingest.video.requested", VideoAccessible)
+DOWNLOAD = StageSpec(Stage.DOWNLOAD, Service.DOWNLOADER, VideoAccessible, "ingest.video.accessible", AudioReady)
+ASR = StageSpec(Stage.ASR, Service.ASR, AudioReady, "ingest.audio.ready", TranscriptReady, asks_again=True)
+EMBEDDER = StageSpec(
+    Stage.EMBEDDER, Service.EMBEDDER, TranscriptReady, "ingest.transcript.ready", None, asks_again=True
 )
+PIPELINE: tuple[StageSpec[Any], ...] = (CHECK, DOWNLOAD, ASR, EMBEDDER)
+SPEC_OF = {spec.stage: spec for spec in PIPELINE}
 
 
-def stages_of(service: Service) -> tuple[StageSpec, ...]:
+def stages_of(service: Service) -> tuple[StageSpec[Any], ...]:
     """Return the stages that a service runs."""
     return tuple(spec for spec in PIPELINE if spec.service is service)

@@ -332,7 +332,7 @@ def test_poison_among_good_recordings_does_not_stop_the_queue(
     }
     messages = {video_id: ready(handler.volume, path, video_id) for video_id, path in files.items()}
     unfit(handler.volume, messages["checksum047"])
-    line.start(Stage.ASR, AudioReady, handler, input_file(handler.volume))
+    line.start(Stage.ASR, handler, input_file(handler.volume))
     for message in messages.values():
         line.send(b"{}", message)
     wait_until(lambda: len(line.ended()) == 4, 60.0)
@@ -356,7 +356,7 @@ def test_a_file_that_is_broken_twice_is_a_dead_letter_after_one_more_attempt(
     handler: Transcribe, line: Line, tmp_path: Path, wait_until: Callable[..., None], redo: int
 ) -> None:
     message = ready(handler.volume, written(tmp_path / "a.webm", b"\x01\x02" * 999))
-    line.start(Stage.ASR, AudioReady, handler, input_file(handler.volume))
+    line.start(Stage.ASR, handler, input_file(handler.volume))
     line.send(message.model_copy(update={"redo": redo}))
     wait_until(lambda: line.ended() == {VIDEO_ID: (EventKind.FAILED, Code.NOT_AUDIO)})
     assert [letter.code for letter in line.letters()] == [Code.NOT_AUDIO]
@@ -387,7 +387,7 @@ def test_the_next_recording_has_its_turn(
 ) -> None:
     poison = ready(handler.volume, make(tmp_path / "a.webm"))
     spoil(handler.volume, poison)
-    line.start(Stage.ASR, AudioReady, handler, input_file(handler.volume))
+    line.start(Stage.ASR, handler, input_file(handler.volume))
     line.send(poison, ready(handler.volume, encoded(tmp_path / "good.webm", "libopus", silence(5.0)), GOOD_ID))
     wait_until(lambda: GOOD_ID in line.answers())
     assert line.answers() == {VIDEO_ID: answer, GOOD_ID: (EventKind.FINISHED, None)}

@@ -172,7 +172,7 @@ def test_a_failed_diarization_costs_the_speakers_alone(
         Failing(), Profiles(tmp_path / "volume"), speaker_models.thresholds(load(AsrSettings))
     )
     transcribe = handler(tmp_path, transcriber, identifier)
-    line.start(Stage.ASR, AudioReady, transcribe)
+    line.start(Stage.ASR, transcribe)
     line.send(ready(transcribe.volume, video_id), ready(transcribe.volume, GOOD_ID))
     wait_until(lambda: len(line.ended()) == 2, 60.0)
     assert line.ended() == dict.fromkeys((video_id, GOOD_ID), (EventKind.FINISHED, Code.DIARIZATION_FAILED))

@@ -186,7 +186,7 @@ def test_a_playlist_instead_of_audio_is_refused_permanently_and_counted(
     downloader: Downloader, line: Line, site: Site, wait_until: Callable[..., None], playlist: bytes
 ) -> None:
     before = REGISTRY.get_sample_value("ingest_downloads_total", {"verdict": "playlist"}) or 0
-    line.start(Stage.DOWNLOAD, VideoAccessible, counting_downloads(downloader.fetch))
+    line.start(Stage.DOWNLOAD, counting_downloads(downloader.fetch))
     line.send(accessible(site.add(sites.file(playlist))))
     wait_until(lambda: VIDEO_ID in line.answers())
     assert line.answers() == {VIDEO_ID: (EventKind.FAILED, Code.NOT_AUDIO)}
@@ -308,7 +308,7 @@ def test_poison_messages_do_not_stop_the_queue(
     }
     checks = stage is Stage.CHECK
     read: type[VideoMessage] = VideoRequested if checks else VideoAccessible
-    line.start(stage, read, downloader.check if checks else downloader.fetch)
+    line.start(stage, downloader.check if checks else downloader.fetch)
     for video_id, url in urls.items():
         line.send(b"poison", read(video_id=video_id, source=Source(kind=SourceKind.MEDIA, url=url)))
     wait_until(lambda: len(line.ended()) == len(urls), 60.0)
@@ -338,7 +338,7 @@ def test_the_next_download_is_handled(
     page: Callable[[bytes], Page],
     code: Code,
 ) -> None:
-    line.start(Stage.DOWNLOAD, VideoAccessible, downloader.fetch)
+    line.start(Stage.DOWNLOAD, downloader.fetch)
     line.send(accessible(site.add(page(webm))), accessible(site.add(sites.file(webm)), GOOD_ID))
     wait_until(lambda: GOOD_ID in line.answers())
     assert line.answers() == {VIDEO_ID: answer_to(code), GOOD_ID: (EventKind.FINISHED, None)}
@@ -355,7 +355,7 @@ def test_a_video_waits_for_room_on_the_disk_and_is_not_charged(
     size: str,
 ) -> None:
     waiting = Downloader(Volume(small_disk / "volume"), small_disk / "scratch", downloader.files)
-    line.start(Stage.DOWNLOAD, VideoAccessible, waiting.fetch)
+    line.start(Stage.DOWNLOAD, waiting.fetch)
     line.send(accessible(site.add(sites.file(webm))))
     wait_until(lambda: len([event for event in line.events() if event.kind is EventKind.POSTPONED]) > 1)
     assert line.answers() == {VIDEO_ID: answer_to(Code.ENV_DISK_FULL)}

@@ -130,7 +130,7 @@ def test_a_transcript_that_cannot_be_used_is_made_once_more_and_then_given_up(
         spoil(volume.resolve(message.transcript.path))
         return message
 
-    line.start(Stage.EMBEDDER, TranscriptReady, room.handler, input_file(room.handler.volume))
+    line.start(Stage.EMBEDDER, room.handler, input_file(room.handler.volume))
     line.send(spoiled(redo=0), room.put(GOOD_ID, segment(0.0, 3.0)))
     wait_until(lambda: len(line.answers()) == 2)
     assert line.answers() == {VIDEO_ID: (EventKind.RETRYING, code), GOOD_ID: (EventKind.INDEXED, None)}
@@ -172,7 +172,7 @@ def test_an_odd_transcript_has_its_answer_and_the_next_its_turn(
     answer: tuple[EventKind, Code | None],
     passages: int,
 ) -> None:
-    line.start(Stage.EMBEDDER, TranscriptReady, room.handler)
+    line.start(Stage.EMBEDDER, room.handler)
     line.send(room.put(VIDEO_ID, *segments), room.put(GOOD_ID, segment(0.0, 3.0)))
     wait_until(lambda: len(line.answers()) == 2, 30.0)
     assert line.answers() == {VIDEO_ID: answer, GOOD_ID: (EventKind.INDEXED, None)}
@@ -238,7 +238,7 @@ def test_a_stale_run_is_superseded_and_changes_nothing(
 
     older = room.put(VIDEO_ID, segment(0.0, 3.0, "The older run."), generation=generation)
     overtaken = replace(room.handler, store=OvertakenStore(room.archive, encoder.key, encoder.dimensions))
-    line.start(Stage.EMBEDDER, TranscriptReady, overtaken)
+    line.start(Stage.EMBEDDER, overtaken)
     line.send(older, room.put(GOOD_ID, segment(0.0, 3.0), generation=3))
     wait_until(lambda: GOOD_ID in line.answers(), 30.0)
     assert room.texts(VIDEO_ID) == ["The newer run."]
@@ -287,7 +287,7 @@ def test_vectors_that_are_none_are_not_stored_and_charged_to_nobody(
     name = "ingest.embedder.encoder.SentenceTransformer.encode"
     encode = room.handler.encoder._model.encode  # noqa: SLF001 (the library below is what answers nonsense)
     monkeypatch.setattr(name, lambda _, *texts, **options: spoil(encode(*texts, **options)))
-    line.start(Stage.EMBEDDER, TranscriptReady, room.handler)
+    line.start(Stage.EMBEDDER, room.handler)
     line.send(room.put(VIDEO_ID, segment(0.0, 3.0)))
     wait_until(lambda: VIDEO_ID in line.answers(), 30.0)
     assert line.answers() == {VIDEO_ID: answer_to(Code.BAD_EMBEDDING)}
@@ -316,7 +316,7 @@ def test_a_database_that_is_away_is_waited_for(
             room = room_on(archive)
             server.process.kill()
             server.process.wait()
-            line.start(Stage.EMBEDDER, TranscriptReady, room.handler)
+            line.start(Stage.EMBEDDER, room.handler)
             line.send(room.put(VIDEO_ID, segment(0.0, 3.0)))
             wait_until(lambda: VIDEO_ID in line.answers(), 60.0)
             assert line.answers() == {VIDEO_ID: answer_to(code)}
@@ -361,7 +361,7 @@ def test_a_database_without_room_is_waited_for(
     room = room_on(archive)
     said = [segment(float(at), at + 1.0, f"{at} {POLITE * 15}") for at in range(FILLING)]
     with full(folder, spare_bytes=32768):
-        line.start(Stage.EMBEDDER, TranscriptReady, room.handler)
+        line.start(Stage.EMBEDDER, room.handler)
         line.send(room.put(VIDEO_ID, *said))
         wait_until(lambda: VIDEO_ID in line.answers(), 60.0)
         assert line.answers() == {VIDEO_ID: answer_to(code)}

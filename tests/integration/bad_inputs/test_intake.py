@@ -149,7 +149,7 @@ def test_each_unreadable_message_is_a_dead_letter_of_one_attempt_and_the_queue_g
 ) -> None:
     table: list[tuple[bytes, Code, str]] = [row.values for row in BAD_PAYLOADS]  # type: ignore[misc]
     rows = [(for_stage(stage, data), code) for data, code, _words in table]
-    line.start(stage, INPUT[stage][0], settle)
+    line.start(stage, settle)
     for number, (data, _code) in enumerate(rows):
         line.send(data, good_for(stage, number))
     wait_until(lambda: len(line.ended()) == len(rows))
@@ -167,7 +167,7 @@ def test_each_unreadable_message_is_a_dead_letter_of_one_attempt_and_the_queue_g
 def test_an_extreme_message_is_a_dead_letter_and_the_queue_goes_on(
     line: Line, wait_until: Callable[..., None], stage: Stage, data: bytes, code: Code
 ) -> None:
-    line.start(stage, INPUT[stage][0], settle)
+    line.start(stage, settle)
     line.send(for_stage(stage, data), good_for(stage, 1))
     wait_until(lambda: line.ended() == {"good0000001": (EventKind.FINISHED, None)})
     assert [letter.code for letter in line.letters()] == [code]
@@ -183,7 +183,7 @@ def test_an_answer_that_is_too_large_to_be_sent_fails_its_video_alone(
         known = Metadata.model_construct(title=title if message == GOOD else "y")  # unbounded, as no source is
         return replace(pass_on(message.model_copy(update={"metadata": known}), report), metadata=known)
 
-    line.start(Stage.CHECK, VideoRequested, learn)
+    line.start(Stage.CHECK, learn)
     line.send(GOOD, NEIGHBOUR)
     wait_until(lambda: len(line.ended()) == 2)
     too_large = (EventKind.FAILED, Code.MESSAGE_TOO_LARGE)

@@ -39,7 +39,7 @@ def test_20_a_site_that_throttles_us_gets_no_further_requests(
     empty(bus)
     permit = Breaker(bus, Stage.CHECK, RateLimiter(bus, Budget(250, 10)).permit).permit
     url = site.add(sites.status(429, Retry_After=3600))
-    line.start(Stage.CHECK, VideoRequested, replace(downloader.check, permit=permit))
+    line.start(Stage.CHECK, replace(downloader.check, permit=permit))
     line.send(requested(url))
     wait_until(lambda: len(line.answers()) == 1)
     asked = len(site.asked)
@@ -63,7 +63,7 @@ def test_a_host_that_refuses_every_recording_is_held_and_costs_no_attempt(
     url = site.add(page)
     troubles = Troubles(bus)
     permit = Breaker(bus, Stage.CHECK, RateLimiter(bus, Budget(250, 10)).permit).permit
-    line.start(Stage.CHECK, VideoRequested, replace(downloader.check, permit=permit), slots=4)
+    line.start(Stage.CHECK, replace(downloader.check, permit=permit), slots=4)
     videos = [f"recording{number:02}" for number in range(12)]
     line.send(*(requested(url, video) for video in videos))
 

@@ -315,7 +315,7 @@ def test_the_next_message_is_handled(line: Line, wait_until: Callable[..., None]
             found = inspect_with(site, message.source.url, OPTIONS, datetime.now(UTC))
             return StageResult(None, metadata=found.metadata)
 
-    line.start(Stage.CHECK, VideoRequested, check)
+    line.start(Stage.CHECK, check)
     line.send(*(requested("standin:film", video_id, SourceKind.YOUTUBE) for video_id in (VIDEO_ID, GOOD_ID)))
     wait_until(lambda: GOOD_ID in line.answers())
     assert line.answers() == {VIDEO_ID: answer_to(code), GOOD_ID: (EventKind.FINISHED, None)}

@@ -14,7 +14,7 @@ import pytest
 from ingest.downloader.settings import DownloaderSettings
 from ingest.downloader.sources.registry import recordings
 from ingest.shared.errors import Code, IngestError, Outcome
-from ingest.shared.messages import EventKind, Stage, VideoRequested
+from ingest.shared.messages import EventKind, Stage
 from ingest.shared.settings import load
 from tests.integration.bad_inputs import site as sites
 from tests.integration.bad_inputs.conftest import GOOD_ID, SITE_PAUSE_S, VIDEO_ID, Downloader, requested
@@ -209,7 +209,7 @@ def test_the_next_message_is_handled(
     asked: str | Page,
     code: Code,
 ) -> None:
-    line.start(Stage.CHECK, VideoRequested, downloader.check)
+    line.start(Stage.CHECK, downloader.check)
     url = asked if isinstance(asked, str) else site.add(asked)
     line.send(requested(url), requested(site.add(sites.file(webm)), GOOD_ID))
     wait_until(lambda: GOOD_ID in line.answers())

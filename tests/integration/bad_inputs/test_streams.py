@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingest.shared.errors import Code, Outcome
-from ingest.shared.messages import EventKind, Stage, VideoAccessible
+from ingest.shared.messages import EventKind, Stage
 from tests.integration.bad_inputs import site as sites
 from tests.integration.bad_inputs.conftest import GOOD_ID, LARGEST_BYTES, VIDEO_ID, Downloader, accessible
 from tests.integration.bad_inputs.recordings import encoded, tone
@@ -111,7 +111,7 @@ def test_the_next_stream_has_its_turn(
     code: Code,
 ) -> None:
     good = [sites.file(piece, "video/mp2t") for piece in pieces]
-    line.start(Stage.DOWNLOAD, VideoAccessible, downloader.fetch)
+    line.start(Stage.DOWNLOAD, downloader.fetch)
     line.send(accessible(sites.playlist(site, *good[:2], third)), accessible(sites.playlist(site, *good), GOOD_ID))
     wait_until(lambda: GOOD_ID in line.answers())
     assert line.answers() == {VIDEO_ID: answer_to(code), GOOD_ID: (EventKind.FINISHED, None)}

@@ -14,14 +14,12 @@ from ingest.cli import console
 from ingest.shared.broker.topology import DEAD_STREAM, INPUT_OF, dead_subject, event_subject
 from ingest.shared.errors import ConfigurationError, IngestError
 from ingest.shared.messages import DeadLetter, Event, EventKind, Stage, VideoMessage, decode, encode
-from ingest.shared.pipeline import PIPELINE
+from ingest.shared.pipeline import SPEC_OF
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ingest.shared.broker.nats_bus import NatsBus
-
-MODEL_OF = {spec.stage: spec.reads for spec in PIPELINE}
 
 
 @dataclass(frozen=True)
@@ -109,8 +107,9 @@ def replay(bus: NatsBus, numbers: list[int] | None) -> Replay:
 
 def _message(number: int, letter: DeadLetter) -> VideoMessage | Unreadable:
     """Return the message of a dead letter, as its stage reads it."""
+    model: type[VideoMessage] = SPEC_OF[letter.stage].reads
     try:
-        return decode(MODEL_OF[letter.stage], letter.payload.encode(errors="replace"))
+        return decode(model, letter.payload.encode(errors="replace"))
     except IngestError as error:
         return Unreadable(number, f"its message cannot be read: {error}")
 

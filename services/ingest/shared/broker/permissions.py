@@ -27,7 +27,7 @@ import re
 import sys
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ingest.shared.broker.names import OURS, Names
 from ingest.shared.broker.topology import (
@@ -57,14 +57,15 @@ SYSTEM_ACCOUNT = "SYS"
 PASSWORD_VARIABLE = "INGEST_NATS_PASSWORD_{user}"  # noqa: S105 (the name of a variable)
 
 
-class User(StrEnum):
-    """The users of the broker."""
+class Client(StrEnum):
+    """The users of the broker that are no service."""
 
-    DOWNLOADER = "downloader"
-    ASR = "asr"
-    EMBEDDER = "embedder"
     SUBMIT = "submit"
     ADMIN = "admin"
+
+
+User = Service | Client
+USERS: tuple[User, ...] = (*Service, *Client)
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,9 @@ def accounts(passwords: Mapping[User, str]) -> str:
     Within one account, the server does not check the subject that a request names for its reply: a service could aim
     the answers of the API at the subjects of others. Between accounts, a reply goes to the account of the request only.
     """
-    others = [user for user in passwords if user is not User.ADMIN]
+    others = [user for user in passwords if user is not Client.ADMIN]
     exported = sorted({subject for user in others for subject in permissions(user).publish})
-    own = [_owner(passwords[User.ADMIN], exported)]
+    own = [_owner(passwords[Client.ADMIN], exported)]
     own += [_importer(user, passwords[user]) for user in others]
     return f"system_account: {SYSTEM_ACCOUNT}\naccounts {{\n{''.join(own)}  {SYSTEM_ACCOUNT} {{}}\n}}\n"
 
@@ -110,7 +111,7 @@ def accounts(passwords: Mapping[User, str]) -> str:
 def _owner(password: str, exported: list[str]) -> str:
     lines = "".join(f"      {_export(subject)}\n" for subject in exported)
     return (
-        f"  {ACCOUNT} {{\n    jetstream: enabled\n    users: [\n{_user(User.ADMIN, password)}\n    ]\n"
+        f"  {ACCOUNT} {{\n    jetstream: enabled\n    users: [\n{_user(Client.ADMIN, password)}\n    ]\n"
         f"    exports: [\n{lines}    ]\n  }}\n"
     )
 
@@ -150,7 +151,7 @@ def _take(consumer: str, stream: str) -> tuple[str, ...]:
     )
 
 
-def _work(spec: StageSpec) -> tuple[str, ...]:
+def _work(spec: StageSpec[Any]) -> tuple[str, ...]:
     """Return what working on a stage needs: its input, its results, and what becomes of failures."""
     results = (SUBJECT_OF[spec.publishes],) if spec.publishes else ()
     return (
@@ -191,9 +192,9 @@ def _service(service: Service) -> tuple[str, ...]:
     )
 
 
-_PUBLISH = {
-    **{User(service): _service(service) for service in Service},
-    User.SUBMIT: (
+_PUBLISH: dict[User, tuple[str, ...]] = {
+    **{service: _service(service) for service in Service},
+    Client.SUBMIT: (
         *_LOOK,
         *_READ_GOVERNOR,
         f"$JS.API.STREAM.MSG.GET.{LATER_STREAM}",
@@ -201,12 +202,12 @@ _PUBLISH = {
         REQUESTED,
         event_subject(Stage.CHECK),
     ),
-    User.ADMIN: ("ingest.>", "$JS.API.>", "$JS.ACK.>", f"$KV.{GOVERNOR_BUCKET}.>"),
+    Client.ADMIN: ("ingest.>", "$JS.API.>", "$JS.ACK.>", f"$KV.{GOVERNOR_BUCKET}.>"),
 }
 
 
 if __name__ == "__main__":
-    variables = {user: f"${PASSWORD_VARIABLE.format(user=user.upper())}" for user in User}
+    variables = {user: f"${PASSWORD_VARIABLE.format(user=user.upper())}" for user in USERS}
     if sys.argv[1:2] == ["one-account"]:
         sys.stdout.write(authorization(variables, Names(*sys.argv[2:3])))
     else:

@@ -140,7 +140,7 @@ class Worker(Generic[In]):
         if delivery.delivered > 1:
             metrics.REDELIVERIES.labels(self._work.stage).inc()
         try:
-            message = decode(self._work.model, delivery.data)
+            message = decode(self._work.spec.reads, delivery.data)
         except IngestError as error:
             self._settlement.refuse(delivery, error)
             return

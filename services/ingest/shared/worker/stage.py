@@ -12,6 +12,7 @@ from ingest.shared.worker.retry import Pauses
 
 if TYPE_CHECKING:
     from ingest.shared.errors import Code
+    from ingest.shared.pipeline import StageSpec
 
 In = TypeVar("In", bound=VideoMessage)
 Report = Callable[[dict[str, float]], None]
@@ -53,7 +54,7 @@ class WorkerOptions:
 
 @dataclass(frozen=True)
 class StageWork(Generic[In]):
-    """A stage: what it reads, the function that does the work, how long that may take, how many at a time.
+    """A stage: its row of the pipeline, the function that does the work, how long that may take, how many at a time.
 
     `input_file` says when an earlier stage has to make the input again; without it, each error is this stage's own.
     `held` returns a reason while no new work should be started (as a full disk), else None. A slot is inside
@@ -61,8 +62,7 @@ class StageWork(Generic[In]):
     is held: `ingest.shared.telemetry.time_split` measures both.
     """
 
-    stage: Stage
-    model: type[In]
+    spec: StageSpec[In]
     handle: Callable[[In, Report], StageResult]
     deadline_s: Callable[[In], float]
     slots: int
@@ -70,3 +70,8 @@ class StageWork(Generic[In]):
     talking: Callable[[], AbstractContextManager[object]] = nullcontext
     pausing: Callable[[], AbstractContextManager[object]] = nullcontext
     input_file: InputFile | None = None
+
+    @property
+    def stage(self) -> Stage:
+        """Return the name of the stage."""
+        return self.spec.stage
