@@ -351,7 +351,7 @@ def is_closed(connection: socket.socket) -> bool:
 
 
 def test_connections_that_send_nothing_keep_no_client_from_its_answer(
-    filled: str, volume: Path, encoder: Encoder
+    filled: str, volume: Path, encoder: TextModel
 ) -> None:
     with archive(filled, volume, encoder, archive_connections=8) as ask, ExitStack() as opened:
         silent = [
