@@ -24,7 +24,7 @@ PROBE_S = 180.0  # without a result for this long, the probe counts as lost and 
 FIRST_PAUSE_S = 60.0
 FACTOR = 4.0
 LONGEST_PAUSE_S = 3600.0
-LONGEST_HOLD_S = 14 * 86_400.0  # after it, attempts are counted again: every recording ends
+LONGEST_HOLD_S = 7 * 86_400.0  # after it, attempts are counted again: every recording ends
 CANARY_S = 3600.0  # the canary is renewed no more often
 SUSPECT = frozenset(  # reasons that may be the site's, an account's, an exit's or our own
     {
