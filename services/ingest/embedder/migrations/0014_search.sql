@@ -11,3 +11,5 @@ ALTER TABLE videos ADD COLUMN title_words tsvector GENERATED ALWAYS AS (to_tsvec
     ' \1 ', 'g'
 ))) STORED;
 CREATE INDEX videos_title_words ON videos USING gin (title_words);
+ANALYZE segments;
+ANALYZE videos;
