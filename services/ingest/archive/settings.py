@@ -20,7 +20,7 @@ class ArchiveSettings(EmbedderSettings):
     archive_names: str = ""
     """Host names under which the page is opened, joined by commas, beside localhost and INGEST_ARCHIVE_HOST; others are
     refused."""
-    archive_token: SecretStr | None = None
+    archive_token: Annotated[SecretStr | None, Field(min_length=1)] = None
     """Token that each request must bring: as a bearer, or as the password that a browser asks for; without it, none."""
     archive_connections: Positive = 1000
     """Connections at the same time. For one more, the one that waits longest for a request is closed; if all are being
