@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from datetime import UTC
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Annotated
 
@@ -34,6 +34,14 @@ SkipShorts = Annotated[
 MaxDuration = Annotated[
     float | None, typer.Option(min=0, max=YEAR_S, metavar="SECONDS", help="Skip longer recordings.")
 ]
+Published = Annotated[
+    datetime | None,
+    typer.Option(
+        formats=["%Y-%m-%d"],
+        help="Day of the recordings, where the site names none; without it, the day in "
+        "the file's name, else the one inside the file.",
+    ),
+]
 MinSpeakers = Annotated[int | None, typer.Option(min=1, max=MOST_SPEAKERS, help="Fewest speakers in each recording.")]
 MaxSpeakers = Annotated[int | None, typer.Option(min=1, max=MOST_SPEAKERS, help="Most speakers in each recording.")]
 Force = Annotated[bool, typer.Option("--force", help="Repeat all stages, also for indexed recordings.")]
@@ -47,6 +55,7 @@ def _selection(
     since: Since = None,
     skip_shorts: SkipShorts = None,
     max_duration: MaxDuration = None,
+    published: Published = None,
     min_speakers: MinSpeakers = None,
     max_speakers: MaxSpeakers = None,
     force: Force = False,
@@ -58,8 +67,9 @@ def _selection(
         max_duration_s=max_duration,
         published_after=since.replace(tzinfo=UTC) if since else None,
     )
-    speakers = Metadata(min_speakers=min_speakers, max_speakers=max_speakers)
-    return Selection(policy, limit, limit_new, newest_first=newest_first, force=force, speakers=speakers)
+    day = published.replace(tzinfo=UTC) if published else None
+    known = Metadata(published_at=day, min_speakers=min_speakers, max_speakers=max_speakers)
+    return Selection(policy, limit, limit_new, newest_first=newest_first, force=force, known=known)
 
 
 def with_selection(command: Callable[..., None]) -> Callable[..., None]:

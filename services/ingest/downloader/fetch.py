@@ -93,6 +93,7 @@ class Fetch:
             with self.doing(CHECKING):
                 decoded = self._decoded(download, announced_s, report)
             off = differences(decoded, announced_s)
+            announced = self._dated(message, download.announced, decoded)
             made = NewArtifact(
                 file=Path(download.path),
                 kind="audio",
@@ -100,10 +101,16 @@ class Fetch:
                 duration_s=decoded.duration_s,
                 origin=AUDIO_ORIGIN,
                 generation=message.generation,
-                metadata=download.announced.metadata,
+                metadata=announced.metadata,
             )
             with self.doing(WAITING_FOR_DISK):
-                return self.volume.keep(message.video_id, made), download.announced, off
+                return self.volume.keep(message.video_id, made), announced, off
+
+    def _dated(self, message: VideoAccessible, announced: Announced, decoded: AudioInfo) -> Announced:
+        """Return what a source announces, with the date of the file where nothing else gives one."""
+        if decoded.created_at is None or self._combined(message, announced.metadata).published_at is not None:
+            return announced
+        return replace(announced, metadata=announced.metadata.model_copy(update={"published_at": decoded.created_at}))
 
     def _decoded(self, download: Download, announced_s: float | None, report: Report) -> AudioInfo:
         """Return what decoding has found.

@@ -45,6 +45,7 @@ def encoded(
     rate: int = RATE,
     languages: Sequence[str] = (),
     title: str = "",
+    created: str = "",
     container: str | None = None,
     **options: str,
 ) -> Path:
@@ -57,6 +58,8 @@ def encoded(
         ]
         if title:
             out.metadata["title"] = title
+        if created:
+            out.metadata["creation_time"] = created
         for stream, language in zip(streams, languages, strict=False):
             stream.metadata["language"] = language
         for stream, track in zip(streams, tracks, strict=True):

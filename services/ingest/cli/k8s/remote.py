@@ -33,15 +33,16 @@ def submit(release: Release, sources: Sequence[str], selection: Selection, *, wa
 
 def options(selection: Selection) -> list[str]:
     """Return the options of the command line that make a selection."""
-    since = selection.policy.published_after
+    since, published = selection.policy.published_after, selection.known.published_at
     values = {
         "--limit": selection.limit,
         "--limit-new": selection.limit_new,
         "--since": since and since.date().isoformat(),
         "--skip-shorts": selection.policy.min_duration_s,
         "--max-duration": selection.policy.max_duration_s,
-        "--min-speakers": selection.speakers.min_speakers,
-        "--max-speakers": selection.speakers.max_speakers,
+        "--published": published and published.date().isoformat(),
+        "--min-speakers": selection.known.min_speakers,
+        "--max-speakers": selection.known.max_speakers,
     }
     flags = {"--newest-first": selection.newest_first, "--force": selection.force}
     return [

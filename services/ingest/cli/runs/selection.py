@@ -9,7 +9,7 @@ from ingest.shared.messages import Metadata, Policy
 
 @dataclass(frozen=True)
 class Selection:
-    """Which recordings of the sources are requested, and limits of the number of their speakers.
+    """Which recordings of the sources are requested, and what the submitter knows about all of them.
 
     With `limit_new`, listing continues until this many recordings are found that are not indexed.
     """
@@ -19,4 +19,4 @@ class Selection:
     limit_new: int | None = None
     newest_first: bool = False
     force: bool = False
-    speakers: Metadata = field(default_factory=Metadata)
+    known: Metadata = field(default_factory=Metadata)

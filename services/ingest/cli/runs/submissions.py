@@ -174,7 +174,7 @@ def build_request(recording: Recording, selection: Selection, generation: int) -
         video_id=recording.video_id,
         generation=generation,
         source=recording.source,
-        metadata=selection.speakers.over(recording.metadata),
+        metadata=selection.known.over(recording.metadata),
         fresh_from=generation if selection.force else 0,
         policy=selection.policy,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from ingest.downloader.sources.connector import (
     each_valid,
     source_of,
 )
+from ingest.downloader.sources.dates import day_in
 from ingest.downloader.sources.folder import media_files
 from ingest.shared.artifacts.volume import is_file, translate_os_errors
 from ingest.shared.errors import Code, IngestError
@@ -54,23 +54,19 @@ def list_recordings(text: str, settings: DownloaderSettings, listing: Listing) -
 
 
 def recording_of(path: Path) -> Recording:
-    """Return the recording of a file, identified by its content."""
+    """Return the recording of a file, identified by its content.
+
+    Its day is the one in its name; without one, the download stage looks into the file. The time of its last change is
+    none of a recording: a copied folder would be all from today.
+    """
     source = source_of(SourceKind.FILE, str(path.absolute()))
     try:
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
-        changed_s = path.stat().st_mtime
     except OSError as error:
         raise IngestError(Code.BAD_URL, f"{path.name} cannot be read: {error.strerror}") from error
-    found = announced(title=path.stem, published_at=_moment(changed_s), has_date=True)
+    found = announced(title=path.stem, published_at=day_in(path.stem))
     return Recording(derived_id("file", content), source, found.metadata, found.cut)
-
-
-def _moment(seconds: float) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, OverflowError, OSError):  # file systems store times that no calendar has
-        return None
 
 
 def check(source: Source, access: Access) -> Announced:

@@ -6,8 +6,9 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urldefrag, urlsplit
+from urllib.parse import unquote, urldefrag, urlsplit
 
+from ingest.downloader.sources.announced import Announced, announced
 from ingest.downloader.sources.connector import (
     ANY_SITE,
     Access,
@@ -20,15 +21,15 @@ from ingest.downloader.sources.connector import (
     source_of,
     web_address,
 )
+from ingest.downloader.sources.dates import day_in
 from ingest.shared.formats import MEDIA_SUFFIXES
-from ingest.shared.messages import Metadata, Source, SourceKind
+from ingest.shared.messages import Source, SourceKind
 from ingest.shared.sandbox import child
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ingest.downloader.settings import DownloaderSettings
-    from ingest.downloader.sources.announced import Announced
     from ingest.downloader.sources.listing import Listing
     from ingest.shared.sandbox.child import Watcher
 
@@ -49,7 +50,8 @@ def list_recordings(text: str, _settings: DownloaderSettings, _listing: Listing)
 def recording_at(url: str) -> Recording:
     """Return the recording at an address, without its fragment."""
     url = urldefrag(url).url
-    return Recording(derived_id("media", url), source_of(SourceKind.MEDIA, url), Metadata())
+    day = announced(published_at=day_in(unquote(urlsplit(url).path)))
+    return Recording(derived_id("media", url), source_of(SourceKind.MEDIA, url), day.metadata)
 
 
 def site(url: str) -> str | None:

@@ -14,6 +14,7 @@ import re
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 (read by pydantic)
 from functools import cache
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -21,13 +22,14 @@ import av
 import av.error
 from av.stream import Disposition
 
-from ingest.shared.bounds import LONGEST_LANGUAGE
+from ingest.shared.bounds import LONGEST_LANGUAGE, possible_moment
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.formats import SUFFIXES_OF
 from ingest.shared.sandbox.clock import TIMED
 from ingest.shared.sandbox.file_parts import Part, missing_bytes, mp3_frames, rest_of_stream, starts_of_parts
 from ingest.shared.sandbox.limits import MISSING_SHARE, DecodeLimits, off_s, tolerance_s
 from ingest.shared.sandbox.output import SAMPLE_RATE, FloatArray, Output
+from ingest.shared.sandbox.tags import created_at
 from ingest.shared.sandbox.track import Track
 from ingest.shared.text import shorten
 
@@ -64,7 +66,7 @@ MP3_FRAME = 576
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """Properties of a decoded track. `container_s` and `language` are None where the file does not contain them.
+    """Properties of a decoded track. `container_s`, `language`, `created_at` are None where the file has none.
 
     `missing_s` is silence in place of missing packets, `starts_at_s` silence before a sound that begins after the
     pictures; both are part of `duration_s`. In `one_channel_s` the channels had opposite signs, and one was used.
@@ -81,6 +83,7 @@ class AudioInfo:
     codec: str
     tracks: int
     language: str | None
+    created_at: datetime | None
 
     @property
     def announced_off_s(self) -> float:
@@ -118,6 +121,7 @@ def decode(path: Path, limits: DecodeLimits, take: Callable[[FloatArray], object
         codec=head.codec,
         tracks=head.tracks,
         language=head.language,
+        created_at=head.created_at,
     )
 
 
@@ -159,6 +163,7 @@ class _Head:
     codec: str
     tracks: int
     language: str | None
+    created_at: datetime | None
 
 
 def _decode_part(file: BinaryIO, start: int, end: int, output: Output) -> Iterator[_Head]:
@@ -269,6 +274,7 @@ def _head(container: InputContainer, stream: AudioStream, file: BinaryIO) -> _He
         codec=stream.codec_context.name,
         tracks=len(container.streams.audio),
         language=shorten(stream.language, LONGEST_LANGUAGE) if stream.language else None,
+        created_at=possible_moment(created_at(container.metadata, stream.metadata)),
     )
 
 
