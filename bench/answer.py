@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from ingest.cli.demo import QUESTIONS, SAID_BY_ENROLLED
+from ingest.cli.operate.demo import QUESTIONS, SAID_BY_ENROLLED
 from ingest.demo import conversation
 
 PICTURE = Path(__file__).parents[1] / "docs" / "answer.svg"

@@ -31,9 +31,9 @@ from bench.rows import (
     make_rows,
 )
 from ingest.cli.local.postgres_server import EmbeddedPostgres
-from ingest.embedder.database import Database
-from ingest.embedder.migrate import migrate
-from ingest.embedder.store import REGISTER_MODEL, Rows
+from ingest.embedder.postgres.database import Database
+from ingest.embedder.postgres.migrate import migrate
+from ingest.embedder.tables.store import REGISTER_MODEL, Rows
 
 if TYPE_CHECKING:
     import argparse

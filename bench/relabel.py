@@ -25,7 +25,7 @@ from ingest.asr.speakers.vectors import l2_normalize
 from ingest.cli.local.state_folder import open_connections
 from ingest.cli.settings import AllSettings
 from ingest.cli.voices.relabel import relabel
-from ingest.embedder.store import Store
+from ingest.embedder.tables.store import Store
 from ingest.shared.artifacts import voiceprints, zstd_json
 from ingest.shared.artifacts.transcript import Turn
 from ingest.shared.artifacts.voiceprints import Voiceprints

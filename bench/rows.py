@@ -13,7 +13,7 @@ from pgvector import HalfVector
 
 from ingest.demo import samples
 from ingest.embedder.passages import Passage
-from ingest.embedder.store import (
+from ingest.embedder.tables.store import (
     COPY_EMBEDDINGS,
     COUNT,
     DELETE_OLD,
@@ -27,7 +27,7 @@ from ingest.embedder.store import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ingest.embedder.database import Connection, Database
+    from ingest.embedder.postgres.database import Connection, Database
 
     Insert = Callable[[Connection, str, list[tuple[object, ...]]], None]
 

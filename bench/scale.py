@@ -25,18 +25,18 @@ from bench import report
 from bench.rows import DIMENSIONS, MODEL
 from bench.scale_rows import COMMON_WORDS, IN_A_VIDEO, NEWEST, Archive
 from ingest.cli.local.postgres_server import EmbeddedPostgres
-from ingest.embedder import search_query
-from ingest.embedder.database import Database
-from ingest.embedder.migrate import migrate
-from ingest.embedder.search import Search
-from ingest.embedder.search_query import Question
-from ingest.embedder.store import Store
-from ingest.embedder.vector_index import build_index, index_name
+from ingest.embedder.postgres.database import Database
+from ingest.embedder.postgres.migrate import migrate
+from ingest.embedder.postgres.vector_index import build_index, index_name
+from ingest.embedder.search import search_query
+from ingest.embedder.search.hybrid import Search
+from ingest.embedder.search.search_query import Question
+from ingest.embedder.tables.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ingest.embedder.encoder import Vector
+    from ingest.embedder.text_model.encoder import Vector
 
 TIMEOUT_S = 3600.0
 MULTIPLES = {"k": 1_000, "M": 1_000_000}

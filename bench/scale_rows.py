@@ -14,14 +14,14 @@ import numpy as np
 
 from bench.rows import DIMENSIONS, make_passage
 from ingest.demo import samples
-from ingest.embedder.encoder import Encoder
-from ingest.embedder.model_files import BUNDLED
-from ingest.embedder.store import Rows
+from ingest.embedder.tables.store import Rows
+from ingest.embedder.text_model.encoder import Encoder
+from ingest.embedder.text_model.model_files import BUNDLED
 
 if TYPE_CHECKING:
-    from ingest.embedder.database import Connection
-    from ingest.embedder.encoder import Vector
     from ingest.embedder.passages import Passage
+    from ingest.embedder.postgres.database import Connection
+    from ingest.embedder.text_model.encoder import Vector
 
 IN_A_VIDEO = 50  # passages: about 20 minutes
 SENTENCES = 6

@@ -14,8 +14,8 @@ from pydantic import SecretStr
 
 from ingest.cli.local.nats_server import NATS_USER, EmbeddedNats
 from ingest.cli.local.postgres_server import EmbeddedPostgres
-from ingest.embedder.database import Database
-from ingest.embedder.migrate import migrate
+from ingest.embedder.postgres.database import Database
+from ingest.embedder.postgres.migrate import migrate
 from ingest.shared.broker.nats_bus import NatsBus
 from ingest.shared.broker.nats_connection import BusOptions
 from ingest.shared.broker.topology import Topology, topology

@@ -1,7 +1,7 @@
 -- The roles that may log in to the archive. Run it once in the database `ingest`, as a role that may create roles. On the
 -- server of the chart that is ingest_owner, which also runs the migrations:
 --   EMBEDDER_PASSWORD=... READER_PASSWORD=... psql "$ADMIN_URL" -v ON_ERROR_STOP=1 -f roles.sql
--- `ingest migrate` grants the rights on tables (services/ingest/embedder/rights.sql).
+-- `ingest migrate` grants the rights on tables (services/ingest/embedder/postgres/rights.sql).
 \getenv embedder_password EMBEDDER_PASSWORD
 \getenv reader_password READER_PASSWORD
 CREATE ROLE ingest_embedder LOGIN PASSWORD :'embedder_password';

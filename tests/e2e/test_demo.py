@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest.cli.demo import QUESTIONS
+from ingest.cli.operate.demo import QUESTIONS
 from ingest.demo import ENROLLED, conversation, episodes, samples
 from ingest.demo.accuracy import edits, words
 from tests.e2e.conftest import command_line

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from ingest.cli.local.nats_server import NATS_USER
 from ingest.cli.runs.submissions import publish
-from ingest.embedder.database import Database
-from ingest.embedder.migrate import migrate
+from ingest.embedder.postgres.database import Database
+from ingest.embedder.postgres.migrate import migrate
 from ingest.embedder.settings import EmbedderSettings
 from ingest.shared.artifacts.volume import Volume
 from ingest.shared.broker.bus import BusError

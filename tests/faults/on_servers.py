@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ingest.cli.upkeep.resume import resume
-from ingest.embedder.catalog import Catalog
+from ingest.embedder.tables.catalog import Catalog
 from ingest.shared.artifacts.volume import KINDS
 from ingest.shared.broker.topology import WORK_STREAM
 from ingest.shared.errors import Code

@@ -25,8 +25,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ingest.embedder import ledger
-from ingest.embedder.store import Store
+from ingest.embedder.tables import ledger
+from ingest.embedder.tables.store import Store
 from ingest.shared.artifacts.volume import KINDS, TEMPORARY_PREFIX
 from ingest.shared.broker import nats_connection
 from ingest.shared.broker.nats_bus import NatsBus

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ingest.cli.upkeep.purge import sweep
 from ingest.cli.upkeep.retention import Limits
-from ingest.embedder.catalog import Catalog
+from ingest.embedder.tables.catalog import Catalog
 from tests.faults.oracle import Oracle, unfinished_writes
 
 if TYPE_CHECKING:

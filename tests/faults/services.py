@@ -9,14 +9,14 @@ import sys
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from ingest.asr.handler import input_file as audio_file
-from ingest.embedder import database
 from ingest.embedder.handler import Embed
 from ingest.embedder.handler import input_file as transcript_file
-from ingest.embedder.ledger import Ledger
-from ingest.embedder.migrate import migrate
 from ingest.embedder.passages import PassageLimits
+from ingest.embedder.postgres import database
+from ingest.embedder.postgres.migrate import migrate
 from ingest.embedder.settings import EmbedderSettings
-from ingest.embedder.store import Store
+from ingest.embedder.tables.ledger import Ledger
+from ingest.embedder.tables.store import Store
 from ingest.shared import pipeline
 from ingest.shared.artifacts.volume import Volume
 from ingest.shared.device.batcher import Batcher, BatchLimits
@@ -29,7 +29,7 @@ from tests.faults.work import Encodes, Work, suffer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ingest.embedder.encoder import Encoder
+    from ingest.embedder.text_model.encoder import Encoder
     from ingest.shared.broker.nats_bus import NatsBus
     from ingest.shared.pipeline import StageSpec
     from ingest.shared.worker.stage import Report, StageResult

@@ -11,7 +11,7 @@ from tests.faults.spoken import run_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ingest.embedder.database import Database
+    from ingest.embedder.postgres.database import Database
 
 STORED = """
 SELECT videos.video_id, state, generation, indexed_generation, fresh_from, coalesce(passages, 0),

@@ -34,7 +34,7 @@ from tests.faults.spoken import passage, passages
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ingest.embedder.encoder import Vector
+    from ingest.embedder.text_model.encoder import Vector
     from ingest.shared.messages import Artifact
     from ingest.shared.worker.stage import Report
 

@@ -9,12 +9,13 @@ from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import TYPE_CHECKING, Any, cast
 
-from ingest.cli.status import held_until
+from ingest.cli.find.status import held_until
 from ingest.cli.upkeep import dead
-from ingest.downloader.holds import Troubles
-from ingest.downloader.rate_limit import Budget
-from ingest.downloader.rate_limiter import YOUTUBE, RateLimiter
+from ingest.downloader.sites.holds import Troubles
+from ingest.downloader.sites.rate_limit import Budget
+from ingest.downloader.sites.rate_limiter import RateLimiter
 from ingest.downloader.sources import feed, ytdlp
+from ingest.downloader.sources.connector import YOUTUBE
 from ingest.downloader.sources.listing import Listing
 from ingest.shared.broker.bus import Entry
 from ingest.shared.errors import Code, ConfigurationError, IngestError

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest.embedder.catalog import Catalog
-from ingest.embedder.ledger import write_events
-from ingest.embedder.migrate import migrate, migrations
-from ingest.embedder.store import Rows, Store
+from ingest.embedder.postgres.migrate import migrate, migrations
+from ingest.embedder.tables.catalog import Catalog
+from ingest.embedder.tables.ledger import write_events
+from ingest.embedder.tables.store import Rows, Store
 from ingest.shared.errors import Code, ConfigurationError, IngestError
 from ingest.shared.messages import EventKind, Metadata, Stage
 from tests.support.archive_rows import NOW, VIDEO, event, passage, rows, vectors
 
 if TYPE_CHECKING:
-    from ingest.embedder.database import Database
+    from ingest.embedder.postgres.database import Database
 
 
 @pytest.fixture

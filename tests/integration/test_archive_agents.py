@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from ingest.archive.agents.tools import TOOLS
 from ingest.archive.web.library import API
 from ingest.cli.app import app
-from ingest.embedder import light_encoder
 from ingest.embedder.settings import EmbedderSettings
+from ingest.embedder.text_model import light_encoder
 from ingest.shared.settings import load
 from tests.support.archive_server import FAILED, SECRET, TALK, Client, archive, stored
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mcp_types import CallToolResult
 
     from ingest.cli.local.postgres_server import EmbeddedPostgres
-    from ingest.embedder.model_keys import TextModel
+    from ingest.embedder.text_model.model_keys import TextModel
 
 QUESTION = "boats on the water"
 PING = b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}'

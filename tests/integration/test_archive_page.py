@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingest.demo import conversation
-from ingest.embedder import light_encoder
 from ingest.embedder.settings import EmbedderSettings
+from ingest.embedder.text_model import light_encoder
 from ingest.shared.artifacts.volume import Volume
 from ingest.shared.settings import load
 from tests.support.archive_server import FAILED, TALK, archive, fill
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from ingest.embedder.database import Database
+    from ingest.embedder.postgres.database import Database
 
 PLAYER = "document.getElementById('player')"
 PAGES = ("/", "/?q=ship", f"/recordings/{TALK}", f"/recordings/{FAILED}", "/recordings", "/speakers", "/status")

@@ -15,8 +15,8 @@ import pytest
 
 from ingest.archive.web.library import API
 from ingest.demo import conversation
-from ingest.embedder import light_encoder
 from ingest.embedder.settings import EmbedderSettings
+from ingest.embedder.text_model import light_encoder
 from ingest.shared.artifacts.volume import Volume
 from ingest.shared.settings import load
 from tests.support.archive_server import FAILED, SECRET, TALK, Client, archive, stored
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ingest.cli.local.postgres_server import EmbeddedPostgres
-    from ingest.embedder.model_keys import TextModel
+    from ingest.embedder.text_model.model_keys import TextModel
 
 DATABASE = "test_archive_server"
 TOKEN = "s3cret"  # noqa: S105 (of this test)

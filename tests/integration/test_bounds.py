@@ -16,18 +16,18 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from ingest.cli.runs.selection import Selection
 from ingest.cli.runs.submissions import build_repetition, build_request, each_request
+from ingest.cli.selection import Selection
 from ingest.downloader.sources.feed import Page, episodes, parsed
 from ingest.downloader.sources.listing import Listing
 from ingest.downloader.sources.ytdlp import announced_in
-from ingest.embedder.catalog import Catalog
-from ingest.embedder.database import Database
-from ingest.embedder.ledger import fold_or_set_aside
-from ingest.embedder.migrate import RECORD, TABLE, migrate, migrations
-from ingest.embedder.search import Search
-from ingest.embedder.search_query import Question
-from ingest.embedder.store import Rows, Store
+from ingest.embedder.postgres.database import Database
+from ingest.embedder.postgres.migrate import RECORD, TABLE, migrate, migrations
+from ingest.embedder.search.hybrid import Search
+from ingest.embedder.search.search_query import Question
+from ingest.embedder.tables.catalog import Catalog
+from ingest.embedder.tables.ledger import fold_or_set_aside
+from ingest.embedder.tables.store import Rows, Store
 from ingest.shared.errors import IngestError
 from ingest.shared.messages import Event, EventKind, Metadata, Stage, encode
 from tests.support.archive_rows import execute, passage
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ingest.cli.local.postgres_server import EmbeddedPostgres
-    from ingest.embedder.encoder import Vector
+    from ingest.embedder.text_model.encoder import Vector
 
 NOW = datetime.now(UTC)
 OLD = "0007"  # the last migration before texts and times were bounded

@@ -13,9 +13,9 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from ingest.embedder.catalog import Catalog
-from ingest.embedder.database import Database
-from ingest.embedder.store import Store
+from ingest.embedder.postgres.database import Database
+from ingest.embedder.tables.catalog import Catalog
+from ingest.embedder.tables.store import Store
 from ingest.shared.errors import Code, IngestError
 from tests.support.archive_rows import execute, rows
 from tests.support.stopping import stop

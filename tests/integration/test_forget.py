@@ -14,14 +14,14 @@ from typer.testing import CliRunner
 
 from ingest.cli.app import app
 from ingest.cli.runs import submissions
-from ingest.cli.runs.selection import Selection
+from ingest.cli.selection import Selection
 from ingest.cli.settings import AllSettings
 from ingest.downloader.sources.file import recording_of
 from ingest.downloader.sources.listing import Listing
-from ingest.embedder.catalog import Catalog
-from ingest.embedder.ledger import write_events
 from ingest.embedder.passages import Passage
-from ingest.embedder.store import Rows, Store
+from ingest.embedder.tables.catalog import Catalog
+from ingest.embedder.tables.ledger import write_events
+from ingest.embedder.tables.store import Rows, Store
 from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.broker.topology import (
     DEAD_STREAM,
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from ingest.embedder.database import Database
+    from ingest.embedder.postgres.database import Database
     from ingest.shared.broker.nats_bus import NatsBus
 
     Forget = Callable[..., str]

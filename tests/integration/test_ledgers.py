@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest.embedder import ledger
-from ingest.embedder.catalog import Catalog
+from ingest.embedder.tables import ledger
+from ingest.embedder.tables.catalog import Catalog
 from ingest.shared.errors import Code
 from ingest.shared.messages import Event, EventKind, Metadata, Policy, Source, SourceKind, Stage
 from ingest.shared.video_state import VideoState, fold
 
 if TYPE_CHECKING:
-    from ingest.embedder.database import Database
+    from ingest.embedder.postgres.database import Database
     from ingest.shared.video_state import Position, VideoRecord
 
 VIDEO = "abcdefghijk"

@@ -11,8 +11,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
 
-from ingest.embedder import database as module
-from ingest.embedder.database import Database
+from ingest.embedder.postgres import database as module
+from ingest.embedder.postgres.database import Database
 from ingest.shared.errors import Code, IngestError
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import pytest
 from ingest.cli.local.state_folder import Connections, StateFolder
 from ingest.cli.settings import AllSettings
 from ingest.cli.upkeep.mend import mend, print_reports
-from ingest.embedder.catalog import Catalog
 from ingest.embedder.passages import PassageLimits, build
-from ingest.embedder.store import Rows, Store
+from ingest.embedder.tables.catalog import Catalog
+from ingest.embedder.tables.store import Rows, Store
 from ingest.shared.artifacts import transcript, voiceprints, zstd_json
 from ingest.shared.artifacts.transcript import Segment, Timings, Transcript, Turn, Word
 from ingest.shared.artifacts.voiceprints import Voiceprints
@@ -23,8 +23,8 @@ from ingest.shared.settings import load
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ingest.embedder.database import Database
-    from ingest.embedder.encoder import Encoder
+    from ingest.embedder.postgres.database import Database
+    from ingest.embedder.text_model.encoder import Encoder
     from ingest.shared.broker.nats_bus import NatsBus
 
 VIDEO, OTHER, LOST = "abcdefghijk", "bcdefghijkl", "cdefghijklm"
@@ -33,8 +33,8 @@ LIMITS = PassageLimits(min_chars=400, max_chars=1200, max_gap_s=3.0, max_s=60.0,
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
-    from ingest.embedder.encoder import Encoder  # seconds of imports, in every process that collects tests
-    from ingest.embedder.model_files import BUNDLED
+    from ingest.embedder.text_model.encoder import Encoder  # seconds of imports, in every process that collects tests
+    from ingest.embedder.text_model.model_files import BUNDLED
 
     return Encoder(BUNDLED, "cpu", 32)
 

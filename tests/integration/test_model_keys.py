@@ -12,21 +12,21 @@ from psycopg.types.json import Jsonb
 from safetensors.numpy import load_file, save_file
 from structlog.testing import capture_logs
 
-from ingest.embedder import light_encoder, model_keys
-from ingest.embedder.catalog import Catalog
-from ingest.embedder.migrate import migrate
-from ingest.embedder.model_files import BUNDLED, bundled
-from ingest.embedder.search import Search
-from ingest.embedder.search_query import Question
-from ingest.embedder.store import Rows, Store
+from ingest.embedder.postgres.migrate import migrate
+from ingest.embedder.search.hybrid import Search
+from ingest.embedder.search.search_query import Question
+from ingest.embedder.tables.catalog import Catalog
+from ingest.embedder.tables.store import Rows, Store
+from ingest.embedder.text_model import light_encoder, model_keys
+from ingest.embedder.text_model.model_files import BUNDLED, bundled
 from ingest.shared.errors import Code, IngestError
 from tests.support.archive_rows import passage
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ingest.embedder.database import Database
-    from ingest.embedder.encoder import Encoder
+    from ingest.embedder.postgres.database import Database
+    from ingest.embedder.text_model.encoder import Encoder
 
 VIDEO = "abcdefghijk"
 TEXTS = ["The captain steers the ship.", "The telescope photographs the comet."]
@@ -52,7 +52,7 @@ QUESTIONS = (
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
-    from ingest.embedder.encoder import Encoder  # seconds of imports, in every process that collects tests
+    from ingest.embedder.text_model.encoder import Encoder  # seconds of imports, in every process that collects tests
 
     return Encoder(BUNDLED, "cpu", 32)
 
@@ -69,7 +69,7 @@ def retrained(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
         save_file({name: values[::-1].copy() for name, values in weights.items()}, path, {"format": "pt"})
     sizes = {path.relative_to(folder): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
     assert sizes == {path.relative_to(original): path.stat().st_size for path in original.rglob("*") if path.is_file()}
-    from ingest.embedder.encoder import Encoder
+    from ingest.embedder.text_model.encoder import Encoder
 
     return Encoder(str(folder), "cpu", 32)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from ingest.demo import ASR_MODEL, VOICE_MODEL, voice_model_sha256
-from ingest.embedder.model_files import BUNDLED, bundled
+from ingest.embedder.text_model.model_files import BUNDLED, bundled
 from ingest.shared.artifacts.fingerprint import fingerprint
 from tests.support.model_hub import Hub, files_of, serve
 
@@ -253,7 +253,7 @@ def test_a_text_model_of_the_hub_is_fetched_without_the_weights_that_are_not_loa
     assert not others.keys() & files_of_snapshot(report).keys()
     program = (
         "from ingest.cli.settings import AllSettings\n"
-        "from ingest.embedder.encoder import load\n"
+        "from ingest.embedder.text_model.encoder import load\n"
         "print(load(AllSettings()).key)"
     )
     environment = {**models.environment, "HF_HUB_OFFLINE": "1", "INGEST_EMBEDDING_DEVICE": "cpu"}

@@ -18,15 +18,15 @@ from typer.testing import CliRunner
 
 from ingest.cli import console
 from ingest.cli.app import app
-from ingest.cli.doctor import _servers
+from ingest.cli.operate.doctor import _servers
 from ingest.cli.settings import AllSettings
-from ingest.embedder.catalog import Catalog
-from ingest.embedder.database import Database
-from ingest.embedder.ledger import write_events
-from ingest.embedder.migrate import migrate, migrations
-from ingest.embedder.server import TABLES, VIEWS
-from ingest.embedder.store import Store
-from ingest.embedder.vector_index import build_index
+from ingest.embedder.postgres.database import Database
+from ingest.embedder.postgres.migrate import migrate, migrations
+from ingest.embedder.postgres.server import TABLES, VIEWS
+from ingest.embedder.postgres.vector_index import build_index
+from ingest.embedder.tables.catalog import Catalog
+from ingest.embedder.tables.ledger import write_events
+from ingest.embedder.tables.store import Store
 from ingest.shared.errors import Code, ConfigurationError, IngestError
 from ingest.shared.messages import EventKind
 from tests.support.archive_rows import VIDEO, event, rows

@@ -11,12 +11,12 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
 
-from ingest.embedder.catalog import Catalog
-from ingest.embedder.database import Database
-from ingest.embedder.ledger import write_events
-from ingest.embedder.migrate import migrate, migrations
-from ingest.embedder.store import Store
-from ingest.embedder.vector_index import build_index
+from ingest.embedder.postgres.database import Database
+from ingest.embedder.postgres.migrate import migrate, migrations
+from ingest.embedder.postgres.vector_index import build_index
+from ingest.embedder.tables.catalog import Catalog
+from ingest.embedder.tables.ledger import write_events
+from ingest.embedder.tables.store import Store
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import EventKind
 from tests.support.archive_rows import VIDEO, event, rows

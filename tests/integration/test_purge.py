@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from ingest.cli.app import app
 from ingest.cli.settings import AllSettings
 from ingest.cli.upkeep.purge import longest_job
-from ingest.embedder.ledger import write_events
+from ingest.embedder.tables.ledger import write_events
 from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.messages import Event, EventKind, Metadata, Source, SourceKind, Stage
 from ingest.shared.settings import load
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from ingest.embedder.database import Database
+    from ingest.embedder.postgres.database import Database
     from ingest.shared.artifacts.volume import Kind
     from ingest.shared.broker.nats_bus import NatsBus
 

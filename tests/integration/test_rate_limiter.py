@@ -14,20 +14,22 @@ import pytest
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
+from ingest.cli.find.status import held_until, show_totals
 from ingest.cli.local.nats_server import NATS_USER, EmbeddedNats
 from ingest.cli.local.state_folder import open_connections
 from ingest.cli.runs.run import submit
-from ingest.cli.runs.selection import Selection
+from ingest.cli.selection import Selection
 from ingest.cli.settings import AllSettings
-from ingest.cli.status import held_until, show_totals
-from ingest.downloader import holds, service
-from ingest.downloader.breaker import Breaker
-from ingest.downloader.holds import Troubles
-from ingest.downloader.rate_limit import Budget
-from ingest.downloader.rate_limiter import KEY, REQUEST_COST, YOUTUBE, RateLimiter
+from ingest.downloader import service
 from ingest.downloader.settings import DownloaderSettings
+from ingest.downloader.sites import holds
+from ingest.downloader.sites.breaker import Breaker
+from ingest.downloader.sites.holds import Troubles
+from ingest.downloader.sites.rate_limit import Budget
+from ingest.downloader.sites.rate_limiter import KEY, REQUEST_COST, RateLimiter
+from ingest.downloader.sites.trouble import ROW
+from ingest.downloader.sources.connector import YOUTUBE
 from ingest.downloader.telemetry import SiteGauges
-from ingest.downloader.trouble import ROW
 from ingest.shared.broker.nats_connection import BusOptions
 from ingest.shared.broker.topology import GOVERNOR_BUCKET
 from ingest.shared.errors import Code, IngestError, Outcome

@@ -16,10 +16,10 @@ from ingest.cli.local.preparation import write_missed_events
 from ingest.cli.runs.submissions import publish_account
 from ingest.cli.upkeep.aside import StillRefused, name, replay
 from ingest.downloader.sources.listing import Listing
-from ingest.embedder import accounts, set_aside
-from ingest.embedder.catalog import Catalog
-from ingest.embedder.ledger import Ledger, fold_or_set_aside
-from ingest.embedder.set_aside import RefusedEvent
+from ingest.embedder.tables import accounts, set_aside
+from ingest.embedder.tables.catalog import Catalog
+from ingest.embedder.tables.ledger import Ledger, fold_or_set_aside
+from ingest.embedder.tables.set_aside import RefusedEvent
 from ingest.shared.bounds import MOST_REASONS
 from ingest.shared.broker.topology import EVENT_STREAM, LEDGER, event_subject
 from ingest.shared.errors import Code, ConfigurationError, IngestError
@@ -30,7 +30,7 @@ from tests.support.archive_rows import execute
 
 if TYPE_CHECKING:
     from ingest.cli.local.nats_server import EmbeddedNats
-    from ingest.embedder.database import Database
+    from ingest.embedder.postgres.database import Database
     from ingest.shared.broker.nats_bus import NatsBus
 
 

@@ -13,14 +13,15 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
 
-from ingest.embedder import model_keys, set_aside
-from ingest.embedder.catalog import Catalog
-from ingest.embedder.database import Database
-from ingest.embedder.ledger import write_events
-from ingest.embedder.migrate import migrate
-from ingest.embedder.set_aside import RefusedEvent
-from ingest.embedder.speaker_names import SpeakerNames
-from ingest.embedder.store import Store
+from ingest.embedder.postgres.database import Database
+from ingest.embedder.postgres.migrate import migrate
+from ingest.embedder.tables import set_aside
+from ingest.embedder.tables.catalog import Catalog
+from ingest.embedder.tables.ledger import write_events
+from ingest.embedder.tables.set_aside import RefusedEvent
+from ingest.embedder.tables.speaker_names import SpeakerNames
+from ingest.embedder.tables.store import Store
+from ingest.embedder.text_model import model_keys
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import EventKind
 from tests.support.archive_rows import VIDEO, event, rows

@@ -9,15 +9,15 @@ import pytest
 
 from ingest.embedder import passages
 from ingest.embedder.passages import PassageLimits
-from ingest.embedder.search import Search
-from ingest.embedder.search_query import Question
-from ingest.embedder.store import Rows, Store
+from ingest.embedder.search.hybrid import Search
+from ingest.embedder.search.search_query import Question
+from ingest.embedder.tables.store import Rows, Store
 from ingest.shared.artifacts.transcript import Segment, Word
 from ingest.shared.scripts import spaced
 
 if TYPE_CHECKING:
-    from ingest.embedder.database import Database
-    from ingest.embedder.encoder import Encoder
+    from ingest.embedder.postgres.database import Database
+    from ingest.embedder.text_model.encoder import Encoder
 
 EXPRESSION = """
 SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum
@@ -47,8 +47,8 @@ def passage_of(words: tuple[str, ...], language: str) -> passages.Passage:
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
-    from ingest.embedder.encoder import Encoder  # seconds of imports, in every process that collects tests
-    from ingest.embedder.model_files import BUNDLED
+    from ingest.embedder.text_model.encoder import Encoder  # seconds of imports, in every process that collects tests
+    from ingest.embedder.text_model.model_files import BUNDLED
 
     return Encoder(BUNDLED, "cpu", 32)
 

@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest.embedder.ledger import write_events
-from ingest.embedder.search import Search
-from ingest.embedder.search_query import Question
-from ingest.embedder.store import Rows, Store
-from ingest.embedder.vector_index import build_index
+from ingest.embedder.postgres.vector_index import build_index
+from ingest.embedder.search.hybrid import Search
+from ingest.embedder.search.search_query import Question
+from ingest.embedder.tables.ledger import write_events
+from ingest.embedder.tables.store import Rows, Store
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Event, EventKind, Metadata, Source, SourceKind, Stage
 from tests.support.archive_rows import NOW, passage
 
 if TYPE_CHECKING:
-    from ingest.embedder.database import Database
-    from ingest.embedder.encoder import Encoder
+    from ingest.embedder.postgres.database import Database
+    from ingest.embedder.text_model.encoder import Encoder
 
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
-    from ingest.embedder.encoder import Encoder  # seconds of imports, in every process that collects tests
-    from ingest.embedder.model_files import BUNDLED
+    from ingest.embedder.text_model.encoder import Encoder  # seconds of imports, in every process that collects tests
+    from ingest.embedder.text_model.model_files import BUNDLED
 
     return Encoder(BUNDLED, "cpu", 32)
 

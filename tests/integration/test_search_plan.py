@@ -13,19 +13,20 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
 
-from ingest.embedder import search_query, vector_index
-from ingest.embedder.database import Database
-from ingest.embedder.search import Search
-from ingest.embedder.search_query import CANDIDATES, CONFIGS, MOST_RANKED, Question, Statement
-from ingest.embedder.vector_index import build_index, index_name
+from ingest.embedder.postgres import vector_index
+from ingest.embedder.postgres.database import Database
+from ingest.embedder.postgres.vector_index import build_index, index_name
+from ingest.embedder.search import search_query
+from ingest.embedder.search.hybrid import Search
+from ingest.embedder.search.search_query import CANDIDATES, CONFIGS, MOST_RANKED, Question, Statement
 from ingest.shared.errors import IngestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ingest.cli.local.postgres_server import EmbeddedPostgres
-    from ingest.embedder.database import Connection
-    from ingest.embedder.encoder import Vector
+    from ingest.embedder.postgres.database import Connection
+    from ingest.embedder.text_model.encoder import Vector
 
 MODEL = "test-model"
 DIMENSIONS = 8

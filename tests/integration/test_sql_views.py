@@ -15,8 +15,8 @@ from ingest.archive.model import Model
 from ingest.archive.reading import Reading
 from ingest.archive.web import inputs
 from ingest.archive.web.library import Library
-from ingest.embedder.database import Database
-from ingest.embedder.server import VIEWS
+from ingest.embedder.postgres.database import Database
+from ingest.embedder.postgres.server import VIEWS
 from ingest.shared.artifacts.volume import Volume
 from ingest.shared.links import link
 from tests.support.archive_rows import vectors
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ingest.cli.local.postgres_server import EmbeddedPostgres
-    from ingest.embedder.encoder import Vector
+    from ingest.embedder.text_model.encoder import Vector
 
 PAGE = (Path(__file__).parents[2] / "docs/sql.md").read_text()
 BLOCK = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -17,9 +17,9 @@ from ingest.downloader.fetch import Fetch, Pace
 from ingest.downloader.sources.connector import Access, SiteOptions
 from ingest.embedder.handler import Embed
 from ingest.embedder.handler import input_file as transcript_file
-from ingest.embedder.model_files import BUNDLED
 from ingest.embedder.passages import PassageLimits
-from ingest.embedder.store import Store
+from ingest.embedder.tables.store import Store
+from ingest.embedder.text_model.model_files import BUNDLED
 from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.device.batcher import Batcher, BatchLimits
 from ingest.shared.messages import AudioReady, Source, SourceKind, Stage, VideoAccessible, VideoRequested
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest.asr.recognition.transcriber import Transcriber
-    from ingest.embedder.database import Database
-    from ingest.embedder.encoder import Encoder
+    from ingest.embedder.postgres.database import Database
+    from ingest.embedder.text_model.encoder import Encoder
     from ingest.shared.pipeline import StageSpec
 
 SPOKEN_S = 4.0
@@ -140,7 +140,7 @@ def asr_case(
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
-    from ingest.embedder.encoder import Encoder  # seconds of imports, in every process that collects tests
+    from ingest.embedder.text_model.encoder import Encoder  # seconds of imports, in every process that collects tests
 
     return Encoder(BUNDLED, "cpu", 16)
 

@@ -16,12 +16,12 @@ from pydantic import SecretStr
 from ingest.cli.local.nats_server import NATS_USER
 from ingest.cli.runs.again import Reason
 from ingest.cli.runs.run import RunResult, submit
-from ingest.cli.runs.selection import Selection
 from ingest.cli.runs.submissions import publish
+from ingest.cli.selection import Selection
 from ingest.cli.settings import AllSettings
 from ingest.cli.upkeep.dead import Replay, letters, replay
-from ingest.embedder.catalog import Catalog
-from ingest.embedder.ledger import Ledger
+from ingest.embedder.tables.catalog import Catalog
+from ingest.embedder.tables.ledger import Ledger
 from ingest.shared.broker.topology import EVENT_STREAM, REQUESTED, WORK_STREAM, dead_subject, event_subject
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import (
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest.cli.local.nats_server import EmbeddedNats
-    from ingest.embedder.database import Database
+    from ingest.embedder.postgres.database import Database
     from ingest.shared.broker.nats_bus import NatsBus
 
 SOURCE = Source(kind=SourceKind.MEDIA, url="http://example.org/a.mp3")

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from ingest.cli import console
 from ingest.cli.app import app
-from ingest.embedder.store import Rows, Store
+from ingest.embedder.tables.store import Rows, Store
 from tests.support.archive_rows import VIDEO, passage, vectors
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from typer.testing import Result
 
-    from ingest.embedder.database import Database
+    from ingest.embedder.postgres.database import Database
 
 OTHER = "-cxqlIrdiIx"
 

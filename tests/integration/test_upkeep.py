@@ -14,8 +14,8 @@ from ingest.cli.upkeep.purge import sweep
 from ingest.cli.upkeep.resume import resume
 from ingest.cli.upkeep.retention import Limits
 from ingest.cli.upkeep.retry import retry
-from ingest.embedder.catalog import Catalog
-from ingest.embedder.ledger import Ledger, write_events
+from ingest.embedder.tables.catalog import Catalog
+from ingest.embedder.tables.ledger import Ledger, write_events
 from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.broker.topology import LATER_STREAM, REQUESTED, WORK_STREAM, Topology, later_subject
 from ingest.shared.messages import (
@@ -34,7 +34,7 @@ from ingest.shared.messages import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ingest.embedder.database import Database
+    from ingest.embedder.postgres.database import Database
     from ingest.shared.broker.nats_bus import NatsBus
 
 SOURCE = Source(kind=SourceKind.MEDIA, url="http://example.org/a.mp3")

@@ -15,9 +15,9 @@ from ingest.cli.voices.enroll import build_profile, enroll, from_turns, parse_sp
 from ingest.cli.voices.relabel import relabel
 from ingest.cli.voices.samples import VoiceSample
 from ingest.demo import VOICE_MODEL, samples, voice_model_sha256
-from ingest.embedder.catalog import Catalog
 from ingest.embedder.passages import Passage
-from ingest.embedder.store import Rows, Store
+from ingest.embedder.tables.catalog import Catalog
+from ingest.embedder.tables.store import Rows, Store
 from ingest.shared.artifacts import voiceprints, zstd_json
 from ingest.shared.artifacts.transcript import Turn
 from ingest.shared.artifacts.voiceprints import Voiceprints
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest.asr.speakers.vectors import FloatArray
-    from ingest.embedder.database import Database
+    from ingest.embedder.postgres.database import Database
     from ingest.shared.broker.nats_bus import NatsBus
 
 VIDEO, OTHER = "abcdefghijk", "ABCDEFGHIJK"

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, LiteralString
 import numpy as np
 
 from ingest.embedder.passages import Passage
-from ingest.embedder.store import Rows
+from ingest.embedder.tables.store import Rows
 from ingest.shared.messages import Event, EventKind, Source, SourceKind, Stage
 
 if TYPE_CHECKING:
-    from ingest.embedder.database import Database
-    from ingest.embedder.encoder import Vector
+    from ingest.embedder.postgres.database import Database
+    from ingest.embedder.text_model.encoder import Vector
 
 VIDEO = "abcdefghijk"
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)

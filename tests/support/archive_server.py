@@ -18,10 +18,10 @@ from ingest.archive.service import Server, served
 from ingest.archive.settings import ArchiveSettings
 from ingest.demo import conversation
 from ingest.embedder import passages
-from ingest.embedder.database import Database
-from ingest.embedder.ledger import write_events
 from ingest.embedder.passages import PassageLimits
-from ingest.embedder.store import Rows, Store
+from ingest.embedder.postgres.database import Database
+from ingest.embedder.tables.ledger import write_events
+from ingest.embedder.tables.store import Rows, Store
 from ingest.shared.artifacts import transcript
 from ingest.shared.artifacts.transcript import Segment, Timings, Transcript, Word
 from ingest.shared.artifacts.volume import NewArtifact, Volume
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest.cli.local.postgres_server import EmbeddedPostgres
-    from ingest.embedder.model_keys import TextModel
+    from ingest.embedder.text_model.model_keys import TextModel
 
 TALK = "talk_000001"
 FAILED = "fail_000001"

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from ingest.downloader.rate_limiter import YOUTUBE, RateLimiter
+from ingest.downloader.sites.rate_limiter import RateLimiter
+from ingest.downloader.sources.connector import YOUTUBE
 from ingest.shared.broker.nats_bus import NatsBus
 from ingest.shared.errors import Code, IngestError
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-    from ingest.downloader.rate_limit import Budget
+    from ingest.downloader.sites.rate_limit import Budget
     from ingest.shared.broker.nats_connection import BusOptions
 
 

@@ -11,7 +11,7 @@ from ingest.shared.telemetry import logs
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ingest.embedder.model_keys import TextModel
+    from ingest.embedder.text_model.model_keys import TextModel
 
 log = logs.get_logger(__name__)
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ingest.embedder.search_query import CONFIGS
+from ingest.embedder.search.search_query import CONFIGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ingest.embedder.database import Connection, Database
+    from ingest.embedder.postgres.database import Connection, Database
 
 OLDEST = datetime(1, 1, 1, tzinfo=UTC)  # takes the place of an unknown date in the order of recordings
 COLUMNS = """video_id, title, channel, published_at, duration_s, language, state, passages, source_kind, source_url,

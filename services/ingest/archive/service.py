@@ -17,7 +17,7 @@ from ingest.archive.settings import ArchiveSettings
 from ingest.archive.web.app import build as build_app
 from ingest.archive.web.connections import Connection
 from ingest.archive.web.library import Library
-from ingest.embedder import database
+from ingest.embedder.postgres import database
 from ingest.shared.artifacts.volume import Volume
 from ingest.shared.errors import ConfigurationError, IngestError
 from ingest.shared.settings import load
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ingest.archive.web.guard import Guard
-    from ingest.embedder.model_keys import TextModel
+    from ingest.embedder.text_model.model_keys import TextModel
 
 NAME = "archive"
 READERS = 8  # transactions at the same time
@@ -135,7 +135,7 @@ def opened(settings: ArchiveSettings, load_model: Callable[[], TextModel] | None
 
 
 def _load(settings: ArchiveSettings) -> TextModel:
-    from ingest.embedder import encoder  # seconds of imports, while recordings can be read already
+    from ingest.embedder.text_model import encoder  # seconds of imports, while recordings can be read already
 
     with metrics.loading("embedder"):
         return encoder.load(settings)

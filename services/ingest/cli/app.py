@@ -1,10 +1,10 @@
 """The command line: puts the groups of commands together, inside the boundary.
 
-    ask_app      run, submit        upkeep/app       retry, resume, purge
-    find_app     search, serve ...  upkeep/dead_app  dead list, show, replay   upkeep/aside_app  aside list, replay
-    voices/app   voices enroll ...  operate_app      demo, doctor, config, migrate, selftest
-    transcripts/app  show, export
-    models.app   models list ...  boundary        checks words, gives every error a status and a line
+    runs/app         run, submit               upkeep/app        retry, resume, purge, mend, forget
+    find/app         search, serve, mcp, status  upkeep/dead_app   dead list, show, replay
+    transcripts/app  show, export              upkeep/aside_app  aside list, replay
+    voices/app       voices list, enroll ...   operate/app       demo, doctor, config, migrate, selftest
+    models/app       models list, fetch, verify  boundary        checks words, gives every error a status and a line
 
 A command reads its options, opens connections where it needs them, and calls one function of another module.
 """
@@ -17,11 +17,11 @@ from typing import Annotated
 import typer
 
 from ingest.cli import boundary, console, streams
-from ingest.cli.ask_app import ask_app
-from ingest.cli.find_app import find_app
+from ingest.cli.find.app import find_app
 from ingest.cli.models.app import models_app
-from ingest.cli.operate_app import operate_app
+from ingest.cli.operate.app import operate_app
 from ingest.cli.options import OPERATE, UPKEEP, VOICES
+from ingest.cli.runs.app import ask_app
 from ingest.cli.transcripts.app import transcripts_app
 from ingest.cli.upkeep.app import upkeep_app
 from ingest.cli.upkeep.aside_app import aside_app

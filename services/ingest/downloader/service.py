@@ -6,14 +6,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ingest.downloader import javascript, telemetry, ytdlp_age
-from ingest.downloader.breaker import Breaker
 from ingest.downloader.check import Check
 from ingest.downloader.disk_gate import DiskGate
 from ingest.downloader.fetch import Fetch, Pace
-from ingest.downloader.holds import Troubles
-from ingest.downloader.rate_limit import Budget
-from ingest.downloader.rate_limiter import RateLimiter
 from ingest.downloader.settings import DownloaderSettings, listed, listed_paths
+from ingest.downloader.sites.breaker import Breaker
+from ingest.downloader.sites.holds import Troubles
+from ingest.downloader.sites.rate_limit import Budget
+from ingest.downloader.sites.rate_limiter import RateLimiter
 from ingest.downloader.sources.connector import Access, site_options
 from ingest.downloader.sources.registry import connector_of
 from ingest.shared import pipeline

@@ -6,8 +6,8 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from ingest.downloader.rate_limiter import YOUTUBE
 from ingest.downloader.sources.announced import CUT
+from ingest.downloader.sources.connector import YOUTUBE
 from ingest.downloader.ytdlp_age import released_at
 from ingest.shared.broker.bus import BusError
 from ingest.shared.errors import Code, IngestError
@@ -18,9 +18,9 @@ from ingest.shared.telemetry.time_split import SlotTimes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ingest.downloader.holds import Troubles
-    from ingest.downloader.rate_limit import SiteState
-    from ingest.downloader.rate_limiter import RateLimiter
+    from ingest.downloader.sites.holds import Troubles
+    from ingest.downloader.sites.rate_limit import SiteState
+    from ingest.downloader.sites.rate_limiter import RateLimiter
     from ingest.shared.artifacts.volume import Volume
     from ingest.shared.worker.stage import Report, StageResult
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ingest.embedder import passages
-from ingest.embedder.store import Rows, Store
+from ingest.embedder.tables.store import Rows, Store
 from ingest.shared.artifacts import transcript
 from ingest.shared.bounds import LONGEST_LANGUAGE
 from ingest.shared.device.batcher import Batcher, OutOfDeviceMemoryError
@@ -21,8 +21,8 @@ from ingest.shared.worker.stage import InputFile, StageResult
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ingest.embedder.encoder import Encoder, Vector
     from ingest.embedder.passages import PassageLimits
+    from ingest.embedder.text_model.encoder import Encoder, Vector
     from ingest.shared.artifacts.volume import Volume
     from ingest.shared.worker.stage import Report
 

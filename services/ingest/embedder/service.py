@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ingest.embedder import database, model_keys
-from ingest.embedder.encoder import load
 from ingest.embedder.handler import Embed, StoredTranscript, input_file
-from ingest.embedder.ledger import Ledger
-from ingest.embedder.migrate import migrate
 from ingest.embedder.passages import PassageLimits
-from ingest.embedder.store import Store
+from ingest.embedder.postgres import database
+from ingest.embedder.postgres.migrate import migrate
+from ingest.embedder.tables.ledger import Ledger
+from ingest.embedder.tables.store import Store
+from ingest.embedder.text_model import model_keys
+from ingest.embedder.text_model.encoder import load
 from ingest.shared import pipeline
 from ingest.shared.artifacts.volume import Volume
 from ingest.shared.device.batcher import Batcher, BatchLimits
@@ -24,8 +25,8 @@ from ingest.shared.worker.stage import StageWork
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ingest.embedder.encoder import Encoder, Vector
     from ingest.embedder.settings import EmbedderSettings
+    from ingest.embedder.text_model.encoder import Encoder, Vector
     from ingest.shared.broker.nats_bus import NatsBus
 
 SPARE_CONNECTIONS = 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ingest.embedder.catalog import Catalog
+from ingest.embedder.tables.catalog import Catalog
 from ingest.shared.artifacts import zstd_json
 from ingest.shared.artifacts.transcript import Segment, Timings, Transcript
 from ingest.shared.artifacts.volume import NewArtifact
@@ -13,8 +13,8 @@ from ingest.shared.errors import Code
 from ingest.shared.messages import Source, SourceKind, TranscriptReady
 
 if TYPE_CHECKING:
-    from ingest.embedder.database import Database
     from ingest.embedder.handler import Embed
+    from ingest.embedder.postgres.database import Database
 
 SOURCE = Source(kind=SourceKind.MEDIA, url="http://example.org/a.mp3")
 DURATION_S = 60.0

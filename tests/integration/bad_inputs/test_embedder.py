@@ -22,16 +22,16 @@ from pydantic import SecretStr
 
 from ingest.cli.local.postgres_server import EmbeddedPostgres
 from ingest.cli.local.postgres_user import SYSTEM_USER, owner_of
-from ingest.cli.runs.selection import Selection
 from ingest.cli.runs.submissions import build_request, publish
+from ingest.cli.selection import Selection
 from ingest.downloader.sources.connector import Recording
-from ingest.embedder.catalog import Catalog
-from ingest.embedder.database import Database
 from ingest.embedder.handler import Embed, input_file
-from ingest.embedder.ledger import Ledger
-from ingest.embedder.migrate import migrate
 from ingest.embedder.passages import PassageLimits
-from ingest.embedder.store import Store
+from ingest.embedder.postgres.database import Database
+from ingest.embedder.postgres.migrate import migrate
+from ingest.embedder.tables.catalog import Catalog
+from ingest.embedder.tables.ledger import Ledger
+from ingest.embedder.tables.store import Store
 from ingest.shared.artifacts.transcript import Segment
 from ingest.shared.artifacts.volume import Volume
 from ingest.shared.broker.topology import ACCESSIBLE, INPUT_OF, REQUESTED, WORK_STREAM
@@ -47,7 +47,7 @@ from tests.support.stage_line import answer_to
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ingest.embedder.encoder import Encoder, Vector
+    from ingest.embedder.text_model.encoder import Encoder, Vector
     from ingest.shared.broker.nats_bus import NatsBus
     from tests.support.stage_line import Line
 
@@ -57,8 +57,8 @@ LIMITS = PassageLimits(min_chars=400, max_chars=1200, max_gap_s=3.0, max_s=60.0,
 
 @pytest.fixture(scope="session")
 def encoder() -> Encoder:
-    from ingest.embedder.encoder import Encoder  # seconds of imports, in every process that collects tests
-    from ingest.embedder.model_files import BUNDLED
+    from ingest.embedder.text_model.encoder import Encoder  # seconds of imports, in every process that collects tests
+    from ingest.embedder.text_model.model_files import BUNDLED
 
     return Encoder(BUNDLED, "cpu", 16)
 
@@ -284,7 +284,7 @@ def test_vectors_that_are_none_are_not_stored_and_charged_to_nobody(
     spoil: Callable[[Vector], Vector],
     text: str,
 ) -> None:
-    name = "ingest.embedder.encoder.SentenceTransformer.encode"
+    name = "ingest.embedder.text_model.encoder.SentenceTransformer.encode"
     encode = room.handler.encoder._model.encode  # noqa: SLF001 (the library below is what answers nonsense)
     monkeypatch.setattr(name, lambda _, *texts, **options: spoil(encode(*texts, **options)))
     line.start(Stage.EMBEDDER, room.handler)

@@ -6,11 +6,11 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ingest.downloader import holds
-from ingest.downloader.breaker import Breaker
-from ingest.downloader.holds import Troubles
-from ingest.downloader.rate_limit import Budget
-from ingest.downloader.rate_limiter import KEY, RateLimiter
+from ingest.downloader.sites import holds
+from ingest.downloader.sites.breaker import Breaker
+from ingest.downloader.sites.holds import Troubles
+from ingest.downloader.sites.rate_limit import Budget
+from ingest.downloader.sites.rate_limiter import KEY, RateLimiter
 from ingest.shared.broker.topology import GOVERNOR_BUCKET, LATER_STREAM, later_subject
 from ingest.shared.errors import Code
 from ingest.shared.messages import EventKind, Stage, VideoRequested, decode

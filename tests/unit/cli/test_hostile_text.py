@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 from ingest.asr.speakers.profiles import Profile
-from ingest.cli import console, search, status
+from ingest.cli import console
+from ingest.cli.find import search, status
 from ingest.cli.runs.display import Display
 from ingest.cli.upkeep import aside, dead
 from ingest.cli.voices import enroll, relabel
-from ingest.embedder.catalog import SpeakerRow, VideoRow
-from ingest.embedder.search import Hit
-from ingest.embedder.set_aside import RefusedEvent
+from ingest.embedder.search.hybrid import Hit
+from ingest.embedder.tables.catalog import SpeakerRow, VideoRow
+from ingest.embedder.tables.set_aside import RefusedEvent
 from ingest.shared.broker.topology import dead_subject
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.links import link
@@ -29,7 +30,7 @@ from ingest.shared.video_state import VideoRecord, VideoState
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ingest.embedder.catalog import Catalog
+    from ingest.embedder.tables.catalog import Catalog
     from ingest.shared.broker.nats_bus import NatsBus
 
 HOSTILE = "a\x1b[2J\x1b]52;c;QUJD\x07\x9b31m\u202eb\u2066\r\nFORGED\u2028FORGED\x85FORGED\x7f\u200f [bold]c[/] :smile:"

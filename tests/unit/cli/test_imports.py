@@ -30,12 +30,12 @@ CONNECTED = (
     [
         pytest.param(("ingest.cli.app",), (*MODELS, *SITES, *FEEDS, "psycopg", "nats", "kubernetes"), id="--help"),
         pytest.param(
-            ("ingest.cli.app", LOCAL, "ingest.cli.status", CONNECTED),
+            ("ingest.cli.app", LOCAL, "ingest.cli.find.status", CONNECTED),
             (*MODELS, *SITES, *FEEDS, "kubernetes"),
             id="status",
         ),
         pytest.param(
-            ("ingest.cli.app", LOCAL, "ingest.cli.search", CONNECTED),
+            ("ingest.cli.app", LOCAL, "ingest.cli.find.search", CONNECTED),
             (*MODELS, *SITES, *FEEDS, "kubernetes"),
             id="search",
         ),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ingest.cli.doctor import ytdlp_finding
+from ingest.cli.operate.doctor import ytdlp_finding
 from ingest.downloader.telemetry import show_ytdlp_release
 from ingest.downloader.ytdlp_age import age_days, released_at, version
 from ingest.shared.errors import IngestError

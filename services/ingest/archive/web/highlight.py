@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ingest.embedder import wording
+from ingest.embedder.search import wording
 from ingest.shared import scripts
 
 if TYPE_CHECKING:

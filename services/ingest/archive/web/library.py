@@ -10,10 +10,10 @@ from ingest.archive import reading, spoken
 from ingest.archive.model import NotReadyError
 from ingest.archive.web import highlight, inputs, shapes
 from ingest.archive.web.problems import BAD_PARAMETER, LOADING, NOT_FOUND, ProblemError
-from ingest.embedder import wording
-from ingest.embedder.catalog import Catalog
-from ingest.embedder.search import Search
-from ingest.embedder.search_query import Question
+from ingest.embedder.search import wording
+from ingest.embedder.search.hybrid import Search
+from ingest.embedder.search.search_query import Question
+from ingest.embedder.tables.catalog import Catalog
 from ingest.shared import outgoing
 from ingest.shared.errors import RULES, Code
 from ingest.shared.links import link
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ingest.archive.model import Model
     from ingest.archive.reading import ExampleRow, Reading, RecordingRow
-    from ingest.embedder.search import Hit
+    from ingest.embedder.search.hybrid import Hit
     from ingest.shared.artifacts.volume import Volume
 
 API = "/api/v1"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ingest.cli.k8s.cluster import JobResult, Release, WorkerPods
-    from ingest.cli.runs.selection import Selection
+    from ingest.cli.selection import Selection
 
 START_S = 300.0
 STATUS_S = 90.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingest.cli import console
-from ingest.embedder import database
-from ingest.embedder.ledger import Ledger
-from ingest.embedder.migrate import migrate
+from ingest.embedder.postgres import database
+from ingest.embedder.postgres.migrate import migrate
+from ingest.embedder.tables.ledger import Ledger
 from ingest.shared.artifacts.volume import refuse_links
 from ingest.shared.broker.bus import BusError
 from ingest.shared.broker.connect import COMMAND_WAIT_S, bus_topology, connect
@@ -16,7 +16,7 @@ from ingest.shared.worker import crash_journal
 
 if TYPE_CHECKING:
     from ingest.cli.settings import AllSettings
-    from ingest.embedder.database import Database
+    from ingest.embedder.postgres.database import Database
     from ingest.shared.broker.nats_bus import NatsBus
 
 

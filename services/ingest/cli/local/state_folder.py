@@ -21,8 +21,8 @@ from ingest.cli.local.locks import Lock
 from ingest.cli.local.private_folder import PRIVATE_UMASK, make_private
 from ingest.cli.local.shared_servers import SharedServers, environment
 from ingest.cli.local.supervisor import Supervisor
-from ingest.embedder import database
-from ingest.embedder.catalog import Catalog
+from ingest.embedder.postgres import database
+from ingest.embedder.tables.catalog import Catalog
 from ingest.shared.broker.connect import COMMAND_WAIT_S, bus_topology, connect
 from ingest.shared.errors import ConfigurationError
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ingest.cli.settings import AllSettings
-    from ingest.embedder.database import Database
+    from ingest.embedder.postgres.database import Database
     from ingest.shared.broker.nats_bus import NatsBus
 
 RUN_WAIT_S = 20.0  # the services of a killed run end within this time

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from ingest.asr.recognition import model_files as whisper_files
-from ingest.embedder import model_files as text_files
+from ingest.embedder.text_model import model_files as text_files
 from ingest.shared.artifacts import hub
 from ingest.shared.artifacts.fingerprint import fingerprint, hub_commit
 from ingest.shared.errors import Code, IngestError

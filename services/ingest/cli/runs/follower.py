@@ -13,7 +13,7 @@ from ingest.shared.messages import Event, decode
 from ingest.shared.video_state import VideoRecord, VideoState, fold
 
 if TYPE_CHECKING:
-    from ingest.embedder.catalog import VideoRow
+    from ingest.embedder.tables.catalog import VideoRow
     from ingest.shared.broker.nats_bus import NatsBus
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from ingest.downloader.sources.connector import Recording
-    from ingest.embedder.catalog import VideoRow
+    from ingest.embedder.tables.catalog import VideoRow
 
 
 def unique(

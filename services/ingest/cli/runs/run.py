@@ -18,10 +18,10 @@ from ingest.cli.runs.again import Decision, Reason, decide
 from ingest.cli.runs.display import Display
 from ingest.cli.runs.follower import Follower
 from ingest.cli.runs.tally import Tally, count
-from ingest.downloader.holds import Hold, Troubles
-from ingest.downloader.rate_limit import Budget
-from ingest.downloader.rate_limiter import RateLimiter
 from ingest.downloader.settings import listed_paths
+from ingest.downloader.sites.holds import Hold, Troubles
+from ingest.downloader.sites.rate_limit import Budget
+from ingest.downloader.sites.rate_limiter import RateLimiter
 from ingest.downloader.sources import file
 from ingest.downloader.sources.listing import Listing
 from ingest.shared.broker.bus import BusError
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
     from ingest.cli.local.state_folder import Connections
     from ingest.cli.local.supervisor import Supervisor
-    from ingest.cli.runs.selection import Selection
+    from ingest.cli.selection import Selection
     from ingest.cli.settings import AllSettings
     from ingest.downloader.sources.connector import Recording
-    from ingest.embedder.catalog import VideoRow
+    from ingest.embedder.tables.catalog import VideoRow
 
 EVENT_WAIT_S = 0.2
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)

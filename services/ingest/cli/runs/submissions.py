@@ -33,11 +33,11 @@ from ingest.shared.video_state import VideoRecord, VideoState
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from ingest.cli.runs.selection import Selection
+    from ingest.cli.selection import Selection
     from ingest.cli.settings import AllSettings
     from ingest.downloader.sources.connector import Recording
     from ingest.downloader.sources.listing import Listing
-    from ingest.embedder.catalog import Catalog, VideoRow
+    from ingest.embedder.tables.catalog import Catalog, VideoRow
     from ingest.shared.broker.nats_bus import NatsBus
 
 

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ingest.cli import console
-from ingest.embedder import ledger, set_aside
+from ingest.embedder.tables import ledger, set_aside
 from ingest.shared import outgoing
 from ingest.shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ingest.embedder.database import Database
-    from ingest.embedder.set_aside import RefusedEvent
+    from ingest.embedder.postgres.database import Database
+    from ingest.embedder.tables.set_aside import RefusedEvent
 
 
 @dataclass(frozen=True)

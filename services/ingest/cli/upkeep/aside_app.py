@@ -24,7 +24,7 @@ def aside_list(state: State = None, json: Json = False) -> None:
       ingest aside list
     """
     from ingest.cli.upkeep import aside as command
-    from ingest.embedder import set_aside
+    from ingest.embedder.tables import set_aside
 
     with options.connections(state) as connections:
         command.print_list(set_aside.waiting(connections.database), as_json=json)

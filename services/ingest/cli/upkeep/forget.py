@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ingest.cli import console
 from ingest.cli.local import locks
 from ingest.cli.local.addresses import Files
-from ingest.embedder import forgotten
+from ingest.embedder.tables import forgotten
 from ingest.shared.artifacts.volume import Volume, refuse_links, translate_os_errors
 from ingest.shared.broker.topology import DEAD_STREAM, EVENT_STREAM, LATER_STREAM, WORK_STREAM
 from ingest.shared.errors import ConfigurationError
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from ingest.cli.local.state_folder import Connections
     from ingest.cli.settings import AllSettings
-    from ingest.embedder.catalog import VideoRow
+    from ingest.embedder.tables.catalog import VideoRow
     from ingest.shared.broker.nats_bus import NatsBus
 
 ALL = 10_000_000

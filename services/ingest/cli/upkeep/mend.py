@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from ingest.cli import console
 from ingest.embedder import passages
 from ingest.embedder.service import passage_limits
-from ingest.embedder.speaker_names import SpeakerNames, name_passages
-from ingest.embedder.store import Rows
+from ingest.embedder.tables.speaker_names import SpeakerNames, name_passages
+from ingest.embedder.tables.store import Rows
 from ingest.shared.artifacts import transcript as transcript_file
 from ingest.shared.artifacts import voiceprints
 from ingest.shared.artifacts.respacing import WITH_SPACING, respace
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ingest.cli.local.state_folder import Connections
-    from ingest.embedder.catalog import VideoRow
-    from ingest.embedder.encoder import Encoder
     from ingest.embedder.passages import PassageLimits
-    from ingest.embedder.store import Store
+    from ingest.embedder.tables.catalog import VideoRow
+    from ingest.embedder.tables.store import Store
+    from ingest.embedder.text_model.encoder import Encoder
     from ingest.shared.artifacts.respacing import Respaced
     from ingest.shared.artifacts.transcript import Transcript
     from ingest.shared.artifacts.volume import Manifest
@@ -116,9 +116,9 @@ def print_reports(reports: Sequence[MendReport], *, dry_run: bool, as_json: bool
 
 
 def _mender(connections: Connections, volume: Volume) -> Mender:
-    from ingest.embedder import model_keys  # with the model: seconds of imports
-    from ingest.embedder.encoder import load
-    from ingest.embedder.store import Store
+    from ingest.embedder.tables.store import Store
+    from ingest.embedder.text_model import model_keys  # with the model: seconds of imports
+    from ingest.embedder.text_model.encoder import load
 
     encoder = load(connections.settings)
     with connections.database.transaction() as connection:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ingest.cli.local.state_folder import Connections
     from ingest.cli.settings import AllSettings
-    from ingest.embedder.catalog import VideoRow
+    from ingest.embedder.tables.catalog import VideoRow
 
 GRACE = timedelta(hours=24)
 ALL = 10_000_000

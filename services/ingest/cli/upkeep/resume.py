@@ -17,7 +17,7 @@ from ingest.shared.video_state import ENDED
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ingest.embedder.catalog import Catalog, VideoRow
+    from ingest.embedder.tables.catalog import Catalog, VideoRow
     from ingest.shared.broker.nats_bus import NatsBus
 
 LEDGER_WAIT_S = 60.0

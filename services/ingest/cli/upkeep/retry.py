@@ -11,7 +11,7 @@ from ingest.shared.video_state import VideoState
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ingest.embedder.catalog import Catalog
+    from ingest.embedder.tables.catalog import Catalog
     from ingest.shared.broker.nats_bus import NatsBus
 
 

@@ -16,7 +16,7 @@ from ingest.asr.speakers import matching
 from ingest.asr.speakers.profiles import Profiles
 from ingest.cli import console
 from ingest.cli.voices.profiles import NO_DIARIZATION
-from ingest.embedder.speaker_names import SpeakerNames, name_passages
+from ingest.embedder.tables.speaker_names import SpeakerNames, name_passages
 from ingest.shared import outgoing
 from ingest.shared.artifacts import voiceprints
 from ingest.shared.artifacts.volume import NewArtifact, Volume
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from ingest.asr.speakers.matching import Thresholds
     from ingest.cli.local.state_folder import Connections
-    from ingest.embedder.catalog import Catalog
+    from ingest.embedder.tables.catalog import Catalog
     from ingest.shared.artifacts.voiceprints import Voiceprints
 
 log = get_logger(__name__)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from ingest.downloader.sources.listing import Listing
     from ingest.shared.sandbox.child import Watcher
 
+YOUTUBE = "youtube"  # the site that has a budget; stored in the broker
 ANY_SITE = ("generic",)  # the extractors for a site that yt-dlp does not know
 LISTING_DEADLINE_S = 300.0
 LISTING_CPU_S = 120.0

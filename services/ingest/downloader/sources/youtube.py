@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from ingest.downloader import javascript
-from ingest.downloader.rate_limiter import YOUTUBE
 from ingest.downloader.sources.announced import Announced
 from ingest.downloader.sources.connector import (
+    YOUTUBE,
     Access,
     Connector,
     Download,

@@ -9,7 +9,7 @@ import pytest
 
 from ingest.cli.k8s.cluster import pod_problems
 from ingest.cli.k8s.remote import options
-from ingest.cli.runs.selection import Selection
+from ingest.cli.selection import Selection
 from ingest.shared.messages import Metadata, Policy
 
 WAITING = {"reason": "CrashLoopBackOff", "message": "back-off 10s"}

@@ -10,7 +10,7 @@ from ingest.cli.runs.identity import own_id, unique
 from ingest.downloader.sources.announced import announced
 from ingest.downloader.sources.feed import FeedItem, FeedListing, episodes
 from ingest.downloader.sources.listing import Listing
-from ingest.embedder.catalog import VideoRow
+from ingest.embedder.tables.catalog import VideoRow
 
 if TYPE_CHECKING:
     from ingest.downloader.sources.connector import Recording

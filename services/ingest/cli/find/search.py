@@ -1,0 +1,46 @@
+"""`ingest search`: results of a hybrid search, with links that start at their second."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from ingest.cli import console
+from ingest.shared import outgoing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ingest.cli.local.state_folder import Archive, Connections
+    from ingest.embedder.search.hybrid import Hit
+    from ingest.embedder.search.search_query import Question
+
+
+def search(archive: Archive | Connections, question: Question) -> list[Hit]:
+    """Return the best results of the archive for a question."""
+    from ingest.embedder.search.hybrid import Search
+    from ingest.embedder.text_model import light_encoder  # not needed to print results
+
+    return Search(archive.database, light_encoder.load(archive.settings)).ask(question)
+
+
+def print_hits(hits: Sequence[Hit], *, as_json: bool) -> None:
+    """Print results: title, time, text with its best sentence highlighted, link."""
+    if as_json:
+        console.print_json(hits)
+        return
+    if not hits:
+        console.out.print("no results; try other words, or fewer filters")
+    for number, hit in enumerate(hits, 1):
+        day = f"{hit.published_at:%Y-%m-%d}" if hit.published_at else None
+        about = outgoing.line(", ".join(filter(None, (hit.channel, day, hit.speaker))))
+        head = Text(f"{number}. {outgoing.line(hit.title or hit.video_id)}", style="bold")
+        head.append(f"  {console.clock(hit.start_s)}", style="cyan bold")
+        head.append(f"  {about}", style="dim")
+        console.out.print(head)
+        text = Text("   " + outgoing.line(hit.text))
+        text.highlight_words([outgoing.line(hit.sentence)], style="bold green")
+        console.out.print(text)
+        if hit.url:
+            console.out.print(Text("   " + hit.url, style="blue"))

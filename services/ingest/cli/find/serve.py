@@ -1,0 +1,76 @@
+"""`ingest serve`: the page and the API of an archive, on this machine. `ingest mcp`: the archive for one agent."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from ingest.archive.service import opened, served
+from ingest.cli import console
+from ingest.cli.local.state_folder import open_state_folder
+from ingest.embedder.postgres import database
+from ingest.embedder.postgres.migrate import migrate
+from ingest.embedder.text_model import light_encoder
+from ingest.shared.telemetry import health, logs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ingest.cli.local.state_folder import StateFolder
+    from ingest.cli.settings import AllSettings
+
+KEEP_EVERY_S = 1.0
+
+
+def serve(settings: AllSettings) -> None:
+    """Serve until a signal, on the configured database or on that of the state folder."""
+    with ExitStack() as held:
+        settings = held.enter_context(_database(settings))
+        server = held.enter_context(served(settings))
+        if settings.metrics_port:
+            health.serve(settings.metrics_port, list, server.reasons, host=settings.metrics_host or "127.0.0.1")
+        console.out.print(f"The archive is at [bold]{server.url}[/] (Ctrl-C ends the server)", markup=True)
+        console.out.file.flush()
+        server.run()
+
+
+def serve_agent(settings: AllSettings) -> None:
+    """Answer the agent that writes to standard input, until its end."""
+    from ingest.archive.agents import server  # seconds of imports
+
+    with _database(settings) as found, opened(found, lambda: light_encoder.load(found)) as library:
+        library.model.start()
+        asyncio.run(server.over_pipe(server.build(library)))
+
+
+@contextmanager
+def _database(settings: AllSettings) -> Iterator[AllSettings]:
+    """Give the settings with a database: the configured one, or that of the state folder."""
+    if settings.database_url is not None:
+        yield settings
+        return
+    with open_state_folder(settings, exclusive=False) as folder, _kept(folder):
+        with database.connect(folder.settings, size=1, name="ingest") as archive:
+            migrate(archive)  # a new state folder has no tables yet
+        yield folder.settings
+
+
+@contextmanager
+def _kept(folder: StateFolder) -> Iterator[None]:
+    """Start the servers of the state folder again when they end, as after a kill."""
+    done = threading.Event()
+
+    def keep() -> None:
+        while folder.servers is not None and not done.wait(KEEP_EVERY_S):
+            for line in folder.servers.keep():
+                logs.get_logger(__name__).warning(line)
+
+    keeping = threading.Thread(target=keep, name="keep-servers", daemon=True)
+    keeping.start()
+    try:
+        yield
+    finally:
+        done.set()
+        keeping.join()

@@ -1,0 +1,150 @@
+"""`ingest status`: totals, queues, lists and single videos from the table of videos."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from ingest.cli import console
+from ingest.cli.runs import bottleneck
+from ingest.downloader.sites.holds import Troubles
+from ingest.downloader.sites.rate_limit import Budget
+from ingest.downloader.sites.rate_limiter import RateLimiter
+from ingest.embedder.tables import set_aside
+from ingest.shared import outgoing
+from ingest.shared.broker.topology import WORK_STREAM
+from ingest.shared.errors import ConfigurationError
+from ingest.shared.messages import SourceKind, Stage
+from ingest.shared.progress import progress_of, without_progress
+from ingest.shared.video_state import VideoState
+
+MOST_RUNNING = 10
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ingest.cli.local.state_folder import Connections
+    from ingest.downloader.sites.rate_limit import SiteState
+    from ingest.embedder.tables.catalog import Catalog, SpeakerRow, VideoRow
+
+
+def show_video(catalog: Catalog, video: str, *, as_json: bool) -> None:
+    """Print everything about one video; raise ConfigurationError when the archive does not have it."""
+    row = catalog.videos([video]).get(video)
+    if row is None:
+        raise ConfigurationError(f"the archive has no video {video}")
+    speakers = [item for item in catalog.speakers(video) if item.speaker is not None]
+    if as_json:
+        console.print_json({**asdict(row), "speakers": speakers})
+        return
+    console.out.print(console.table(row.video_id, ("", ""), _fields(row)))
+    if speakers:
+        _print_speakers(speakers)
+
+
+def _fields(row: VideoRow) -> list[tuple[str, object]]:
+    """Return the names and values that are shown of a video."""
+    fields = [
+        ("title", row.title),
+        ("channel", row.channel),
+        ("published", row.published_at and f"{row.published_at:%Y-%m-%d}"),
+        ("length", row.duration_s and console.clock(row.duration_s)),
+        ("source", _source(row)),
+        ("state", f"{row.state} (stage {row.stage}, attempt {row.attempts}, generation {row.generation})"),
+        ("progress", _progress(row)),
+        ("error", row.error_code and f"{row.error_code}: {row.error_message}"),
+        ("advice", console.advice(row.error_code)),
+        ("retried at", row.retry_at and f"{row.retry_at:%Y-%m-%d %H:%M:%S} UTC"),
+        ("passages", row.passages),
+        ("language", row.language),
+        *sorted(without_progress(row.figures).items()),
+    ]
+    return [(name, value) for name, value in fields if value]
+
+
+def _source(row: VideoRow) -> str | None:
+    """Return where a recording is from; an address without what a terminal obeys, and without its login."""
+    if row.source_url is None or row.source_kind == SourceKind.FILE:
+        return row.source_url
+    return outgoing.address(row.source_url)
+
+
+def _progress(row: VideoRow) -> str | None:
+    """Return how far a running video is, as `recognising 34 % of 3:00:00`."""
+    progress = progress_of(row.figures, row.stage) if row.state == VideoState.RUNNING else None
+    if progress is None:
+        return None
+    return f"{progress} of {console.clock(progress.length_s)}" if progress.length_s else str(progress)
+
+
+def _print_speakers(speakers: Sequence[SpeakerRow]) -> None:
+    cells = (
+        (item.speaker, console.clock(item.duration_s), item.passages, item.overlapping or None, _score(item))
+        for item in speakers
+    )
+    columns = ("speaker", "duration", "passages", "overlapped", "lowest score")
+    console.out.print(console.table("\nSpeakers", columns, cells))
+
+
+def _score(item: SpeakerRow) -> str | None:
+    return None if item.least_score is None else f"{item.least_score:.2f}"
+
+
+def show_list(rows: Sequence[VideoRow], *, as_json: bool) -> None:
+    """Print videos, a line each."""
+    if as_json:
+        console.print_json(rows)
+        return
+    cells = ((row.video_id, row.state, row.title, row.error_code, row.error_message) for row in rows)
+    console.out.print(console.table(f"{len(rows)} videos", ("video", "state", "title", "code", "message"), cells))
+
+
+def held_until(sites: Mapping[str, SiteState]) -> dict[str, datetime]:
+    """Return the sites with an open circuit breaker, and the time until which it stays open."""
+    return {site: datetime.fromtimestamp(known.open_until, UTC) for site, known in sites.items() if known.is_open}
+
+
+def show_totals(connections: Connections, *, as_json: bool) -> None:
+    """Print the number of videos by state and reason, the queues, the sites that limit us, and the bottleneck."""
+    bus, catalog, settings = connections.bus, connections.catalog, connections.settings
+    totals = catalog.totals()
+    aside = set_aside.count(connections.database)
+    lags = {stage: bus.lag(stage, WORK_STREAM) for stage in Stage}
+    devices = bottleneck.devices([catalog.device_seconds()])
+    held = held_until(RateLimiter(bus, Budget(settings.site_videos_per_hour, settings.site_burst)).sites())
+    holds = Troubles(bus).holds()
+    if as_json:
+        by_stage = {str(stage): lag for stage, lag in lags.items()}
+        console.print_json(
+            {
+                "videos": totals,
+                "queues": by_stage,
+                "devices": devices,
+                "held_until": held,
+                "holds": holds,
+                "events_set_aside": aside,
+            }
+        )
+        return
+    cells = (
+        (item.state, item.error_code, item.videos, console.hours(item.duration_s), item.passages) for item in totals
+    )
+    console.out.print(console.table("Videos", ("state", "reason", "videos", "audio", "passages"), cells))
+    queues = ((stage, lag.waiting, lag.in_flight) for stage, lag in lags.items())
+    console.out.print(console.table("\nQueues", ("stage", "waiting", "in progress"), queues))
+    for row in catalog.chosen(states=(VideoState.RUNNING,), limit=MOST_RUNNING):
+        if progress := _progress(row):
+            console.out.print(f"\n{outgoing.line(row.title or row.video_id)}: {progress}", markup=False)
+    for site, until in held.items():
+        console.out.print(
+            f"\n{outgoing.line(site)}: held by the site's limit until {until:%Y-%m-%d %H:%M:%S} UTC", markup=False
+        )
+    for hold in holds:
+        console.out.print("\n" + "\n".join(hold.lines()), markup=False)
+    if aside:
+        console.out.print(
+            f"\n{aside} events could not be written: `ingest aside list`, docs/runbooks.md#ingesteventssetaside"
+        )
+    for line in bottleneck.lines(devices):
+        console.out.print(f"\nOver all recordings: {line}")

@@ -1,0 +1,47 @@
+"""`ingest selftest`: sends a bundled recording through services that run elsewhere, and finds it by search."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from ingest.cli import console
+from ingest.cli.find.search import search
+from ingest.cli.local.state_folder import open_connections
+from ingest.cli.runs.run import submit
+from ingest.cli.runs.summary import print_result
+from ingest.cli.selection import Selection
+from ingest.demo import samples
+from ingest.downloader.settings import listed_paths
+from ingest.embedder.search.search_query import Question
+from ingest.shared.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from ingest.cli.settings import AllSettings
+
+FOLDER = "selftest"
+SEARCHED_HITS = 10
+
+
+def run(settings: AllSettings) -> int:
+    """Copy the recording to a folder that the downloader reads, request it, wait, search; return the exit status."""
+    roots = listed_paths(settings.file_roots)
+    if not roots:
+        raise ConfigurationError("INGEST_FILE_ROOTS is not set: name a folder that the downloader can read, too")
+    sample = min(samples(), key=lambda sample: sample.duration_s)
+    copy = roots[0] / FOLDER / sample.file
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(sample.path, copy)
+    result = submit(settings, [str(copy)], Selection(force=True), wait=True, quiet=True)
+    print_result(result, as_json=False)
+    if result.status or not result.tally.indexed:
+        return result.status or console.FAILED
+    indexed = {video.video_id for video in result.videos}
+    with open_connections(settings) as connections:
+        hits = search(connections, Question(sample.sentences[0].text, limit=SEARCHED_HITS))
+    found = [number for number, hit in enumerate(hits, start=1) if hit.video_id in indexed]
+    if not found:
+        console.err.print(f"{sample.file} is indexed, but no search result for its first sentence is from it")
+        return console.FAILED
+    console.out.print(f"{sample.file} was downloaded, recognised and indexed; a search finds it as result {found[0]}")
+    return console.OK

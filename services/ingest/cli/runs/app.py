@@ -1,0 +1,160 @@
+"""The commands that ask for recordings: `ingest run` and `ingest submit`. Each reads its options here."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import wraps
+from typing import Annotated
+
+import typer
+
+from ingest.cli import console, options
+from ingest.cli.dashed import is_id, with_dashes
+from ingest.cli.options import ASK, MANY, MOST_SPEAKERS, YEAR_S, Json, Kubernetes, Namespace, ReleaseName, Since, State
+from ingest.cli.selection import Selection
+from ingest.shared.messages import Metadata, Policy
+
+ask_app = typer.Typer()
+
+Sources = Annotated[
+    list[str] | None,
+    typer.Argument(help="YouTube channel, playlist, video or id; podcast feed; media URL; local file or folder."),
+]
+Limit = Annotated[int | None, typer.Option(min=1, max=MANY, help="At most this many recordings.")]
+LimitNew = Annotated[
+    int | None,
+    typer.Option(min=1, max=MANY, help="Keep listing until this many recordings are found that are not indexed."),
+]
+NewestFirst = Annotated[bool, typer.Option("--newest-first", help="Latest recordings first, where dates are known.")]
+SkipShorts = Annotated[
+    float | None, typer.Option(min=0, max=YEAR_S, metavar="SECONDS", help="Skip shorter recordings.")
+]
+MaxDuration = Annotated[
+    float | None, typer.Option(min=0, max=YEAR_S, metavar="SECONDS", help="Skip longer recordings.")
+]
+Published = Annotated[
+    datetime | None,
+    typer.Option(
+        formats=["%Y-%m-%d"],
+        help="Day of the recordings, where the site names none; without it, the day in "
+        "the file's name, else the one inside the file.",
+    ),
+]
+MinSpeakers = Annotated[int | None, typer.Option(min=1, max=MOST_SPEAKERS, help="Fewest speakers in each recording.")]
+MaxSpeakers = Annotated[int | None, typer.Option(min=1, max=MOST_SPEAKERS, help="Most speakers in each recording.")]
+Force = Annotated[bool, typer.Option("--force", help="Repeat all stages, also for indexed recordings.")]
+
+
+def _selection(
+    *,
+    limit: Limit = None,
+    limit_new: LimitNew = None,
+    newest_first: NewestFirst = False,
+    since: Since = None,
+    skip_shorts: SkipShorts = None,
+    max_duration: MaxDuration = None,
+    published: Published = None,
+    min_speakers: MinSpeakers = None,
+    max_speakers: MaxSpeakers = None,
+    force: Force = False,
+) -> Selection:
+    if min_speakers is not None and max_speakers is not None and min_speakers > max_speakers:
+        raise typer.BadParameter(f"--min-speakers {min_speakers} is more than --max-speakers {max_speakers}")
+    policy = Policy(
+        min_duration_s=skip_shorts,
+        max_duration_s=max_duration,
+        published_after=since.replace(tzinfo=UTC) if since else None,
+    )
+    day = published.replace(tzinfo=UTC) if published else None
+    known = Metadata(published_at=day, min_speakers=min_speakers, max_speakers=max_speakers)
+    return Selection(policy, limit, limit_new, newest_first=newest_first, force=force, known=known)
+
+
+def with_selection(command: Callable[..., None]) -> Callable[..., None]:
+    """Replace the parameter `selection` of a command by the options that make one."""
+    selecting = inspect.signature(_selection, eval_str=True).parameters
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+        parameters += selecting.values() if parameter.name == "selection" else [parameter]
+
+    @wraps(command)
+    def run_command(**values: object) -> None:
+        selected = {name: values.pop(name) for name in selecting}
+        command(**values, selection=_selection(**selected))  # type: ignore[arg-type] # typer has checked the values
+
+    keyword_only = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+    run_command.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined] # what typer reads
+    run_command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run_command
+
+
+@ask_app.command(rich_help_panel=ASK, cls=with_dashes(is_id))
+@with_selection
+def run(selection: Selection, sources: Sources = None, state: State = None, json: Json = False) -> None:
+    """Bring recordings into the archive on this machine. Without sources, continue unfinished recordings.
+
+    Starts the three services and, unless servers are configured, a NATS server and a Postgres in the state folder.
+    Shows the progress, and ends when no recording is unfinished. To continue after an interruption, repeat the command.
+    The summary counts what the sources list and what is left out, with the reasons.
+    A recording that failed is requested again at a new address, or when the reason may have passed.
+    Exit status: 0 success, 3 some recordings failed or a source could not be read, 130 interrupted.
+
+    [bold]Examples[/]
+
+      ingest run https://www.youtube.com/@SomeChannel --limit-new 20 --skip-shorts 120
+
+      ingest run https://example.org/podcast.xml --since 2026-01-01
+
+      ingest run talk.m4a recordings/
+    """
+    from ingest.cli.config import warn_of_typing_errors
+    from ingest.cli.runs.run import run as run_sources
+    from ingest.cli.runs.summary import print_result
+
+    if not sources and selection != Selection():
+        raise typer.BadParameter("these options select recordings of sources: name a source, or omit them")
+    settings = options.settings(state)
+    warn_of_typing_errors(settings)
+    result = run_sources(settings, sources or [], selection, quiet=json)
+    print_result(result, as_json=json)
+    raise typer.Exit(result.status)
+
+
+@ask_app.command(rich_help_panel=ASK, cls=with_dashes(is_id))
+@with_selection
+def submit(
+    selection: Selection,
+    sources: Sources = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until all recordings are finished.")] = False,
+    k8s: Kubernetes = False,
+    namespace: Namespace = None,
+    release: ReleaseName = "ingest",
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """Ask for recordings; services that run elsewhere process them.
+
+    [bold]Examples[/]
+
+      ingest submit https://youtu.be/dQw4w9WgXcQ --wait      (with INGEST_NATS_URL and INGEST_DATABASE_URL set)
+
+      ingest submit --k8s --namespace ingest https://example.org/podcast.xml
+    """
+    if not sources:
+        raise typer.BadParameter("name at least one source: ingest submit SOURCE...")
+    if k8s:
+        from ingest.cli.k8s import cluster, remote
+
+        succeeded = remote.submit(cluster.Release(release, namespace), sources, selection, wait=wait, as_json=json)
+        raise typer.Exit(console.OK if succeeded else console.FAILED)
+    from ingest.cli.runs.run import submit as submit_sources
+    from ingest.cli.runs.summary import print_requested, print_result
+
+    result = submit_sources(options.settings(state), sources, selection, wait=wait, quiet=json)
+    if wait:
+        print_result(result, as_json=json)
+    else:
+        print_requested(result, as_json=json)
+    raise typer.Exit(result.status)

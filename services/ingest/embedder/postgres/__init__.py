@@ -1,0 +1,1 @@
+"""The database: its address, the pool of connections, what it needs of the server, migrations and indexes."""

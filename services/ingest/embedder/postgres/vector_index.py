@@ -1,0 +1,145 @@
+"""Builds the approximate index (HNSW, cosine) of each model's vectors: one build at a time, with enough memory.
+
+A build that does not fit in its memory takes many times longer. A parallel build takes its memory from /dev/shm, which
+is small in many containers: the build is then repeated with one process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
+
+from ingest.embedder.postgres.database import is_direct
+from ingest.shared.errors import Code, IngestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ingest.embedder.postgres.database import Connection, Database
+
+LOCK = 7_402_616  # an arbitrary number, with the archive's schema the key of the lock
+GRAPH_BYTES = 640  # of each passage, beside its vector
+BUILT = "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(quote_ident(%s) || '.' || %s) AND indisvalid"
+# effective_cache_size says how much memory the machine has for the database; maintenance_work_mem is what an
+# administrator grants in any case. Both in kilobytes.
+GRANTED = """
+SELECT (SELECT setting::bigint * 8 FROM pg_settings WHERE name = 'effective_cache_size'),
+    (SELECT setting::bigint FROM pg_settings WHERE name = 'maintenance_work_mem')
+"""
+MODELS = "SELECT model, dimensions FROM {archive}.models ORDER BY model"
+COUNT = "SELECT count(*) FROM {archive}.embeddings WHERE model = %s"
+CREATE = """
+CREATE INDEX CONCURRENTLY {index} ON {archive}.embeddings USING hnsw
+((embedding::{vector}.halfvec({dimensions})) {vector}.halfvec_cosine_ops) WHERE model = {model}
+"""
+ANALYZE = "ANALYZE {archive}.videos, {archive}.segments, {archive}.embeddings"
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A model whose vectors have no valid index."""
+
+    model: str
+    dimensions: int
+
+
+def build_index(database: Database) -> list[str]:
+    """Build the index of every model that has none, or an invalid one; return the models.
+
+    Raise ENV_DB_UNAVAILABLE while another command builds it.
+    """
+    with database.session() as connection, _alone(connection, database.schema):
+        server, place = database.locate(connection)
+        archive = sql.Identifier(place.schema)
+        missing = _missing(connection, archive, place.schema)
+        for one in missing:
+            _build(connection, archive, sql.Identifier(server.vector_schema or place.schema), one)
+        if missing:
+            connection.execute(sql.SQL(ANALYZE).format(archive=archive))
+    return [one.model for one in missing]
+
+
+def index_name(model: str) -> str:
+    """Return the name of a model's index."""
+    return f"embeddings_hnsw_{hashlib.sha256(model.encode()).hexdigest()[:12]}"
+
+
+def memory_kb(passages: int, dimensions: int, cache_kb: int, granted_kb: int) -> int:
+    """Return the memory of a build: what its graph takes, at most a quarter of the cache, at least what is granted."""
+    needed_kb = passages * (2 * dimensions + GRAPH_BYTES) // 1024
+    return max(granted_kb, min(needed_kb, cache_kb // 4))
+
+
+def _missing(connection: Connection, archive: sql.Identifier, schema: str) -> list[Missing]:
+    models = connection.execute(sql.SQL(MODELS).format(archive=archive)).fetchall()
+    return [
+        Missing(str(model), int(str(dimensions)))
+        for model, dimensions in models
+        if not connection.execute(BUILT, (schema, index_name(str(model)))).fetchone()
+    ]
+
+
+@contextmanager
+def _alone(connection: Connection, schema: str) -> Iterator[None]:
+    """Hold the lock of the builds. It is not waited for: a build waits for the statements of all others to end.
+
+    Behind a pooler a session, and so its lock, is not ours.
+    """
+    if not is_direct(connection):
+        yield
+        return
+    key = (LOCK, schema)
+    (is_ours,) = connection.execute("SELECT pg_try_advisory_lock(%s, hashtext(%s))", key).fetchone() or (False,)
+    if not is_ours:
+        text = "another command builds the vector index: its progress is in the view pg_stat_progress_create_index"
+        raise IngestError(Code.ENV_DB_UNAVAILABLE, text)
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            connection.execute("SELECT pg_advisory_unlock(%s, hashtext(%s))", key)
+
+
+def _build(connection: Connection, archive: sql.Identifier, vector: sql.Identifier, one: Missing) -> None:
+    index = sql.Identifier(index_name(one.model))
+    drop = sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}.{}").format(archive, index)
+    create = sql.SQL(CREATE).format(
+        index=index,
+        archive=archive,
+        vector=vector,
+        dimensions=sql.Literal(one.dimensions),
+        model=sql.Literal(one.model),
+    )
+    with _memory(connection, archive, one):
+        connection.execute(drop)
+        try:
+            connection.execute(create)
+        except (psycopg.errors.DiskFull, psycopg.errors.OutOfMemory):
+            if not is_direct(connection):
+                raise
+            connection.execute("SET max_parallel_maintenance_workers = 0")
+            connection.execute(drop)
+            connection.execute(create)
+
+
+@contextmanager
+def _memory(connection: Connection, archive: sql.Identifier, one: Missing) -> Iterator[None]:
+    """Set the memory of the build for this session; behind a pooler, that of the server stays."""
+    if not is_direct(connection):
+        yield
+        return
+    (passages,) = connection.execute(sql.SQL(COUNT).format(archive=archive), (one.model,)).fetchone() or (0,)
+    cache_kb, granted_kb = connection.execute(GRANTED).fetchone() or (0, 0)
+    wanted_kb = memory_kb(int(str(passages)), one.dimensions, int(str(cache_kb)), int(str(granted_kb)))
+    connection.execute("SELECT set_config('maintenance_work_mem', %s, false)", (f"{wanted_kb}kB",))
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            connection.execute("RESET maintenance_work_mem")
+            connection.execute("RESET max_parallel_maintenance_workers")

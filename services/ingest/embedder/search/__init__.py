@@ -1,0 +1,1 @@
+"""Hybrid search: from the text of a question to passages."""

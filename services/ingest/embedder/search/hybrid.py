@@ -1,0 +1,114 @@
+"""Finds passages by meaning and by words in one query, and the second at which each answer begins.
+
+The query is that of `search_query`. An answer begins at the sentence of the passage that is nearest to the question.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ingest.embedder.search import search_query, wording
+from ingest.embedder.search.search_query import Question, Statement
+from ingest.embedder.text_model import model_keys
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.links import link
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from ingest.embedder.postgres.database import Connection, Database
+    from ingest.embedder.text_model.encoder import Vector
+    from ingest.embedder.text_model.model_keys import TextModel
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A passage that was found: `sentence` is its best sentence, which begins at `start_s`."""
+
+    video_id: str
+    index: int  # number of the passage in its recording
+    title: str | None
+    channel: str | None
+    published_at: datetime | None
+    url: str
+    start_s: float
+    passage_start_s: float
+    passage_end_s: float
+    text: str
+    sentence: str
+    speaker: str | None
+    speaker_score: float | None
+    similarity: float | None
+    has_words: bool
+    score: float
+
+
+class Search:
+    """Searches the archive with the vectors of one model."""
+
+    def __init__(self, database: Database, encoder: TextModel) -> None:
+        self._database = database
+        self._encoder = encoder
+
+    def ask(self, question: Question) -> list[Hit]:
+        """Return the best passages, the best one first."""
+        (vector,) = self._encoder.run([wording.read(question.text).meaning])
+        with self._database.transaction() as connection:
+            search_query.prepare(connection)
+            query, asked = Statement(question, vector, self._stored_key(connection)).build(connection)
+            rows = connection.execute(query, asked, prepare=False).fetchall()  # planned for this question
+        return self._hits(rows, vector)
+
+    def _stored_key(self, connection: Connection) -> str:
+        """Return the key of the model's vectors; raise ENV_MODEL_VERSION when the archive holds only others."""
+        found = model_keys.find(connection, self._encoder)
+        if found is not None:
+            return found.key
+        others = [known.key for known in model_keys.stored(connection)]
+        if not others:
+            return self._encoder.key
+        text = f"the archive holds vectors of {', '.join(others)}, not of {self._encoder.key}"
+        raise IngestError(Code.ENV_MODEL_VERSION, f"{text}; INGEST_EMBEDDING_MODEL must name its model")
+
+    def _hits(self, rows: Sequence[tuple[Any, ...]], vector: Vector) -> list[Hit]:
+        sentences = [_sentences(row[8], row[10]) for row in rows]
+        flat = [sentence for group in sentences for sentence in group]
+        nearness = np.asarray(self._encoder.run(flat)) @ vector if flat else np.zeros(0)
+        hits, at = [], 0
+        for row, group in zip(rows, sentences, strict=True):
+            best = int(np.argmax(nearness[at : at + len(group)]))
+            at += len(group)
+            hits.append(_hit(row, best, group[best]))
+        return hits
+
+
+def _sentences(text: str, offsets: Sequence[int]) -> list[str]:
+    ends = [*offsets[1:], len(text)]
+    return [text[start:end].strip() for start, end in zip(offsets, ends, strict=True)]
+
+
+def _hit(row: tuple[Any, ...], best: int, sentence: str) -> Hit:
+    (video_id, title, channel, published_at, kind, url, start_s, end_s, text, speaker, _, starts_s, *rest) = row
+    index, speaker_score, similarity, has_words, score = rest
+    return Hit(
+        video_id=video_id,
+        index=index,
+        title=title,
+        channel=channel,
+        published_at=published_at,
+        url=link(kind or "", url or "", starts_s[best]),
+        start_s=starts_s[best],
+        passage_start_s=start_s,
+        passage_end_s=end_s,
+        text=text,
+        sentence=sentence,
+        speaker=speaker,
+        speaker_score=speaker_score,
+        similarity=None if similarity is None else round(float(similarity), 4),
+        has_words=has_words,
+        score=round(float(score), 5),
+    )

@@ -1,0 +1,185 @@
+"""Reads the table `videos`, and the passages of a video, for the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ingest.embedder.tables import forgotten
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import Metadata, Policy, Source, SourceKind, Stage
+from ingest.shared.telemetry.time_split import DEVICE_FIGURES
+from ingest.shared.text import first_line
+from ingest.shared.video_state import VideoRecord, VideoState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from ingest.embedder.postgres.database import Database
+
+COLUMNS = """video_id, generation, state, stage, attempts, error_code, error_message, retry_at, source_kind, source_url,
+    title, channel, published_at, duration_s, min_speakers, max_speakers, policy, fresh_from, language, passages,
+    figures, asked_at, event_epoch, event_sequence, updated_at"""
+ONE = f"SELECT {COLUMNS} FROM videos WHERE video_id = ANY(%s)"  # noqa: S608 (constants only)
+CHOSEN = f"""
+SELECT {COLUMNS} FROM videos
+WHERE (%(states)s::text[] IS NULL OR state = ANY(%(states)s))
+    AND (%(codes)s::text[] IS NULL OR error_code = ANY(%(codes)s))
+ORDER BY updated_at DESC LIMIT %(limit)s
+"""  # noqa: S608 (constants only)
+TOTALS = """
+SELECT state, coalesce(error_code, ''), count(*), coalesce(sum(duration_s), 0), coalesce(sum(passages), 0)
+FROM videos GROUP BY 1, 2 ORDER BY 1, 3 DESC
+"""
+DEVICE_SECONDS = """
+SELECT name, sum(seconds::float8) FROM videos, jsonb_each_text(figures) AS figure (name, seconds)
+WHERE name = ANY(%s) GROUP BY name
+"""
+SPEAKERS = """
+SELECT speaker, count(*), sum(end_s - start_s), min(speaker_score)::float8, count(*) FILTER (WHERE is_overlap)
+FROM segments WHERE video_id = %s GROUP BY speaker ORDER BY 3 DESC
+"""
+PASSAGES = "SELECT start_s, end_s, text, speaker FROM segments WHERE video_id = %s ORDER BY idx"
+
+
+@dataclass(frozen=True)
+class VideoRow:
+    """One row of the table `videos`."""
+
+    video_id: str
+    generation: int
+    state: str
+    stage: str
+    attempts: int
+    error_code: str | None
+    error_message: str | None
+    retry_at: datetime | None
+    source_kind: str | None
+    source_url: str | None
+    title: str | None
+    channel: str | None
+    published_at: datetime | None
+    duration_s: float | None
+    min_speakers: int | None
+    max_speakers: int | None
+    policy: dict[str, Any]
+    fresh_from: int
+    language: str | None
+    passages: int | None
+    figures: dict[str, float]
+    asked_at: datetime | None
+    event_epoch: int
+    event_sequence: int
+    updated_at: datetime
+
+    def as_record(self) -> VideoRecord:
+        """Return the state of the video, as it is stored; raise BAD_FIELD for a row that no message can hold."""
+        try:
+            return self._record()
+        except ValueError as error:  # written by another program, or by a newer version
+            raise IngestError(Code.BAD_FIELD, f"row of {self.video_id}: {first_line(error)}") from error
+
+    def _record(self) -> VideoRecord:
+        source = None
+        if self.source_kind and self.source_url:
+            source = Source(kind=SourceKind(self.source_kind), url=self.source_url)
+        return VideoRecord(
+            video_id=self.video_id,
+            generation=self.generation,
+            state=VideoState(self.state),
+            stage=Stage(self.stage),
+            attempts=self.attempts,
+            code=Code(self.error_code) if self.error_code else None,
+            message=self.error_message or "",
+            retry_at=self.retry_at,
+            source=source,
+            metadata=Metadata(**{name: getattr(self, name) for name in Metadata.model_fields}),
+            policy=Policy.model_validate(self.policy),
+            fresh_from=self.fresh_from,
+            position=(self.event_epoch, self.event_sequence),
+            updated_at=self.updated_at,
+        )
+
+
+@dataclass(frozen=True)
+class Total:
+    """The videos in a state with an error code: their number, total duration and number of passages."""
+
+    state: str
+    error_code: str
+    videos: int
+    duration_s: float
+    passages: int
+
+
+@dataclass(frozen=True)
+class PassageRow:
+    """A stored passage."""
+
+    start_s: float
+    end_s: float
+    text: str
+    speaker: str | None
+
+
+@dataclass(frozen=True)
+class SpeakerRow:
+    """The passages of a speaker (None: unknown) in a video, their lowest score, and the number that overlap others."""
+
+    speaker: str | None
+    passages: int
+    duration_s: float
+    least_score: float | None
+    overlapping: int
+
+
+class Catalog:
+    """Reads the table `videos`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def videos(self, video_ids: Sequence[str]) -> dict[str, VideoRow]:
+        """Return the rows of videos by id; an unknown id has no entry."""
+        return {row.video_id: row for row in self._rows(ONE, (list(video_ids),))}
+
+    def erased(self, video_ids: Sequence[str]) -> set[str]:
+        """Return those of the videos that were erased (`ingest forget`)."""
+        return forgotten.marked(self._database, video_ids)
+
+    def chosen(
+        self, *, states: Sequence[str] | None = None, codes: Sequence[str] | None = None, limit: int = 10_000
+    ) -> list[VideoRow]:
+        """Return the rows in given states and with given error codes, latest first."""
+        wanted = {"states": list(states) if states else None, "codes": list(codes) if codes else None, "limit": limit}
+        return self._rows(CHOSEN, wanted)
+
+    def totals(self) -> list[Total]:
+        """Return the totals of the videos by state and error code."""
+        with self._database.transaction() as connection:
+            rows: list[Any] = connection.execute(TOTALS).fetchall()
+        return [Total(*row) for row in rows]
+
+    def device_seconds(self) -> dict[str, float]:
+        """Return the time of the recognizers' devices: their figures, summed over all videos."""
+        with self._database.transaction() as connection:
+            rows: list[Any] = connection.execute(DEVICE_SECONDS, (list(DEVICE_FIGURES),)).fetchall()
+        return {str(name): float(seconds) for name, seconds in rows}
+
+    def passages(self, video_id: str) -> list[PassageRow]:
+        """Return the passages of a video, in order."""
+        with self._database.transaction() as connection:
+            rows: list[Any] = connection.execute(PASSAGES, (video_id,)).fetchall()
+        return [PassageRow(*row) for row in rows]
+
+    def speakers(self, video_id: str) -> list[SpeakerRow]:
+        """Return the speakers of a video, the longest speaking time first."""
+        with self._database.transaction() as connection:
+            rows: list[Any] = connection.execute(SPEAKERS, (video_id,)).fetchall()
+        return [SpeakerRow(*row) for row in rows]
+
+    def _rows(self, query: str, parameters: Any) -> list[VideoRow]:  # noqa: ANN401 (a foreign or generic shape)
+        with self._database.transaction() as connection:
+            rows: list[Any] = connection.execute(query, parameters).fetchall()
+        return [VideoRow(*row) for row in rows]

@@ -1,0 +1,80 @@
+"""Changes the speakers of stored passages: one transaction for each video, with the fence of every other change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ingest.shared.errors import Code, IngestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from ingest.embedder.postgres.database import Database
+    from ingest.shared.artifacts.transcript import Turn
+
+LOCK = "SELECT indexed_generation FROM videos WHERE video_id = %s FOR UPDATE"
+PASSAGES = "SELECT idx, start_s, end_s, speaker, speaker_score FROM segments WHERE video_id = %s ORDER BY idx"
+CHANGE = "UPDATE segments SET speaker = %s, speaker_score = %s WHERE video_id = %s AND idx = %s"
+SAME_SCORE = 1e-3
+
+
+@dataclass(frozen=True)
+class SpokenPassage:
+    """A stored passage: its times, its speaker, and the speaker's score."""
+
+    index: int
+    start_s: float
+    end_s: float
+    speaker: str | None
+    score: float | None
+
+
+def name_passages(passages: Iterable[SpokenPassage], turns: Sequence[Turn]) -> list[SpokenPassage]:
+    """Return passages with the speaker of the turns that they overlap most; one without a speaker stays without."""
+    named = []
+    for passage in passages:
+        shares: dict[str, float] = {}
+        scores: dict[str, float] = {}
+        for turn in turns:
+            shared_s = min(passage.end_s, turn.end_s) - max(passage.start_s, turn.start_s)
+            if shared_s > 0:
+                shares[turn.speaker] = shares.get(turn.speaker, 0.0) + shared_s
+                if turn.score is not None:
+                    scores[turn.speaker] = min(turn.score, scores.get(turn.speaker, 1.0))
+        best = max(shares, key=lambda name: (shares[name], name), default=None)
+        if best is not None and passage.speaker is not None:
+            passage = SpokenPassage(passage.index, passage.start_s, passage.end_s, best, scores.get(best))  # noqa: PLW2901
+        named.append(passage)
+    return named
+
+
+class SpeakerNames:
+    """Changes the speakers of the passages of a video."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def change(
+        self, video_id: str, generation: int, decide: Callable[[list[SpokenPassage]], list[SpokenPassage]]
+    ) -> list[tuple[str | None, str | None]]:
+        """Store the speakers that `decide` returns; return old and new name of the passages whose name changed.
+
+        Raise SUPERSEDED when the rows are older than `generation`: a newer run with the present names replaces them.
+        """
+        with self._database.transaction() as connection:
+            row = connection.execute(LOCK, (video_id,)).fetchone()
+            if row is None or int(str(row[0])) < generation:
+                raise IngestError(Code.SUPERSEDED, f"{video_id} is being indexed anew, with the present names")
+            rows: list[Any] = connection.execute(PASSAGES, (video_id,)).fetchall()
+            before = [SpokenPassage(*row) for row in rows]
+            changed = [(old, new) for old, new in zip(before, decide(before), strict=True) if _differs(old, new)]
+            with connection.cursor() as cursor:
+                cursor.executemany(CHANGE, [(new.speaker, new.score, video_id, new.index) for _, new in changed])
+        return [(old.speaker, new.speaker) for old, new in changed if old.speaker != new.speaker]
+
+
+def _differs(old: SpokenPassage, new: SpokenPassage) -> bool:
+    if old.speaker != new.speaker or (old.score is None) != (new.score is None):
+        return True
+    return old.score is not None and new.score is not None and abs(old.score - new.score) > SAME_SCORE

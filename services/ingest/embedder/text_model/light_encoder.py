@@ -1,0 +1,149 @@
+"""Computes the vectors of a few texts with numpy: a question needs none of the seconds that torch takes to load.
+
+Only BERT with mean pooling (all-MiniLM-L6-v2) is computed here; `load` gives other models to `encoder`. The vectors are
+those of `encoder`, up to rounding.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+from threadpoolctl import threadpool_limits
+from tokenizers import Tokenizer
+
+from ingest.embedder.text_model import model_files
+from ingest.shared.artifacts import fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ingest.embedder.settings import EmbedderSettings
+    from ingest.embedder.text_model.model_keys import TextModel
+
+PARTS: Final = ("models.Transformer", "models.Pooling", "models.Normalize")
+ARCHITECTURE: Final = {"model_type": "bert", "hidden_act": "gelu", "position_embedding_type": "absolute"}
+
+Vector = npt.NDArray[np.float32]
+
+
+class UnknownModelError(Exception):
+    """A model that is not computed here."""
+
+
+class LightEncoder:
+    """A loaded model: what a question needs of it. It raises UnknownModelError for another kind of model."""
+
+    def __init__(self, name: str, folder: Path, config: dict[str, Any], tokens: int) -> None:
+        self._weights: dict[str, Vector] = load_file(folder / "model.safetensors")
+        if any(weight.dtype in (np.float16, np.float64) for weight in self._weights.values()):
+            raise UnknownModelError("its weights have another precision")
+        self._heads = int(config["num_attention_heads"])
+        self._layers = int(config["num_hidden_layers"])
+        self._epsilon = float(config["layer_norm_eps"])
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.enable_truncation(tokens)
+        self._tokenizer.no_padding()
+        self.dimensions = int(config["hidden_size"])
+        self.content_id = fingerprint.hub_commit(folder) or fingerprint.fingerprint(folder)
+        self.key = f"{model_files.plain_name(name, folder)}@{fingerprint.short_id(folder)}"
+
+    def run(self, texts: Sequence[str]) -> list[Vector]:
+        """Return the vectors of texts, each of length 1."""
+        with threadpool_limits(1):  # threads that wait for such small matrices take more time than they save
+            return [self._vector(text) for text in texts]
+
+    def _vector(self, text: str) -> Vector:
+        ids = self._tokenizer.encode(text.strip()).ids
+        name = "embeddings"
+        states = self._weights[f"{name}.word_embeddings.weight"][ids]
+        states = states + self._weights[f"{name}.position_embeddings.weight"][: len(ids)]
+        states = self._norm(states + self._weights[f"{name}.token_type_embeddings.weight"][0], f"{name}.LayerNorm")
+        for number in range(self._layers):
+            states = self._layer(states, f"encoder.layer.{number}")
+        mean = states.mean(axis=0)
+        return np.asarray(mean / np.linalg.norm(mean), dtype=np.float32)
+
+    def _layer(self, states: Vector, name: str) -> Vector:
+        query, key, value = (self._split(states, f"{name}.attention.self.{part}") for part in ("query", "key", "value"))
+        scores = query @ key.transpose(0, 2, 1) / np.float32(np.sqrt(query.shape[-1]))
+        shares = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        shares /= shares.sum(axis=-1, keepdims=True)
+        seen = (shares @ value).transpose(1, 0, 2).reshape(len(states), -1)
+        attention = self._linear(seen, f"{name}.attention.output.dense")
+        states = self._norm(attention + states, f"{name}.attention.output.LayerNorm")
+        inner = gelu(self._linear(states, f"{name}.intermediate.dense"))
+        return self._norm(self._linear(inner, f"{name}.output.dense") + states, f"{name}.output.LayerNorm")
+
+    def _split(self, states: Vector, name: str) -> Vector:
+        """Return states (heads, tokens, dimensions of a head)."""
+        return self._linear(states, name).reshape(len(states), self._heads, -1).transpose(1, 0, 2)
+
+    def _linear(self, states: Vector, name: str) -> Vector:
+        return np.asarray(states @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"])
+
+    def _norm(self, states: Vector, name: str) -> Vector:
+        centred = states - states.mean(axis=-1, keepdims=True)
+        spread = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + np.float32(self._epsilon))
+        return np.asarray(centred / spread * self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"])
+
+
+def gelu(values: Vector) -> Vector:
+    """Return the Gaussian error linear unit; its error function is that of Abramowitz and Stegun, 7.1.26 (1.5e-7)."""
+    scaled = values / np.sqrt(2)
+    part = 1 / (1 + 0.3275911 * np.abs(scaled))
+    series = part * (
+        0.254829592 + part * (-0.284496736 + part * (1.421413741 + part * (-1.453152027 + part * 1.061405429)))
+    )
+    erf = np.sign(scaled) * (1 - series * np.exp(-(scaled**2)))
+    return np.asarray(values * 0.5 * (1 + erf), dtype=np.float32)
+
+
+def load(settings: EmbedderSettings) -> TextModel:
+    """Load the model that the settings name, for a few texts: here where that is possible, else with torch."""
+    folder = model_files.locate(settings.embedding_model, revision=settings.embedding_revision)
+    try:
+        return read(settings.embedding_model, folder)
+    except UnknownModelError:
+        from ingest.embedder.text_model import encoder  # seconds of imports
+
+        return encoder.load(settings)
+
+
+def read(name: str, folder: Path) -> LightEncoder:
+    """Return the model in a folder; raise UnknownModelError when it is not computed here."""
+    try:
+        config = _content(folder, "config.json")
+        if not _is_known(folder, config):
+            raise UnknownModelError("it is of another kind")
+        tokens = int(_content(folder, "sentence_bert_config.json")["max_seq_length"])
+        encoder = LightEncoder(name, folder, config, tokens)
+        encoder.run([name])  # weights may have other names
+    except (OSError, ValueError, LookupError, TypeError, SafetensorError) as error:
+        raise UnknownModelError(str(error)) from error  # the other encoder reads more forms of models
+    return encoder
+
+
+def _is_known(folder: Path, config: dict[str, Any]) -> bool:
+    parts = _content(folder, "modules.json")
+    pooling = _content(folder, f"{parts[1]['path']}/config.json")
+    modes = {name for name, is_on in pooling.items() if name.startswith("pooling_mode") and is_on}
+    whole = folder / "config_sentence_transformers.json"
+    prompts = _content(folder, whole.name) if whole.is_file() else {}
+    return (
+        len(parts) == len(PARTS)
+        and all(part["type"].endswith(expected) for part, expected in zip(parts, PARTS, strict=True))
+        and modes == {"pooling_mode_mean_tokens"}
+        and {name: config.get(name, default) for name, default in ARCHITECTURE.items()} == ARCHITECTURE
+        and not prompts.get("default_prompt_name")
+        and not _content(folder, "sentence_bert_config.json").get("do_lower_case")
+    )
+
+
+def _content(folder: Path, name: str) -> Any:  # noqa: ANN401 (JSON of a model)
+    return json.loads((folder / name).read_text())
