@@ -30,7 +30,7 @@ def parameters(url: SecretStr, password: SecretStr | None) -> dict[str, str]:
         raise ConfigurationError(f"INGEST_DATABASE_URL begins with {name}: the archive is in Postgres, as {EXAMPLE}")
     try:
         found = {name: str(value) for name, value in conninfo_to_dict(text).items()}
-    except psycopg.Error:
+    except (psycopg.Error, UnicodeError):  # a percent-encoded byte, or one of the environment, that is not UTF-8
         raise ConfigurationError(MALFORMED) from None  # the cause quotes the address
     if not _is_plausible(found):
         raise ConfigurationError(MALFORMED)

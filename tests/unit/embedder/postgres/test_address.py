@@ -23,6 +23,9 @@ WRONG = [
     pytest.param("postgresql://me:hunter2/1@db/archive", "%2F", id="/ in the password"),
     pytest.param("postgresql://me:hunter2%@db/archive", "%25", id="% in the password"),
     pytest.param("postgresql://me:hunt@hunter2:x@db/archive", "INGEST_DATABASE_PASSWORD", id="a port that is none"),
+    pytest.param("postgresql://me:hunter2%80@db/archive", "%25", id="a byte that is not UTF-8"),
+    pytest.param("postgresql://me:hunter2\udc80@db/archive", "is not an address", id="an undecodable environment"),
+    pytest.param("postgresql://me:hunter2%00@db/archive", "is not an address", id="NUL"),
     pytest.param("hunter2", "is not an address such as", id="no address"),
     pytest.param("postgresql://me@db/archive?sslmod=hunter2", "is not an address such as", id="an unknown parameter"),
 ]
