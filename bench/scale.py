@@ -61,7 +61,7 @@ KINDS: dict[str, Callable[[int], Question]] = {
 }
 
 
-class Prepared:
+class PreparedVectors:
     """Stands in for the text model: gives each question the next of the prepared vectors, and sentences none."""
 
     key = MODEL
@@ -124,7 +124,7 @@ def grow(database: Database, archive: Archive, have: int, to: int) -> float:
 
 def questions(database: Database, vectors: Sequence[Vector]) -> tuple[dict[str, float], dict[str, float]]:
     """Return p50 and p95 of the time of each kind of question; the first of each kind is not counted."""
-    search = Search(database, Prepared(vectors))
+    search = Search(database, PreparedVectors(vectors))
     p50, p95 = {}, {}
     for kind, ask in KINDS.items():
         took = []
@@ -172,7 +172,7 @@ def one_size(database: Database, folder: Path, archive: Archive, videos: tuple[i
         connection.execute(sql.SQL("DROP INDEX IF EXISTS {}.{}").format(*map(sql.Identifier, (database.schema, index))))
     stored_per_s = grow(database, archive, *videos)
     with database.transaction() as connection:
-        connection.execute("UPDATE models SET content_id = %s", (Prepared.content_id,))
+        connection.execute("UPDATE models SET content_id = %s", (PreparedVectors.content_id,))
     began = monotonic()
     build_index(database)
     index_s = monotonic() - began

@@ -52,7 +52,7 @@ class Trace:
 
 
 @dataclass(frozen=True)
-class Planned:
+class Plan:
     """When the first and the last video is through, in a schedule that was computed."""
 
     first_s: float
@@ -100,7 +100,7 @@ def lower_bound_s(trace: Trace) -> float:
     return max(*through_stage, *trace.totals_s())
 
 
-def plan(trace: Trace, mode: Mode) -> Planned:
+def plan(trace: Trace, mode: Mode) -> Plan:
     """Return the ideal first-come-first-served schedule of a mode: no queue, no hand-over, no noise of a machine."""
     if mode is Mode.SINGLE_PHASE:
         slots = trace.stages[trace.bottleneck].slots
@@ -110,7 +110,7 @@ def plan(trace: Trace, mode: Mode) -> Planned:
         if mode is Mode.BARRIER:
             arrivals = [max(arrivals)] * len(arrivals)
         arrivals = _serve(stage, arrivals)
-    return Planned(min(arrivals), max(arrivals))
+    return Plan(min(arrivals), max(arrivals))
 
 
 def _serve(stage: StageTimes, arrivals: list[float]) -> list[float]:

@@ -214,7 +214,7 @@ def ingest(tmp_path: Path) -> Iterator[Ingest]:
 
 
 @dataclass
-class Undisturbed:
+class FirstRun:
     """The result of a run without faults, with its command line and feed."""
 
     ingest: Ingest
@@ -225,10 +225,8 @@ class Undisturbed:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(
-    recordings: tuple[Path, list[Sample]], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Undisturbed]:
+def undisturbed(recordings: tuple[Path, list[Sample]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[FirstRun]:
     """The thirty recordings, indexed once without faults."""
     with served(*recordings) as podcast, command_line(tmp_path_factory.mktemp("undisturbed")) as ingest:
         outcome = ingest.json("run", podcast.url)
-        yield Undisturbed(ingest, podcast, outcome, ingest.rows(), list(podcast.asked))
+        yield FirstRun(ingest, podcast, outcome, ingest.rows(), list(podcast.asked))

@@ -16,7 +16,7 @@ import pytest
 from tests.e2e.conftest import NOWHERE, SECRETS, SIGNATURE
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Ingest, Podcast, Undisturbed
+    from tests.e2e.conftest import FirstRun, Ingest, Podcast
 
 RECORDINGS = 30
 
@@ -26,7 +26,7 @@ def same_texts(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return [(video, number, text) for video, number, _, _, text in rows]
 
 
-def test_a_feed_is_indexed_and_a_second_run_repeats_nothing(undisturbed: Undisturbed) -> None:
+def test_a_feed_is_indexed_and_a_second_run_repeats_nothing(undisturbed: FirstRun) -> None:
     tally = undisturbed.outcome["tally"]
     assert [tally[name] for name in ("indexed", "fresh_downloads", "fresh_transcripts")] == [RECORDINGS] * 3
     assert len({row[0] for row in undisturbed.rows}) == RECORDINGS
@@ -40,7 +40,7 @@ def test_a_feed_is_indexed_and_a_second_run_repeats_nothing(undisturbed: Undistu
     assert undisturbed.ingest.processes() == {}
 
 
-def test_no_log_contains_a_password_a_signature_a_cookie_or_a_token(undisturbed: Undisturbed) -> None:
+def test_no_log_contains_a_password_a_signature_a_cookie_or_a_token(undisturbed: FirstRun) -> None:
     state = undisturbed.ingest.state
     undisturbed.ingest("run", NOWHERE, status=3)
     password = json.loads((state / "nats" / "nats.conf").read_text().rpartition("password: ")[2].split(" }")[0])
@@ -53,7 +53,7 @@ def test_no_log_contains_a_password_a_signature_a_cookie_or_a_token(undisturbed:
     assert told == set()
 
 
-def test_nothing_in_the_state_folder_is_open_to_other_users(undisturbed: Undisturbed) -> None:
+def test_nothing_in_the_state_folder_is_open_to_other_users(undisturbed: FirstRun) -> None:
     state = undisturbed.ingest.state
     found = {state} | {path for path in state.rglob("*") if state / "postgres" / "data" not in path.parents}
     assert len(found) > RECORDINGS
@@ -72,7 +72,7 @@ def test_nothing_in_the_state_folder_is_open_to_other_users(undisturbed: Undistu
     ],
 )
 def test_a_killed_process_is_restarted_and_nothing_is_lost_or_doubled(
-    ingest: Ingest, podcast: Podcast, victim: str, when: str, undisturbed: Undisturbed
+    ingest: Ingest, podcast: Podcast, victim: str, when: str, undisturbed: FirstRun
 ) -> None:
     process = ingest.start("run", podcast.url, "--json")
     ingest.wait_for_event(when, "started")
@@ -84,7 +84,7 @@ def test_a_killed_process_is_restarted_and_nothing_is_lost_or_doubled(
 
 @pytest.mark.long
 def test_a_second_run_continues_after_all_processes_were_killed_at_once(
-    ingest: Ingest, podcast: Podcast, undisturbed: Undisturbed
+    ingest: Ingest, podcast: Podcast, undisturbed: FirstRun
 ) -> None:
     process = ingest.start("run", podcast.url)
     ingest.wait_for_event("asr", "finished")

@@ -59,7 +59,7 @@ def service_of(point: str) -> str:
 
 
 @dataclass
-class Asked:
+class Submissions:
     """Submissions of a round: the time of each video (seconds since 1970), and the dead letters that must follow."""
 
     at: dict[str, float] = field(default_factory=dict)
@@ -102,7 +102,7 @@ def killed_at(points: tuple[str, ...]) -> Callable[[Trial], None]:
             )  # the message is in two queues then
             if _flaw(point) is Flaw.TORN:
                 trial.harm()  # every stage repeats its work for a file that is requested again
-        asked = Asked()
+        asked = Submissions()
         asked.add_again(fleet)
         asked.add(trial, points)
         trial.recoveries_s += [_heard_after(fleet, point) for point in points if stage_of(point) is None]

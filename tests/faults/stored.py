@@ -25,7 +25,7 @@ GROUP BY videos.video_id
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredVideo:
     """A row of `videos`, the number of vectors of its passages, and the passages' numbers and texts."""
 
     video_id: str
@@ -58,9 +58,9 @@ class Stored:
         return found
 
 
-def stored(archive: Database) -> Iterator[Stored]:
+def stored(archive: Database) -> Iterator[StoredVideo]:
     """Yield the stored passages of every video."""
     with archive.transaction() as connection:
         rows = connection.execute(STORED).fetchall()
     for row in rows:
-        yield Stored(*cast("tuple[str, str, int, int, int, int, int, list[int], list[str]]", row))
+        yield StoredVideo(*cast("tuple[str, str, int, int, int, int, int, list[int], list[str]]", row))

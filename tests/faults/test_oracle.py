@@ -18,7 +18,7 @@ from tests.faults.needs import Needs
 from tests.faults.oracle import Oracle
 from tests.faults.reader import Reader
 from tests.faults.spoken import passage, passages, run_of
-from tests.faults.stored import Stored
+from tests.faults.stored import StoredVideo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,9 +63,11 @@ def test_the_reader_tells_a_mix(texts: list[str], found: int | None) -> None:
     assert run_of(VIDEO, texts) == found
 
 
-def stored(of: int, *, state: str = "indexed", generation: int = 2, indexed: int = 2, fresh_from: int = 2) -> Stored:
+def stored(
+    of: int, *, state: str = "indexed", generation: int = 2, indexed: int = 2, fresh_from: int = 2
+) -> StoredVideo:
     count = passages(of)
-    return Stored(VIDEO, state, generation, indexed, fresh_from, count, count, list(range(count)), whole(of))
+    return StoredVideo(VIDEO, state, generation, indexed, fresh_from, count, count, list(range(count)), whole(of))
 
 
 @pytest.mark.parametrize(
@@ -74,15 +76,15 @@ def stored(of: int, *, state: str = "indexed", generation: int = 2, indexed: int
         pytest.param(stored(2), False, id="of this run"),
         pytest.param(stored(1, fresh_from=0), False, id="made by an older run, which may be used again"),
         pytest.param(stored(1, state="failed", indexed=1), False, id="of an older run, as the newer one has failed"),
-        pytest.param(Stored(VIDEO, "failed", 1, 0, 0, 0, 0, [], []), False, id="nothing of what has failed"),
+        pytest.param(StoredVideo(VIDEO, "failed", 1, 0, 0, 0, 0, [], []), False, id="nothing of what has failed"),
         pytest.param(stored(1), True, id="a whole older run over a newer one"),
         pytest.param(stored(1, indexed=1), True, id="an older run where the newer is said to be indexed"),
         pytest.param(stored(3, indexed=2), True, id="of a run that is not stored yet"),
         pytest.param(stored(3, state="failed", indexed=2), True, id="of a run that has failed"),
-        pytest.param(Stored(VIDEO, "indexed", 1, 1, 0, 0, 0, [], []), True, id="nothing of what is indexed"),
+        pytest.param(StoredVideo(VIDEO, "indexed", 1, 1, 0, 0, 0, [], []), True, id="nothing of what is indexed"),
     ],
 )
-def test_passages_are_of_the_run_that_their_row_says(found: Stored, is_wrong: bool) -> None:  # noqa: FBT001 (a table)
+def test_passages_are_of_the_run_that_their_row_says(found: StoredVideo, is_wrong: bool) -> None:  # noqa: FBT001 (a table)
     assert bool(found.wrong) is is_wrong
 
 

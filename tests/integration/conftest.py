@@ -11,9 +11,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest.cli.local.nats_server import EmbeddedNats
+    from ingest.cli.local.postgres_server import EmbeddedPostgres
+    from ingest.embedder.text_model.model_keys import TextModel
     from ingest.shared.broker.nats_bus import NatsBus
+    from tests.support.archive_server import Client
 
 from ingest.cli.local.nats_server import NATS_USER
+from ingest.embedder.settings import EmbedderSettings
+from ingest.embedder.text_model import light_encoder
+from ingest.shared.settings import load
+from tests.support import archive_server
 from tests.support.workbench import Bench
 
 pytest.register_assert_rewrite("tests.support.stage_conformance")
@@ -44,3 +51,33 @@ def use_servers(
             monkeypatch.setenv(f"INGEST_{name}", value)
 
     return use
+
+
+@pytest.fixture(scope="module")
+def archive_encoder() -> TextModel:
+    return light_encoder.load(load(EmbedderSettings))
+
+
+@pytest.fixture(scope="module")
+def archive_volume(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("volume")
+
+
+@pytest.fixture(scope="module")
+def archive_url(
+    postgres: EmbeddedPostgres,
+    archive_volume: Path,
+    archive_encoder: TextModel,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> str:
+    """The address of a database, named after the file of the tests, with a small archive."""
+    name = request.path.stem
+    return archive_server.stored(postgres, name, archive_volume, archive_encoder, tmp_path_factory.mktemp("files"))
+
+
+@pytest.fixture(scope="module")
+def ask(archive_url: str, archive_volume: Path, archive_encoder: TextModel) -> Iterator[Client]:
+    """A client of a server of that archive."""
+    with archive_server.archive(archive_url, archive_volume, archive_encoder) as client:
+        yield client

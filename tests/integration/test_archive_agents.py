@@ -15,21 +15,17 @@ from typer.testing import CliRunner
 from ingest.archive.agents.tools import TOOLS
 from ingest.archive.web.library import API
 from ingest.cli.app import app
-from ingest.embedder.settings import EmbedderSettings
-from ingest.embedder.text_model import light_encoder
-from ingest.shared.settings import load
-from tests.support.archive_server import FAILED, SECRET, TALK, Client, archive, stored
+from tests.support.archive_server import FAILED, SECRET, TALK, Client, archive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from mcp_types import CallToolResult
 
-    from ingest.cli.local.postgres_server import EmbeddedPostgres
     from ingest.embedder.text_model.model_keys import TextModel
 
 QUESTION = "boats on the water"
+TOKEN = "s3cret"  # noqa: S105 (of this test)
 PING = b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}'
 JSON = {"content_type": "application/json", "accept": "application/json, text/event-stream"}
 CITED = {"recording", "title", "second", "speaker", "speaker_score", "link"}
@@ -46,29 +42,6 @@ CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("who_speaks", {"recording": TALK, "from": 0, "to": 10.5}),
     ("speakers", {}),
 )
-
-
-@pytest.fixture(scope="module")
-def encoder() -> TextModel:
-    return light_encoder.load(load(EmbedderSettings))
-
-
-@pytest.fixture(scope="module")
-def volume(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("volume")
-
-
-@pytest.fixture(scope="module")
-def filled(
-    postgres: EmbeddedPostgres, volume: Path, encoder: TextModel, tmp_path_factory: pytest.TempPathFactory
-) -> str:
-    return stored(postgres, "test_archive_agents", volume, encoder, tmp_path_factory.mktemp("files"))
-
-
-@pytest.fixture(scope="module")
-def ask(filled: str, volume: Path, encoder: TextModel) -> Iterator[Client]:
-    with archive(filled, volume, encoder) as client:
-        yield client
 
 
 def asked(server: str | StdioServerParameters, calls: Any, mode: str = "auto") -> list[CallToolResult]:  # noqa: ANN401
@@ -95,9 +68,15 @@ def parts(answer: Any) -> list[Any]:  # noqa: ANN401 (JSON)
     return next((value for value in answer.values() if isinstance(value, list)), [answer])
 
 
-def test_an_agent_gets_the_same_answers_over_a_pipe_and_over_http(ask: Client, filled: str, volume: Path) -> None:
+def test_an_agent_gets_the_same_answers_over_a_pipe_and_over_http(
+    ask: Client, archive_url: str, archive_volume: Path
+) -> None:
     url = f"http://127.0.0.1:{ask.port}/mcp"
-    environment = {"INGEST_DATABASE_URL": filled, "INGEST_VOLUME_PATH": str(volume), "PYTHONPATH": ":".join(sys.path)}
+    environment = {
+        "INGEST_DATABASE_URL": archive_url,
+        "INGEST_VOLUME_PATH": str(archive_volume),
+        "PYTHONPATH": ":".join(sys.path),
+    }
     command = StdioServerParameters(command=sys.executable, args=["-m", "ingest.cli", "mcp"], env=environment)
     answers = contents(asked(url, CALLS))
     assert contents(asked(command, CALLS)) == answers
@@ -108,13 +87,13 @@ def test_an_agent_gets_the_same_answers_over_a_pipe_and_over_http(ask: Client, f
 
 
 def test_page_api_tool_and_command_give_the_same_answer(
-    ask: Client, filled: str, volume: Path, monkeypatch: pytest.MonkeyPatch
+    ask: Client, archive_url: str, archive_volume: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     by_api = ask(f"{API}/search?q={QUESTION.replace(' ', '+')}").json["results"]
     assert len(by_api) > 1
     (answer,) = contents(asked(f"http://127.0.0.1:{ask.port}/mcp", CALLS[:1]))
-    monkeypatch.setenv("INGEST_DATABASE_URL", filled)
-    monkeypatch.setenv("INGEST_VOLUME_PATH", str(volume))
+    monkeypatch.setenv("INGEST_DATABASE_URL", archive_url)
+    monkeypatch.setenv("INGEST_VOLUME_PATH", str(archive_volume))
     by_command = json.loads(CliRunner().invoke(app, ["search", QUESTION, "--limit", "10", "--json"]).stdout)
     page = ask(f"/?q={QUESTION.replace(' ', '+')}").body.decode()
     assert [hit["citation"]["second"] for hit in answer["results"]] == [hit["start_s"] for hit in by_api]
@@ -199,7 +178,9 @@ def test_requests_of_agents_pass_the_same_guard(
     assert "access-control-allow-origin" not in answer.headers
 
 
-def test_with_a_token_an_agent_has_to_bring_it(filled: str, volume: Path, encoder: TextModel) -> None:
-    with archive(filled, volume, encoder, archive_token="s3cret") as ask:  # noqa: S106 (of this test)
+def test_with_a_token_an_agent_has_to_bring_it(
+    archive_url: str, archive_volume: Path, archive_encoder: TextModel
+) -> None:
+    with archive(archive_url, archive_volume, archive_encoder, archive_token=TOKEN) as ask:
         assert ask("/mcp", "POST", PING, **JSON).problem == "no-token"
-        assert ask("/mcp", "POST", PING, **JSON, authorization="Bearer s3cret").status == 200
+        assert ask("/mcp", "POST", PING, **JSON, authorization=f"Bearer {TOKEN}").status == 200

@@ -15,44 +15,15 @@ import pytest
 
 from ingest.archive.web.library import API
 from ingest.demo import conversation
-from ingest.embedder.settings import EmbedderSettings
-from ingest.embedder.text_model import light_encoder
 from ingest.shared.artifacts.volume import Volume
-from ingest.shared.settings import load
-from tests.support.archive_server import FAILED, SECRET, TALK, Client, archive, stored
+from tests.support.archive_server import FAILED, SECRET, TALK, Client, archive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ingest.cli.local.postgres_server import EmbeddedPostgres
     from ingest.embedder.text_model.model_keys import TextModel
 
 DATABASE = "test_archive_server"
 TOKEN = "s3cret"  # noqa: S105 (of this test)
-
-
-@pytest.fixture(scope="module")
-def encoder() -> TextModel:
-    return light_encoder.load(load(EmbedderSettings))
-
-
-@pytest.fixture(scope="module")
-def volume(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("volume")
-
-
-@pytest.fixture(scope="module")
-def filled(
-    postgres: EmbeddedPostgres, volume: Path, encoder: TextModel, tmp_path_factory: pytest.TempPathFactory
-) -> str:
-    """The address of a database with the archive of these tests."""
-    return stored(postgres, DATABASE, volume, encoder, tmp_path_factory.mktemp("files"))
-
-
-@pytest.fixture(scope="module")
-def ask(filled: str, volume: Path, encoder: TextModel) -> Iterator[Client]:
-    with archive(filled, volume, encoder) as client:
-        yield client
 
 
 # -- answers ----------------------------------------------------------------------------------------------------------
@@ -87,12 +58,12 @@ def test_the_filters_of_a_question_hold(ask: Client, filters: str, found: bool) 
 
 
 def test_the_function_that_the_page_about_sql_gives_to_retrievers_answers(
-    filled: str, volume: Path, encoder: TextModel
+    archive_url: str, archive_volume: Path, archive_encoder: TextModel
 ) -> None:
     page = (Path(__file__).parents[2] / "docs/sql.md").read_text()
     names: dict[str, Any] = {}
     exec(page.partition("```python ask\n")[2].partition("```")[0], names)  # noqa: S102 (what readers copy)
-    with archive(filled, volume, encoder, archive_token=TOKEN) as client:
+    with archive(archive_url, archive_volume, archive_encoder, archive_token=TOKEN) as client:
         names.update(SERVER=f"http://127.0.0.1:{client.port}", TOKEN=TOKEN)
         found = names["ask"]("boats on the water", channel="Harbor Talks", limit=2)
     assert [hit["recording"] for hit in found] == [TALK, TALK]
@@ -281,10 +252,10 @@ def test_bytes_that_are_no_request_end_the_connection_alone(ask: Client) -> None
     assert ask("/healthz").body == b"ok\n"
 
 
-def test_audio_in_the_place_of_a_link_is_not_sent(ask: Client, volume: Path, tmp_path: Path) -> None:
-    manifest = Volume(volume).manifest(TALK, "audio")
+def test_audio_in_the_place_of_a_link_is_not_sent(ask: Client, archive_volume: Path, tmp_path: Path) -> None:
+    manifest = Volume(archive_volume).manifest(TALK, "audio")
     assert manifest is not None
-    file, other = Volume(volume).root / manifest.artifact.path, tmp_path / "other"
+    file, other = Volume(archive_volume).root / manifest.artifact.path, tmp_path / "other"
     content = file.read_bytes()
     other.write_text("of another user")
     file.unlink()
@@ -299,9 +270,11 @@ def test_audio_in_the_place_of_a_link_is_not_sent(ask: Client, volume: Path, tmp
 
 
 def test_with_a_token_every_request_but_the_probe_has_to_bring_it(
-    filled: str, volume: Path, encoder: TextModel
+    archive_url: str, archive_volume: Path, archive_encoder: TextModel
 ) -> None:
-    with archive(filled, volume, encoder, archive_token=TOKEN, archive_names="archive.example") as ask:
+    with archive(
+        archive_url, archive_volume, archive_encoder, archive_token=TOKEN, archive_names="archive.example"
+    ) as ask:
         for path in ("/", f"{API}/status", "/static/app.css"):
             refused = ask(path, authorization="Bearer wrong")
             assert (refused.status, refused.problem) == (401, "no-token")
@@ -315,9 +288,7 @@ def test_with_a_token_every_request_but_the_probe_has_to_bring_it(
 # -- trouble ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_database_that_goes_away_is_named_and_comes_back(
-    filled: str, postgres: EmbeddedPostgres, ask: Client
-) -> None:
+def test_a_database_that_goes_away_is_named_and_comes_back(postgres: EmbeddedPostgres, ask: Client) -> None:
     admin = postgres.url.replace("/ingest?", "/postgres?")
     end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
     with psycopg.connect(admin, autocommit=True) as connection:
@@ -332,11 +303,10 @@ def test_a_database_that_goes_away_is_named_and_comes_back(
         finally:
             connection.execute(f"ALTER DATABASE {DATABASE} ALLOW_CONNECTIONS true")
     assert ask(f"{API}/status").status == 200
-    assert filled
 
 
-def test_an_empty_archive_has_useful_pages(database_url: str, tmp_path: Path, encoder: TextModel) -> None:
-    with archive(database_url, tmp_path, encoder) as ask:
+def test_an_empty_archive_has_useful_pages(database_url: str, tmp_path: Path, archive_encoder: TextModel) -> None:
+    with archive(database_url, tmp_path, archive_encoder) as ask:
         for path in ("/", "/recordings", "/status"):
             assert b"The archive is empty" in ask(path).body
         assert b"No speaker has a name yet" in ask("/speakers").body
@@ -351,9 +321,9 @@ def is_closed(connection: socket.socket) -> bool:
 
 
 def test_connections_that_send_nothing_keep_no_client_from_its_answer(
-    filled: str, volume: Path, encoder: TextModel
+    archive_url: str, archive_volume: Path, archive_encoder: TextModel
 ) -> None:
-    with archive(filled, volume, encoder, archive_connections=8) as ask, ExitStack() as opened:
+    with archive(archive_url, archive_volume, archive_encoder, archive_connections=8) as ask, ExitStack() as opened:
         silent = [
             opened.enter_context(socket.create_connection(("127.0.0.1", ask.port), timeout=60)) for _ in range(30)
         ]

@@ -265,7 +265,7 @@ class Broken:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
 
-class Lost(Broken):
+class LostDevice(Broken):
     """A pipeline whose device is lost."""
 
     def diarize(self, _waveform: audio.Waveform, _speech: Sequence[Span], _bounds: Bounds) -> list[SpeakerTurn]:
@@ -328,7 +328,7 @@ def test_a_broken_diarizer_costs_the_speakers_and_not_the_transcript(
 def test_a_lost_device_does_not_cost_the_speakers(
     transcriber: Transcriber, volume: Volume, message: AudioReady, tmp_path: Path
 ) -> None:
-    lost = SpeakerIdentifier(Lost(), Profiles(tmp_path / "volume"), THRESHOLDS)
+    lost = SpeakerIdentifier(LostDevice(), Profiles(tmp_path / "volume"), THRESHOLDS)
     handler = Transcribe(volume, tmp_path / "scratch", transcriber, DecodeLimits(), LIMITS, lost)
     with pytest.raises(IngestError) as caught:
         handler(message, lambda _numbers: None)

@@ -14,7 +14,7 @@ from ingest.cli.app import app
 from ingest.cli.local.nats_server import NATS_USER
 from ingest.cli.local.preparation import write_missed_events
 from ingest.cli.runs.submissions import publish_account
-from ingest.cli.upkeep.aside import StillRefused, name, replay
+from ingest.cli.upkeep.aside import Refusal, name, replay
 from ingest.downloader.sources.listing import Listing
 from ingest.embedder.tables import accounts, set_aside
 from ingest.embedder.tables.catalog import Catalog
@@ -199,7 +199,7 @@ def test_no_event_is_folded_while_the_database_is_not_available(mended: Database
 def test_a_long_event_of_which_a_part_is_kept_says_so(database: Database) -> None:
     set_aside.store(database, RefusedEvent((7, 2), "BAD_VERSION: got 9", b"[" + b" " * 30_000))
     (refused,) = replay(database, None).refused
-    assert refused == StillRefused("7-2", "it is longer than what is kept of an event")
+    assert refused == Refusal("7-2", "it is longer than what is kept of an event")
 
 
 def test_the_commands_list_and_fold_events(mended: Database, database_url: str, nats_server: EmbeddedNats) -> None:

@@ -11,7 +11,7 @@ from ingest.shared.errors import RULES, Code, Outcome
 from ingest.shared.messages import DeadLetter, Event, EventKind, Stage, decode, encode
 from ingest.shared.pipeline import SPEC_OF
 from ingest.shared.worker.crash_journal import CrashJournal
-from ingest.shared.worker.delayed import DelayedRedelivery
+from ingest.shared.worker.delayed import delayed_redelivery
 from ingest.shared.worker.loop import Worker
 from ingest.shared.worker.retry import Pauses
 from ingest.shared.worker.stage import StageWork, WorkerOptions
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ingest.shared.broker.bus import Bus
     from ingest.shared.broker.nats_bus import NatsBus
+    from ingest.shared.loop_thread import LoopThread
     from ingest.shared.messages import VideoMessage
     from ingest.shared.worker.stage import InputFile, StageResult
 
@@ -48,7 +49,7 @@ class Line:
     def __init__(self, bus: NatsBus, folder: Path) -> None:
         self.bus = bus
         self._folder = folder
-        self._running: list[Worker[Any] | DelayedRedelivery] = []
+        self._running: list[Worker[Any] | LoopThread] = []
         self._stage = Stage.CHECK
         self._numbers = itertools.count()
 
@@ -65,7 +66,7 @@ class Line:
         self._stage = stage
         work = StageWork(SPEC_OF[stage], handle, lambda _: LIMIT_S, slots=slots, input_file=input_file)
         worker = Worker(work, bus or self.bus, self.journal(), WorkerOptions("test", 5.0, PAUSES))
-        started: list[Worker[Any] | DelayedRedelivery] = [worker, DelayedRedelivery(stage, self.bus)]
+        started: list[Worker[Any] | LoopThread] = [worker, delayed_redelivery(stage, self.bus)]
         for runner in started:
             runner.start()
         self._running += started

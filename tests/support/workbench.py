@@ -21,7 +21,7 @@ from ingest.shared.messages import (
     encode,
 )
 from ingest.shared.worker.crash_journal import CrashJournal
-from ingest.shared.worker.delayed import DelayedRedelivery
+from ingest.shared.worker.delayed import delayed_redelivery
 from ingest.shared.worker.loop import Worker
 from ingest.shared.worker.retry import Pauses
 from ingest.shared.worker.stage import Report, StageResult, StageWork, WorkerOptions
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest.shared.broker.nats_bus import NatsBus
+    from ingest.shared.loop_thread import LoopThread
 
 Wait = Callable[[Callable[[], bool]], None]
 PAUSES = Pauses(first_s=0.2, longest_s=1.0, postponed_s=0.2, deferred_s=0.5)
@@ -51,7 +52,7 @@ class Bench:
         self.bus = bus
         self.folder = folder
         self.calls: list[VideoRequested] = []
-        self.running: list[tuple[Worker[VideoRequested], DelayedRedelivery]] = []
+        self.running: list[tuple[Worker[VideoRequested], LoopThread]] = []
 
     def start(
         self,
@@ -68,7 +69,7 @@ class Bench:
         work = StageWork(pipeline.CHECK, counted, deadline_s, slots)
         journal = CrashJournal(self.folder, "check-test")
         worker = Worker(work, self.bus, journal, WorkerOptions("test", grace_s, PAUSES))
-        waker = DelayedRedelivery(Stage.CHECK, self.bus)
+        waker = delayed_redelivery(Stage.CHECK, self.bus)
         self.running.append((worker, waker))
         worker.start()
         waker.start()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import uvicorn
 
-from ingest.archive.agents.door import Door
+from ingest.archive.agents.http_app import AgentApp
 from ingest.archive.model import Model
 from ingest.archive.reading import Reading
 from ingest.archive.settings import ArchiveSettings
@@ -116,7 +116,7 @@ def served(settings: ArchiveSettings, load_model: Callable[[], TextModel] | None
     with opened(settings, load_model) as library:
         names = [settings.archive_host, *settings.archive_names.split(",")]
         token = settings.archive_token.get_secret_value() if settings.archive_token else None
-        app = build_app(library, names=names, token=token, agents=Door(library))
+        app = build_app(library, names=names, token=token, agents=AgentApp(library))
         server = Server(app, settings, library.model)
         library.model.start()
         try:

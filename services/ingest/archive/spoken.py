@@ -1,4 +1,4 @@
-"""Finds the words of each passage of a recording in its transcript on the volume, with their times.
+"""Finds the words of each passage of a recording in its transcript on the volume, with their times and language.
 
 A passage is made of consecutive words. Where its text is not that of its words (a very long word was cut), the passage
 has no words; the search continues at the start of the next one.
@@ -6,6 +6,7 @@ has no words; the search continues at the start of the next one.
 
 from __future__ import annotations
 
+import bisect
 from typing import TYPE_CHECKING
 
 from ingest.shared.artifacts import transcript
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ingest.archive.reading import PassageRow
-    from ingest.shared.artifacts.transcript import Transcript
+    from ingest.shared.artifacts.transcript import Segment, Transcript
     from ingest.shared.artifacts.volume import Volume
 
 
@@ -52,9 +53,20 @@ def words_of(passages: Sequence[PassageRow], spoken: Transcript | None) -> list[
     return found
 
 
+def languages_of(passages: Sequence[PassageRow], spoken: Transcript | None) -> list[str | None]:
+    """Return the language of each passage: that of the segment in which it begins; None where it is not stored."""
+    segments = [] if spoken is None else _segments(spoken)
+    ends_s = [segment.end_s for segment in segments]
+    at = [bisect.bisect_right(ends_s, passage.start_s) for passage in passages]
+    return [segments[index].language if index < len(segments) else None for index in at]
+
+
+def _segments(spoken: Transcript) -> list[Segment]:
+    return [segment for segment in spoken.segments if INVENTED not in segment.flags]
+
+
 def _words(spoken: Transcript) -> list[Word]:
-    kept = [segment for segment in spoken.segments if INVENTED not in segment.flags]
-    return [word for segment in kept for word in segment.words if word.text.strip()]
+    return [word for segment in _segments(spoken) for word in segment.words if word.text.strip()]
 
 
 def _end(words: Sequence[Word], at: int, text: str) -> int | None:

@@ -30,7 +30,7 @@ from ingest.cli.voices.app import voices_app
 
 app = typer.Typer(
     name="ingest",
-    cls=boundary.Bounded,
+    cls=boundary.BoundaryGroup,
     help="Turns channels, feeds and files into a searchable archive: the words, their times, and the speakers.",
     no_args_is_help=True,
     rich_markup_mode="rich",

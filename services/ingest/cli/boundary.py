@@ -45,7 +45,7 @@ class WrongWordError(Exception):
     """An argument that no command can take."""
 
 
-class Bounded(TyperGroup):
+class BoundaryGroup(TyperGroup):
     """The group of all commands, inside the boundary."""
 
     def main(
@@ -60,7 +60,7 @@ class Bounded(TyperGroup):
         """Run a command; end the process with its status, or without `standalone_mode` return the status."""
 
         def command(words: Sequence[str]) -> object:
-            return super(Bounded, self).main(words, prog_name, complete_var, False, windows_expand_args, **extra)
+            return super(BoundaryGroup, self).main(words, prog_name, complete_var, False, windows_expand_args, **extra)
 
         status = run(command, sys.argv[1:] if args is None else args)
         if standalone_mode:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ingest.cli.local.state_folder import Archive, Connections
     from ingest.cli.settings import AllSettings
 
+T = TypeVar("T")
 ASK, FIND, VOICES, UPKEEP, OPERATE = "Ask for recordings", "Find", "Voices", "Upkeep", "Operate"
 
 YEAR_S = 366 * 86_400.0
@@ -94,6 +95,13 @@ def state_folder(named: Path) -> Path:
         reason = (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")
         raise ConfigurationError(f"{shorten(str(named), 300)}: {reason}; {advice}") from error
     return path
+
+
+def named_or_all(named: list[T] | None, every: bool, what: str) -> list[T] | None:  # noqa: FBT001 (an option's value)
+    """Return the arguments that a command names, None for all; refuse a command that names neither or both."""
+    if bool(named) == every:
+        raise typer.BadParameter(f"name {what}, or --all")
+    return named or None
 
 
 def connections(state: Path | None) -> AbstractContextManager[Connections]:

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ingest.downloader.sources.announced import Announced, figures
+from ingest.downloader.sources.announced import Announcement, figures
 from ingest.downloader.sources.registry import connector_of
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Metadata, Policy, VideoAccessible, VideoRequested
@@ -42,7 +42,7 @@ class Check:
         The source is not asked when the audio is on the volume already.
         """
         connector = connector_of(message.source.kind)
-        found = Announced()
+        found = Announcement()
         if self.volume.find(message.video_id, "audio", AUDIO_ORIGIN, message.fresh_from) is None:
             with self.permit(message):
                 found = connector.check(message.source, self.access)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.downloader.check import AUDIO_ORIGIN
-from ingest.downloader.sources.announced import Announced, figures
+from ingest.downloader.sources.announced import Announcement, figures
 from ingest.downloader.sources.registry import connector_of
 from ingest.shared.artifacts.no_links import opened_folder, true_path
 from ingest.shared.artifacts.volume import NewArtifact, Volume, translate_os_errors
@@ -82,7 +82,7 @@ class Fetch:
     def _combined(self, message: VideoAccessible, announced: Metadata) -> Metadata:
         return connector_of(message.source.kind).combine(message.metadata, announced)
 
-    def _download(self, message: VideoAccessible, report: Report) -> tuple[Artifact, Announced, dict[str, float]]:
+    def _download(self, message: VideoAccessible, report: Report) -> tuple[Artifact, Announcement, dict[str, float]]:
         """Return the stored file of a recording, what its source announces, and figures of its length."""
         connector = connector_of(message.source.kind)
         watch = _RateWatch(self.pace, report)
@@ -106,7 +106,7 @@ class Fetch:
             with self.doing(WAITING_FOR_DISK):
                 return self.volume.keep(message.video_id, made), announced, off
 
-    def _dated(self, message: VideoAccessible, announced: Announced, decoded: AudioInfo) -> Announced:
+    def _dated(self, message: VideoAccessible, announced: Announcement, decoded: AudioInfo) -> Announcement:
         """Return what a source announces, with the date of the file where nothing else gives one."""
         if decoded.created_at is None or self._combined(message, announced.metadata).published_at is not None:
             return announced

@@ -40,7 +40,7 @@ def build(settings: DownloaderSettings, bus: NatsBus) -> ServiceSpec:
     telemetry.show_ytdlp_release(ytdlp_age.version())
     volume = Volume(settings.volume)
     limiter = limiter_of(settings, bus)
-    gauges = telemetry.SiteGauges(limiter, Troubles(bus))
+    gauges = telemetry.SiteGauges(limiter, Troubles(bus)).thread()
     gauges.start()
     stages = (_check_stage(settings, volume, limiter, bus), _download_stage(settings, volume, limiter, bus))
     return ServiceSpec(stages=stages, stop=gauges.stop)

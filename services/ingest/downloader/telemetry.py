@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
@@ -11,6 +10,7 @@ from ingest.downloader.sources.connector import YOUTUBE
 from ingest.downloader.ytdlp_age import released_at
 from ingest.shared.broker.bus import BusError
 from ingest.shared.errors import Code, IngestError
+from ingest.shared.loop_thread import LoopThread
 from ingest.shared.messages import Stage, VideoAccessible
 from ingest.shared.telemetry import metrics
 from ingest.shared.telemetry.time_split import SlotTimes
@@ -98,20 +98,14 @@ class SiteGauges:
         self._troubles = troubles
         self._held: set[tuple[str, ...]] = set()
         self._shown: set[str] = set()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="site-gauges", daemon=True)
         metrics.show(metrics.SITE_OPEN, metrics.SITE_HELD_UNTIL, metrics.SITE_BUDGET, metrics.SITE_FAILS_SINCE)
 
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+    def thread(self) -> LoopThread:
+        """Return a thread that reads the state every `SITES_EVERY_S`."""
+        return LoopThread("site-gauges", self.update)
 
-    def stop(self) -> None:
-        """End the thread."""
-        self._stop.set()
-
-    def update(self) -> None:
-        """Read the state and set the gauges once, in the calling thread."""
+    def update(self) -> float:
+        """Read the state and set the gauges once; return the seconds until the next time."""
         try:
             sites = self._limiter.sites()
         except BusError:
@@ -125,6 +119,7 @@ class SiteGauges:
         self._set_budget(sites.get(YOUTUBE))
         self._shown = set(sites)
         self._show_holds()
+        return SITES_EVERY_S
 
     def _show_holds(self) -> None:
         """Show what is held; while the broker is unreachable the gauges are absent."""
@@ -146,8 +141,3 @@ class SiteGauges:
             metrics.SITE_BUDGET.clear(YOUTUBE)
         else:
             metrics.SITE_BUDGET.set(youtube.tokens, YOUTUBE)
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            self.update()
-            self._stop.wait(SITES_EVERY_S)

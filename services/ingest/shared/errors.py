@@ -208,7 +208,7 @@ RULES: dict[Code, Rule] = {
     Code.BAD_EMBEDDING: Rule(Outcome.POSTPONED, 1, "the embedding model answers nonsense; `ingest doctor`"),
 }
 
-MAY_PASS = frozenset(  # reasons of a failure that another day may not have: the next listing of the source tries again
+MAY_BE_THE_SITE = frozenset(  # reasons that may be the site's, an account's, an exit's or our own, not the recording's
     {
         Code.SOURCE_FORBIDDEN,
         Code.SOURCE_UNAVAILABLE,
@@ -216,15 +216,17 @@ MAY_PASS = frozenset(  # reasons of a failure that another day may not have: the
         Code.SITE_CHANGED,
         Code.ACCOUNT_REFUSED,
         Code.PROXY_REFUSED,
-        Code.NOT_PROCESSED_YET,
         Code.NETWORK_ERROR,
         Code.NETWORK_TIMEOUT,
-        Code.DOWNLOAD_TOO_SLOW,
-        Code.TRUNCATED_DOWNLOAD,
-        Code.FRAGMENT_MISSING,
-        Code.DEADLINE_EXCEEDED,
     }
 )
+MAY_PASS = MAY_BE_THE_SITE | {  # reasons that another day may not have: the next listing of the source tries again
+    Code.NOT_PROCESSED_YET,
+    Code.DOWNLOAD_TOO_SLOW,
+    Code.TRUNCATED_DOWNLOAD,
+    Code.FRAGMENT_MISSING,
+    Code.DEADLINE_EXCEEDED,
+}
 
 
 class IngestError(Exception):

@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _OTHER_SCHEME = re.compile(r"\s*(?!https?:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
-_FORMS: Final[dict[str, Callable[[str, int], str]]] = {
+_FORMS: Final[dict[str, Callable[[str, int], str | None]]] = {
     SourceKind.YOUTUBE: lambda url, second: f"{address(url)}&t={second}s",
     SourceKind.FILE: lambda path, second: f"file://{quote(path)}#t={second}",
 }
 
 
-def link(kind: str, url: str, start_s: float) -> str:
-    """Return the address of a recording at a second, or an empty text for one that is not to be opened.
+def link(kind: str | None, url: str | None, start_s: float) -> str | None:
+    """Return the address of a recording at a second; None where it is not known, and for one that is not to be opened.
 
-    `kind` is a SourceKind, or empty when it is unknown.
+    `kind` is a SourceKind, or None when it is unknown.
     """
-    return _FORMS.get(kind, _with_fragment)(url, int(start_s))
+    return _FORMS.get(kind or "", _with_fragment)(url, int(start_s)) if url else None
 
 
-def _with_fragment(url: str, second: int) -> str:
+def _with_fragment(url: str, second: int) -> str | None:
     """Return an address with a media fragment (https://www.w3.org/TR/media-frags/), which browsers understand."""
-    return "" if _OTHER_SCHEME.match(url) else f"{address(urldefrag(url).url)}#t={second}"
+    return None if _OTHER_SCHEME.match(url) else f"{address(urldefrag(url).url)}#t={second}"

@@ -16,7 +16,7 @@ import pytest
 from yt_dlp.extractor.common import InfoExtractor
 
 from ingest.downloader.refusals import Refusal, code_of
-from ingest.downloader.sources.announced import Announced
+from ingest.downloader.sources.announced import Announcement
 from ingest.downloader.sources.ytdlp import inspect_with, session
 from ingest.shared.errors import Code, IngestError, Outcome
 from ingest.shared.messages import EventKind, Metadata, SourceKind, Stage, VideoRequested
@@ -283,7 +283,7 @@ def test_a_video_that_is_not_available_yet_has_a_retry_time(says: Says, retry_at
 )
 def test_invalid_figures_do_not_exclude_a_video(info: dict[str, float]) -> None:
     with site_that(Says(info=info)) as site:
-        assert inspect_with(site, "standin:film", OPTIONS, NOW) == Announced(FILM, ("published_at",))
+        assert inspect_with(site, "standin:film", OPTIONS, NOW) == Announcement(FILM, ("published_at",))
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,7 @@ def test_a_missing_runtime_is_an_error_of_the_environment(words: str) -> None:
 )
 def test_a_video_with_a_downloadable_format_is_accessible_in_spite_of_other_fields(says: Says) -> None:
     with site_that(says) as site:
-        assert inspect_with(site, "standin:film", OPTIONS, NOW) == Announced(FILM)
+        assert inspect_with(site, "standin:film", OPTIONS, NOW) == Announcement(FILM)
 
 
 @pytest.mark.parametrize(("says", "code"), [pytest.param(*row.values[:2], id=str(row.id)) for row in ROWS])

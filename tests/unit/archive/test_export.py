@@ -136,6 +136,16 @@ def test_subtitles_keep_the_text_and_the_rules(text: str, width: int, lines: int
         assert 0 < round(cue.end_s - cue.start_s, 6) <= 7.0  # the sum of two times is rounded
 
 
+@pytest.mark.parametrize(
+    ("language", "is_parted"),
+    [pytest.param(None, True, id="of the recording"), pytest.param("de", False, id="of the passage")],
+)
+def test_subtitles_end_with_the_sentences_of_the_passages_language(language: str | None, *, is_parted: bool) -> None:
+    own = document(passage(0, "Am 3. Mai treffen wir uns alle wieder.", None, 4.0))
+    found = cues(replace(own, languages=(language,)), Rules(columns=24, lines=1))
+    assert any(cue.text.endswith("3.") for cue in found) is is_parted
+
+
 @given(TEXTS)
 def test_a_file_name_is_safe_and_names_the_recording(title: str) -> None:
     name = file_name(document(title=title).recording, "vtt")

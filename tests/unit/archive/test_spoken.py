@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ingest.archive.reading import PassageRow
-from ingest.archive.spoken import words_of
+from ingest.archive.spoken import languages_of, words_of
 from ingest.shared.artifacts.transcript import INVENTED, Segment, Timings, Transcript, Word
 
 
@@ -56,6 +56,14 @@ def test_a_passage_with_another_text_has_no_words_and_the_next_one_has() -> None
     spoken = transcript(segment(word("Ships", 1), word("sail.", 2), word("Boats", 6), word("rest.", 7)))
     found = words_of([passage(0, "Something else entirely", 1), passage(1, "Boats rest.", 6)], spoken)
     assert [[item.text for item in group] for group in found] == [[], ["Boats", "rest."]]
+
+
+def test_a_passage_has_the_language_of_its_segment() -> None:
+    german = segment(word("Drei", 4), word("Schiffe.", 5)).model_copy(update={"language": "de"})
+    spoken = transcript(segment(word("Ships", 1), word("sail.", 2)), german, segment(word("Yes.", 8)))
+    passages = [passage(0, "Ships sail.", 1), passage(1, "Drei Schiffe.", 4), passage(2, "Yes.", 8), passage(3, "", 20)]
+    assert languages_of(passages, spoken) == [None, "de", None, None]
+    assert languages_of(passages, None) == [None] * 4
 
 
 def test_without_a_transcript_no_passage_has_words() -> None:

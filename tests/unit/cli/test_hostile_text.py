@@ -95,8 +95,8 @@ def refused_event() -> RefusedEvent:
     return RefusedEvent((1, 2), f"{HOSTILE} {ADDRESS}", data, HOSTILE, AT)
 
 
-def still_refused() -> aside.Folded:
-    return aside.Folded([HOSTILE], [aside.StillRefused(HOSTILE, f"{HOSTILE} {ADDRESS}")])
+def still_refused() -> aside.Replay:
+    return aside.Replay([HOSTILE], [aside.Refusal(HOSTILE, f"{HOSTILE} {ADDRESS}")])
 
 
 def show_progress() -> None:

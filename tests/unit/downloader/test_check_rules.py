@@ -12,7 +12,7 @@ import pytest
 from ingest.downloader import javascript
 from ingest.downloader.check import apply_policy
 from ingest.downloader.sources import youtube
-from ingest.downloader.sources.announced import Announced
+from ingest.downloader.sources.announced import Announcement
 from ingest.downloader.sources.connector import Access, Download, SiteOptions, in_folder
 from ingest.downloader.sources.file import allowed_file
 from ingest.downloader.sources.registry import connector_of
@@ -191,7 +191,7 @@ def test_a_download_is_a_file_of_its_own_folder(tmp_path: Path, named: str) -> N
         (created / "talk.mp3").write_bytes(b"x")
     (folder / "link.mp3").symlink_to(other / "talk.mp3")
     with pytest.raises(IngestError, match="not downloaded") as caught:
-        in_folder(folder, Download(str(folder / named), None, Announced()))
+        in_folder(folder, Download(str(folder / named), None, Announcement()))
     assert caught.value.code is Code.JOB_CRASHED
-    kept = Download(str(folder / "talk.mp3"), None, Announced())
+    kept = Download(str(folder / "talk.mp3"), None, Announcement())
     assert in_folder(folder, kept) is kept

@@ -22,13 +22,18 @@ from ingest.shared.links import link
         pytest.param("file", "/talks/Why?.mp3", 0.0, "file:///talks/Why%3F.mp3#t=0", id="file with a question"),
         pytest.param("media", "https://h/a.mp3", 3600.0, "https://h/a.mp3#t=3600", id="media"),
         pytest.param("media", "https://h/a.mp3?sig=x", 5.2, "https://h/a.mp3?sig=***#t=5", id="signed media"),
-        pytest.param("media", "javascript:alert(1)", 5.2, "", id="a script"),
-        pytest.param("media", " DATA:text/html,<script>", 5.2, "", id="a page in an address"),
-        pytest.param("media", "file:///etc/passwd", 5.2, "", id="a file of the reader"),
-        pytest.param("", "vbscript:x", 5.2, "", id="a script, of an unknown kind"),
+        pytest.param("media", "javascript:alert(1)", 5.2, None, id="a script"),
+        pytest.param("media", " DATA:text/html,<script>", 5.2, None, id="a page in an address"),
+        pytest.param("media", "file:///etc/passwd", 5.2, None, id="a file of the reader"),
+        pytest.param("", "vbscript:x", 5.2, None, id="a script, of an unknown kind"),
         pytest.param("", "/talks/a:b.mp3", 5.2, "/talks/a:b.mp3#t=5", id="a path, of an unknown kind"),
+        pytest.param(None, "https://h/a.mp3", 5.2, "https://h/a.mp3#t=5", id="of no kind"),
+        pytest.param("media", "", 5.2, None, id="an empty address"),
+        pytest.param("media", None, 5.2, None, id="no address"),
         pytest.param("media", "https://h/a.mp3#t=9", 5.2, "https://h/a.mp3#t=5", id="media with a time of its own"),
     ],
 )
-def test_a_link_opens_a_recording_at_its_second(kind: str, url: str, start_s: float, address: str) -> None:
+def test_a_link_opens_a_recording_at_its_second(
+    kind: str | None, url: str | None, start_s: float, address: str | None
+) -> None:
     assert link(kind, url, start_s) == address

@@ -78,7 +78,7 @@ def _described(tool: Tool) -> types.Tool:
         name=tool.name,
         title=tool.title,
         description=tool.description,
-        input_schema=tool.asked.model_json_schema(),
+        input_schema=tool.arguments.model_json_schema(),
         output_schema=tool.answer.model_json_schema(mode="serialization"),
         annotations=types.ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False),
     )

@@ -47,7 +47,7 @@ def cues(document: Document, rules: Rules, *, prefixed: bool = False) -> list[Cu
     """Return the subtitles of a recording by time. With `prefixed`, a text begins with its speaker at each change."""
     found: list[Cue] = []
     named: str | None = None
-    for passage, words in document.spoken():
+    for passage, words, language in document.spoken():
         spoken = [word for word in words if word.text.strip()]
         if prefixed and passage.speaker and passage.speaker != named and spoken:
             label = Word(
@@ -55,7 +55,7 @@ def cues(document: Document, rules: Rules, *, prefixed: bool = False) -> list[Cu
             )
             spoken = [label, spoken[0].model_copy(update={"before": " "}), *spoken[1:]]
         named = passage.speaker
-        groups = _groups(spoken, document.recording.language or "", rules)
+        groups = _groups(spoken, language, rules)
         found.extend(_cue(group, passage.speaker, rules) for group in groups)
     return sorted(found, key=lambda cue: (cue.start_s, cue.end_s))
 

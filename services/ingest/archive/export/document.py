@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, repeat
 from typing import TYPE_CHECKING
 
 from ingest.archive import spoken
@@ -24,12 +24,16 @@ NO_WORDS = "its words have no stored times: the times of its subtitles are estim
 
 @dataclass(frozen=True)
 class Document:
-    """A recording. `words` has the words of each passage; none where their times are not stored."""
+    """A recording. `words` has the words of each passage; none where their times are not stored.
+
+    `languages` has the language of each passage, None for that of the recording; it is empty where none is stored.
+    """
 
     recording: RecordingRow
     passages: tuple[PassageRow, ...]
     words: tuple[tuple[Word, ...], ...] = ()
     turns: tuple[Turn, ...] = ()
+    languages: tuple[str | None, ...] = ()
 
     @property
     def title(self) -> str:
@@ -43,13 +47,15 @@ class Document:
 
     def link(self, start_s: float) -> str | None:
         """Return the address of the recording at a second, without its login and tokens."""
-        url = self.recording.source_url
-        return (link(self.recording.source_kind or "", url, start_s) or None) if url else None
+        return link(self.recording.source_kind, self.recording.source_url, start_s)
 
-    def spoken(self) -> list[tuple[PassageRow, tuple[Word, ...]]]:
-        """Return each passage with its words; those without stored times get equal shares of the passage."""
-        pairs = zip(self.passages, self.words, strict=True)
-        return [(passage, words or estimated(passage)) for passage, words in pairs]
+    def spoken(self) -> list[tuple[PassageRow, tuple[Word, ...], str]]:
+        """Return each passage with its words and language; words without stored times get equal shares of its time."""
+        languages = (language or self.recording.language or "" for language in self.languages or repeat(None))
+        return [
+            (passage, words or estimated(passage), language)
+            for passage, words, language in zip(self.passages, self.words, languages, strict=False)
+        ]
 
     def without_speakers(self) -> Document:
         """Return the document without the names of its speakers, and without turns."""
@@ -72,7 +78,7 @@ class Document:
             for group in self.words
         )
         turns = tuple(one.model_copy(update={"speaker": outgoing.printable(one.speaker)}) for one in self.turns)
-        return Document(recording, passages, words, turns)
+        return Document(recording, passages, words, turns, self.languages)
 
 
 def _printable(text: str | None) -> str | None:
@@ -84,7 +90,8 @@ def load(reading: Reading, volume: Volume, recording: RecordingRow) -> Document:
     passages = tuple(reading.passages(recording.video_id))
     transcript = _transcript(volume, recording.video_id)
     words = tuple(spoken.words_of(passages, transcript))
-    return Document(recording, passages, words, _turns(volume, recording.video_id, transcript))
+    languages = tuple(spoken.languages_of(passages, transcript))
+    return Document(recording, passages, words, _turns(volume, recording.video_id, transcript), languages)
 
 
 def estimated(passage: PassageRow) -> tuple[Word, ...]:

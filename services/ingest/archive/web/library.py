@@ -19,10 +19,8 @@ from ingest.shared.errors import RULES, Code
 from ingest.shared.links import link
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ingest.archive.model import Model
-    from ingest.archive.reading import ExampleRow, Reading, RecordingRow
+    from ingest.archive.reading import Reading, RecordingRow
     from ingest.embedder.search.hybrid import Hit
     from ingest.shared.artifacts.volume import Volume
 
@@ -112,7 +110,9 @@ class Library:
             language=row.language,
             duration_s=row.duration_s,
             passages=tuple(
-                shapes.Passage(**asdict(passage), link=_link(row, passage.start_s), words=group)
+                shapes.Passage(
+                    **asdict(passage), link=link(row.source_kind, row.source_url, passage.start_s), words=group
+                )
                 for passage, group in zip(passages, words, strict=True)
             ),
         )
@@ -123,10 +123,6 @@ class Library:
         return shapes.Speakers(
             speakers=tuple(shapes.Speaker(**asdict(row)) for row in rows), unnamed_s=self.reading.unnamed_s()
         )
-
-    def examples(self, speakers: Sequence[str]) -> dict[str, shapes.Citation]:
-        """Return a passage of each speaker: the one whose voice is most similar to the profile."""
-        return {row.speaker: _citation(row) for row in self.reading.examples(speakers)}
 
     def status(self) -> shapes.Status:
         """Return what the archive holds, what is on its way, and what failed."""
@@ -184,26 +180,11 @@ def _recording(row: RecordingRow) -> shapes.Recording:
         language=row.language,
         state=row.state,
         passages=row.passages or 0,
-        link=_link(row, 0),
+        link=link(row.source_kind, row.source_url, 0),
         page=page(row.video_id),
         code=shown_code,
         reason=outgoing.redact(row.error_message) if shown_code and row.error_message else None,
         advice=_advice(shown_code),
-    )
-
-
-def _link(row: RecordingRow | ExampleRow, start_s: float) -> str | None:
-    return (link(row.source_kind or "", row.source_url, start_s) or None) if row.source_url else None
-
-
-def _citation(row: ExampleRow) -> shapes.Citation:
-    return shapes.Citation(
-        recording=row.video_id,
-        title=row.title,
-        second=row.start_s,
-        speaker=row.speaker,
-        speaker_score=row.score,
-        link=_link(row, row.start_s),
     )
 
 

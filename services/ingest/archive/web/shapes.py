@@ -110,21 +110,6 @@ class Transcript(Shape):
     passages: tuple[Passage, ...]
 
 
-class Citation(Shape):
-    """Where something was said."""
-
-    recording: str
-    """Id of the recording."""
-    title: str | None
-    second: float
-    speaker: str | None
-    """null: the speaker is not known."""
-    speaker_score: float | None
-    """Similarity of the voice to the profile of this name; null where the name is of no profile."""
-    link: str | None
-    """Address of the recording at this second, at its source."""
-
-
 class Hit(Shape):
     """A passage that answers a question."""
 

@@ -39,14 +39,10 @@ def search(
     """
     from ingest.cli.find.search import print_hits
     from ingest.cli.find.search import search as search_archive
-    from ingest.embedder.search import wording
     from ingest.embedder.search.search_query import Question
 
-    text = " ".join(f'-"{word[1:]}"' if word.startswith("-") and " " in word else word for word in words)
-    if not wording.read(text).meaning:
-        raise typer.BadParameter("name words to search for, too, not only words to leave out")
     question = Question(
-        text=text,
+        text=_question(words),
         speaker=speaker,
         channel=channel,
         since=since.replace(tzinfo=UTC) if since else None,
@@ -57,6 +53,16 @@ def search(
     with options.archive(state) as archive:
         hits = search_archive(archive, question)
     print_hits(hits, as_json=json)
+
+
+def _question(words: list[str]) -> str:
+    """Return the text of a question, in which a phrase to leave out is quoted again."""
+    from ingest.embedder.search import wording
+
+    text = " ".join(f'-"{word[1:]}"' if word.startswith("-") and " " in word else word for word in words)
+    if not wording.read(text).meaning:
+        raise typer.BadParameter("name words to search for, too, not only words to leave out")
+    return text
 
 
 @find_app.command(rich_help_panel=FIND)

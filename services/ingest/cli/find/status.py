@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from ingest.cli.local.state_folder import Connections
     from ingest.downloader.sites.rate_limit import SiteState
-    from ingest.embedder.tables.catalog import Catalog, SpeakerRow, VideoRow
+    from ingest.embedder.tables.catalog import Catalog, SpeakerRow, Total, VideoRow
+    from ingest.shared.broker.bus import Lag
 
 
 def show_video(catalog: Catalog, video: str, *, as_json: bool) -> None:
@@ -109,42 +110,36 @@ def show_totals(connections: Connections, *, as_json: bool) -> None:
     """Print the number of videos by state and reason, the queues, the sites that limit us, and the bottleneck."""
     bus, catalog, settings = connections.bus, connections.catalog, connections.settings
     totals = catalog.totals()
-    aside = set_aside.count(connections.database)
-    lags = {stage: bus.lag(stage, WORK_STREAM) for stage in Stage}
+    lags = {str(stage): bus.lag(stage, WORK_STREAM) for stage in Stage}
     devices = bottleneck.devices([catalog.device_seconds()])
     held = held_until(RateLimiter(bus, Budget(settings.site_videos_per_hour, settings.site_burst)).sites())
     holds = Troubles(bus).holds()
+    aside = set_aside.count(connections.database)
     if as_json:
-        by_stage = {str(stage): lag for stage, lag in lags.items()}
-        console.print_json(
-            {
-                "videos": totals,
-                "queues": by_stage,
-                "devices": devices,
-                "held_until": held,
-                "holds": holds,
-                "events_set_aside": aside,
-            }
-        )
+        values = {"videos": totals, "queues": lags, "devices": devices, "held_until": held, "holds": holds}
+        console.print_json({**values, "events_set_aside": aside})
         return
+    _print_totals(totals, lags)
+    running = catalog.chosen(states=(VideoState.RUNNING,), limit=MOST_RUNNING)
+    lines = [
+        *(f"{outgoing.line(row.title or row.video_id)}: {text}" for row in running if (text := _progress(row))),
+        *(
+            f"{outgoing.line(site)}: held by the site's limit until {until:%Y-%m-%d %H:%M:%S} UTC"
+            for site, until in held.items()
+        ),
+        *("\n".join(hold.lines()) for hold in holds),
+    ]
+    if aside:
+        lines.append(f"{aside} events could not be written: `ingest aside list`, docs/runbooks.md#ingesteventssetaside")
+    lines += [f"Over all recordings: {line}" for line in bottleneck.lines(devices)]
+    for line in lines:
+        console.out.print(f"\n{line}", markup=False)
+
+
+def _print_totals(totals: Sequence[Total], lags: Mapping[str, Lag]) -> None:
     cells = (
         (item.state, item.error_code, item.videos, console.hours(item.duration_s), item.passages) for item in totals
     )
     console.out.print(console.table("Videos", ("state", "reason", "videos", "audio", "passages"), cells))
     queues = ((stage, lag.waiting, lag.in_flight) for stage, lag in lags.items())
     console.out.print(console.table("\nQueues", ("stage", "waiting", "in progress"), queues))
-    for row in catalog.chosen(states=(VideoState.RUNNING,), limit=MOST_RUNNING):
-        if progress := _progress(row):
-            console.out.print(f"\n{outgoing.line(row.title or row.video_id)}: {progress}", markup=False)
-    for site, until in held.items():
-        console.out.print(
-            f"\n{outgoing.line(site)}: held by the site's limit until {until:%Y-%m-%d %H:%M:%S} UTC", markup=False
-        )
-    for hold in holds:
-        console.out.print("\n" + "\n".join(hold.lines()), markup=False)
-    if aside:
-        console.out.print(
-            f"\n{aside} events could not be written: `ingest aside list`, docs/runbooks.md#ingesteventssetaside"
-        )
-    for line in bottleneck.lines(devices):
-        console.out.print(f"\nOver all recordings: {line}")

@@ -10,7 +10,6 @@ the locale C (where `lower` changes ASCII only) gets it later.
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from psycopg import sql
 
 from ingest.cli.local import processes
 from ingest.cli.local.postgres_user import OpenFolder
+from ingest.shared.artifacts.volume import flush_folder
 from ingest.shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def ensure(folder: Path, postgres: Installation, log: Path, keep_open: tuple[int
     finally:
         opened.close()
     new.rename(data)
-    _sync(folder)
+    flush_folder(folder)
     return data
 
 
@@ -103,14 +103,6 @@ def _discard(data: Path) -> None:
     shutil.rmtree(data)
 
 
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def mend_case(folder: Path, database: str, maintenance_url: str, archive_url: str) -> None:
     """Give the archive a locale that folds the case of all letters, if it has none, and derive everything from it anew.
 
@@ -121,7 +113,7 @@ def mend_case(folder: Path, database: str, maintenance_url: str, archive_url: st
         if connection.execute(FOLDS_CASE).fetchone() == (True,) and not marker.exists():
             return
     marker.touch()
-    _sync(folder)
+    flush_folder(folder)
     with psycopg.connect(maintenance_url, autocommit=True) as connection:
         connection.execute(SET_LOCALE, (database,))
     with psycopg.connect(archive_url, autocommit=True) as connection:

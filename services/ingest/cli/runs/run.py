@@ -93,7 +93,7 @@ class RunResult:
 
 
 @dataclass(frozen=True)
-class Requested:
+class RequestSession:
     """A request whose recordings are in the queue, their follower, and a list that gets an entry at an interrupt."""
 
     connections: Connections
@@ -143,7 +143,7 @@ def submit(
 @contextmanager
 def _requested(
     settings: AllSettings, sources: Sequence[str], selection: Selection, *, exclusive: bool = False
-) -> Iterator[Requested]:
+) -> Iterator[RequestSession]:
     """Find the recordings and put them into the queue; an interrupt while they are looked for leaves none."""
     with open_connections(settings, exclusive=exclusive) as connections:
         request = Request(sources, selection)
@@ -158,7 +158,7 @@ def _requested(
             else:
                 follower.videos.clear()
                 interrupts.append(True)
-            yield Requested(connections, request, follower, interrupts)
+            yield RequestSession(connections, request, follower, interrupts)
 
 
 def _find(connections: Connections, request: Request, follower: Follower) -> None:
@@ -212,7 +212,7 @@ def _add(follower: Follower, video_id: str, row: VideoRow | None, listing: Listi
         listing.fail(video_id, error)
 
 
-def _follow(requested: Requested, supervisor: Supervisor | None, *, quiet: bool) -> RunResult:
+def _follow(requested: RequestSession, supervisor: Supervisor | None, *, quiet: bool) -> RunResult:
     began = time.monotonic()
     follower = requested.follower
     with Display(follower.videos.values(), quiet=quiet) as display:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class StillRefused:
+class Refusal:
     """An event that could not be folded this time either, and the reason."""
 
     event: str
@@ -29,11 +29,11 @@ class StillRefused:
 
 
 @dataclass(frozen=True)
-class Folded:
+class Replay:
     """The names of the events that were folded, and those that still cannot be."""
 
     folded: list[str]
-    refused: list[StillRefused]
+    refused: list[Refusal]
 
 
 def name(kept: RefusedEvent) -> str:
@@ -60,13 +60,13 @@ def _as_json(kept: RefusedEvent) -> dict[str, object]:
     }
 
 
-def replay(database: Database, names: Sequence[str] | None) -> Folded:
+def replay(database: Database, names: Sequence[str] | None) -> Replay:
     """Fold events (all when `names` is None) in the order of the stream."""
     known = {name(kept): kept for kept in set_aside.waiting(database)}
     missing = sorted(set(names or ()) - known.keys())
     if missing:
         raise ConfigurationError(f"no event {', '.join(missing)} is set aside; see `ingest aside list`")
-    done = Folded([], [])
+    done = Replay([], [])
     for event, kept in known.items():
         if names is not None and event not in names:
             continue
@@ -74,11 +74,11 @@ def replay(database: Database, names: Sequence[str] | None) -> Folded:
         if reason is None:
             done.folded.append(event)
         else:
-            done.refused.append(StillRefused(event, reason))
+            done.refused.append(Refusal(event, reason))
     return done
 
 
-def print_replay(done: Folded, *, as_json: bool) -> None:
+def print_replay(done: Replay, *, as_json: bool) -> None:
     """Print what became of the events."""
     if as_json:
         console.print_json(done)

@@ -50,9 +50,8 @@ def aside_replay(
     """
     from ingest.cli.upkeep import aside as command
 
-    if not events and not every:
-        raise typer.BadParameter("name events from `ingest aside list`, or --all")
+    chosen = options.named_or_all(events, every, "events from `ingest aside list`")
     with options.connections(state) as connections:
-        done = command.replay(connections.database, None if every else events)
+        done = command.replay(connections.database, chosen)
     command.print_replay(done, as_json=json)
     raise typer.Exit(console.SOME_FAILED if done.refused else console.OK)

@@ -61,10 +61,9 @@ def dead_replay(
     """
     from ingest.cli.upkeep import dead as command
 
-    if not numbers and not every:
-        raise typer.BadParameter("name numbers from `ingest dead list`, or --all")
+    chosen = options.named_or_all(numbers, every, "numbers from `ingest dead list`")
     with options.connections(state) as connections:
-        done = command.replay(connections.bus, numbers or None)
+        done = command.replay(connections.bus, chosen)
     console.out.print(f"{len(done.sent)} sent again" + ("; to process them: `ingest run`" if done.sent else ""))
     for one in done.skipped:
         console.err.print(f"{one.number} skipped: {one.reason}", markup=False)

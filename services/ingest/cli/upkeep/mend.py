@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ingest.embedder.tables.catalog import VideoRow
     from ingest.embedder.tables.store import Store
     from ingest.embedder.text_model.encoder import Encoder
-    from ingest.shared.artifacts.respacing import Respaced
+    from ingest.shared.artifacts.respacing import SpacingResult
     from ingest.shared.artifacts.transcript import Transcript
     from ingest.shared.artifacts.volume import Manifest
 
@@ -147,7 +147,7 @@ def _foreseen(volume: Volume, rows: Sequence[VideoRow]) -> Iterator[MendReport]:
             yield _report(row.video_id, source, respace(found[1]))
 
 
-def _report(video_id: str, source: str, mended: Respaced) -> MendReport:
+def _report(video_id: str, source: str, mended: SpacingResult) -> MendReport:
     return MendReport(video_id, source, mended.joined, mended.unsure)
 
 

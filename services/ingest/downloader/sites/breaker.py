@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from ingest.downloader.sites import trouble
 from ingest.downloader.sites.holds import LONGEST_URL, LONGEST_WORDS, Troubles, hold_of
-from ingest.downloader.sites.trouble import SUSPECT, Trouble, Turn
+from ingest.downloader.sites.trouble import Trouble, Turn
 from ingest.downloader.sources.registry import connector_of
 from ingest.shared.broker.bus import BusError
-from ingest.shared.errors import Code, IngestError, Outcome
+from ingest.shared.errors import MAY_BE_THE_SITE, Code, IngestError, Outcome
 from ingest.shared.messages import SourceKind, Stage
 from ingest.shared.outgoing import redact
 from ingest.shared.telemetry.logs import get_logger
@@ -105,7 +105,7 @@ class Breaker:
             if error.rule.outcome is Outcome.POSTPONED:
                 self._change(name, lambda state, _now: trouble.released(state))
                 raise
-            if error.code in SUSPECT:
+            if error.code in MAY_BE_THE_SITE:
                 return False
             self._change(name, lambda state, _now: trouble.without_canary(state))
             return None
@@ -113,7 +113,7 @@ class Breaker:
 
     def _failed(self, name: str, recording: str, error: IngestError, *, is_probe: bool) -> IngestError:
         """Record a failure; return the error, or SITE_HELD in its place."""
-        if error.code not in SUSPECT:
+        if error.code not in MAY_BE_THE_SITE:
             if is_probe:
                 self._change(name, lambda state, _now: trouble.released(state))
             return error

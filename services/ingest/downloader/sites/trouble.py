@@ -16,8 +16,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import TYPE_CHECKING
 
-from ingest.shared.errors import Code
+if TYPE_CHECKING:
+    from ingest.shared.errors import Code
 
 ROW = 5
 PROBE_S = 180.0  # without a result for this long, the probe counts as lost and another recording may probe
@@ -26,18 +28,6 @@ FACTOR = 4.0
 LONGEST_PAUSE_S = 3600.0
 LONGEST_HOLD_S = 7 * 86_400.0  # after it, attempts are counted again: every recording ends
 CANARY_S = 3600.0  # the canary is renewed no more often
-SUSPECT = frozenset(  # reasons that may be the site's, an account's, an exit's or our own
-    {
-        Code.SOURCE_FORBIDDEN,
-        Code.SOURCE_UNAVAILABLE,
-        Code.SOURCE_UNKNOWN,
-        Code.SITE_CHANGED,
-        Code.ACCOUNT_REFUSED,
-        Code.PROXY_REFUSED,
-        Code.NETWORK_ERROR,
-        Code.NETWORK_TIMEOUT,
-    }
-)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ CUT = "cut_"  # figures of this prefix count the fields that were cut
 
 
 @dataclass(frozen=True)
-class Announced:
+class Announcement:
     """The metadata of a recording; `cut` names the fields that were cut or dropped, because they cannot be right."""
 
     metadata: Metadata = field(default_factory=Metadata)
@@ -40,7 +40,7 @@ def announced(
     published_at: datetime | None = None,
     has_date: bool = False,
     duration_s: float | None = None,
-) -> Announced:
+) -> Announcement:
     """Return the metadata that a source announces.
 
     `has_date` says that the source names a date, although `published_at` is None when it cannot be read.
@@ -56,7 +56,7 @@ def announced(
         cut.append("published_at")
     if metadata.duration_s is None and duration_s is not None:
         cut.append("duration_s")
-    return Announced(metadata, tuple(cut))
+    return Announcement(metadata, tuple(cut))
 
 
 def text_in(said: object) -> str:

@@ -1,7 +1,7 @@
 """What a source type consists of (`Connector`), and the types and rules that all connectors share.
 
     registry.recordings(text) ─► recognises ─► list ─► Recording     (when a user submits a source)
-    check stage    ─► check ─► Announced
+    check stage    ─► check ─► Announcement
     download stage ─► fetch ─► Download
 
 A source type is one file with a `CONNECTOR`, and a line in `registry.CONNECTORS`. A new kind of recordings needs a line
@@ -26,7 +26,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import ValidationError
 
 from ingest.downloader.settings import listed
-from ingest.downloader.sources.announced import Announced  # noqa: TC001 (the boundary of a child reads it)
+from ingest.downloader.sources.announced import Announcement  # noqa: TC001 (the boundary of a child reads it)
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Metadata, Source, SourceKind
 from ingest.shared.sandbox.child import ChildLimits
@@ -78,7 +78,7 @@ class Download:
 
     path: str
     announced_s: float | None
-    announced: Announced
+    announced: Announcement
     is_copy: bool = True
 
 
@@ -124,7 +124,7 @@ class Connector:
     list: Callable[[str, DownloaderSettings, Listing], Iterator[Recording]]
     kind: SourceKind
     site: Callable[[str], str | None]
-    check: Callable[[Source, Access], Announced]
+    check: Callable[[Source, Access], Announcement]
     fetch: Callable[[Source, Path, Access, Watcher | None], Download]
     is_authoritative: bool = False
 

@@ -18,7 +18,7 @@ import feedparser
 import requests
 
 from ingest.downloader.sources import feed_items, media, web
-from ingest.downloader.sources.announced import Announced, announced
+from ingest.downloader.sources.announced import Announcement, announced
 from ingest.downloader.sources.connector import (
     Recording,
     derived_id,
@@ -56,7 +56,7 @@ class FeedItem:
 
     guid: str
     media_url: str
-    announced: Announced
+    announced: Announcement
 
 
 @dataclass(frozen=True)

@@ -24,24 +24,24 @@ TAG = re.compile(rb"<(/?)([A-Za-z][\w.-]*+)([^<>]*+)>")  # without backtracking:
 
 
 @dataclass(frozen=True)
-class Bounded:
+class FeedPart:
     """The data of a feed with at most MOST_ITEMS items, and how many were left out."""
 
     data: bytes
     left_out: int
 
 
-def bounded(data: bytes, most_items: int = MOST_ITEMS) -> Bounded:
+def bounded(data: bytes, most_items: int = MOST_ITEMS) -> FeedPart:
     """Return the first items of a feed; raise TOO_LARGE for tags that no feed has."""
     scan = _Scan(most_items)
     if not scan.read(data):
         return _loose(data, most_items)
     if scan.end is None:
-        return Bounded(data, 0)
-    return Bounded(data[: scan.end] + scan.closing, scan.items - most_items)
+        return FeedPart(data, 0)
+    return FeedPart(data[: scan.end] + scan.closing, scan.items - most_items)
 
 
-def _loose(data: bytes, most_items: int) -> Bounded:
+def _loose(data: bytes, most_items: int) -> FeedPart:
     """Return the first items of a feed that is not well-formed."""
     left_open = items = 0
     end = len(data)
@@ -56,7 +56,7 @@ def _loose(data: bytes, most_items: int) -> Bounded:
             items += 1
             if items == most_items + 1:
                 end = tag.start()
-    return Bounded(data[:end], max(0, items - most_items))
+    return FeedPart(data[:end], max(0, items - most_items))
 
 
 class _Scan:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest.downloader.sources.announced import Announced, announced
+from ingest.downloader.sources.announced import Announcement, announced
 from ingest.downloader.sources.connector import (
     Access,
     Connector,
@@ -69,10 +69,10 @@ def recording_of(path: Path) -> Recording:
     return Recording(derived_id("file", content), source, found.metadata, found.cut)
 
 
-def check(source: Source, access: Access) -> Announced:
+def check(source: Source, access: Access) -> Announcement:
     """Return no metadata; raise the reason why the file may not or cannot be read."""
     allowed_file(source, access.file_roots, follows_links=access.follows_links)
-    return Announced()
+    return Announcement()
 
 
 def fetch(source: Source, _folder: Path, access: Access, _watch: Watcher | None) -> Download:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urldefrag, urlsplit
 
-from ingest.downloader.sources.announced import Announced, announced
+from ingest.downloader.sources.announced import Announcement, announced
 from ingest.downloader.sources.connector import (
     ANY_SITE,
     Access,
@@ -61,7 +61,7 @@ def site(url: str) -> str | None:
     return None
 
 
-def check(source: Source, access: Access) -> Announced:
+def check(source: Source, access: Access) -> Announcement:
     """Return what a site says about a media file; raise its refusal otherwise."""
     from ingest.downloader.sources import ytdlp  # its imports take long: only for the first recording of a site
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from ingest.downloader import javascript
-from ingest.downloader.sources.announced import Announced
+from ingest.downloader.sources.announced import Announcement
 from ingest.downloader.sources.connector import (
     YOUTUBE,
     Access,
@@ -86,7 +86,7 @@ def list_recordings(text: str, settings: DownloaderSettings, listing: Listing) -
         first += PAGE
 
 
-def check(source: Source, access: Access) -> Announced:
+def check(source: Source, access: Access) -> Announcement:
     """Return what YouTube says about a video that can be downloaded; raise its refusal otherwise."""
     from ingest.downloader.sources import ytdlp  # its imports take long: only for the first recording of a site
 
@@ -108,7 +108,7 @@ def engine_limits(access: Access) -> ChildLimits:
     return replace(access.limits, memory_bytes=ENGINE_MEMORY_BYTES, programs=(engine,) if engine else (), reads=reads)
 
 
-def video(video_id: str, announced: Announced = Announced()) -> Recording:  # noqa: B008 (frozen)
+def video(video_id: str, announced: Announcement = Announcement()) -> Recording:  # noqa: B008 (frozen)
     """Return a video by its id."""
     source = Source(kind=SourceKind.YOUTUBE, url=f"https://www.youtube.com/watch?v={video_id}")
     return Recording(video_id, source, announced.metadata, announced.cut)

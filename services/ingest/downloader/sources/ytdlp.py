@@ -21,7 +21,7 @@ import yt_dlp.utils
 from ingest.downloader import javascript
 from ingest.downloader.cookies import cookies
 from ingest.downloader.refusals import Refusal, availability_code, code_of, error_of
-from ingest.downloader.sources.announced import Announced, announced, text_in
+from ingest.downloader.sources.announced import Announcement, announced, text_in
 from ingest.downloader.sources.connector import ANY_SITE, Download, SiteOptions
 from ingest.shared.bounds import LONGEST_ADDRESS, possible_moment
 from ingest.shared.errors import Code, IngestError
@@ -48,7 +48,7 @@ class ListingEntry:
 
     video_id: str
     url: str
-    announced: Announced
+    announced: Announcement
 
 
 class _MessageLog:
@@ -107,13 +107,13 @@ def session(options: SiteOptions, **extra: object) -> yt_dlp.YoutubeDL:
     return yt_dlp.YoutubeDL(params)
 
 
-def inspect(_report: Reporter, url: str, options: SiteOptions) -> Announced:
+def inspect(_report: Reporter, url: str, options: SiteOptions) -> Announcement:
     """Return what a site says about a recording that can be downloaded; raise its refusal otherwise."""
     with session(options, ignore_no_formats_error=True) as site:
         return inspect_with(site, url, options, datetime.now(UTC))
 
 
-def inspect_with(site: yt_dlp.YoutubeDL, url: str, options: SiteOptions, now: datetime) -> Announced:
+def inspect_with(site: yt_dlp.YoutubeDL, url: str, options: SiteOptions, now: datetime) -> Announcement:
     """Return what `inspect` returns, with a given yt-dlp and time."""
     info = _extract(site, url, options, download=False)
     _refuse_unavailable(info, now)
@@ -275,7 +275,7 @@ def _has_media(info: dict[str, Any]) -> bool:
     return bool(info.get("formats") or info.get("url"))
 
 
-def announced_in(info: dict[str, Any]) -> Announced:
+def announced_in(info: dict[str, Any]) -> Announcement:
     """Return what an info dictionary of yt-dlp announces."""
     said = info.get("timestamp") or info.get("release_timestamp")
     return announced(

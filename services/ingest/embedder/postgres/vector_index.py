@@ -41,7 +41,7 @@ ANALYZE = "ANALYZE {archive}.videos, {archive}.segments, {archive}.embeddings"
 
 
 @dataclass(frozen=True)
-class Missing:
+class MissingIndex:
     """A model whose vectors have no valid index."""
 
     model: str
@@ -75,10 +75,10 @@ def memory_kb(passages: int, dimensions: int, cache_kb: int, granted_kb: int) ->
     return max(granted_kb, min(needed_kb, cache_kb // 4))
 
 
-def _missing(connection: Connection, archive: sql.Identifier, schema: str) -> list[Missing]:
+def _missing(connection: Connection, archive: sql.Identifier, schema: str) -> list[MissingIndex]:
     models = connection.execute(sql.SQL(MODELS).format(archive=archive)).fetchall()
     return [
-        Missing(str(model), int(str(dimensions)))
+        MissingIndex(str(model), int(str(dimensions)))
         for model, dimensions in models
         if not connection.execute(BUILT, (schema, index_name(str(model)))).fetchone()
     ]
@@ -105,7 +105,7 @@ def _alone(connection: Connection, schema: str) -> Iterator[None]:
             connection.execute("SELECT pg_advisory_unlock(%s, hashtext(%s))", key)
 
 
-def _build(connection: Connection, archive: sql.Identifier, vector: sql.Identifier, one: Missing) -> None:
+def _build(connection: Connection, archive: sql.Identifier, vector: sql.Identifier, one: MissingIndex) -> None:
     index = sql.Identifier(index_name(one.model))
     drop = sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}.{}").format(archive, index)
     create = sql.SQL(CREATE).format(
@@ -128,7 +128,7 @@ def _build(connection: Connection, archive: sql.Identifier, vector: sql.Identifi
 
 
 @contextmanager
-def _memory(connection: Connection, archive: sql.Identifier, one: Missing) -> Iterator[None]:
+def _memory(connection: Connection, archive: sql.Identifier, one: MissingIndex) -> Iterator[None]:
     """Set the memory of the build for this session; behind a pooler, that of the server stays."""
     if not is_direct(connection):
         yield

@@ -100,7 +100,7 @@ def _hit(row: tuple[Any, ...], best: int, sentence: str) -> Hit:
         title=title,
         channel=channel,
         published_at=published_at,
-        url=link(kind or "", url or "", starts_s[best]),
+        url=link(kind, url, starts_s[best]) or "",
         start_s=starts_s[best],
         passage_start_s=start_s,
         passage_end_s=end_s,

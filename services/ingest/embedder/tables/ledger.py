@@ -8,7 +8,7 @@ changes nothing. An event that cannot be written is set aside (`set_aside`), and
 from __future__ import annotations
 
 import json
-import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from ingest.embedder.tables.set_aside import RefusedEvent
 from ingest.shared.broker.bus import BusError, Delivery
 from ingest.shared.broker.topology import EVENT_STREAM, LEDGER
 from ingest.shared.errors import IngestError, Outcome
+from ingest.shared.loop_thread import LoopThread
 from ingest.shared.messages import Event, decode
 from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.video_state import Position, VideoRecord, fold
@@ -62,8 +63,7 @@ class Ledger:
     def __init__(self, bus: NatsBus, database: Database) -> None:
         self._bus = bus
         self._database = database
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+        self._thread = LoopThread("ledger", self._step)
 
     def start(self) -> None:
         """Start the thread."""
@@ -71,24 +71,24 @@ class Ledger:
 
     def stop(self) -> None:
         """End the thread after its current group."""
-        self._stop.set()
-        self._thread.join(FETCH_WAIT_S * 5)
+        self._thread.stop()
+        self._thread.drain(time.monotonic() + FETCH_WAIT_S * 5)
 
     def catch_up(self) -> None:
         """Fold all pending events in the calling thread (instead of `start`)."""
         while self._bus.lag(LEDGER, EVENT_STREAM).waiting:
             self._fold(self._take())
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self._fold(self._take())
-            except (BusError, IngestError) as error:
-                log.warning("ledger_waits", error=str(error))
-                self._stop.wait(TROUBLE_WAIT_S)
-            except Exception:  # the thread must outlive a fault of ours: no other keeps the table
-                log.exception("ledger_failed")
-                self._stop.wait(TROUBLE_WAIT_S)
+    def _step(self) -> float:
+        try:
+            self._fold(self._take())
+        except (BusError, IngestError) as error:
+            log.warning("ledger_waits", error=str(error))
+            return TROUBLE_WAIT_S
+        except Exception:  # the thread must outlive a fault of ours: no other keeps the table
+            log.exception("ledger_failed")
+            return TROUBLE_WAIT_S
+        return 0.0
 
     def _fold(self, group: list[Delivery]) -> None:
         if not group:
@@ -100,7 +100,7 @@ class Ledger:
 
     def _take(self) -> list[Delivery]:
         group: list[Delivery] = []
-        while len(group) < GROUP and not self._stop.is_set():
+        while len(group) < GROUP and not self._thread.is_stopping:
             item = self._bus.fetch(LEDGER, EVENT_STREAM, 0.05 if group else FETCH_WAIT_S)
             if item is None:
                 break

@@ -29,7 +29,7 @@ _AFTER_ELISION = re.compile(r"['’]\w")  # noqa: RUF001 (the other apostrophe)
 
 
 @dataclass(frozen=True)
-class Respaced:
+class SpacingResult:
     """A transcript with spacing, the number of words that are now joined, and of those that may have been."""
 
     transcript: Transcript
@@ -37,7 +37,7 @@ class Respaced:
     unsure: int
 
 
-def respace(older: Transcript) -> Respaced:
+def respace(older: Transcript) -> SpacingResult:
     """Return a transcript of an earlier version with the spacing of its words."""
     segments: list[Segment] = []
     last, joined, unsure = "", 0, 0
@@ -51,7 +51,7 @@ def respace(older: Transcript) -> Respaced:
             last = word.text
         segments.append(_with(segment, words))
     changes = {"transcript_version": TRANSCRIPT_VERSION, "segments": tuple(segments)}
-    return Respaced(older.model_copy(update=changes), joined, unsure)
+    return SpacingResult(older.model_copy(update=changes), joined, unsure)
 
 
 def _with(segment: Segment, words: Iterable[Word]) -> Segment:

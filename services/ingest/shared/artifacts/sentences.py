@@ -16,7 +16,7 @@ from ingest.shared.scripts import needs_blank
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ingest.shared.artifacts.transcript import Spaced, Word
+    from ingest.shared.artifacts.transcript import TextPart, Word
 
 STOPS = (".", "…")
 MARKS = ("?", "!", "\u061f", "\u06d4", "।", "॥", "።", "\u0589", "။", "។")  # also Arabic, Urdu and Armenian
@@ -58,7 +58,7 @@ _DOTTED = re.compile(r"\w(\.\w)+")
 _SMALL_NUMBER = re.compile(r"\d{1,2}")
 
 
-def ends(words: Sequence[Spaced], language: str) -> list[bool]:
+def ends(words: Sequence[TextPart], language: str) -> list[bool]:
     """Return of each word whether a sentence ends with it."""
     found, token = [], ""
     for index, word in enumerate(words):
@@ -74,7 +74,7 @@ def split(words: Sequence[Word], language: str) -> list[Sequence[Word]]:
     return [words[first:last] for first, last in pairwise([0, *after])]
 
 
-def _ends(token: str, following: Spaced | None, language: str) -> bool:
+def _ends(token: str, following: TextPart | None, language: str) -> bool:
     """Whether a sentence ends with `token`, the text since the last blank."""
     body = token.rstrip(CLOSING)
     if not body.endswith(STOPS + MARKS + WIDE_MARKS):

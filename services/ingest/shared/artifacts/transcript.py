@@ -25,7 +25,7 @@ EXTENSION = "json.zst"
 INVENTED = "invented"  # the flag of segments that are no part of the text
 
 
-class Spaced(Protocol):
+class TextPart(Protocol):
     """A piece of text with the spacing before it."""
 
     @property
@@ -37,7 +37,7 @@ class Spaced(Protocol):
         """Return the text."""
 
 
-def join(parts: Iterable[Spaced]) -> str:
+def join(parts: Iterable[TextPart]) -> str:
     """Return the text of consecutive parts; the spacing before the first one is left out."""
     return "".join(part.before + part.text for part in parts).lstrip()
 

@@ -122,7 +122,7 @@ class Volume:
                     artifact=artifact, origin=made.origin, generation=made.generation, metadata=made.metadata
                 )
                 write_atomically(held / f"{made.kind}.json", manifest.model_dump_json(exclude_defaults=True).encode())
-                _flush_folder(held / "..")
+                flush_folder(held / "..")
                 return artifact
 
     def discard(self, video_id: str, kind: Kind) -> None:
@@ -210,7 +210,7 @@ def write_atomically(path: Path, data: bytes) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    _flush_folder(path.parent)
+    flush_folder(path.parent)
 
 
 @contextmanager
@@ -276,7 +276,8 @@ def _flush(file: BinaryIO) -> None:
     os.fsync(file.fileno())
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
+    """Write the entries of a folder to the disk: renamed files keep their names after a power cut."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

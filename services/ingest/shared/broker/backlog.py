@@ -7,8 +7,6 @@ without workers shows, too.
 
 from __future__ import annotations
 
-import threading
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ingest.shared.broker.bus import BusError
 from ingest.shared.broker.topology import DEAD_STREAM
+from ingest.shared.loop_thread import LoopThread
 from ingest.shared.telemetry import metrics
 from ingest.shared.telemetry.logs import get_logger
 
@@ -59,8 +58,6 @@ class BacklogWatch:
         self._consumers = consumers
         self._dead_letters = dead_letters
         self._refused: set[tuple[str, ...]] = set()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="backlog", daemon=True)
         metrics.show(
             metrics.CONSUMER_LAG,
             metrics.CONSUMER_IN_FLIGHT,
@@ -70,49 +67,37 @@ class BacklogWatch:
         if dead_letters:
             metrics.show(metrics.DEAD_LETTERS)
 
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+    def thread(self) -> LoopThread:
+        """Return a thread that asks every `ASK_EVERY_S`."""
+        return LoopThread("backlog", self.ask)
 
-    def stop(self) -> None:
-        """Ask no more."""
-        self._stop.set()
-
-    def drain(self, deadline: float) -> None:
-        """Wait for the running request until `deadline` (monotonic seconds)."""
-        self._thread.join(max(0.0, deadline - time.monotonic()))
-
-    def ask(self) -> None:
-        """Ask once, in the calling thread."""
+    def ask(self) -> float:
+        """Ask once; return the seconds until the next time."""
         for watched in self._consumers:
             name, stream = watched.consumer, watched.stream
-            with self._telling((metrics.CONSUMER_LAG, metrics.CONSUMER_IN_FLIGHT), name):
+            with self._shown((metrics.CONSUMER_LAG, metrics.CONSUMER_IN_FLIGHT), name):
                 lag = self._bus.lag(name, stream)
                 metrics.CONSUMER_LAG.set(lag.waiting, name)
                 metrics.CONSUMER_IN_FLIGHT.set(lag.in_flight, name)
-            with self._telling((metrics.CONSUMER_OLDEST_AGE,), name):
+            with self._shown((metrics.CONSUMER_OLDEST_AGE,), name):
                 metrics.CONSUMER_OLDEST_AGE.set(age_s(self._bus.oldest_at(name, stream), datetime.now(UTC)), name)
             if watched.waiting_in is not None:
-                with self._telling((metrics.CONSUMER_POSTPONED,), name):
+                with self._shown((metrics.CONSUMER_POSTPONED,), name):
                     lag = self._bus.lag(*watched.waiting_in)
                     metrics.CONSUMER_POSTPONED.set(lag.waiting + lag.in_flight, name)
         if self._dead_letters:
-            with self._telling((metrics.DEAD_LETTERS,)):
+            with self._shown((metrics.DEAD_LETTERS,)):
                 metrics.DEAD_LETTERS.set(self._bus.stored(DEAD_STREAM))
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            self.ask()
-            self._stop.wait(ASK_EVERY_S)
+        return ASK_EVERY_S
 
     @contextmanager
-    def _telling(self, figures: Sequence[OptionalGauge], *labels: str) -> Iterator[None]:
-        """Forget figures that the broker does not give in the `with` block."""
+    def _shown(self, figures: Sequence[OptionalGauge], *labels: str) -> Iterator[None]:
+        """Clear figures that the broker does not give in the `with` block."""
         try:
             yield
         except BusError as error:
-            for known in figures:
-                known.clear(*labels)
+            for gauge in figures:
+                gauge.clear(*labels)
             name = figures[0].name
             if (name, *labels) not in self._refused:  # once: a missing permission does not come by waiting
                 self._refused.add((name, *labels))

@@ -10,7 +10,7 @@ from types import ModuleType
 LIBRARY = "aiohttp"
 
 
-class _Delayed(ModuleType):
+class _LazyModule(ModuleType):
     """A module that is imported when an attribute of it is used."""
 
     def __getattr__(self, name: str) -> object:
@@ -21,7 +21,7 @@ def import_nats() -> None:
     """Import the transports of nats-py; they get aiohttp when the first connection uses a WebSocket."""
     if LIBRARY in sys.modules or find_spec(LIBRARY) is None:
         return
-    sys.modules[LIBRARY] = _Delayed(LIBRARY)
+    sys.modules[LIBRARY] = _LazyModule(LIBRARY)
     try:
         import_module("nats.aio.transport")
     finally:

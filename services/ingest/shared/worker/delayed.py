@@ -6,13 +6,13 @@ time. After a restart the broker may deliver it earlier; the message then gets a
 
 from __future__ import annotations
 
-import threading
-import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ingest.shared.broker.bus import Bus, BusError, Delivery
 from ingest.shared.broker.topology import DUE, INPUT_OF, LATER_STREAM, later_consumer
+from ingest.shared.loop_thread import LoopThread
 from ingest.shared.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
@@ -24,48 +24,32 @@ LONGEST_NAP_S = 24 * 3600.0
 log = get_logger(__name__)
 
 
-class DelayedRedelivery:
-    """Moves the due messages of one stage back to its work queue."""
+def delayed_redelivery(stage: Stage, bus: Bus) -> LoopThread:
+    """Return a thread that moves the due messages of a stage back to its work queue."""
+    return LoopThread(f"waker-{stage}", partial(_move, stage, bus))
 
-    def __init__(self, stage: Stage, bus: Bus) -> None:
-        self._stage = stage
-        self._bus = bus
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"waker-{stage}", daemon=True)
 
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+def _move(stage: Stage, bus: Bus) -> float:
+    """Move the next message, if one is due; return the seconds of the pause after it."""
+    try:
+        delivery = bus.fetch(later_consumer(stage), LATER_STREAM, FETCH_WAIT_S)
+        if delivery is not None:
+            _wake(stage, bus, delivery)
+    except BusError as error:
+        log.warning("bus_trouble", error=str(error))
+        return TROUBLE_WAIT_S
+    return 0.0
 
-    def stop(self) -> None:
-        """Move no more messages."""
-        self._stop.set()
 
-    def drain(self, deadline: float) -> None:
-        """Wait for the message in flight until `deadline` (monotonic seconds)."""
-        self._thread.join(max(0.0, deadline - time.monotonic()))
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                delivery = self._bus.fetch(later_consumer(self._stage), LATER_STREAM, FETCH_WAIT_S)
-                if delivery is not None:
-                    self._wake(delivery)
-            except BusError as error:
-                log.warning("bus_trouble", error=str(error))
-                self._stop.wait(TROUBLE_WAIT_S)
-
-    def _wake(self, delivery: Delivery) -> None:
-        left_s = seconds_left(delivery.headers.get(DUE, ""), datetime.now(UTC))
-        if left_s > 0:
-            self._bus.nak(delivery, min(left_s, LONGEST_NAP_S))
-            return
-        headers = {
-            name: value for name, value in delivery.headers.items() if name.startswith("Ingest-") and name != DUE
-        }
-        number = f"{delivery.sequence}:{delivery.published_at.timestamp()}"
-        self._bus.publish(INPUT_OF[self._stage], delivery.data, f"woken:{self._stage}:{number}", headers)
-        self._bus.ack(delivery)
+def _wake(stage: Stage, bus: Bus, delivery: Delivery) -> None:
+    left_s = seconds_left(delivery.headers.get(DUE, ""), datetime.now(UTC))
+    if left_s > 0:
+        bus.nak(delivery, min(left_s, LONGEST_NAP_S))
+        return
+    headers = {name: value for name, value in delivery.headers.items() if name.startswith("Ingest-") and name != DUE}
+    number = f"{delivery.sequence}:{delivery.published_at.timestamp()}"
+    bus.publish(INPUT_OF[stage], delivery.data, f"woken:{stage}:{number}", headers)
+    bus.ack(delivery)
 
 
 def seconds_left(due: str, now: datetime) -> float:

@@ -106,11 +106,11 @@ class Redo:
 
 
 @dataclass(frozen=True)
-class Settled:
+class Finish:
     """Nothing to do any more."""
 
 
-Decision = GiveUp | Again | Redo | Settled
+Decision = GiveUp | Again | Redo | Finish
 
 
 def decide(
@@ -133,7 +133,7 @@ def decide(
     outcome = rule.outcome
     match rule.outcome:
         case Outcome.DONE:
-            return Settled()
+            return Finish()
         case Outcome.PERMANENT | Outcome.SKIPPED:
             return GiveUp(rule.outcome)
         case Outcome.TRANSIENT:

@@ -26,7 +26,7 @@ from ingest.shared.messages import Stage
 from ingest.shared.settings import Settings, load
 from ingest.shared.telemetry import health, logs
 from ingest.shared.worker.crash_journal import CrashJournal
-from ingest.shared.worker.delayed import DelayedRedelivery
+from ingest.shared.worker.delayed import delayed_redelivery
 from ingest.shared.worker.isolation import SuspectLock
 from ingest.shared.worker.loop import Worker
 from ingest.shared.worker.retry import Pauses
@@ -114,8 +114,9 @@ def _serve(name: str, settings: S, build: Callable[[S, NatsBus], ServiceSpec]) -
     began = time.monotonic()
     service = build(settings, bus)
     workers = _workers(settings, service, bus, journal)
-    redeliveries = [DelayedRedelivery(work.stage, bus) for work in service.stages]
-    runners: list[Runner] = [*workers, *redeliveries, *([_backlog(service, bus)] if settings.metrics_port else [])]
+    redeliveries = [delayed_redelivery(work.stage, bus) for work in service.stages]
+    watches = [_backlog(service, bus).thread()] if settings.metrics_port else []
+    runners: list[Runner] = [*workers, *redeliveries, *watches]
     _on_signals(stopping.set)
     for runner in runners:
         runner.start()

@@ -16,7 +16,7 @@ from ingest.shared.messages import DeadLetter, Event, EventKind, Stage, VideoAcc
 from ingest.shared.outgoing import redact
 from ingest.shared.telemetry import metrics
 from ingest.shared.telemetry.logs import get_logger
-from ingest.shared.worker.retry import Again, Attempts, GiveUp, Redo, Settled, decide
+from ingest.shared.worker.retry import Again, Attempts, Finish, GiveUp, Redo, decide
 
 if TYPE_CHECKING:
     from ingest.shared.broker.bus import Bus, Delivery
@@ -91,7 +91,7 @@ class Settlement:
             error = IngestError(error.code, f"{error.message} ({input_file.done_twice})", is_final=True)
         text, retry_at = error.message, None
         match decision:
-            case Settled():
+            case Finish():
                 kind = EventKind.FINISHED
             case GiveUp(outcome=Outcome.SKIPPED):
                 kind = EventKind.SKIPPED

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from ingest.downloader.sites.breaker import Breaker
 from ingest.downloader.sites.holds import KEY, MOST_SITES, Troubles
-from ingest.downloader.sites.trouble import FIRST_PAUSE_S, LONGEST_HOLD_S, LONGEST_PAUSE_S, ROW, SUSPECT
+from ingest.downloader.sites.trouble import FIRST_PAUSE_S, LONGEST_HOLD_S, LONGEST_PAUSE_S, ROW
 from ingest.shared.broker.bus import Entry
-from ingest.shared.errors import RULES, Code, IngestError, Outcome
+from ingest.shared.errors import MAY_BE_THE_SITE, RULES, Code, IngestError, Outcome
 from ingest.shared.messages import Source, SourceKind, Stage, VideoRequested
 from tests.support.site_keys import Keys
 
@@ -66,7 +66,7 @@ class Site:
         return bool(self.troubles.holds())
 
 
-@pytest.mark.parametrize("code", sorted(SUSPECT))
+@pytest.mark.parametrize("code", sorted(MAY_BE_THE_SITE))
 @pytest.mark.parametrize("kind", [SourceKind.YOUTUBE, SourceKind.MEDIA])
 def test_a_site_is_held_when_its_recordings_fail_one_after_the_other(code: Code, kind: SourceKind) -> None:
     site = Site()
@@ -81,7 +81,7 @@ def test_a_site_is_held_when_its_recordings_fail_one_after_the_other(code: Code,
     assert "2026-03-01 00:00 UTC" in str(hold)
 
 
-@pytest.mark.parametrize("code", sorted(set(Code) - SUSPECT))
+@pytest.mark.parametrize("code", sorted(set(Code) - MAY_BE_THE_SITE))
 def test_the_recordings_own_faults_hold_no_site(code: Code) -> None:
     site = Site()
     assert site.break_down(code) == [code] * ROW

@@ -8,7 +8,7 @@ import feedparser
 import pytest
 
 from ingest.downloader.sources.feed import Page, parsed
-from ingest.downloader.sources.feed_limits import MOST_ATTRIBUTES, MOST_NAMESPACES, Bounded, bounded
+from ingest.downloader.sources.feed_limits import MOST_ATTRIBUTES, MOST_NAMESPACES, FeedPart, bounded
 from ingest.shared.errors import Code, IngestError
 
 MANY_NAMES = "".join(f"<n{number}:a xmlns:n{number}='http://h/'/>" for number in range(MOST_NAMESPACES + 1))
@@ -107,7 +107,7 @@ def test_the_first_items_of_an_endless_feed_that_is_not_well_formed_are_kept() -
 
 def test_a_feed_whose_descriptions_leave_tags_open_is_read() -> None:
     data = rss("&nosuch;" + "<item><description><p>one<br>two<img src='x'></description></item>" * 5_000)
-    assert bounded(data) == Bounded(data, 0)
+    assert bounded(data) == FeedPart(data, 0)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.shared.errors import RULES, Code, IngestError, Outcome
-from ingest.shared.worker.retry import Again, Attempts, GiveUp, Pauses, Redo, Settled, crash_loop, decide
+from ingest.shared.worker.retry import Again, Attempts, Finish, GiveUp, Pauses, Redo, crash_loop, decide
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 PAUSES = Pauses(first_s=10.0, longest_s=60.0, postponed_s=30.0, deferred_s=3600.0)
@@ -38,7 +38,7 @@ def pause_s(again: Again) -> float:
 @pytest.mark.parametrize(
     ("code", "decision"),
     [
-        pytest.param(Code.SUPERSEDED, Settled(), id="done"),
+        pytest.param(Code.SUPERSEDED, Finish(), id="done"),
         pytest.param(Code.BAD_URL, GiveUp(Outcome.PERMANENT), id="permanent"),
         pytest.param(Code.MEMBERS_ONLY, GiveUp(Outcome.SKIPPED), id="skipped"),
         pytest.param(

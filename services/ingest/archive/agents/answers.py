@@ -1,10 +1,25 @@
-"""What the tools answer. Each part has a citation: recording, second, speaker with the score, and link."""
+"""The answers of the tools. Each part has a citation: recording, second, speaker with the score, and link."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from ingest.archive.web.shapes import Citation, Shape
+from ingest.archive.web.shapes import Shape
+
+
+class Citation(Shape):
+    """Where something was said."""
+
+    recording: str
+    """Id of the recording."""
+    title: str | None
+    second: float
+    speaker: str | None
+    """null: the speaker is not known."""
+    speaker_score: float | None
+    """Similarity of the voice to the profile of this name; null where the name is of no profile."""
+    link: str | None
+    """Address of the recording at this second, at its source."""
 
 
 class Result(Shape):
@@ -52,7 +67,7 @@ class Document(Shape):
     citation: Citation
 
 
-class Listed(Shape):
+class Recording(Shape):
     """A recording of the archive."""
 
     id: str
@@ -71,12 +86,12 @@ class Listed(Shape):
 class Recordings(Shape):
     """A page of the list of recordings, the latest first."""
 
-    recordings: tuple[Listed, ...]
+    recordings: tuple[Recording, ...]
     next: str | None
     """The `cursor` of the next page; null on the last one."""
 
 
-class Said(Shape):
+class Passage(Shape):
     """A passage of one speaker."""
 
     start_s: float
@@ -94,7 +109,7 @@ class Transcript(Shape):
 
     recording: str
     title: str | None
-    passages: tuple[Said, ...]
+    passages: tuple[Passage, ...]
     continues_s: float | None
     """Where the part is long: the `from` of the next call; null when all of it is here."""
 
@@ -119,7 +134,7 @@ class Voices(Shape):
     speakers: tuple[Voice, ...]
 
 
-class Known(Shape):
+class Speaker(Shape):
     """A named speaker of the archive. The citation is the passage whose voice is most similar to the profile."""
 
     speaker: str
@@ -132,6 +147,6 @@ class Known(Shape):
 class Speakers(Shape):
     """The named speakers, the one who speaks most first."""
 
-    speakers: tuple[Known, ...]
+    speakers: tuple[Speaker, ...]
     unnamed_s: float
     """Seconds of speech whose speaker has no name."""

@@ -4,79 +4,74 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ingest.archive.agents import told
-from ingest.archive.web.shapes import Citation
+from ingest.archive.agents import answers
+from ingest.archive.agents.answers import Citation
+from ingest.shared.links import link
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ingest.archive.agents.asked import Part
+    from ingest.archive.agents.inputs import Part
+    from ingest.archive.reading import ExampleRow
     from ingest.archive.web import shapes
 
 MOST_LETTERS = 40_000  # of the texts in an answer: about an hour of speech
 MINUTE_S = 60
 
 
-def result(hit: shapes.Hit) -> told.Result:
+def result(hit: shapes.Hit) -> answers.Result:
     """Return a passage that answers a question."""
-    citation = Citation(
-        recording=hit.recording,
-        title=hit.title,
-        second=hit.start_s,
-        speaker=hit.speaker,
-        speaker_score=hit.speaker_score,
-        link=hit.link,
-    )
-    return told.Result(
+    return answers.Result(
         id=f"{hit.recording}:{hit.index}",
         title=heading(hit.title or hit.recording, hit.start_s, hit.speaker),
         url=hit.link,
         text=hit.text,
-        citation=citation,
+        citation=_citation(hit.recording, hit.title, hit.link, hit.start_s, (hit.speaker, hit.speaker_score)),
     )
 
 
-def listed(recording: shapes.Recording) -> told.Listed:
+def recording(item: shapes.Recording) -> answers.Recording:
     """Return a recording of a list. Its citation is its beginning."""
-    fields = {name: getattr(recording, name) for name in told.Listed.model_fields if hasattr(recording, name)}
-    return told.Listed(**fields, citation=beginning(recording))
+    fields = {name: getattr(item, name) for name in answers.Recording.model_fields if hasattr(item, name)}
+    return answers.Recording(**fields, citation=of_recording(item))
 
 
-def beginning(recording: shapes.Recording) -> Citation:
+def of_recording(item: shapes.Recording) -> Citation:
     """Return the citation of a whole recording."""
-    return Citation(
-        recording=recording.id,
-        title=recording.title,
-        second=0.0,
-        speaker=None,
-        speaker_score=None,
-        link=recording.link,
-    )
+    return _citation(item.id, item.title, item.link, 0.0, (None, None))
 
 
-def cited(transcript: shapes.Transcript, passage: shapes.Passage) -> Citation:
+def of_passage(transcript: shapes.Transcript, passage: shapes.Passage) -> Citation:
     """Return the citation of a passage."""
+    voice = (passage.speaker, passage.score)
+    return _citation(transcript.id, transcript.title, passage.link, passage.start_s, voice)
+
+
+def of_example(row: ExampleRow) -> Citation:
+    """Return the citation of the passage that stands for a speaker."""
+    address = link(row.source_kind, row.source_url, row.start_s)
+    return _citation(row.video_id, row.title, address, row.start_s, (row.speaker, row.score))
+
+
+def _citation(
+    video_id: str, title: str | None, address: str | None, second: float, voice: tuple[str | None, float | None]
+) -> Citation:
     return Citation(
-        recording=transcript.id,
-        title=transcript.title,
-        second=passage.start_s,
-        speaker=passage.speaker,
-        speaker_score=passage.score,
-        link=passage.link,
+        recording=video_id, title=title, second=second, speaker=voice[0], speaker_score=voice[1], link=address
     )
 
 
 def document(
     recording: shapes.RecordingDetail, wanted: str, passages: Sequence[shapes.Passage], citation: Citation
-) -> told.Document:
+) -> answers.Document:
     """Return the text of passages of a recording, as far as an answer may be long."""
     shown, continues_s = fitting(passages)
-    return told.Document(
+    return answers.Document(
         id=wanted,
         title=heading(recording.title or recording.id, citation.second, citation.speaker),
         text="\n".join(heading("", passage.start_s, passage.speaker) + f": {passage.text}" for passage in shown),
         url=citation.link or "",
-        metadata=told.Metadata(
+        metadata=answers.Metadata(
             recording=recording.id,
             channel=recording.channel,
             published_at=recording.published_at,

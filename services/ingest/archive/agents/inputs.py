@@ -1,4 +1,4 @@
-"""What a tool may be asked for: its arguments, with their limits. Unknown ones are refused."""
+"""The arguments of the tools, with their limits. Unknown ones are refused."""
 
 from __future__ import annotations
 

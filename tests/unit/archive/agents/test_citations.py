@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ingest.archive.agents import citing
-from ingest.archive.agents.asked import Part
+from ingest.archive.agents import citations
+from ingest.archive.agents.inputs import Part
 from ingest.archive.web.shapes import Passage
 
 
@@ -30,14 +30,14 @@ def test_a_long_text_is_read_whole_part_by_part() -> None:
     at: float | None = 0.0
     while at is not None:
         part = Part.model_validate({"recording": "a" * 11, "from": at})
-        shown, at = citing.fitting(citing.within(passages, part))
-        assert sum(len(item.text) for item in shown) <= citing.MOST_LETTERS
+        shown, at = citations.fitting(citations.within(passages, part))
+        assert sum(len(item.text) for item in shown) <= citations.MOST_LETTERS
         read += [item.index for item in shown]
     assert read == list(range(100))
 
 
 def test_one_passage_is_shown_however_long_it_is() -> None:
-    assert len(citing.fitting([passage(0, 0, 9, 10 * citing.MOST_LETTERS)])[0]) == 1
+    assert len(citations.fitting([passage(0, 0, 9, 10 * citations.MOST_LETTERS)])[0]) == 1
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_one_passage_is_shown_however_long_it_is() -> None:
 def test_a_part_has_the_passages_that_are_spoken_in_it(from_s: float, to_s: float, indexes: list[int]) -> None:
     passages = [passage(0, 0, 10), passage(1, 10, 15), passage(2, 15, 15), passage(3, 20, 30)]
     part = Part.model_validate({"recording": "a" * 11, "from": from_s, "to": to_s})
-    assert [item.index for item in citing.within(passages, part)] == indexes
+    assert [item.index for item in citations.within(passages, part)] == indexes
 
 
 @pytest.mark.parametrize(
@@ -60,4 +60,4 @@ def test_a_part_has_the_passages_that_are_spoken_in_it(from_s: float, to_s: floa
     [(3723.9, "Ada", "Talk, 1:02:03, Ada"), (59.9, None, "Talk, 0:59")],
 )
 def test_a_heading_has_the_time_and_the_speaker(second: float, speaker: str | None, text: str) -> None:
-    assert citing.heading("Talk", second, speaker) == text
+    assert citations.heading("Talk", second, speaker) == text

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ingest.archive.web.library import Library
 
 
-class Door:
+class AgentApp:
     """An application that answers the tools of an archive over HTTP."""
 
     def __init__(self, library: Library) -> None:
