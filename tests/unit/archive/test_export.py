@@ -142,7 +142,7 @@ def test_subtitles_keep_the_text_and_the_rules(text: str, width: int, lines: int
 )
 def test_subtitles_end_with_the_sentences_of_the_passages_language(language: str | None, *, is_parted: bool) -> None:
     own = document(passage(0, "Am 3. Mai treffen wir uns alle wieder.", None, 4.0))
-    found = cues(replace(own, languages=(language,)), Rules(columns=24, lines=1))
+    found = cues(replace(own, languages=(language,)), Rules(columns=18, lines=1))
     assert any(cue.text.endswith("3.") for cue in found) is is_parted
 
 
