@@ -29,7 +29,7 @@ def link(kind: str | None, url: str | None, start_s: float) -> str | None:
 
     `kind` is a SourceKind, or None when it is unknown.
     """
-    return _FORMS.get(kind or "", _with_fragment)(url, int(start_s)) if url else None
+    return _FORMS.get(kind or "", _with_fragment)(url, int(start_s)) if url is not None else None
 
 
 def _with_fragment(url: str, second: int) -> str | None:

@@ -28,7 +28,6 @@ from ingest.shared.links import link
         pytest.param("", "vbscript:x", 5.2, None, id="a script, of an unknown kind"),
         pytest.param("", "/talks/a:b.mp3", 5.2, "/talks/a:b.mp3#t=5", id="a path, of an unknown kind"),
         pytest.param(None, "https://h/a.mp3", 5.2, "https://h/a.mp3#t=5", id="of no kind"),
-        pytest.param("media", "", 5.2, None, id="an empty address"),
         pytest.param("media", None, 5.2, None, id="no address"),
         pytest.param("media", "https://h/a.mp3#t=9", 5.2, "https://h/a.mp3#t=5", id="media with a time of its own"),
     ],
