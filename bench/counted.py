@@ -59,7 +59,7 @@ class CountedBus:
         return delivery
 
     def ack(self, delivery: Delivery) -> None:
-        """Tell the broker that a message is done."""
+        """Acknowledge a message."""
         with self._calls.timed(ACK):
             self._bus.ack(delivery)
 

@@ -1,7 +1,7 @@
 """Peak memory of diarizing a long recording against a short one, each in a process of its own.
 
 The recording is composed of the bundled samples and mapped from a file as in the service: the waveform is page cache,
-and told apart. What is measured is memory that the process has taken for itself (RssAnon), above what it has before it
+and separated. What is measured is memory that the process has taken for itself (RssAnon), above what it has before it
 begins, with the allocator set as in a worker on a CPU: freed memory is kept.
 """
 

@@ -36,7 +36,7 @@ SECOND_MODEL = "bench-second"
 DIMENSIONS = 384
 SENTENCES = 6  # about 400 characters, where the embedder ends a passage
 SENTENCE_S = 4.0
-PREPARE_AFTER = 5  # psycopg prepares a statement then, unless told not to, as the product does because of poolers
+PREPARE_AFTER = 5  # psycopg prepares a statement then, unless it is switched off, as in the product because of poolers
 
 INSERT_SEGMENT = """
 INSERT INTO segments (video_id, idx, start_s, end_s, text, speaker, sentence_offsets, sentence_starts_s, avg_logprob,

@@ -135,7 +135,7 @@ class Transcribe:
         old_origin = self._old_origin(message)
         found = self.volume.find(message.video_id, "transcript", old_origin, message.fresh_from)
         if found is not None:
-            hint = "keys of version 0.1.0 do not tell models of equal size apart; a forced run transcribes it again"
+            hint = "models of equal size have the same key in version 0.1.0; a forced run transcribes it again"
             log.warning("transcript_with_old_key", video_id=message.video_id, origin=old_origin, hint=hint)
         return found
 

@@ -9,7 +9,7 @@ from ingest.shared.messages import Metadata, Policy
 
 @dataclass(frozen=True)
 class Selection:
-    """Which recordings of the sources are requested, and what the submitter knows about all of them.
+    """Which recordings of the sources are requested, and facts that hold for all of them.
 
     With `limit_new`, listing continues until this many recordings are found that are not indexed.
     """

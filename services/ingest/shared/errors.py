@@ -162,7 +162,7 @@ RULES: dict[Code, Rule] = {
         Outcome.TRANSIENT, 2, "the site has changed, or refuses how it is asked; install the newest yt-dlp", DAYS_S
     ),
     Code.ACCOUNT_REFUSED: Rule(
-        Outcome.TRANSIENT, 2, "the site wants a login: renew the cookies (INGEST_COOKIES_FILE)", DAYS_S
+        Outcome.TRANSIENT, 2, "the site requires a login: renew the cookies (INGEST_COOKIES_FILE)", DAYS_S
     ),
     Code.PROXY_REFUSED: Rule(Outcome.TRANSIENT, 3, "the proxy refuses us; check its address and login", DAYS_S),
     Code.NOT_PROCESSED_YET: Rule(Outcome.TRANSIENT, 1, "the site still processes the recording", DAYS_S),

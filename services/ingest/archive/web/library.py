@@ -34,7 +34,7 @@ UNFINISHED = ("failed", "running", "postponed", "deferred", "queued", "skipped")
 
 @dataclass(frozen=True)
 class Library:
-    """The archive as the web server sees it: its tables, its volume and its text model."""
+    """The archive behind the web server: its tables, its volume and its text model."""
 
     reading: Reading
     volume: Volume

@@ -46,7 +46,7 @@ def check(found: ChunkTranscript) -> None:
     if len(expected & _words(found.text)) < LOWEST_SHARE * len(expected):
         raise IngestError(
             Code.ENV_MODEL,
-            f"the model recognised {found.text[:100]!r} instead of {SENTENCES!r}: it knows no English "
+            f"the model recognised {found.text[:100]!r} instead of {SENTENCES!r}: it does not recognise English "
             "(INGEST_ASR_CANARY=false), or driver and CUDA libraries do not fit (INGEST_ASR_COMPUTE_TYPE=float32)",
         )
 

@@ -1,7 +1,7 @@
 """Decides which words were invented: written by the recognizer where nothing was said. Pure.
 
 Whisper was trained on subtitles. From noise and music it makes their usual phrases, or a short word. No figure alone
-tells them from true words: a short answer is improbable, too. Two figures that are doubtful at the same time do.
+separates them from true words: a short answer is improbable, too. Two figures that are doubtful at the same time do.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ PHRASES = frozenset(
 
 @dataclass(frozen=True)
 class Evidence:
-    """What tells invented words: their text, the figures of their chunk, and the seconds of speech in it."""
+    """The evidence for invented words: their text, the figures of their chunk, and the seconds of speech in it."""
 
     text: str
     avg_logprob: float

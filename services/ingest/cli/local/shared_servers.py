@@ -81,9 +81,9 @@ class SharedServers:
             self._keeper.wait()
 
     def _disown_keeper(self) -> None:
-        """Forget a keeper that runs for other commands: nothing waits for its status."""
+        """Drop the handle of a keeper that runs for other commands: nothing waits for its status."""
         if self._keeper is not None:
-            self._keeper.returncode = 0  # Popen warns of a process that it believes to run
+            self._keeper.returncode = 0  # Popen warns of a process without a status
 
     def _find_or_start(self) -> AllSettings:
         deadline = time.monotonic() + JOIN_WAIT_S

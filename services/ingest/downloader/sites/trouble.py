@@ -7,8 +7,8 @@ other fails, and none succeeds. A stage of a site is held when `ROW` recordings 
       ▲                                        │
       └──── a recording succeeds ◄─────────────┘ one probe at a time
 
-A recording that is known to work (the canary: the last that worked) tells the site's trouble from that of the
-recordings: it is asked before the site is held, and before each probe. Times are seconds since 1970 by the broker's
+A recording that is known to work (the canary: the last that worked) separates trouble of the site from that of the
+recordings: it is requested before the site is held, and before each probe. Times are seconds since 1970 by the broker's
 clock.
 """
 

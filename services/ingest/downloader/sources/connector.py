@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ingest.shared.sandbox.child import Watcher
 
 YOUTUBE = "youtube"  # the site that has a budget; stored in the broker
-ANY_SITE = ("generic",)  # the extractors for a site that yt-dlp does not know
+ANY_SITE = ("generic",)  # the extractors for a site without an extractor of its own
 LISTING_DEADLINE_S = 300.0
 LISTING_CPU_S = 120.0
 LISTING_FILE_BYTES = 16 << 20
@@ -116,7 +116,7 @@ class Connector:
     kind              the kind of source of these recordings
     site              the name under which the rate limiter keeps the site of an address; None: nothing is rate limited
     check             what the source says about a recording that can be downloaded; raises the reason otherwise
-    fetch             downloads a recording into an empty folder; the watcher sees the reports of the child process
+    fetch             downloads a recording into an empty folder; the watcher reads the reports of the child process
     is_authoritative  whether metadata from `check` and `fetch` replaces submitted metadata, instead of filling its gaps
     """
 

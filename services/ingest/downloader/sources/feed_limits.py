@@ -75,7 +75,7 @@ class _Scan:
         self._parser.DefaultHandler = lambda _text: None  # expat then expands no entities
 
     def read(self, data: bytes) -> bool:
-        """Read a feed; return whether it is well-formed, in an encoding that expat knows (of several bytes, few)."""
+        """Read a feed; return whether it is well-formed, in an encoding that expat supports (of several bytes, few)."""
         try:
             self._parser.Parse(data, True)
         except (expat.ExpatError, LookupError, ValueError):

@@ -233,7 +233,7 @@ class Database:
                 connection.autocommit = False
 
     def renew(self) -> None:
-        """Replace the connections: those opened before the extension was created do not know its types."""
+        """Replace the connections: those opened before the extension was created do not have its types."""
         self._pool.drain()
 
     def _configure(self, connection: Connection) -> None:
@@ -302,7 +302,7 @@ def _deadline(connection: Connection, seconds: float) -> Iterator[None]:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Translate database errors into codes that tell a fault of the database from one of the video."""
+    """Translate database errors into codes that separate faults of the database from those of a video."""
     try:
         yield
     except psycopg.errors.DiskFull as error:

@@ -1,6 +1,6 @@
 """Reads the text of a question: words, `"phrases"`, `-words` and `-"phrases"` that are left out, and `OR`.
 
-The full-text search of Postgres has the same notation. A vector knows nothing of it: what a passage must or must not
+The full-text search of Postgres has the same notation. A vector has no such notation: what a passage must or must not
 contain is therefore a condition on both halves of a search.
 """
 

@@ -1,6 +1,6 @@
 """Finds the ends of sentences in recognised words: a mark that ends a sentence is often a part of something else.
 
-Whisper writes capitals, so the word after a full stop tells most abbreviations: a sentence does not go on in lower case
+Whisper writes capitals, so the word after a full stop shows most abbreviations: a sentence does not go on in lower case
 behind an end. The tables below are for those that a capital or a number follows. When in doubt, the sentence goes on: a
 sentence that is too long costs less than one that ends inside of a name. Pure.
 """

@@ -60,7 +60,7 @@ class BusConflictError(BusRefusedError):
 
 
 class Bus(Protocol):
-    """A broker as the worker sees it. Every method blocks, and may be called from any thread."""
+    """The part of a broker that a worker uses. Every method blocks, and may be called from any thread."""
 
     def publish(self, subject: str, data: bytes, message_id: str, headers: Mapping[str, str] | None = None) -> None:
         """Store a message and return when the broker has it; repeated with the same id until it does."""

@@ -20,7 +20,7 @@ COMMAND_WAIT_S = 20.0  # the wait of a command for its first connection; a servi
 
 
 def bus_topology(settings: Settings) -> Topology:
-    """Return the streams and consumers as the settings want them."""
+    """Return the streams and consumers as the settings define them."""
     return topology(
         ack_wait_s=settings.ack_wait_s,
         check_limit=settings.check_limit,

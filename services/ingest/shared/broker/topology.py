@@ -50,13 +50,13 @@ def later_subject(stage: Stage) -> str:
 
 
 def later_consumer(stage: Stage) -> str:
-    """Return the consumer that wakes the waiting messages of a stage."""
+    """Return the consumer of the delayed messages of a stage."""
     return f"later-{stage}"
 
 
 @dataclass(frozen=True)
 class StreamSpec:
-    """A stream as it must be: limits in bytes and seconds (0: none); a full one refuses, or forgets its oldest."""
+    """A stream as it must be: limits in bytes and seconds (0: none); a full one refuses messages, or drops its oldest."""
 
     name: str
     subjects: tuple[str, ...]

@@ -1,6 +1,6 @@
 """Restricts the files that a process opens, with landlock (Linux 5.13 and newer). It cannot be undone.
 
-Three system calls without a wrapper in libc, with the same numbers on all processors. Newer kernels know more rights
+Three system calls without a wrapper in libc, with the same numbers on all processors. Newer kernels have more rights
 (`ABI`); this file asks for all that the kernel has. From version 6, the process also sends no signals to others.
 """
 
@@ -17,7 +17,7 @@ PATH_BENEATH = 1
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR, REMOVE_DIR, REMOVE_FILE = (1 << bit for bit in range(6))
 MAKE_DIR, MAKE_REG = 1 << 7, 1 << 8
 REFER, TRUNCATE = 1 << 13, 1 << 14
-BITS_OF_ABI = (13, 14, 15, 15, 16)  # how many rights the versions 1 to 5 know
+BITS_OF_ABI = (13, 14, 15, 15, 16)  # how many rights the versions 1 to 5 have
 ABI_WITH_PORTS, ABI_WITH_SCOPES = 4, 6
 ALL_PORTS = 0b11  # bind and connect of TCP
 ALL_SCOPES = 0b11  # abstract sockets and signals of other processes

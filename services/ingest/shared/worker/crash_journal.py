@@ -90,7 +90,7 @@ class CrashJournal:
                 return 0
 
     def clear(self, job: str) -> None:
-        """Forget the crashes of a job: it has come to an end. A count that stays harms only another run of this job."""
+        """Delete the crashes of a job that has ended. A count that stays harms only another run of this job."""
         with _best_effort("crash_count_stays"):
             self._count_file(job).unlink(missing_ok=True)
 

@@ -4,7 +4,7 @@
                 │          └ IngestError ─► retry.decide ─► dead letter | comes back later | settled ─► ack
                 └ BAD_* ─► dead letter ─► ack
 
-A slot is a thread that works on one message. The handler sees none of this: it takes a message and returns a
+A slot is a thread that works on one message. The handler has no part in this: it takes a message and returns a
 StageResult. Publish first, acknowledge after: work may be repeated, never lost.
 
 SIGTERM (`stop`): no more messages are fetched. Messages in flight may finish within the grace period; the others get a
