@@ -22,8 +22,10 @@ from ingest.shared.messages import Stage
 if TYPE_CHECKING:
     import argparse
 
-# the trace of the original notes: name, slots, mean seconds of a video
-SEED_TRACE = [("check", 20, 0.0), ("download", 12, 60.0), ("asr", 2, 20.0), ("embedder", 12, 5.0)]
+# the trace of the original notes: slots, mean seconds of a video
+SEED_TIMES = {Stage.CHECK: (20, 0.0), Stage.DOWNLOAD: (12, 60.0), Stage.ASR: (2, 20.0), Stage.EMBEDDER: (12, 5.0)}
+LATER_STAGE = (12, 0.0)  # slots and seconds of a stage that the notes do not have
+SEED_TRACE = [(str(stage), *SEED_TIMES.get(stage, LATER_STAGE)) for stage in Stage]
 IN_PROCESS = "in-process"
 WARM_UP_VIDEOS = 2
 

@@ -22,13 +22,10 @@ from ingest.shared.broker.nats_connection import BusOptions
 from ingest.shared.broker.topology import REQUESTED, topology
 from ingest.shared.messages import (
     Artifact,
-    AudioReady,
     EventKind,
     Source,
     SourceKind,
     Stage,
-    TranscriptReady,
-    VideoAccessible,
     VideoMessage,
     VideoRequested,
     encode,
@@ -223,14 +220,9 @@ def _number(message: VideoMessage) -> int:
 
 
 def _done(stage: Stage, message: VideoMessage) -> StageResult:
-    """Return what a stage gives on."""
-    known = {"video_id": message.video_id, "source": message.source}
-    match stage:
-        case Stage.CHECK:
-            return StageResult(VideoAccessible.model_validate(known))
-        case Stage.DOWNLOAD:
-            return StageResult(AudioReady.model_validate({**known, "audio": ARTIFACT}))
-        case Stage.ASR:
-            return StageResult(TranscriptReady.model_validate({**known, "transcript": ARTIFACT}))
-        case Stage.EMBEDDER:
-            return StageResult(None, kind=EventKind.INDEXED)
+    """Return the result of a stage, with a stand-in for each file of its message."""
+    following = SPEC_OF[stage].publishes
+    if following is None:
+        return StageResult(None, kind=EventKind.INDEXED)
+    files = {name: ARTIFACT for name, field_info in following.model_fields.items() if field_info.annotation is Artifact}
+    return StageResult(message.next(following, **files))

@@ -1,4 +1,4 @@
-"""The downloader's metrics. The handlers, the disk gate and the rate limiter do not set them; `service` connects both."""
+"""The downloader's metrics. Handlers, disk gate and rate limiter do not set them; `service` connects both."""
 
 from __future__ import annotations
 

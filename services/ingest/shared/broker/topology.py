@@ -56,7 +56,7 @@ def later_consumer(stage: Stage) -> str:
 
 @dataclass(frozen=True)
 class StreamSpec:
-    """A stream as it must be: limits in bytes and seconds (0: none); a full one refuses messages, or drops its oldest."""
+    """A stream as it must be: limits in bytes and seconds (0: none); a full one refuses, or drops its oldest."""
 
     name: str
     subjects: tuple[str, ...]
