@@ -16,6 +16,7 @@ from ingest.downloader.sites.rate_limit import Budget
 from ingest.downloader.sites.rate_limiter import RateLimiter
 from ingest.downloader.sources import feed, ytdlp
 from ingest.downloader.sources.connector import YOUTUBE
+from ingest.downloader.sources.feed_text import as_utf8
 from ingest.downloader.sources.listing import Listing
 from ingest.shared.broker.bus import Entry
 from ingest.shared.errors import Code, ConfigurationError, IngestError
@@ -113,7 +114,7 @@ def check_recording(recording: Recording) -> None:
 def read_feed(data: bytes) -> str:
     """Read a feed as the child does, send the listing to the parent, and make its recordings."""
     try:
-        listing = feed.parsed(feed.Page(FEED_URL, data))
+        listing = feed.parsed(feed.Page(FEED_URL, as_utf8(data)))
     except IngestError as error:
         return str(error.code)
     ((_, received),) = plain.Answers(feed.read_feed).take(plain.done_frame(feed.read_feed, listing))

@@ -28,6 +28,7 @@ from ingest.downloader.sources.connector import (
     web_address,
 )
 from ingest.downloader.sources.feed_limits import MOST_ITEMS, bounded
+from ingest.downloader.sources.feed_text import as_utf8, breaks_off, looks_like_feed, may_become_feed
 from ingest.downloader.sources.listing import LeftOut, Listing
 from ingest.shared.bounds import LONGEST_ADDRESS
 from ingest.shared.errors import Code, IngestError
@@ -44,10 +45,11 @@ if TYPE_CHECKING:
 
 LARGEST_FEED_BYTES = 64 << 20
 BLOCK_BYTES = 1 << 16
-SNIFF_BYTES = 2048
 MOST_PAGES = 100
 NO_MEDIA = "item of a feed without audio or video"
 TWICE = "item that the feed has twice"
+FURTHER = "further file of an item of a feed (its first audio or video is taken)"
+BREAKS_OFF = "the rest of a feed that breaks off before its end"
 
 
 @dataclass(frozen=True)
@@ -167,12 +169,16 @@ class _Reader:
     account: Listing = field(default_factory=Listing)
     addresses: set[str] = field(default_factory=set)
     left_bytes: int = LARGEST_FEED_BYTES
+    moved_to: str = ""
 
     def read(self, page: Page) -> str | None:
         """Add the episodes of a page; return the address of the next page, or None when this one has nothing new."""
         most = MOST_ITEMS - len(self.items)
         found = bounded(page.data, most)
         feed = _parse(found.data)
+        self.moved_to = str(feed.feed.get("itunes_new-feed-url", ""))
+        if breaks_off(page.data):
+            self.account.leave_out(BREAKS_OFF, page.address)
         left_out = found.left_out + len(feed.entries[most:])
         if left_out:
             self.account.leave_out(f"after the first {MOST_ITEMS} items of a feed", count=left_out)
@@ -186,11 +192,13 @@ class _Reader:
 
     def _item(self, entry: Any, feed: Any, base: str) -> FeedItem | None:  # noqa: ANN401 (a foreign or generic shape)
         """Return the episode of an entry; count an entry without one."""
-        address = feed_items.media_address(entry)
-        if address is None:
+        addresses = feed_items.media_addresses(entry)
+        if not addresses:
             self.account.leave_out(NO_MEDIA, str(entry.get("title", "")))
             return None
-        return _item(entry, feed, _absolute(base, address))
+        for further in addresses[1:]:
+            self.account.leave_out(FURTHER, further)
+        return _item(entry, feed, _absolute(base, addresses[0]))
 
     def next(self, address: str) -> Page | None:
         """Return the next page of the feed; note one that is not read."""
@@ -218,8 +226,10 @@ class _Reader:
     def listing(self) -> FeedListing:
         """Return what was read; raise NO_MEDIA_FOUND when nothing was."""
         if not self.items:
-            without = sum(one.count for one in self.account.left_out.values())
-            raise IngestError(Code.NO_MEDIA_FOUND, f"the feed has no episodes with audio ({without} items without)")
+            without = sum(one.count for reason, one in self.account.left_out.items() if reason == NO_MEDIA)
+            moved = f"; it has moved: submit {shorten(self.moved_to, 300)}" if self.moved_to else ""
+            text = f"the feed has no episodes with audio or video ({without} items without){moved}"
+            raise IngestError(Code.NO_MEDIA_FOUND, text)
         return FeedListing(self.items, self.account.left_out)
 
 
@@ -240,7 +250,7 @@ def _download(url: str, timeout_s: float, user_agent: str, largest: int) -> Page
             address, data = str(response.url), bytearray()
             for block in response.iter_content(BLOCK_BYTES):
                 data += block
-                if len(data) >= SNIFF_BYTES and not _looks_like_feed(data):
+                if not may_become_feed(data):
                     return None
                 if len(data) > largest:
                     raise IngestError(Code.TOO_LARGE, f"the feed is larger than {LARGEST_FEED_BYTES >> 20} MiB")
@@ -254,19 +264,16 @@ def _download(url: str, timeout_s: float, user_agent: str, largest: int) -> Page
             text = f"leads to the private address {private}; host not on allow-list (INGEST_ALLOWED_HOSTS)"
             raise IngestError(Code.URL_NOT_ALLOWED, text) from error
         raise IngestError(Code.NETWORK_ERROR, shorten(f"{url}: {error}")) from error
-    return Page(address, bytes(data)) if _looks_like_feed(data) else None
-
-
-def _looks_like_feed(data: bytearray) -> bool:
-    head = data[:SNIFF_BYTES].lower()
-    return b"<rss" in head or b"<feed" in head or b"<rdf" in head
+    return Page(address, as_utf8(bytes(data))) if looks_like_feed(data) else None
 
 
 def _item(entry: Any, feed: Any, media_url: str) -> FeedItem:  # noqa: ANN401 (a foreign or generic shape)
     found = announced(
         title=entry.get("title"),
         channel=feed.get("title"),
-        published_at=_moment(entry.get("published_parsed")),
+        published_at=_moment(
+            entry.get("published_parsed") or dict.get(entry, "updated_parsed")
+        ),  # Atom may have this one
         has_date=bool(entry.get("published")),
         duration_s=duration_s(str(entry.get("itunes_duration", ""))),
     )

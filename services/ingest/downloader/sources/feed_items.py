@@ -11,23 +11,57 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
-from ingest.shared.formats import MEDIA_SUFFIXES
+from ingest.shared.formats import MEDIA_SUFFIXES, TYPESCRIPT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 MEDIA_TYPES = frozenset(
-    {"application/octet-stream", "binary/octet-stream", "application/ogg", "application/x-ogg", "application/mp4"}
+    {
+        "application/octet-stream",
+        "binary/octet-stream",
+        "application/ogg",
+        "application/x-ogg",
+        "application/mp4",
+        "application/x-mpegurl",
+        "application/vnd.apple.mpegurl",
+    }
 )
+STREAM_SUFFIX = ".m3u8"  # of HLS, which Apple's podcasts may be
+LINKED = MEDIA_SUFFIXES - TYPESCRIPT  # suffixes that make a bare link one to media
 OTHER_TYPES = ("image/", "text/", "application/pdf", "application/zip", "application/epub")
 MEDIUMS = frozenset({"audio", "video"})
 
 
-def media_address(entry: Any) -> str | None:  # noqa: ANN401 (a foreign or generic shape)
-    """Return the address of an entry's audio or video: of an enclosure, else of `media:content`; None without any."""
+def media_addresses(entry: Any) -> list[str]:  # noqa: ANN401 (a foreign or generic shape)
+    """Return the addresses of an entry's audio or video, without those of the same file in other formats.
+
+    These are its enclosures, else the first `media:content`, else the first of what other generators write.
+    """
     enclosures = [(link.get("href"), link.get("type"), "") for link in entry.get("enclosures", ())]
+    if found := list(dict.fromkeys(str(url) for url, kind, medium in enclosures if _is_media(url, kind, medium))):
+        return found
     contents = [(one.get("url"), one.get("type"), one.get("medium")) for one in entry.get("media_content", ())]
-    return next((str(url) for url, kind, medium in (*enclosures, *contents) if _is_media(url, kind, medium)), None)
+    others = (*contents, *_other_places(entry))
+    return [str(url) for url, kind, medium in others if _is_media(url, kind, medium)][:1]
+
+
+def _other_places(entry: Any) -> Iterator[tuple[object, object, str]]:  # noqa: ANN401 (a foreign or generic shape)
+    """Yield address, type and medium of what may be media: content of Atom, RSS 1.0, Podcasting 2.0, a bare link."""
+    for content in map(_fields, entry.get("content", ())):
+        yield content.get("src"), content.get("type"), ""
+    enclosure = _fields(entry.get("enc_enclosure"))
+    yield enclosure.get("rdf:resource"), enclosure.get("type"), ""
+    kind = _fields(entry.get("podcast_alternateenclosure")).get("type")
+    yield _fields(entry.get("podcast_source")).get("uri"), kind, ""
+    for address in (entry.get("link"), entry.get("id")):
+        if address and _suffix(str(address)) in LINKED:
+            yield address, "", ""
+
+
+def _fields(value: object) -> dict[str, object]:
+    """Return the attributes of an element; of one without, feedparser has the text."""
+    return value if isinstance(value, dict) else {}
 
 
 def _is_media(url: object, kind: object, medium: object) -> bool:
@@ -35,20 +69,20 @@ def _is_media(url: object, kind: object, medium: object) -> bool:
     if not url:
         return False
     named = str(kind or "").partition(";")[0].strip().lower()
-    path = _path(str(url))
     if named.startswith(("audio/", "video/")) or named in MEDIA_TYPES or str(medium or "").lower() in MEDIUMS:
         return True
-    if path.suffix.lower() in MEDIA_SUFFIXES or f".{named}" in MEDIA_SUFFIXES:
+    suffix = _suffix(str(url))
+    if suffix in MEDIA_SUFFIXES or suffix == STREAM_SUFFIX or f".{named}" in MEDIA_SUFFIXES:
         return True
-    guessed = mimetypes.guess_type(path.name)[0] or ""
+    guessed = mimetypes.guess_type(f"x{suffix}")[0] or ""
     return not named and not guessed.startswith(OTHER_TYPES)
 
 
-def _path(url: str) -> PurePosixPath:
+def _suffix(url: str) -> str:
     try:
-        return PurePosixPath(unquote(urlsplit(url).path))
+        return PurePosixPath(unquote(urlsplit(url).path)).suffix.lower()
     except ValueError:
-        return PurePosixPath()
+        return ""
 
 
 def next_page(feed: Any, address: str) -> str | None:  # noqa: ANN401 (a foreign or generic shape)

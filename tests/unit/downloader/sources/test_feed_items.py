@@ -5,16 +5,27 @@ from __future__ import annotations
 import feedparser
 import pytest
 
-from ingest.downloader.sources.feed_items import media_address
+from ingest.downloader.sources.feed_items import media_addresses
 from ingest.shared.formats import MEDIA_SUFFIXES
 
-MRSS = 'xmlns:media="http://search.yahoo.com/mrss/"'
+MRSS = 'xmlns:media="http://search.yahoo.com/mrss/" xmlns:podcast="https://podcastindex.org/namespace/1.0"'
+RDF = """<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/"
+ xmlns:enc="http://purl.oclc.org/net/rss_2.0/enc#"><item><title>x</title>
+ <enc:enclosure rdf:resource="http://a.org/1" enc:type="audio/mpeg"/></item></rdf:RDF>"""
+ATOM = '<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>1</id>{}</entry></feed>'
 
 
 def chosen(inside: str) -> str | None:
-    text = f'<rss version="2.0" {MRSS}><channel><item><title>x</title>{inside}</item></channel></rss>'
-    (entry,) = feedparser.parse(text).entries
-    return media_address(entry)
+    return next(iter(all_of(rss(inside))), None)
+
+
+def rss(inside: str) -> str:
+    return f'<rss version="2.0" {MRSS}><channel><item><title>x</title>{inside}</item></channel></rss>'
+
+
+def all_of(feed: str) -> list[str]:
+    (entry,) = feedparser.parse(feed, resolve_relative_uris=False).entries
+    return media_addresses(entry)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +84,53 @@ def test_every_format_of_the_decoder_is_media_by_its_suffix(suffix: str) -> None
         ),
         pytest.param('<media:thumbnail url="http://a.org/1.mp3"/>', None, id="a thumbnail"),
         pytest.param("<link>http://a.org/1</link>", None, id="a text"),
+        pytest.param("<link>http://a.org/1.mp3</link>", "http://a.org/1.mp3", id="a bare link"),
+        pytest.param("<link>http://a.org/1.ts</link>", None, id="a bare link to source code"),
+        pytest.param("<guid>http://a.org/1.mp3</guid>", "http://a.org/1.mp3", id="an identifier"),
+        pytest.param(
+            '<enclosure url="http://a.org/s" type="application/x-mpegURL"/>', "http://a.org/s", id="a stream by type"
+        ),
+        pytest.param('<enclosure url="http://a.org/s.m3u8" type="x"/>', "http://a.org/s.m3u8", id="a stream by suffix"),
+        pytest.param(
+            '<podcast:alternateEnclosure type="audio/opus"><podcast:source uri="http://a.org/1"/>'
+            "</podcast:alternateEnclosure>",
+            "http://a.org/1",
+            id="an alternate enclosure",
+        ),
+        pytest.param("<podcast:source>a text</podcast:source>", None, id="an element without attributes"),
     ],
 )
 def test_the_audio_or_video_of_an_item_is_found(inside: str, url: str | None) -> None:
     assert chosen(inside) == url
+
+
+@pytest.mark.parametrize(
+    ("feed", "addresses"),
+    [
+        pytest.param(RDF, ["http://a.org/1"], id="RSS 1.0"),
+        pytest.param(
+            ATOM.format('<link rel="enclosure" href="http://a.org/1.mp3"/>'), ["http://a.org/1.mp3"], id="Atom"
+        ),
+        pytest.param(
+            ATOM.format('<content type="audio/mpeg" src="http://a.org/1"/>'), ["http://a.org/1"], id="content of Atom"
+        ),
+        pytest.param(ATOM.format("<content>a text</content>"), [], id="a text of Atom"),
+        pytest.param(
+            rss('<enclosure url="http://a.org/1.mp3"/><enclosure url="http://a.org/2.mp3"/>'),
+            ["http://a.org/1.mp3", "http://a.org/2.mp3"],
+            id="two parts",
+        ),
+        pytest.param(
+            rss('<enclosure url="http://a.org/1.mp3"/><enclosure url="http://a.org/1.mp3"/>'),
+            ["http://a.org/1.mp3"],
+            id="the same twice",
+        ),
+        pytest.param(
+            rss('<media:content url="http://a.org/1.mp3"/><media:content url="http://a.org/1.ogg"/>'),
+            ["http://a.org/1.mp3"],
+            id="one in two formats",
+        ),
+    ],
+)
+def test_each_file_of_an_item_is_found_in_each_kind_of_feed(feed: str, addresses: list[str]) -> None:
+    assert all_of(feed) == addresses

@@ -1,0 +1,61 @@
+"""What the bytes of a page say before they are parsed: whether it is a feed, its encoding, whether it has its end.
+
+The root element decides. What may stand before it (a declaration, comments with a licence, a document type) is skipped.
+Sites also print warnings before it, so its name is looked for in the first characters.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+LONGEST_PROLOG: Final = 1 << 16
+SNIFFED: Final = 2048
+TAIL_BYTES: Final = 1 << 16  # caches and trackers write after the end of a feed
+PROLOG = re.compile(r"\s*(?:<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>)", re.DOTALL | re.IGNORECASE)
+BEGUN = re.compile(r"\s*(?:<(?:\?|!(?:-|D|$)|$)|$)", re.IGNORECASE)
+ROOT = re.compile(r"<(?:[\w.-]{1,50}:)?(?:rss|feed|rdf)[\s>]", re.IGNORECASE)
+END = re.compile(rb"</(?:[\w.-]{1,50}:)?(?:rss|feed|rdf)\s*>", re.IGNORECASE)
+DECLARATION = re.compile(r"^\s*<\?xml.*?\?>", re.DOTALL)
+WIDE: Final = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"<\0", "utf-16-le"), (b"\0<", "utf-16-be"))
+
+
+def looks_like_feed(data: bytes | bytearray) -> bool:
+    """Return whether the root element of a page is that of a feed."""
+    text, after = _after_prolog(data)
+    return ROOT.search(text, after, after + SNIFFED) is not None
+
+
+def may_become_feed(data: bytes | bytearray) -> bool:
+    """Return whether the page that begins with these bytes can be a feed; false ends its transfer."""
+    text, after = _after_prolog(data)
+    if len(text) - after < SNIFFED or (len(data) < LONGEST_PROLOG and BEGUN.match(text, after)):
+        return True
+    return ROOT.search(text, after, after + SNIFFED) is not None
+
+
+def as_utf8(data: bytes) -> bytes:
+    """Return a page in an encoding in which tags can be counted: UTF-16 becomes UTF-8, without its declaration."""
+    encoding = _wide(data)
+    if encoding is None:
+        return data
+    return DECLARATION.sub("", data.decode(encoding, "replace").lstrip("\ufeff"), count=1).encode()
+
+
+def breaks_off(data: bytes) -> bool:
+    """Return whether the root element of a feed has no end: a transfer of unknown length was cut."""
+    return END.search(data, max(0, len(data) - TAIL_BYTES)) is None
+
+
+def _after_prolog(data: bytes | bytearray) -> tuple[str, int]:
+    """Return the first characters of a page, and where its prolog ends."""
+    text = bytes(data[: LONGEST_PROLOG + 2 * SNIFFED]).decode(_wide(data) or "latin-1", "replace").lstrip("\ufeff")
+    after = 3 if text.startswith("ï»¿") else 0  # the mark of UTF-8
+    while found := PROLOG.match(text, after):
+        after = found.end()
+    return text, after
+
+
+def _wide(data: bytes | bytearray) -> str | None:
+    """Return the name of the encoding of a page whose characters have two bytes, else None."""
+    return next((encoding for mark, encoding in WIDE if data.startswith(mark)), None)
