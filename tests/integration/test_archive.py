@@ -129,8 +129,12 @@ def test_migrations_have_numbered_names() -> None:
 def test_events_become_one_row_with_the_facts_of_all_of_them(database: Database) -> None:
     retry_at = NOW + timedelta(hours=1)
     told = [
-        event(EventKind.SUBMITTED, Stage.CHECK, metadata=Metadata(min_speakers=2, max_speakers=4)),
-        event(EventKind.FINISHED, Stage.CHECK, metadata=Metadata(title="A talk", channel="Talks", duration_s=60)),
+        event(EventKind.SUBMITTED, Stage.CHECK, metadata=Metadata(min_speakers=2, max_speakers=4, given_language="de")),
+        event(
+            EventKind.FINISHED,
+            Stage.CHECK,
+            metadata=Metadata(title="A talk", channel="Talks", duration_s=60, likely_language="nl"),
+        ),
         event(EventKind.FINISHED, Stage.DOWNLOAD, numbers={"bytes": 1000.0}),
         event(EventKind.POSTPONED, code=Code.ENV_DISK_FULL, text="full", retry_at=retry_at),
     ]
@@ -139,7 +143,20 @@ def test_events_become_one_row_with_the_facts_of_all_of_them(database: Database)
     assert (row.state, row.stage, row.error_code, row.retry_at) == ("postponed", "asr", "ENV_DISK_FULL", retry_at)
     assert (row.title, row.channel, row.duration_s) == ("A talk", "Talks", 60)
     assert (row.min_speakers, row.max_speakers) == (2, 4)
+    assert (row.given_language, row.likely_language) == ("de", "nl")
     assert (row.figures, row.asked_at) == ({"download.bytes": 1000.0}, NOW)
+
+
+def test_a_channel_has_a_language_if_nearly_all_of_several_recordings_have_it(database: Database) -> None:
+    spoken = {"Talks": ["de"] * 3, "Two": ["de"] * 2, "Mixed": ["de"] * 3 + ["en"], "Mostly": ["nl"] * 10 + ["en"]}
+    with database.transaction() as connection:
+        for channel, names in spoken.items():
+            for number, name in enumerate(names):
+                connection.execute(
+                    "INSERT INTO videos (video_id, channel, language, state) VALUES (%s, %s, %s, 'indexed')",
+                    (f"{channel}{number:02}".rjust(11, "_"), channel, name),
+                )
+    assert Catalog(database).languages([*spoken, "Unknown"]) == {"Talks": "de", "Mostly": "nl"}
 
 
 def test_an_event_that_comes_twice_or_late_changes_nothing(database: Database) -> None:

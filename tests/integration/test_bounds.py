@@ -202,6 +202,8 @@ FINE: dict[str, Any] = {
         "published_at": "2026-01-02T00:00:00Z",
         "duration_s": 1.0,
         "min_speakers": 1,
+        "given_language": "de",
+        "likely_language": "de",
     },
     "policy": {"min_duration_s": 1.0, "max_duration_s": 2.0, "published_after": "2026-01-02T00:00:00Z"},
     "numbers": {"took_s": 1.0, "gpu_busy_s": 1.0},

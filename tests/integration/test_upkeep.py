@@ -47,7 +47,7 @@ KINDS = {
     "postponed01": EventKind.POSTPONED,
     "deferred001": EventKind.DEFERRED,
 }
-KNOWN = Metadata(title="A talk", duration_s=60, min_speakers=2, max_speakers=3)
+KNOWN = Metadata(title="A talk", duration_s=60, min_speakers=2, max_speakers=3, given_language="de")
 LIMITS = Policy(max_duration_s=3600, published_after=datetime(2026, 1, 1, tzinfo=UTC))
 UNFINISHED = {"queued00001", "running0001", "postponed01", "deferred001"}
 

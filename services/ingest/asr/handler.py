@@ -14,9 +14,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ingest.asr import audio
+from ingest.asr.recognition.languages import Expected
 from ingest.asr.report import SpeakerResult, figures, notes
 from ingest.asr.speakers import attribution
 from ingest.asr.speakers.windows import Bounds
+from ingest.shared import languages
 from ingest.shared.artifacts import transcript as transcript_file
 from ingest.shared.artifacts import voiceprints
 from ingest.shared.artifacts.no_links import opened_folder
@@ -116,6 +118,8 @@ class Transcribe:
     def _origin(self, message: AudioReady) -> str:
         """Return what the transcript of a message is made from: the audio and the models."""
         parts = [message.audio.sha256, self.transcriber.recognizer.key]
+        if message.metadata.given_language is not None:
+            parts.append(message.metadata.given_language)
         if self.identifier is not None:
             parts.append(self.identifier.voice_model.sha256[:KEY_LENGTH])
         return ":".join(parts)
@@ -150,7 +154,7 @@ class Transcribe:
             decode_s = watch.lap_s()
             speech = audio.find_speech(waveform, _reporter(report, Step.FINDING_SPEECH, decoded.duration_s))
             speech_s = watch.lap_s()
-        transcription = self._recognise(waveform, speech, decoded.duration_s, report)
+        transcription = self._recognise(message.metadata, waveform, speech, decoded, report)
         recognise_s = watch.lap_s()
         report(Progress(Step.FINDING_SPEAKERS, 0.0, 0.0).figures())
         speakers = self._identify_speakers(message, waveform, speech)
@@ -180,10 +184,14 @@ class Transcribe:
             log.info("several_tracks", tracks=decoded.tracks, used=0, language=decoded.language)
         return waveform, decoded
 
-    def _recognise(self, waveform: Waveform, speech: list[Span], duration_s: float, report: Report) -> Transcription:
-        progress = _reporter(report, Step.RECOGNISING, duration_s)
+    def _recognise(
+        self, metadata: Metadata, waveform: Waveform, speech: list[Span], decoded: AudioInfo, report: Report
+    ) -> Transcription:
+        progress = _reporter(report, Step.RECOGNISING, decoded.duration_s)
         progress(0.0)
-        return self.transcriber.transcribe(waveform, speech, duration_s, progress)
+        of_file = languages.code(decoded.language or "")
+        expected = Expected(metadata.given_language, metadata.likely_language or of_file)
+        return self.transcriber.transcribe(waveform, speech, decoded.duration_s, progress, expected)
 
     def _identify_speakers(self, message: AudioReady, waveform: Waveform, speech: Sequence[Span]) -> SpeakerResult:
         """Return the speakers; a failed diarization does not cost the transcript."""

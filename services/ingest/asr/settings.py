@@ -34,8 +34,8 @@ class AsrSettings(Settings):
     asr_cpu_threads: Annotated[int, Field(ge=0)] = 0
     """Threads of the model on a CPU; 0 is the default of the library."""
     asr_language: str | None = None
-    """Language of all recordings (as `en`); without it, the language of each recording, and of long stretches in it, is
-    detected."""
+    """Language of all recordings (as `en`) that were submitted without one; without it, the language of each recording,
+    and of long stretches in it, is detected."""
     asr_canary: bool = True
     """Check at start, and every hour, that the model returns the words of a bundled English sentence."""
     asr_refine_model: str | None = None

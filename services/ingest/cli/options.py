@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from ingest.shared import languages
 from ingest.shared.errors import Code, ConfigurationError
 from ingest.shared.telemetry import logs
 from ingest.shared.text import shorten
@@ -44,6 +45,13 @@ def _dns_label(name: str | None) -> str | None:
     if name is not None and not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name):
         raise typer.BadParameter(f"{name!r} is not a name that Kubernetes takes: a-z, 0-9 and -, at most 63 characters")
     return name
+
+
+def language_code(tag: str | None) -> str | None:
+    """Return the code of a language, as `de` for `de-AT`; refuse what is none."""
+    if tag is not None and languages.code(tag) is None:
+        raise typer.BadParameter(f"{tag!r} is no language that Whisper knows; name it by its code, as de, en or zh")
+    return tag and languages.code(tag)
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -30,7 +30,7 @@ from pydantic import (
     field_validator,
 )
 
-from ingest.shared import bounds
+from ingest.shared import bounds, languages
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.text import clean, shorten
 
@@ -43,7 +43,7 @@ VIDEO_ID_PATTERN = r"^[A-Za-z0-9_-]{11}$"
 NO_NUL_PATTERN = r"^[^\x00]*$"  # neither Postgres nor a file system takes one
 
 
-def _text(change: Callable[[str], str]) -> BeforeValidator:
+def _text(change: Callable[[str], str | None]) -> BeforeValidator:
     """Return a validator that changes text first: half a character in it is cleaned away, not refused."""
     return BeforeValidator(lambda value: change(value) if isinstance(value, str) else value)
 
@@ -63,6 +63,7 @@ Remark = Annotated[str, _text(lambda text: shorten(text, bounds.LONGEST_TEXT))]
 Name = Annotated[str, _text(lambda text: shorten(text, bounds.LONGEST_NAME))]
 Moment = Annotated[datetime, AfterValidator(bounds.nearest_moment)]
 Date = Annotated[datetime | None, AfterValidator(bounds.possible_moment)]
+Language = Annotated[str | None, _text(languages.code)]  # an unknown one is dropped
 Figures = Annotated[dict[str, float], AfterValidator(bounds.figures)]
 
 
@@ -122,7 +123,11 @@ class Source(Part):
 
 
 class Metadata(Part):
-    """The metadata of a recording; the stages complete it. The bounds of speakers come from the submitter."""
+    """The metadata of a recording; the stages complete it.
+
+    The bounds of speakers and `given_language` come from the submitter. `likely_language` is what the source announces,
+    or what the other recordings of the channel are in.
+    """
 
     title: Title | None = None
     channel: Channel | None = None
@@ -130,6 +135,8 @@ class Metadata(Part):
     duration_s: Length = None
     min_speakers: Speakers | None = None
     max_speakers: Speakers | None = None
+    given_language: Language = None
+    likely_language: Language = None
 
     def over(self, older: Metadata) -> Metadata:
         """Return this metadata with its gaps filled from `older`."""

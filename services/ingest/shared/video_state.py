@@ -35,6 +35,7 @@ class VideoState(StrEnum):
 
 
 ASKED_AT: Final = "asked_at"  # the figure that says when a video was last asked for (seconds since 1970)
+OF_THE_REQUEST: Final = ("min_speakers", "max_speakers", "given_language")  # metadata that each request gives anew
 ENDED: Final = frozenset({VideoState.INDEXED, VideoState.FAILED, VideoState.SKIPPED})
 SETTLED: Final = ENDED | {VideoState.DEFERRED}
 
@@ -124,10 +125,10 @@ _ENDINGS: Final = frozenset({EventKind.FAILED, EventKind.SKIPPED, EventKind.DEFE
 
 
 def _asked_anew(known: VideoRecord) -> VideoRecord:
-    """Return what is known without what each request says for itself: limits, fresh files, how many speak, and when."""
+    """Return what is known without what each request says for itself: limits, fresh files, speakers, language, time."""
     return replace(
         known,
-        metadata=known.metadata.model_copy(update={"min_speakers": None, "max_speakers": None}),
+        metadata=known.metadata.model_copy(update=dict.fromkeys(OF_THE_REQUEST)),
         policy=Policy(),
         fresh_from=0,
         asked_at=None,

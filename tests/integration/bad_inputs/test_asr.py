@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import pytest
 
+from ingest.asr import audio
 from ingest.asr.handler import Transcribe, input_file
 from ingest.asr.recognition.transcriber import Transcriber
 from ingest.asr.recognition.whisper import ChunkTranscript, ChunkWord, Recognizer, Request
@@ -26,6 +27,7 @@ from ingest.shared.errors import Code, IngestError, Outcome
 from ingest.shared.messages import (
     AudioReady,
     EventKind,
+    Metadata,
     Source,
     SourceKind,
     Stage,
@@ -76,11 +78,15 @@ class StandIn:
     languages: tuple[tuple[str, float], ...] = ()
     key: str = "stand-in"
     old_key: str = "stand-in"
+    name: str = "stand-in"
     device: str = "cpu"
 
     @property
     def is_multilingual(self) -> bool:
         return bool(self.languages)
+
+    def has_language(self, language: str) -> bool:
+        return language != "yue"
 
     def request(self, samples: Waveform, language: str | None, *, strong: bool = False) -> Request:
         return Request(np.zeros((80, 3000), dtype=np.float32), len(samples) / SAMPLE_RATE, language, strong)
@@ -284,6 +290,38 @@ def test_the_log_says_which_of_several_tracks_is_used(
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     found = [line for line in lines if line["event"] == "several_tracks"]
     assert [{name: line[name] for name in ("tracks", "used", "language")} for line in found] == told
+
+
+UNSURE = StandIn(languages=(("pl", 0.5), ("de", 0.3), ("en", 0.2)))
+
+
+@pytest.mark.parametrize(
+    ("known", "of_track", "language"),
+    [
+        pytest.param(Metadata(), "und", "pl", id="nothing is known"),
+        pytest.param(Metadata(), "deu", "de", id="the tag of the container"),
+        pytest.param(Metadata(likely_language="en"), "deu", "en", id="the source"),
+        pytest.param(Metadata(given_language="sv", likely_language="en"), "deu", "sv", id="the submitter"),
+        pytest.param(
+            Metadata(given_language="yue"), "und", "pl", id="the submitter, but the model has no such language"
+        ),
+    ],
+)
+def test_a_recording_is_read_in_the_language_that_is_known_of_it(
+    handler: Transcribe,
+    transcribers: Callable[[StandIn], Transcriber],
+    tmp_path: Path,
+    known: Metadata,
+    of_track: str,
+    language: str,
+) -> None:
+    waveform, _ = audio.load(SPOKEN.path, tmp_path, DecodeLimits(), ChildLimits(60.0))
+    samples = np.array(waveform)[None]
+    file = encoded(tmp_path / "a.mka", "libopus", samples, rate=SAMPLE_RATE, languages=(of_track,))
+    message = ready(handler.volume, file).model_copy(update={"metadata": known})
+    done = replace(handler, transcriber=transcribers(UNSURE))(message, lambda _: None)
+    assert isinstance(done.message, TranscriptReady)
+    assert transcript.read(handler.volume.verified(done.message.transcript)).language == language
 
 
 ODD = [

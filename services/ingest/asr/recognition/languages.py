@@ -6,6 +6,7 @@ speech, and only a longer stretch with a sure detection is in another language t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,17 @@ if TYPE_CHECKING:
     from ingest.asr.recognition.whisper import ChunkTranscript
 
 SAMPLES = 3
+LIKELY_ODDS = 10.0  # of the language that is likely by the source: it wins unless another is ten times as probable
 SURE = 0.8
 SHORTEST_STRETCH_S = 10.0  # of speech; a foreign name or a quotation is shorter
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The language of a recording as the submitter gave it, or as it is likely by its source; None if unknown."""
+
+    given: str | None = None
+    likely: str | None = None
 
 
 def samples(parts: Sequence[SpeechChunk]) -> list[SpeechChunk]:
@@ -29,14 +39,17 @@ def samples(parts: Sequence[SpeechChunk]) -> list[SpeechChunk]:
     return [max(third, key=lambda part: part.speech_s) for third in thirds]
 
 
-def most_probable(found: Iterable[tuple[SpeechChunk, ChunkTranscript]]) -> tuple[str, float]:
-    """Return the language of chunks with its probability, weighted by their seconds of speech."""
+def most_probable(found: Iterable[tuple[SpeechChunk, ChunkTranscript]], likely: str | None = None) -> tuple[str, float]:
+    """Return the language of chunks with its detected probability, weighted by their seconds of speech.
+
+    Where the detection is unsure, the language that is `likely` by the source is preferred.
+    """
     total_s, shares = 0.0, dict[str, float]()
     for part, detected in found:
         total_s += part.speech_s
         for name, probability in detected.languages.items():
             shares[name] = shares.get(name, 0.0) + probability * part.speech_s
-    best = max(shares, key=lambda name: shares[name])
+    best = max(shares, key=lambda name: shares[name] * (LIKELY_ODDS if name == likely else 1.0))
     return best, round(shares[best] / total_s, 4) if total_s else 0.0
 
 

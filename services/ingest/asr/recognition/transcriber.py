@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 
 from ingest.asr import audio
 from ingest.asr.recognition import chunks, languages, rereading, segments
+from ingest.asr.recognition.languages import Expected
 from ingest.asr.recognition.pieces import Piece
 from ingest.shared.device.batcher import Batcher, OutOfDeviceMemoryError
 from ingest.shared.errors import Code, IngestError
+from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.telemetry.time_split import ASR_CAUSES, DECODING, DeviceTime
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from ingest.asr.recognition.whisper import ChunkTranscript, Recognizer, Request
     from ingest.asr.spans import Span
     from ingest.shared.artifacts.transcript import Segment
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,12 @@ class Transcriber:
         return self.recognizer.broken or (self.refinement.recognizer.broken if self.refinement else None)
 
     def transcribe(
-        self, waveform: Waveform, speech: list[Span], duration_s: float, progress: Callable[[float], None]
+        self,
+        waveform: Waveform,
+        speech: list[Span],
+        duration_s: float,
+        progress: Callable[[float], None],
+        expected: Expected = Expected(),  # noqa: B008 (frozen)
     ) -> Transcription:
         """Return the transcription; `progress` gets the seconds that are done.
 
@@ -86,12 +95,13 @@ class Transcriber:
         """
         parts = chunks.merge(speech)
         try:
-            language, probability = self._language(waveform, parts)
+            given = self._given(expected)
+            language, probability = self._language(waveform, parts, given, expected.likely)
             pieces = []
             for part, said in zip(parts, self._read(waveform, ((part, language) for part in parts)), strict=True):
                 pieces.append(Piece(part, said))
                 progress(part.span.end_s)
-            pieces = self._refine(waveform, self._in_their_languages(waveform, pieces, language), language)
+            pieces = self._refine(waveform, self._in_their_languages(waveform, pieces, language, given), language)
             read = rereading.read_again(
                 pieces, lambda again: self._read(waveform, ((part, name or language) for part, name in again))
             )
@@ -126,19 +136,30 @@ class Transcriber:
         with self.time.doing(DECODING):
             return recognizer.request(audio.cut(waveform, span), language, strong=strong)
 
-    def _language(self, waveform: Waveform, parts: Sequence[SpeechChunk]) -> tuple[str, float]:
-        """Return the language and its probability: as set, or the most probable one over samples of the recording."""
+    def _given(self, expected: Expected) -> str | None:
+        """Return the language of the submitter, else that of the settings; None to detect it."""
+        if expected.given is None or self.recognizer.has_language(expected.given):
+            return expected.given or self.language
+        log.warning("language_unknown_to_model", language=expected.given, model=self.recognizer.name)
+        return self.language
+
+    def _language(
+        self, waveform: Waveform, parts: Sequence[SpeechChunk], given: str | None, likely: str | None
+    ) -> tuple[str, float]:
+        """Return the language and its probability: as given, or the most probable one over samples of the recording."""
         if not self.recognizer.is_multilingual or not parts:
-            return self.language or "en", 1.0
-        if self.language is not None:
-            return self.language, 1.0
+            return given or "en", 1.0
+        if given is not None:
+            return given, 1.0
         samples = languages.samples(parts)
         requests = (self._request(self.recognizer, waveform, sample.span, None) for sample in samples)
-        return languages.most_probable(list(zip(samples, self.batcher.map(requests), strict=True)))
+        return languages.most_probable(list(zip(samples, self.batcher.map(requests), strict=True)), likely)
 
-    def _in_their_languages(self, waveform: Waveform, pieces: list[Piece], language: str) -> list[Piece]:
+    def _in_their_languages(
+        self, waveform: Waveform, pieces: list[Piece], language: str, given: str | None
+    ) -> list[Piece]:
         """Return the pieces; those of a stretch in another language are read in that, if this is more probable."""
-        if self.language is not None:
+        if given is not None:
             return pieces
         names = languages.of_stretches([(piece.chunk, piece.transcript) for piece in pieces], language)
         others = [(piece.chunk, name) for piece, name in zip(pieces, names, strict=True) if name != language]

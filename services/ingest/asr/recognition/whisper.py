@@ -137,6 +137,12 @@ class Recognizer:
         """Whether the model recognises other languages than English."""
         return bool(self._model.model.is_multilingual)
 
+    def has_language(self, language: str) -> bool:
+        """Whether the model recognises a language."""
+        if not self.is_multilingual:
+            return language == "en"
+        return self._model.hf_tokenizer.token_to_id(f"<|{language}|>") is not None
+
     def request(self, samples: Waveform, language: str | None, *, strong: bool = False) -> Request:
         """Return the request for a chunk of up to 30 s (CPU work: log-mel features, padded with zeros)."""
         features = self._model.feature_extractor(samples)[..., :-1]

@@ -43,6 +43,7 @@ def options(selection: Selection) -> list[str]:
         "--published": published and published.date().isoformat(),
         "--min-speakers": selection.known.min_speakers,
         "--max-speakers": selection.known.max_speakers,
+        "--language": selection.known.given_language,
     }
     flags = {"--newest-first": selection.newest_first, "--force": selection.force}
     return [

@@ -44,6 +44,14 @@ Published = Annotated[
 ]
 MinSpeakers = Annotated[int | None, typer.Option(min=1, max=MOST_SPEAKERS, help="Fewest speakers in each recording.")]
 MaxSpeakers = Annotated[int | None, typer.Option(min=1, max=MOST_SPEAKERS, help="Most speakers in each recording.")]
+Language = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CODE",
+        help="Language of the recordings, as de; without it, it is detected.",
+        callback=options.language_code,
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Repeat all stages, also for indexed recordings.")]
 
 
@@ -58,6 +66,7 @@ def _selection(
     published: Published = None,
     min_speakers: MinSpeakers = None,
     max_speakers: MaxSpeakers = None,
+    language: Language = None,
     force: Force = False,
 ) -> Selection:
     if min_speakers is not None and max_speakers is not None and min_speakers > max_speakers:
@@ -68,7 +77,7 @@ def _selection(
         published_after=since.replace(tzinfo=UTC) if since else None,
     )
     day = published.replace(tzinfo=UTC) if published else None
-    known = Metadata(published_at=day, min_speakers=min_speakers, max_speakers=max_speakers)
+    known = Metadata(published_at=day, min_speakers=min_speakers, max_speakers=max_speakers, given_language=language)
     return Selection(policy, limit, limit_new, newest_first=newest_first, force=force, known=known)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -21,6 +21,7 @@ from ingest.shared.messages import (
     Event,
     EventKind,
     ListingAccount,
+    Metadata,
     Stage,
     VideoMessage,
     VideoRequested,
@@ -31,7 +32,7 @@ from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.video_state import VideoRecord, VideoState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ingest.cli.selection import Selection
     from ingest.cli.settings import AllSettings
@@ -87,7 +88,20 @@ def select(
         new += is_new
         if len(candidates) == selection.limit or (selection.limit_new and new >= selection.limit_new):
             break
-    return _with_rows([candidate.recording for candidate in candidates], catalog, listing)
+    found_again = _with_rows([candidate.recording for candidate in candidates], catalog, listing)
+    return _with_likely_languages(found_again, catalog)
+
+
+def _with_likely_languages(candidates: Sequence[Candidate], catalog: Catalog) -> list[Candidate]:
+    """Return candidates with the language of the other recordings of their channel, where the listing names none."""
+    channels = {one.recording.metadata.channel for one in candidates if one.recording.metadata.likely_language is None}
+    known = catalog.languages(sorted(name for name in channels if name))
+    return [replace(one, recording=_in_likely_language(one.recording, known)) for one in candidates]
+
+
+def _in_likely_language(recording: Recording, known: Mapping[str, str]) -> Recording:
+    likely = Metadata(likely_language=known.get(recording.metadata.channel or ""))
+    return replace(recording, metadata=recording.metadata.over(likely))
 
 
 def _candidate(recording: Recording, catalog: Catalog, listing: Listing) -> Candidate | None:

@@ -40,10 +40,12 @@ def announced(
     published_at: datetime | None = None,
     has_date: bool = False,
     duration_s: float | None = None,
+    language: object = None,
 ) -> Announcement:
     """Return the metadata that a source announces.
 
-    `has_date` says that the source names a date, although `published_at` is None when it cannot be read.
+    `has_date` says that the source names a date, although `published_at` is None when it cannot be read. An unknown
+    language is left out, and does not count as cut.
     """
     cut: list[str] = []
     metadata = Metadata(
@@ -51,6 +53,7 @@ def announced(
         channel=_line("channel", channel, bounds.channel, cut),
         published_at=bounds.possible_moment(published_at),
         duration_s=bounds.possible_length(duration_s),
+        likely_language=language if isinstance(language, str) else None,
     )
     if metadata.published_at is None and (has_date or published_at is not None):
         cut.append("published_at")

@@ -276,6 +276,7 @@ def _item(entry: Any, feed: Any, media_url: str) -> FeedItem:  # noqa: ANN401 (a
         ),  # Atom may have this one
         has_date=bool(entry.get("published")),
         duration_s=duration_s(str(entry.get("itunes_duration", ""))),
+        language=feed.get("language"),
     )
     return FeedItem(_guid(entry), media_url, found)
 

@@ -284,6 +284,7 @@ def announced_in(info: dict[str, Any]) -> Announcement:
         published_at=_time(said) or _date(info.get("upload_date")),
         has_date=bool(said or info.get("upload_date")),
         duration_s=_duration_s(info),
+        language=info.get("language"),
     )
 
 

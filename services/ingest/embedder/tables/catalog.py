@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from ingest.embedder.postgres.database import Database
 
 COLUMNS = """video_id, generation, state, stage, attempts, error_code, error_message, retry_at, source_kind, source_url,
-    title, channel, published_at, duration_s, min_speakers, max_speakers, policy, fresh_from, language, passages,
-    figures, asked_at, event_epoch, event_sequence, updated_at"""
+    title, channel, published_at, duration_s, min_speakers, max_speakers, given_language, likely_language,
+    policy, fresh_from, language, passages, figures, asked_at, event_epoch, event_sequence, updated_at"""
 ONE = f"SELECT {COLUMNS} FROM videos WHERE video_id = ANY(%s)"  # noqa: S608 (constants only)
 CHOSEN = f"""
 SELECT {COLUMNS} FROM videos
@@ -35,6 +35,13 @@ FROM videos GROUP BY 1, 2 ORDER BY 1, 3 DESC
 DEVICE_SECONDS = """
 SELECT name, sum(seconds::float8) FROM videos, jsonb_each_text(figures) AS figure (name, seconds)
 WHERE name = ANY(%s) GROUP BY name
+"""
+CHANNEL_LANGUAGES = """
+SELECT channel, language FROM (
+    SELECT channel, language, count(*) AS recordings, sum(count(*)) OVER (PARTITION BY channel) AS total
+    FROM videos WHERE channel = ANY(%s) AND state = 'indexed' AND language IS NOT NULL GROUP BY channel, language
+) AS counted
+WHERE recordings >= 3 AND recordings >= 0.9 * total
 """
 SPEAKERS = """
 SELECT speaker, count(*), sum(end_s - start_s), min(speaker_score)::float8, count(*) FILTER (WHERE is_overlap)
@@ -63,6 +70,8 @@ class VideoRow:
     duration_s: float | None
     min_speakers: int | None
     max_speakers: int | None
+    given_language: str | None
+    likely_language: str | None
     policy: dict[str, Any]
     fresh_from: int
     language: str | None
@@ -147,6 +156,11 @@ class Catalog:
     def erased(self, video_ids: Sequence[str]) -> set[str]:
         """Return those of the videos that were erased (`ingest forget`)."""
         return forgotten.marked(self._database, video_ids)
+
+    def languages(self, channels: Sequence[str]) -> dict[str, str]:
+        """Return the language of channels of which at least three, and nearly all, recordings are in one language."""
+        with self._database.transaction() as connection:
+            return {str(name): str(language) for name, language in connection.execute(CHANNEL_LANGUAGES, (channels,))}
 
     def chosen(
         self, *, states: Sequence[str] | None = None, codes: Sequence[str] | None = None, limit: int = 10_000

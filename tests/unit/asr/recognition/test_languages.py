@@ -36,6 +36,21 @@ def test_the_language_is_that_of_most_speech(found: list[Found], language: str, 
 
 
 @pytest.mark.parametrize(
+    ("shares", "likely", "language"),
+    [
+        pytest.param({"pl": 0.6, "cs": 0.3}, "cs", "cs", id="unsure"),
+        pytest.param({"en": 0.97, "de": 0.02}, "de", "en", id="sure of another one"),
+        pytest.param({"pl": 0.6, "cs": 0.3}, "sv", "pl", id="not detected at all"),
+        pytest.param({"pl": 0.6, "cs": 0.3}, None, "pl", id="nothing is known"),
+    ],
+)
+def test_the_language_of_the_source_is_preferred_where_the_detection_is_unsure(
+    shares: dict[str, float], likely: str | None, language: str
+) -> None:
+    assert most_probable([detected(4, **shares)], likely) == (language, shares[language])
+
+
+@pytest.mark.parametrize(
     ("lengths", "chosen"),
     [
         pytest.param([], [], id="none"),

@@ -61,8 +61,9 @@ def test_why_a_pod_does_not_run(found: dict[str, Any], expected: list[str]) -> N
 def test_a_selection_becomes_the_options_that_make_it() -> None:
     policy = Policy(min_duration_s=60.0, max_duration_s=None, published_after=datetime(2026, 1, 2, tzinfo=UTC))
     assert options(Selection()) == []
-    known = Metadata(published_at=datetime(2025, 3, 1, tzinfo=UTC), min_speakers=2, max_speakers=4)
+    known = Metadata(published_at=datetime(2025, 3, 1, tzinfo=UTC), min_speakers=2, max_speakers=4, given_language="de")
     assert options(Selection(policy=policy, limit=3, newest_first=True, force=True, known=known)) == [
         *("--limit", "3", "--since", "2026-01-02", "--skip-shorts", "60.0"),
-        *("--published", "2025-03-01", "--min-speakers", "2", "--max-speakers", "4", "--newest-first", "--force"),
+        *("--published", "2025-03-01", "--min-speakers", "2", "--max-speakers", "4", "--language", "de"),
+        *("--newest-first", "--force"),
     ]

@@ -63,7 +63,16 @@ def test_what_is_cut_from_an_announcement_is_named(said: dict[str, object], cut:
     assert announced_in(said).cut == cut
 
 
+@pytest.mark.parametrize(
+    ("said", "language"), [("de-DE", "de"), ("", None), (None, None), (["de"], None), ("\ud83d", None), (7, None)]
+)
+def test_the_language_of_a_site_is_a_code_or_unknown(said: object, language: str | None) -> None:
+    found = announced_in({"language": said})
+    assert (found.metadata.likely_language, found.cut) == (language, ())
+
+
 @given(
+    language=st.none() | st.text(st.characters(categories=None)) | st.integers(),
     title=st.none() | st.text(st.characters(categories=None)),
     channel=st.none() | st.binary() | st.dictionaries(st.text(), st.integers()),
     published_at=st.none() | st.datetimes(timezones=st.none() | st.timezones()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import feedparser
 import pytest
 
+from ingest.downloader.sources.feed import Page, parsed
 from ingest.downloader.sources.feed_items import media_addresses
 from ingest.shared.formats import MEDIA_SUFFIXES
 
@@ -26,6 +27,17 @@ def rss(inside: str) -> str:
 def all_of(feed: str) -> list[str]:
     (entry,) = feedparser.parse(feed, resolve_relative_uris=False).entries
     return media_addresses(entry)
+
+
+@pytest.mark.parametrize(
+    ("tag", "language"),
+    [("<language>de-AT</language>", "de"), ("<language>all</language>", None), ("", None)],
+)
+def test_an_episode_is_likely_in_the_language_of_its_feed(tag: str, language: str | None) -> None:
+    item = '<item><enclosure url="http://a.org/1.mp3" type="audio/mpeg"/></item>'
+    data = f'<rss version="2.0"><channel><title>t</title>{tag}{item}</channel></rss>'.encode()
+    (episode,) = parsed(Page("http://a.org/feed", data)).items
+    assert episode.announced.metadata.likely_language == language
 
 
 @pytest.mark.parametrize(
