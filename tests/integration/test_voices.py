@@ -209,11 +209,27 @@ def test_turns_of_an_archived_video_are_enrolled_without_its_audio(
     settings: AllSettings, volume: Volume, tmp_path: Path
 ) -> None:
     keep_voices(volume, tmp_path, VIDEO)
-    heard = from_turns(volume, f"{VIDEO}:unknown 1")
+    heard = from_turns(volume, f"{VIDEO}:unknown 1", 0.6)
     assert (heard.model_key, len(heard.vectors), heard.speech_s) == (KEY, 2, 50.0)
     with pytest.raises(IngestError) as caught:
         enroll(settings, "Ada", [], [f"{VIDEO}:Unknown 1"], replace=False)
     assert caught.value.code is Code.TOO_LITTLE_SPEECH
+
+
+def test_turns_of_another_voice_are_left_out_and_named(
+    volume: Volume, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    turns = tuple(
+        Turn(start_s=number * 10.0, end_s=number * 10.0 + 8, cluster="S1", speaker="Unknown 1", vector=number)
+        for number in range(10)
+    )
+    vectors = zstd_json.vectors(np.stack([GRACE if number == 7 else ADA for number in range(10)]))
+    made = Voiceprints(video_id=VIDEO, model_key=KEY, outcome="full", turns=turns, vectors=vectors)
+    voiceprints.write(made, tmp_path / "prints")
+    volume.keep(VIDEO, NewArtifact(tmp_path / "prints", "voices", voiceprints.EXTENSION, 100.0, "test", 1))
+    heard = from_turns(volume, f"{VIDEO}:Unknown 1", 0.6)
+    assert (len(heard.vectors), heard.speech_s) == (9, 72.0)
+    assert "1 of 10 turns are left out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -228,7 +244,7 @@ def test_turns_of_an_archived_video_are_enrolled_without_its_audio(
 def test_turns_that_are_not_there_are_named(volume: Volume, tmp_path: Path, text: str, code: Code) -> None:
     keep_voices(volume, tmp_path, VIDEO)
     with pytest.raises(IngestError) as caught:
-        from_turns(volume, text)
+        from_turns(volume, text, 0.6)
     assert caught.value.code is code
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ingest.asr.speakers import build as speaker_models
 from ingest.asr.speakers import profiles as enrolled
 from ingest.asr.speakers.profiles import Profile, Profiles, checked_name
-from ingest.asr.speakers.two_voices import halves
+from ingest.asr.speakers.two_voices import halves, outlying
 from ingest.cli import console
 from ingest.cli.voices.profiles import NO_DIARIZATION, facts
 from ingest.cli.voices.samples import VoiceSample, VoiceSampler
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ingest.asr.speakers.vectors import FloatArray
     from ingest.cli.settings import AllSettings
+    from ingest.shared.artifacts.transcript import Turn
 
 MAX_VECTORS = 200
 
@@ -33,11 +34,12 @@ def enroll(settings: AllSettings, name: str, sources: Sequence[str], turns: Sequ
     name = checked_name(name)
     profiles, volume = Profiles(settings.volume), Volume(settings.volume)
     before = None if replace else profiles.get(name)
-    recorded = [from_turns(volume, text) for text in turns]
+    same_voice = speaker_models.thresholds(settings).same_voice
+    recorded = [from_turns(volume, text, same_voice) for text in turns]
     if sources:
         sampler = VoiceSampler(settings)
         recorded += [sampler.sample(source) for source in sources]
-    return profiles.keep(build_profile(name, recorded, before, speaker_models.thresholds(settings).same_voice))
+    return profiles.keep(build_profile(name, recorded, before, same_voice))
 
 
 def print_enrolled(profile: Profile, *, as_json: bool) -> None:
@@ -103,8 +105,11 @@ def parse_speaker_ref(text: str) -> SpeakerRef:
     return SpeakerRef(video_id, speaker.strip())
 
 
-def from_turns(volume: Volume, text: str) -> VoiceSample:
-    """Return the voice sample of a speaker of an archived video; raise IngestError when it has none."""
+def from_turns(volume: Volume, text: str, same_voice: float) -> VoiceSample:
+    """Return the voice sample of a speaker of an archived video; raise IngestError when it has none.
+
+    A few turns that sound like another voice are left out, and named: the diarization gave them to the wrong speaker.
+    """
     wanted = parse_speaker_ref(text)
     manifest = volume.manifest(wanted.video_id, "voices")
     if manifest is None:
@@ -117,6 +122,16 @@ def from_turns(volume: Volume, text: str) -> VoiceSample:
         raise IngestError(
             Code.BAD_FIELD, f"{wanted.speaker} is not a speaker of {wanted.video_id}; its speakers: {names}"
         )
-    return VoiceSample(
-        text, found.model_key, found.vectors.array()[rows], sum(turn.end_s - turn.start_s for turn in turns)
-    )
+    vectors = found.vectors.array()[rows]
+    is_other = outlying(vectors, same_voice)
+    others = {row for row, is_one in zip(rows, is_other, strict=True) if is_one}
+    kept = [turn for turn in turns if turn.vector not in others]
+    _print_left_out(text, [turn for turn in turns if turn.vector in others], len(turns))
+    return VoiceSample(text, found.model_key, vectors[~is_other], sum(turn.end_s - turn.start_s for turn in kept))
+
+
+def _print_left_out(text: str, turns: Sequence[Turn], total: int) -> None:
+    if turns:
+        times = ", ".join(f"{console.clock(turn.start_s)} to {console.clock(turn.end_s)}" for turn in turns)
+        line = f"{text}: {len(turns)} of {total} turns are left out, since they sound like another voice: {times}"
+        console.err.print(outgoing.line(line), markup=False)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ingest.asr.speakers.calibration import calibrate
-from ingest.asr.speakers.two_voices import halves
+from ingest.asr.speakers.two_voices import halves, outlying
 from ingest.asr.speakers.vectors import FloatArray, l2_normalize
 
 
@@ -30,6 +30,28 @@ def test_the_halves_of_two_voices_are_not_similar(count: int) -> None:
 
 def test_a_single_outlier_is_no_second_voice() -> None:
     assert halves(np.concatenate([voice(1, 40), voice(2, 1)])).similarity > 0.85
+
+
+@pytest.mark.parametrize(
+    ("others", "left_out"),
+    [
+        pytest.param([], 0, id="none"),
+        pytest.param([1], 1, id="a single turn"),
+        pytest.param([3], 3, id="some turns of one voice"),
+        pytest.param([1, 1, 2], 4, id="turns of several voices"),
+        pytest.param([40], 0, id="as many: two voices"),
+        pytest.param([12], 0, id="a quarter: two voices"),
+    ],
+)
+def test_a_few_turns_of_other_voices_are_left_out(others: list[int], left_out: int) -> None:
+    vectors = np.concatenate([voice(1, 40), *(voice(2 + place, count) for place, count in enumerate(others))])
+    found = outlying(vectors, 0.6)
+    assert (found.sum(), found[:40].any()) == (left_out, False)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 40])
+def test_turns_of_one_voice_all_stay(count: int) -> None:
+    assert not outlying(voice(1, count, spread=0.7), 0.6).any()
 
 
 def test_few_vectors_count_as_one_voice() -> None:
