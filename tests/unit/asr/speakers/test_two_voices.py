@@ -46,7 +46,7 @@ def test_a_single_outlier_is_no_second_voice() -> None:
 def test_a_few_turns_of_other_voices_are_left_out(others: list[int], left_out: int) -> None:
     vectors = np.concatenate([voice(1, 40), *(voice(2 + place, count) for place, count in enumerate(others))])
     found = outlying(vectors, 0.6)
-    assert (found.sum(), found[:40].any()) == (left_out, False)
+    assert (int(found.sum()), bool(found[:40].any())) == (left_out, False)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 40])
