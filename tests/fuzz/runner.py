@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 BATCH = 200
 LONGEST_S = 20.0  # of processor time for one input
 MOST_FINDINGS = 20
+LONGEST_VALUE = 200_000  # a media file, so that a finding can be repeated
 
 
 @dataclass(frozen=True)
@@ -108,5 +109,6 @@ def _play_batch(result: Result, end: float, seed: str) -> None:
         value, error = broken[-1]
         where = traceback.extract_tb(error.__traceback__)[-1]
         key = f"{type(error).__name__} in {where.name} ({where.filename.rpartition('/')[2]}:{where.lineno})"
+        vars(error).pop("__notes__", None)  # hypothesis adds the input: it is printed once
         text = "".join(traceback.format_exception(error))
-        result.findings.setdefault(key, Finding(repr(value)[:2000], text[-3000:]))
+        result.findings.setdefault(key, Finding(repr(value)[:LONGEST_VALUE], text[-3000:]))

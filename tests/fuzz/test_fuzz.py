@@ -27,13 +27,13 @@ def test_a_short_run_finds_nothing_broken(target: Target) -> None:
 
 def trip(data: bytes) -> str:
     """Break on a long input, as a parser with a fault."""
-    if len(data) > 1000:
+    if len(data) > 5000:
         raise KeyError("a fault")
     return "read"
 
 
 def test_a_broken_property_is_found() -> None:
-    result = play(Target("planted", "", mutation.damaged(b"x" * 1000), trip), 3.0, seed=1)
+    result = play(Target("planted", "", mutation.damaged(b"x" * 5000), trip), 3.0, seed=1)
     (name,) = result.findings
     assert name.startswith("KeyError in trip (test_fuzz.py:")
     assert "a fault" in result.findings[name].error

@@ -47,6 +47,19 @@ def load(path: Path, folder: Path, limits: DecodeLimits = LIMITS) -> tuple[audio
     return audio.load(path, folder / "scratch", limits, ChildLimits(60.0))
 
 
+def with_odd_bits(path: Path) -> Path:
+    """Write a wav whose head says 65,407 bits for each sample: FFmpeg has no decoder for such a track."""
+    data = bytearray(pcm(path, bytes(4800)).read_bytes())
+    data[34:36] = b"\x7f\xff"
+    return written(path, bytes(data))
+
+
+def of_unknown_codec(path: Path, *tracks: Samples) -> Path:
+    """Write tracks of which the first is in a codec that FFmpeg has no decoder for."""
+    data = encoded(path, "libopus", *tracks).read_bytes()
+    return written(path, data.replace(b"A_OPUS", b"A_ZZZZ", 1))
+
+
 def spoiled(at: int, value: float) -> Samples:
     """Return a tone with one sample that is no number."""
     samples = tone(3.0)
@@ -98,6 +111,10 @@ BAD_FILES = [
     pytest.param(long("a.mp3", "libmp3lame", holed), Code.AUDIO_CORRUPT, T, "4.0 s missing", id="37 hole in an mp3"),
     pytest.param(long("a.ogg", "libopus", holed), Code.AUDIO_CORRUPT, T, "s missing", id="37 hole in an ogg"),
     pytest.param(holding(b"\x1aE\xdf\xa3" + NOISE), Code.AUDIO_CORRUPT, T, "damaged", id="37 only the start of a webm"),
+    pytest.param(lambda to: with_odd_bits(to / "a.wav"), Code.NOT_AUDIO, T, "no decoder", id="37 damaged head of a wav"),
+    pytest.param(
+        lambda to: of_unknown_codec(to / "a.mka", tone()), Code.NOT_AUDIO, T, "no decoder", id="34 unknown codec"
+    ),
     pytest.param(lambda to: pictures_only(to / "a.mp4"), Code.NO_AUDIO_STREAM, P, "no audio", id="38 silent film"),
     pytest.param(
         lambda to: encoded(to / "a.wav", "pcm_s16le", silence(LIMITS.max_duration_s + 5, 8000), rate=8000),
@@ -176,6 +193,9 @@ def test_a_small_file_that_unpacks_to_hours_is_stopped_at_the_longest_length(tmp
         pytest.param(lambda to: encoded(to / "a.flac", "flac", tone(3.0, 96_000), rate=96_000), 3.0, id="41 96 kHz"),
         pytest.param(lambda to: encoded(to / "a.mka", "libopus", tone(5.0), tone(9.0)), 5.0, id="42 two tracks"),
         pytest.param(lambda to: encoded(to / "a.m4a", "aac", tone(9.0), tone(5.0)), 9.0, id="42 two tracks, mp4"),
+        pytest.param(
+            lambda to: of_unknown_codec(to / "a.mka", tone(5.0), tone(9.0)), 9.0, id="42 first track has no decoder"
+        ),
         pytest.param(lambda to: encoded(to / "a.aac", "aac", quiet_first()), 40.0, id="36 aac that says no length"),
         pytest.param(lambda to: lengthless_mp3(to / "a.mp3"), 40.0, id="36 mp3 that says no length"),
     ],

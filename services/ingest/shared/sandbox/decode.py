@@ -170,9 +170,7 @@ def _decode_part(file: BinaryIO, start: int, end: int, output: Output) -> Iterat
     """Decode one of the recordings that are joined in a file; yield its head, and those of what follows in it."""
     size = end - start
     with _container(file, start, end) as container:
-        if not container.streams.audio:
-            raise IngestError(Code.NO_AUDIO_STREAM, "the file has no audio track")
-        stream = container.streams.audio[0]
+        stream = _sound_track(container)
         head = _head(container, stream, file)
         if head.sample_rate:  # else the sound begins too late for FFmpeg to look at it
             output.check_format(head.sample_rate, head.channels)
@@ -226,6 +224,17 @@ def _container(file: BinaryIO, start: int, end: int) -> Iterator[InputContainer]
         raise _not_audio(file, error) from error
     with container:
         yield container
+
+
+def _sound_track(container: InputContainer) -> AudioStream:
+    """Return the first audio track that FFmpeg has a decoder for; PyAV gives the others no codec context."""
+    tracks = container.streams.audio
+    if not tracks:
+        raise IngestError(Code.NO_AUDIO_STREAM, "the file has no audio track")
+    for track in tracks:
+        if track.codec_context:
+            return track
+    raise IngestError(Code.NOT_AUDIO, "no decoder for the format of its audio track")
 
 
 def _refuse_text(file: BinaryIO) -> None:
