@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
+import subprocess
 import sys
+from subprocess import PIPE
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,9 +16,11 @@ from mcp.client import Client as Agent
 from mcp.client.stdio import StdioServerParameters
 from typer.testing import CliRunner
 
+from ingest.archive.agents.server import LONGEST_REQUEST_BYTES
 from ingest.archive.agents.tools import TOOLS
 from ingest.archive.web.library import API
 from ingest.cli.app import app
+from ingest.cli.console import INTERRUPTED
 from tests.support.archive_server import FAILED, SECRET, TALK, Client, archive
 
 if TYPE_CHECKING:
@@ -72,18 +78,38 @@ def test_an_agent_gets_the_same_answers_over_a_pipe_and_over_http(
     ask: Client, archive_url: str, archive_volume: Path
 ) -> None:
     url = f"http://127.0.0.1:{ask.port}/mcp"
-    environment = {
-        "INGEST_DATABASE_URL": archive_url,
-        "INGEST_VOLUME_PATH": str(archive_volume),
-        "PYTHONPATH": ":".join(sys.path),
-    }
-    command = StdioServerParameters(command=sys.executable, args=["-m", "ingest.cli", "mcp"], env=environment)
+    variables = environment(archive_url, archive_volume)
+    command = StdioServerParameters(command=sys.executable, args=["-m", "ingest.cli", "mcp"], env=variables)
     answers = contents(asked(url, CALLS))
     assert contents(asked(command, CALLS)) == answers
     assert contents(asked(url, CALLS, mode="legacy")) == answers
     for answer in answers:
         assert parts(answer)
         assert all(part["citation"].keys() == CITED for part in parts(answer))
+
+
+def environment(archive_url: str, archive_volume: Path) -> dict[str, str]:
+    """Return the environment of a command on the filled archive."""
+    return {
+        "INGEST_DATABASE_URL": archive_url,
+        "INGEST_VOLUME_PATH": str(archive_volume),
+        "PYTHONPATH": ":".join(sys.path),
+    }
+
+
+def test_an_interruption_ends_the_command_while_it_waits_for_an_agent(archive_url: str, archive_volume: Path) -> None:
+    command = [sys.executable, "-m", "ingest.cli", "mcp"]
+    variables = {**os.environ, **environment(archive_url, archive_volume)}
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, env=variables) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for line in (b"[" * (3 * LONGEST_REQUEST_BYTES), PING):  # too long, also for the parser of JSON
+            process.stdin.write(line + b"\n")
+        process.stdin.flush()
+        answers = iter(process.stdout.readline, b"")
+        assert next(answer for answer in map(json.loads, answers) if answer.get("id") == 1)["result"] == {}
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == INTERRUPTED
 
 
 def test_page_api_tool_and_command_give_the_same_answer(

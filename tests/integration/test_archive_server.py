@@ -285,6 +285,19 @@ def test_with_a_token_every_request_but_the_probe_has_to_bring_it(
         assert ask("/healthz", host="10.0.0.7:8080").status == 200
 
 
+def test_a_client_that_tries_tokens_waits(archive_url: str, archive_volume: Path, archive_encoder: TextModel) -> None:
+    with archive(archive_url, archive_volume, archive_encoder, archive_token=TOKEN) as ask:
+        path = f"{API}/status"
+        guesses = [ask(path, authorization=f"Bearer {number}").status for number in range(12)]
+        assert guesses == [401] * 10 + [429] * 2
+        right = ask(path, authorization=f"Bearer {TOKEN}")  # its answer would tell the right token from the others
+        assert (right.status, right.problem) == (429, "wrong-tokens")
+        assert 0 < int(right.headers["retry-after"]) <= 60
+        assert ask("/mcp", authorization=f"Bearer {TOKEN}", method="POST").status == 429
+        assert ask(path).status == 401
+        assert ask("/healthz").status == 200
+
+
 # -- trouble ----------------------------------------------------------------------------------------------------------
 
 

@@ -111,7 +111,9 @@ BAD_FILES = [
     pytest.param(long("a.mp3", "libmp3lame", holed), Code.AUDIO_CORRUPT, T, "4.0 s missing", id="37 hole in an mp3"),
     pytest.param(long("a.ogg", "libopus", holed), Code.AUDIO_CORRUPT, T, "s missing", id="37 hole in an ogg"),
     pytest.param(holding(b"\x1aE\xdf\xa3" + NOISE), Code.AUDIO_CORRUPT, T, "damaged", id="37 only the start of a webm"),
-    pytest.param(lambda to: with_odd_bits(to / "a.wav"), Code.NOT_AUDIO, T, "no decoder", id="37 damaged head of a wav"),
+    pytest.param(
+        lambda to: with_odd_bits(to / "a.wav"), Code.NOT_AUDIO, T, "no decoder", id="37 damaged head of a wav"
+    ),
     pytest.param(
         lambda to: of_unknown_codec(to / "a.mka", tone()), Code.NOT_AUDIO, T, "no decoder", id="34 unknown codec"
     ),

@@ -6,9 +6,13 @@ answered by itself.
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import suppress
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+import anyio
 import mcp_types as types
 from anyio import to_thread
 from mcp.server.lowlevel import Server
@@ -24,6 +28,8 @@ from ingest.shared.errors import IngestError
 from ingest.shared.telemetry import logs
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from mcp.server.context import ServerRequestContext
 
     from ingest.archive.web.library import Library
@@ -68,9 +74,31 @@ def over_http(server: Server[Any]) -> StreamableHTTPSessionManager:
 
 
 async def over_pipe(server: Server[Any]) -> None:
-    """Answer the messages on standard input, until its end."""
-    async with stdio_server() as (received, sent):
+    """Answer the messages on standard input, until its end or an interruption."""
+    lines = cast("anyio.AsyncFile[str]", _lines(sys.stdin.fileno()))  # the SDK only asks for the next line
+    async with stdio_server(stdin=lines) as (received, sent):
         await server.run(received, sent, server.create_initialization_options())
+
+
+async def _lines(handle: int) -> AsyncIterator[str]:
+    """Yield the lines of an input, each cut where no request is longer.
+
+    The SDK reads in a thread, which no interruption ends before the next line.
+    """
+    line = b""
+    while True:
+        with suppress(PermissionError):  # of a regular file, which can always be read
+            await anyio.wait_readable(handle)
+        data = os.read(handle, LONGEST_REQUEST_BYTES)
+        *ends, start = data.split(b"\n")
+        for end in ends:
+            yield (line + end)[: LONGEST_REQUEST_BYTES + 1].decode(errors="replace")
+            line = b""
+        line = (line + start)[: LONGEST_REQUEST_BYTES + 1]
+        if not data:
+            break
+    if line:
+        yield line.decode(errors="replace")
 
 
 def _described(tool: Tool) -> types.Tool:

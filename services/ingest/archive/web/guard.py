@@ -16,6 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 
 from ingest.archive.web import problems
 from ingest.archive.web.problems import ProblemError
+from ingest.archive.web.wrong_tokens import WrongTokens
 from ingest.shared.telemetry import metrics
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Guard:
         self._app = app
         self._names = frozenset(name.strip().lower() for name in (*LOCAL_NAMES, *names) if name.strip())
         self._token = token
+        self._wrong = WrongTokens()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -91,17 +93,26 @@ class Guard:
         headers = Headers(scope=scope)
         if scope["path"] == AGENTS_PATH and not self._is_ours(headers.get("origin")):
             return ProblemError(problems.WRONG_ORIGIN, "pages of other sites cannot ask")
-        return None if scope["path"] == OPEN_PATH else self._refusal(headers)
+        return None if scope["path"] == OPEN_PATH else self._refusal(headers, (scope["client"] or ("",))[0])
 
-    def _refusal(self, headers: Headers) -> ProblemError | None:
+    def _refusal(self, headers: Headers, client: str) -> ProblemError | None:
         """Return the reason to refuse a request with these headers; None when its sender may read the archive."""
         if _name(headers.get("host", "")) not in self._names:
             advice = "open it as localhost, or name it in INGEST_ARCHIVE_NAMES"
             return ProblemError(problems.WRONG_HOST, advice)
-        if self._token is not None and not _brings(headers.get("authorization", ""), self._token):
-            detail = "send it as `Authorization: Bearer TOKEN`, or as the password of any user"
-            return ProblemError(problems.NO_TOKEN, detail, headers=ASKS_FOR_TOKEN)
-        return None
+        return None if self._token is None else self._unknown(headers.get("authorization", ""), self._token, client)
+
+    def _unknown(self, authorization: str, token: str, client: str) -> ProblemError | None:
+        """Return the reason to refuse a client that has to bring a token; None when it brings it."""
+        wait_s = self._wrong.wait_s(client) if authorization else 0
+        if wait_s:  # also with the right one: its answer would tell it from the others
+            return ProblemError(problems.WRONG_TOKENS, f"ask again in {wait_s} s", headers={"Retry-After": str(wait_s)})
+        if _brings(authorization, token):
+            return None
+        if authorization:
+            self._wrong.add(client, authorization)
+        detail = "send it as `Authorization: Bearer TOKEN`, or as the password of any user"
+        return ProblemError(problems.NO_TOKEN, detail, headers=ASKS_FOR_TOKEN)
 
     def _is_ours(self, origin: str | None) -> bool:
         """Return whether a request with this Origin header is from no page of another site."""

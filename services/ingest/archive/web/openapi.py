@@ -14,7 +14,14 @@ from ingest.archive.web.problems import MEDIA_TYPE, Kind
 from ingest.shared.messages import VIDEO_ID_PATTERN
 
 REFERENCE = "#/components/schemas/{model}"
-OF_ALL = (problems.BAD_PARAMETER, problems.NO_TOKEN, problems.WRONG_METHOD, problems.WRONG_HOST, problems.UNAVAILABLE)
+OF_ALL = (
+    problems.BAD_PARAMETER,
+    problems.NO_TOKEN,
+    problems.WRONG_METHOD,
+    problems.WRONG_HOST,
+    problems.WRONG_TOKENS,
+    problems.UNAVAILABLE,
+)
 PROBLEM: dict[str, Any] = {
     "type": "object",
     "required": ["type", "title", "status", "detail"],

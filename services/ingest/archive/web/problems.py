@@ -36,6 +36,7 @@ WRONG_METHOD = Kind("wrong-method", 405, "This address can only be read")
 TOO_LONG = Kind("too-long", 414, "The address is too long")
 NO_RANGE = Kind("no-range", 416, "The file has no such range")
 WRONG_ORIGIN = Kind("wrong-origin", 403, "The request is from a page of another site")
+WRONG_TOKENS = Kind("wrong-tokens", 429, "Too many wrong tokens")
 WRONG_HOST = Kind("wrong-host", 421, "This server does not answer for this host name")
 FAULT = Kind("fault", 500, "A fault of the server")
 UNAVAILABLE = Kind("unavailable", 503, "The archive cannot be read now")
@@ -51,6 +52,7 @@ KINDS: Final = (
     NO_RANGE,
     WRONG_ORIGIN,
     WRONG_HOST,
+    WRONG_TOKENS,
     FAULT,
     UNAVAILABLE,
     LOADING,

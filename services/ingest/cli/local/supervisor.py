@@ -1,8 +1,9 @@
 """Keeps the local mode running: the services, the same programs as on a cluster.
 
 A service that ends is restarted after a pause that doubles. If it ends several times within seconds of its start (a
-wrong setting, a missing model), the run ends with the last error of its log, unless the exit status means a temporary
-fault. Only the main thread starts children: the kernel ends a child with the thread that started it.
+wrong setting, a missing model), or many times within minutes of it (too little memory), the run ends with the last
+error of its log, unless the exit status means a temporary fault. Only the main thread starts children: the kernel ends
+a child with the thread that started it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 QUICK_END_S = 5.0
 MOST_QUICK_ENDS = 5
+EARLY_END_S = 600.0
+MOST_EARLY_ENDS = 60  # in a row: a recording that ends its worker does so three times, and then is a dead letter
 LOG_LINES = 3
 METRICS_PORT = "INGEST_METRICS_PORT"
 METRICS_HOST = "INGEST_METRICS_HOST"
@@ -39,12 +42,24 @@ def metrics_ports(first: int) -> dict[str, int]:
     return {name: first + number for number, name in enumerate(Service)}
 
 
+@dataclass(frozen=True)
+class Ends:
+    """How often in a row a service has ended soon after its start: within seconds, and within minutes."""
+
+    quick: int = 0
+    early: int = 0
+
+    def after(self, lived_s: float) -> Ends:
+        """Return the ends with one more, of a service that has lived for some seconds."""
+        return Ends(self.quick + 1 if lived_s < QUICK_END_S else 0, self.early + 1 if lived_s < EARLY_END_S else 0)
+
+
 @dataclass
 class _Service:
     name: str
     process: subprocess.Popen[bytes]
     started_at: float
-    quick_ends: int = 0
+    ends: Ends = Ends()
     restart_at: float | None = None
 
 
@@ -112,13 +127,13 @@ class Supervisor:
         return lines
 
     def _judge(self, service: _Service, status: int, now: float) -> None:
-        quick = now - service.started_at < QUICK_END_S
-        service.quick_ends = service.quick_ends + 1 if quick else 0
-        pause_s = pause_after(status, service.quick_ends)
+        service.ends = service.ends.after(now - service.started_at)
+        pause_s = pause_after(status, service.ends)
         if pause_s is None:
-            raise ConfigurationError(
-                f"the {service.name} service cannot run ({_status(status)}): {last_error(self.log_of(service.name))}"
-            )
+            often = service.ends.early >= MOST_EARLY_ENDS
+            what = f"ended {MOST_EARLY_ENDS} times soon after its start" if often else "cannot run"
+            why = last_error(self.log_of(service.name))
+            raise ConfigurationError(f"the {service.name} service {what} ({_status(status)}): {why}")
         service.restart_at = now + pause_s
 
     def stop(self, grace_s: float) -> None:
@@ -131,11 +146,12 @@ class Supervisor:
         self._services = []
 
 
-def pause_after(status: int, quick_ends: int) -> float | None:
-    """Return the pause before a restart, after this many quick ends in a row; None if it would end again."""
-    if status == EXIT_CONFIGURATION or (quick_ends >= MOST_QUICK_ENDS and status != EXIT_PASSING):
+def pause_after(status: int, ends: Ends) -> float | None:
+    """Return the pause before a restart, after these ends; None if the service would end again."""
+    is_hopeless = ends.quick >= MOST_QUICK_ENDS or ends.early >= MOST_EARLY_ENDS
+    if status == EXIT_CONFIGURATION or (is_hopeless and status != EXIT_PASSING):
         return None
-    return FIRST_PAUSE_S * 2**quick_ends if quick_ends <= MOST_QUICK_ENDS else LONGEST_PAUSE_S
+    return FIRST_PAUSE_S * 2**ends.quick if ends.quick <= MOST_QUICK_ENDS else LONGEST_PAUSE_S
 
 
 def last_error(log: Path) -> str:

@@ -10,8 +10,13 @@ import pytest
 
 from ingest.cli.local.shared_servers import environment
 from ingest.cli.local.supervisor import (
+    EARLY_END_S,
+    FIRST_PAUSE_S,
     LONGEST_PAUSE_S,
+    MOST_EARLY_ENDS,
     MOST_QUICK_ENDS,
+    QUICK_END_S,
+    Ends,
     Supervisor,
     pause_after,
     service_environment,
@@ -28,23 +33,56 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("status", [EXIT_BROKEN, EXIT_PASSING, -9, 1])
 def test_the_pause_doubles_while_a_service_ends_at_once(status: int) -> None:
-    pauses = [pause_after(status, quick_ends) for quick_ends in range(MOST_QUICK_ENDS)]
+    pauses = [pause_after(status, Ends(quick, quick)) for quick in range(MOST_QUICK_ENDS)]
     assert pauses == [0.5, 1.0, 2.0, 4.0, 8.0]
 
 
-@pytest.mark.parametrize("quick_ends", [0, 1, 100])
-def test_a_wrong_setting_ends_the_run(quick_ends: int) -> None:
-    assert pause_after(EXIT_CONFIGURATION, quick_ends) is None
+@pytest.mark.parametrize("ends", [Ends(), Ends(1, 1), Ends(100, 100)])
+def test_a_wrong_setting_ends_the_run(ends: Ends) -> None:
+    assert pause_after(EXIT_CONFIGURATION, ends) is None
 
 
 @pytest.mark.parametrize("status", [EXIT_BROKEN, -9, 1])
 def test_a_service_that_always_ends_at_once_ends_the_run(status: int) -> None:
-    assert pause_after(status, MOST_QUICK_ENDS) is None
+    assert pause_after(status, Ends(MOST_QUICK_ENDS, MOST_QUICK_ENDS)) is None
 
 
-@pytest.mark.parametrize("quick_ends", [MOST_QUICK_ENDS + 1, 100_000])
-def test_a_service_with_a_temporary_fault_is_restarted_forever(quick_ends: int) -> None:
-    assert pause_after(EXIT_PASSING, quick_ends) == LONGEST_PAUSE_S
+@pytest.mark.parametrize("ends", [Ends(MOST_QUICK_ENDS + 1, 0), Ends(100_000, 100_000)])
+def test_a_service_with_a_temporary_fault_is_restarted_forever(ends: Ends) -> None:
+    assert pause_after(EXIT_PASSING, ends) == LONGEST_PAUSE_S
+
+
+def pauses_after(lives_s: list[float], status: int) -> list[float | None]:
+    """Return the pause after each life of a service, up to the one that ends the run."""
+    ends, pauses = Ends(), list[float | None]()
+    for lived_s in lives_s:
+        ends = ends.after(lived_s)
+        pauses.append(pause_after(status, ends))
+        if pauses[-1] is None:
+            break
+    return pauses
+
+
+MINUTES, LONG = 60.0, EARLY_END_S + 1
+
+
+@pytest.mark.parametrize("status", [EXIT_BROKEN, -9, 1])
+@pytest.mark.parametrize("lived_s", [QUICK_END_S, MINUTES, EARLY_END_S - 1])
+def test_a_service_that_always_ends_within_minutes_ends_the_run(status: int, lived_s: float) -> None:
+    assert pauses_after([lived_s] * 1000, status) == [*[FIRST_PAUSE_S] * (MOST_EARLY_ENDS - 1), None]
+
+
+@pytest.mark.parametrize(
+    ("lives_s", "status"),
+    [
+        pytest.param([*[MINUTES] * (MOST_EARLY_ENDS - 1), LONG] * 10, 1, id="it works in between"),
+        pytest.param([LONG] * 1000, EXIT_BROKEN, id="it works for long"),
+        pytest.param([MINUTES] * 1000, EXIT_PASSING, id="the fault is temporary"),
+        pytest.param([0.0, 0.0, 0.0, 0.0, MINUTES] * 10, -9, id="four at once, one later"),
+    ],
+)
+def test_a_service_that_gets_somewhere_is_restarted(lives_s: list[float], status: int) -> None:
+    assert None not in pauses_after(lives_s, status)
 
 
 def watch(supervisor: Supervisor) -> None:
