@@ -1,8 +1,10 @@
 """Diarization and voice embeddings: the only file of the service that imports pyannote.audio.
 
 The pipeline is loaded once, from a folder whose content may be pinned (loading a model can execute code in its files),
-and reads the waveform from memory. Two steps replace those of pyannote.audio, with the same result: masks without
-speech are skipped, and the masks of a chunk share one pass through the network. One caller at a time uses the device.
+and reads the waveform from memory. Two steps of pyannote.audio are replaced. One embeds the speakers of each chunk: a
+network of WeSpeaker's runs once over the recording (`frames.py` says what differs). Any other network runs once for
+each chunk, with the same result as before: masks without speech are skipped, the masks of a chunk share a pass. The
+other step joins the chunks: ties between speakers are decided (`votes.py`). One caller at a time uses the device.
 """
 
 from __future__ import annotations
@@ -20,12 +22,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from pyannote.audio import Pipeline
+from pyannote.audio.models.embedding.wespeaker import BaseWeSpeakerResNet
 from pyannote.audio.pipelines import SpeakerDiarization
 from pyannote.audio.telemetry import set_telemetry_metrics
 
 from ingest.asr.spans import Span
 from ingest.asr.speakers.excerpts import batches
+from ingest.asr.speakers.frames import RecordingFrames
 from ingest.asr.speakers.vectors import l2_normalize
+from ingest.asr.speakers.votes import weights
 from ingest.asr.speakers.windows import Bounds, Diarization, SpeakerTurn, link, windows
 from ingest.shared.artifacts import hub
 from ingest.shared.artifacts.fingerprint import DOWNLOAD_FOLDER, fingerprint
@@ -74,7 +79,10 @@ class DiarizerOptions:
 
 
 class Diarizer:
-    """A loaded pipeline. Raise ENV_MODEL when it cannot be loaded, or when its files differ from the pinned ones."""
+    """A loaded pipeline. Raise ENV_MODEL when it cannot be loaded, or when its files differ from the pinned ones.
+
+    `frames` is None where the network runs once for each chunk.
+    """
 
     def __init__(self, options: DiarizerOptions) -> None:
         self.options = options
@@ -96,6 +104,8 @@ class Diarizer:
         self.name = Path(options.model).name
         self.key = f"{self.name}@{fingerprint(space)[:KEY_LENGTH]}"
         self.old_key = f"{self.name}@{_old_fingerprint(space)[:KEY_LENGTH]}"
+        runs_once = isinstance(self.network, BaseWeSpeakerResNet)
+        self.frames = RecordingFrames(self.network, whole_blocks=self._pad) if runs_once else None
         self._replace_steps()
 
     @property
@@ -155,7 +165,18 @@ class Diarizer:
     # -- the two replaced steps ---------------------------------------------------------------------------------------
 
     def _replace_steps(self) -> None:
-        self.pipeline.get_embeddings = self._embeddings
+        reconstruct, found = self.pipeline.reconstruct, np.zeros((0, 0, 0), dtype=np.float32)
+
+        def embeddings(*given: Any, **named: Any) -> FloatArray:  # noqa: ANN401 (the parameters of pyannote.audio)
+            nonlocal found
+            found = self._embeddings(*given, **named)
+            return found
+
+        def weighed(segmentations: Any, clusters: Any, count: Any) -> Any:  # noqa: ANN401 (classes of pyannote.core)
+            data = segmentations.data * weights(found, clusters)[:, None]
+            return reconstruct(type(segmentations)(data, segmentations.sliding_window), clusters, count)
+
+        self.pipeline.get_embeddings, self.pipeline.reconstruct = embeddings, weighed
         if self._pad:
             inference = self.pipeline._segmentation  # noqa: SLF001 (no public name)
             infer = inference.infer
@@ -168,19 +189,33 @@ class Diarizer:
         exclude_overlap: bool = False,  # noqa: FBT001, FBT002 (the signature of pyannote.audio)
         hook: Any = None,  # noqa: ANN401, ARG002 (the same)
     ) -> FloatArray:
-        """Return embeddings (chunks, speakers, dimension), with one pass for each chunk that has speech."""
+        """Return embeddings (chunks, speakers, dimension); those of masks without speech are alike."""
         masks = used_masks(segmentations.data, self._least_frames(segmentations) if exclude_overlap else None)
         empty = self._empty_mask_embedding(file, masks.shape[-1])
         found = np.broadcast_to(empty, (*masks.shape[:2], self.dimension)).copy()
-        speaking = np.flatnonzero(masks.any(axis=(1, 2)))
-        for at in range(0, len(speaking), self.options.batch):
-            chunks = speaking[at : at + self.options.batch]
-            spans = [segmentations.sliding_window[int(chunk)] for chunk in chunks]
-            crops = [self.pipeline._audio.crop(file, span, mode="pad")[0] for span in spans]  # noqa: SLF001 (no public name)
-            vectors = self._forward(torch.stack(crops), torch.from_numpy(masks[chunks])).numpy()
+        spans = [segmentations.sliding_window[chunk] for chunk in range(len(masks))]
+        for chunks, vectors in self._of_chunks(file, spans, masks):
             active = np.asarray(masks[chunks].any(axis=2))
             found[chunks] = np.where(active[..., None], vectors, found[chunks])
         return found
+
+    def _of_chunks(
+        self,
+        file: dict[str, Any],
+        spans: Sequence[Any],  # of pyannote.core
+        masks: FloatArray,
+    ) -> Iterator[tuple[Sequence[int], FloatArray]]:
+        """Yield the numbers of chunks with speech, and their embeddings (chunks, speakers, dimension)."""
+        if self.frames is not None:
+            chunks = [range(round(span.start * SAMPLE_RATE), round(span.end * SAMPLE_RATE)) for span in spans]
+            for number, vectors in self.frames.embeddings(file["waveform"][0], chunks, torch.from_numpy(masks)):
+                yield [number], vectors[None]
+            return
+        speaking = np.flatnonzero(masks.any(axis=(1, 2))).tolist()
+        for at in range(0, len(speaking), self.options.batch):
+            numbers = speaking[at : at + self.options.batch]
+            crops = [self.pipeline._audio.crop(file, spans[number], mode="pad")[0] for number in numbers]  # noqa: SLF001 (no public name)
+            yield numbers, self._forward(torch.stack(crops), torch.from_numpy(masks[numbers])).numpy()
 
     def _least_frames(self, segmentations: Any) -> int:  # noqa: ANN401 (a class of pyannote.core)
         samples = segmentations.sliding_window.duration * SAMPLE_RATE
