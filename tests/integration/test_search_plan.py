@@ -13,9 +13,10 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
 
+from ingest.cli.runs.vector_index import build_where_large
 from ingest.embedder.postgres import vector_index
 from ingest.embedder.postgres.database import Database
-from ingest.embedder.postgres.vector_index import build_index, index_name
+from ingest.embedder.postgres.vector_index import build_index, index_name, missing_indexes
 from ingest.embedder.search import search_query
 from ingest.embedder.search.hybrid import Search
 from ingest.embedder.search.search_query import CANDIDATES, CONFIGS, MOST_RANKED, Question, Statement
@@ -80,6 +81,23 @@ def large(postgres: EmbeddedPostgres) -> Iterator[Database]:
         with database.session() as connection:
             connection.execute("VACUUM ANALYZE")  # as autovacuum does
         yield database
+
+
+def test_a_run_builds_the_index_of_a_large_archive_and_an_interrupted_build_is_repeated(
+    large: Database, postgres: EmbeddedPostgres, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with large.session() as connection:
+        name = sql.Identifier(large.schema, index_name(MODEL))
+        connection.execute(sql.SQL("DROP INDEX {}").format(name))
+    build_where_large(large, lambda: True)
+    assert [(one.model, one.passages) for one in missing_indexes(large)] == [(MODEL, PASSAGES)]
+    with psycopg.connect(make_conninfo(postgres.url, dbname="large")) as writer:  # a build waits for it
+        writer.execute("LOCK TABLE embeddings IN ROW EXCLUSIVE MODE")
+        build_where_large(large, lambda: True, passages=PASSAGES)
+    assert "ingest migrate --index" in capsys.readouterr().err
+    assert [one.model for one in missing_indexes(large)] == [MODEL]
+    build_where_large(large, lambda: False, passages=PASSAGES)
+    assert missing_indexes(large) == []
 
 
 def configs(connection: Connection) -> list[str]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from ingest.cli import console
 from ingest.cli.local.state_folder import open_connections
+from ingest.cli.runs import vector_index
 from ingest.embedder.postgres.migrate import migrate
-from ingest.embedder.postgres.vector_index import build_index
 from ingest.shared import outgoing
 from ingest.shared.broker.bus import BusUnavailableError
 from ingest.shared.broker.connect import bus_topology
@@ -46,5 +46,5 @@ def _run(settings: AllSettings, *, index: bool) -> None:
         connections.bus.provision(bus_topology(connections.settings), update=True)
         console.out.print("streams and consumers: up to date")
         if index:
-            built = build_index(connections.database)
+            built = vector_index.build(connections.database)
             console.out.print(f"vector index: {', '.join(built) if built else 'up to date'}")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ingest.cli import console
 from ingest.cli.local.state_folder import open_connections
-from ingest.cli.runs import submissions
+from ingest.cli.runs import submissions, vector_index
 from ingest.cli.runs.again import Decision, Reason, decide
 from ingest.cli.runs.display import Display
 from ingest.cli.runs.follower import Follower
@@ -123,9 +123,12 @@ def run(settings: AllSettings, sources: Sequence[str], selection: Selection, *, 
         supervisor = requested.connections.state_folder.supervisor()
         supervisor.start()
         try:
-            return _follow(requested, supervisor, quiet=quiet)
+            result = _follow(requested, supervisor, quiet=quiet)
         finally:
             supervisor.stop(settings.grace_s)
+        if not result.interrupted:
+            vector_index.build_where_large(requested.connections.database, lambda: bool(requested.interrupts))
+        return result
 
 
 def submit(

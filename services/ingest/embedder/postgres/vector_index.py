@@ -38,14 +38,51 @@ CREATE INDEX CONCURRENTLY {index} ON {archive}.embeddings USING hnsw
 ((embedding::{vector}.halfvec({dimensions})) {vector}.halfvec_cosine_ops) WHERE model = {model}
 """
 ANALYZE = "ANALYZE {archive}.videos, {archive}.segments, {archive}.embeddings"
+LARGE = 50_000  # passages: a search without the index reads the vectors of all
+BUILDING = """
+SELECT pid, blocks_done, blocks_total FROM pg_stat_progress_create_index
+WHERE relid = to_regclass(quote_ident(%s) || '.embeddings')
+"""
 
 
 @dataclass(frozen=True)
 class MissingIndex:
-    """A model whose vectors have no valid index."""
+    """A model whose vectors, one a passage, have no valid index."""
 
     model: str
     dimensions: int
+    passages: int
+
+
+@dataclass(frozen=True)
+class Build:
+    """An index that is being built: the process of the server, and how much of the table it has read, from 0 to 1."""
+
+    process: int
+    done: float
+
+
+def missing_indexes(database: Database) -> list[MissingIndex]:
+    """Return the models without a valid index."""
+    with database.transaction() as connection:
+        _, place = database.locate(connection)
+        return _missing(connection, sql.Identifier(place.schema), place.schema)
+
+
+def running_build(database: Database) -> Build | None:
+    """Return the build that runs now, of this command or another."""
+    with database.transaction() as connection:
+        row = connection.execute(BUILDING, (database.schema,)).fetchone()
+    if row is None:
+        return None
+    process, done, total = (int(str(value)) for value in row)
+    return Build(process, done / total if total else 0.0)
+
+
+def cancel_build(database: Database, build: Build) -> None:
+    """End a build; what it leaves is removed by the next one."""
+    with database.transaction() as connection:
+        connection.execute("SELECT pg_cancel_backend(%s)", (build.process,))
 
 
 def build_index(database: Database) -> list[str]:
@@ -78,10 +115,15 @@ def memory_kb(passages: int, dimensions: int, cache_kb: int, granted_kb: int) ->
 def _missing(connection: Connection, archive: sql.Identifier, schema: str) -> list[MissingIndex]:
     models = connection.execute(sql.SQL(MODELS).format(archive=archive)).fetchall()
     return [
-        MissingIndex(str(model), int(str(dimensions)))
+        MissingIndex(str(model), int(str(dimensions)), _passages(connection, archive, str(model)))
         for model, dimensions in models
         if not connection.execute(BUILT, (schema, index_name(str(model)))).fetchone()
     ]
+
+
+def _passages(connection: Connection, archive: sql.Identifier, model: str) -> int:
+    (passages,) = connection.execute(sql.SQL(COUNT).format(archive=archive), (model,)).fetchone() or (0,)
+    return int(str(passages))
 
 
 @contextmanager
@@ -115,7 +157,7 @@ def _build(connection: Connection, archive: sql.Identifier, vector: sql.Identifi
         dimensions=sql.Literal(one.dimensions),
         model=sql.Literal(one.model),
     )
-    with _memory(connection, archive, one):
+    with _memory(connection, one):
         connection.execute(drop)
         try:
             connection.execute(create)
@@ -128,14 +170,13 @@ def _build(connection: Connection, archive: sql.Identifier, vector: sql.Identifi
 
 
 @contextmanager
-def _memory(connection: Connection, archive: sql.Identifier, one: MissingIndex) -> Iterator[None]:
+def _memory(connection: Connection, one: MissingIndex) -> Iterator[None]:
     """Set the memory of the build for this session; behind a pooler, that of the server stays."""
     if not is_direct(connection):
         yield
         return
-    (passages,) = connection.execute(sql.SQL(COUNT).format(archive=archive), (one.model,)).fetchone() or (0,)
     cache_kb, granted_kb = connection.execute(GRANTED).fetchone() or (0, 0)
-    wanted_kb = memory_kb(int(str(passages)), one.dimensions, int(str(cache_kb)), int(str(granted_kb)))
+    wanted_kb = memory_kb(one.passages, one.dimensions, int(str(cache_kb)), int(str(granted_kb)))
     connection.execute("SELECT set_config('maintenance_work_mem', %s, false)", (f"{wanted_kb}kB",))
     try:
         yield
