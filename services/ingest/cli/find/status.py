@@ -11,6 +11,7 @@ from ingest.cli.runs import bottleneck
 from ingest.downloader.sites.holds import Troubles
 from ingest.downloader.sites.rate_limit import Budget
 from ingest.downloader.sites.rate_limiter import RateLimiter
+from ingest.embedder.postgres.vector_index import LARGE, missing_indexes
 from ingest.embedder.tables import set_aside
 from ingest.shared import outgoing
 from ingest.shared.broker.topology import WORK_STREAM
@@ -115,9 +116,10 @@ def show_totals(connections: Connections, *, as_json: bool) -> None:
     held = held_until(RateLimiter(bus, Budget(settings.site_videos_per_hour, settings.site_burst)).sites())
     holds = Troubles(bus).holds()
     aside = set_aside.count(connections.database)
+    unindexed = [one for one in missing_indexes(connections.database) if one.passages >= LARGE]
     if as_json:
         values = {"videos": totals, "queues": lags, "devices": devices, "held_until": held, "holds": holds}
-        console.print_json({**values, "events_set_aside": aside})
+        console.print_json({**values, "events_set_aside": aside, "missing_indexes": unindexed})
         return
     _print_totals(totals, lags)
     running = catalog.chosen(states=(VideoState.RUNNING,), limit=MOST_RUNNING)
@@ -131,6 +133,9 @@ def show_totals(connections: Connections, *, as_json: bool) -> None:
     ]
     if aside:
         lines.append(f"{aside} events could not be written: `ingest aside list`, docs/runbooks.md#ingesteventssetaside")
+    lines += [
+        f"{one.model}: no vector index for {one.passages} passages (`ingest migrate --index`)" for one in unindexed
+    ]
     lines += [f"Over all recordings: {line}" for line in bottleneck.lines(devices)]
     for line in lines:
         console.out.print(f"\n{line}", markup=False)
