@@ -1,14 +1,18 @@
 """Decides the language of a recording, and of stretches in another language. Pure.
 
 The detection of Whisper is unsure about a few seconds of speech. So the probabilities of chunks are weighted by their
-speech, and only a longer stretch with a sure detection is in another language than the recording.
+speech. Where they are not sure, a sample is read in the most probable languages: in the right one, its words are more
+probable. Only a longer stretch with a sure detection is in another language than the recording.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby, pairwise
+from math import log
 from typing import TYPE_CHECKING
+
+from ingest.asr.recognition.segments import REPETITIVE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,6 +23,10 @@ if TYPE_CHECKING:
 
 SAMPLES = 3
 LIKELY_ODDS = 10.0  # of the language that is likely by the source: it wins unless another is ten times as probable
+SURE_WITHOUT_READING = 0.9
+CANDIDATES = 5  # languages in which a sample is read where the detection is not sure
+TOKENS_A_SECOND = 4.0  # of speech
+SMALLEST = 1e-9  # probability
 SURE = 0.8
 SHORTEST_STRETCH_S = 10.0  # of speech; a foreign name or a quotation is shorter
 
@@ -39,18 +47,40 @@ def samples(parts: Sequence[SpeechChunk]) -> list[SpeechChunk]:
     return [max(third, key=lambda part: part.speech_s) for third in thirds]
 
 
-def most_probable(found: Iterable[tuple[SpeechChunk, ChunkTranscript]], likely: str | None = None) -> tuple[str, float]:
-    """Return the language of chunks with its detected probability, weighted by their seconds of speech.
-
-    Where the detection is unsure, the language that is `likely` by the source is preferred.
-    """
-    total_s, shares = 0.0, dict[str, float]()
+def shares(found: Iterable[tuple[SpeechChunk, ChunkTranscript]]) -> dict[str, float]:
+    """Return the probabilities of languages over chunks, weighted by their seconds of speech."""
+    total_s, sums = 0.0, dict[str, float]()
     for part, detected in found:
         total_s += part.speech_s
         for name, probability in detected.languages.items():
-            shares[name] = shares.get(name, 0.0) + probability * part.speech_s
-    best = max(shares, key=lambda name: shares[name] * (LIKELY_ODDS if name == likely else 1.0))
-    return best, round(shares[best] / total_s, 4) if total_s else 0.0
+            sums[name] = sums.get(name, 0.0) + probability * part.speech_s
+    return {name: share / total_s for name, share in sums.items()} if total_s else sums
+
+
+def candidates(detected: dict[str, float], likely: str | None) -> dict[str, float]:
+    """Return the languages that a recording may be in, with their weights: one where the detection is sure.
+
+    The language that is `likely` by the source weighs more.
+    """
+    weights = {name: share * (LIKELY_ODDS if name == likely else 1.0) for name, share in detected.items()}
+    total = sum(weights.values()) or 1.0
+    best = sorted(weights, key=lambda name: weights[name], reverse=True)
+    is_sure = weights[best[0]] / total >= SURE_WITHOUT_READING
+    return {name: weights[name] / total for name in best[: 1 if is_sure else CANDIDATES]}
+
+
+def best_read(weights: dict[str, float], readings: Iterable[ChunkTranscript], speech_s: float) -> str:
+    """Return the candidate whose reading is the most probable one, together with the weight of its language.
+
+    A reading without words, or of repeated ones, says nothing for its language.
+    """
+    tokens = speech_s * TOKENS_A_SECOND  # the same number for all: a short reading is not more probable
+    scores = {
+        name: log(max(weight, SMALLEST)) + tokens * said.avg_logprob
+        for (name, weight), said in zip(weights.items(), readings, strict=True)
+        if said.words and said.compression_ratio < REPETITIVE
+    }
+    return max(scores or weights, key=lambda name: scores.get(name, weights[name]))
 
 
 def of_stretches(found: Sequence[tuple[SpeechChunk, ChunkTranscript]], language: str) -> list[str]:

@@ -153,7 +153,15 @@ class Transcriber:
             return given, 1.0
         samples = languages.samples(parts)
         requests = (self._request(self.recognizer, waveform, sample.span, None) for sample in samples)
-        return languages.most_probable(list(zip(samples, self.batcher.map(requests), strict=True)), likely)
+        detected = languages.shares(zip(samples, self.batcher.map(requests), strict=True))
+        weights = languages.candidates(detected, likely)
+        if len(weights) == 1:
+            found = next(iter(weights))
+        else:
+            sample = max(samples, key=lambda part: part.speech_s)
+            readings = self._read(waveform, ((sample, name) for name in weights))
+            found = languages.best_read(weights, readings, sample.speech_s)
+        return found, round(detected[found], 4)
 
     def _in_their_languages(
         self, waveform: Waveform, pieces: list[Piece], language: str, given: str | None

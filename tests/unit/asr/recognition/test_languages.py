@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ingest.asr.recognition.chunks import SpeechChunk
-from ingest.asr.recognition.languages import more_probable, most_probable, of_stretches, samples
+from ingest.asr.recognition.languages import best_read, candidates, more_probable, of_stretches, samples, shares
 from ingest.asr.recognition.pieces import Piece
 from ingest.asr.recognition.whisper import ChunkTranscript, ChunkWord
 from ingest.asr.spans import Span
@@ -31,23 +31,53 @@ def detected(speech_s: float, **languages: float) -> Found:
     ],
 )
 def test_the_language_is_that_of_most_speech(found: list[Found], language: str, probability: float) -> None:
-    name, share = most_probable(found)
-    assert (name, round(share, 3)) == (language, probability)
+    known = shares(found)
+    assert max(known, key=lambda name: known[name]) == language
+    assert round(known[language], 3) == probability
 
 
 @pytest.mark.parametrize(
-    ("shares", "likely", "language"),
+    ("detected", "likely", "expected"),
     [
-        pytest.param({"pl": 0.6, "cs": 0.3}, "cs", "cs", id="unsure"),
-        pytest.param({"en": 0.97, "de": 0.02}, "de", "en", id="sure of another one"),
-        pytest.param({"pl": 0.6, "cs": 0.3}, "sv", "pl", id="not detected at all"),
-        pytest.param({"pl": 0.6, "cs": 0.3}, None, "pl", id="nothing is known"),
+        pytest.param({"pl": 0.6, "cs": 0.3}, None, ["pl", "cs"], id="unsure"),
+        pytest.param({"pl": 0.95, "cs": 0.03}, None, ["pl"], id="sure"),
+        pytest.param({"pl": 0.6, "cs": 0.3}, "cs", ["cs", "pl"], id="the source prefers another"),
+        pytest.param({"en": 0.99, "de": 0.005}, "de", ["en"], id="the detection is surer than the source"),
+        pytest.param({"pl": 0.95, "cs": 0.03}, "sv", ["pl"], id="the language of the source is not detected at all"),
+        pytest.param({"pl": 0.05, "cs": 0.9}, "cs", ["cs"], id="both agree"),
+        pytest.param(dict.fromkeys("abcdefgh", 0.1), None, list("abcde"), id="five at most"),
     ],
 )
-def test_the_language_of_the_source_is_preferred_where_the_detection_is_unsure(
-    shares: dict[str, float], likely: str | None, language: str
+def test_the_candidates_are_the_languages_that_detection_and_source_leave(
+    detected: dict[str, float], likely: str | None, expected: list[str]
 ) -> None:
-    assert most_probable([detected(4, **shares)], likely) == (language, shares[language])
+    assert list(candidates(detected, likely)) == expected
+
+
+@pytest.mark.parametrize(
+    ("logprobs", "language"),
+    [
+        pytest.param({"pl": -0.67, "cs": -0.55}, "cs", id="more probable words"),
+        pytest.param({"pl": -0.5, "cs": -0.49}, "pl", id="hardly more probable words"),
+        pytest.param({"pl": -0.67, "cs": None}, "pl", id="no words"),
+        pytest.param({"pl": None, "cs": None}, "pl", id="no words at all"),
+    ],
+)
+def test_the_language_is_the_one_in_which_the_words_are_probable(
+    logprobs: dict[str, float | None], language: str
+) -> None:
+    word = ChunkWord(0, 1, " ano", 0.9)
+    readings = [
+        ChunkTranscript(words=() if logprob is None else (word,), avg_logprob=logprob or 0.0)
+        for logprob in logprobs.values()
+    ]
+    assert best_read({"pl": 0.6, "cs": 0.4}, readings, 3.0) == language
+
+
+def test_repeated_words_are_no_sign_of_a_language() -> None:
+    word = ChunkWord(0, 1, " no", 0.9)
+    readings = [ChunkTranscript(words=(word,), avg_logprob=-0.5), ChunkTranscript("", (word,), -0.1, 3.0)]
+    assert best_read({"pl": 0.6, "cs": 0.4}, readings, 3.0) == "pl"
 
 
 @pytest.mark.parametrize(
