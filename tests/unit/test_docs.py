@@ -27,6 +27,7 @@ PAGES = [
 ]
 README_LINES = 150
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+PATH = re.compile(r"`([a-z_0-9]+(?:/[a-z_0-9]+)*(?:/|/[a-z_0-9]+(?:\.[a-z]+)?))`")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 SETTING = re.compile(r"\bINGEST_[A-Z0-9_]*[A-Z0-9]\b")
 COMMAND = re.compile(r"(?:^|`|&& |-- |; |=1 )ingest ([a-z]+)(?: ([a-z-]+)\b)?(?![/.])", re.MULTILINE)
@@ -75,6 +76,14 @@ def test_every_local_link_leads_to_a_file_and_an_anchor(page: Path) -> None:
         if not target.exists() or (anchor and anchor not in anchors(target)):
             dead.append(link)
     assert dead == []
+
+
+def test_every_path_of_the_architecture_exists() -> None:
+    """A path in code marks, as `worker/retry.py`, is below the package, or below one of its folders."""
+    package = ROOT / "services" / "ingest"
+    folders = (ROOT, package, *(folder for folder in package.iterdir() if folder.is_dir()))
+    named = set(PATH.findall((ROOT / "docs" / "architecture.md").read_text()))
+    assert {name for name in named if not any((folder / name).exists() for folder in folders)} == set()
 
 
 @pages

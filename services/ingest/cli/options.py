@@ -5,8 +5,11 @@ Modules that import a service are imported only by the commands that need them, 
 
 from __future__ import annotations
 
+import inspect
 import re
+from dataclasses import dataclass
 from datetime import datetime
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -18,6 +21,7 @@ from ingest.shared.telemetry import logs
 from ingest.shared.text import shorten
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from ingest.cli.local.state_folder import Archive, Connections
@@ -75,6 +79,45 @@ Codes = Annotated[
         callback=_codes,
     ),
 ]
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release of the chart that a command is about, on the cluster of the kubeconfig."""
+
+    name: str
+    namespace: str | None
+
+
+def _release(
+    *, k8s: Kubernetes = False, namespace: Namespace = None, release: ReleaseName = "ingest"
+) -> Release | None:
+    return Release(release, namespace) if k8s else None
+
+
+def replaced(name: str, make: Callable[..., object]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator of commands: their parameter `name` is made from the options of `make`."""
+    made_of = inspect.signature(make, eval_str=True).parameters
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        parameters: list[inspect.Parameter] = []
+        for parameter in inspect.signature(command, eval_str=True).parameters.values():
+            parameters += made_of.values() if parameter.name == name else [parameter]
+
+        @wraps(command)
+        def run_command(**values: object) -> None:
+            options = {option: values.pop(option) for option in made_of}
+            command(**values, **{name: make(**options)})
+
+        keyword_only = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+        run_command.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined] # what typer reads
+        run_command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return run_command
+
+    return decorate
+
+
+with_release = replaced("release", _release)
 
 
 def settings(state: Path | None = None, *, shown_only: bool = False) -> AllSettings:

@@ -9,7 +9,7 @@ import typer
 
 from ingest.cli import console, options
 from ingest.cli.dashed import is_id, is_left_out, with_dashes
-from ingest.cli.options import FIND, MANY, Codes, Json, Kubernetes, Namespace, ReleaseName, Since, State, Until
+from ingest.cli.options import FIND, MANY, Codes, Json, Release, Since, State, Until, with_release
 from ingest.shared.video_state import VideoState
 
 find_app = typer.Typer()
@@ -102,6 +102,7 @@ def mcp(state: State = None) -> None:
 
 
 @find_app.command(rich_help_panel=FIND, cls=with_dashes(is_id))
+@with_release
 def status(
     video: Annotated[str | None, typer.Argument(help="A video id: show everything about this video.")] = None,
     state_is: Annotated[
@@ -109,9 +110,7 @@ def status(
     ] = None,
     code: Codes = None,
     limit: Annotated[int, typer.Option(min=1, max=MANY, help="List at most this many videos.")] = 50,
-    k8s: Kubernetes = False,
-    namespace: Namespace = None,
-    release: ReleaseName = "ingest",
+    release: Release | None = None,
     state: State = None,
     json: Json = False,
 ) -> None:
@@ -127,10 +126,10 @@ def status(
 
       ingest status --k8s --namespace ingest      (the pods, queues and videos of a cluster)
     """
-    if k8s:
+    if release is not None:
         from ingest.cli.k8s import cluster, remote
 
-        is_complete = remote.show(cluster.Release(release, namespace), as_json=json)
+        is_complete = remote.show(cluster.Release(release.name, release.namespace), as_json=json)
         raise typer.Exit(console.OK if is_complete else console.FAILED)
     from ingest.cli.find import status as command
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import wraps
 from typing import Annotated
 
 import typer
 
 from ingest.cli import console, options
 from ingest.cli.dashed import is_id, with_dashes
-from ingest.cli.options import ASK, MANY, MOST_SPEAKERS, YEAR_S, Json, Kubernetes, Namespace, ReleaseName, Since, State
+from ingest.cli.options import ASK, MANY, MOST_SPEAKERS, YEAR_S, Json, Release, Since, State, with_release
 from ingest.cli.selection import Selection
 from ingest.shared.messages import Metadata, Policy
 
@@ -81,22 +78,7 @@ def _selection(
     return Selection(policy, limit, limit_new, newest_first=newest_first, force=force, known=known)
 
 
-def with_selection(command: Callable[..., None]) -> Callable[..., None]:
-    """Replace the parameter `selection` of a command by the options that make one."""
-    selecting = inspect.signature(_selection, eval_str=True).parameters
-    parameters: list[inspect.Parameter] = []
-    for parameter in inspect.signature(command, eval_str=True).parameters.values():
-        parameters += selecting.values() if parameter.name == "selection" else [parameter]
-
-    @wraps(command)
-    def run_command(**values: object) -> None:
-        selected = {name: values.pop(name) for name in selecting}
-        command(**values, selection=_selection(**selected))  # type: ignore[arg-type] # typer has checked the values
-
-    keyword_only = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
-    run_command.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined] # what typer reads
-    run_command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return run_command
+with_selection = options.replaced("selection", _selection)
 
 
 @ask_app.command(rich_help_panel=ASK, cls=with_dashes(is_id))
@@ -133,13 +115,12 @@ def run(selection: Selection, sources: Sources = None, state: State = None, json
 
 @ask_app.command(rich_help_panel=ASK, cls=with_dashes(is_id))
 @with_selection
+@with_release
 def submit(
     selection: Selection,
     sources: Sources = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until all recordings are finished.")] = False,
-    k8s: Kubernetes = False,
-    namespace: Namespace = None,
-    release: ReleaseName = "ingest",
+    release: Release | None = None,
     state: State = None,
     json: Json = False,
 ) -> None:
@@ -153,10 +134,12 @@ def submit(
     """
     if not sources:
         raise typer.BadParameter("name at least one source: ingest submit SOURCE...")
-    if k8s:
+    if release is not None:
         from ingest.cli.k8s import cluster, remote
 
-        succeeded = remote.submit(cluster.Release(release, namespace), sources, selection, wait=wait, as_json=json)
+        succeeded = remote.submit(
+            cluster.Release(release.name, release.namespace), sources, selection, wait=wait, as_json=json
+        )
         raise typer.Exit(console.OK if succeeded else console.FAILED)
     from ingest.cli.runs.run import submit as submit_sources
     from ingest.cli.runs.summary import print_requested, print_result
