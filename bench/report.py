@@ -1,4 +1,4 @@
-"""What the benchmarks print: the machine, tables, and medians of ratios that were taken side by side."""
+"""The output of the benchmarks: the machine, tables, and medians of ratios that were taken side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an archive grows: pace of storing, the vector index, the time of each kind of question, recall, memory.
+"""Measures a growing archive: pace of storing, the vector index, the time of each kind of question, recall, memory.
 
 Embedded Postgres with the real schema, `Store.replace`, `migrate --index` and `Search.ask`; the model is not run for
 the questions, so the times are those of the database. One archive grows from size to size. Text is made of the bundled

@@ -53,7 +53,7 @@ class Trace:
 
 @dataclass(frozen=True)
 class Plan:
-    """When the first and the last video is through, in a schedule that was computed."""
+    """When the first and the last video end, in a schedule that was computed."""
 
     first_s: float
     last_s: float

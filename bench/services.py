@@ -112,7 +112,7 @@ class Pipeline:
         self._times = dict(zip(Stage, trace.stages, strict=True))
 
     def run(self, mode: Mode) -> Visits:
-        """Submit all videos, start the clock and the workers, and return when the last video is through."""
+        """Submit all videos, start the clock and the workers, and return when the last video is indexed."""
         with self._buses() as buses:
             for number in range(self._trace.videos):
                 message = VideoRequested(video_id=f"video{number:06}", source=SOURCE)

@@ -1,1 +1,1 @@
-"""How the miniature models and the samples of the demonstration are made; see README.md here."""
+"""Makes the miniature models and the samples of the demonstration; see README.md here."""

@@ -34,9 +34,9 @@ def lose(*_: object, **__: object) -> object:
     raise torch.AcceleratorError(f"{LOST}\nCUDA kernel errors might be asynchronously reported at some other API call")
 
 
-def reasons(room: ServiceSpec) -> set[str | None]:
+def reasons(service: ServiceSpec) -> set[str | None]:
     """Return the reasons why a service starts no work, and why it exits."""
-    return {room.broken(), *(work.held() for work in room.stages)}
+    return {service.broken(), *(work.held() for work in service.stages)}
 
 
 def test_the_embedder_exits_and_no_attempt_is_counted(
@@ -46,18 +46,18 @@ def test_the_embedder_exits_and_no_attempt_is_counted(
 
     from ingest.embedder import service as embedder
 
-    room = embedder.build(load(EmbedderSettings, database_url=database_url, volume_path=tmp_path), bus)
-    (work,) = room.stages
+    service = embedder.build(load(EmbedderSettings, database_url=database_url, volume_path=tmp_path), bus)
+    (work,) = service.stages
     assert isinstance(work.handle, Embed)
     try:
-        assert reasons(room) == {None}
+        assert reasons(service) == {None}
         monkeypatch.setattr(SentenceTransformer, "encode", lose)
         with pytest.raises(IngestError, match=LOST) as caught:
             work.handle.batcher.submit("a text").result(20)
         assert (caught.value.code, caught.value.rule.outcome) == (Code.ENV_CUDA, Outcome.POSTPONED)
-        assert reasons(room) == {LOST}
+        assert reasons(service) == {LOST}
     finally:
-        room.stop()
+        service.stop()
 
 
 def test_asr_exits_when_the_device_is_lost_during_diarization(
@@ -66,18 +66,18 @@ def test_asr_exits_when_the_device_is_lost_during_diarization(
     from pyannote.audio.pipelines import SpeakerDiarization
 
     models = {"asr_model": str(ASR_MODEL), "diarization_model": str(VOICE_MODEL)}
-    room = asr.build(load(AsrSettings, asr_device="cpu", volume_path=tmp_path, **models), bus)
-    (work,) = room.stages
+    service = asr.build(load(AsrSettings, asr_device="cpu", volume_path=tmp_path, **models), bus)
+    (work,) = service.stages
     assert isinstance(work.handle, Transcribe)
     identifier = work.handle.identifier
     assert identifier is not None
     try:
-        assert reasons(room) == {None}
+        assert reasons(service) == {None}
         monkeypatch.setattr(SpeakerDiarization, "apply", lose)
         noise = np.random.default_rng(0).standard_normal(5 * SAMPLE_RATE, dtype=np.float32) * np.float32(0.1)
         with pytest.raises(IngestError, match=LOST) as caught:
             identifier.identify(VIDEO, noise, [])
         assert caught.value.code is Code.ENV_CUDA
-        assert reasons(room) == {LOST}
+        assert reasons(service) == {LOST}
     finally:
-        room.stop()
+        service.stop()

@@ -27,8 +27,8 @@ from ingest.shared.pipeline import PIPELINE
 from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits
 from ingest.shared.settings import load
+from tests.integration.bad_inputs.indexer import Indexer, segment
 from tests.integration.bad_inputs.recordings import encoded, tone
-from tests.integration.bad_inputs.room import Room, segment
 from tests.support.stage_conformance import StageCase, StageConformance
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def embedder_case(volume: Volume, database: Database, encoder: Encoder) -> Itera
     batcher = Batcher(encoder.run, BatchLimits(16))
     limits = PassageLimits(min_chars=400, max_chars=1200, max_gap_s=3.0, max_s=60.0, max_tokens=254)
     handler = Embed(volume, Store(database, encoder.key, encoder.dimensions), encoder, batcher, limits)
-    archive = Room(handler, database)
+    archive = Indexer(handler, database)
     yield StageCase(
         handler, lambda video_id: archive.put(video_id, segment(0.0, 3.0)), archive.texts, transcript_file(volume)
     )

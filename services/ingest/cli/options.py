@@ -1,4 +1,4 @@
-"""What the commands share: their common options, the panels of `--help`, the settings and the open connections.
+"""The common options of the commands, the panels of `--help`, the settings and the open connections.
 
 Modules that import a service are imported only by the commands that need them, so that `--help` is quick.
 """

@@ -1,1 +1,1 @@
-"""What all services share; imports no service."""
+"""The modules that all services share; none imports a service."""

@@ -1,4 +1,4 @@
-"""What can go wrong with a video, by name: the one table of error codes.
+"""The errors of a video, by name: the one table of error codes.
 
 A code is used everywhere under the same name: in the dead letter, the table `videos`, the log, the metric label and on
 the command line. Its `Outcome` is a word that only the worker acts on:

@@ -1,4 +1,4 @@
-"""How far a recording is within a stage: figures of its progress events, and what they say. Pure.
+"""The progress of a recording within a stage: figures of its events, and their text. Pure.
 
 A handler reports the step, the seconds that are done, and the seconds of the recording (of a download: bytes). The
 worker publishes such a report every few seconds at most. The figures are dropped with the next event of another kind.

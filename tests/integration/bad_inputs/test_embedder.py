@@ -39,8 +39,8 @@ from ingest.shared.device.batcher import Batcher, BatchLimits
 from ingest.shared.errors import Code, IngestError, Outcome
 from ingest.shared.messages import EventKind, Metadata, Stage, TranscriptReady, VideoAccessible, decode
 from tests.integration.bad_inputs.conftest import GOOD_ID, VIDEO_ID, mounted
+from tests.integration.bad_inputs.indexer import POLITE, SOURCE, Indexer, segment, transcript_of
 from tests.integration.bad_inputs.recordings import truncated
-from tests.integration.bad_inputs.room import POLITE, SOURCE, Room, segment, transcript_of
 from tests.support.disks import full
 from tests.support.stage_line import answer_to
 
@@ -72,21 +72,21 @@ def batchers() -> Iterator[list[Batcher[str, Vector]]]:
 
 
 @pytest.fixture
-def room_on(tmp_path: Path, encoder: Encoder, batchers: list[Batcher[str, Vector]]) -> Callable[[Database], Room]:
+def indexer_on(tmp_path: Path, encoder: Encoder, batchers: list[Batcher[str, Vector]]) -> Callable[[Database], Indexer]:
     """A function that puts an embedder together, as its service does."""
     numbers = itertools.count()
 
-    def make(archive: Database) -> Room:
+    def make(archive: Database) -> Indexer:
         batchers.append(Batcher(encoder.run, BatchLimits(16)))
         volume, store = Volume(tmp_path / f"volume{next(numbers)}"), Store(archive, encoder.key, encoder.dimensions)
-        return Room(Embed(volume, store, encoder, batchers[-1], LIMITS), archive)
+        return Indexer(Embed(volume, store, encoder, batchers[-1], LIMITS), archive)
 
     return make
 
 
 @pytest.fixture
-def room(room_on: Callable[[Database], Room], database: Database) -> Room:
-    return room_on(database)
+def indexer(indexer_on: Callable[[Database], Indexer], database: Database) -> Indexer:
+    return indexer_on(database)
 
 
 # -- a transcript that is not there, or none --------------------------------------------------------------------------
@@ -120,18 +120,23 @@ UNUSABLE = [
 
 @pytest.mark.parametrize(("data", "spoil", "code"), UNUSABLE)
 def test_a_transcript_that_cannot_be_used_is_made_once_more_and_then_given_up(
-    room: Room, line: Line, wait_until: Callable[..., None], data: bytes, spoil: Callable[[Path], object], code: Code
+    indexer: Indexer,
+    line: Line,
+    wait_until: Callable[..., None],
+    data: bytes,
+    spoil: Callable[[Path], object],
+    code: Code,
 ) -> None:
     known = {"generation": 2, "fresh_from": 2, "metadata": Metadata(title="A talk")}
-    volume = room.handler.volume
+    volume = indexer.handler.volume
 
     def spoiled(redo: int) -> TranscriptReady:
-        message = room.put_bytes(VIDEO_ID, data, generation=2).model_copy(update={**known, "redo": redo})
+        message = indexer.put_bytes(VIDEO_ID, data, generation=2).model_copy(update={**known, "redo": redo})
         spoil(volume.resolve(message.transcript.path))
         return message
 
-    line.start(Stage.EMBEDDER, room.handler, input_file(room.handler.volume))
-    line.send(spoiled(redo=0), room.put(GOOD_ID, segment(0.0, 3.0)))
+    line.start(Stage.EMBEDDER, indexer.handler, input_file(indexer.handler.volume))
+    line.send(spoiled(redo=0), indexer.put(GOOD_ID, segment(0.0, 3.0)))
     wait_until(lambda: len(line.answers()) == 2)
     assert line.answers() == {VIDEO_ID: (EventKind.RETRYING, code), GOOD_ID: (EventKind.INDEXED, None)}
     again = VideoAccessible(video_id=VIDEO_ID, source=SOURCE, redo=1).model_copy(update=known)
@@ -139,7 +144,7 @@ def test_a_transcript_that_cannot_be_used_is_made_once_more_and_then_given_up(
     assert volume.manifest(VIDEO_ID, "transcript") is None
     assert list(volume.folder(VIDEO_ID).iterdir()) == []
 
-    line.send(spoiled(redo=1), room.put("goodlast099", segment(0.0, 3.0)))
+    line.send(spoiled(redo=1), indexer.put("goodlast099", segment(0.0, 3.0)))
     wait_until(lambda: len(line.ended()) == 3)
     indexed = dict.fromkeys((GOOD_ID, "goodlast099"), (EventKind.INDEXED, None))
     assert line.ended() == {VIDEO_ID: (EventKind.FAILED, code), **indexed}
@@ -147,7 +152,7 @@ def test_a_transcript_that_cannot_be_used_is_made_once_more_and_then_given_up(
     assert (letter.code, letter.attempts["transient"]) == (code, 0)
     assert letter.text.endswith("(made twice)")
     assert len(line.queued(ACCESSIBLE)) == 1
-    assert (line.queued(INPUT_OF[Stage.EMBEDDER]), room.texts(VIDEO_ID)) == ([], [])
+    assert (line.queued(INPUT_OF[Stage.EMBEDDER]), indexer.texts(VIDEO_ID)) == ([], [])
 
 
 # -- what is put right, and what is refused ---------------------------------------------------------------------------
@@ -165,21 +170,21 @@ ODD = [
 
 @pytest.mark.parametrize(("segments", "answer", "passages"), ODD)
 def test_an_odd_transcript_has_its_answer_and_the_next_its_turn(
-    room: Room,
+    indexer: Indexer,
     line: Line,
     wait_until: Callable[..., None],
     segments: list[Segment],
     answer: tuple[EventKind, Code | None],
     passages: int,
 ) -> None:
-    line.start(Stage.EMBEDDER, room.handler)
-    line.send(room.put(VIDEO_ID, *segments), room.put(GOOD_ID, segment(0.0, 3.0)))
+    line.start(Stage.EMBEDDER, indexer.handler)
+    line.send(indexer.put(VIDEO_ID, *segments), indexer.put(GOOD_ID, segment(0.0, 3.0)))
     wait_until(lambda: len(line.answers()) == 2, 30.0)
     assert line.answers() == {VIDEO_ID: answer, GOOD_ID: (EventKind.INDEXED, None)}
-    assert room.texts(GOOD_ID) == [POLITE]
-    stored = room.texts(VIDEO_ID)
+    assert indexer.texts(GOOD_ID) == [POLITE]
+    stored = indexer.texts(VIDEO_ID)
     assert len(stored) == passages
-    assert max(map(room.handler.encoder.count_tokens, stored), default=0) <= LIMITS.max_tokens
+    assert max(map(indexer.handler.encoder.count_tokens, stored), default=0) <= LIMITS.max_tokens
     if answer[0] is EventKind.INDEXED:
         said = "".join("".join(one.text.split()) for one in segments)
         assert "".join("".join(text.split()) for text in stored) == said  # nothing is cut off, nothing is doubled
@@ -194,13 +199,13 @@ def test_an_odd_transcript_has_its_answer_and_the_next_its_turn(
     ],
 )
 def test_times_beyond_the_recording_are_drawn_back_and_counted(
-    room: Room, said: tuple[float, float], stored: tuple[float, float], fixed: float
+    indexer: Indexer, said: tuple[float, float], stored: tuple[float, float], fixed: float
 ) -> None:
-    done = room.handler(
-        room.put(VIDEO_ID, segment(0.0, 3.0, "The first."), segment(*said, "The last.")), lambda _: None
+    done = indexer.handler(
+        indexer.put(VIDEO_ID, segment(0.0, 3.0, "The first."), segment(*said, "The last.")), lambda _: None
     )
     assert (done.kind, done.numbers["timestamp_fixed"]) == (EventKind.INDEXED, fixed)
-    first, last = Catalog(room.archive).passages(VIDEO_ID)
+    first, last = Catalog(indexer.archive).passages(VIDEO_ID)
     assert (first.start_s, first.end_s, first.text) == (0.0, 3.0, "The first.")
     assert (last.start_s, last.end_s, last.text) == (*stored, "The last.")
 
@@ -213,10 +218,10 @@ def test_times_beyond_the_recording_are_drawn_back_and_counted(
         pytest.param("An escape \x1b[31m sequence.", id="54 control characters"),
     ],
 )
-def test_text_that_nothing_can_store_is_cleaned(room: Room, text: str) -> None:
+def test_text_that_nothing_can_store_is_cleaned(indexer: Indexer, text: str) -> None:
     kept = Segment.model_validate({**segment(0.0, 3.0).model_dump(), "text": text})
-    room.handler(room.put(VIDEO_ID, kept), lambda _: None)
-    (stored,) = room.texts(VIDEO_ID)
+    indexer.handler(indexer.put(VIDEO_ID, kept), lambda _: None)
+    (stored,) = indexer.texts(VIDEO_ID)
     assert stored == " ".join("".join(char for char in text if char.isprintable()).split())
 
 
@@ -225,7 +230,7 @@ def test_text_that_nothing_can_store_is_cleaned(room: Room, text: str) -> None:
 
 @pytest.mark.parametrize("generation", [pytest.param(1, id="58 a newer run is committed meanwhile")])
 def test_a_stale_run_is_superseded_and_changes_nothing(
-    room: Room, line: Line, wait_until: Callable[..., None], encoder: Encoder, generation: int
+    indexer: Indexer, line: Line, wait_until: Callable[..., None], encoder: Encoder, generation: int
 ) -> None:
     class OvertakenStore(Store):
         """Stores a newer run between the first look of an older one and its commit."""
@@ -233,26 +238,28 @@ def test_a_stale_run_is_superseded_and_changes_nothing(
         def stored_passages(self, video_id: str, asked: int) -> int | None:
             found = super().stored_passages(video_id, asked)
             if asked == generation:
-                room.handler(room.put(VIDEO_ID, segment(0.0, 3.0, "The newer run."), generation=2), lambda _: None)
+                indexer.handler(
+                    indexer.put(VIDEO_ID, segment(0.0, 3.0, "The newer run."), generation=2), lambda _: None
+                )
             return found
 
-    older = room.put(VIDEO_ID, segment(0.0, 3.0, "The older run."), generation=generation)
-    overtaken = replace(room.handler, store=OvertakenStore(room.archive, encoder.key, encoder.dimensions))
+    older = indexer.put(VIDEO_ID, segment(0.0, 3.0, "The older run."), generation=generation)
+    overtaken = replace(indexer.handler, store=OvertakenStore(indexer.archive, encoder.key, encoder.dimensions))
     line.start(Stage.EMBEDDER, overtaken)
-    line.send(older, room.put(GOOD_ID, segment(0.0, 3.0), generation=3))
+    line.send(older, indexer.put(GOOD_ID, segment(0.0, 3.0), generation=3))
     wait_until(lambda: GOOD_ID in line.answers(), 30.0)
-    assert room.texts(VIDEO_ID) == ["The newer run."]
+    assert indexer.texts(VIDEO_ID) == ["The newer run."]
     assert line.letters() == []
     assert line.ended()[VIDEO_ID] == (EventKind.FINISHED, Code.SUPERSEDED)
 
 
 @pytest.mark.parametrize("dimensions", [pytest.param(383, id="59 the archive has another model of this name")])
 def test_another_model_of_the_same_name_is_refused_at_the_start(
-    database: Database, room_on: Callable[[Database], Room], encoder: Encoder, dimensions: int
+    database: Database, indexer_on: Callable[[Database], Indexer], encoder: Encoder, dimensions: int
 ) -> None:
     Store(database, encoder.key, dimensions)
     with pytest.raises(IngestError, match=f"has 384 dimensions, the archive holds {dimensions}") as refused:
-        room_on(database)
+        indexer_on(database)
     assert (refused.value.code, refused.value.rule.outcome) == (Code.ENV_MODEL_VERSION, Outcome.POSTPONED)
 
 
@@ -277,7 +284,7 @@ def of_zeros(vectors: Vector) -> Vector:
     ],
 )
 def test_vectors_that_are_none_are_not_stored_and_charged_to_nobody(
-    room: Room,
+    indexer: Indexer,
     line: Line,
     wait_until: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
@@ -285,14 +292,14 @@ def test_vectors_that_are_none_are_not_stored_and_charged_to_nobody(
     text: str,
 ) -> None:
     name = "ingest.embedder.text_model.encoder.SentenceTransformer.encode"
-    encode = room.handler.encoder._model.encode  # noqa: SLF001 (the library below is what answers nonsense)
+    encode = indexer.handler.encoder._model.encode  # noqa: SLF001 (the library below is what answers nonsense)
     monkeypatch.setattr(name, lambda _, *texts, **options: spoil(encode(*texts, **options)))
-    line.start(Stage.EMBEDDER, room.handler)
-    line.send(room.put(VIDEO_ID, segment(0.0, 3.0)))
+    line.start(Stage.EMBEDDER, indexer.handler)
+    line.send(indexer.put(VIDEO_ID, segment(0.0, 3.0)))
     wait_until(lambda: VIDEO_ID in line.answers(), 30.0)
     assert line.answers() == {VIDEO_ID: answer_to(Code.BAD_EMBEDDING)}
     assert text in next(event.text for event in line.events() if event.code is Code.BAD_EMBEDDING)
-    assert room.texts(VIDEO_ID) == []
+    assert indexer.texts(VIDEO_ID) == []
     monkeypatch.undo()
     wait_until(lambda: line.ended() == {VIDEO_ID: (EventKind.INDEXED, None)}, 30.0)
 
@@ -306,18 +313,18 @@ def opened(url: str) -> Database:
 
 @pytest.mark.parametrize("code", [pytest.param(Code.ENV_DB_UNAVAILABLE, id="60 down")])
 def test_a_database_that_is_away_is_waited_for(
-    room_on: Callable[[Database], Room], line: Line, tmp_path: Path, wait_until: Callable[..., None], code: Code
+    indexer_on: Callable[[Database], Indexer], line: Line, tmp_path: Path, wait_until: Callable[..., None], code: Code
 ) -> None:
     server = EmbeddedPostgres(tmp_path / "postgres")
     try:
         with opened(server.url) as archive:
             migrate(archive)
         with opened(server.url) as archive:
-            room = room_on(archive)
+            indexer = indexer_on(archive)
             server.process.kill()
             server.process.wait()
-            line.start(Stage.EMBEDDER, room.handler)
-            line.send(room.put(VIDEO_ID, segment(0.0, 3.0)))
+            line.start(Stage.EMBEDDER, indexer.handler)
+            line.send(indexer.put(VIDEO_ID, segment(0.0, 3.0)))
             wait_until(lambda: VIDEO_ID in line.answers(), 60.0)
             assert line.answers() == {VIDEO_ID: answer_to(code)}
             server.restart()
@@ -351,23 +358,23 @@ def small_archive(postgres: EmbeddedPostgres) -> Iterator[tuple[Path, Database]]
 
 @pytest.mark.parametrize("code", [pytest.param(Code.ENV_DB_FULL, id="60 full")])
 def test_a_database_without_room_is_waited_for(
-    room_on: Callable[[Database], Room],
+    indexer_on: Callable[[Database], Indexer],
     small_archive: tuple[Path, Database],
     line: Line,
     wait_until: Callable[..., None],
     code: Code,
 ) -> None:
     folder, archive = small_archive
-    room = room_on(archive)
+    indexer = indexer_on(archive)
     said = [segment(float(at), at + 1.0, f"{at} {POLITE * 15}") for at in range(FILLING)]
     with full(folder, spare_bytes=32768):
-        line.start(Stage.EMBEDDER, room.handler)
-        line.send(room.put(VIDEO_ID, *said))
+        line.start(Stage.EMBEDDER, indexer.handler)
+        line.send(indexer.put(VIDEO_ID, *said))
         wait_until(lambda: VIDEO_ID in line.answers(), 60.0)
         assert line.answers() == {VIDEO_ID: answer_to(code)}
-        assert room.texts(VIDEO_ID) == []
+        assert indexer.texts(VIDEO_ID) == []
     wait_until(lambda: line.ended() == {VIDEO_ID: (EventKind.INDEXED, None)}, 60.0)
-    assert len(room.texts(VIDEO_ID)) == FILLING
+    assert len(indexer.texts(VIDEO_ID)) == FILLING
     assert {event.attempt for event in line.events()} == {1}
 
 

@@ -1,4 +1,4 @@
-"""What a format is: a name, a suffix, and a function from a recording to text."""
+"""The contract of a format: a name, a suffix, and a function from a recording to text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request may ask for: the parameters of each address, with their limits. Unknown ones are refused."""
+"""The parameters of each address of the API, with their limits. Unknown ones are refused."""
 
 from __future__ import annotations
 

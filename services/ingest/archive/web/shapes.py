@@ -1,4 +1,4 @@
-"""What the API answers: the form of its JSON, which is also the form in its OpenAPI document."""
+"""The answers of the API: the form of its JSON, which is also the form in its OpenAPI document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the commands on a state folder and the keeper of its servers share: the addresses, and four locks.
+"""The addresses and the four locks that the commands on a state folder and the keeper of its servers share.
 
 servers.json      addresses and passwords of the servers, while they run
 lock              held by the keeper and its servers: it is free when the last of them has ended

@@ -1,4 +1,4 @@
-"""What the embedded Postgres needs of the machine: a short path for its socket, and a user with a name."""
+"""Gives the embedded Postgres what it needs of the machine: a short path for its socket, and a user with a name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which recording an id stands for: two feeds of one host may use the same identifier for different episodes. Pure.
+"""Finds the recording that an id stands for: two feeds of one host may use one identifier for different episodes. Pure.
 
 The first of them has an id made of host and identifier, as in every earlier version; the other one has an id made of
 the feed's address and identifier. No row names the feed of a recording. So it is another feed's when channel and

@@ -1,1 +1,1 @@
-"""What all downloaders share about each site: its rate limit, and whether a stage is held."""
+"""The state of each site that all downloaders share: its rate limit, and the stages that are held."""

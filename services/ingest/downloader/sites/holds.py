@@ -1,4 +1,4 @@
-"""Which stages of which sites are held by the breaker: the shared state, and what commands and metrics show of it."""
+"""The stages of sites that the breaker holds: the shared state, and its form in commands and metrics."""
 
 from __future__ import annotations
 

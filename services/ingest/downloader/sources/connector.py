@@ -1,4 +1,4 @@
-"""What a source type consists of (`Connector`), and the types and rules that all connectors share.
+"""The contract of a source type (`Connector`), and the types and rules that all connectors share.
 
     registry.recordings(text) ─► recognises ─► list ─► Recording     (when a user submits a source)
     check stage    ─► check ─► Announcement

@@ -1,4 +1,4 @@
-"""What the archive needs of a Postgres server, and in which schema of the database its tables are.
+"""Checks a Postgres server for what the archive needs, and finds the schema of its tables.
 
 An archive is found in the schema that has its tables, wherever an earlier version made it. A new archive is made in
 INGEST_DATABASE_SCHEMA; without that setting in the first schema of the search path, as `public`, unless another

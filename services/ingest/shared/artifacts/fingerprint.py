@@ -1,4 +1,4 @@
-"""What identifies the files of a model: their content, or the commit of a snapshot in the hub's cache.
+"""Identifies the files of a model by their content, or by the commit of a snapshot in the hub's cache.
 
 Sizes and dates do not: a retrained model has files of the same sizes, and a copied one has other dates.
 """

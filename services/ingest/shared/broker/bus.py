@@ -1,4 +1,4 @@
-"""What the services need from a message bus, and how it fails. No NATS in here; `topology` says what is on it."""
+"""The interface of a message bus, and its errors. No NATS in here; `topology` has the streams and consumers."""
 
 from __future__ import annotations
 

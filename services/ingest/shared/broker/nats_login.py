@@ -1,4 +1,4 @@
-"""How a client proves to a NATS server who it is: user and password, credentials, nkey, client certificate.
+"""The logins at a NATS server: user and password, credentials, nkey, client certificate.
 
 Files are read again at each connection, since credentials are renewed. A seed signs the nonce of the server, and never
 leaves this process.

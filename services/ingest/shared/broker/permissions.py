@@ -1,4 +1,4 @@
-"""What each NATS user may publish and subscribe to: exactly what its service needs. Pure data, and text for a server.
+"""The permissions of each NATS user: exactly the subjects that its service needs. Pure data, and text for a server.
 
     user        who logs in                               may
     downloader  the downloader service                    work on check and download; keep the rate limiter's state

@@ -1,4 +1,4 @@
-"""What a recording may be: limits beyond which it is refused, and how far statements about its length may differ."""
+"""Limits of a recording: beyond them it is refused. Also how far statements about its length may differ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What crosses the boundary between a service and a child: frames of plain data, checked against the types of the work.
+"""Frames of plain data between a service and its child process, checked against the types of the work.
 
 The signature of the work is the contract on both sides. Each side turns its values into JSON, and builds the values it
 receives by the annotated types. The parent does not trust the child: a frame has a largest size, and an answer of

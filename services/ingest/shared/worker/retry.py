@@ -1,4 +1,4 @@
-"""What happens to a message after a failure: a pure decision; only the worker acts on it."""
+"""Decides what happens to a message after a failure. Pure: only the worker acts on the decision."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def transcript_of(video_id: str, *segments: Segment, version: int = 2) -> bytes:
 
 
 @dataclass(frozen=True)
-class Room:
+class Indexer:
     """An embedder on a database; `handler` is its stage."""
 
     handler: Embed
