@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from helm_python import HelmValuesError
 
+from ingest.shared.pipeline import Service
 from tests.support.rendered import named
 
 if TYPE_CHECKING:
@@ -27,14 +28,14 @@ def policies(render: Render, values: dict[str, Any] | None = None) -> dict[str, 
 def test_metrics_are_open_to_the_configured_peers(render: Render) -> None:
     peers = [{"namespaceSelector": {"matchLabels": {"a": "b"}}}]
     found = policies(render, {"networkPolicy": {"metricsFrom": peers}})
-    for component in ("downloader", "asr", "embedder"):
+    for component in Service:
         assert found[component]["ingress"] == [{"from": peers, "ports": [{"port": 9090}]}]
 
 
 def test_without_values_only_the_namespace_of_prometheus_reads_metrics(render: Render) -> None:
     found = policies(render)
     monitoring = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
-    for component in ("downloader", "asr", "embedder"):
+    for component in Service:
         assert found[component]["ingress"] == [{"from": monitoring, "ports": [{"port": 9090}]}]
     for policy in found.values():
         sources = [peer for rule in policy.get("ingress", ()) for peer in rule.get("from", ())]
@@ -53,7 +54,7 @@ def test_the_monitoring_port_of_nats_is_open_to_keda_alone_and_only_where_it_is_
 
 def test_metrics_are_closed_without_peers(render: Render) -> None:
     found = policies(render, {"networkPolicy": {"metricsFrom": []}})
-    for component in ("downloader", "asr", "embedder"):
+    for component in Service:
         assert "Ingress" in found[component]["policyTypes"]
         assert not found[component].get("ingress")
     assert [rule["ports"] for rule in found["nats"]["ingress"]] == [[{"port": 4222}]]
@@ -70,7 +71,7 @@ def test_metrics_are_closed_without_peers(render: Render) -> None:
 def test_pods_reach_dns_at_the_configured_places(render: Render, rules: list[Manifest]) -> None:
     values = {} if rules == [DNS] else {"networkPolicy": {"dns": rules}}
     found = policies(render, values)
-    for component in ("downloader", "asr", "embedder", "commands", "models"):
+    for component in (*Service, "commands", "models"):
         egress = found[component]["egress"]
         assert egress[: len(rules)] == rules
         assert DNS not in egress[len(rules) :]

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from helm_python import Config, HelmRenderError
 
+from ingest.shared.pipeline import Service
 from tests.chart.api_server import api_server
 from tests.support.rendered import deployment, environment, pods
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.support.rendered import Manifest, Render
 
-KEYS = {f"nats-{user}" for user in ("downloader", "asr", "embedder", "submit", "admin")}
+KEYS = {f"nats-{user}" for user in (*Service, "submit", "admin")}
 KEYS |= {f"postgres-{role}" for role in ("owner", "embedder", "reader")}
 CLUSTER: dict[str, Manifest] = {
     "kube-system": {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}}
@@ -64,7 +65,7 @@ def stored(values: dict[str, str]) -> dict[str, Manifest]:
 
 
 def checksums(manifests: list[Manifest]) -> set[str]:
-    templates = [deployment(manifests, name)["spec"]["template"] for name in ("downloader", "asr", "embedder")]
+    templates = [deployment(manifests, name)["spec"]["template"] for name in Service]
     return {template["metadata"]["annotations"]["ingest/passwords"] for template in templates}
 
 

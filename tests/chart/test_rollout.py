@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ingest.shared.pipeline import Service
 from tests.support.rendered import deployment
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ KEDA: dict[str, Any] = {"enabled": True}
 
 def test_replicas_are_twelve_two_twelve(render: Render) -> None:
     manifests = render()
-    counts = [deployment(manifests, name)["spec"]["replicas"] for name in ("downloader", "asr", "embedder")]
+    counts = [deployment(manifests, name)["spec"]["replicas"] for name in Service]
     assert counts == [12, 2, 12]
 
 
@@ -43,20 +44,20 @@ def test_the_gpu_is_a_limit_with_the_configured_name_and_pods_are_replaced_witho
     assert set(without["resources"]["limits"]) == {"memory"}
 
 
-@pytest.mark.parametrize("component", ["downloader", "asr", "embedder"])
+@pytest.mark.parametrize("component", Service)
 def test_the_pod_outlives_the_grace_of_the_service(render: Render, component: str) -> None:
     spec = deployment(render({component: {"graceSeconds": 1000}}), component)["spec"]["template"]["spec"]
     environment = {item["name"]: item.get("value") for item in spec["containers"][0]["env"]}
     assert float(environment["INGEST_GRACE_S"]) < spec["terminationGracePeriodSeconds"]
 
 
-@pytest.mark.parametrize("component", ["downloader", "asr", "embedder"])
+@pytest.mark.parametrize("component", Service)
 def test_pods_may_be_replaced_all_at_once(render: Render, component: str) -> None:
     strategy = deployment(render({component: {"strategy": {"type": "Recreate"}}}), component)["spec"]["strategy"]
     assert strategy == {"type": "Recreate"}
 
 
-@pytest.mark.parametrize("component", ["downloader", "asr", "embedder"])
+@pytest.mark.parametrize("component", Service)
 def test_a_rollout_is_given_up_after_the_old_pod_had_time_to_stop_and_the_new_one_to_start(
     render: Render, component: str
 ) -> None:

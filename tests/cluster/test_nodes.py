@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from ingest.shared.pipeline import Service
 from tests.cluster.conftest import missing
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     from tests.cluster.conftest import Cluster
 
-WORKERS = ("downloader", "asr", "embedder")
+WORKERS = tuple(Service)
 
 
 def spread(component: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ingest.shared.pipeline import Service
 from tests.cluster.conftest import VERSION, missing
 
 if TYPE_CHECKING:
@@ -82,8 +83,7 @@ def test_the_third_of_three_asr_pods_waits_for_a_card_and_status_says_so(empty: 
 
     def scheduled() -> dict[str, int]:
         return {
-            component: len([pod for pod in empty.pods(component) if "nodeName" in pod["spec"]])
-            for component in ("downloader", "asr", "embedder")
+            component: len([pod for pod in empty.pods(component) if "nodeName" in pod["spec"]]) for component in Service
         }
 
     empty.until(lambda: scheduled() == {"downloader": 12, "asr": 2, "embedder": 12}, "all but one of 27 pods on a node")

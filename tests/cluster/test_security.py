@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ingest.shared.pipeline import Service
 from tests.cluster.conftest import VERSION
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def test_network_policies_hold(cluster: Cluster, component: str, reached: set[st
     assert found - ({"asr"} if component == "asr" else set()) == reached
 
 
-@pytest.mark.parametrize("component", ["downloader", "asr", "embedder"])
+@pytest.mark.parametrize("component", Service)
 def test_a_pod_runs_without_rights(cluster: Cluster, component: str) -> None:
     output = cluster.kubectl("exec", f"deploy/ingest-{component}", "-c", component, "--", "python", "-c", LOOK)
     found = json.loads(output.splitlines()[-1])

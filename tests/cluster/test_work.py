@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ingest.shared.messages import Stage
+from ingest.shared.pipeline import Service
+
 if TYPE_CHECKING:
     from tests.cluster.conftest import Cluster
 
@@ -35,7 +38,7 @@ def test_asr_is_scaled_while_it_works_and_nothing_is_lost(cluster: Cluster, repl
     assert len(cluster.pods("asr")) == replicas
 
 
-@pytest.mark.parametrize("component", ["downloader", "asr", "embedder", "nats", "postgres"])
+@pytest.mark.parametrize("component", [*Service, "nats", "postgres"])
 def test_a_pod_is_killed_in_the_middle_of_the_work_and_nothing_is_lost(cluster: Cluster, component: str) -> None:
     cluster.submit()
     name = cluster.pods(component)[0]["metadata"]["name"]
@@ -74,7 +77,7 @@ def test_status_shows_pods_queues_and_totals(cluster: Cluster) -> None:
     shown = json.loads(cluster.ingest("status", "--json"))
     workers = {item["component"]: (item["wanted"], item["ready"]) for item in shown["workers"]}
     assert workers == {"downloader": (1, 1), "asr": (1, 1), "embedder": (1, 1)}
-    assert set(shown["queues"]) == {"check", "download", "asr", "embedder"}
+    assert set(shown["queues"]) == set(Stage)
     assert shown["videos"]
 
 

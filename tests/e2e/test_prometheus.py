@@ -17,6 +17,7 @@ import pytest
 
 from ingest.cli.local.supervisor import metrics_ports
 from ingest.demo import VOICE_MODEL
+from ingest.shared.pipeline import Service
 from monitoring.expressions import fill, panel_queries
 from monitoring.panels import RANGE, growth
 from monitoring.prometheus import RULES, Prometheus
@@ -135,7 +136,7 @@ def complaints(promtool: str, page: str) -> list[str]:
 
 @pytest.mark.long
 def test_every_panel_and_every_alert_is_answered_from_a_real_run(run: Run, tmp_path: Path) -> None:
-    assert set(run.pages) == {"downloader", "asr", "embedder"}
+    assert set(run.pages) == set(Service)
     assert {complaint for page in run.pages.values() for complaint in complaints(run.promtool, page)} == set()
 
     for page in run.pages.values():  # the services that still run export that a stage has no worker

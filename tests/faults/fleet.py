@@ -22,6 +22,7 @@ from ingest.shared.broker.bus import BusError
 from ingest.shared.broker.connect import bus_topology, connect
 from ingest.shared.broker.topology import EVENT_STREAM
 from ingest.shared.messages import Event, Source, SourceKind, VideoRequested, decode
+from ingest.shared.pipeline import Service
 from ingest.shared.settings import as_environment, load
 from ingest.shared.video_state import SETTLED
 from tests.faults import points
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-SERVICES = ("downloader", "asr", "embedder")
+SERVICES = tuple(Service)
 REPLICAS = 2
 ACK_WAIT_S = 3.0
 GRACE_S = 2.0

@@ -119,4 +119,4 @@ def test_only_this_machine_reads_the_metrics_of_the_local_mode(
     common = environment(load(AllSettings))
     made = [service_environment(common, name) for name in Service]
     assert [one["INGEST_METRICS_HOST"] for one in made] == [host] * len(made)
-    assert [one["INGEST_METRICS_PORT"] for one in made] == ["9100", "9101", "9102"]
+    assert [one["INGEST_METRICS_PORT"] for one in made] == [str(9100 + number) for number in range(len(made))]
