@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ingest.asr import audio
-from ingest.asr.recognition.languages import Expected
+from ingest.asr.recognition.languages import LanguageHint
 from ingest.asr.report import SpeakerResult, figures, notes
 from ingest.asr.speakers import attribution
 from ingest.asr.speakers.windows import Bounds
@@ -190,7 +190,7 @@ class Transcribe:
         progress = _reporter(report, Step.RECOGNISING, decoded.duration_s)
         progress(0.0)
         of_file = languages.code(decoded.language or "")
-        expected = Expected(metadata.given_language, metadata.likely_language or of_file)
+        expected = LanguageHint(metadata.given_language, metadata.likely_language or of_file)
         return self.transcriber.transcribe(waveform, speech, decoded.duration_s, progress, expected)
 
     def _identify_speakers(self, message: AudioReady, waveform: Waveform, speech: Sequence[Span]) -> SpeakerResult:

@@ -8,7 +8,7 @@ decoding, speech detection and the handler are real.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -17,7 +17,6 @@ import pytest
 from ingest.asr import audio
 from ingest.asr.handler import Transcribe, input_file
 from ingest.asr.recognition.transcriber import Transcriber
-from ingest.asr.recognition.whisper import ChunkTranscript, ChunkWord, Recognizer, Request
 from ingest.demo import samples
 from ingest.shared.artifacts import transcript
 from ingest.shared.artifacts.volume import NewArtifact, Volume
@@ -40,6 +39,7 @@ from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits
 from ingest.shared.telemetry import logs
 from ingest.shared.text import clean
 from tests.integration.bad_inputs.conftest import GOOD_ID, VIDEO_ID
+from tests.integration.bad_inputs.recognizer import LOOP, StandIn
 from tests.integration.bad_inputs.recordings import (
     encoded,
     holed,
@@ -52,58 +52,16 @@ from tests.integration.bad_inputs.recordings import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from ingest.asr.audio import Waveform
+    from ingest.asr.recognition.whisper import ChunkTranscript, Recognizer, Request
     from tests.support.stage_line import Line
 
     Make = Callable[[Path], Path]
 
 SOURCE = Source(kind=SourceKind.MEDIA, url="http://example.org/a.mp3")
-LOOP = "Thanks for watching!"
 SPOKEN, CHUNKS = samples()[0], 2
-
-LONG_CHUNK_S = 15.0
-
-
-@dataclass(frozen=True)
-class StandIn:
-    """A recognizer with one result for all long chunks; `languages` are the detected ones and their probabilities.
-
-    Each of its words takes many seconds, most of which are read again, without a result.
-    """
-
-    says: tuple[str, ...] = (LOOP,)
-    languages: tuple[tuple[str, float], ...] = ()
-    key: str = "stand-in"
-    old_key: str = "stand-in"
-    name: str = "stand-in"
-    device: str = "cpu"
-
-    @property
-    def is_multilingual(self) -> bool:
-        return bool(self.languages)
-
-    def has_language(self, language: str) -> bool:
-        return language != "yue"
-
-    def request(self, samples: Waveform, language: str | None, *, strong: bool = False) -> Request:
-        return Request(np.zeros((80, 3000), dtype=np.float32), len(samples) / SAMPLE_RATE, language, strong)
-
-    def run(self, requests: Sequence[Request]) -> list[ChunkTranscript]:
-        return [
-            ChunkTranscript(languages=dict(self.languages))
-            if request.language is None
-            else ChunkTranscript(words=self._words(request.duration_s), avg_logprob=-0.1)
-            for request in requests
-        ]
-
-    def _words(self, duration_s: float) -> tuple[ChunkWord, ...]:
-        share_s = duration_s / len(self.says)
-        if duration_s < LONG_CHUNK_S:
-            return ()
-        return tuple(ChunkWord(n * share_s, (n + 1) * share_s, f" {text}", 0.9) for n, text in enumerate(self.says))
 
 
 @pytest.fixture

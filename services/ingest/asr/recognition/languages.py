@@ -32,7 +32,7 @@ SHORTEST_STRETCH_S = 10.0  # of speech; a foreign name or a quotation is shorter
 
 
 @dataclass(frozen=True)
-class Expected:
+class LanguageHint:
     """The language of a recording as the submitter gave it, or as it is likely by its source; None if unknown."""
 
     given: str | None = None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ingest.asr import audio
 from ingest.asr.recognition import chunks, languages, rereading, segments
-from ingest.asr.recognition.languages import Expected
+from ingest.asr.recognition.languages import LanguageHint
 from ingest.asr.recognition.pieces import Piece
 from ingest.shared.device.batcher import Batcher, OutOfDeviceMemoryError
 from ingest.shared.errors import Code, IngestError
@@ -87,7 +87,7 @@ class Transcriber:
         speech: list[Span],
         duration_s: float,
         progress: Callable[[float], None],
-        expected: Expected = Expected(),  # noqa: B008 (frozen)
+        expected: LanguageHint = LanguageHint(),  # noqa: B008 (frozen)
     ) -> Transcription:
         """Return the transcription; `progress` gets the seconds that are done.
 
@@ -136,7 +136,7 @@ class Transcriber:
         with self.time.doing(DECODING):
             return recognizer.request(audio.cut(waveform, span), language, strong=strong)
 
-    def _given(self, expected: Expected) -> str | None:
+    def _given(self, expected: LanguageHint) -> str | None:
         """Return the language of the submitter, else that of the settings; None to detect it."""
         if expected.given is None or self.recognizer.has_language(expected.given):
             return expected.given or self.language
