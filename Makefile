@@ -80,7 +80,7 @@ format: $(READY) ## format the code, and apply automatic fixes
 
 PACKAGES ?= # only these, as in PACKAGES="yt-dlp yt-dlp-ejs"; without it, all
 lock: ## renew requirements.lock from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --extra dev --extra gpu --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra gpu --extra youtube --universal --python-version 3.11 --generate-hashes \
 	  --fork-strategy fewest $(or $(addprefix --upgrade-package ,$(PACKAGES)),--upgrade) --no-emit-index-url --no-header --quiet -o requirements.lock
 
 ROUNDS ?= 3

@@ -226,4 +226,24 @@ file_roots: /data/inbox
 {{- with $hosts }}
 allowed_hosts: {{ join "," . | quote }}
 {{- end }}
+{{- if .Values.downloader.exits.existingSecret }}
+site_proxies: /etc/ingest/exits/exits
+{{- end }}
+{{- if .Values.downloader.potProvider.enabled }}
+youtube_pot_provider: http://{{ include "ingest.fullname" . }}-pot-provider:4416
+{{- end }}
+{{- end }}
+
+{{/* The Secret with the exits to YouTube: volumes and mounts, for the downloader and for commands that read listings. */}}
+{{- define "ingest.exitVolumes" -}}
+{{- with .Values.downloader.exits.existingSecret }}
+- name: exits
+  secret: {secretName: {{ . | quote }}, defaultMode: 0440}
+{{- end }}
+{{- end }}
+
+{{- define "ingest.exitMounts" -}}
+{{- if .Values.downloader.exits.existingSecret }}
+- {name: exits, mountPath: /etc/ingest/exits, readOnly: true}
+{{- end }}
 {{- end }}

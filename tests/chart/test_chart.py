@@ -60,6 +60,8 @@ MATRIX = {
         "models": {"extraEnv": [{"name": "HF_ENDPOINT", "value": "x"}], "extraEgress": [{"ports": [{"port": 3128}]}]},
         "downloader": {
             "autoscaling": {"enabled": True},
+            "exits": {"existingSecret": "exits"},
+            "potProvider": {"enabled": True},
             "settings": {"cookies_file": "/cookies/cookies.txt"},
             "extraEnv": [{"name": "HTTPS_PROXY", "value": "x"}],
             "extraEnvFrom": [{"secretRef": {"name": "proxies"}}],
@@ -161,7 +163,9 @@ def test_passwords_are_files_and_each_service_gets_only_its_own(render: Render, 
         (container,) = spec["containers"]
         mounted = {mount["name"] for mount in container["volumeMounts"]}
         volumes = [volume for volume in spec["volumes"] if volume["name"] in mounted and "secret" in volume]
-        items = {item["key"] for volume in volumes for item in volume["secret"]["items"]} - {"ca.crt"}
+        whole = {volume["name"] for volume in volumes if "items" not in volume["secret"]}
+        assert whole <= ({"exits"} if component == "downloader" else set()), "a Secret of the user, with any keys"
+        items = {item["key"] for volume in volumes for item in volume["secret"].get("items", ())} - {"ca.crt"}
         assert items - LOGINS == keys
         assert items & LOGINS == (LOGINS if "credsSecret" in values.get("nats", {}) else set())
         assert not any("secretKeyRef" in json.dumps(item) for item in container["env"])

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ingest.cli.find.status import held_until
 from ingest.cli.upkeep import dead
+from ingest.downloader.exits import YOUTUBE
 from ingest.downloader.sites.holds import Troubles
 from ingest.downloader.sites.rate_limit import Budget
 from ingest.downloader.sites.rate_limiter import RateLimiter
 from ingest.downloader.sources import feed, ytdlp
-from ingest.downloader.sources.connector import YOUTUBE
 from ingest.downloader.sources.feed_text import as_utf8
 from ingest.downloader.sources.listing import Listing
 from ingest.shared.broker.bus import Entry

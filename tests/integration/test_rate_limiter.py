@@ -20,15 +20,14 @@ from ingest.cli.local.state_folder import open_connections
 from ingest.cli.runs.run import submit
 from ingest.cli.selection import Selection
 from ingest.cli.settings import AllSettings
-from ingest.downloader import service
+from ingest.downloader.exits import YOUTUBE
 from ingest.downloader.settings import DownloaderSettings
 from ingest.downloader.sites import holds
 from ingest.downloader.sites.breaker import Breaker
 from ingest.downloader.sites.holds import Troubles
 from ingest.downloader.sites.rate_limit import Budget
-from ingest.downloader.sites.rate_limiter import KEY, REQUEST_COST, RateLimiter
+from ingest.downloader.sites.rate_limiter import KEY, REQUEST_COST, RateLimiter, limiter_of
 from ingest.downloader.sites.trouble import ROW
-from ingest.downloader.sources.connector import YOUTUBE
 from ingest.downloader.telemetry import SiteGauges
 from ingest.shared.broker.nats_connection import BusOptions
 from ingest.shared.broker.topology import GOVERNOR_BUCKET
@@ -101,7 +100,7 @@ def test_fifty_downloaders_never_make_more_requests_than_the_budget_and_a_burst(
 def test_by_default_a_downloader_requests_250_videos_an_hour_and_ten_at_once(bus: NatsBus) -> None:
     """A video makes two requests of half a token each; half a token is added every 7.2 s."""
     empty(bus)
-    permit = service.limiter_of(load(DownloaderSettings), bus).permit
+    permit = limiter_of(load(DownloaderSettings), bus).permit
     began = datetime.now(UTC)
     for _ in range(2 * 10):
         with permit(YOUTUBE):
@@ -307,7 +306,7 @@ def test_what_another_program_writes_into_the_state_ends_within_a_week(
     assert bus.replace_key(GOVERNOR_BUCKET, KEY, f'{{"{YOUTUBE}": {stored}}}'.encode(), known.revision if known else 0)
     latest = datetime.now(UTC) + timedelta(days=7, hours=2)
     assert all(until < latest for until in held_until(limiter.sites()).values())
-    for request in (limiter.refuse_while_open, lambda: limiter.permit(YOUTUBE).__enter__()):
+    for request in (limiter.refuse_while_open, limiter.permit(YOUTUBE).__enter__):
         with suppress(IngestError):
             request()
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from ingest.downloader.exits import YOUTUBE
 from ingest.downloader.sites.rate_limiter import RateLimiter
-from ingest.downloader.sources.connector import YOUTUBE
 from ingest.shared.broker.nats_bus import NatsBus
 from ingest.shared.errors import Code, IngestError
 

@@ -13,6 +13,7 @@ class Keys:
     def __init__(self) -> None:
         self.now = datetime(2026, 3, 1, tzinfo=UTC)
         self.values: dict[str, Entry] = {}
+        self.published: list[tuple[str, bytes]] = []
 
     def read_key(self, _bucket: str, key: str) -> Entry | None:
         return self.values.get(key)
@@ -26,6 +27,9 @@ class Keys:
 
     def clock(self) -> datetime:
         return self.now
+
+    def publish(self, subject: str, data: bytes, _message_id: str, _headers: object = None) -> None:
+        self.published.append((subject, data))
 
     def wait(self, seconds: float) -> None:
         """Move the clock."""

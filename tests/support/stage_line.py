@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ingest.shared.broker.bus import Bus
     from ingest.shared.broker.nats_bus import NatsBus
+    from ingest.shared.errors import IngestError
     from ingest.shared.loop_thread import LoopThread
     from ingest.shared.messages import VideoMessage
     from ingest.shared.worker.stage import InputFile, StageResult
@@ -61,10 +62,12 @@ class Line:
         *,
         slots: int = 1,
         bus: Bus | None = None,
+        gave_up: Callable[[Any, IngestError], None] = lambda _message, _error: None,
     ) -> None:
         """Start a worker; with one slot, an error that stops the slot stops the stage."""
         self._stage = stage
-        work = StageWork(SPEC_OF[stage], handle, lambda _: LIMIT_S, slots=slots, input_file=input_file)
+        spec = SPEC_OF[stage]
+        work = StageWork(spec, handle, lambda _: LIMIT_S, slots=slots, input_file=input_file, gave_up=gave_up)
         worker = Worker(work, bus or self.bus, self.journal(), WorkerOptions("test", 5.0, PAUSES))
         started: list[Worker[Any] | LoopThread] = [worker, delayed_redelivery(stage, self.bus)]
         for runner in started:

@@ -64,7 +64,7 @@ spec:
         - {name: tmp, mountPath: /tmp}
         - {name: passwords, mountPath: /etc/ingest/passwords, readOnly: true}
         {{- include "ingest.caMounts" $root | nindent 8 }}
-        {{- with .mounts }}
+        {{- with concat (.mounts | default list) (include "ingest.exitMounts" $root | fromYamlArray) }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
         {{- with $downloader.extraVolumeMounts }}
@@ -76,7 +76,7 @@ spec:
       emptyDir: {sizeLimit: 1Gi}
     {{- include "ingest.passwords" (list $root "submit" "reader" "passwords") | nindent 4 }}
     {{- include "ingest.caVolumes" $root | nindent 4 }}
-    {{- with .volumes }}
+    {{- with concat (.volumes | default list) (include "ingest.exitVolumes" $root | fromYamlArray) }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
     {{- with $downloader.extraVolumes }}

@@ -6,10 +6,10 @@ decides what follows: a lasting refusal skips the video, any other is tried agai
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from ingest.downloader.exits import unlimited
 from ingest.downloader.sources.announced import Announcement, figures
 from ingest.downloader.sources.registry import connector_of
 from ingest.shared.errors import Code, IngestError
@@ -20,11 +20,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from ingest.downloader.exits import Exit
     from ingest.downloader.sources.connector import Access
     from ingest.shared.artifacts.volume import Volume
     from ingest.shared.worker.stage import Report
 
+M = TypeVar("M")
+T = TypeVar("T")
+M_contra = TypeVar("M_contra", contravariant=True)
+LOGIN_HELPS = frozenset({Code.AGE_RESTRICTED, Code.MEMBERS_ONLY, Code.VIDEO_PRIVATE, Code.ACCOUNT_REFUSED})
 AUDIO_ORIGIN = "audio-1"  # a new value makes the download stage ignore the files on the volume and download again
+
+
+class Permit(Protocol[M_contra]):
+    """Grants a request for a message, through an exit that it yields; with `login`, through one with an account."""
+
+    def __call__(self, message: M_contra, login: bool, /) -> AbstractContextManager[Exit | None]:  # noqa: FBT001 (see `asked`)
+        """Return the permit."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +46,8 @@ class Check:
     volume: Volume
     access: Access
     max_duration_s: float
-    permit: Callable[[VideoRequested], AbstractContextManager[object]] = nullcontext
+    permit: Permit[VideoRequested] = unlimited
+    has_accounts: bool = False
 
     def __call__(self, message: VideoRequested, _report: Report) -> StageResult:
         """Return VideoAccessible with the metadata; raise the reason why the recording is not wanted or not to be had.
@@ -42,14 +55,33 @@ class Check:
         The source is not asked when the audio is on the volume already.
         """
         connector = connector_of(message.source.kind)
-        found = Announcement()
+        found, way = Announcement(), None
         if self.volume.find(message.video_id, "audio", AUDIO_ORIGIN, message.fresh_from) is None:
-            with self.permit(message):
-                found = connector.check(message.source, self.access)
+
+            def check(way: Exit | None) -> Announcement:
+                return connector.check(message.source, self.access.through(way))
+
+            found, way = asked(message, self.permit, check, has_accounts=self.has_accounts)
         metadata = connector.combine(message.metadata, found.metadata)
         apply_policy(message.policy, metadata, self.max_duration_s)
-        accessible = message.next(VideoAccessible, metadata=metadata)
+        number = way.number if way is not None and way.is_one_of_several else None
+        accessible = message.next(VideoAccessible, metadata=metadata, exit=number)
         return StageResult(accessible, numbers=figures(found.cut), metadata=metadata)
+
+
+def asked(
+    message: M, permit: Permit[M], ask: Callable[[Exit | None], T], *, has_accounts: bool
+) -> tuple[T, Exit | None]:
+    """Return what a site answers, and the exit; ask an account once more for what a guest is refused."""
+    way: Exit | None = None
+    try:
+        with permit(message, False) as way:
+            return ask(way), way
+    except IngestError as error:
+        if way is None or way.cookies_file or not has_accounts or error.code not in LOGIN_HELPS:
+            raise
+    with permit(message, True) as way:
+        return ask(way), way
 
 
 def apply_policy(policy: Policy, metadata: Metadata, longest_s: float) -> None:

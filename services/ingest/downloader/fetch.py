@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest.downloader.check import AUDIO_ORIGIN
+from ingest.downloader.check import AUDIO_ORIGIN, Permit, asked
+from ingest.downloader.exits import unlimited
 from ingest.downloader.sources.announced import Announcement, figures
 from ingest.downloader.sources.registry import connector_of
 from ingest.shared.artifacts.no_links import opened_folder, true_path
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from ingest.downloader.exits import Exit
     from ingest.downloader.sources.connector import Access, Download
     from ingest.shared.sandbox.child import ChildLimits, Reporter
     from ingest.shared.worker.stage import Report
@@ -61,7 +63,8 @@ class Fetch:
     probe_limits: ChildLimits
     decode_limits: DecodeLimits
     pace: Pace
-    permit: Callable[[VideoAccessible], AbstractContextManager[object]] = nullcontext
+    permit: Permit[VideoAccessible] = unlimited
+    has_accounts: bool = False
     doing: Callable[[str], AbstractContextManager[object]] = nullcontext
 
     def __call__(self, message: VideoAccessible, report: Report) -> StageResult:
@@ -87,8 +90,12 @@ class Fetch:
         connector = connector_of(message.source.kind)
         watch = _RateWatch(self.pace, report)
         with _folder(self.scratch) as folder:
-            with self.permit(message), self.doing(TRANSFERRING):
-                download = connector.fetch(message.source, folder, self.access, watch)
+
+            def fetch(way: Exit | None) -> Download:
+                with self.doing(TRANSFERRING):
+                    return connector.fetch(message.source, folder, self.access.through(way), watch)
+
+            download, _ = asked(message, self.permit, fetch, has_accounts=self.has_accounts)
             announced_s = download.announced_s or message.metadata.duration_s
             with self.doing(CHECKING):
                 decoded = self._decoded(download, announced_s, report)

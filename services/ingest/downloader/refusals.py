@@ -16,6 +16,7 @@ from ingest.shared.text import shorten
 
 LONGEST_PAUSE_S = 24 * 3600.0  # even when a site asks for more
 
+COOKIES_ENDED: Final = r"account cookies are no longer valid"
 _SENTENCES: Final[tuple[tuple[str, Code], ...]] = (
     # the site throttles us
     (r"confirm you.?.?re not a bot", Code.SOURCE_RATE_LIMITED),
@@ -31,7 +32,8 @@ _SENTENCES: Final[tuple[tuple[str, Code], ...]] = (
         Code.PROXY_REFUSED,
     ),
     (r"CERTIFICATE_VERIFY_FAILED|SSLError|\[SSL|TLS handshake", Code.NETWORK_ERROR),
-    (r"cookies are no longer valid|Login (details are needed|with (OAuth|password))", Code.ACCOUNT_REFUSED),
+    (COOKIES_ENDED, Code.ENV_COOKIES),
+    (r"Login (details are needed|with (OAuth|password))", Code.ACCOUNT_REFUSED),
     (r"Please sign in|consent redirect|skip=authcheck", Code.ACCOUNT_REFUSED),
     (r"No space left on device|Disk quota exceeded", Code.ENV_DISK_FULL),
     (r"Read-only file system|Input/output error|Stale file handle", Code.ENV_VOLUME),

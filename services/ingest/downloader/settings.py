@@ -29,7 +29,11 @@ class DownloaderSettings(Settings):
     extractors: str = "youtube.*"
     """yt-dlp extractors (regular expressions, comma-separated) that are allowed for YouTube."""
     cookies_file: Path | None = None
-    """File with cookies for YouTube in Netscape format, only read. YouTube may block the account they belong to."""
+    """File with cookies for YouTube in Netscape format, only read. YouTube may block the account they belong to. With
+    INGEST_SITE_PROXIES, it is the account of the exit `direct`."""
+    site_proxies: Path | None = None
+    """File with the exits to YouTube, a line each: `direct`, or a proxy (http, https, socks5) with its login; behind it
+    `cookies=FILE` for its account. Each has a budget of its own (docs/youtube.md)."""
     max_download_bytes: Positive = 4 << 30
     """Largest file that is downloaded."""
     max_audio_s: PositiveSeconds = 12 * 3600.0
@@ -46,10 +50,15 @@ class DownloaderSettings(Settings):
     """Lowest rate of a download, on average over the rate window; a slower download is ended and tried again."""
     rate_window_s: PositiveSeconds = 30.0
     """Window over which the rate of a download is averaged."""
+    youtube_extractor_args: str = ""
+    """Arguments of yt-dlp's extractors of YouTube, as KEY:NAME=VALUE;NAME=VALUE, separated by spaces."""
+    youtube_pot_provider: Annotated[str | None, Field(pattern=r"^http://[\w.\[\]:-]+:[0-9]{1,5}/?$")] = None
+    """Provider of PO tokens, as http://HOST:4416; needs `pip install 'ingest[youtube]'` (docs/youtube.md)."""
     site_pause_s: PositiveSeconds = 3600.0
     """Pause after a site has throttled us, when its reply names no time."""
     site_videos_per_hour: Positive = 250
-    """Videos per hour that the whole fleet requests from YouTube, which tolerates about 300 from one address."""
+    """Videos per hour that the whole fleet requests from YouTube through one exit; about 300 from one address are
+    tolerated. A limit halves it, and it is slowly raised again."""
     site_burst: Positive = 10
     """Videos that may be requested at once after a pause."""
     disk_budget_bytes: Positive = 100 << 30

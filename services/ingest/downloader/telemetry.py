@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
+from ingest.downloader.exits import is_youtube
 from ingest.downloader.sources.announced import CUT
-from ingest.downloader.sources.connector import YOUTUBE
 from ingest.downloader.ytdlp_age import released_at
 from ingest.shared.broker.bus import BusError
 from ingest.shared.errors import Code, IngestError
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ingest.downloader.sites.holds import Troubles
-    from ingest.downloader.sites.rate_limit import SiteState
     from ingest.downloader.sites.rate_limiter import RateLimiter
     from ingest.shared.artifacts.volume import Volume
     from ingest.shared.worker.stage import Report, StageResult
@@ -111,12 +110,14 @@ class SiteGauges:
         except BusError:
             sites = {}
         for site in self._shown - sites.keys():
+            metrics.SITE_BUDGET.clear(site)
             metrics.SITE_OPEN.clear(site)
             metrics.SITE_HELD_UNTIL.clear(site)
         for site, state in sites.items():
             metrics.SITE_OPEN.set(float(state.is_open), site)
             metrics.SITE_HELD_UNTIL.set(state.open_until, site)
-        self._set_budget(sites.get(YOUTUBE))
+            if is_youtube(site):
+                metrics.SITE_BUDGET.set(state.tokens, site)
         self._shown = set(sites)
         self._show_holds()
         return SITES_EVERY_S
@@ -133,11 +134,3 @@ class SiteGauges:
         for labels, since in found.items():
             metrics.SITE_FAILS_SINCE.set(since, *labels)
         self._held = set(found)
-
-    @staticmethod
-    def _set_budget(youtube: SiteState | None) -> None:
-        """Set the tokens left; while the broker is unreachable the gauge is absent."""
-        if youtube is None:
-            metrics.SITE_BUDGET.clear(YOUTUBE)
-        else:
-            metrics.SITE_BUDGET.set(youtube.tokens, YOUTUBE)

@@ -108,6 +108,7 @@ class Code(StrEnum):
     UNEXPECTED = "UNEXPECTED"
     # the environment
     ENV_JS_RUNTIME = "ENV_JS_RUNTIME"
+    ENV_COOKIES = "ENV_COOKIES"
     ENV_DISK_FULL = "ENV_DISK_FULL"
     ENV_VOLUME = "ENV_VOLUME"
     ENV_CUDA = "ENV_CUDA"
@@ -198,6 +199,9 @@ RULES: dict[Code, Rule] = {
         defers_from_s=900.0,
     ),
     Code.ENV_JS_RUNTIME: Rule(Outcome.POSTPONED, 1, "install deno 2.3 or newer; `ingest doctor` shows what is found"),
+    Code.ENV_COOKIES: Rule(
+        Outcome.POSTPONED, 1, "the cookies of an account cannot be used: export them again", defers_from_s=900.0
+    ),
     Code.ENV_DISK_FULL: Rule(Outcome.POSTPONED, 1, "free space on the volume, or `ingest purge`"),
     Code.ENV_VOLUME: Rule(Outcome.POSTPONED, 1, "the shared volume cannot be read or written; see the message"),
     Code.ENV_CUDA: Rule(Outcome.POSTPONED, 1, "driver, CUDA libraries and card do not fit; `ingest doctor`"),

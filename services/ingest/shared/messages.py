@@ -210,7 +210,9 @@ class VideoRequested(VideoMessage):
 
 
 class VideoAccessible(VideoMessage):
-    """The recording can be had."""
+    """The recording can be had. `exit` is the number of the exit through which it was checked, if there are several."""
+
+    exit: Annotated[int, Field(ge=1, le=1000)] | None = None
 
 
 class AudioReady(VideoMessage):

@@ -8,7 +8,7 @@ real: how yt-dlp wraps, warns and raises, and how the adapter reads it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,8 @@ from yt_dlp.extractor.common import InfoExtractor
 
 from ingest.downloader.refusals import Refusal, code_of
 from ingest.downloader.sources.announced import Announcement
-from ingest.downloader.sources.ytdlp import inspect_with, session
+from ingest.downloader.sources.session import session
+from ingest.downloader.sources.ytdlp import inspect_with
 from ingest.shared.errors import Code, IngestError, Outcome
 from ingest.shared.messages import EventKind, Metadata, SourceKind, Stage, VideoRequested
 from ingest.shared.worker.stage import StageResult
@@ -26,6 +27,7 @@ from tests.support.stage_line import answer_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import yt_dlp
 
@@ -78,6 +80,21 @@ class StandIn(InfoExtractor):  # type: ignore[misc] # yt-dlp has no types
             self.raise_no_formats(says.reason, expected=True)
         formats = [] if says.drm or says.reason is not None else [FORMAT]
         return {"id": video_id, "title": "A film", "duration": 600, "formats": formats, **says.info}
+
+
+def test_cookies_that_have_ended_are_the_accounts_fault_although_a_guest_is_given_the_video(tmp_path: Path) -> None:
+    """yt-dlp warns, and goes on as a guest; a guest is refused what the account may see."""
+    file = tmp_path / "second.txt"
+    file.write_text("# Netscape HTTP Cookie File\n.youtube.com\tTRUE\t/\tTRUE\t0\tSID\tvalue-of-the-login\n")
+    options = replace(OPTIONS, cookies_file=str(file))
+    warning = "The provided YouTube account cookies are no longer valid. They have likely been rotated in the browser"
+    for says in (Says(warnings=(warning,)), Says("Sign in to confirm your age", warnings=(warning,))):
+        site = session(options, ignore_no_formats_error=True)
+        site.add_info_extractor(StandIn(says))
+        with pytest.raises(IngestError, match=r"login of second.txt has ended") as caught:
+            inspect_with(site, "standin:abc", options, NOW)
+        assert caught.value.code is Code.ENV_COOKIES
+        assert "value-of-the-login" not in str(caught.value)
 
 
 def site_that(says: Says, *, checks: bool = True) -> yt_dlp.YoutubeDL:

@@ -117,7 +117,7 @@ def said(text: str, code: Code, name: str = "") -> object:
         said("No video formats found!; please report this issue on", Code.SITE_CHANGED),
         said(
             "The provided YouTube account cookies are no longer valid. They have likely been rotated in the brows",
-            Code.ACCOUNT_REFUSED,
+            Code.ENV_COOKIES,
         ),
         said("This live event has ended.", Code.NOT_PROCESSED_YET),
         said("This live stream recording is not available.", Code.VIDEO_GONE),

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from ingest.cli import console
 from ingest.cli.runs import bottleneck
 from ingest.downloader.sites.holds import Troubles
-from ingest.downloader.sites.rate_limit import Budget
-from ingest.downloader.sites.rate_limiter import RateLimiter
+from ingest.downloader.sites.rate_limiter import limiter_of
 from ingest.embedder.postgres.vector_index import LARGE, missing_indexes
 from ingest.embedder.tables import set_aside
 from ingest.shared import outgoing
@@ -113,13 +112,16 @@ def show_totals(connections: Connections, *, as_json: bool) -> None:
     totals = catalog.totals()
     lags = {str(stage): bus.lag(stage, WORK_STREAM) for stage in Stage}
     devices = bottleneck.devices([catalog.device_seconds()])
-    held = held_until(RateLimiter(bus, Budget(settings.site_videos_per_hour, settings.site_burst)).sites())
+    sites = limiter_of(settings, bus).sites()
+    held = held_until(sites)
+    resting = {site: known.account for site, known in sites.items() if known.account}
     holds = Troubles(bus).holds()
     aside = set_aside.count(connections.database)
     unindexed = [one for one in missing_indexes(connections.database) if one.passages >= LARGE]
     if as_json:
         values = {"videos": totals, "queues": lags, "devices": devices, "held_until": held, "holds": holds}
-        console.print_json({**values, "events_set_aside": aside, "missing_indexes": unindexed})
+        more = {"accounts_resting": resting, "events_set_aside": aside, "missing_indexes": unindexed}
+        console.print_json({**values, **more})
         return
     _print_totals(totals, lags)
     running = catalog.chosen(states=(VideoState.RUNNING,), limit=MOST_RUNNING)
@@ -129,6 +131,7 @@ def show_totals(connections: Connections, *, as_json: bool) -> None:
             f"{outgoing.line(site)}: held by the site's limit until {until:%Y-%m-%d %H:%M:%S} UTC"
             for site, until in held.items()
         ),
+        *(f"{outgoing.line(site)} goes on as a guest: {outgoing.line(words)}" for site, words in resting.items()),
         *("\n".join(hold.lines()) for hold in holds),
     ]
     if aside:

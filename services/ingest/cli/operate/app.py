@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -28,15 +28,29 @@ def demo(state: State = None) -> None:
 
 
 @operate_app.command(rich_help_panel=OPERATE)
-def doctor(state: State = None, json: Json = False) -> None:
+def doctor(
+    video: Annotated[str | None, typer.Argument(help="With --site: a video of yours, by its id or address.")] = None,
+    site: Annotated[Literal["youtube"] | None, typer.Option(help="Ask this site through every exit.")] = None,
+    state: State = None,
+    json: Json = False,
+) -> None:
     """Check settings, servers, volume, models, GPU, JavaScript runtime and yt-dlp, and advise on each problem.
 
+    With --site, ask for one video through every exit, with its account, and print what each is given.
     Exit status: 0 no problem, 1 at least one problem.
 
     [bold]Example[/]
 
       ingest doctor
+      ingest doctor --site youtube
     """
+    if site is not None:
+        from ingest.cli.operate.site_check import examine as examine_site
+
+        is_given = examine_site(options.settings(state), video, as_json=json)
+        raise typer.Exit(console.OK if is_given else console.FAILED)
+    if video is not None:
+        raise typer.BadParameter("a video needs --site youtube")
     from ingest.cli.operate.doctor import examine
 
     is_healthy = examine(lambda: options.settings(state), as_json=json)

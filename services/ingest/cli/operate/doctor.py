@@ -14,7 +14,9 @@ from ingest.cli import console
 from ingest.cli.config import unknown_variables
 from ingest.cli.local.nats_server import nats_binary
 from ingest.cli.local.state_folder import open_connections
-from ingest.downloader import javascript, ytdlp_age
+from ingest.downloader import javascript, pot_provider, ytdlp_age
+from ingest.downloader.cookies import cookies
+from ingest.downloader.exits import exits
 from ingest.shared import outgoing
 from ingest.shared.broker.bus import BusError
 from ingest.shared.errors import ConfigurationError, IngestError
@@ -67,6 +69,8 @@ def checked(part: str, check: Callable[[AllSettings], Finding], settings: AllSet
     """Return the finding of a check, or a problem when the check itself fails."""
     try:
         return check(settings)
+    except ConfigurationError as error:
+        return Finding(part, "problem", outgoing.redact(str(error)), "correct the setting")
     except Exception as error:  # noqa: BLE001 (a broken part can fail in any way, and the other parts are checked, too)
         found = f"{type(error).__name__}: {shorten(outgoing.redact(str(error)), 300)}"
         return Finding(part, "problem", found, "this check failed; the part is broken or not installed completely")
@@ -139,6 +143,25 @@ def ytdlp_finding(version: str, now: datetime) -> Finding:
     is_old = days > ytdlp_age.OLD_DAYS
     found = f"{version}, released {days} days ago"
     return Finding("yt-dlp", "note" if is_old else "ok", found, ytdlp_age.RENEW if is_old else "")
+
+
+def _youtube(settings: AllSettings) -> Finding:
+    """Return the finding about the exits, accounts and arguments for YouTube, and the provider of PO tokens."""
+    ways = exits(settings)
+    found = f"{len(ways)} exits, {sum(way.cookies_file is not None for way in ways)} accounts"
+    for way in ways:
+        if way.cookies_file is not None:
+            cookies(way.cookies_file)
+    if settings.youtube_extractor_args:
+        from ingest.downloader.sources import session
+
+        found += f", arguments for {', '.join(session.arguments(settings.youtube_extractor_args))}"
+    if settings.youtube_pot_provider is None:
+        return Finding("YouTube", "ok", found)
+    plugin, server = pot_provider.plugin_version(), pot_provider.server_version(settings.youtube_pot_provider)
+    found += f", provider of PO tokens {server}, its plugin {plugin}"
+    level = "ok" if pot_provider.fits(plugin, server) else "problem"
+    return Finding("YouTube", level, found, "" if level == "ok" else "use the same version of both")
 
 
 def _sandbox(_settings: AllSettings) -> Finding:
@@ -240,6 +263,7 @@ CHECKS: dict[str, Callable[[AllSettings], Finding]] = {
     "volume": _volume,
     "JavaScript runtime": _javascript,
     "yt-dlp": _ytdlp,
+    "YouTube": _youtube,
     "sandbox": _sandbox,
     "GPU": _gpu,
     "models": _models,

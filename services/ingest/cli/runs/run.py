@@ -20,8 +20,7 @@ from ingest.cli.runs.follower import Follower
 from ingest.cli.runs.tally import Tally, count
 from ingest.downloader.settings import listed_paths
 from ingest.downloader.sites.holds import Hold, Troubles
-from ingest.downloader.sites.rate_limit import Budget
-from ingest.downloader.sites.rate_limiter import RateLimiter
+from ingest.downloader.sites.rate_limiter import limiter_of
 from ingest.downloader.sources import file
 from ingest.downloader.sources.listing import Listing
 from ingest.shared.broker.bus import BusError
@@ -169,8 +168,7 @@ def _find(connections: Connections, request: Request, follower: Follower) -> Non
     settings, catalog = connections.settings, connections.catalog
     with console.err.status("looking for recordings"):
         if request.sources:
-            limiter = RateLimiter(connections.bus, Budget(settings.site_videos_per_hour, settings.site_burst))
-            request.listing = Listing(limiter.refuse_while_open)
+            request.listing = Listing(limiter_of(settings, connections.bus).refuse_while_open)
             for item in submissions.select(request.sources, request.selection, settings, catalog, request.listing):
                 request.recordings[item.recording.video_id] = item.recording
                 _add(follower, item.recording.video_id, item.row, request.listing)

@@ -11,6 +11,7 @@ from ingest.asr import audio
 from ingest.asr.device import device_of
 from ingest.asr.speakers import build as speaker_models
 from ingest.asr.speakers import excerpts
+from ingest.downloader.exits import exits
 from ingest.downloader.settings import listed
 from ingest.downloader.sources.connector import Access, site_options
 from ingest.downloader.sources.registry import connector_of, recordings
@@ -76,5 +77,6 @@ class VoiceSampler:
         settings = self._settings
         limits = ChildLimits(settings.download_deadline_s, network=True, hosts=listed(settings.allowed_hosts))
         access = Access(site_options(settings), limits, file_roots=(Path("/"),))  # the user's own command: any file
+        access = access.through(exits(settings)[0])
         connector = connector_of(recording.source.kind)
         return Path(connector.fetch(recording.source, Path(folder), access, None).path)

@@ -16,7 +16,7 @@ from ingest.downloader.sites.trouble import Trouble, Turn
 from ingest.downloader.sources.registry import connector_of
 from ingest.shared.broker.bus import BusError
 from ingest.shared.errors import MAY_BE_THE_SITE, Code, IngestError, Outcome
-from ingest.shared.messages import SourceKind, Stage
+from ingest.shared.messages import SourceKind, Stage, VideoAccessible
 from ingest.shared.outgoing import redact
 from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.text import shorten
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from ingest.downloader.exits import Exit
+    from ingest.downloader.sites.given_up import GivenUp
     from ingest.downloader.sites.site_states import KeyStore
-    from ingest.shared.messages import VideoMessage
+    from ingest.shared.messages import VideoMessage, VideoRequested
 
 WHILE_PROBED_S = 15.0
 log = get_logger(__name__)
@@ -35,39 +37,51 @@ log = get_logger(__name__)
 class Breaker:
     """Grants turns to the recordings of one stage; `limited` gives permits of the rate limiter.
 
-    `ask` asks a site whether the recording at an address can be had; without it, there is no canary.
+    `ask` asks a site whether the recording at an address can be had; without it, there is no canary. `given_up` keeps
+    the recordings that fail for good before their site is held.
     """
 
     def __init__(
         self,
         keys: KeyStore,
         stage: Stage,
-        limited: Callable[[str | None], AbstractContextManager[object]],
-        ask: Callable[[str], object] | None = None,
+        limited: Callable[[str | None, int | None, bool], AbstractContextManager[Exit | None]],
+        ask: Callable[[str, Exit | None], object] | None = None,
+        given_up: GivenUp | None = None,
     ) -> None:
         self._states = Troubles(keys).states
         self._stage = stage
         self._limited = limited
         self._ask = ask
+        self._given_up = given_up
 
     @contextmanager
-    def permit(self, message: VideoMessage) -> Iterator[None]:
-        """Run the `with` block, which asks a site for a recording; raise SITE_HELD or SOURCE_RATE_LIMITED instead."""
-        site = connector_of(message.source.kind).site(message.source.url)
+    def permit(self, message: VideoRequested | VideoAccessible, login: bool = False) -> Iterator[Exit | None]:  # noqa: FBT001, FBT002 (a permit has two arguments)
+        """Run the `with` block, which asks a site for a recording; raise SITE_HELD or SOURCE_RATE_LIMITED instead.
+
+        Yield the exit through which YouTube is to be asked; with `login`, one that has an account.
+        """
+        site = _site(message)
         if site is None:
-            yield
+            yield None
             return
         name = f"{self._stage}:{site}"
         is_probe = self._begin(name)
         try:
-            with self._limited(site):
-                yield
+            with self._limited(site, _wanted(message), login) as way:
+                yield way
         except IngestError as error:
             became = self._failed(name, message.video_id, error, is_probe=is_probe)
             if became is error:
                 raise
             raise became from error
         self._succeeded(name, message, is_probe=is_probe)
+
+    def gave_up(self, message: VideoMessage, error: IngestError) -> None:
+        """Keep a recording that has failed for good, for the end of its site's trouble."""
+        site = _site(message)
+        if self._given_up is not None and site is not None and error.code in MAY_BE_THE_SITE:
+            self._given_up.keep(f"{self._stage}:{site}", message, error.code)
 
     def _begin(self, name: str) -> bool:
         """Return whether a recording is a probe; raise SITE_HELD when it has to wait."""
@@ -91,7 +105,7 @@ class Breaker:
             held = self._change(name, trouble.held) or state
             raise _held_error(name, held, held.next_at)
         if verdict:
-            self._change(name, lambda state, now: trouble.succeeded(state, "", now))
+            self._end(name, "")
         return bool(verdict)
 
     def _asked(self, name: str, canary: str) -> bool | None:
@@ -99,8 +113,8 @@ class Breaker:
         if self._ask is None or not canary:
             return None
         try:
-            with self._limited(name.partition(":")[2]):
-                self._ask(canary)
+            with self._limited(name.partition(":")[2], None, False) as way:
+                self._ask(canary, way)
         except IngestError as error:
             if error.rule.outcome is Outcome.POSTPONED:
                 self._change(name, lambda state, _now: trouble.released(state))
@@ -143,20 +157,30 @@ class Breaker:
             log.warning("site_not_judged", site=name, error=str(error))
             return False
         if works:
-            self._change(name, lambda state, now: trouble.succeeded(state, "", now))
+            self._end(name, "")
         return not works
 
     def _succeeded(self, name: str, message: VideoMessage, *, is_probe: bool) -> None:
         """Record that a recording could be had; one that was asked for before the hold does not end it."""
         canary = message.source.url if self._ask is not None and message.source.kind is SourceKind.YOUTUBE else ""
         canary = canary if len(canary) <= LONGEST_URL else ""
-
-        def change(state: Trouble, now: float) -> Trouble:
-            return state if state.is_held(now) and not is_probe else trouble.succeeded(state, canary, now)
-
-        self._change(name, change)
+        self._end(name, canary, unless_held=not is_probe)
         if is_probe:
             log.warning("site_goes_on", site=name)
+
+    def _end(self, name: str, canary: str, *, unless_held: bool = False) -> None:
+        """Record that a recording or the canary could be had; ask again for what was given up during a hold."""
+        ended = Trouble()
+
+        def change(state: Trouble, now: float) -> Trouble:
+            nonlocal ended
+            after = state if unless_held and state.is_held(now) else trouble.succeeded(state, canary, now)
+            ended = state if state.code and not after.code else Trouble()
+            return after
+
+        self._change(name, change)
+        if ended.code and self._given_up is not None:
+            self._given_up.end(name, ended)
 
     def _change(self, name: str, change: Callable[[Trouble, float], Trouble]) -> Trouble | None:
         """Change a state; if the broker is unreachable, the next request records its own result."""
@@ -171,6 +195,15 @@ class Breaker:
         except BusError as error:
             log.warning("breaker_not_updated", site=name, error=str(error))
             return None
+
+
+def _wanted(message: VideoMessage) -> int | None:
+    """Return the number of the exit through which a recording was checked."""
+    return message.exit if isinstance(message, VideoAccessible) else None
+
+
+def _site(message: VideoMessage) -> str | None:
+    return connector_of(message.source.kind).site(message.source.url)
 
 
 def _turn(states: dict[str, Trouble], name: str, now: float) -> tuple[dict[str, Trouble], Turn]:

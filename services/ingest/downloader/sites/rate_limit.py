@@ -1,7 +1,8 @@
 """The rate limit and the circuit breaker of one site, as pure decisions about its state.
 
-A site tolerates a limited number of requests per hour. Above that it blocks all our workers for about an hour. So all
-downloaders share one token bucket, and there is one circuit breaker for each site:
+A site tolerates a limited number of requests per hour from one address. Above that it blocks all our workers for about
+an hour. So all downloaders share one token bucket, and there is one circuit breaker for each site, and for each exit to
+YouTube. The rate of the bucket is learned: a limit halves it, and each permit raises it a little, up to the budget.
 
     closed ── the site throttles us ──► open ── its time is over ──► half-open ── the probe succeeds ──► closed
                                          ▲        (one probe)           │
@@ -17,6 +18,8 @@ from dataclasses import dataclass, replace
 HOUR_S = 3600.0
 PROBE_S = 180.0  # without a result for this long, the probe counts as lost and another video may probe
 LONGEST_WAIT_S = 3600.0
+LOWEST_SHARE = 1 / 16  # of the budget, after limit upon limit
+RAISED_BY = 1 / 1000  # of the budget, with each permit: the whole budget is back after some hours
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,10 @@ class Budget:
         """Return the rate at which tokens are added."""
         return self.per_hour / HOUR_S
 
+    def learned(self, state: SiteState) -> Budget:
+        """Return the budget that the site has been found to allow."""
+        return self if state.per_hour <= 0 else replace(self, per_hour=min(self.per_hour, state.per_hour))
+
 
 @dataclass(frozen=True)
 class SiteState:
@@ -38,6 +45,7 @@ class SiteState:
 
     `waiting` counts the refused requests that have not been permitted since. `open_until` 0 means that the circuit is
     closed. When `open_until` has passed, the circuit is half-open: one video probes the site until `probe_until`.
+    `per_hour` is the learned rate, 0 the whole budget. Until `guest_until` its account rests, for the reason `account`.
     """
 
     tokens: float
@@ -46,6 +54,9 @@ class SiteState:
     open_until: float = 0.0
     probe_until: float = 0.0
     reason: str = ""
+    per_hour: float = 0.0
+    guest_until: float = 0.0
+    account: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -72,11 +83,13 @@ def take(state: SiteState, budget: Budget, now: float, cost: float) -> tuple[Sit
 
     A refused request gets a time after those of all requests that wait already, so that few are refused twice.
     """
+    bound, budget = budget, budget.learned(state)
     if state.is_open:
         return _take_while_open(state, budget, now)
     current = filled(state, budget, now)
     if current.tokens >= cost:
-        return replace(current, tokens=current.tokens - cost, waiting=max(0, current.waiting - 1)), Permit(True)
+        taken = replace(current, tokens=current.tokens - cost, waiting=max(0, current.waiting - 1))
+        return _raised(taken, bound), Permit(True)
     missing = cost - current.tokens + cost * current.waiting
     again_at = now + min(LONGEST_WAIT_S, missing / budget.per_second)
     return replace(current, waiting=current.waiting + 1), Permit(False, again_at, "the hourly budget is spent")
@@ -88,6 +101,22 @@ def _take_while_open(state: SiteState, budget: Budget, now: float) -> tuple[Site
     after = max(state.open_until, state.probe_until)
     again_at = after + min(LONGEST_WAIT_S, state.waiting / budget.per_second)
     return replace(state, waiting=state.waiting + 1), Permit(False, again_at, state.reason)
+
+
+def _raised(state: SiteState, bound: Budget) -> SiteState:
+    """Return the state with a slightly higher learned rate; at the whole budget nothing is learned any more."""
+    if state.per_hour <= 0:
+        return state
+    rate = state.per_hour + RAISED_BY * bound.per_hour
+    return replace(state, per_hour=0.0 if rate >= bound.per_hour else rate)
+
+
+def halved(state: SiteState, bound: Budget, now: float) -> SiteState:
+    """Return the state with half of its learned rate; requests in flight when the circuit opened halve it once."""
+    if now < state.open_until:
+        return state
+    rate = bound.learned(state).per_hour / 2
+    return replace(state, per_hour=max(rate, LOWEST_SHARE * bound.per_hour))
 
 
 def throttled(state: SiteState, now: float, until: float, reason: str) -> SiteState:
@@ -114,6 +143,7 @@ def probe_failed(state: SiteState) -> SiteState:
 
 def filled(state: SiteState, budget: Budget, now: float) -> SiteState:
     """Return the state with the tokens that were added since; none are added while the circuit is open."""
+    budget = budget.learned(state)
     elapsed_s = max(0.0, now - state.at)
     tokens = min(budget.burst, state.tokens + elapsed_s * budget.per_second)
     return replace(state, tokens=tokens, at=max(now, state.at))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import random
 import time
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from ingest.shared.broker.bus import BusError
@@ -68,7 +69,7 @@ class SiteStates(Generic[State]):
             after, result = decide(before, now)
             if after == before:
                 return result
-            data = json.dumps({site: vars(state) for site, state in self._fewest(after).items()}).encode()
+            data = json.dumps(_stored(self._fewest(after))).encode()
             if self._keys.replace_key(GOVERNOR_BUCKET, self._key, data, revision):
                 return result
             time.sleep(self._rng.uniform(0.0, 0.05))
@@ -83,6 +84,15 @@ class SiteStates(Generic[State]):
         """Return the stored states; unreadable ones are dropped, because the next failing request restores them."""
         try:
             return {str(site): self._parse(stored, now) for site, stored in json.loads(data).items()}
-        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
             log.error("site_states_unreadable", key=self._key, error=str(error))  # noqa: TRY400 (no traceback)
             return {}
+
+
+def _stored(states: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return states without the fields that are at their default: an older program may lack them."""
+    defaults = {one.name: one.default for state in list(states.values())[:1] for one in fields(state)}
+    return {
+        site: {name: value for name, value in vars(state).items() if value != defaults[name]}
+        for site, state in states.items()
+    }

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -35,11 +35,11 @@ from ingest.shared.text import shorten
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from ingest.downloader.exits import Exit
     from ingest.downloader.settings import DownloaderSettings
     from ingest.downloader.sources.listing import Listing
     from ingest.shared.sandbox.child import Watcher
 
-YOUTUBE = "youtube"  # the site that has a budget; stored in the broker
 ANY_SITE = ("generic",)  # the extractors for a site without an extractor of its own
 LISTING_DEADLINE_S = 300.0
 LISTING_CPU_S = 120.0
@@ -92,6 +92,9 @@ class SiteOptions:
     site_pause_s: float
     cookies_file: str | None = None
     user_agent: str | None = None
+    proxy: str | None = field(default=None, repr=False)
+    extractor_args: str = ""
+    pot_provider: str | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,13 @@ class Access:
     limits: ChildLimits
     file_roots: tuple[Path, ...] = ()
     follows_links: bool = False
+
+    def through(self, way: Exit | None) -> Access:
+        """Return the same access through an exit; unchanged without one."""
+        if way is None:
+            return self
+        options = replace(self.options, proxy=way.proxy, cookies_file=way.cookies_file)
+        return replace(self, options=options, limits=through(self.limits, way))
 
 
 @dataclass(frozen=True)
@@ -142,6 +152,8 @@ def site_options(settings: DownloaderSettings) -> SiteOptions:
         site_pause_s=settings.site_pause_s,
         cookies_file=str(settings.cookies_file) if settings.cookies_file else None,
         user_agent=settings.user_agent,
+        extractor_args=settings.youtube_extractor_args,
+        pot_provider=settings.youtube_pot_provider,
     )
 
 
@@ -154,6 +166,11 @@ def listing_limits(settings: DownloaderSettings) -> ChildLimits:
         network=True,
         hosts=listed(settings.allowed_hosts),
     )
+
+
+def through(limits: ChildLimits, way: Exit) -> ChildLimits:
+    """Return limits of a child process that may connect to the proxy of an exit."""
+    return replace(limits, endpoints=(*limits.endpoints, way.endpoint)) if way.endpoint else limits
 
 
 def reads_of(options: SiteOptions) -> tuple[str, ...]:

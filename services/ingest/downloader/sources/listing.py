@@ -10,6 +10,7 @@ from ingest.shared.text import clean, shorten
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ingest.downloader.exits import Exit
     from ingest.shared.errors import IngestError
 
 MOST_EXAMPLES = 5
@@ -42,12 +43,12 @@ class Problem:
 class Listing:
     """What listing sources needs, and leaves behind.
 
-    before_request  runs before each request to a site with a rate limit
+    before_request  runs before each request to a site with a rate limit; returns the exit through which it is asked
     left_out        the items that are no recordings, or not wanted, by reason
     problems        what could not be read: its recordings may be missing
     """
 
-    before_request: Callable[[], object] = lambda: None
+    before_request: Callable[[], Exit | None] = lambda: None
     left_out: dict[str, LeftOut] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 

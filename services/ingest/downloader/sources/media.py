@@ -79,8 +79,8 @@ def fetch(source: Source, folder: Path, access: Access, watch: Watcher | None) -
 
 
 def generic(options: SiteOptions) -> SiteOptions:
-    """Return options for any site: no extractors of video sites, and none of the user's cookies."""
-    return replace(options, extractors=ANY_SITE, cookies_file=None)
+    """Return options for any site: no extractors of video sites, and none of the user's cookies and proxies."""
+    return replace(options, extractors=ANY_SITE, cookies_file=None, proxy=None, extractor_args="", pot_provider=None)
 
 
 CONNECTOR = Connector(

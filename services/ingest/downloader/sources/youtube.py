@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from ingest.downloader import javascript
+from ingest.downloader.exits import YOUTUBE, exits
 from ingest.downloader.sources.announced import Announcement
 from ingest.downloader.sources.connector import (
-    YOUTUBE,
     Access,
     Connector,
     Download,
@@ -26,16 +26,17 @@ from ingest.shared.messages import VIDEO_ID_PATTERN, Source, SourceKind
 from ingest.shared.sandbox import child
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from ingest.downloader.settings import DownloaderSettings
     from ingest.downloader.sources.listing import Listing
-    from ingest.downloader.sources.ytdlp import ListingEntry
+    from ingest.downloader.sources.ytdlp import ListingEntry, Sample
     from ingest.shared.sandbox.child import ChildLimits, Watcher
 
 HOSTS = {"youtube.com", "www.youtube.com", "m.youtube.com", "music.youtube.com", "youtu.be"}
 PAGE = 200
+T = TypeVar("T")
 LAST_LETTERS = "AEIMQUYcgkosw048"
 ENGINE_MEMORY_BYTES = 2 << 30
 CHANNEL_ID = re.compile(r"^UC[A-Za-z0-9_-]{22}$")
@@ -66,18 +67,19 @@ def list_recordings(text: str, settings: DownloaderSettings, listing: Listing) -
         return
     from ingest.downloader.sources import ytdlp  # its imports take long: only for the first recording of a site
 
-    options = site_options(settings)
-    limits = replace(listing_limits(settings), reads=reads_of(options))
+    def ask(work: Callable[..., T], address: str, *rest: object) -> T:
+        way = listing.before_request() or exits(settings)[0]
+        options = replace(site_options(settings), pot_provider=None)  # a listing needs no token
+        access = Access(options, listing_limits(settings)).through(way)
+        limits = replace(access.limits, reads=reads_of(access.options))
+        return child.run(work, (address, access.options, *rest), limits)
+
     playlist = _playlist_of(text)
     if playlist is None:
-        listing.before_request()
-        playlist = uploads_playlist(child.run(ytdlp.channel_id, (text, options), limits))
+        playlist = uploads_playlist(ask(ytdlp.channel_id, text))
     first = 1
     while True:
-        listing.before_request()
-        entries: list[ListingEntry] = child.run(
-            ytdlp.list_entries, (playlist, options, first, first + PAGE - 1), limits
-        )
+        entries: list[ListingEntry] = ask(ytdlp.list_entries, playlist, first, first + PAGE - 1)
         for entry in entries:
             if re.fullmatch(VIDEO_ID_PATTERN, entry.video_id):
                 yield video(entry.video_id, entry.announced)
@@ -93,6 +95,13 @@ def check(source: Source, access: Access) -> Announcement:
     return child.run(ytdlp.inspect, (source.url, access.options), engine_limits(access))
 
 
+def sample(source: Source, access: Access) -> Sample:
+    """Return how many formats YouTube offers of a video, and at which rate; raise its refusal otherwise."""
+    from ingest.downloader.sources import ytdlp  # its imports take long: only for the first recording of a site
+
+    return child.run(ytdlp.sample, (source.url, access.options), engine_limits(access))
+
+
 def fetch(source: Source, folder: Path, access: Access, watch: Watcher | None) -> Download:
     """Download the audio of a video."""
     from ingest.downloader.sources import ytdlp  # its imports take long: only for the first recording of a site
@@ -105,7 +114,15 @@ def engine_limits(access: Access) -> ChildLimits:
     """Return limits that let yt-dlp read the user's cookies and start the JavaScript engine for YouTube's scripts."""
     engine = javascript.path()
     reads = reads_of(access.options)
-    return replace(access.limits, memory_bytes=ENGINE_MEMORY_BYTES, programs=(engine,) if engine else (), reads=reads)
+    provider = access.options.pot_provider
+    endpoints = (*access.limits.endpoints, *((urlsplit(provider).netloc,) if provider else ()))
+    return replace(
+        access.limits,
+        memory_bytes=ENGINE_MEMORY_BYTES,
+        programs=(engine,) if engine else (),
+        reads=reads,
+        endpoints=endpoints,
+    )
 
 
 def video(video_id: str, announced: Announcement = Announcement()) -> Recording:  # noqa: B008 (frozen)

@@ -1,13 +1,12 @@
 """The adapter of yt-dlp. Its functions run in a child process (`ingest.shared.sandbox.child`).
 
-All options that prevent partial downloads reported as success, or content-controlled behaviour, are set here: retries
-are finite, missing fragments are errors, entries of playlists are not followed, file names are ours, nothing is
-post-processed (the container is kept as delivered), no other program is started, no configuration file is read, and
-only the extractors of the given options are allowed.
+The options of yt-dlp are in `session`.
 """
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -15,14 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yt_dlp
+import yt_dlp.networking
 import yt_dlp.networking.exceptions
 import yt_dlp.utils
 
-from ingest.downloader import javascript
-from ingest.downloader.cookies import cookies
-from ingest.downloader.refusals import Refusal, availability_code, code_of, error_of
+from ingest.downloader.exits import secrets_of
+from ingest.downloader.refusals import COOKIES_ENDED, Refusal, availability_code, code_of, error_of
 from ingest.downloader.sources.announced import Announcement, announced, text_in
-from ingest.downloader.sources.connector import ANY_SITE, Download, SiteOptions
+from ingest.downloader.sources.connector import Download, SiteOptions
+from ingest.downloader.sources.session import session
 from ingest.shared.bounds import LONGEST_ADDRESS, possible_moment
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.sandbox import network
@@ -33,13 +33,22 @@ if TYPE_CHECKING:
 
     from ingest.shared.sandbox.child import Reporter
 
-RETRIES = 3
+SAMPLE_BYTES = 1 << 20
 ASKED_AGAIN = 2  # sessions after the first, where the site refuses the media
-AUDIO_ONLY = "bestaudio/best"
-NO_PROGRAM = "/dev/null/none"  # a path that cannot exist
 AFTER_PREMIERE_S = 3600.0
 LIVE_PAUSE_S = 1800.0
+OF_THE_PROXY = re.compile(
+    r"caused by ProxyError|connection refused|name or service not known|no route to host|unreachable", re.IGNORECASE
+)
 UNFORESEEN = (TypeError, AttributeError, LookupError, ArithmeticError, AssertionError, RecursionError)  # of its code
+
+
+@dataclass(frozen=True)
+class Sample:
+    """How many formats a site offers of a recording, and the rate at which the beginning of one is received."""
+
+    formats: int
+    bytes_per_s: float
 
 
 @dataclass(frozen=True)
@@ -51,62 +60,6 @@ class ListingEntry:
     announced: Announcement
 
 
-class _MessageLog:
-    """Collects the messages of yt-dlp: they contain the reason when it finds nothing."""
-
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-
-    def debug(self, text: str) -> None:
-        """Keep the message about a file that is too large, which yt-dlp does not raise as an error; drop all others."""
-        if "max-filesize" in text:
-            self.messages.append(text)
-
-    def warning(self, text: str) -> None:
-        """Keep a warning."""
-        self.messages.append(text)
-
-    def error(self, text: str) -> None:
-        """Keep an error."""
-        self.messages.append(text)
-
-
-def session(options: SiteOptions, **extra: object) -> yt_dlp.YoutubeDL:
-    """Return a yt-dlp with our options. Each job needs its own, because it keeps state."""
-    deno = javascript.path()
-    params: dict[str, Any] = {
-        "logger": _MessageLog(),
-        "allowed_extractors": list(options.extractors),
-        "js_runtimes": {"deno": {"path": deno} if deno else {}},
-        "format": AUDIO_ONLY,
-        "ignoreerrors": False,
-        "retries": RETRIES,
-        "fragment_retries": RETRIES,
-        "extractor_retries": RETRIES,
-        "file_access_retries": RETRIES,
-        "skip_unavailable_fragments": False,
-        "socket_timeout": options.socket_timeout_s,
-        "max_filesize": options.max_bytes,
-        "noplaylist": True,
-        "playlist_items": "0",
-        "nopart": False,
-        "overwrites": False,
-        "fixup": "never",
-        "hls_prefer_native": True,
-        "ffmpeg_location": NO_PROGRAM,
-        "cachedir": False,
-        "usenetrc": False,
-        "noprogress": True,
-        "quiet": True,
-        "no_color": True,
-        "cookiefile": cookies(options.cookies_file) if options.cookies_file else None,
-        **extra,
-    }
-    if options.user_agent and options.extractors == ANY_SITE:
-        params["http_headers"] = {"User-Agent": options.user_agent}
-    return yt_dlp.YoutubeDL(params)
-
-
 def inspect(_report: Reporter, url: str, options: SiteOptions) -> Announcement:
     """Return what a site says about a recording that can be downloaded; raise its refusal otherwise."""
     with session(options, ignore_no_formats_error=True) as site:
@@ -115,12 +68,30 @@ def inspect(_report: Reporter, url: str, options: SiteOptions) -> Announcement:
 
 def inspect_with(site: yt_dlp.YoutubeDL, url: str, options: SiteOptions, now: datetime) -> Announcement:
     """Return what `inspect` returns, with a given yt-dlp and time."""
-    info = _extract(site, url, options, download=False)
+    return inspect_info(site, _extract(site, url, options, download=False), options, now)
+
+
+def inspect_info(site: yt_dlp.YoutubeDL, info: dict[str, Any], options: SiteOptions, now: datetime) -> Announcement:
+    """Return what a site says about a recording that can be downloaded; raise its refusal otherwise."""
     _refuse_unavailable(info, now)
     if not _has_media(info):
         text = "\n".join(site.params["logger"].messages) or "no media found"
         raise error_of(Refusal(text), now, options.site_pause_s)
     return announced_in(info)
+
+
+def sample(_report: Reporter, url: str, options: SiteOptions) -> Sample:
+    """Return what a site gives of a recording; raise its refusal otherwise."""
+    with session(options, ignore_no_formats_error=True) as site:
+        info = _extract(site, url, options, download=False)
+        inspect_info(site, info, options, datetime.now(UTC))
+        headers = {**(info.get("http_headers") or {}), "Range": f"bytes=0-{SAMPLE_BYTES - 1}"}
+        began = time.monotonic()
+        try:
+            received = len(site.urlopen(yt_dlp.networking.Request(info["url"], headers=headers)).read(SAMPLE_BYTES))
+        except (yt_dlp.utils.YoutubeDLError, OSError, LookupError) as error:
+            raise _translate(error, options, site.params["logger"].messages) from error
+        return Sample(len(info.get("formats") or ()), received / max(0.001, time.monotonic() - began))
 
 
 def fetch(report: Reporter, url: str, folder: str, options: SiteOptions) -> Download:
@@ -204,10 +175,12 @@ def _extract(
     try:
         info = site.extract_info(url, download=download)
     except (yt_dlp.utils.YoutubeDLError, OSError, ValueError) as error:  # ValueError: a bad address or response
+        _refuse_ended_cookies(site, options)
         raise _translate(error, options, site.params["logger"].messages) from error
     except UNFORESEEN as error:
         text = f"yt-dlp cannot read what the site has sent ({type(error).__name__}: {error})"
         raise IngestError(Code.SITE_CHANGED, shorten(text)) from error
+    _refuse_ended_cookies(site, options)
     if not isinstance(info, dict):
         raise IngestError(Code.NO_MEDIA_FOUND, "nothing found at this address")
     if not playlist and (info.get("_type") in ("playlist", "multi_video") or "entries" in info):
@@ -227,15 +200,30 @@ def _translate(error: Exception, options: SiteOptions, messages: list[str]) -> I
         return IngestError(Code.GEO_BLOCKED, f"available in {countries}")
     if isinstance(inner, yt_dlp.utils.UnsupportedError):
         return IngestError(Code.NO_MEDIA_FOUND, "no media at this address")
+    if options.proxy is not None and OF_THE_PROXY.search(str(error)):  # with one, every connection goes to the proxy
+        return IngestError(Code.PROXY_REFUSED, _without(options.proxy, shorten(str(error).removeprefix("ERROR: "))))
     status = retry_after = None
     if isinstance(inner, yt_dlp.networking.exceptions.HTTPError):
         status = inner.status
         retry_after = _seconds(inner.response.headers.get("Retry-After"))
-    text = str(error) if str(inner) in str(error) else f"{error} {inner}"
+    text = _without(options.proxy, str(error) if str(inner) in str(error) else f"{error} {inner}")
     refusal = Refusal(text, status, retry_after)
     if code_of(refusal) in {Code.SOURCE_UNKNOWN, Code.SITE_CHANGED}:  # an earlier warning may contain the reason
         refusal = replace(refusal, text="\n".join([text, *(message for message in messages if text not in message)]))
     return error_of(refusal, datetime.now(UTC), options.site_pause_s)
+
+
+def _refuse_ended_cookies(site: yt_dlp.YoutubeDL, options: SiteOptions) -> None:
+    """Raise ENV_COOKIES when the site has ended the login: yt-dlp only warns, and goes on as a guest."""
+    if options.cookies_file and any(re.search(COOKIES_ENDED, text) for text in site.params["logger"].messages):
+        raise IngestError(Code.ENV_COOKIES, f"the login of {Path(options.cookies_file).name} has ended")
+
+
+def _without(proxy: str | None, text: str) -> str:
+    """Return a text without the login of a proxy."""
+    for secret in secrets_of(proxy):
+        text = text.replace(secret, "***")
+    return text
 
 
 def _inner(error: BaseException) -> BaseException:

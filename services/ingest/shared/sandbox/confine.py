@@ -50,7 +50,8 @@ class Confinement:
     `memory_bytes` is what it may take in addition to what it starts with (0: no limit). Without `cpu_s`, its deadline
     limits its processor time. It reads the files of `reads` and writes those of `writes`: files, or folders with all
     that is in them. With `network`, `hosts` are the names or addresses that it may connect to although they are not
-    public. `programs` are the only programs that it may start.
+    public, `endpoints` (HOST:PORT) the proxies, which it may ask for a public address or for one of `hosts`.
+    `programs` are the only programs that it may start.
     """
 
     deadline_s: float
@@ -59,6 +60,7 @@ class Confinement:
     cpu_s: float | None = None
     network: bool = False
     hosts: tuple[str, ...] = ()
+    endpoints: tuple[str, ...] = ()
     programs: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
@@ -80,7 +82,7 @@ def confine(limits: Confinement) -> None:
     """Confine this process and all that it starts, for good."""
     _set_limits(limits)
     if limits.network:
-        network.guard(limits.hosts, limits.programs)
+        network.guard(limits.hosts, limits.programs, limits.endpoints)
     elif not network.cut_off():
         _missing.append("no network namespace")
     libc = ctypes.CDLL(None, use_errno=True)

@@ -2,7 +2,8 @@
 
 The guard is an audit hook. The interpreter calls it at every `connect`, after name resolution, in any library. So
 redirects, playlists and names that point to a private address are refused in one place. A request to an HTTP proxy has
-its destination in it: that is resolved and refused, too. (A name that only the proxy can resolve is left to the proxy.)
+its destination in it: that is resolved and refused, too. A SOCKS client raises the event `PROXIED` with it.
+(A name that only the proxy can resolve is left to the proxy.)
 Other programs connect without the hook, so their start is refused, except for named programs. An audit hook cannot be
 removed: use it in child processes only.
 """
@@ -23,6 +24,7 @@ CLONE_NEWNET = 0x40000000
 GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # all public IPv6 addresses
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 LONGEST_REQUEST_LINE = 1 << 16
+PROXIED = "ingest.proxied"  # an audit event: the host that a SOCKS proxy is asked for
 STARTS_A_PROGRAM = frozenset({"subprocess.Popen", "os.posix_spawn", "os.exec", "os.system"})
 
 
@@ -83,31 +85,46 @@ def proxied_host(sent: bytes) -> str:
         return ""
 
 
-def guard(hosts: tuple[str, ...], programs: tuple[str, ...] = ()) -> None:
-    """Refuse from now on every connection that is neither to a public address nor to one of `hosts`.
+def guard(hosts: tuple[str, ...], programs: tuple[str, ...] = (), endpoints: tuple[str, ...] = ()) -> None:
+    """Refuse from now on every connection that is neither to a public address nor to one of `hosts` or `endpoints`.
 
-    Refuse also the start of every program that is not one of `programs`.
+    Refuse also the start of every program that is not one of `programs`, and a request to a proxy for a private address
+    that is not one of `hosts`.
     """
     allowed = addresses_of(hosts)
+    places = frozenset(place for endpoint in endpoints for place in _places(endpoint))
 
     def refuse(address: str) -> None:
         _refused.append(address)
         raise AddressRefusedError(f"{address} is not a public address")
 
     def check(event: str, args: tuple[Any, ...]) -> None:
-        if event == "http.client.send" and isinstance(args[1], bytes):
-            for found in addresses_of((proxied_host(args[1]),)) - allowed:
-                if not is_public(found):
-                    refuse(found)
+        destination = _destination_of(event, args)
+        for found in addresses_of((destination,)) - allowed if destination else ():
+            if not is_public(found):
+                refuse(found)
         if event in STARTS_A_PROGRAM and os.fsdecode(args[0]) not in programs:
             raise ProgramRefusedError(f"{os.fsdecode(args[0])} may not be started")
         if event != "socket.connect" or not isinstance(args[1], tuple):
             return
         address = str(args[1][0])
-        if address not in allowed and not is_public(address):
+        if address not in allowed and not is_public(address) and (address, args[1][1]) not in places:
             refuse(address)
 
     sys.addaudithook(check)
+
+
+def _destination_of(event: str, args: tuple[Any, ...]) -> str:
+    """Return the host that a proxy is asked for; an empty text for any other event."""
+    if event == "http.client.send" and isinstance(args[1], bytes):
+        return proxied_host(args[1])
+    return str(args[0]) if event == PROXIED else ""
+
+
+def _places(endpoint: str) -> frozenset[tuple[str, int]]:
+    """Return the addresses and the port of an endpoint (HOST:PORT)."""
+    host, _, port = endpoint.rpartition(":")
+    return frozenset((address, int(port)) for address in addresses_of((host.strip("[]"),)))
 
 
 def cut_off() -> bool:

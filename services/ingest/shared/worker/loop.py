@@ -72,7 +72,7 @@ class Worker(Generic[In]):
         self._suspect_lock = suspect_lock or SuspectLock()
         self._stop = threading.Event()
         self._in_flight: set[InFlight] = set()
-        self._settlement = Settlement(work.stage, bus, journal, options, work.input_file)
+        self._settlement = Settlement(work, bus, journal, options)
         metrics.begin(work.stage)
         self._threads = [
             threading.Thread(target=self._slot, name=f"{work.stage}-{number}", daemon=True)

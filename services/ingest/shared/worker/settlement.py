@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.shared.broker.topology import DUE, INPUT_OF, SUBJECT_OF, dead_subject, event_subject, later_subject
 from ingest.shared.errors import IngestError, Outcome
-from ingest.shared.messages import DeadLetter, Event, EventKind, Stage, VideoAccessible, VideoMessage, encode
+from ingest.shared.messages import DeadLetter, Event, EventKind, VideoAccessible, VideoMessage, encode
 from ingest.shared.outgoing import redact
 from ingest.shared.telemetry import metrics
 from ingest.shared.telemetry.logs import get_logger
@@ -21,7 +21,7 @@ from ingest.shared.worker.retry import Again, Attempts, Finish, GiveUp, Redo, de
 if TYPE_CHECKING:
     from ingest.shared.broker.bus import Bus, Delivery
     from ingest.shared.worker.crash_journal import CrashJournal
-    from ingest.shared.worker.stage import InputFile, StageResult, WorkerOptions
+    from ingest.shared.worker.stage import InputFile, StageResult, StageWork, WorkerOptions
 
 LONGEST_KEPT_PAYLOAD = 200_000
 log = get_logger(__name__)
@@ -48,11 +48,10 @@ class InFlight:
 class Settlement:
     """Settles the messages of one stage."""
 
-    def __init__(
-        self, stage: Stage, bus: Bus, journal: CrashJournal, options: WorkerOptions, input_file: InputFile | None = None
-    ) -> None:
-        self._stage = stage
-        self._input = input_file
+    def __init__(self, work: StageWork[Any], bus: Bus, journal: CrashJournal, options: WorkerOptions) -> None:
+        self._stage = work.stage
+        self._input = work.input_file
+        self._gave_up = work.gave_up
         self._bus = bus
         self._journal = journal
         self._options = options
@@ -98,6 +97,7 @@ class Settlement:
             case GiveUp():
                 kind = EventKind.FAILED
                 self._bury(item.delivery, item.message, error, item.attempts)
+                self._gave_up(item.message, error)
             case Again():
                 kind, retry_at = _KIND_OF[decision.outcome], decision.at
                 self._send_later(item, decision)

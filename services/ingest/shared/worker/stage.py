@@ -11,7 +11,7 @@ from ingest.shared.messages import EventKind, Metadata, Stage, VideoId, VideoMes
 from ingest.shared.worker.retry import Pauses
 
 if TYPE_CHECKING:
-    from ingest.shared.errors import Code
+    from ingest.shared.errors import Code, IngestError
     from ingest.shared.pipeline import StageSpec
 
 In = TypeVar("In", bound=VideoMessage)
@@ -59,7 +59,7 @@ class StageWork(Generic[In]):
     `input_file` says when an earlier stage has to make the input again; without it, each error is this stage's own.
     `held` returns a reason while no new work should be started (as a full disk), else None. A slot is inside
     of `talking()` while it publishes, acknowledges or waits for permission to start, and inside of `pausing()` while it
-    is held: `ingest.shared.telemetry.time_split` measures both.
+    is held: `ingest.shared.telemetry.time_split` measures both. `gave_up` is called after a dead letter was written.
     """
 
     spec: StageSpec[In]
@@ -70,6 +70,7 @@ class StageWork(Generic[In]):
     talking: Callable[[], AbstractContextManager[object]] = nullcontext
     pausing: Callable[[], AbstractContextManager[object]] = nullcontext
     input_file: InputFile | None = None
+    gave_up: Callable[[In, IngestError], None] = lambda _message, _error: None
 
     @property
     def stage(self) -> Stage:

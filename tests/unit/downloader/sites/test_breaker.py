@@ -11,11 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.downloader.sites.breaker import Breaker
+from ingest.downloader.sites.given_up import KEY as GIVEN_UP
+from ingest.downloader.sites.given_up import MOST_BYTES, GivenUp
 from ingest.downloader.sites.holds import KEY, MOST_SITES, Troubles
 from ingest.downloader.sites.trouble import FIRST_PAUSE_S, LONGEST_HOLD_S, LONGEST_PAUSE_S, ROW
 from ingest.shared.broker.bus import Entry
+from ingest.shared.broker.topology import REQUESTED
 from ingest.shared.errors import MAY_BE_THE_SITE, RULES, Code, IngestError, Outcome
-from ingest.shared.messages import Source, SourceKind, Stage, VideoRequested
+from ingest.shared.messages import Metadata, Source, SourceKind, Stage, VideoRequested, decode
 from tests.support.site_keys import Keys
 
 if TYPE_CHECKING:
@@ -40,9 +43,11 @@ class Site:
         self.asked: list[str] = []
         self.troubles = Troubles(self.keys)
         ask = self.answer if has_canary else None
-        self.breaker = Breaker(self.keys, stage, lambda _site: nullcontext(), ask)
+        self.breaker = Breaker(
+            self.keys, stage, lambda _site, _wanted, _login: nullcontext(), ask, GivenUp(self.keys, stage)
+        )
 
-    def answer(self, url: str) -> None:
+    def answer(self, url: str, _way: object = None) -> None:
         self.asked.append(url)
         if code := self.own.get(url, self.code):
             raise IngestError(code, f"no luck with {url}")
@@ -60,6 +65,16 @@ class Site:
     def break_down(self, code: Code = Code.SITE_CHANGED, kind: SourceKind = SourceKind.YOUTUBE) -> list[Code | None]:
         self.code = code
         return [self.ask(number, kind) for number in range(100, 100 + ROW)]
+
+    def give_up(self, number: int, code: Code = Code.SITE_CHANGED) -> None:
+        """Ask for a recording whose attempts are used up."""
+        self.code = code
+        assert self.ask(number) is code
+        self.breaker.gave_up(message(number), IngestError(code, "for good"))
+
+    @property
+    def asked_again(self) -> list[str]:
+        return [decode(VideoRequested, data).video_id for to, data in self.keys.published if to == REQUESTED]
 
     @property
     def is_held(self) -> bool:
@@ -203,7 +218,7 @@ def test_stages_and_hosts_are_held_by_themselves() -> None:
     site = Site(Stage.DOWNLOAD, has_canary=False)
     site.break_down(Code.SOURCE_FORBIDDEN, SourceKind.MEDIA)
     site.code = None
-    checks = Breaker(site.keys, Stage.CHECK, lambda _site: nullcontext())
+    checks = Breaker(site.keys, Stage.CHECK, lambda _site, _wanted, _login: nullcontext())
     with checks.permit(message(1, SourceKind.MEDIA)):
         pass
     assert site.ask(1) is None
@@ -240,6 +255,60 @@ def test_the_words_of_a_site_lose_their_secrets() -> None:
     assert b"secret" not in site.keys.values[KEY].data
 
 
+@pytest.mark.parametrize("has_canary", [True, False])
+def test_what_was_given_up_before_a_hold_is_asked_again_when_it_ends(has_canary: bool) -> None:  # noqa: FBT001
+    site = Site(has_canary=has_canary)
+    site.ask(1)
+    site.give_up(7)
+    site.code = None
+    site.ask(1)
+    site.give_up(8, Code.NETWORK_ERROR)
+    site.keys.wait(1)
+    site.give_up(23)
+    assert site.break_down()[-1] is Code.SITE_HELD
+    site.code = None
+    site.keys.wait(FIRST_PAUSE_S)
+    assert site.asked_again == []
+    assert site.ask(300) is None
+    assert site.asked_again == [f"{23:011}"], "the others failed before the row, or for another reason"
+    assert site.keys.values[GIVEN_UP].data == b"{}"
+    assert site.ask(301) is None
+    assert len(site.asked_again) == 1
+
+
+def test_recordings_that_were_given_up_for_faults_of_their_own_are_not_asked_again() -> None:
+    site = Site()
+    for number in range(1, ROW):
+        site.give_up(number)
+    site.breaker.gave_up(message(30), IngestError(OWN, "private"))
+    site.code = None
+    site.ask(40)
+    assert site.asked_again == []
+    assert site.keys.values[GIVEN_UP].data == b"{}"
+
+
+def test_after_a_hold_of_a_week_what_was_given_up_is_asked_again_by_a_success() -> None:
+    site = Site()
+    site.break_down()
+    site.keys.wait(LONGEST_HOLD_S + 1)
+    for number in range(3):
+        site.give_up(number)
+    site.code = None
+    site.ask(1)
+    assert len(site.asked_again) == 3
+
+
+def test_the_recordings_that_are_kept_do_not_fill_the_state() -> None:
+    keys = Keys()
+    given_up = GivenUp(keys, Stage.CHECK)
+    for number in range(200):
+        one = message(number).model_copy(update={"metadata": Metadata(title="é" * 4000)})
+        given_up.keep(f"check:{number % 7}", one, Code.SITE_CHANGED)
+    data = keys.values[GIVEN_UP].data
+    assert f"{199:011}".encode() in data
+    assert MOST_BYTES / 2 < len(data) < 2 * MOST_BYTES
+
+
 FOREIGN: list[Callable[[str], str]] = [
     lambda value: (
         f'{{"check:youtube": {{"code": "SITE_CHANGED", "pause_s": {value}, "since": {value}, "next_at": {value}}}}}'
@@ -251,11 +320,13 @@ FOREIGN: list[Callable[[str], str]] = [
 
 @settings(max_examples=60)
 @given(
-    make=st.sampled_from(FOREIGN), value=st.sampled_from(["1e300", "NaN", "-1", '"x"', "[]", "{}", "null", "[" * 9000])
+    key=st.sampled_from([KEY, GIVEN_UP]),
+    make=st.sampled_from([*FOREIGN, lambda value: f'{{"check:youtube": {{"up": [[0, "", {value}], {value}]}}}}']),
+    value=st.sampled_from(["1e300", "NaN", "-1", '"x"', "[]", "{}", "null", "[" * 9000]),
 )
-def test_what_another_program_writes_holds_no_site_for_ever(make: Callable[[str], str], value: str) -> None:
+def test_what_another_program_writes_holds_no_site_for_ever(key: str, make: Callable[[str], str], value: str) -> None:
     site = Site()
-    site.keys.values[KEY] = Entry(make(value).encode(), 1)
+    site.keys.values[key] = Entry(make(value).encode(), 1)
     limit = site.keys.now + timedelta(seconds=LONGEST_HOLD_S)
     assert all(hold.next_at <= limit for hold in site.troubles.holds())
     site.keys.now = limit + timedelta(seconds=1)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ingest.downloader.sources.announced import announced
 from ingest.downloader.sources.connector import SiteOptions
-from ingest.downloader.sources.ytdlp import AFTER_PREMIERE_S, announced_in, entries_in, inspect_with, session
+from ingest.downloader.sources.session import session
+from ingest.downloader.sources.ytdlp import AFTER_PREMIERE_S, announced_in, entries_in, inspect_with
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Source, SourceKind, VideoRequested, decode, encode
 

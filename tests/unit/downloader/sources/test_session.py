@@ -11,7 +11,7 @@ import pytest
 from ingest.downloader.settings import DownloaderSettings
 from ingest.downloader.sources.connector import SiteOptions, site_options
 from ingest.downloader.sources.media import generic
-from ingest.downloader.sources.ytdlp import session
+from ingest.downloader.sources.session import session
 from ingest.shared.errors import Code, ConfigurationError, IngestError
 from ingest.shared.settings import load
 
@@ -55,9 +55,9 @@ def test_a_name_that_no_request_can_carry_is_refused(name: str) -> None:
 
 def test_a_missing_cookies_file_is_an_error_of_the_environment(tmp_path: Path) -> None:
     options = replace(OPTIONS, cookies_file=str(tmp_path / "cookies.txt"))
-    with pytest.raises(IngestError, match="INGEST_COOKIES_FILE: No such file") as caught:
+    with pytest.raises(IngestError, match=r"cookies\.txt cannot be read: No such file") as caught:
         session(options)
-    assert caught.value.code is Code.ENV_VOLUME
+    assert caught.value.code is Code.ENV_COOKIES
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,7 @@ def test_a_missing_cookies_file_is_an_error_of_the_environment(tmp_path: Path) -
         pytest.param(COOKIES.encode() + b"\xff", "is not UTF-8 text", id="no text"),
         pytest.param(f"{COOKIES}.youtube.com\tTRUE\t/\tTRUE\t0\tSID SECRET\n".encode(), "line 4", id="a field too few"),
         pytest.param(f"{COOKIES}.youtube.com\tTRUE\t/\tTRUE\tnever\tSID\tSECRET\n".encode(), "line 4", id="no time"),
+        pytest.param(COOKIES.replace("\t0\t", "\t1700000000\t").encode(), "are past their time", id="ended"),
         pytest.param(f"{COOKIES}youtube.com\tTRUE\t/\tTRUE\t0\tSID\tSECRET\n".encode(), "line 4", id="no domain"),
     ],
 )
@@ -78,7 +79,7 @@ def test_an_invalid_cookies_file_is_an_error_of_the_environment_and_is_not_print
     file.write_bytes(content)
     with pytest.raises(IngestError, match=said) as caught:
         session(replace(OPTIONS, cookies_file=str(file)))
-    assert caught.value.code is Code.ENV_VOLUME
+    assert caught.value.code is Code.ENV_COOKIES
     printed = capfd.readouterr()
     assert "SECRET" not in printed.out + printed.err + str(caught.value)
 

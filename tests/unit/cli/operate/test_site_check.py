@@ -1,0 +1,52 @@
+"""`ingest doctor --site youtube`: a row for each exit, with its verdict, and without its login."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from ingest.cli.app import app
+from ingest.cli.operate.site_check import video_id_of
+from ingest.shared.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_each_exit_and_account_has_a_row_with_its_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy is gone, and the cookies of the other exit are past their time: no request leaves this machine."""
+    exits = tmp_path / "exits"
+    exits.write_text("http://anna:s3cretive@127.0.0.1:9\ndirect cookies=home.txt\n")
+    (tmp_path / "home.txt").write_text(
+        "# Netscape HTTP Cookie File\n.youtube.com\tTRUE\t/\tTRUE\t1700000000\tSID\thidden\n"
+    )
+    monkeypatch.setenv("INGEST_SITE_PROXIES", str(exits))
+    done = CliRunner().invoke(app, ["doctor", "--site", "youtube", "--json", "--state", str(tmp_path / "state")])
+    assert done.exit_code == 1, done.output
+    first, second = json.loads(done.stdout)
+    assert (first["way"], first["is_reachable"], first["verdict"]) == ("proxy", False, "PROXY_REFUSED")
+    assert (second["account"], second["is_reachable"], second["verdict"]) == ("home.txt", None, "ENV_COOKIES")
+    assert not [secret for secret in ("anna", "s3cretive", "hidden") if secret in done.output]
+
+
+@pytest.mark.parametrize(
+    "text", ["dQw4w9WgXcQ", "https://youtu.be/dQw4w9WgXcQ", "https://www.youtube.com/watch?v=dQw4w9WgXcQ"]
+)
+def test_a_video_is_named_by_its_id_or_address(text: str) -> None:
+    assert video_id_of(text) == "dQw4w9WgXcQ"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "misspelt", "https://example.org/watch?v=dQw4w9WgXcQ", "https://www.youtube.com/@x"]
+)
+def test_what_is_no_video_of_youtube_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="is neither the id nor the address"):
+        video_id_of(text)
+
+
+def test_a_video_without_a_site_is_a_mistake() -> None:
+    done = CliRunner().invoke(app, ["doctor", "dQw4w9WgXcQ"])
+    assert done.exit_code == 2
