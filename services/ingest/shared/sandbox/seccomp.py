@@ -76,8 +76,36 @@ CALLS: dict[str, tuple[int, int | None]] = {
     "finit_module": (313, 273),
     "kexec_load": (246, 104),
     "personality": (135, 92),
+    "shmget": (29, 194),
+    "shmat": (30, 196),
+    "shmctl": (31, 195),
+    "semget": (64, 190),
+    "semctl": (66, 191),
+    "msgget": (68, 186),
+    "msgctl": (71, 187),
     "setpgid": (109, 154),
     "setsid": (112, 157),
+    "prlimit64": (302, 261),
+    "chmod": (90, None),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "chown": (92, None),
+    "fchown": (93, 55),
+    "lchown": (94, None),
+    "fchownat": (260, 54),
+    "utime": (132, None),
+    "utimes": (235, None),
+    "futimesat": (261, None),
+    "utimensat": (280, 88),
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
+    "setxattrat": (463, 463),
+    "removexattr": (197, 14),
+    "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16),
+    "removexattrat": (466, 466),
 }
 SOCKETS = (
     "connect",
@@ -103,6 +131,7 @@ PROCESSES = (
     "pidfd_send_signal",
 )
 GROUPS = ("setpgid", "setsid")  # the service ends the group of a child
+ATTRIBUTES = tuple(list(CALLS)[list(CALLS).index("chmod") :])  # of files, which Landlock leaves open
 ALWAYS = tuple(list(CALLS)[list(CALLS).index("ptrace") : list(CALLS).index("setpgid")])
 ARCHITECTURES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
 
@@ -133,7 +162,7 @@ def _instructions(allowed: Filter, architecture: int, column: int) -> list[bytes
     refused = (
         *ALWAYS,
         *(SERVING if allowed.network else SOCKETS),
-        *(() if allowed.programs else (*PROCESSES, *GROUPS)),
+        *(() if allowed.programs else (*PROCESSES, *GROUPS, *ATTRIBUTES)),
     )
     lines = [
         _load(ARCHITECTURE),
@@ -143,6 +172,8 @@ def _instructions(allowed: Filter, architecture: int, column: int) -> list[bytes
     ]
     for call in (numbers[name] for name in refused if name in numbers):
         lines += _when(EQUAL, call, [_refuse()], [])
+    own_limits = [_load(FIRST_ARGUMENT), *_when(EQUAL, 0, [_allow()], []), _refuse()]
+    lines += _when(EQUAL, numbers["prlimit64"], own_limits, [])
     if allowed.network:
         families = [line for family in FAMILIES for line in _when(EQUAL, family, [_allow()], [])]
         lines += _when(EQUAL, numbers["socket"], [_load(FIRST_ARGUMENT), *families, _refuse()], [])

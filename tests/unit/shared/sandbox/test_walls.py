@@ -126,6 +126,34 @@ def read_and_write(_report: Reporter, path: str) -> list[bool]:
     return [succeeds(lambda: Path(path).read_text()), succeeds(lambda: Path(path).write_text("x"))]
 
 
+def attributes(_report: Reporter, private: str, parent: int) -> list[str]:
+    """Return which changes succeed that need no access to a file's content, or concern the service."""
+    sent = (resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE))
+    tries: dict[str, Callable[[], object]] = {
+        "mode": lambda: os.chmod(private, 0o666),  # noqa: PTH101, S103 (the calls of the system; must be refused)
+        "mode of a folder": lambda: os.chmod(str(Path(private).parent), 0o777),  # noqa: PTH101, S103 (must be refused)
+        "owner": lambda: os.chown(private, os.getuid(), os.getgid()),
+        "times": lambda: os.utime(private),
+        "attributes": lambda: os.setxattr(private, "user.x", b"1"),
+        "limits of the service": lambda: resource.prlimit(parent, *sent),
+        "shared memory": lambda: native("shmget", 0, 4096, 0o1600),
+        "queue": lambda: native("msgget", 0, 0o1600),
+        "semaphores": lambda: native("semget", 0, 1, 0o1600),
+        "own limits": lambda: resource.setrlimit(*sent),
+    }
+    return [name for name, attempt in tries.items() if succeeds(attempt)]
+
+
+@pytest.mark.parametrize("limits", KINDS[:2])
+@pytest.mark.usefixtures("_all_walls")
+def test_a_child_opens_no_file_to_others_and_changes_no_limit_of_the_service(
+    tmp_path: Path, limits: ChildLimits
+) -> None:
+    private = tmp_path / "private"
+    private.write_text(SECRET)
+    assert child.run(attributes, (str(private), os.getpid()), limits) == ["own limits"]
+
+
 @pytest.mark.usefixtures("_all_walls")
 def test_a_child_reads_a_file_that_it_was_given_and_does_not_change_it(tmp_path: Path) -> None:
     file = tmp_path / "talk.mp3"
