@@ -159,7 +159,15 @@ FOREIGN: dict[User, tuple[str, ...]] = {
     Service.ASR: (REQUESTED, dead_subject(Stage.CHECK), later_subject(Stage.DOWNLOAD), "$KV.ingest_governor.site"),
     Service.EMBEDDER: (REQUESTED, AUDIO, event_subject(Stage.ASR), "$KV.ingest_governor.site"),
     Client.SUBMIT: (ACCESSIBLE, AUDIO, TRANSCRIPT, event_subject(Stage.EMBEDDER), dead_subject(Stage.CHECK)),
-    Client.ADMIN: ("elsewhere", "$KV.other.key", "$SYS.REQ.SERVER.PING"),
+    Client.ADMIN: (
+        "elsewhere",
+        "$KV.other.key",
+        "$SYS.REQ.SERVER.PING",
+        "$JS.API.STREAM.DELETE.OTHER",
+        "$JS.API.STREAM.MSG.GET.INGEST_OTHER",
+        "$JS.API.CONSUMER.CREATE.OTHER.one.ingest.video",
+        "$JS.ACK.OTHER.one.1.2.3.4.5",
+    ),
 }
 
 

@@ -87,7 +87,10 @@ def test_the_printed_users_have_the_rights_of_their_prefix_alone(tmp_path: Path,
         other = NatsBus(BusOptions(url, "submit", user="submit", password=PASSWORD)).connect()
         with pytest.raises(BusRefusedError):
             other.publish(REQUESTED, b"1", "1")
-        for bus in (admin, submit, other):
+        neighbour = NatsBus(BusOptions(url, "admin", user="admin", password=PASSWORD, names=Names("films"))).connect()
+        with pytest.raises(BusRefusedError):
+            neighbour.provision(test_topology)
+        for bus in (admin, submit, other, neighbour):
             bus.close()
 
 

@@ -46,6 +46,8 @@ def list_recordings(text: str, settings: DownloaderSettings, listing: Listing) -
     if path.is_file():
         yield recording_of(path)
         return
+    if not path.is_dir():
+        raise IngestError(Code.BAD_URL, f"{path} is a pipe or a device: save its content as a file")
     problems = len(listing.problems)
     found = list(media_files(path, listing, settings.state_path))
     if not found and len(listing.problems) == problems:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ingest.downloader.sources import feed, file, media, youtube
@@ -29,6 +30,12 @@ def connector_of(kind: SourceKind) -> Connector:
     return next(connector for connector in CONNECTORS if connector.kind is kind)
 
 
+SUBSCRIPTION = re.compile(r"^(?:feed|itpc|pcast|podcast):(?://)?(?P<scheme>https?://)?", re.IGNORECASE)
+HOST_ALONE = re.compile(
+    r"^(?:www\.[^/\s]+|[\w-]+(?:\.[\w-]+)*\.(?:com|edu|fm|net|org|tv))(?::\d+)?(?:/|$)", re.IGNORECASE
+)
+
+
 def recordings(text: str, settings: DownloaderSettings, listing: Listing | None = None) -> Iterator[Recording]:
     """Yield the recordings of a source (a channel page by page); raise BAD_URL when no connector recognises the text.
 
@@ -36,8 +43,17 @@ def recordings(text: str, settings: DownloaderSettings, listing: Listing | None 
     """
     if not text.strip():
         raise IngestError(Code.BAD_URL, "the source is empty: is a variable of your shell not set?")
+    text = SUBSCRIPTION.sub(_address, text)
     for connector in CONNECTORS:
         if connector.recognises(text):
             yield from connector.list(text, settings, listing or Listing())
             return
-    raise IngestError(Code.BAD_URL, f"{shorten(text)!r} is neither a web address nor a YouTube id nor an existing file")
+    hint = f": did you mean https://{shorten(text)}?" if HOST_ALONE.match(text) else ""
+    raise IngestError(
+        Code.BAD_URL, f"{shorten(text)!r} is neither a web address nor a YouTube id nor an existing file{hint}"
+    )
+
+
+def _address(subscription: re.Match[str]) -> str:
+    """Return the beginning of the web address of a feed; the link of an application may leave out its scheme."""
+    return subscription["scheme"] or "http://"

@@ -5,7 +5,7 @@
     asr         the asr service                           work on asr
     embedder    the embedder service                      work on embedder; keep the ledger
     submit      a Job or CronJob with `ingest submit`     ask for recordings, and follow them
-    admin       `ingest migrate` and operators            everything about our streams
+    admin       `ingest migrate` and operators            everything about our streams, and nothing about others
 
 The chart's server has an account for each user, so that a service cannot aim replies at the subjects of another. In one
 account it can: the server does not check the subject that a request names for its reply.
@@ -192,6 +192,28 @@ def _service(service: Service) -> tuple[str, ...]:
     )
 
 
+def _operate(stream: str) -> tuple[str, ...]:
+    """Return what creating, changing, reading and deleting a stream, its messages and its consumers needs."""
+    return (
+        f"$JS.API.STREAM.*.{stream}",
+        f"$JS.API.STREAM.MSG.*.{stream}",
+        f"$JS.API.CONSUMER.*.{stream}",
+        f"$JS.API.CONSUMER.*.{stream}.>",
+        f"$JS.API.CONSUMER.DURABLE.CREATE.{stream}.>",
+        f"$JS.API.CONSUMER.MSG.NEXT.{stream}.>",
+        f"$JS.ACK.{stream}.>",
+        f"$JS.ACK.*.*.{stream}.>",
+    )
+
+
+# The streams of others on a shared server stay out of reach.
+_OPERATE = (
+    "ingest.>",
+    "$JS.API.INFO",
+    *(subject for stream in STREAMS for subject in _operate(stream)),
+    f"$KV.{GOVERNOR_BUCKET}.>",
+)
+
 _PUBLISH: dict[User, tuple[str, ...]] = {
     **{service: _service(service) for service in Service},
     Client.SUBMIT: (
@@ -202,7 +224,7 @@ _PUBLISH: dict[User, tuple[str, ...]] = {
         REQUESTED,
         event_subject(Stage.CHECK),
     ),
-    Client.ADMIN: ("ingest.>", "$JS.API.>", "$JS.ACK.>", f"$KV.{GOVERNOR_BUCKET}.>"),
+    Client.ADMIN: _OPERATE,
 }
 
 

@@ -201,7 +201,46 @@ def test_a_file_name_that_is_no_unicode_does_not_hide_its_neighbours(tmp_path: P
         pytest.param("~nobodyhere/a.mp3", id="home of an unknown user"),
         pytest.param("x" * 300, id="longer than a file name may be"),
         pytest.param(f"https://example.org/{'x' * 5000}.mp3", id="longer than an address may be"),
+        pytest.param("/dev/null", id="a device"),
+        pytest.param("feed:", id="a subscription to nothing"),
     ],
 )
 def test_a_text_that_is_no_source_is_a_bad_url(text: str) -> None:
     assert refused(text) is Code.BAD_URL
+
+
+def test_a_pipe_is_named_as_such(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp3")
+    with pytest.raises(IngestError, match="is a pipe or a device: save its content as a file"):
+        found(tmp_path / "pipe.mp3")
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("feed:https://a.org/1.mp3", "https://a.org/1.mp3"),
+        ("feed://a.org/1.mp3", "http://a.org/1.mp3"),
+        ("itpc://a.org/1.mp3", "http://a.org/1.mp3"),
+        ("PCAST://a.org/1.mp3", "http://a.org/1.mp3"),
+        ("podcast://https://a.org/1.mp3", "https://a.org/1.mp3"),
+    ],
+)
+def test_the_link_of_an_application_for_podcasts_is_a_web_address(text: str, address: str) -> None:
+    assert [recording.source.url for recording in found(text)] == [address]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_host"),
+    [
+        ("www.example.org/feed", True),
+        ("example.com", True),
+        ("feeds.example.fm:8080/x.xml", True),
+        ("nope.ogg", False),
+        ("folder/file.mp3", False),
+        ("./example.org/x", False),
+    ],
+)
+def test_a_host_without_scheme_is_hinted_at(text: str, *, is_host: bool) -> None:
+    with pytest.raises(IngestError) as caught:
+        found(text)
+    assert (f"did you mean https://{text}?" in str(caught.value)) is is_host
