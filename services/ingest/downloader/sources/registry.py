@@ -43,11 +43,11 @@ def recordings(text: str, settings: DownloaderSettings, listing: Listing | None 
     """
     if not text.strip():
         raise IngestError(Code.BAD_URL, "the source is empty: is a variable of your shell not set?")
-    text = SUBSCRIPTION.sub(_address, text)
-    for connector in CONNECTORS:
-        if connector.recognises(text):
-            yield from connector.list(text, settings, listing or Listing())
-            return
+    for source in (text, SUBSCRIPTION.sub(_address, text)):  # a file may be named `podcast: one.mp3`
+        for connector in CONNECTORS:
+            if connector.recognises(source):
+                yield from connector.list(source, settings, listing or Listing())
+                return
     hint = f": did you mean https://{shorten(text)}?" if HOST_ALONE.match(text) else ""
     raise IngestError(
         Code.BAD_URL, f"{shorten(text)!r} is neither a web address nor a YouTube id nor an existing file{hint}"

@@ -229,6 +229,12 @@ def test_the_link_of_an_application_for_podcasts_is_a_web_address(text: str, add
     assert [recording.source.url for recording in found(text)] == [address]
 
 
+def test_a_file_may_be_named_like_such_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "podcast: one.mp3").write_bytes(b"sound")
+    assert [recording.source.kind for recording in found("podcast: one.mp3")] == [SourceKind.FILE]
+
+
 @pytest.mark.parametrize(
     ("text", "is_host"),
     [
