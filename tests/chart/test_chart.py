@@ -11,6 +11,7 @@ import pytest
 import yaml
 from helm_python import lint
 
+from ingest.archive.settings import ArchiveSettings
 from ingest.asr.settings import AsrSettings
 from ingest.cli.settings import AllSettings
 from ingest.downloader.settings import DownloaderSettings
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
 
 K8S = Path(__file__).parents[2] / "k8s"
 SETTINGS: dict[str, type[Settings]] = {
+    "archive": ArchiveSettings,
     "asr": AsrSettings,
     "downloader": DownloaderSettings,
     "embedder": EmbedderSettings,
 }
-CUSTOM = {"PodMonitor", "PrometheusRule", "ScaledObject"}
+CUSTOM = {"HTTPRoute", "PodMonitor", "PrometheusRule", "ScaledObject"}
 KEDA: dict[str, Any] = {"enabled": True}
 LOGINS = {"nats.creds", "tls.crt", "tls.key"}  # of an existing server of NATS
 MATRIX = {
@@ -57,6 +59,11 @@ MATRIX = {
         "nats": {"tls": {"secretName": "nats-tls"}},
         "asr": {"keda": KEDA, "gpu": {"resourceName": "nvidia.com/mig-1g.10gb"}},
         "embedder": {"keda": KEDA},
+        "archive": {
+            "auth": {"tokenSecret": "page"},
+            "ingress": {"enabled": True, "className": "nginx", "host": "talks.example.org", "tlsSecret": "tls"},
+            "httpRoute": {"enabled": True, "hostnames": ["x.example.org"], "parentRefs": [{"name": "gateway"}]},
+        },
         "models": {"extraEnv": [{"name": "HF_ENDPOINT", "value": "x"}], "extraEgress": [{"ports": [{"port": 3128}]}]},
         "downloader": {
             "autoscaling": {"enabled": True},
@@ -90,6 +97,7 @@ MATRIX = {
         "migrations": {"by": "none"},
         "models": {"download": False},
         "nameOverride": "speech",
+        "archive": {"enabled": False},
         "volume": {"hostPath": "/shared"},
         "asr": {"replicas": 0, "strategy": {"type": "Recreate"}, "podDisruptionBudget": {"enabled": False}},
     },

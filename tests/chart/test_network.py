@@ -42,6 +42,31 @@ def test_without_values_only_the_namespace_of_prometheus_reads_metrics(render: R
         assert {"namespaceSelector": {}} not in sources
 
 
+def test_the_page_is_open_to_the_configured_peers_alone(render: Render) -> None:
+    peers = [{"namespaceSelector": {"matchLabels": {"a": "b"}}}]
+    assert [rule["ports"] for rule in policies(render)["archive"]["ingress"]] == [[{"port": 9090}]]
+    opened = policies(render, {"networkPolicy": {"archiveFrom": peers}})["archive"]
+    assert opened["ingress"][1:] == [{"from": peers, "ports": [{"port": 8080}]}]
+    closed = policies(render, {"networkPolicy": {"metricsFrom": []}})["archive"]
+    assert not closed.get("ingress")
+    assert "Ingress" in closed["policyTypes"]
+
+
+def test_the_read_side_reaches_postgres_and_nothing_else(render: Render) -> None:
+    found = policies(render)
+    (peer,) = found["archive"]["egress"][1]["to"]
+    assert found["archive"]["egress"][0] == DNS
+    assert len(found["archive"]["egress"]) == 2
+    assert peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "postgres"
+    for server, is_open in (("postgres", True), ("nats", False)):
+        peers = [
+            peer["podSelector"]["matchLabels"].get("app.kubernetes.io/component")
+            for rule in found[server]["ingress"]
+            for peer in rule["from"]
+        ]
+        assert ("archive" in peers) == is_open
+
+
 def test_the_monitoring_port_of_nats_is_open_to_keda_alone_and_only_where_it_is_used(render: Render) -> None:
     peers = [{"namespaceSelector": {"matchLabels": {"a": "b"}}}]
     closed = policies(render, {"networkPolicy": {"backlogFrom": peers}})

@@ -43,6 +43,18 @@ def test_the_refusal_of_a_wrong_value_names_it(render: Render, values: dict[str,
         pytest.param({"asr": {"keda": KEDA, "autoscaling": KEDA}}, "choose one", id="two autoscalers"),
         pytest.param({"nats": {"enabled": False}}, "nats.url", id="no NATS"),
         pytest.param({"postgres": {"enabled": False}}, "postgres.url", id="no Postgres"),
+        pytest.param(
+            {"archive": {"ingress": {"enabled": True, "host": "x"}}}, "archive.auth.tokenSecret", id="open to all"
+        ),
+        pytest.param(
+            {"archive": {"auth": {"byProxy": True}, "httpRoute": {"enabled": True}}},
+            "hostnames",
+            id="a route to nothing",
+        ),
+        pytest.param(
+            {"archive": {"auth": {"tokenSecret": "x"}, "ingress": {"enabled": True}}}, "ingress.host", id="no host"
+        ),
+        pytest.param({"archive": {"settings": {"archive_token": "x"}}}, "tokenSecret", id="a token in the values"),
         pytest.param({"nats": {"nkeySecret": "mine"}}, "log in to an existing server", id="a login for our own NATS"),
         pytest.param(
             {"nats": {"enabled": False, "url": "nats://x", "credsSecret": "a", "nkeySecret": "b"}},

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 KUBECONFIG = os.environ.get("KUBECONFIG", str(Path.home() / ".kube" / "config"))
 VALUES = ROOT / "k8s" / "kind" / "values.yaml"
+TOKEN_SECRET, TOKEN = "page", "s3cret"  # of the release for all tests
 FEED = "http://ingest-demo/feed.xml"
 SAMPLES = len(episodes())
 VERSION = yaml.safe_load((ROOT / "charts" / "Chart.yaml").read_text())["appVersion"]
@@ -46,6 +49,7 @@ class Cluster:
 
     namespace: str
     helm_program: str = "helm"
+    always: tuple[str, ...] = ()  # options of each installation
     began: float = field(default_factory=time.monotonic)
 
     def command(self, *words: str, ok: bool = True, limit_s: float = 600) -> str:
@@ -68,7 +72,15 @@ class Cluster:
         waiting = ("--wait", "--timeout", "8m") if wait else ()
         values = ("--values", str(VALUES))
         return self.helm(
-            "upgrade", "--install", "--create-namespace", "ingest", str(ROOT / "charts"), *values, *waiting, *more
+            "upgrade",
+            "--install",
+            "--create-namespace",
+            "ingest",
+            str(ROOT / "charts"),
+            *values,
+            *self.always,
+            *waiting,
+            *more,
         )
 
     def get(self, *words: str) -> JsonObject:
@@ -102,6 +114,21 @@ class Cluster:
     def state(self) -> str:
         return self.kubectl("get", "pods,events", "--output", "wide", ok=False)[-4000:]
 
+    @contextmanager
+    def forwarded(self, service: str, port: int) -> Iterator[int]:
+        """Give a port of this machine that leads to a service, as `kubectl port-forward` does."""
+        words = ("kubectl", "--namespace", self.namespace, "port-forward", f"svc/{service}", f":{port}")
+        environment = {**os.environ, "KUBECONFIG": KUBECONFIG}
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as forwarding:
+            try:
+                assert forwarding.stdout is not None
+                line = forwarding.stdout.readline()  # Forwarding from 127.0.0.1:45678 -> 8080; nothing when it fails
+                found = re.search(r"127\.0\.0\.1:(\d+)", line)
+                assert found, f"{' '.join(words)}: {line}\n{self.state()}"
+                yield int(found[1])
+            finally:
+                forwarding.terminate()
+
     def remove(self) -> None:
         self.helm("uninstall", "ingest", "--wait", ok=False)
         running = ("pod", "--field-selector=status.phase=Running")  # a namespace waits far longer for them
@@ -130,8 +157,10 @@ def reachable() -> None:
 @pytest.fixture(scope="session")
 def cluster(reachable: None) -> Iterator[Cluster]:  # noqa: ARG001 (asked for its effect)
     """A release with the miniature models and the demonstration's feed, ready to work, for all tests."""
-    Cluster("ingest-tests").remove()
-    found = Cluster("ingest-tests")
+    found = Cluster("ingest-tests", always=("--set", f"archive.auth.tokenSecret={TOKEN_SECRET}"))
+    found.remove()
+    found.command("kubectl", "create", "namespace", found.namespace)
+    found.kubectl("create", "secret", "generic", TOKEN_SECRET, f"--from-literal=token={TOKEN}")
     found.install()
     yield found
     found.remove()
@@ -139,8 +168,8 @@ def cluster(reachable: None) -> Iterator[Cluster]:  # noqa: ARG001 (asked for it
 
 @pytest.fixture
 def empty(reachable: None) -> Iterator[Cluster]:  # noqa: ARG001 (asked for its effect)
-    """A namespace in which nothing is installed."""
-    found = Cluster("ingest-tests-other")
+    """A namespace in which nothing is installed. Its releases have no page: each start of one loads a model."""
+    found = Cluster("ingest-tests-other", always=("--set", "archive.enabled=false"))
     found.remove()
     yield found
     found.remove()

@@ -39,7 +39,13 @@ def servers(empty: Cluster, certificates: Path, tmp_path: Path) -> Iterator[Clus
     client = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": empty.namespace}}}
     none = {"replicas": 0}
     values = {"nats": {"tls": {"secretName": "certificates"}}, "networkPolicy": {"clients": [client]}}
-    workers = {"downloader": none, "asr": none, "embedder": none, "demo": {"enabled": False}}
+    workers = {
+        "downloader": none,
+        "asr": none,
+        "embedder": none,
+        "demo": {"enabled": False},
+        "archive": {"enabled": False},
+    }
     (tmp_path / "servers.json").write_text(json.dumps(values | workers))
     found.install("--values", str(tmp_path / "servers.json"))
     yield found

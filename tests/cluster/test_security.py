@@ -53,6 +53,7 @@ print(json.dumps({
     [
         pytest.param("asr", {"nats"}, id="asr reaches NATS and nothing else"),
         pytest.param("embedder", {"nats", "postgres"}, id="embedder reaches NATS and Postgres"),
+        pytest.param("archive", {"postgres"}, id="archive reaches Postgres and nothing else"),
         pytest.param("downloader", {"nats", "demo"}, id="downloader reaches neither Postgres nor the API server"),
     ],
 )
@@ -63,19 +64,22 @@ def test_network_policies_hold(cluster: Cluster, component: str, reached: set[st
     assert found - ({"asr"} if component == "asr" else set()) == reached
 
 
-@pytest.mark.parametrize("component", Service)
-def test_a_pod_runs_without_rights(cluster: Cluster, component: str) -> None:
+@pytest.mark.parametrize(
+    ("component", "image", "volume"),
+    [*((name, name, "written") for name in Service), ("archive", "embedder", "Read-only file system")],
+)
+def test_a_pod_runs_without_rights(cluster: Cluster, component: str, image: str, volume: str) -> None:
     output = cluster.kubectl("exec", f"deploy/ingest-{component}", "-c", component, "--", "python", "-c", LOOK)
     found = json.loads(output.splitlines()[-1])
     assert found == {
         "user": 10001,
         "root": "Read-only file system",
-        "volume": "written",
+        "volume": volume,
         "token": False,
         "privileged files": [],
     }
-    image = cluster.pods(component)[0]["status"]["containerStatuses"][0]["image"]
-    assert image == f"localhost/ingest-{component}:{VERSION}"
+    running = cluster.pods(component)[0]["status"]["containerStatuses"][0]["image"]
+    assert running == f"localhost/ingest-{image}:{VERSION}"
 
 
 def test_each_service_has_only_its_own_passwords(cluster: Cluster) -> None:
@@ -83,6 +87,7 @@ def test_each_service_has_only_its_own_passwords(cluster: Cluster) -> None:
         "asr": ["ingest_nats_password"],
         "downloader": ["ingest_nats_password"],
         "embedder": ["ingest_database_password", "ingest_nats_password"],
+        "archive": ["ingest_archive_token", "ingest_database_password"],
     }.items():
         output = cluster.kubectl(
             "exec", f"deploy/ingest-{component}", "-c", component, "--", "ls", "/etc/ingest/passwords"

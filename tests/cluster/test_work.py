@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import pytest
 
 from ingest.shared.messages import Stage
 from ingest.shared.pipeline import Service
+from tests.cluster.conftest import TOKEN
 
 if TYPE_CHECKING:
     from tests.cluster.conftest import Cluster
@@ -27,6 +29,20 @@ def test_from_nothing_to_rows_by_the_commands_of_the_readme(
     found = cluster.kubectl("exec", "deploy/ingest-embedder", "--", "ingest", "search", "boats", "--json")
     assert "ingest-demo" in found
     assert "Succeeded" in cluster.helm("test", "ingest", "--logs", "--timeout", "8m")
+
+
+def test_the_page_is_open_through_a_port_forward_with_its_token(cluster: Cluster) -> None:
+    with cluster.forwarded("ingest-archive", 80) as port:
+        answers = {}
+        for token in (None, "another", TOKEN):
+            server = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            server.request("GET", "/api/v1/search?q=boats", headers=headers)
+            answer = server.getresponse()
+            answers[token] = (answer.status, answer.read())
+            server.close()
+    assert [status for status, _ in answers.values()] == [401, 401, 200]
+    assert json.loads(answers[TOKEN][1])["results"]
 
 
 @pytest.mark.parametrize("replicas", [2, 4, 1], ids=lambda number: f"asr-to-{number}")

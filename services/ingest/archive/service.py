@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
@@ -19,7 +20,7 @@ from ingest.archive.web.connections import Connection
 from ingest.archive.web.library import Library
 from ingest.embedder.postgres import database
 from ingest.shared.artifacts.volume import Volume
-from ingest.shared.errors import ConfigurationError, IngestError
+from ingest.shared.errors import Code, ConfigurationError, IngestError
 from ingest.shared.settings import load
 from ingest.shared.telemetry import health, logs, metrics
 from ingest.shared.worker.service import EXIT_CONFIGURATION, EXIT_PASSING, PASSING
@@ -37,6 +38,8 @@ GRACE_S = 5.0
 ANSWERING_S = 20.0  # of a database call
 CLOSED_S = 5  # an idle connection is closed after this time
 BACKLOG = 512
+WAIT_S = 2.0  # between two looks for the tables
+START_S = 120.0  # that a database may take to be there, as when both are installed at once
 
 log = logs.get_logger(__name__)
 
@@ -47,6 +50,7 @@ def main() -> NoReturn:
         settings = load(ArchiveSettings)
         as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
         logs.configure(json_lines=as_json, level=settings.log_level, service=NAME, worker=settings.worker_name)
+        _wait_for_tables(settings)
         with served(settings) as server:
             if settings.metrics_port:
                 health.serve(settings.metrics_port, list, server.reasons, host=settings.metrics_host)
@@ -132,6 +136,28 @@ def opened(settings: ArchiveSettings, load_model: Callable[[], TextModel] | None
     with database.connect(patient, size=READERS, name=f"{NAME}.{settings.worker_name}") as archive:
         model = Model(load_model or (lambda: _load(settings)))
         yield Library(Reading(archive), Volume(settings.volume), model)
+
+
+def _wait_for_tables(settings: ArchiveSettings) -> None:
+    """Wait until the archive is made: a connection that was opened before cannot read vectors."""
+    began = time.monotonic()
+    while True:
+        try:
+            if _has_tables(settings):
+                return
+        except IngestError as error:
+            if error.code != Code.ENV_DB_UNAVAILABLE or time.monotonic() - began > START_S:
+                raise
+            log.warning("no_database", error=error.message)
+        time.sleep(WAIT_S)
+
+
+def _has_tables(settings: ArchiveSettings) -> bool:
+    with database.connect(settings, size=1, name=f"{NAME}.{settings.worker_name}") as archive:
+        is_made = archive.look()[1].is_made
+        if not is_made:
+            log.warning("no_tables", schema=archive.schema, advice="`ingest migrate` makes them")
+        return is_made
 
 
 def _load(settings: ArchiveSettings) -> TextModel:

@@ -1,0 +1,19 @@
+{{/* Host names under which the page is opened, joined by commas: those of the Service, of the Ingress and of the HTTPRoute, and
+     yours. The server refuses others. */}}
+{{- define "ingest.archive.names" -}}
+{{- $name := printf "%s-archive" (include "ingest.fullname" .) -}}
+{{- $names := list $name (printf "%s.%s" $name .Release.Namespace) (printf "%s.%s.svc" $name .Release.Namespace) -}}
+{{- $names = append $names (printf "%s.%s.svc.cluster.local" $name .Release.Namespace) -}}
+{{- if .Values.archive.ingress.enabled }}{{ $names = append $names .Values.archive.ingress.host }}{{ end -}}
+{{- if .Values.archive.httpRoute.enabled }}{{ $names = concat $names .Values.archive.httpRoute.hostnames }}{{ end -}}
+{{- with .Values.archive.settings.archive_names }}{{ $names = append $names . }}{{ end -}}
+{{ join "," (uniq $names) }}
+{{- end }}
+
+{{/* Settings of the read side: the text model and the place of the archive are those of the embedder. */}}
+{{- define "ingest.archive.settings" -}}
+{{- $own := dict "archive_host" "0.0.0.0" "archive_port" 8080 "metrics_port" 9090 "volume_path" "/data" "log_format" "json" -}}
+{{- $model := pick .Values.embedder.settings "embedding_model" "embedding_revision" "database_schema" "database_timeout_s" -}}
+{{- $names := dict "archive_names" (include "ingest.archive.names" .) -}}
+{{- include "ingest.settings" (list . $own $model .Values.settings .Values.archive.settings $names) }}
+{{- end }}
