@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SAMPLES = 3
 LIKELY_ODDS = 10.0  # of the language that is likely by the source: it wins unless another is ten times as probable
 SURE_WITHOUT_READING = 0.9
+SHORTEST_READING_S = 2.0  # of speech; in less, some language makes a confident sentence of a noise
 CANDIDATES = 5  # languages in which a sample is read where the detection is not sure
 TOKENS_A_SECOND = 4.0  # of speech
 SMALLEST = 1e-9  # probability
@@ -57,16 +58,18 @@ def shares(found: Iterable[tuple[SpeechChunk, ChunkTranscript]]) -> dict[str, fl
     return {name: share / total_s for name, share in sums.items()} if total_s else sums
 
 
-def candidates(detected: dict[str, float], likely: str | None) -> dict[str, float]:
-    """Return the languages that a recording may be in, with their weights: one where the detection is sure.
+def candidates(detected: dict[str, float], likely: str | None, speech_s: float) -> dict[str, float]:
+    """Return the languages that a recording may be in, with their weights.
+
+    It is one where the detection is sure, or its sample has too little speech to be read in several.
 
     The language that is `likely` by the source weighs more.
     """
     weights = {name: share * (LIKELY_ODDS if name == likely else 1.0) for name, share in detected.items()}
     total = sum(weights.values()) or 1.0
     best = sorted(weights, key=lambda name: weights[name], reverse=True)
-    is_sure = weights[best[0]] / total >= SURE_WITHOUT_READING
-    return {name: weights[name] / total for name in best[: 1 if is_sure else CANDIDATES]}
+    is_one = weights[best[0]] / total >= SURE_WITHOUT_READING or speech_s < SHORTEST_READING_S
+    return {name: weights[name] / total for name in best[: 1 if is_one else CANDIDATES]}
 
 
 def best_read(weights: dict[str, float], readings: Iterable[ChunkTranscript], speech_s: float) -> str:

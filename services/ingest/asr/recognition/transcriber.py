@@ -154,11 +154,11 @@ class Transcriber:
         samples = languages.samples(parts)
         requests = (self._request(self.recognizer, waveform, sample.span, None) for sample in samples)
         detected = languages.shares(zip(samples, self.batcher.map(requests), strict=True))
-        weights = languages.candidates(detected, likely)
+        sample = max(samples, key=lambda part: part.speech_s)
+        weights = languages.candidates(detected, likely, sample.speech_s)
         if len(weights) == 1:
             found = next(iter(weights))
         else:
-            sample = max(samples, key=lambda part: part.speech_s)
             readings = self._read(waveform, ((sample, name) for name in weights))
             found = languages.best_read(weights, readings, sample.speech_s)
         return found, round(detected[found], 4)

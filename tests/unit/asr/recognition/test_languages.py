@@ -51,7 +51,11 @@ def test_the_language_is_that_of_most_speech(found: list[Found], language: str, 
 def test_the_candidates_are_the_languages_that_detection_and_source_leave(
     detected: dict[str, float], likely: str | None, expected: list[str]
 ) -> None:
-    assert list(candidates(detected, likely)) == expected
+    assert list(candidates(detected, likely, speech_s=3.0)) == expected
+
+
+def test_a_sample_of_little_speech_is_not_read_in_several_languages() -> None:
+    assert candidates({"en": 0.43, "ru": 0.04}, None, speech_s=0.8).keys() == {"en"}
 
 
 @pytest.mark.parametrize(
