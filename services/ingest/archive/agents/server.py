@@ -7,6 +7,7 @@ answered by itself.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from contextlib import suppress
 from importlib import metadata
@@ -30,6 +31,7 @@ from ingest.shared.telemetry import logs
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from anyio.abc import TaskStatus
     from mcp.server.context import ServerRequestContext
 
     from ingest.archive.web.library import Library
@@ -73,11 +75,28 @@ def over_http(server: Server[Any]) -> StreamableHTTPSessionManager:
     )
 
 
-async def over_pipe(server: Server[Any]) -> None:
-    """Answer the messages on standard input, until its end or an interruption."""
+async def over_pipe(server: Server[Any]) -> bool:
+    """Answer the messages on standard input until its end, or until an interruption; return whether there was one.
+
+    A task that just receives something ignores its cancellation by asyncio, but not that by a scope, which is repeated.
+    """
     lines = cast("anyio.AsyncFile[str]", _lines(sys.stdin.fileno()))  # the SDK only asks for the next line
-    async with stdio_server(stdin=lines) as (received, sent):
-        await server.run(received, sent, server.create_initialization_options())
+    is_interrupted = False
+
+    async def end_at_interruption(*, task_status: TaskStatus[None]) -> None:
+        nonlocal is_interrupted
+        with anyio.open_signal_receiver(signal.SIGINT) as signals:
+            task_status.started()
+            await anext(aiter(signals))
+            is_interrupted = True
+            group.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        await group.start(end_at_interruption)
+        async with stdio_server(stdin=lines) as (received, sent):
+            await server.run(received, sent, server.create_initialization_options())
+        group.cancel_scope.cancel()
+    return is_interrupted
 
 
 async def _lines(handle: int) -> AsyncIterator[str]:

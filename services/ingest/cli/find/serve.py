@@ -37,12 +37,13 @@ def serve(settings: AllSettings) -> None:
 
 
 def serve_agent(settings: AllSettings) -> None:
-    """Answer the agent that writes to standard input, until its end."""
+    """Answer the agent that writes to standard input, until its end or an interruption."""
     from ingest.archive.agents import server  # seconds of imports
 
     with _database(settings) as found, opened(found, lambda: light_encoder.load(found)) as library:
         library.model.start()
-        asyncio.run(server.over_pipe(server.build(library)))
+        if asyncio.run(server.over_pipe(server.build(library))):
+            raise KeyboardInterrupt
 
 
 @contextmanager
