@@ -86,11 +86,16 @@ def stop(process: subprocess.Popen[bytes], how: signal.Signals, limit_s: float =
     """Stop a process; kill it if it does not end within the limit."""
     if process.poll() is None:
         process.send_signal(how)
-        try:
-            process.wait(limit_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        await_end(process, limit_s)
+
+
+def await_end(process: subprocess.Popen[bytes], limit_s: float) -> None:
+    """Wait for the end of a process; kill it if it does not end within the limit."""
+    try:
+        process.wait(limit_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def wait_for(look: Callable[[], T | None], process: subprocess.Popen[bytes], log: Path, what: str) -> T:

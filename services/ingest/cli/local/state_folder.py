@@ -55,7 +55,9 @@ class StateFolder:
             }
         )
         keep_servers = self.servers.keep if self.servers is not None else None
-        return Supervisor(environment(settings), settings.state_path / "logs", self.keep_open, keep_servers)
+        return Supervisor(
+            environment(settings), settings.state_path / "logs", self.keep_open, settings.grace_s, keep_servers
+        )
 
 
 @contextmanager

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 QUICK_END_S = 5.0
+STOP_MARGIN_S = 10.0  # more than a service takes after its grace period to forget its messages
 MOST_QUICK_ENDS = 5
 EARLY_END_S = 600.0
 MOST_EARLY_ENDS = 60  # in a row: a recording that ends its worker does so three times, and then is a dead letter
@@ -76,7 +77,8 @@ def service_environment(common: Mapping[str, str], name: str) -> dict[str, str]:
 class Supervisor:
     """Runs the services in a given environment, and writes their logs to a folder.
 
-    `keep_servers` restarts the servers when they have ended, and returns a line for it.
+    `grace_s` is the time that the services have for their running messages after SIGTERM. `keep_servers` restarts the
+    servers when they have ended, and returns a line for it.
     """
 
     def __init__(
@@ -84,12 +86,14 @@ class Supervisor:
         environment: Mapping[str, str],
         logs: Path,
         keep_open: tuple[int, ...],
+        grace_s: float,
         keep_servers: Callable[[], list[str]] | None = None,
     ) -> None:
         self._keep_servers = keep_servers or list
         self._environment = dict(environment)
         self._logs = logs
         self._keep_open = keep_open
+        self._stop_limit_s = grace_s + STOP_MARGIN_S
         self._services: list[_Service] = []
 
     def start(self) -> None:
@@ -136,13 +140,14 @@ class Supervisor:
             raise ConfigurationError(f"the {service.name} service {what} ({_status(status)}): {why}")
         service.restart_at = now + pause_s
 
-    def stop(self, grace_s: float) -> None:
-        """Stop all services; their running messages get the grace period to finish."""
+    def stop(self) -> None:
+        """Stop all services at once; kill those that run longer than their grace period."""
+        deadline = time.monotonic() + self._stop_limit_s
         for service in self._services:
             if service.process.poll() is None:
                 service.process.send_signal(signal.SIGTERM)
         for service in self._services:
-            processes.stop(service.process, signal.SIGTERM, grace_s + QUICK_END_S)
+            processes.await_end(service.process, max(0.0, deadline - time.monotonic()))
         self._services = []
 
 

@@ -124,7 +124,7 @@ def run(settings: AllSettings, sources: Sequence[str], selection: Selection, *, 
         try:
             result = _follow(requested, supervisor, quiet=quiet)
         finally:
-            supervisor.stop(settings.grace_s)
+            supervisor.stop()
         if not result.interrupted:
             vector_index.build_where_large(requested.connections.database, lambda: bool(requested.interrupts))
         return result

@@ -7,7 +7,6 @@ repair ends it with a status other than 0, and its supervisor starts it again.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 import time
@@ -31,6 +30,7 @@ from ingest.shared.worker.isolation import SuspectLock
 from ingest.shared.worker.loop import Worker
 from ingest.shared.worker.retry import Pauses
 from ingest.shared.worker.stage import StageWork, WorkerOptions
+from ingest.shared.worker.stop_signals import StopSignals, on_stop_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -97,7 +97,7 @@ def main(name: str, kind: type[S], build: Callable[[S, NatsBus], ServiceSpec]) -
 def _serve(name: str, settings: S, build: Callable[[S, NatsBus], ServiceSpec]) -> None:
     journal = _journal(name, settings)
     stopping = threading.Event()
-    _on_signals(lambda: _leave(0))  # before the first message there is nothing to finish
+    on_stop_signals(lambda: _leave(0))  # before the first message there is nothing to finish
 
     def lost(reason: str) -> None:
         if not stopping.is_set():  # else the service is stopping anyway
@@ -117,15 +117,16 @@ def _serve(name: str, settings: S, build: Callable[[S, NatsBus], ServiceSpec]) -
     redeliveries = [delayed_redelivery(work.stage, bus) for work in service.stages]
     watches = [_backlog(service, bus).thread()] if settings.metrics_port else []
     runners: list[Runner] = [*workers, *redeliveries, *watches]
-    _on_signals(stopping.set)
+    signals = StopSignals()
     for runner in runners:
         runner.start()
     ready.clear()
     log.info("ready", took_s=round(time.monotonic() - began, 2))
-    while not stopping.wait(CHECK_EVERY_S):
+    while not signals.wait(CHECK_EVERY_S):
         reason = service.broken()
         if reason and not any(worker.in_flight for worker in workers):
             _give_up(EXIT_BROKEN, "broken", journal, error=reason)
+    stopping.set()
     log.info("stopping", in_flight=sum(worker.in_flight for worker in workers))
     _leave_after(settings.grace_s + OVERTIME_S, journal)
     _drain(runners, settings.grace_s)
@@ -158,11 +159,6 @@ def _thread_failed(journal: CrashJournal, stopping: threading.Event, failed: thr
         log.error("thread_failed", **details)
     else:
         _give_up(EXIT_BROKEN, "thread_failed", journal, **details)
-
-
-def _on_signals(act: Callable[[], None]) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: act())
 
 
 def _await_streams(bus: NatsBus, settings: Settings) -> None:
@@ -232,6 +228,6 @@ def _end(status: int, journal: CrashJournal | None) -> NoReturn:
 def _leave(status: int) -> NoReturn:
     """Exit immediately: the broker redelivers the messages of the threads that still run."""
     for stream in (sys.stderr, sys.stdout):
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, RuntimeError):  # RuntimeError: a signal arrived within a write to it
             stream.flush()
     os._exit(status)

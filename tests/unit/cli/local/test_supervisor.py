@@ -94,13 +94,13 @@ def test_a_service_imports_nothing_from_the_folder_of_the_user(tmp_path: Path, m
     (tmp_path / "ingest").mkdir()
     (tmp_path / "ingest" / "__init__.py").write_text("raise SystemExit('a module of the user')")
     monkeypatch.chdir(tmp_path)
-    supervisor = Supervisor(os.environ, tmp_path / "logs", ())
+    supervisor = Supervisor(os.environ, tmp_path / "logs", (), grace_s=0.0)
     supervisor.start()
     try:
         with pytest.raises(ConfigurationError, match="INGEST_NATS_URL"):
             watch(supervisor)
     finally:
-        supervisor.stop(0.0)
+        supervisor.stop()
 
 
 @pytest.mark.parametrize(
