@@ -1,20 +1,21 @@
 """Finds the words of each passage of a recording in its transcript on the volume, with their times and language.
 
-A passage is made of consecutive words. Where its text is not that of its words (a very long word was cut), the passage
-has no words; the search continues at the start of the next one.
+A passage is made of consecutive words, or of those around an aside. Where its text is not that of its words (a very
+long word was cut), the passage has no words; the search continues at the start of the next one.
 """
 
 from __future__ import annotations
 
 import bisect
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ingest.shared.artifacts import transcript
+from ingest.shared.artifacts import asides, transcript
 from ingest.shared.artifacts.transcript import INVENTED, Word, join
 from ingest.shared.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ingest.archive.reading import PassageRow
     from ingest.shared.artifacts.transcript import Segment, Transcript
@@ -37,20 +38,11 @@ def stored(volume: Volume, video_id: str) -> Transcript | None:
 
 def words_of(passages: Sequence[PassageRow], spoken: Transcript | None) -> list[tuple[Word, ...]]:
     """Return the words of each passage."""
-    words = [] if spoken is None else _words(spoken)
-    found: list[tuple[Word, ...]] = []
-    at = 0
-    for passage in passages:
-        end = _end(words, at, passage.text)
-        if end is None:
-            at = _next(words, at, passage.start_s)
-            end = _end(words, at, passage.text)
-        if end is None:
-            found.append(())
-        else:
-            found.append(tuple(words[at:end]))
-            at = end
-    return found
+    if spoken is None:
+        return [()] * len(passages)
+    speech = asides.apart(_segments(spoken))
+    rows = (_Row(_words(speech.segments)), _Row(_words(one for aside in speech.asides for one in aside)))
+    return [_take(rows, passage) for passage in passages]
 
 
 def languages_of(passages: Sequence[PassageRow], spoken: Transcript | None) -> list[str | None]:
@@ -65,8 +57,33 @@ def _segments(spoken: Transcript) -> list[Segment]:
     return [segment for segment in spoken.segments if INVENTED not in segment.flags]
 
 
-def _words(spoken: Transcript) -> list[Word]:
-    return [word for segment in _segments(spoken) for word in segment.words if word.text.strip()]
+def _words(segments: Iterable[Segment]) -> list[Word]:
+    return [word for segment in segments for word in segment.words if word.text.strip()]
+
+
+@dataclass
+class _Row:
+    """Words in order, and the index of the first one that no passage has yet."""
+
+    words: Sequence[Word]
+    at: int = 0
+
+    def places(self, passage: PassageRow) -> Iterator[tuple[int, int]]:
+        """Yield where the text of a passage is found: behind the last one, and from the start of the passage."""
+        for at in (self.at, _next(self.words, self.at, passage.start_s)):
+            end = _end(self.words, at, passage.text)
+            if end is not None:
+                yield at, end
+
+
+def _take(rows: Iterable[_Row], passage: PassageRow) -> tuple[Word, ...]:
+    """Return the words that have the text of a passage, and begin nearest to its start."""
+    places = [(row, at, end) for row in rows for at, end in row.places(passage)]
+    if not places:
+        return ()
+    row, at, end = min(places, key=lambda place: abs(place[0].words[place[1]].start_s - passage.start_s))
+    row.at = end
+    return tuple(row.words[at:end])
 
 
 def _end(words: Sequence[Word], at: int, text: str) -> int | None:

@@ -2,18 +2,20 @@
 
 Consecutive segments are merged until a passage is long enough. Passages are cut at sentence ends; their times are those
 of the words (without word times, each word gets an equal share of its segment). Only segments with the flag INVENTED
-are left out: repeated text stays repeated. No passage has more tokens than the embedding model reads. Lengths are those
-of Latin letters: a passage in Chinese has a third of the letters, and takes as long to say.
+are left out: repeated text stays repeated. A short word of another speaker ("Mhm.") does not divide a passage: it is a
+passage of its own, behind the one in which it was said. No passage has more tokens than the embedding model reads.
+Lengths are those of Latin letters: a passage in Chinese has a third of the letters, and takes as long to say.
 """
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ingest.shared import scripts
-from ingest.shared.artifacts import sentences
+from ingest.shared.artifacts import asides, sentences
 from ingest.shared.artifacts.transcript import INVENTED, Segment, Word, join
 
 if TYPE_CHECKING:
@@ -69,17 +71,16 @@ class Passage:
 def build(
     segments: Iterable[Segment], language: str, limits: PassageLimits, count_tokens: Callable[[str], int]
 ) -> list[Passage]:
-    """Return the passages of a transcript, in order."""
-    passages: list[Passage] = []
-    together: list[Sentence] = []
-    for sentence in _sentences(segments, language, limits, count_tokens):
-        if together and not _belongs(sentence, together, limits, count_tokens):
-            passages.append(_passage(len(passages), together))
-            together = []
-        together.append(sentence)
-    if together:
-        passages.append(_passage(len(passages), together))
-    return passages
+    """Return the passages of a transcript, in the order of their starts."""
+    speech = asides.apart(segment for segment in segments if INVENTED not in segment.flags)
+    stretches = [
+        list(_together(_sentences(stretch, language, limits, count_tokens), limits, count_tokens))
+        for stretch in (speech.segments, *speech.asides)
+    ]
+    return [
+        _passage(index, together)
+        for index, together in enumerate(heapq.merge(*stretches, key=lambda together: together[0].start_s))
+    ]
 
 
 def inside(passages: Sequence[Passage], duration_s: float) -> tuple[list[Passage], int]:
@@ -94,6 +95,20 @@ def inside(passages: Sequence[Passage], duration_s: float) -> tuple[list[Passage
         for passage in passages
     ]
     return limited, sum(new != old for new, old in zip(limited, passages, strict=True))
+
+
+def _together(
+    sentences: Iterable[Sentence], limits: PassageLimits, count_tokens: Callable[[str], int]
+) -> Iterator[list[Sentence]]:
+    """Yield the sentences of each passage."""
+    together: list[Sentence] = []
+    for sentence in sentences:
+        if together and not _belongs(sentence, together, limits, count_tokens):
+            yield together
+            together = []
+        together.append(sentence)
+    if together:
+        yield together
 
 
 def _belongs(
@@ -115,8 +130,6 @@ def _sentences(
     segments: Iterable[Segment], language: str, limits: PassageLimits, count_tokens: Callable[[str], int]
 ) -> Iterator[Sentence]:
     for segment in segments:
-        if INVENTED in segment.flags:
-            continue
         words = [word for word in segment.words if word.text.strip()]
         for sentence in sentences.split(words or _spread(segment), segment.language or language):
             for piece in _fitting(sentence, limits, count_tokens):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ingest.archive.reading import PassageRow
 from ingest.archive.spoken import languages_of, words_of
-from ingest.shared.artifacts.transcript import INVENTED, Segment, Timings, Transcript, Word
+from ingest.shared.artifacts.transcript import INVENTED, Segment, Timings, Transcript, Word, join
 
 
 def word(text: str, at_s: float, before: str = " ") -> Word:
     return Word(start_s=at_s, end_s=at_s + 0.5, before=before, text=text, probability=0.9)
 
 
-def segment(*words: Word, flags: tuple[str, ...] = ()) -> Segment:
+def segment(*words: Word, flags: tuple[str, ...] = (), speaker: str | None = None) -> Segment:
     return Segment(
         start_s=words[0].start_s,
         end_s=words[-1].end_s,
@@ -21,6 +23,7 @@ def segment(*words: Word, flags: tuple[str, ...] = ()) -> Segment:
         compression_ratio=1.0,
         no_speech_prob=0.0,
         flags=flags,
+        speaker=speaker,
     )
 
 
@@ -50,6 +53,32 @@ def test_each_passage_has_its_words_without_invented_ones() -> None:
     )
     found = words_of([passage(0, "Ships sail.", 1), passage(1, "我们", 4)], spoken)
     assert [[item.text for item in group] for group in found] == [["Ships", "sail."], ["我", "们"]]
+
+
+@pytest.mark.parametrize(
+    ("passages", "words"),
+    [
+        pytest.param(
+            [passage(0, "We sail all of the seas. Yes.", 1), passage(1, "Yes.", 3)],
+            ["We sail all of the seas. Yes.", "Yes."],
+            id="an aside behind it",
+        ),
+        pytest.param(
+            [passage(0, "We sail all of the seas.", 1), passage(1, "Yes.", 3), passage(2, "Yes.", 4)],
+            ["We sail all of the seas.", "Yes.", "Yes."],
+            id="divided by the aside, as earlier versions did",
+        ),
+    ],
+)
+def test_a_passage_around_an_aside_has_its_words(passages: list[PassageRow], words: list[str]) -> None:
+    spoken = transcript(
+        segment(word("We", 1), word("sail all of the seas.", 2), speaker="Ada"),
+        segment(word("Yes.", 3), speaker="Bob"),
+        segment(word("Yes.", 4), speaker="Ada"),
+    )
+    found = words_of(passages, spoken)
+    assert [join(group) for group in found] == words
+    assert {group[0].start_s for group in found if len(group) == 1} == {one.start_s for one in passages[1:]}
 
 
 def test_a_passage_with_another_text_has_no_words_and_the_next_one_has() -> None:

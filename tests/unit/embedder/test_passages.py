@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -40,10 +40,12 @@ def segment(words: list[Word], speaker: str | None = None, **changes: object) ->
     )
 
 
-def spoken(text: str, start_s: float = 0.0, speaker: str | None = None, **changes: object) -> Segment:
-    """Return a segment in which every word takes a second."""
+def spoken(
+    text: str, start_s: float = 0.0, speaker: str | None = None, each_s: float = 1.0, **changes: object
+) -> Segment:
+    """Return a segment in which every word takes the same time."""
     words = [
-        Word(start_s=start_s + number, end_s=start_s + number + 1, text=word, probability=1.0)
+        Word(start_s=start_s + number * each_s, end_s=start_s + (number + 1) * each_s, text=word, probability=1.0)
         for number, word in enumerate(text.split())
     ]
     return segment(words, speaker, **changes)
@@ -86,7 +88,11 @@ def words_of(passages: list[Passage]) -> list[str]:
 @given(segments=transcripts(), within=limits)
 def test_every_word_is_in_one_passage_in_order(segments: list[Segment], within: PassageLimits) -> None:
     passages = build(segments, within)
-    assert words_of(passages) == [word.text for one in segments for word in one.words]
+    number_of = {word.text: number for number, word in enumerate(word for one in segments for word in one.words)}
+    numbers = [[number_of[word] for word in passage.text.split()] for passage in passages]
+    assert sorted(number for some in numbers for number in some) == list(range(len(number_of)))
+    assert all(some == sorted(some) for some in numbers)
+    assert [some[0] for some in numbers] == sorted(some[0] for some in numbers)
     assert [passage.index for passage in passages] == list(range(len(passages)))
 
 
@@ -166,6 +172,62 @@ def test_another_speaker_begins_a_new_passage() -> None:
         ("Yes. Well.", "B"),
         ("So.", None),
     ]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        pytest.param(
+            [("We went down", "A"), ("Mhm.", "B"), ("to the sea.", "A")],
+            ["A: We went down to the sea.", "B: Mhm."],
+            id="inside of a sentence",
+        ),
+        pytest.param(
+            [("We went down.", "A"), ("Mhm.", "B"), ("Yeah.", "C"), ("To the sea.", "A")],
+            ["A: We went down.", "B: Mhm.", "C: Yeah.", "A: To the sea."],
+            id="of two others",
+        ),
+        pytest.param(
+            [("We all went down", "A"), ("Mhm.", None), ("to the blue", "A"), ("Mhm.", "B"), ("sea.", "A")],
+            ["A: We all went down to the blue sea.", "None: Mhm.", "B: Mhm."],
+            id="twice, once without a speaker",
+        ),
+        pytest.param(
+            [("Did you go?", "A"), ("Yes.", "B"), ("So we went.", "A")],
+            ["A: Did you go?", "B: Yes.", "A: So we went."],
+            id="an answer",
+        ),
+        pytest.param(
+            [("We went", "A"), ("no that is wrong", "B"), ("to the sea.", "A")],
+            ["A: We went", "B: no that is wrong", "A: to the sea."],
+            id="too long",
+        ),
+        pytest.param(
+            [("We went.", "A"), ("Mhm.", "B"), ("So you went.", "C")],
+            ["A: We went.", "B: Mhm.", "C: So you went."],
+            id="between two speakers",
+        ),
+        pytest.param(
+            [("We went.", None), ("Mhm.", "B"), ("So.", None)],
+            ["None: We went.", "B: Mhm.", "None: So."],
+            id="speakers unknown",
+        ),
+        pytest.param([("Mhm.", "B"), ("So.", "A"), ("Yes.", "B")], None, id="short turns"),
+        pytest.param([("Mhm.", "B"), ("We went.", "A"), ("Mhm.", "B")], None, id="first and last"),
+    ],
+)
+def test_a_short_word_of_another_speaker_does_not_divide_a_passage(
+    said: list[tuple[str, str | None]], expected: list[str] | None
+) -> None:
+    starts_s = accumulate((0.5 * len(text.split()) for text, _ in said), initial=0.0)
+    segments = [spoken(text, start_s, speaker, 0.5) for (text, speaker), start_s in zip(said, starts_s, strict=False)]
+    found = [f"{passage.speaker}: {passage.text}" for passage in build(segments, replace(LIMITS, min_chars=60))]
+    assert found == (expected or [f"{speaker}: {text}" for text, speaker in said])
+
+
+def test_a_passage_with_an_aside_is_no_longer_than_it_may_be() -> None:
+    said = [spoken("We went down", 0.0, "A", 0.5), spoken("Mhm.", 1.5, "B", 0.5), spoken("to the sea.", 2.0, "A", 0.5)]
+    assert texts(said, replace(LIMITS, max_chars=12, min_chars=12)) == ["We went down", "Mhm.", "to the sea."]
 
 
 def test_a_sentence_longer_than_a_passage_is_halved() -> None:
