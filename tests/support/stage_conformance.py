@@ -6,8 +6,8 @@
     crash         a message that has ended its worker three times is a dead letter; other messages are not
     idempotence   the same message twice has the same result as once; a new run publishes a message of its own
 
-`tests/integration/test_stage_conformance.py` runs it. A new stage adds one fixture there, `<stage>_case`, which returns
-a `StageCase`.
+`tests/integration/worker/test_stage_conformance.py` runs it. A new stage adds one fixture there, `<stage>_case`, which
+returns a `StageCase`.
 """
 
 from __future__ import annotations

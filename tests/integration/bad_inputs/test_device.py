@@ -1,7 +1,7 @@
 """Rows 50 to 52 of the bad inputs: a device that is too small or broken, and a diarization that fails.
 
 There is no GPU here: CTranslate2 says its real words through the real recognizer, from the place where the GPU would
-have said them. (Row 52 with the real pipeline is in tests/integration/test_diarization.py.)
+have said them. (Row 52 with the real pipeline is in tests/integration/asr/test_diarization.py.)
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from ingest.asr.speakers.diarizer import Diarizer, DiarizerOptions, used_masks
 from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits
 
-SPEECH = Path(__file__).parents[2].parent / "shared" / "speech"
+SPEECH = Path(__file__).parents[3].parent / "shared" / "speech"
 MODEL = SPEECH / "models" / "diarization"
 TALK = SPEECH / "audio" / "concat" / "libri_talk1.opus"
 SECONDS = 16

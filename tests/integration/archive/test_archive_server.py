@@ -60,7 +60,7 @@ def test_the_filters_of_a_question_hold(ask: Client, filters: str, found: bool) 
 def test_the_function_that_the_page_about_sql_gives_to_retrievers_answers(
     archive_url: str, archive_volume: Path, archive_encoder: TextModel
 ) -> None:
-    page = (Path(__file__).parents[2] / "docs/sql.md").read_text()
+    page = (Path(__file__).parents[3] / "docs/sql.md").read_text()
     names: dict[str, Any] = {}
     exec(page.partition("```python ask\n")[2].partition("```")[0], names)  # noqa: S102 (what readers copy)
     with archive(archive_url, archive_volume, archive_encoder, archive_token=TOKEN) as client:

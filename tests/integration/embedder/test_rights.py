@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from ingest.cli.local.postgres_server import EmbeddedPostgres
 
-ROLES = Path(__file__).parents[2] / "charts/files/roles.sql"
+ROLES = Path(__file__).parents[3] / "charts/files/roles.sql"
 PASSWORDS = {"EMBEDDER_PASSWORD": "one", "READER_PASSWORD": "two"}
 DENIED: tuple[tuple[str, LiteralString], ...] = (
     ("ingest_embedder", "DELETE FROM videos"),

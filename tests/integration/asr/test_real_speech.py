@@ -1,6 +1,6 @@
 """Real recordings: the text is what a real Whisper wrote, without what it invented.
 
-    REAL_SPEECH=FOLDER .venv/bin/pytest -m long tests/integration/test_real_speech.py    every recording of a folder
+    REAL_SPEECH=FOLDER .venv/bin/pytest -m long tests/integration/asr/test_real_speech.py    every recording of a folder
 
 Without `REAL_SPEECH`, the folder `shared/speech` beside the checkout is read: of each language the shortest recording
 of at least three seconds, and every eighth without speech.
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 CHOSEN = os.environ.get("REAL_SPEECH")
-SPEECH = Path(CHOSEN or Path(__file__).parents[2].parent / "shared" / "speech")
+SPEECH = Path(CHOSEN or Path(__file__).parents[3].parent / "shared" / "speech")
 MANIFEST = SPEECH / "manifest.jsonl"
 ROWS = [json.loads(line) for line in MANIFEST.read_text().splitlines()] if MANIFEST.exists() else []
 SHORTEST_S = 3.0

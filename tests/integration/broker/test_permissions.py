@@ -57,7 +57,7 @@ RESULTS = {
     Stage.EMBEDDER: (ACCESSIBLE,),
 }
 AT_ONCE_S = 2.0
-STATEFULSET = Path(__file__).parents[2] / "charts" / "templates" / "nats" / "statefulset.yaml"
+STATEFULSET = Path(__file__).parents[3] / "charts" / "templates" / "nats" / "statefulset.yaml"
 Login = "Callable[[User], NatsBus]"
 
 

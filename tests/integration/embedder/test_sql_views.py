@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ingest.cli.local.postgres_server import EmbeddedPostgres
     from ingest.embedder.text_model.encoder import Vector
 
-PAGE = (Path(__file__).parents[2] / "docs/sql.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs/sql.md").read_text()
 BLOCK = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ADMIN = [text for kind, name, text in BLOCK.findall(PAGE) if (kind, name) == ("sql", "admin")]
 QUERIES = [text for kind, name, text in BLOCK.findall(PAGE) if (kind, name) == ("sql", "")]
