@@ -249,9 +249,10 @@ def catch_interrupts() -> Iterator[list[bool]]:
         if seen:
             raise KeyboardInterrupt
         seen.append(True)
-        console.err.print(
-            "stopping: services finish their messages or return them to the queue (Ctrl-C again: at once)"
-        )
+        with suppress(RuntimeError):  # the signal arrived within a write to the same stream
+            console.err.print(
+                "stopping: services finish their messages or return them to the queue (Ctrl-C again: at once)"
+            )
 
     before = {number: signal.signal(number, note) for number in INTERRUPTS}
     try:
