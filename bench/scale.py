@@ -30,7 +30,7 @@ from ingest.embedder.postgres.migrate import migrate
 from ingest.embedder.postgres.vector_index import build_index, index_name
 from ingest.embedder.search import search_query
 from ingest.embedder.search.hybrid import Search
-from ingest.embedder.search.search_query import Question
+from ingest.embedder.search.question import Question
 from ingest.embedder.tables.store import Store
 
 if TYPE_CHECKING:

@@ -65,9 +65,9 @@ def main() -> NoReturn:
 
 
 class Server:
-    """The read side on an open socket. `url` is its address on this machine."""
+    """The read side on an open socket, and on `also`. `url` is its address on this machine."""
 
-    def __init__(self, app: Guard, settings: ArchiveSettings, model: Model) -> None:
+    def __init__(self, app: Guard, settings: ArchiveSettings, model: Model, also: socket.socket | None = None) -> None:
         self._model = model
         config = uvicorn.Config(
             app,
@@ -88,6 +88,7 @@ class Server:
         self._server = uvicorn.Server(config)
         self._sockets = [_listen(config)]
         host, port = self._sockets[0].getsockname()[:2]
+        self._sockets += [] if also is None else [also]
         self.url = f"http://{_shown(host)}:{port}"
 
     def run(self) -> None:
@@ -115,13 +116,18 @@ class Server:
 
 
 @contextmanager
-def served(settings: ArchiveSettings, load_model: Callable[[], TextModel] | None = None) -> Iterator[Server]:
-    """Give a server of the archive that the settings name; its model is loaded in the background."""
+def served(
+    settings: ArchiveSettings, load_model: Callable[[], TextModel] | None = None, also: socket.socket | None = None
+) -> Iterator[Server]:
+    """Give a server of the archive that the settings name; its model is loaded in the background.
+
+    It listens at the address in the settings, and on the socket `also`.
+    """
     with opened(settings, load_model) as library:
         names = [settings.archive_host, *settings.archive_names.split(",")]
         token = settings.archive_token.get_secret_value() if settings.archive_token else None
         app = build_app(library, names=names, token=token, agents=AgentApp(library))
-        server = Server(app, settings, library.model)
+        server = Server(app, settings, library.model, also)
         library.model.start()
         try:
             yield server

@@ -24,7 +24,7 @@ from ingest.downloader.sources.ytdlp import announced_in
 from ingest.embedder.postgres.database import Database
 from ingest.embedder.postgres.migrate import RECORD, TABLE, migrate, migrations
 from ingest.embedder.search.hybrid import Search
-from ingest.embedder.search.search_query import Question
+from ingest.embedder.search.question import Question
 from ingest.embedder.tables.catalog import Catalog
 from ingest.embedder.tables.ledger import fold_or_set_aside
 from ingest.embedder.tables.store import Rows, Store

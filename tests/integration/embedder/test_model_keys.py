@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from ingest.embedder.postgres.migrate import migrate
 from ingest.embedder.search.hybrid import Search
-from ingest.embedder.search.search_query import Question
+from ingest.embedder.search.question import Question
 from ingest.embedder.tables.catalog import Catalog
 from ingest.embedder.tables.store import Rows, Store
 from ingest.embedder.text_model import light_encoder, model_keys

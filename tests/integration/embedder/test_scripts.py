@@ -10,7 +10,7 @@ import pytest
 from ingest.embedder import passages
 from ingest.embedder.passages import PassageLimits
 from ingest.embedder.search.hybrid import Search
-from ingest.embedder.search.search_query import Question
+from ingest.embedder.search.question import Question
 from ingest.embedder.tables.store import Rows, Store
 from ingest.shared.artifacts.transcript import Segment, Word
 from ingest.shared.scripts import spaced

@@ -9,7 +9,7 @@ import pytest
 
 from ingest.embedder.postgres.vector_index import build_index
 from ingest.embedder.search.hybrid import Search
-from ingest.embedder.search.search_query import Question
+from ingest.embedder.search.question import Question
 from ingest.embedder.tables.ledger import write_events
 from ingest.embedder.tables.store import Rows, Store
 from ingest.shared.errors import Code, IngestError

@@ -19,7 +19,8 @@ from ingest.embedder.postgres.database import Database
 from ingest.embedder.postgres.vector_index import build_index, index_name, missing_indexes
 from ingest.embedder.search import search_query
 from ingest.embedder.search.hybrid import Search
-from ingest.embedder.search.search_query import CANDIDATES, CONFIGS, MOST_RANKED, Question, Statement
+from ingest.embedder.search.question import Question
+from ingest.embedder.search.search_query import CANDIDATES, CONFIGS, MOST_RANKED, Statement
 from ingest.shared.errors import IngestError
 
 if TYPE_CHECKING:

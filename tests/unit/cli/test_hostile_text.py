@@ -17,7 +17,7 @@ from ingest.cli.find import search, status
 from ingest.cli.runs.display import Display
 from ingest.cli.upkeep import aside, dead
 from ingest.cli.voices import enroll, relabel
-from ingest.embedder.search.hybrid import Hit
+from ingest.embedder.search.question import Hit
 from ingest.embedder.tables.catalog import SpeakerRow, VideoRow
 from ingest.embedder.tables.set_aside import RefusedEvent
 from ingest.shared.broker.topology import dead_subject

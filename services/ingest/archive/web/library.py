@@ -12,7 +12,7 @@ from ingest.archive.web import highlight, inputs, shapes
 from ingest.archive.web.problems import BAD_PARAMETER, LOADING, NOT_FOUND, ProblemError
 from ingest.embedder.search import wording
 from ingest.embedder.search.hybrid import Search
-from ingest.embedder.search.search_query import Question
+from ingest.embedder.search.question import Question
 from ingest.embedder.tables.catalog import Catalog
 from ingest.shared import outgoing
 from ingest.shared.errors import RULES, Code
@@ -21,7 +21,7 @@ from ingest.shared.links import link
 if TYPE_CHECKING:
     from ingest.archive.model import Model
     from ingest.archive.reading import Reading, RecordingRow
-    from ingest.embedder.search.hybrid import Hit
+    from ingest.embedder.search.question import Hit
     from ingest.shared.artifacts.volume import Volume
 
 API = "/api/v1"

@@ -31,15 +31,16 @@ def search(
 ) -> None:
     """Search the archive by meaning and by words. Each result has a link to its second in the recording.
 
+    While `ingest serve` runs on the state folder, it answers: its text model is loaded already.
+
     [bold]Examples[/]
 
       ingest search "ships in the harbor" --since 2026-01-01
 
       ingest search ships -sailor '"a calm sea"'      (passages with this phrase, without sailors)
     """
-    from ingest.cli.find.search import print_hits
-    from ingest.cli.find.search import search as search_archive
-    from ingest.embedder.search.search_query import Question
+    from ingest.cli.find.search import answers, print_hits
+    from ingest.embedder.search.question import Question
 
     question = Question(
         text=_question(words),
@@ -50,9 +51,7 @@ def search(
         language=language,
         limit=limit,
     )
-    with options.archive(state) as archive:
-        hits = search_archive(archive, question)
-    print_hits(hits, as_json=json)
+    print_hits(answers(options.settings(state), question), as_json=json)
 
 
 def _question(words: list[str]) -> str:

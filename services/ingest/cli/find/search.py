@@ -13,8 +13,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ingest.cli.local.state_folder import Archive, Connections
-    from ingest.embedder.search.hybrid import Hit
-    from ingest.embedder.search.search_query import Question
+    from ingest.cli.settings import AllSettings
+    from ingest.embedder.search.question import Hit, Question
+
+
+def answers(settings: AllSettings, question: Question) -> list[Hit]:
+    """Return the best results for a question: those of the server that runs on the archive, or computed here."""
+    from ingest.cli.find import running_server
+    from ingest.cli.local.state_folder import open_archive
+
+    found = running_server.ask(settings, question)
+    if found is not None:
+        return found
+    with open_archive(settings) as archive:
+        return search(archive, question)
 
 
 def search(archive: Archive | Connections, question: Question) -> list[Hit]:

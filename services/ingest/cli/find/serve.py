@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ingest.archive.service import opened, served
 from ingest.cli import console
+from ingest.cli.find import running_server
 from ingest.cli.local.state_folder import open_state_folder
 from ingest.embedder.postgres import database
 from ingest.embedder.postgres.migrate import migrate
@@ -27,8 +28,10 @@ KEEP_EVERY_S = 1.0
 def serve(settings: AllSettings) -> None:
     """Serve until a signal, on the configured database or on that of the state folder."""
     with ExitStack() as held:
+        is_local = settings.database_url is None
         settings = held.enter_context(_database(settings))
-        server = held.enter_context(served(settings))
+        for_commands = held.enter_context(running_server.offered(settings)) if is_local else None
+        server = held.enter_context(served(settings, also=for_commands))
         if settings.metrics_port:
             health.serve(settings.metrics_port, list, server.reasons, host=settings.metrics_host or "127.0.0.1")
         console.out.print(f"The archive is at [bold]{server.url}[/] (Ctrl-C ends the server)", markup=True)

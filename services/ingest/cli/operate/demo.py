@@ -148,7 +148,7 @@ def _print_speakers(connections: Connections) -> None:
 
 def _print_answers(connections: Connections) -> None:
     from ingest.embedder.search.hybrid import Search
-    from ingest.embedder.search.search_query import Question
+    from ingest.embedder.search.question import Question
     from ingest.embedder.text_model.encoder import load  # seconds of imports, not needed before
 
     console.out.print(

@@ -13,7 +13,7 @@ from ingest.cli.runs.summary import print_result
 from ingest.cli.selection import Selection
 from ingest.demo import samples
 from ingest.downloader.settings import listed_paths
-from ingest.embedder.search.search_query import Question
+from ingest.embedder.search.question import Question
 from ingest.shared.errors import ConfigurationError
 
 if TYPE_CHECKING:

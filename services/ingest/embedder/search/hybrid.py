@@ -5,46 +5,24 @@ The query is that of `search_query`. An answer begins at the sentence of the pas
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ingest.embedder.search import search_query, wording
-from ingest.embedder.search.search_query import Question, Statement
+from ingest.embedder.search.question import Hit
+from ingest.embedder.search.search_query import Statement
 from ingest.embedder.text_model import model_keys
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.links import link
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from ingest.embedder.postgres.database import Connection, Database
+    from ingest.embedder.search.question import Question
     from ingest.embedder.text_model.encoder import Vector
     from ingest.embedder.text_model.model_keys import TextModel
-
-
-@dataclass(frozen=True)
-class Hit:
-    """A passage that was found: `sentence` is its best sentence, which begins at `start_s`."""
-
-    video_id: str
-    index: int  # number of the passage in its recording
-    title: str | None
-    channel: str | None
-    published_at: datetime | None
-    url: str
-    start_s: float
-    passage_start_s: float
-    passage_end_s: float
-    text: str
-    sentence: str
-    speaker: str | None
-    speaker_score: float | None
-    similarity: float | None
-    has_words: bool
-    score: float
 
 
 class Search:

@@ -11,7 +11,6 @@ ranks only passages with that phrase: its two lists share one reading.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pgvector import HalfVector
@@ -22,10 +21,10 @@ from ingest.shared import scripts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
     from typing import LiteralString
 
     from ingest.embedder.postgres.database import Connection
+    from ingest.embedder.search.question import Question
     from ingest.embedder.text_model.encoder import Vector
 
 CANDIDATES = 100  # in each list
@@ -132,23 +131,6 @@ ALL = sql.SQL("true")
 def prepare(connection: Connection) -> None:
     """Let this transaction read indexes, and the vector index return the candidates that are asked for."""
     connection.execute(sql.SQL(PREPARE).format(ef_search=sql.Literal(EF_SEARCH)))
-
-
-@dataclass(frozen=True)
-class Question:
-    """A search text (see `wording`) and its filters, which must match exactly except for case.
-
-    Answers are from recordings published at `since` or later, and before `until`.
-    """
-
-    text: str
-    speaker: str | None = None
-    channel: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    language: str | None = None
-    video_id: str | None = None
-    limit: int = 10
 
 
 class Statement:

@@ -1,0 +1,48 @@
+"""A question to the archive, and a passage that answers it. A command that asks a server needs no more than these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Question:
+    """A search text (see `wording`) and its filters, which must match exactly except for case.
+
+    Answers are from recordings published at `since` or later, and before `until`.
+    """
+
+    text: str
+    speaker: str | None = None
+    channel: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    language: str | None = None
+    video_id: str | None = None
+    limit: int = 10
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A passage that was found: `sentence` is its best sentence, which begins at `start_s`."""
+
+    video_id: str
+    index: int  # number of the passage in its recording
+    title: str | None
+    channel: str | None
+    published_at: datetime | None
+    url: str
+    start_s: float
+    passage_start_s: float
+    passage_end_s: float
+    text: str
+    sentence: str
+    speaker: str | None
+    speaker_score: float | None
+    similarity: float | None
+    has_words: bool
+    score: float
