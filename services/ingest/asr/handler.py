@@ -181,7 +181,7 @@ class Transcribe:
     def _decode(self, path: Path, progress: Callable[[float], None]) -> tuple[Waveform, AudioInfo]:
         waveform, decoded = audio.load(path, self.scratch, self.decode_limits, self.child_limits, progress)
         if decoded.tracks > 1:
-            log.info("several_tracks", tracks=decoded.tracks, used=0, language=decoded.language)
+            log.info("several_tracks", tracks=decoded.tracks, used=decoded.track, language=decoded.language)
         return waveform, decoded
 
     def _recognise(

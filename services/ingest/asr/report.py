@@ -60,6 +60,8 @@ def notes(transcription: Transcription, decoded: AudioInfo, segments: Sequence[S
         "refined": float(transcription.refined),
         "unread_s": round(sum(span.duration_s for span in transcription.unread), 3),
         "other_tracks": float(decoded.tracks - 1),
+        "sound_track": float(decoded.track + 1 if decoded.track else 0),
+        "padding_bytes": float(decoded.padding_bytes),
         "silence_inserted_s": round(decoded.missing_s, 3),
         "starts_at_s": round(decoded.starts_at_s, 3),
         "one_channel_s": round(decoded.one_channel_s, 3),

@@ -139,7 +139,7 @@ DAYS_S = (HOUR_S, 6 * HOUR_S, 24 * HOUR_S, 48 * HOUR_S, 96 * HOUR_S)
 _PERMANENT = Rule(Outcome.PERMANENT, 1, "the input itself is refused; see the message")
 _SKIPPED = Rule(Outcome.SKIPPED, 1, "not open to us; `ingest retry --code` asks again")
 _TRANSIENT = Rule(Outcome.TRANSIENT, 5, "`ingest retry --code` tries again")
-_ONCE_MORE = Rule(Outcome.TRANSIENT, 2, "downloaded twice with the same result; check the recording at its source")
+_ONCE_MORE = Rule(Outcome.TRANSIENT, 2, "read twice with the same result; check the recording at its source")
 _POSTPONED = Rule(Outcome.POSTPONED, 1, "waits by itself; nothing is lost")
 _DEFERRED = Rule(Outcome.DEFERRED, 1, "comes back by itself at the time shown")
 
@@ -172,7 +172,7 @@ RULES: dict[Code, Rule] = {
     Code.DOWNLOAD_TOO_SLOW: _TRANSIENT,
     Code.TRUNCATED_DOWNLOAD: Rule(Outcome.TRANSIENT, 3, "the source delivers half a file; try again later"),
     Code.FRAGMENT_MISSING: Rule(Outcome.TRANSIENT, 3, "the source lacks a piece of the stream; try again later"),
-    Code.AUDIO_EMPTY_FILE: _ONCE_MORE,
+    Code.AUDIO_EMPTY_FILE: Rule(Outcome.TRANSIENT, 2, "the file has no content; check it at its source"),
     Code.NOT_AUDIO: _ONCE_MORE,
     Code.AUDIO_CORRUPT: _ONCE_MORE,
     Code.AUDIO_TRUNCATED: _ONCE_MORE,

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from ingest.downloader.sources.listing import Listing
     from ingest.shared.sandbox.child import Watcher
 
+EMPTY = "an empty file (0 bytes)"
+
 
 def recognises(text: str) -> bool:
     """Return whether a text is the path of an existing file or folder."""
@@ -52,7 +54,14 @@ def list_recordings(text: str, settings: DownloaderSettings, listing: Listing) -
     found = list(media_files(path, listing, settings.state_path))
     if not found and len(listing.problems) == problems:
         raise IngestError(Code.NO_MEDIA_FOUND, f"no media files in {path} ({', '.join(sorted(MEDIA_SUFFIXES))})")
-    yield from each_valid(recording_of, found, lambda file, error: listing.fail(str(file), error))
+
+    def refuse(file: Path, error: IngestError) -> None:
+        if error.code is Code.AUDIO_EMPTY_FILE:
+            listing.leave_out(EMPTY, str(file))
+        else:
+            listing.fail(str(file), error)
+
+    yield from each_valid(recording_of, found, refuse)
 
 
 def recording_of(path: Path) -> Recording:
@@ -65,8 +74,11 @@ def recording_of(path: Path) -> Recording:
     try:
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
+            is_empty = file.tell() == 0
     except OSError as error:
         raise IngestError(Code.BAD_URL, f"{path.name} cannot be read: {error.strerror}") from error
+    if is_empty:
+        raise IngestError(Code.AUDIO_EMPTY_FILE, f"{path.name} is empty (0 bytes)")
     found = announced(title=path.stem, published_at=day_in(path.stem))
     return Recording(derived_id("file", content), source, found.metadata, found.cut)
 

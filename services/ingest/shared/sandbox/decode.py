@@ -15,7 +15,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 (read by pydantic)
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, BinaryIO
 
 import av
@@ -25,8 +25,16 @@ from av.stream import Disposition
 from ingest.shared.bounds import LONGEST_LANGUAGE, possible_moment
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.formats import SUFFIXES_OF
+from ingest.shared.sandbox.choice import sound_track
 from ingest.shared.sandbox.clock import TIMED
-from ingest.shared.sandbox.file_parts import Part, missing_bytes, mp3_frames, rest_of_stream, starts_of_parts
+from ingest.shared.sandbox.file_parts import (
+    Part,
+    end_of_content,
+    missing_bytes,
+    mp3_frames,
+    rest_of_stream,
+    starts_of_parts,
+)
 from ingest.shared.sandbox.limits import MISSING_SHARE, DecodeLimits, off_s, tolerance_s
 from ingest.shared.sandbox.output import SAMPLE_RATE, FloatArray, Output
 from ingest.shared.sandbox.tags import created_at
@@ -57,6 +65,7 @@ __all__ = [
 
 FORMATS = ",".join(SUFFIXES_OF)  # FFmpeg's demuxers that may open a file
 INDEXED = frozenset({"ape", "flac", "mov", "tak", "tta", "wv"})  # with a count of the track's packets or samples
+COUNTED = frozenset({"flac", "mp3"})  # of these, the head has a count of frames or samples, but not their places
 GUESSED_LENGTH = frozenset({"aac", "ac3", "amr", "dts", "eac3", "loas", "mp3", "oma", "qcp", "voc"})  # by the bit rate
 SIGNATURES = (b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"ID3")
 REPORT_EVERY_S = 0.5
@@ -70,6 +79,8 @@ class AudioInfo:
 
     `missing_s` is silence in place of missing packets, `starts_at_s` silence before a sound that begins after the
     pictures; both are part of `duration_s`. In `one_channel_s` the channels had opposite signs, and one was used.
+    `track` is the number of the track that was used, from 0. `padding_bytes` fill the file behind the sound, and are
+    left out.
     """
 
     duration_s: float
@@ -77,11 +88,13 @@ class AudioInfo:
     missing_s: float
     starts_at_s: float
     one_channel_s: float
+    padding_bytes: int
     format_changes: int
     sample_rate: int
     channels: int
     codec: str
     tracks: int
+    track: int
     language: str | None
     created_at: datetime | None
 
@@ -92,7 +105,7 @@ class AudioInfo:
 
 
 def decode(path: Path, limits: DecodeLimits, take: Callable[[FloatArray], object]) -> AudioInfo:
-    """Decode the first audio track of a file to mono float32 at 16 kHz, and call `take` with blocks of samples.
+    """Decode one audio track of a file to mono float32 at 16 kHz, and call `take` with blocks of samples.
 
     Holes up to the tolerance are filled with silence, so that later times stay right. Raise an IngestError with the
     reason for an invalid file, and ARTIFACT_MISSING without a file.
@@ -115,11 +128,13 @@ def decode(path: Path, limits: DecodeLimits, take: Callable[[FloatArray], object
         missing_s=output.missing_s,
         starts_at_s=output.starts_at_s,
         one_channel_s=output.one_channel_s,
+        padding_bytes=output.padding_bytes,
         format_changes=output.changes,
         sample_rate=output.sample_rate or head.sample_rate,
         channels=output.channels or head.channels,
         codec=head.codec,
         tracks=head.tracks,
+        track=head.track,
         language=head.language,
         created_at=head.created_at,
     )
@@ -152,7 +167,7 @@ def decode_progress(progress: Callable[[float], None]) -> Watcher:
 
 @dataclass(frozen=True)
 class _Head:
-    """What the head of a file says about its first audio track; `index_s` only where it is an index of the packets."""
+    """What the head of a file says about its audio track; `index_s` only where it is an index of the packets."""
 
     kind: str
     index_s: float | None
@@ -162,6 +177,7 @@ class _Head:
     channels: int
     codec: str
     tracks: int
+    track: int
     language: str | None
     created_at: datetime | None
 
@@ -170,16 +186,18 @@ def _decode_part(file: BinaryIO, start: int, end: int, output: Output) -> Iterat
     """Decode one of the recordings that are joined in a file; yield its head, and those of what follows in it."""
     size = end - start
     with _container(file, start, end) as container:
-        stream = _sound_track(container)
+        stream = sound_track(container, partial(_opened_again, file, start, end))
         head = _head(container, stream, file)
         if head.sample_rate:  # else the sound begins too late for FFmpeg to look at it
             output.check_format(head.sample_rate, head.channels)
         track = Track(stream, head.kind, head.pictures_at_s, output)
         track.read(container)
+        output.padding_bytes += track.padding_bytes
         has_pictures = bool(_films(container))
-    rest = None if has_pictures else rest_of_stream(head.kind, track.read_to, size)
+    used = end_of_content(file, start, end) - start
+    rest = None if has_pictures else rest_of_stream(head.kind, track.read_to, used)
     _check_complete(track, head, output, missing_bytes(file, size) / size if head.kind == "matroska" else 0.0)
-    if track.is_stuck and rest is None and track.read_to < (1 - MISSING_SHARE) * size:
+    if track.is_stuck and rest is None and track.read_to < (1 - MISSING_SHARE) * used:
         raise IngestError(Code.AUDIO_CORRUPT, f"cannot be read behind {track.seconds:.1f} s")
     yield head
     if rest is not None:
@@ -226,15 +244,13 @@ def _container(file: BinaryIO, start: int, end: int) -> Iterator[InputContainer]
         yield container
 
 
-def _sound_track(container: InputContainer) -> AudioStream:
-    """Return the first audio track that FFmpeg has a decoder for; PyAV gives the others no codec context."""
-    tracks = container.streams.audio
-    if not tracks:
-        raise IngestError(Code.NO_AUDIO_STREAM, "the file has no audio track")
-    for track in tracks:
-        if track.codec_context:
-            return track
-    raise IngestError(Code.NOT_AUDIO, "no decoder for the format of its audio track")
+@contextmanager
+def _opened_again(file: BinaryIO, start: int, end: int) -> Iterator[InputContainer]:
+    """Open a container that is open already; the position in the file stays."""
+    before = file.tell()
+    with _container(file, start, end) as container:
+        yield container
+    file.seek(before)
 
 
 def _refuse_text(file: BinaryIO) -> None:
@@ -282,6 +298,7 @@ def _head(container: InputContainer, stream: AudioStream, file: BinaryIO) -> _He
         channels=stream.codec_context.channels,
         codec=stream.codec_context.name,
         tracks=len(container.streams.audio),
+        track=container.streams.audio.index(stream),
         language=shorten(stream.language, LONGEST_LANGUAGE) if stream.language else None,
         created_at=possible_moment(created_at(container.metadata, stream.metadata)),
     )
@@ -312,9 +329,10 @@ def _announced_s(container: InputContainer, stream: AudioStream, track_s: float 
 def _check_complete(track: Track, head: _Head, output: Output, missing_share: float) -> None:
     """Raise the reason why a track is not complete, or why its seconds do not add up."""
     sound_s, given_s = track.seconds, output.samples / SAMPLE_RATE
+    index_s = head.index_s or 0.0 if _is_index_true(track, head, output) else 0.0
     lost_s = sound_s * missing_share
-    short_s = max(0.0, (head.index_s or 0.0) - sound_s)
-    whole_s = max(head.index_s or 0.0, sound_s + lost_s)
+    short_s = max(0.0, index_s - sound_s)
+    whole_s = max(index_s, sound_s + lost_s)
     allowed_s = tolerance_s(whole_s)
     if track.is_unreadable:
         raise IngestError(Code.AUDIO_CORRUPT, f"damaged from the start: no packet of {head.codec} can be decoded")
@@ -328,3 +346,8 @@ def _check_complete(track: Track, head: _Head, output: Output, missing_share: fl
         raise IngestError(Code.AUDIO_CORRUPT, text)
     if abs(output.given_s - given_s) > allowed_s:
         raise IngestError(Code.AUDIO_CORRUPT, f"{output.given_s:.1f} s decoded, {given_s:.1f} s given out")
+
+
+def _is_index_true(track: Track, head: _Head, output: Output) -> bool:
+    """Return whether a recording is as long as its head says, unless that is a count which a cut leaves as it was."""
+    return head.kind not in COUNTED or track.breaks_off or output.missing_s > 0 or track.padding_bytes > 0

@@ -1,4 +1,8 @@
-"""Looks at the bytes of a media file where FFmpeg says nothing: a missing end, tags, joined recordings."""
+"""Looks at the bytes of a media file where FFmpeg says nothing: a missing end, tags, joined recordings, fill.
+
+Fill are bytes of one value with which recorders, cutters and servers take the rest of a place: erased memory is full of
+0xFF, anything else of zeros. No coder of SELF_FRAMED writes a frame of such bytes.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +25,18 @@ BLOCK_BYTES = 1 << 20
 SEGMENT = b"\x18\x53\x80\x67"  # Matroska's element that holds everything else
 HEAD_BYTES = 4096
 SYNCSAFE = (21, 14, 7, 0)
+MP3_HEADS = (b"Xing", b"Info", b"VBRI")  # in the first frame of a recording
+MP3_HEAD_BYTES = 4
+LAYER_3 = 1
+MPEG_1 = 3
+MP3_KBITS = {  # by the index in the head of a frame
+    True: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0),
+    False: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0),
+}
+MP3_RATES = (44_100, 48_000, 32_000, 0)  # of MPEG-1; half of it in MPEG-2, a quarter in MPEG-2.5
+SELF_FRAMED = frozenset({"aac", "ac3", "amr", "dts", "eac3", "loas", "mp3"})  # each frame begins with a head of its own
+FILL = (b"\0", b"\xff")
+LEAST_FILL_BYTES = 32
 
 
 class Part:
@@ -133,6 +149,19 @@ def mp3_frames(file: BinaryIO) -> int | None:
     return int.from_bytes(frame[at + 8 : at + 12], "big") if has_frames else None
 
 
+def mp3_frame_bytes(frame: bytes) -> int:
+    """Return how long a frame of layer III is by its head; 0 for anything else."""
+    if len(frame) < MP3_HEAD_BYTES or (frame[1] >> 1) & 3 != LAYER_3:
+        return 0
+    version = (frame[1] >> 3) & 3
+    kbits, rate = MP3_KBITS[version == MPEG_1][frame[2] >> 4], MP3_RATES[(frame[2] >> 2) & 3]
+    if not kbits or not rate:
+        return 0
+    half = 1 if version == MPEG_1 else 2
+    rate //= half if version else 2 * half
+    return 144_000 // half * kbits // rate + ((frame[2] >> 1) & 1)
+
+
 def end_of_tag(data: bytes) -> int | None:
     """Return where a tag ends that begins in `data` (it may be longer than that), or None without one."""
     ends: tuple[tuple[bytes, Callable[[bytes], int]], ...] = (
@@ -146,3 +175,40 @@ def end_of_tag(data: bytes) -> int | None:
 
 def _syncsafe(data: bytes) -> int:
     return sum(byte << shift for byte, shift in zip(data, SYNCSAFE, strict=False))
+
+
+def before_fill(data: bytes) -> int:
+    """Return the number of bytes before the fill at the end of `data`."""
+    return min(_unless_short(len(data.rstrip(fill)), len(data)) for fill in FILL)
+
+
+def behind_fill(data: bytes) -> int:
+    """Return the number of bytes behind the fill at the start of `data`."""
+    return min(_unless_short(len(data.lstrip(fill)), len(data)) for fill in FILL)
+
+
+def is_fill(data: bytes) -> bool:
+    """Return whether all bytes of `data` are fill."""
+    return any(not data.strip(fill) for fill in FILL)
+
+
+def _unless_short(left: int, whole: int) -> int:
+    """Return `left`, or the whole length where so few bytes were stripped that they may belong to a frame."""
+    return left if whole - left >= LEAST_FILL_BYTES else whole
+
+
+def end_of_content(file: BinaryIO, start: int, end: int) -> int:
+    """Return where the fill begins that reaches to the end of a part of a file. The position in the file stays."""
+    before, at = file.tell(), end
+    fill = b""
+    while at > start:
+        size = min(BLOCK_BYTES, at - start)
+        file.seek(at - size)
+        block = file.read(size)
+        fill = fill or (block[-1:] if block[-1:] in FILL else b"")
+        left = len(block.rstrip(fill)) if fill else len(block)
+        at -= size - left
+        if left:
+            break
+    file.seek(before, os.SEEK_SET)
+    return at

@@ -59,6 +59,7 @@ class Output:
         self.missing_s = 0.0
         self.starts_at_s = 0.0
         self.one_channel_s = 0.0
+        self.padding_bytes = 0
         self.frames_s = 0.0
 
     @property
@@ -119,7 +120,7 @@ class Output:
         """Resample the collected frames: the mean of their channels, or one channel where the mean is silence."""
         frames, self._block, self._block_s = self._block, [], 0.0
         if frames and frames[0].layout.nb_channels > 1:
-            summed = np.add.reduce([energies(_channels(frame)) for frame in frames])
+            summed = np.add.reduce([energies(channels_of(frame)) for frame in frames])
             self._channel = opposite_channel(summed, sum(frame.samples for frame in frames), self._channel)
             if self._channel is not None:
                 self.one_channel_s += sum(frame.samples / frame.sample_rate for frame in frames)
@@ -157,7 +158,7 @@ class Output:
         self._take(block)
 
 
-def _channels(frame: AudioFrame) -> list[FloatArray]:
+def channels_of(frame: AudioFrame) -> list[FloatArray]:
     """Return the samples of each channel of a frame, full scale 1."""
     kind, number = SAMPLES[frame.format.packed.name], frame.layout.nb_channels
     planes = [np.frombuffer(bytes(plane), kind) for plane in frame.planes]

@@ -8,7 +8,15 @@ import av.error
 from av.audio.frame import AudioFrame
 
 from ingest.shared.sandbox.clock import EXACT, TIMED, Clock
-from ingest.shared.sandbox.file_parts import end_of_tag
+from ingest.shared.sandbox.file_parts import (
+    MP3_HEADS,
+    SELF_FRAMED,
+    before_fill,
+    behind_fill,
+    end_of_tag,
+    is_fill,
+    mp3_frame_bytes,
+)
 from ingest.shared.sandbox.limits import MISSING_S
 
 if TYPE_CHECKING:
@@ -41,6 +49,9 @@ class Track:
         self._sound_bytes = 0
         self._sound_s = 0.0
         self._tag_to = 0
+        self._unsure_bytes = 0
+        self._last = b""
+        self.padding_bytes = 0
         self.errors = 0
         self.read_to = 0
         self.is_stuck = False
@@ -60,9 +71,16 @@ class Track:
         """Return whether there are packets, of which none could be decoded."""
         return self.errors > 0 and not self._has_begun
 
+    @property
+    def breaks_off(self) -> bool:
+        """Return whether the last frame is shorter than its head says; false where only FFmpeg reads the head."""
+        return self._kind == "mp3" and len(self._last) < mp3_frame_bytes(self._last)
+
     def read(self, container: InputContainer) -> None:
         """Decode all packets."""
         for packet in self._packets(container):
+            if self._is_fill(packet):
+                continue
             try:
                 frames = [frame for frame in packet.decode() if isinstance(frame, AudioFrame)]
             except av.error.FFmpegError:
@@ -73,6 +91,7 @@ class Track:
                 self.read_to = max(self.read_to, packet.pos + packet.size)
         if self._unheard_s > MISSING_S:  # the decoder has returned fewer frames than it was given packets
             self._fill(self._unheard_s)
+        self._end_padding()
         self._output.flush()
 
     def _packets(self, container: InputContainer) -> Iterator[Packet[AudioStream]]:
@@ -90,7 +109,18 @@ class Track:
                 return
         self.is_stuck = True
 
+    def _is_fill(self, packet: Packet[AudioStream]) -> bool:
+        """Return whether a packet is nothing but fill, which is padding unless sound follows."""
+        if self._kind not in SELF_FRAMED or not packet.size or not is_fill(bytes(packet)):
+            return False
+        self._unsure_bytes += packet.size
+        return True
+
     def _decoded(self, packet: Packet[AudioStream], frames: list[AudioFrame]) -> None:
+        if frames and packet.size:
+            self._fill(self._unsure_bytes * self._a_byte_s)
+            self._unsure_bytes = 0
+            self._last = bytes(packet)
         for frame in frames:
             self._frame(frame)
         if frames:
@@ -134,8 +164,33 @@ class Track:
         if tag_end is not None:
             self._tag_to = max(self._tag_to, at + tag_end)
         if at >= self._tag_to:  # such containers make a packet of everything between two frames
-            by_size_s = packet.size * self._sound_s / self._sound_bytes if self._sound_bytes else 0.0
-            self._fill(max(self._says_s(packet), by_size_s))
+            self._fill_by_size(packet)
+        else:
+            self._end_padding()
+
+    def _fill_by_size(self, packet: Packet[AudioStream]) -> None:
+        """Fill the place of bytes between two frames, but not that of padding before a head or at the end."""
+        data = bytes(packet)
+        if self._kind not in SELF_FRAMED:
+            self._fill(max(self._says_s(packet), len(data) * self._a_byte_s))
+            return
+        behind = data[len(data) - behind_fill(data) :]
+        if any(name in behind for name in MP3_HEADS):
+            self._unsure_bytes += len(data) - len(behind)
+            self._end_padding()
+            data = behind
+        sound = before_fill(data)
+        self._fill(max(self._says_s(packet), sound * self._a_byte_s))
+        self._unsure_bytes += len(data) - sound
+
+    def _end_padding(self) -> None:
+        """Count fill as padding: another recording or the end of the file follows."""
+        self.padding_bytes += self._unsure_bytes
+        self._unsure_bytes = 0
+
+    @property
+    def _a_byte_s(self) -> float:
+        return self._sound_s / self._sound_bytes if self._sound_bytes else 0.0
 
     def _says_s(self, packet: Packet[AudioStream]) -> float:
         """Return the seconds of a packet: as it says where this is exact, else as long as the frame before."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ingest.downloader.settings import DownloaderSettings, listed_paths
-from ingest.downloader.sources import folder
+from ingest.downloader.sources import file, folder
 from ingest.downloader.sources.file import allowed_file
 from ingest.downloader.sources.listing import MOST_EXAMPLES, Listing
 from ingest.downloader.sources.registry import recordings
@@ -55,6 +55,18 @@ def test_what_is_left_out_of_a_folder_is_counted_and_named(tmp_path: Path) -> No
     }
     assert str(shelf / "._talk.ogg") in listing.left_out[folder.HIDDEN].examples
     assert listing.problems == []
+
+
+def test_an_empty_file_is_left_out_of_a_folder_and_refused_by_its_name(tmp_path: Path) -> None:
+    write(tmp_path / "talk.ogg")
+    (tmp_path / "empty.ogg").touch()
+    found, listing = listed(tmp_path)
+    assert (found, listing.left_out[file.EMPTY].examples) == (
+        [str(tmp_path / "talk.ogg")],
+        [str(tmp_path / "empty.ogg")],
+    )
+    with pytest.raises(IngestError, match=r"AUDIO_EMPTY_FILE: empty\.ogg is empty"):
+        listed(tmp_path / "empty.ogg")
 
 
 def test_our_state_folder_among_the_recordings_is_one_item(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
