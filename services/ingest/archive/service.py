@@ -19,6 +19,8 @@ from ingest.archive.web.app import build as build_app
 from ingest.archive.web.connections import Connection
 from ingest.archive.web.library import Library
 from ingest.embedder.postgres import database
+from ingest.embedder.text_model import light_encoder
+from ingest.embedder.text_model.remembered import RememberedModel
 from ingest.shared.artifacts.volume import Volume
 from ingest.shared.errors import Code, ConfigurationError, IngestError
 from ingest.shared.settings import load
@@ -167,10 +169,8 @@ def _has_tables(settings: ArchiveSettings) -> bool:
 
 
 def _load(settings: ArchiveSettings) -> TextModel:
-    from ingest.embedder.text_model import encoder  # seconds of imports, while recordings can be read already
-
     with metrics.loading("embedder"):
-        return encoder.load(settings)
+        return RememberedModel(light_encoder.load(settings))
 
 
 def _listen(config: uvicorn.Config) -> socket.socket:

@@ -7,13 +7,16 @@ those of `encoder`, up to rounding.
 from __future__ import annotations
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 from tokenizers import Tokenizer
 
 from ingest.embedder.text_model import model_files
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from ingest.embedder.text_model.model_keys import TextModel
 
 PARTS: Final = ("models.Transformer", "models.Pooling", "models.Normalize")
+TOKENS_IN_A_GROUP = 256  # their matrices fit into the cache of a core
+ERF: Final = (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
 ARCHITECTURE: Final = {"model_type": "bert", "hidden_act": "gelu", "position_embedding_type": "absolute"}
 
 Vector = npt.NDArray[np.float32]
@@ -49,32 +54,37 @@ class LightEncoder:
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.enable_truncation(tokens)
         self._tokenizer.no_padding()
+        self._libraries = ThreadpoolController()
+        self._pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="text-model")
         self.dimensions = int(config["hidden_size"])
         self.content_id = fingerprint.hub_commit(folder) or fingerprint.fingerprint(folder)
         self.key = f"{model_files.plain_name(name, folder)}@{fingerprint.short_id(folder)}"
 
     def run(self, texts: Sequence[str]) -> list[Vector]:
         """Return the vectors of texts, each of length 1."""
-        with threadpool_limits(1):  # threads that wait for such small matrices take more time than they save
-            return [self._vector(text) for text in texts]
+        groups = _grouped([self._tokenizer.encode(text.strip()).ids for text in texts])
+        with self._libraries.limit(limits=1):  # threads that wait for such small matrices take more time than they save
+            computed = self._pool.map(self._vectors, groups) if len(groups) > 1 else map(self._vectors, groups)
+            return [vector for vectors in computed for vector in vectors]
 
-    def _vector(self, text: str) -> Vector:
-        ids = self._tokenizer.encode(text.strip()).ids
+    def _vectors(self, group: list[list[int]]) -> list[Vector]:
+        """Return the vectors of the texts with these tokens: all tokens of a group are rows of the same matrices."""
+        ends = list(accumulate(map(len, group)))
+        texts = [slice(end - len(ids), end) for ids, end in zip(group, ends, strict=True)]
+        places = [place for ids in group for place in range(len(ids))]
         name = "embeddings"
-        states = self._weights[f"{name}.word_embeddings.weight"][ids]
-        states = states + self._weights[f"{name}.position_embeddings.weight"][: len(ids)]
+        states = self._weights[f"{name}.word_embeddings.weight"][[token for ids in group for token in ids]]
+        states = states + self._weights[f"{name}.position_embeddings.weight"][places]
         states = self._norm(states + self._weights[f"{name}.token_type_embeddings.weight"][0], f"{name}.LayerNorm")
         for number in range(self._layers):
-            states = self._layer(states, f"encoder.layer.{number}")
-        mean = states.mean(axis=0)
-        return np.asarray(mean / np.linalg.norm(mean), dtype=np.float32)
+            states = self._layer(states, f"encoder.layer.{number}", texts)
+        means = [states[text].mean(axis=0) for text in texts]
+        return [np.asarray(mean / np.linalg.norm(mean), dtype=np.float32) for mean in means]
 
-    def _layer(self, states: Vector, name: str) -> Vector:
+    def _layer(self, states: Vector, name: str, texts: Sequence[slice]) -> Vector:
         query, key, value = (self._split(states, f"{name}.attention.self.{part}") for part in ("query", "key", "value"))
-        scores = query @ key.transpose(0, 2, 1) / np.float32(np.sqrt(query.shape[-1]))
-        shares = np.exp(scores - scores.max(axis=-1, keepdims=True))
-        shares /= shares.sum(axis=-1, keepdims=True)
-        seen = (shares @ value).transpose(1, 0, 2).reshape(len(states), -1)
+        query *= query.shape[-1] ** -0.5
+        seen = np.concatenate([_attended(query[:, text], key[:, text], value[:, text]) for text in texts])
         attention = self._linear(seen, f"{name}.attention.output.dense")
         states = self._norm(attention + states, f"{name}.attention.output.LayerNorm")
         inner = gelu(self._linear(states, f"{name}.intermediate.dense"))
@@ -85,7 +95,9 @@ class LightEncoder:
         return self._linear(states, name).reshape(len(states), self._heads, -1).transpose(1, 0, 2)
 
     def _linear(self, states: Vector, name: str) -> Vector:
-        return np.asarray(states @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"])
+        product: Vector = states @ self._weights[f"{name}.weight"].T
+        product += self._weights[f"{name}.bias"]
+        return product
 
     def _norm(self, states: Vector, name: str) -> Vector:
         centred = states - states.mean(axis=-1, keepdims=True)
@@ -93,15 +105,42 @@ class LightEncoder:
         return np.asarray(centred / spread * self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"])
 
 
+def _grouped(texts: Sequence[list[int]]) -> list[list[list[int]]]:
+    """Return the tokens of texts in groups that are computed together."""
+    groups: list[list[list[int]]] = []
+    held = TOKENS_IN_A_GROUP
+    for ids in texts:
+        if held + len(ids) > TOKENS_IN_A_GROUP:
+            groups.append([])
+            held = 0
+        groups[-1].append(ids)
+        held += len(ids)
+    return groups
+
+
+def _attended(query: Vector, key: Vector, value: Vector) -> Vector:
+    """Return the attention (tokens, dimensions) of one text, from (heads, tokens, dimensions of a head)."""
+    scores = query @ key.transpose(0, 2, 1)
+    scores -= scores.max(axis=-1, keepdims=True)
+    shares = np.exp(scores, out=scores)
+    shares /= shares.sum(axis=-1, keepdims=True)
+    seen: Vector = (shares @ value).transpose(1, 0, 2).reshape(query.shape[1], -1)
+    return seen
+
+
 def gelu(values: Vector) -> Vector:
     """Return the Gaussian error linear unit; its error function is that of Abramowitz and Stegun, 7.1.26 (1.5e-7)."""
-    scaled = values / np.sqrt(2)
-    part = 1 / (1 + 0.3275911 * np.abs(scaled))
-    series = part * (
-        0.254829592 + part * (-0.284496736 + part * (1.421413741 + part * (-1.453152027 + part * 1.061405429)))
-    )
-    erf = np.sign(scaled) * (1 - series * np.exp(-(scaled**2)))
-    return np.asarray(values * 0.5 * (1 + erf), dtype=np.float32)
+    size = np.abs(values)
+    part = 1 / (1 + (0.3275911 * 0.5**0.5) * size)
+    rest = np.full_like(part, ERF[0])  # 1 - erf(size / sqrt(2))
+    for factor in ERF[1:]:
+        rest *= part
+        rest += factor
+    rest *= part
+    rest *= np.exp(size * size * -0.5)
+    rest *= size
+    rest *= 0.5
+    return np.asarray(np.maximum(values, 0) - rest)
 
 
 def load(settings: EmbedderSettings) -> TextModel:
