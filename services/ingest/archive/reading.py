@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ingest.embedder.postgres.database import Connection, Database
 
 OLDEST = datetime(1, 1, 1, tzinfo=UTC)  # takes the place of an unknown date in the order of recordings
+MOST_NAMED = 20  # speakers of a recording that are named in a feed
 COLUMNS = """video_id, title, channel, published_at, duration_s, language, state, passages, source_kind, source_url,
     error_code, error_message, updated_at"""
 LISTED = f"""
@@ -47,6 +48,13 @@ WITH best AS (
     WHERE speaker = ANY(%s) ORDER BY speaker, speaker_score DESC NULLS LAST, video_id, idx
 )
 SELECT speaker, video_id, start_s, speaker_score, title, source_kind, source_url FROM best JOIN videos USING (video_id)
+"""
+SPOKEN_IN = """
+SELECT video_id, duration_s,
+    coalesce((SELECT text FROM segments WHERE segments.video_id = videos.video_id AND idx = 0), ''),
+    array(SELECT speaker FROM segments WHERE segments.video_id = videos.video_id AND speaker IS NOT NULL
+        AND speaker !~ '^Unknown [0-9]+$' GROUP BY speaker ORDER BY sum(end_s - start_s) DESC, speaker LIMIT %s)
+FROM videos WHERE video_id = ANY(%s)
 """
 UNNAMED_S = """
 SELECT coalesce(sum(end_s - start_s), 0) FROM segments WHERE speaker IS NULL OR speaker ~ '^Unknown [0-9]+$'
@@ -119,6 +127,15 @@ class ExampleRow:
 
 
 @dataclass(frozen=True)
+class SpokenRow:
+    """The first passage of a recording, and the named speakers, the one who speaks most first."""
+
+    duration_s: float | None
+    opening: str
+    speakers: list[str]
+
+
+@dataclass(frozen=True)
 class Listing:
     """Which recordings are listed: filters, and the place (date and id) after which the list goes on."""
 
@@ -170,6 +187,11 @@ class Reading:
     def examples(self, speakers: Sequence[str]) -> list[ExampleRow]:
         """Return a passage of each of these speakers: the one with the best score."""
         return [ExampleRow(*row) for row in self._all(EXAMPLES, (list(speakers),))]
+
+    def spoken_in(self, video_ids: Sequence[str]) -> dict[str, SpokenRow]:
+        """Return the beginning and the speakers of recordings by id."""
+        rows = self._all(SPOKEN_IN, (MOST_NAMED, list(video_ids)))
+        return {str(video_id): SpokenRow(*row) for video_id, *row in rows}
 
     def unnamed_s(self) -> float:
         """Return the seconds of speech whose speaker has no name."""

@@ -32,6 +32,7 @@ class Format:
 
     name: str
     suffix: str
+    media_type: str
     write: Callable[[Document, Rules], str]
     header: str = ""
     joins: bool = False

@@ -46,4 +46,4 @@ def _linked(text: str, url: str | None) -> str:
     return f"[{text}](<{url.replace('<', '%3C').replace('>', '%3E')}>)"
 
 
-FORMAT = Format("md", "md", write, joins=True)
+FORMAT = Format("md", "md", "text/markdown", write, joins=True)

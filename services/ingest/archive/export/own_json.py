@@ -65,4 +65,4 @@ def write(document: Document, _rules: Rules) -> str:
     return json.dumps(content(document), ensure_ascii=False, indent=2) + "\n"
 
 
-FORMAT = Format("json", "json", write)
+FORMAT = Format("json", "json", "application/json", write)

@@ -26,4 +26,4 @@ def _segment(cue: Cue) -> dict[str, object]:
     return {**speaker, "startTime": round(cue.start_s, 3), "endTime": round(cue.end_s, 3), "body": cue.text}
 
 
-FORMAT = Format("podcast", "podcast.json", write)
+FORMAT = Format("podcast", "podcast.json", "application/json", write)

@@ -38,4 +38,4 @@ def _lacks(document: Document) -> str | None:
     return None if any(True for _ in _turns(document)) else "it has no speakers"
 
 
-FORMAT = Format("rttm", "rttm", write, joins=True, lacks=_lacks)
+FORMAT = Format("rttm", "rttm", "text/plain", write, joins=True, lacks=_lacks)

@@ -31,4 +31,4 @@ def _time(seconds: float) -> str:
     return f"{minutes // 60:02}:{minutes % 60:02}:{rest_ms // 1000:02},{rest_ms % 1000:03}"
 
 
-FORMAT = Format("srt", "srt", write)
+FORMAT = Format("srt", "srt", "application/x-subrip", write)

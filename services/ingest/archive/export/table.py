@@ -49,4 +49,4 @@ def _cell(value: object) -> object:
     return f"'{line}" if line.startswith(FORMULA) else line
 
 
-FORMAT = Format("csv", "csv", write, header=_rows([COLUMNS]), joins=True)
+FORMAT = Format("csv", "csv", "text/csv", write, header=_rows([COLUMNS]), joins=True)

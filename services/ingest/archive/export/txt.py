@@ -20,4 +20,4 @@ def write(document: Document, _rules: Rules) -> str:
     return "\n\n".join(paragraphs) + "\n"
 
 
-FORMAT = Format("txt", "txt", write, joins=True)
+FORMAT = Format("txt", "txt", "text/plain", write, joins=True)

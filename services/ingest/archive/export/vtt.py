@@ -35,4 +35,4 @@ def _time(seconds: float) -> str:
     return f"{minutes // 60:02}:{minutes % 60:02}:{rest_ms // 1000:02}.{rest_ms % 1000:03}"
 
 
-FORMAT = Format("vtt", "vtt", write)
+FORMAT = Format("vtt", "vtt", "text/vtt", write)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.requests import Request
 
 LEAST_COMPRESSED_BYTES = 1000
@@ -16,17 +18,17 @@ LEVEL = 5
 KEPT = "private, no-cache"  # kept by browsers, and asked for again each time
 
 
-def send(request: Request, content: bytes, media_type: str, *, status: int = 200) -> Response:
-    """Return the answer with this content."""
+def send(request: Request, content: bytes, media_type: str, more: Mapping[str, str] | None = None) -> Response:
+    """Return the answer with this content; `more` are further headers."""
     packs = len(content) >= LEAST_COMPRESSED_BYTES and _accepts_gzip(request.headers.get("accept-encoding", ""))
     tag = f'"{hashlib.sha256(content).hexdigest()[:24]}{"-gzip" if packs else ""}"'
-    headers = {"ETag": tag, "Cache-Control": KEPT, "Vary": "Accept-Encoding"}
-    if status == 200 and is_known(tag, request.headers.get("if-none-match", "")):  # noqa: PLR2004 (OK)
+    headers = {"ETag": tag, "Cache-Control": KEPT, "Vary": "Accept-Encoding", **(more or {})}
+    if is_known(tag, request.headers.get("if-none-match", "")):
         return Response(status_code=304, headers=headers)
     if packs:
         headers["Content-Encoding"] = "gzip"
         content = gzip.compress(content, LEVEL, mtime=0)
-    return Response(content, status, headers, media_type)
+    return Response(content, 200, headers, media_type)
 
 
 def is_known(tag: str, known: str) -> bool:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
-from ingest.archive.web import answers, audio, inputs, shapes
+from ingest.archive.export.registry import FORMATS
+from ingest.archive.web import answers, audio, files, inputs, shapes
+from ingest.archive.web.files import File
 from ingest.archive.web.library import API
 from ingest.archive.web.problems import NOT_FOUND, ProblemError
 from ingest.shared.messages import VIDEO_ID_PATTERN
@@ -31,8 +33,9 @@ class Operation:
     name: str
     summary: str
     inputs: type[inputs.Input]
-    answer: type[shapes.Shape] | None  # None: the audio
-    call: Callable[[Library, str, Any], shapes.Shape] | None = None
+    answer: type[shapes.Shape] | None  # None: a file
+    call: Callable[[Library, str, Any], shapes.Shape | File] | None = None  # None: the audio
+    media_types: tuple[str, ...] = ("application/json",)
 
 
 OPERATIONS = (
@@ -69,7 +72,21 @@ OPERATIONS = (
         lambda library, video_id, asked: library.transcript(video_id, asked),
     ),
     Operation(
-        "/recordings/{id}/audio", "audio", "The audio as it was delivered; ranges are served", inputs.Input, None
+        "/recordings/{id}/export",
+        "export",
+        "The transcript as a file: subtitles, text, Markdown, JSON, a table, turns of speakers",
+        inputs.ExportInput,
+        None,
+        files.export,
+        tuple(sorted({form.media_type for form in FORMATS.values()})),
+    ),
+    Operation(
+        "/recordings/{id}/audio",
+        "audio",
+        "The audio as it was delivered; ranges are served",
+        inputs.Input,
+        None,
+        media_types=("audio/*", "video/*", "application/octet-stream"),
     ),
     Operation(
         "/speakers",
@@ -100,18 +117,18 @@ def _endpoint(library: Library, operation: Operation) -> Callable[[Request], Any
         asked = inputs.read(operation.inputs, query_of(request))
         video_id = video_id_of(request)
         if operation.call is None:
-            found = await run_in_threadpool(audio.find, library.volume, video_id)
-            return audio.response(request, found)
-        content = await run_in_threadpool(_content, operation.call, library, video_id, asked)
-        return await run_in_threadpool(answers.send, request, content, "application/json")
+            kept = await run_in_threadpool(audio.find, library.volume, video_id)
+            return audio.response(request, kept)
+        found = await run_in_threadpool(operation.call, library, video_id, asked)
+        return await run_in_threadpool(_answer, request, found)
 
     return endpoint
 
 
-def _content(
-    call: Callable[[Library, str, Any], shapes.Shape], library: Library, video_id: str, asked: object
-) -> bytes:
-    return call(library, video_id, asked).model_dump_json().encode()
+def _answer(request: Request, found: shapes.Shape | File) -> Response:
+    if isinstance(found, File):
+        return answers.send(request, found.content, found.media_type, found.headers)
+    return answers.send(request, found.model_dump_json().encode(), "application/json")
 
 
 def query_of(request: Request) -> str:

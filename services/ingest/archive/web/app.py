@@ -13,7 +13,7 @@ from starlette.routing import Route
 from ingest.archive.web import answers, api, openapi, problems
 from ingest.archive.web.guard import AGENTS_PATH, OPEN_PATH, Guard
 from ingest.archive.web.library import API
-from ingest.archive.web.pages import Pages
+from ingest.archive.web.pages.routes import Pages
 from ingest.archive.web.problems import ProblemError
 from ingest.shared.errors import IngestError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 from urllib.parse import parse_qsl
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -101,6 +101,15 @@ class TranscriptInput(Input):
 
     words: bool = False
     """Also the words, with times and probabilities."""
+
+
+class ExportInput(Input):
+    """The form of a transcript as a file."""
+
+    format: Literal["vtt", "srt", "txt", "md", "json", "podcast", "rttm", "csv"]
+    """Format of the file, as of `ingest export`."""
+    speakers: bool = True
+    """With the names of the speakers."""
 
 
 I = TypeVar("I", bound=Input)  # noqa: E741 (input)

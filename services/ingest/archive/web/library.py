@@ -81,7 +81,7 @@ class Library:
 
     def recording(self, video_id: str) -> shapes.RecordingDetail:
         """Return a recording with its speakers."""
-        row = self._row(video_id)
+        row = self.row(video_id)
         spoken_rows = Catalog(self.reading.database).speakers(video_id)
         total_s = sum(item.duration_s for item in spoken_rows) or 1.0
         shares = [
@@ -98,7 +98,7 @@ class Library:
 
     def transcript(self, video_id: str, asked: inputs.TranscriptInput) -> shapes.Transcript:
         """Return the passages of a recording, with their words where they are asked for."""
-        row = self._row(video_id)
+        row = self.row(video_id)
         passages = self.reading.passages(video_id)
         words: list[tuple[shapes.SpokenWord, ...] | None] = [None] * len(passages)
         if asked.words:
@@ -157,7 +157,8 @@ class Library:
         """Return the names of the channels."""
         return self.reading.channels(MOST_CHANNELS)
 
-    def _row(self, video_id: str) -> RecordingRow:
+    def row(self, video_id: str) -> RecordingRow:
+        """Return a recording as it is stored; raise ProblemError when there is none with this id."""
         row = self.reading.recording(video_id)
         if row is None:
             raise ProblemError(NOT_FOUND, "the archive has no recording with this id")

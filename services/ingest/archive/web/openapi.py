@@ -13,11 +13,13 @@ from ingest.archive.web.library import API
 from ingest.archive.web.problems import MEDIA_TYPE, Kind
 from ingest.shared.messages import VIDEO_ID_PATTERN
 
+KNOWN = {"304": {"description": "The content that the client named in If-None-Match"}}
 REFERENCE = "#/components/schemas/{model}"
 OF_ALL = (
     problems.BAD_PARAMETER,
     problems.NO_TOKEN,
     problems.WRONG_METHOD,
+    problems.TOO_LONG,
     problems.WRONG_HOST,
     problems.WRONG_TOKENS,
     problems.UNAVAILABLE,
@@ -61,7 +63,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "operationId": operation.name,
         "summary": operation.summary,
         "parameters": [*_path_parameters(operation), *_query_parameters(operation)],
-        "responses": {**_success(operation), **_failures(operation)},
+        "responses": {**_success(operation), **KNOWN, **_failures(operation)},
     }
 
 
@@ -101,11 +103,10 @@ def _inline(field: Any, schema: dict[str, Any]) -> Any:  # noqa: ANN401 (a JSON 
 
 def _success(operation: Operation) -> dict[str, Any]:
     if operation.answer is None:
-        content = {"schema": {"type": "string", "contentMediaType": "audio/*"}}
-        return {
-            "200": {"description": "The whole file", "content": {"audio/*": content}},
-            "206": {"description": "A range of it", "content": {"audio/*": content}},
-        }
+        content: dict[str, Any] = {name: {"schema": {"type": "string"}} for name in operation.media_types}
+        whole = {"200": {"description": "The whole file", "content": content}}
+        has_ranges = operation.call is None
+        return {**whole, "206": {"description": "A range of it", "content": content}} if has_ranges else whole
     content = {"schema": {"$ref": REFERENCE.format(model=operation.answer.__name__)}}
     return {"200": {"description": operation.summary, "content": {"application/json": content}}}
 
@@ -114,7 +115,7 @@ def _failures(operation: Operation) -> dict[str, Any]:
     kinds: list[Kind] = list(OF_ALL)
     if "{id}" in operation.path:
         kinds.append(problems.NOT_FOUND)
-    if operation.answer is None:
+    if operation.answer is None and operation.call is None:
         kinds.append(problems.NO_RANGE)
     content = {MEDIA_TYPE: {"schema": {"$ref": REFERENCE.format(model="Problem")}}}
     return {str(kind.status): {"description": kind.title, "content": content} for kind in kinds}

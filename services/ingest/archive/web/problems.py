@@ -32,6 +32,7 @@ BAD_ADDRESS = Kind("bad-address", 400, "The address is not valid UTF-8")
 NO_TOKEN = Kind("no-token", 401, "A token is required")
 NOT_FOUND = Kind("not-found", 404, "There is nothing at this address")
 NO_AUDIO = Kind("no-audio", 404, "The audio of this recording is not kept")
+NO_FILE = Kind("no-file", 404, "The recording cannot be written in this format")
 WRONG_METHOD = Kind("wrong-method", 405, "This address can only be read")
 TOO_LONG = Kind("too-long", 414, "The address is too long")
 NO_RANGE = Kind("no-range", 416, "The file has no such range")
@@ -47,6 +48,7 @@ KINDS: Final = (
     NO_TOKEN,
     NOT_FOUND,
     NO_AUDIO,
+    NO_FILE,
     WRONG_METHOD,
     TOO_LONG,
     NO_RANGE,

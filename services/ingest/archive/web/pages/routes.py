@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import resources
-from typing import TYPE_CHECKING, Annotated, Any, Final
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
-from ingest.archive.web import answers, bar, highlight, inputs
+from ingest.archive.web import answers, inputs
 from ingest.archive.web.api import query_of, video_id_of
-from ingest.archive.web.library import API
+from ingest.archive.web.pages import bar, feed
+from ingest.archive.web.pages.html import Templates
+from ingest.archive.web.pages.states import RecordingPage, SearchPage, grouped
 from ingest.archive.web.problems import NOT_FOUND, ProblemError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from datetime import datetime
+    from collections.abc import Callable
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -34,45 +31,7 @@ STATIC: Final = {
     "app.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
-MINUTE_S = 60
 MORE_RESULTS = 20
-STATES: Final = {
-    "queued": "waiting",
-    "running": "in progress",
-    "postponed": "postponed",
-    "indexed": "searchable",
-    "failed": "failed",
-    "skipped": "skipped",
-    "deferred": "deferred",
-}
-
-
-class SearchPage(inputs.SearchInput):
-    """The state of the search page; without a question it shows an invitation."""
-
-    q: str = ""
-
-
-class RecordingPage(inputs.Input):
-    """The state of a recording's page."""
-
-    t: Annotated[float, Field(ge=0, le=1e7, allow_inf_nan=False)] = 0.0
-    """Second at which the player stands."""
-    q: Annotated[str, Field(max_length=inputs.LONGEST_QUESTION)] = ""
-    """The question that led here: its words are marked."""
-
-
-@dataclass(frozen=True)
-class Group:
-    """The answers of one recording, the best one first."""
-
-    best: Hit
-    hits: tuple[Hit, ...]
-
-    @property
-    def size(self) -> int:
-        """Return the number of answers."""
-        return len(self.hits)
 
 
 class Pages:
@@ -80,17 +39,7 @@ class Pages:
 
     def __init__(self, library: Library) -> None:
         self._library = library
-        self._templates = Environment(
-            loader=PackageLoader("ingest.archive.web"),
-            autoescape=select_autoescape(default=True),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._templates.filters.update(clock=clock, length_of=length, day=day, percent=percent)
-        self._templates.globals.update(
-            api=API, states=STATES, pieces=highlight.pieces, address=address, page_of=page_of
-        )
+        self._templates = Templates()
         folder = resources.files("ingest.archive.web") / "static"
         self._static = {name: (folder / name).read_bytes() for name in STATIC}
 
@@ -102,6 +51,7 @@ class Pages:
             self._route("/recordings/{id}", RecordingPage, self._recording),
             self._route("/speakers", inputs.Input, self._speakers),
             self._route("/status", inputs.Input, self._status),
+            Route(feed.PATH, self._feed),
             Route("/static/{name}", self._file),
         ]
 
@@ -118,6 +68,12 @@ class Pages:
             return await run_in_threadpool(answers.send, request, content.encode(), HTML)
 
         return Route(path, endpoint)
+
+    async def _feed(self, request: Request) -> Response:
+        asked = inputs.read(feed.FeedInput, query_of(request))
+        found = await run_in_threadpool(feed.feed, self._library, asked)
+        content = self._templates.fill("feed.xml", feed=found, base=base_of(request))
+        return await run_in_threadpool(answers.send, request, content.encode(), feed.MEDIA_TYPE)
 
     async def _file(self, request: Request) -> Response:
         name = str(request.path_params["name"])
@@ -174,50 +130,10 @@ class Pages:
         return self._render("status.html", request, status=self._library.status())
 
     def _render(self, name: str, request: Request, **content: Any) -> str:  # noqa: ANN401 (of the template)
-        return self._templates.get_template(name).render(path=request.url.path, **content)
+        return self._templates.fill(name, path=request.url.path, **content)
 
 
-def grouped(results: Iterable[Hit]) -> list[Group]:
-    """Return the answers by recording, in the order of their best ones."""
-    found: dict[str, list[Hit]] = {}
-    for hit in results:
-        found.setdefault(hit.recording, []).append(hit)
-    return [Group(hits[0], tuple(hits)) for hits in found.values()]
-
-
-def page_of(hit: Hit, question: str) -> RecordingPage:
-    """Return the state of a recording's page that shows an answer."""
-    return RecordingPage(t=round(hit.start_s, 1), q=question)
-
-
-def address(path: str, page: inputs.Input, **changes: object) -> str:
-    """Return the address of a page in another state: its parameters, with changes. None leaves a parameter out."""
-    state = {**page.model_dump(mode="json", by_alias=True, exclude_defaults=True), **changes}
-    query = urlencode({name: value for name, value in state.items() if value is not None})
-    return f"{path}?{query}" if query else path
-
-
-def clock(seconds: float) -> str:
-    """Return a place in a recording, as 1:02:03."""
-    minutes, rest = divmod(int(seconds), MINUTE_S)
-    hours, minutes = divmod(minutes, MINUTE_S)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def length(seconds: float) -> str:
-    """Return a length in words, as 2 h 5 min."""
-    if seconds < MINUTE_S:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / MINUTE_S)
-    hours, minutes = divmod(minutes, MINUTE_S)
-    return f"{hours:,} h {minutes} min" if hours else f"{minutes} min"
-
-
-def day(moment: datetime) -> str:
-    """Return a date, as 3 Nov 2026."""
-    return f"{moment.day} {moment:%b %Y}"
-
-
-def percent(part: float) -> str:
-    """Return a part of a whole, as 12 %."""
-    return f"{part:.0%}".replace("%", "\u00a0%")
+def base_of(request: Request) -> str:
+    """Return the beginning of absolute addresses: the host that was asked for, with the scheme of a proxy with TLS."""
+    is_secure = request.headers.get("x-forwarded-proto", request.url.scheme) == "https"
+    return f"{'https' if is_secure else 'http'}://{request.headers['host']}"
