@@ -43,6 +43,14 @@ def test_the_provider_is_reached_by_the_downloader_alone(render: Render) -> None
     assert named(render(), "ingest-pot-provider") == []
 
 
+def test_the_provider_reaches_the_proxies_that_the_downloader_reaches(render: Render) -> None:
+    """The plugin sends it the address of the exit's proxy."""
+    proxies = {"ports": [{"port": 1080}]}
+    objects = render({"downloader": {**ON["downloader"], "extraEgress": [proxies]}})
+    (policy,) = (one for one in named(objects, "ingest-pot-provider") if one["kind"] == "NetworkPolicy")
+    assert proxies in policy["spec"]["egress"]
+
+
 def test_the_provider_has_the_version_of_the_plugin() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     (plugin,) = project["project"]["optional-dependencies"]["youtube"]

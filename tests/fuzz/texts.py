@@ -227,7 +227,14 @@ def read_sites(data: bytes) -> str:
     return "held" if held or holds else "read"
 
 
-SITE = {"tokens": 1.0, "at": 1.8e9, "waiting": 1, "open_until": 4e9, "probe_until": 0.0, "reason": "HTTP Error 429"}
+SITE = {
+    "tokens": 1.0,
+    "at": 1.8e9,
+    "promised_at": 1.8e9,
+    "open_until": 4e9,
+    "probe_until": 0.0,
+    "reason": "HTTP Error 429",
+}
 SITES = {"youtube": SITE, "pods.example": SITE}
 TROUBLE = {"code": "SITE_CHANGED", "words": "x", "since": 1.8e9, "failed": ["a"], "pause_s": 60.0, "next_at": 4e9}
 TROUBLES = {"check:youtube": {**TROUBLE, "probe_until": 4e9, "canary": "https://youtu.be/a", "canary_at": 1.8e9}}

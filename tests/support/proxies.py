@@ -1,4 +1,7 @@
-"""Proxies on the loopback, with a login: HTTP (also CONNECT) and SOCKS5. They lead every host to where `leads` says."""
+"""Proxies on the loopback, with a login: HTTP (also CONNECT) and SOCKS5. They lead every host to where `leads` says.
+
+A server sees the address `source` of a proxy as that of its client.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,15 @@ class RefusedError(Exception):
 class Proxy:
     """A proxy; `asked` are the places that it was asked for."""
 
-    def __init__(self, scheme: str, leads: Callable[[Place], Place] = lambda place: place) -> None:
+    def __init__(
+        self,
+        scheme: str,
+        leads: Callable[[Place], Place] = lambda place: place,
+        login: tuple[str, str] = (USER, PASSWORD),
+        source: str = "",
+    ) -> None:
+        self.login = login
+        self.source = source
         self.asked: list[Place] = []
         self.is_closed = False
         self._scheme = scheme
@@ -34,9 +45,11 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.3", 0))
         threading.Thread(target=self._serve, daemon=True).start()
 
-    def address(self, password: str = PASSWORD) -> str:
+    def address(self, password: str | None = None) -> str:
+        """Return its address with the login; `socks5h` lets it resolve the names."""
         host, port = self._listener.getsockname()
-        return f"{self._scheme}://{USER}:{password}@{host}:{port}"
+        user, right = self.login
+        return f"{self._scheme}://{user}:{password or right}@{host}:{port}"
 
     def stop(self) -> None:
         self.is_closed = True
@@ -53,7 +66,7 @@ class Proxy:
     def _answer(self, client: socket.socket) -> None:
         client.settimeout(LIMIT_S)
         with client, contextlib.suppress(OSError, RefusedError, ValueError):
-            server = self._socks(client) if self._scheme == "socks5" else self._http(client)
+            server = self._http(client) if self._scheme == "http" else self._socks(client)
             with server:
                 back = threading.Thread(target=_pump, args=(server, client), daemon=True)
                 back.start()
@@ -62,14 +75,14 @@ class Proxy:
 
     def _connect(self, place: Place) -> socket.socket:
         self.asked.append(place)
-        return socket.create_connection(self._leads(place), LIMIT_S)
+        return socket.create_connection(self._leads(place), LIMIT_S, (self.source, 0))
 
     def _http(self, client: socket.socket) -> socket.socket:
         head = b""
         while b"\r\n\r\n" not in head:
             head += client.recv(BLOCK)
         first, *rest = head.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
-        login = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        login = base64.b64encode(":".join(self.login).encode()).decode()
         if f"proxy-authorization: basic {login}".lower() not in (line.lower() for line in rest):
             client.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
             raise RefusedError
@@ -90,8 +103,8 @@ class Proxy:
         client.sendall(b"\x05\x02")
         user = _exactly(client, _exactly(client, 2)[1]).decode()
         password = _exactly(client, _exactly(client, 1)[0]).decode()
-        client.sendall(b"\x01" + bytes([(user, password) != (USER, PASSWORD)]))
-        if (user, password) != (USER, PASSWORD):
+        client.sendall(b"\x01" + bytes([(user, password) != self.login]))
+        if (user, password) != self.login:
             raise RefusedError
         kind = _exactly(client, 4)[3]
         host = socket.inet_ntoa(_exactly(client, 4)) if kind == 1 else _exactly(client, _exactly(client, 1)[0]).decode()
@@ -119,8 +132,13 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
 
 
 @contextlib.contextmanager
-def running(scheme: str, leads: Callable[[Place], Place] = lambda place: place) -> Iterator[Proxy]:
-    proxy = Proxy(scheme, leads)
+def running(
+    scheme: str,
+    leads: Callable[[Place], Place] = lambda place: place,
+    login: tuple[str, str] = (USER, PASSWORD),
+    source: str = "",
+) -> Iterator[Proxy]:
+    proxy = Proxy(scheme, leads, login, source)
     try:
         yield proxy
     finally:

@@ -10,8 +10,8 @@ from ingest.shared.broker.bus import Entry
 class Keys:
     """What the state of the sites needs of a broker."""
 
-    def __init__(self) -> None:
-        self.now = datetime(2026, 3, 1, tzinfo=UTC)
+    def __init__(self, now: datetime = datetime(2026, 3, 1, tzinfo=UTC)) -> None:
+        self.now = now
         self.values: dict[str, Entry] = {}
         self.published: list[tuple[str, bytes]] = []
 

@@ -290,10 +290,10 @@ def test_an_unreadable_state_is_replaced(limiter: RateLimiter, bus: NatsBus) -> 
 FOREIGN = [
     pytest.param('{"tokens": 1, "at": 1, "open_until": 1e300}', id="open for ever"),
     pytest.param('{"tokens": 1, "at": 1, "open_until": 1, "probe_until": 1e18}', id="probed for ever"),
-    pytest.param('{"tokens": -1e308, "at": 1e308, "waiting": 1e308}', id="endless numbers"),
+    pytest.param('{"tokens": -1e308, "at": 1e308, "promised_at": 1e308}', id="endless numbers"),
     pytest.param('{"tokens": NaN, "at": NaN, "open_until": Infinity}', id="no numbers"),
     pytest.param('{"tokens": "x", "at": null}', id="other types"),
-    pytest.param('{"tokens": 1, "at": 1, "reason": ["x"], "waiting": -5}', id="a reason that is none"),
+    pytest.param('{"tokens": 1, "at": 1, "reason": ["x"], "promised_at": -5}', id="a reason that is none"),
     pytest.param("[" * 100_000, id="nested"),
 ]
 

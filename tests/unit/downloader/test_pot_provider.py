@@ -53,6 +53,7 @@ def test_a_plugin_of_the_environment_is_not_loaded(plugins: Path) -> None:
 def test_with_a_provider_its_plugin_alone_is_loaded(plugins: Path) -> None:
     (plugins / "foreign.py").write_text("raise SystemExit")
     options = replace(OPTIONS, pot_provider=PROVIDER, extractor_args="youtube:player_client=mweb")
+    (plugins / "getpot_bgutil_http.py").write_text("raise ImportError")
     with pytest.raises(IngestError, match=r"pip install 'ingest\[youtube\]'"):
         session(options)
     (plugins / "getpot_bgutil_http.py").write_text("LOADED = True")

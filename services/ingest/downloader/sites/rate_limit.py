@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 HOUR_S = 3600.0
 PROBE_S = 180.0  # without a result for this long, the probe counts as lost and another video may probe
 LONGEST_WAIT_S = 3600.0
+ROUNDING = 1e-6  # of tokens
 LOWEST_SHARE = 1 / 16  # of the budget, after limit upon limit
 RAISED_BY = 1 / 1000  # of the budget, with each permit: the whole budget is back after some hours
 
@@ -43,14 +44,14 @@ class Budget:
 class SiteState:
     """The state of a site, as all downloaders share it. The field names are stored in the broker.
 
-    `waiting` counts the refused requests that have not been permitted since. `open_until` 0 means that the circuit is
+    `promised_at` is the last time that a refused request was given. `open_until` 0 means that the circuit is
     closed. When `open_until` has passed, the circuit is half-open: one video probes the site until `probe_until`.
     `per_hour` is the learned rate, 0 the whole budget. Until `guest_until` its account rests, for the reason `account`.
     """
 
     tokens: float
     at: float
-    waiting: int = 0
+    promised_at: float = 0.0
     open_until: float = 0.0
     probe_until: float = 0.0
     reason: str = ""
@@ -81,26 +82,34 @@ def initial(budget: Budget, now: float) -> SiteState:
 def take(state: SiteState, budget: Budget, now: float, cost: float) -> tuple[SiteState, Permit]:
     """Decide about a request that costs `cost` tokens; return the state after it and the permit.
 
-    A refused request gets a time after those of all requests that wait already, so that few are refused twice.
+    A refused request gets a time of its own, after those of the requests that were refused before.
     """
     bound, budget = budget, budget.learned(state)
     if state.is_open:
-        return _take_while_open(state, budget, now)
+        return _take_while_open(state, budget, now, cost)
     current = filled(state, budget, now)
-    if current.tokens >= cost:
-        taken = replace(current, tokens=current.tokens - cost, waiting=max(0, current.waiting - 1))
-        return _raised(taken, bound), Permit(True)
-    missing = cost - current.tokens + cost * current.waiting
-    again_at = now + min(LONGEST_WAIT_S, missing / budget.per_second)
-    return replace(current, waiting=current.waiting + 1), Permit(False, again_at, "the hourly budget is spent")
+    if current.tokens >= cost - ROUNDING:
+        return _raised(replace(current, tokens=current.tokens - cost), bound), Permit(True)
+    soonest = now + (cost - current.tokens) / budget.per_second
+    return _refused(current, now, soonest, cost / budget.per_second, "the hourly budget is spent")
 
 
-def _take_while_open(state: SiteState, budget: Budget, now: float) -> tuple[SiteState, Permit]:
+def _take_while_open(state: SiteState, budget: Budget, now: float, cost: float) -> tuple[SiteState, Permit]:
     if now >= state.open_until and now >= state.probe_until:
         return replace(state, probe_until=now + PROBE_S), Permit(True)
     after = max(state.open_until, state.probe_until)
-    again_at = after + min(LONGEST_WAIT_S, state.waiting / budget.per_second)
-    return replace(state, waiting=state.waiting + 1), Permit(False, again_at, state.reason)
+    return _refused(state, after, after, cost / budget.per_second, state.reason)
+
+
+def _refused(state: SiteState, since: float, soonest: float, apart_s: float, reason: str) -> tuple[SiteState, Permit]:
+    """Return the first time from `soonest` on that is free; those of two requests are `apart_s` apart.
+
+    Times of more than `LONGEST_WAIT_S` after `since` are not promised: the request asks again then.
+    """
+    again_at, latest = max(soonest, state.promised_at + apart_s), since + LONGEST_WAIT_S
+    if again_at > latest:
+        return state, Permit(False, latest, reason)
+    return replace(state, promised_at=again_at), Permit(False, again_at, reason)
 
 
 def _raised(state: SiteState, bound: Budget) -> SiteState:
@@ -122,7 +131,13 @@ def halved(state: SiteState, bound: Budget, now: float) -> SiteState:
 def throttled(state: SiteState, now: float, until: float, reason: str) -> SiteState:
     """Return the state after the site has throttled us: an open circuit until then, and an empty bucket after it."""
     return replace(
-        state, tokens=0.0, at=max(now, until), open_until=max(until, state.open_until), probe_until=0.0, reason=reason
+        state,
+        tokens=0.0,
+        at=max(now, until),
+        promised_at=0.0,
+        open_until=max(until, state.open_until),
+        probe_until=0.0,
+        reason=reason,
     )
 
 
@@ -133,7 +148,7 @@ def succeeded(state: SiteState, now: float) -> SiteState:
     """
     if not state.is_open or now < state.open_until:
         return state
-    return replace(state, open_until=0.0, probe_until=0.0, reason="", waiting=0, at=now)
+    return replace(state, open_until=0.0, probe_until=0.0, reason="", at=now)
 
 
 def probe_failed(state: SiteState) -> SiteState:

@@ -32,7 +32,6 @@ KEY = "sites"
 REQUEST_COST = 0.5  # a video makes two requests: one when it is checked, one when it is downloaded
 LONGEST_OPEN_S = 7 * 86_400.0
 LONGEST_REASON = 200
-MOST_WAITING = 1_000_000
 MOST_SITES = 500  # of any feed, also one whose every episode is on a site of its own
 ELSEWHERE_S = 1.0
 PROXY_REST_S = 600.0
@@ -255,7 +254,7 @@ def _state(stored: dict[str, Any], now: float) -> SiteState:
     times = (
         state.tokens,
         state.at,
-        state.waiting,
+        state.promised_at,
         state.open_until,
         state.probe_until,
         state.per_hour,
@@ -267,7 +266,7 @@ def _state(stored: dict[str, Any], now: float) -> SiteState:
     return SiteState(
         tokens=float(state.tokens),
         at=min(state.at, latest),
-        waiting=max(0, min(int(state.waiting), MOST_WAITING)),
+        promised_at=max(0.0, min(state.promised_at, latest)),
         open_until=max(0.0, min(state.open_until, latest)),
         probe_until=max(0.0, min(state.probe_until, latest)),
         reason=shorten(str(state.reason), LONGEST_REASON),

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ingest.shared.sandbox.child import Watcher
 
 ANY_SITE = ("generic",)  # the extractors for a site without an extractor of its own
+BETWEEN_REQUESTS_S = 0.75  # to YouTube, as the guide of yt-dlp recommends; the rate limiter parts the recordings
 LISTING_DEADLINE_S = 300.0
 LISTING_CPU_S = 120.0
 LISTING_FILE_BYTES = 16 << 20
@@ -95,6 +96,7 @@ class SiteOptions:
     proxy: str | None = field(default=None, repr=False)
     extractor_args: str = ""
     pot_provider: str | None = None
+    between_requests_s: float = BETWEEN_REQUESTS_S
 
 
 @dataclass(frozen=True)

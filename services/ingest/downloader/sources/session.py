@@ -25,12 +25,12 @@ from ingest.downloader.cookies import cookies
 from ingest.downloader.sources.connector import ANY_SITE
 from ingest.shared.errors import Code, ConfigurationError, IngestError
 from ingest.shared.sandbox import network
+from ingest.shared.sandbox.confine import has_own_certificates
 
 if TYPE_CHECKING:
     from ingest.downloader.sources.connector import SiteOptions
 
 RETRIES = 3
-BETWEEN_REQUESTS_S = 0.75  # to YouTube, as the guide of yt-dlp recommends; the rate limiter parts the recordings
 AUDIO_ONLY = "bestaudio/best"
 NO_PROGRAM = "/dev/null/none"  # a path that cannot exist
 POT_KEY = "youtubepot-bgutilhttp"
@@ -89,6 +89,7 @@ def session(options: SiteOptions, **extra: object) -> yt_dlp.YoutubeDL:
         "no_color": True,
         "cookiefile": cookies(options.cookies_file) if options.cookies_file else None,
         "proxy": options.proxy,
+        "compat_opts": {"no-certifi"} if has_own_certificates() else set(),
         **_of_the_site(options),
         **extra,
     }
@@ -103,7 +104,7 @@ def _of_the_site(options: SiteOptions) -> dict[str, Any]:
     args = arguments(options.extractor_args)
     if options.pot_provider:
         args[POT_KEY] = {"base_url": [options.pot_provider]}
-    return {"sleep_interval_requests": BETWEEN_REQUESTS_S, "extractor_args": args}
+    return {"sleep_interval_requests": options.between_requests_s, "extractor_args": args}
 
 
 def arguments(text: str) -> dict[str, dict[str, list[str]]]:

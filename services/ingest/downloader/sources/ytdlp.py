@@ -40,6 +40,7 @@ LIVE_PAUSE_S = 1800.0
 OF_THE_PROXY = re.compile(
     r"caused by ProxyError|connection refused|name or service not known|no route to host|unreachable", re.IGNORECASE
 )
+OF_ANOTHER_PAGE = re.compile(r"HTTP Error (404|410)")  # in a warning: a page that yt-dlp can do without
 UNFORESEEN = (TypeError, AttributeError, LookupError, ArithmeticError, AssertionError, RecursionError)  # of its code
 
 
@@ -75,7 +76,7 @@ def inspect_info(site: yt_dlp.YoutubeDL, info: dict[str, Any], options: SiteOpti
     """Return what a site says about a recording that can be downloaded; raise its refusal otherwise."""
     _refuse_unavailable(info, now)
     if not _has_media(info):
-        text = "\n".join(site.params["logger"].messages) or "no media found"
+        text = "\n".join(_reasons(site.params["logger"].messages)) or "no media found"
         raise error_of(Refusal(text), now, options.site_pause_s)
     return announced_in(info)
 
@@ -209,8 +210,14 @@ def _translate(error: Exception, options: SiteOptions, messages: list[str]) -> I
     text = _without(options.proxy, str(error) if str(inner) in str(error) else f"{error} {inner}")
     refusal = Refusal(text, status, retry_after)
     if code_of(refusal) in {Code.SOURCE_UNKNOWN, Code.SITE_CHANGED}:  # an earlier warning may contain the reason
-        refusal = replace(refusal, text="\n".join([text, *(message for message in messages if text not in message)]))
+        others = (message for message in _reasons(messages) if text not in message)
+        refusal = replace(refusal, text="\n".join([text, *others]))
     return error_of(refusal, datetime.now(UTC), options.site_pause_s)
+
+
+def _reasons(messages: list[str]) -> list[str]:
+    """Return the messages that may contain the reason why nothing is found."""
+    return [message for message in messages if not OF_ANOTHER_PAGE.search(message)]
 
 
 def _refuse_ended_cookies(site: yt_dlp.YoutubeDL, options: SiteOptions) -> None:
@@ -260,7 +267,9 @@ def _refuse_unavailable(info: dict[str, Any], now: datetime) -> None:
 
 
 def _has_media(info: dict[str, Any]) -> bool:
-    return bool(info.get("formats") or info.get("url"))
+    """Return whether there is a format that is not made of preview images: YouTube gives these also without media."""
+    formats = info.get("formats") or ()
+    return bool(info.get("url")) or any(one.get("protocol") != "mhtml" for one in formats)
 
 
 def announced_in(info: dict[str, Any]) -> Announcement:

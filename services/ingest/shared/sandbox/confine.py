@@ -119,6 +119,11 @@ def _set_limits(limits: Confinement) -> None:
         resource.setrlimit(kind, (allowed, allowed))
 
 
+def has_own_certificates() -> bool:
+    """Return whether the environment names authorities to trust: then yt-dlp does not trust the ones of its package."""
+    return any(Path(os.environ[name]).exists() for name in CERTIFICATE_VARIABLES[:2] if os.environ.get(name))
+
+
 def _readable(limits: Confinement) -> tuple[str, ...]:
     """Return the files and folders that a child reads: the interpreter, libraries, certificates, and its input."""
     named = [os.environ[name] for name in (*CERTIFICATE_VARIABLES, "LD_LIBRARY_PATH") if name in os.environ]
