@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ingest.cli import console
 from ingest.shared.outgoing import redact
-from ingest.shared.settings import PREFIX, SECRETS_DIR, is_secret, origin, variable
+from ingest.shared.settings import PREFIX, SECRETS_DIR, explanations, is_secret, origin, variable
 
 if TYPE_CHECKING:
     from ingest.cli.settings import AllSettings
@@ -20,11 +20,11 @@ TYPING_ERROR = 0.9  # and from which it was: Kubernetes sets variables with our 
 
 def show(settings: AllSettings, *, as_json: bool) -> None:
     """Print all settings; warn about variables that look like settings and are not."""
-    rows = []
-    for name, field in sorted(type(settings).model_fields.items()):
+    rows, explained = [], explanations(type(settings))
+    for name in sorted(type(settings).model_fields):
         value = getattr(settings, name)
         shown = "***" if value is not None and is_secret(type(settings), name) else _without_secrets(value)
-        rows.append((variable(name), shown, origin(name), field.description or ""))
+        rows.append((variable(name), shown, origin(name), explained.get(name, "")))
     if as_json:
         keys = ("variable", "value", "origin", "description")
         console.print_json([dict(zip(keys, row, strict=True)) for row in rows])

@@ -133,7 +133,7 @@ def settings(state: Path | None = None, *, shown_only: bool = False) -> AllSetti
     needs_folder = found.is_local or found.volume_path is None
     if state is None and (shown_only or not needs_folder):
         return found
-    return load(AllSettings, state_path=state_folder(state or found.state_path))
+    return found.model_copy(update={"state_path": state_folder(state or found.state_path)})
 
 
 def state_folder(named: Path) -> Path:

@@ -7,8 +7,11 @@ once, with the key, the value and the rule.
 
 from __future__ import annotations
 
+import ast
+import inspect
 import os
 import socket
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -20,6 +23,8 @@ from ingest.shared.outgoing import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from pydantic_settings import PydanticBaseSettingsSource
 
 PREFIX = "INGEST_"
 SECRETS_DIR = "INGEST_SECRETS_DIR"
@@ -47,10 +52,22 @@ class Settings(BaseSettings):
         env_prefix=PREFIX,
         frozen=True,
         extra="ignore",
-        use_attribute_docstrings=True,
+        defer_build=True,  # of the classes of a service, only the last one is used
         env_ignore_empty=True,
         hide_input_in_errors=True,  # a wrong secret must not be in a traceback
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 (the signature of the base class)
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return the sources: the environment before secret files. No file `.env` is read."""
+        return init_settings, env_settings, file_secret_settings
 
     nats_url: str | None = None
     """NATS server, as nats://host:4222; those of a cluster are joined by commas. Without it `ingest run` starts an
@@ -154,6 +171,19 @@ def as_environment(settings: Settings, names: Iterable[str] | None = None) -> di
         value = getattr(settings, name)
         if value is not None:
             found[variable(name)] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    return found
+
+
+def explanations(kind: type[Settings]) -> dict[str, str]:
+    """Return the docstrings of the fields, by name. They are read from the source, which no other command needs."""
+    found: dict[str, str] = {}
+    for declaring in reversed([base for base in kind.__mro__ if issubclass(base, Settings)]):
+        (declared,) = ast.parse(inspect.getsource(declaring)).body
+        assert isinstance(declared, ast.ClassDef)  # noqa: S101 (its source)
+        for field, text in pairwise(declared.body):
+            match field, text:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(docstring))):
+                    found[name] = inspect.cleandoc(docstring)
     return found
 
 

@@ -17,6 +17,8 @@ MODELS = (
     "pyannote",
     "sentence_transformers",
 )
+SERVERS = ("psycopg", "pgvector", "nats", "uvicorn", "starlette", "jinja2")
+LOGS = ("structlog", "prometheus_client")  # of lines and figures that most commands do not write
 SITES = ("yt_dlp", "aiohttp")
 FEEDS = ("feedparser", "requests")
 LOCAL = "ingest.cli.local.state_folder"
@@ -28,16 +30,21 @@ CONNECTED = (
 @pytest.mark.parametrize(
     ("imported", "forbidden"),
     [
-        pytest.param(("ingest.cli.app",), (*MODELS, *SITES, *FEEDS, "psycopg", "nats", "kubernetes"), id="--help"),
+        pytest.param(("ingest.cli.app",), (*MODELS, *SITES, *FEEDS, *SERVERS, *LOGS, "kubernetes"), id="--help"),
         pytest.param(
             ("ingest.cli.app", LOCAL, "ingest.cli.find.status", CONNECTED),
-            (*MODELS, *SITES, *FEEDS, "kubernetes"),
+            (*MODELS, *SITES, *FEEDS, *LOGS, "Cryptodome", "uvicorn", "kubernetes"),
             id="status",
+        ),
+        pytest.param(
+            ("ingest.cli.app", "ingest.cli.settings", "ingest.cli.find.search", "ingest.cli.find.running_server"),
+            (*MODELS, *SITES, *FEEDS, *SERVERS, *LOGS, "kubernetes"),
+            id="search, answered by a server",
         ),
         pytest.param(
             ("ingest.cli.app", LOCAL, "ingest.cli.find.search", CONNECTED),
             (*MODELS, *SITES, *FEEDS, "kubernetes"),
-            id="search",
+            id="search without a server",
         ),
         pytest.param(("ingest.cli.app", "ingest.cli.runs.run", CONNECTED), (*MODELS, *SITES, "kubernetes"), id="run"),
         pytest.param(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -20,13 +21,21 @@ if TYPE_CHECKING:
 def answers(settings: AllSettings, question: Question) -> list[Hit]:
     """Return the best results for a question: those of the server that runs on the archive, or computed here."""
     from ingest.cli.find import running_server
-    from ingest.cli.local.state_folder import open_archive
 
     found = running_server.ask(settings, question)
-    if found is not None:
-        return found
-    with open_archive(settings) as archive:
-        return search(archive, question)
+    return computed(settings, question) if found is None else found
+
+
+def computed(settings: AllSettings, question: Question) -> list[Hit]:
+    """Return the best results for a question. The text model is loaded while the servers start."""
+    from ingest.cli.local.state_folder import open_archive
+    from ingest.embedder.search.hybrid import Search
+    from ingest.embedder.text_model import light_encoder
+
+    with ThreadPoolExecutor(1) as loading:
+        model = loading.submit(light_encoder.load, settings)
+        with open_archive(settings) as archive:
+            return Search(archive.database, model.result()).ask(question)
 
 
 def search(archive: Archive | Connections, question: Question) -> list[Hit]:

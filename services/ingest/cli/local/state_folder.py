@@ -15,12 +15,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ingest.cli.local import preparation
 from ingest.cli.local.addresses import Files
 from ingest.cli.local.locks import Lock
 from ingest.cli.local.private_folder import PRIVATE_UMASK, make_private
 from ingest.cli.local.shared_servers import SharedServers, environment
-from ingest.cli.local.supervisor import Supervisor
 from ingest.embedder.postgres import database
 from ingest.embedder.tables.catalog import Catalog
 from ingest.shared.broker.connect import COMMAND_WAIT_S, bus_topology, connect
@@ -29,6 +27,7 @@ from ingest.shared.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ingest.cli.local.supervisor import Supervisor
     from ingest.cli.settings import AllSettings
     from ingest.embedder.postgres.database import Database
     from ingest.shared.broker.nats_bus import NatsBus
@@ -48,6 +47,8 @@ class StateFolder:
 
     def supervisor(self) -> Supervisor:
         """Return a supervisor that runs the services as children of this process."""
+        from ingest.cli.local.supervisor import Supervisor  # imports what services need
+
         settings = self.settings.model_copy(
             update={
                 "grace_s": min(LOCAL_GRACE_S, self.settings.grace_s),
@@ -81,6 +82,8 @@ def open_state_folder(settings: AllSettings, *, exclusive: bool) -> Iterator[Sta
         held.callback(servers.leave)
         running = servers.join()
         if exclusive and not servers.were_started and settings.nats_url is None:
+            from ingest.cli.local import preparation
+
             preparation.take_back(running)
         yield StateFolder(running, (*keep_open, servers.lock), servers)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ingest.shared.telemetry import metrics
 from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.text import shorten
 
@@ -53,6 +52,8 @@ class RefusedEvent:
 
 def store(database: Database, refused: RefusedEvent) -> None:
     """Keep an event, and count it."""
+    from ingest.shared.telemetry import metrics  # a tenth of a second, which `ingest status` does not need
+
     payload = refused.data[:LONGEST_KEPT_PAYLOAD]
     with database.transaction() as connection:
         connection.execute(STORE, (*refused.position, refused.video_id, shorten(refused.reason), payload))

@@ -13,8 +13,6 @@ import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from Cryptodome.Signature import eddsa
-
 from ingest.shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -75,11 +73,15 @@ class Login:
 
     def sign(self, nonce: str) -> bytes:
         """Return the signature of a server's nonce, in base64."""
+        from Cryptodome.Signature import eddsa  # tenths of a second, which other logins do not need
+
         key = eddsa.import_private_key(self._seed())
         return base64.b64encode(eddsa.new(key, "rfc8032").sign(nonce.encode()))
 
     def public_key(self) -> str:
         """Return the public key of the seed, as the server's configuration names it."""
+        from Cryptodome.Signature import eddsa
+
         raw = eddsa.import_private_key(self._seed()).public_key().export_key(format="raw")
         return _encode(bytes([USER]) + bytes(raw))
 

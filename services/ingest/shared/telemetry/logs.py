@@ -4,6 +4,8 @@ The fields of an attempt are bound once (`bound(video_id=..., attempt=...)`) and
 Lines contain no secrets: the queries, signatures and passwords of URLs, and the values of keys that name a secret, are
 replaced. They contain nothing that a terminal would obey, and no text in them can pass for another line. What libraries
 log by the module `logging`, and an exception that ends the process, pass the same way.
+
+structlog is imported with the first line: that takes tenths of a second, and most commands log nothing.
 """
 
 from __future__ import annotations
@@ -12,19 +14,20 @@ import logging
 import re
 import sys
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO, cast
-
-import structlog
 
 from ingest.shared import outgoing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
-    from types import TracebackType
+    from types import ModuleType, TracebackType
 
     from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 SECRET_KEYS = re.compile(r"password|secret|token|cookie|authorization|credential", re.IGNORECASE)
+_prepared: list[Callable[[], None]] = []  # the configuration that is still to be made
 
 
 def _redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -73,6 +76,26 @@ def _log_uncaught(kind: type[BaseException], error: BaseException, trace: Traceb
 
 def configure(*, json_lines: bool, level: str = "INFO", **bound_fields: str) -> None:
     """Set up logging of this process; `bound_fields` (as stage) are on every line."""
+    _prepared[:] = [partial(_configure, cast("TextIO", _Lossy(sys.stderr)), json_lines, level, bound_fields)]
+    if "structlog" in sys.modules:
+        _structlog()
+    root = logging.getLogger()
+    root.handlers[:] = [*(handler for handler in root.handlers if not isinstance(handler, _Foreign)), _Foreign()]
+    sys.excepthook = _log_uncaught
+
+
+def _structlog() -> ModuleType:
+    """Return the library, set up as `configure` asked."""
+    import structlog
+
+    while _prepared:
+        _prepared.pop()()
+    return structlog
+
+
+def _configure(stream: TextIO, json_lines: bool, level: str, fields: dict[str, str]) -> None:  # noqa: FBT001 (bound once)
+    import structlog
+
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if json_lines
@@ -83,7 +106,7 @@ def configure(*, json_lines: bool, level: str = "INFO", **bound_fields: str) -> 
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
-            _always(bound_fields),
+            _always(fields),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso" if json_lines else "%H:%M:%S", utc=json_lines),
             structlog.processors.format_exc_info,  # a text before the redaction, and without the values of variables
@@ -91,12 +114,9 @@ def configure(*, json_lines: bool, level: str = "INFO", **bound_fields: str) -> 
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Lossy(sys.stderr))),
+        logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
-    root = logging.getLogger()
-    root.handlers[:] = [*(handler for handler in root.handlers if not isinstance(handler, _Foreign)), _Foreign()]
-    sys.excepthook = _log_uncaught
 
 
 class _Lossy:
@@ -127,11 +147,20 @@ def _always(fields: dict[str, str]) -> Processor:
 
 def get_logger(name: str) -> FilteringBoundLogger:
     """Return a logger; `name` is the module that logs."""
-    logger: FilteringBoundLogger = structlog.get_logger(module=name.removeprefix("ingest."))
-    return logger
+    return cast("FilteringBoundLogger", _Logger(name.removeprefix("ingest.")))
+
+
+class _Logger:
+    """A logger of structlog, made for each line."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def __getattr__(self, method: str) -> Any:  # noqa: ANN401 (a method of the logger)
+        return getattr(_structlog().get_logger(module=self._module), method)
 
 
 def bound(**fields: object) -> AbstractContextManager[None]:
     """Put `fields` on every line logged inside the `with` block by this thread."""
-    context: AbstractContextManager[None] = structlog.contextvars.bound_contextvars(**fields)
+    context: AbstractContextManager[None] = _structlog().contextvars.bound_contextvars(**fields)
     return context
