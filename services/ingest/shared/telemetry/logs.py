@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import threading
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO, cast
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 SECRET_KEYS = re.compile(r"password|secret|token|cookie|authorization|credential", re.IGNORECASE)
 _prepared: list[Callable[[], None]] = []  # the configuration that is still to be made
+_preparing = threading.RLock()  # a line of another thread waits for the configuration: it removes secrets
 
 
 def _redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -88,8 +90,10 @@ def _structlog() -> ModuleType:
     """Return the library, set up as `configure` asked."""
     import structlog
 
-    while _prepared:
-        _prepared.pop()()
+    with _preparing:
+        for prepare in _prepared:
+            prepare()
+        _prepared.clear()
     return structlog
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import subprocess
 import sys
 import threading
 
@@ -136,3 +137,29 @@ def test_an_exception_that_ends_the_process_is_masked(capsys: pytest.CaptureFixt
     (line,) = written(capsys)
     assert line["level"] == "error"
     assert "cannot get https://h/a?***" in str(line["exception"])
+
+
+AT_ONCE = """
+import threading, time
+from ingest.shared.telemetry import logs
+logs.configure(json_lines=True)
+import structlog
+configure = structlog.configure
+def configure_slowly(**options):
+    time.sleep(0.2)
+    configure(**options)
+structlog.configure = configure_slowly
+log, start = logs.get_logger("ingest.x"), threading.Barrier(8)
+def write():
+    start.wait()
+    log.info("told", password="hunter2")
+threads = [threading.Thread(target=write) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+def test_the_first_lines_of_several_threads_are_all_masked() -> None:
+    done = subprocess.run([sys.executable, "-c", AT_ONCE], capture_output=True, text=True, check=True)
+    assert [json.loads(line)["password"] for line in done.stderr.splitlines()] == ["***"] * 8
+    assert done.stdout == ""
