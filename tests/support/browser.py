@@ -98,9 +98,23 @@ class Page:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
 
+    def nameless(self) -> list[str]:
+        """Return the controls that have no name in the accessibility tree, which a screen reader reads."""
+        nodes = self.call("Accessibility.getFullAXTree")["nodes"]
+        return [
+            f"{node['role']['value']} {node['nodeId']}"
+            for node in nodes
+            if not node["ignored"] and not node.get("name", {}).get("value") and _is_control(node)
+        ]
+
     def picture(self) -> bytes:
         """Return what the page shows, as PNG."""
         return base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
+
+
+def _is_control(node: dict[str, Any]) -> bool:
+    takes_focus = any(one["name"] == "focusable" and one["value"]["value"] for one in node.get("properties", ()))
+    return takes_focus and node["role"]["value"] not in {"RootWebArea", "dialog"}
 
 
 @contextmanager

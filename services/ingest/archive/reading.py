@@ -44,10 +44,11 @@ GROUP BY speaker ORDER BY 4 DESC, 1 LIMIT %s
 """
 EXAMPLES = """
 WITH best AS (
-    SELECT DISTINCT ON (speaker) speaker, video_id, start_s, speaker_score::float8 FROM segments
+    SELECT DISTINCT ON (speaker) speaker, video_id, start_s, end_s, speaker_score::float8 FROM segments
     WHERE speaker = ANY(%s) ORDER BY speaker, speaker_score DESC NULLS LAST, video_id, idx
 )
-SELECT speaker, video_id, start_s, speaker_score, title, source_kind, source_url FROM best JOIN videos USING (video_id)
+SELECT speaker, video_id, start_s, end_s, speaker_score, title, source_kind, source_url
+FROM best JOIN videos USING (video_id)
 """
 SPOKEN_IN = """
 SELECT video_id, duration_s,
@@ -120,6 +121,7 @@ class ExampleRow:
     speaker: str
     video_id: str
     start_s: float
+    end_s: float
     score: float | None
     title: str | None
     source_kind: str | None

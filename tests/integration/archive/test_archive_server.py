@@ -69,6 +69,21 @@ def test_the_function_that_the_page_about_sql_gives_to_retrievers_answers(
     assert all(hit["text"] and hit["link"] and SECRET not in str(hit) for hit in found)
 
 
+def test_passages_like_a_passage_are_the_nearest_others(ask: Client) -> None:
+    passages = ask(f"{API}/recordings/{TALK}/transcript").json["passages"]
+    for passage in passages:
+        found = ask(f"{API}/recordings/{TALK}/similar?passage={passage['index']}&limit=50").json["results"]
+        assert found
+        assert passage["index"] not in {hit["index"] for hit in found}
+        assert [hit["similarity"] for hit in found] == sorted((hit["similarity"] for hit in found), reverse=True)
+        page = ask(f"/recordings/{TALK}/similar?passage={passage['index']}&limit=1")
+        assert (page.status, found[0]["page"].encode() in page.body) == (200, True)
+    few = ask(f"{API}/recordings/{TALK}/similar?passage=0&limit=1").json["results"]
+    assert few == ask(f"{API}/recordings/{TALK}/similar?passage=0").json["results"][:1]
+    for wrong in (f"{TALK}/similar?passage={len(passages)}", f"{FAILED}/similar?passage=0"):
+        assert ask(f"{API}/recordings/{wrong}").problem == "not-found"
+
+
 def test_the_list_of_recordings_is_read_page_by_page(ask: Client) -> None:
     first = ask(f"{API}/recordings?limit=1").json
     second = ask(f"{API}/recordings?limit=1&cursor={first['next']}").json

@@ -72,6 +72,14 @@ OPERATIONS = (
         lambda library, video_id, asked: library.transcript(video_id, asked),
     ),
     Operation(
+        "/recordings/{id}/similar",
+        "similar",
+        "Passages like a passage of the recording, the nearest in meaning first",
+        inputs.SimilarInput,
+        shapes.Hits,
+        lambda library, video_id, asked: library.similar(video_id, asked),
+    ),
+    Operation(
         "/recordings/{id}/export",
         "export",
         "The transcript as a file: subtitles, text, Markdown, JSON, a table, turns of speakers",

@@ -22,6 +22,7 @@ LONGEST_QUESTION = 500
 LONGEST_NAME = 200
 MOST_RESULTS = 50
 MOST_RECORDINGS = 100
+MOST_PASSAGES = 1_000_000
 MOST_PARAMETERS = 20
 EARLIEST, LATEST = date(1900, 1, 1), date(9998, 12, 31)
 
@@ -101,6 +102,15 @@ class TranscriptInput(Input):
 
     words: bool = False
     """Also the words, with times and probabilities."""
+
+
+class SimilarInput(Input):
+    """A passage, whose like is sought."""
+
+    passage: Annotated[int, Field(ge=0, le=MOST_PASSAGES)]
+    """Number of the passage in the recording: `index` of an answer or of a transcript."""
+    limit: Annotated[int, Field(ge=1, le=MOST_RESULTS)] = 10
+    """At most this many results."""
 
 
 class ExportInput(Input):

@@ -54,11 +54,14 @@ class Library:
             video_id=asked.recording,
             limit=asked.limit,
         )
-        try:
-            encoder = self.model.get(MODEL_WAIT_S)
-        except NotReadyError:
-            raise ProblemError(LOADING, "the text model is being loaded; ask again in some seconds") from None
-        found = Search(self.reading.database, encoder).ask(question)
+        return shapes.Hits(results=tuple(map(_hit, self._search().ask(question))))
+
+    def similar(self, video_id: str, asked: inputs.SimilarInput) -> shapes.Hits:
+        """Return the passages that are like a passage."""
+        self.row(video_id)
+        found = self._search().similar(video_id, asked.passage, asked.limit)
+        if found is None:
+            raise ProblemError(NOT_FOUND, "the recording has no passage of this number")
         return shapes.Hits(results=tuple(map(_hit, found)))
 
     def recordings(self, asked: inputs.RecordingsInput) -> shapes.Recordings:
@@ -156,6 +159,12 @@ class Library:
     def channels(self) -> list[str]:
         """Return the names of the channels."""
         return self.reading.channels(MOST_CHANNELS)
+
+    def _search(self) -> Search:
+        try:
+            return Search(self.reading.database, self.model.get(MODEL_WAIT_S))
+        except NotReadyError:
+            raise ProblemError(LOADING, "the text model is being loaded; ask again in some seconds") from None
 
     def row(self, video_id: str) -> RecordingRow:
         """Return a recording as it is stored; raise ProblemError when there is none with this id."""

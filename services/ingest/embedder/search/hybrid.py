@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ingest.embedder.search import search_query, wording
+from ingest.embedder.search import search_query, similar, wording
 from ingest.embedder.search.question import Hit
 from ingest.embedder.search.search_query import Statement
 from ingest.embedder.text_model import model_keys
@@ -40,6 +40,17 @@ class Search:
             query, asked = Statement(question, vector, self._stored_key(connection)).build(connection)
             rows = connection.execute(query, asked, prepare=False).fetchall()  # planned for this question
         return self._hits(rows, vector)
+
+    def similar(self, video_id: str, index: int, limit: int) -> list[Hit] | None:
+        """Return the passages that are nearest to a passage in meaning; None when the archive has no such passage."""
+        with self._database.transaction() as connection:
+            search_query.prepare(connection)
+            key = self._stored_key(connection)
+            vector = similar.vector_of(connection, key, video_id, index)
+            if vector is None:
+                return None
+            rows = similar.nearest(connection, key, vector, video_id, index, limit)
+        return self._hits(rows, vector.to_numpy().astype(np.float32))
 
     def _stored_key(self, connection: Connection) -> str:
         """Return the key of the model's vectors; raise ENV_MODEL_VERSION when the archive holds only others."""

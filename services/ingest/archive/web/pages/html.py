@@ -7,12 +7,23 @@ from typing import TYPE_CHECKING, Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from ingest.archive.web import highlight
+from ingest.archive.web.library import API
 from ingest.archive.web.pages import states
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 MINUTE_S = 60
+FILES: Final = {
+    "vtt": "WebVTT subtitles",
+    "srt": "SubRip subtitles",
+    "txt": "Text",
+    "md": "Markdown",
+    "csv": "Table (CSV)",
+    "json": "JSON",
+    "podcast": "Podcast JSON",
+    "rttm": "Turns (RTTM)",
+}
 STATES: Final = {
     "queued": "waiting",
     "running": "in progress",
@@ -37,7 +48,7 @@ class Templates:
         )
         self._environment.filters.update(clock=clock, length_of=length, day=day, percent=percent)
         self._environment.globals.update(
-            states=STATES, pieces=highlight.pieces, address=states.address, page_of=states.page_of
+            api=API, files=FILES, states=STATES, pieces=highlight.pieces, address=states.address, page_of=states.page_of
         )
 
     def fill(self, name: str, **content: Any) -> str:  # noqa: ANN401 (of the template)

@@ -49,6 +49,7 @@ class Pages:
             self._route("/", SearchPage, self._search),
             self._route("/recordings", inputs.RecordingsInput, self._recordings),
             self._route("/recordings/{id}", RecordingPage, self._recording),
+            self._route("/recordings/{id}/similar", inputs.SimilarInput, self._similar),
             self._route("/speakers", inputs.Input, self._speakers),
             self._route("/status", inputs.Input, self._status),
             Route(feed.PATH, self._feed),
@@ -123,8 +124,27 @@ class Pages:
             bar_width=bar.WIDTH,
         )
 
+    def _similar(self, request: Request, page: inputs.SimilarInput) -> str:
+        video_id = video_id_of(request)
+        results = self._library.similar(video_id, page).results
+        passages = self._library.transcript(video_id, inputs.TranscriptInput()).passages
+        return self._render(
+            "similar.html",
+            request,
+            page=page,
+            recording=self._library.recording(video_id),
+            passage=passages[page.passage],
+            sought=[],
+            groups=grouped(results),
+            more=MORE_RESULTS if len(results) == page.limit < inputs.MOST_RESULTS else None,
+        )
+
     def _speakers(self, request: Request, _: inputs.Input) -> str:
-        return self._render("speakers.html", request, found=self._library.speakers())
+        found = self._library.speakers()
+        rows = self._library.reading.examples([row.speaker for row in found.speakers])
+        total_s = sum(row.seconds for row in found.speakers) + found.unnamed_s
+        samples = {row.speaker: row for row in rows}
+        return self._render("speakers.html", request, found=found, samples=samples, total_s=total_s or 1.0)
 
     def _status(self, request: Request, _: inputs.Input) -> str:
         return self._render("status.html", request, status=self._library.status())

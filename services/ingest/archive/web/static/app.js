@@ -3,6 +3,7 @@
 
 const SKIP_S = 5;
 const STATUS_MS = 5000;
+const COPIED_MS = 4000;
 const clamp = (value, least, most) => Math.min(most, Math.max(least, value));
 const isTyping = (target) => target.closest("input, textarea, select, [contenteditable]") !== null;
 
@@ -43,6 +44,7 @@ class Recording {
     if (this.player !== null) this.connect(start);
     if (start > 0) this.show(this.at(start), true);
     article.addEventListener("click", (event) => this.click(event));
+    if (navigator.clipboard !== undefined) for (const button of article.querySelectorAll("[data-quote]")) button.hidden = false;
     this.loadWords();
   }
 
@@ -137,6 +139,8 @@ class Recording {
   }
 
   click(event) {
+    const quote = event.target.closest("[data-quote]");
+    if (quote !== null) this.quote(quote.closest(".passage"));
     const word = event.target.closest(".word");
     const when = event.target.closest(".passage .when");
     const bar = event.target.closest(".bar svg");
@@ -155,6 +159,25 @@ class Recording {
   jump(second) {
     history.replaceState(null, "", `?t=${second.toFixed(1)}`);
     this.seek(second);
+  }
+
+  async quote(passage) {
+    const chosen = getSelection();
+    const isPart = !chosen.isCollapsed && passage.contains(chosen.anchorNode) && passage.contains(chosen.focusNode);
+    const text = isPart ? chosen.toString() : passage.querySelector(".said").textContent;
+    const link = passage.dataset.link || new URL(passage.querySelector(".when").getAttribute("href"), location.href).href;
+    const title = this.article.querySelector("h1").textContent;
+    const parts = [this.speaker(passage), title, passage.querySelector(".when").textContent].filter(Boolean);
+    const copied = document.querySelector("[data-copied]");
+    const wrote = await navigator.clipboard.writeText(`“${text.trim()}”\n${parts.join(", ")}\n${link}`).then(() => true, () => false);
+    copied.textContent = wrote ? "The quote is copied." : "This browser does not allow copying.";
+    setTimeout(() => { copied.textContent = ""; }, COPIED_MS);
+  }
+
+  speaker(passage) {
+    let at = passage;
+    while (at !== null && at.querySelector(".who") === null) at = at.previousElementSibling;
+    return at?.querySelector(".who").textContent ?? "";
   }
 
   step(by) {
@@ -178,6 +201,32 @@ class Recording {
   }
 }
 
+// Plays the sample of a voice; where the audio is not kept, its link opens the recording.
+function samples() {
+  const player = new Audio();
+  let active = null;
+  const stop = () => {
+    player.pause();
+    active?.classList.remove("playing");
+    active = null;
+  };
+  player.addEventListener("timeupdate", () => { if (active !== null && player.currentTime >= Number(active.dataset.end)) stop(); });
+  player.addEventListener("ended", stop);
+  player.addEventListener("error", () => { if (active !== null) location.href = active.href; });
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("[data-sample]");
+    if (link === null || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const again = link === active;
+    stop();
+    if (again) return;
+    active = link;
+    link.classList.add("playing");
+    player.src = `${link.dataset.sample}#t=${link.dataset.start}`;
+    player.play().catch(() => {}); // an error event follows where it cannot
+  });
+}
+
 async function live() {
   if (document.hidden || document.querySelector("dialog[open]") !== null) return;
   const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
@@ -190,4 +239,5 @@ async function live() {
 const article = document.querySelector("[data-recording]");
 const recording = article === null ? null : new Recording(article);
 keyboard(recording?.keys ?? {});
+if (document.querySelector("[data-sample]") !== null) samples();
 if (document.querySelector("[data-live]") !== null) setInterval(live, STATUS_MS);
