@@ -3,10 +3,13 @@
 Reads the recordings of a folder with a `manifest.jsonl` (default: `../shared/speech`), with the model that the folder's
 `prepare` makes or with INGEST_ASR_MODEL, and beside it with the two ways of faster-whisper. With a pipeline
 (INGEST_DIARIZATION_MODEL), speakers are compared, too.
+
+A large folder is measured in parts: `--only` with `--json` prints the figures of a part, `--of` reads them again.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import tempfile
@@ -16,13 +19,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import TypeAdapter
 from rich.console import Console
 from rich.progress import track
 
 from bench import real_speech_page, report
 from bench import real_speech_score as score
 from bench.real_speech_set import HALVES, Recording, chosen, read
-from bench.real_speech_ways import Bench, Figure, peers
+from bench.real_speech_ways import PRODUCT, Bench, Figure, peers
 from ingest.asr.device import device_of
 from ingest.asr.recognition.build import make_transcriber
 from ingest.asr.settings import AsrSettings
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parents[2] / "shared" / "speech"
 SHORTEST_S = 3.0  # of speech, for the share of right languages
 ALL = "all"
+FIGURES = TypeAdapter(list[Figure])
 
 
 def figures(folder: Path, recordings: Sequence[Recording], settings: AsrSettings, *, alone: bool) -> Iterator[Figure]:
@@ -86,6 +91,7 @@ def print_rest(measured: Sequence[Figure]) -> None:
         ("recordings without speech", str(len(silent))),
         ("searchable words in them", str(_count(one.searchable for one in silent))),
         ("the same without the list of phrases", str(_count(one.searchable_without_phrases for one in silent))),
+        ("words flagged as invented in the others, of all", _flagged(measured)),
         *_times(measured),
         *_speakers(measured),
     ]
@@ -93,6 +99,12 @@ def print_rest(measured: Sequence[Figure]) -> None:
     for one in long:
         if not one.is_language_right:
             print(f"  {one.recording.file}: {one.language} instead of {one.recording.language}")
+
+
+def _flagged(measured: Sequence[Figure]) -> str:
+    spoken = [one for one in measured if not one.recording.is_silent]
+    written = _count((one.readings[PRODUCT].text,) for one in spoken)
+    return f"{_count(one.invented for one in spoken)} of {written}"
 
 
 def _times(measured: Sequence[Figure]) -> Iterator[tuple[str, str]]:
@@ -149,22 +161,40 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--half", choices=(*HALVES, ALL), default=ALL, help="settings are chosen on `tune` alone")
     parser.add_argument("--only", default="", metavar="TEXT", help="recordings whose path contains this text")
     parser.add_argument("--alone", action="store_true", help="leave out the two ways of faster-whisper")
+    parser.add_argument("--of", type=Path, nargs="+", default=(), metavar="FILE", help="measure nothing: read figures")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with the differences and the audio")
     return parser.parse_args()
+
+
+def measured_before(files: Iterable[Path], wanted: argparse.Namespace) -> list[Figure]:
+    """Return the figures that files have, printed by `--json`, of the chosen recordings."""
+    found = [one for file in files for one in FIGURES.validate_python(json.loads(file.read_bytes())["figures"])]
+    kept = set(_kept([one.recording for one in found], wanted))
+    return [one for one in found if one.recording in kept]
+
+
+def measured_now(wanted: argparse.Namespace) -> list[Figure]:
+    """Return the figures of the chosen recordings of a folder."""
+    if not (wanted.folder / "manifest.jsonl").is_file():
+        raise SystemExit(f"{wanted.folder} has no manifest.jsonl: name a folder with recordings by --folder")
+    found = _kept(read(wanted.folder), wanted)
+    settings = load(AsrSettings, asr_model=model_of(wanted.folder), asr_device="cpu")
+    steps = figures(wanted.folder, found, settings, alone=wanted.alone)
+    return list(track(steps, "recordings", len(found), console=Console(stderr=True)))
+
+
+def _kept(recordings: Sequence[Recording], wanted: argparse.Namespace) -> list[Recording]:
+    found = [one for one in chosen(recordings, wanted.half, wanted.subset) if wanted.only in one.file]
+    if not found:
+        raise SystemExit("no recording is left: leave out --only, or take --half all")
+    return found
 
 
 def main() -> None:
     """Measure, and print the figures."""
     wanted = arguments()
     report.quiet()
-    if not (wanted.folder / "manifest.jsonl").is_file():
-        raise SystemExit(f"{wanted.folder} has no manifest.jsonl: name a folder with recordings by --folder")
-    found = [one for one in chosen(read(wanted.folder), wanted.half, wanted.subset) if wanted.only in one.file]
-    if not found:
-        raise SystemExit("no recording is left: leave out --only, or take --half all")
-    settings = load(AsrSettings, asr_model=model_of(wanted.folder), asr_device="cpu")
-    steps = figures(wanted.folder, found, settings, alone=wanted.alone)
-    measured = list(track(steps, "recordings", len(found), console=Console(stderr=True)))
+    measured = measured_before(wanted.of, wanted) if wanted.of else measured_now(wanted)
     if wanted.html:
         wanted.html.write_text(real_speech_page.page(measured, wanted.folder), encoding="utf-8")
     if wanted.json:

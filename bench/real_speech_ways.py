@@ -56,6 +56,7 @@ class Figure:
     language: str
     unread_s: float
     readings: dict[str, Reading]
+    invented: tuple[str, ...] = ()  # texts with this flag
     searchable: tuple[str, ...] = ()  # written where nothing is said
     searchable_without_phrases: tuple[str, ...] = ()
     start_errors_s: tuple[float, ...] = ()
@@ -111,6 +112,7 @@ class Bench:
             language=found.language,
             unread_s=sum(span.duration_s for span in found.unread),
             readings={name: _reading(recording, said, *one) for name, one in texts.items()},
+            invented=tuple(one.text for one in found.segments if INVENTED in one.flags),
             searchable=_searchable(recording, found.segments),
             searchable_without_phrases=_without_phrases(recording, found.segments, speech),
             start_errors_s=tuple(starts_s),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
+from argparse import Namespace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,6 +72,16 @@ def test_all_ways_are_measured_on_the_same_words(measured: list[Figure], capsys:
     shown = capsys.readouterr().out
     assert f"{spoken.readings[PRODUCT].wrong / spoken.words:.1%}" in shown
     assert "1 of 1" in shown
+
+
+def test_figures_are_read_again(measured: list[Figure], tmp_path: Path) -> None:
+    files = [tmp_path / f"{number}.json" for number in range(len(measured))]
+    for file, one in zip(files, measured, strict=True):
+        file.write_text(json.dumps({"figures": [asdict(one)]}))
+    every = Namespace(half="all", subset=None, only="")
+    assert real_speech.measured_before(files, every) == measured
+    silent = Namespace(half="all", subset=None, only="nonspeech")
+    assert real_speech.measured_before(files, silent) == measured[1:]
 
 
 def test_the_page_has_the_audio_and_marks_what_differs(measured: list[Figure], folder: Path) -> None:
