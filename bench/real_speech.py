@@ -10,6 +10,7 @@ A large folder is measured in parts: `--only` with `--json` prints the figures o
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import tempfile
@@ -111,7 +112,7 @@ def _times(measured: Sequence[Figure]) -> Iterator[tuple[str, str]]:
     errors = sorted(error for one in measured for error in one.start_errors_s)
     if errors:
         absolute = sorted(map(abs, errors))
-        middle, high = report.median(absolute), absolute[int(0.95 * (len(absolute) - 1))]
+        middle, high = report.median(absolute), absolute[math.ceil(0.95 * len(absolute)) - 1]
         yield "first word of a turn: error of its start", f"median {middle * 1000:.0f} ms, 95 % {high * 1000:.0f} ms"
         yield "of these later than 0.2 s", f"{sum(error > 0.2 for error in errors)} of {len(errors)}"  # noqa: PLR2004 (in the label)
 

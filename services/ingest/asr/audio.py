@@ -24,7 +24,7 @@ from ingest.shared.sandbox import decode as media
 from ingest.shared.sandbox.decode import SAMPLE_RATE, AudioInfo, DecodeLimits, decode_progress, reporting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ingest.shared.sandbox.child import ChildLimits, Reporter
 
@@ -34,6 +34,9 @@ WINDOW_S = 600
 LONGEST_SPEECH_S = 28.0
 SHORTEST_SILENCE_S = 0.3
 PADDING_S = 0.2
+LONG_PAUSE_S = 2.0
+SOFT_GAIN = 4.0  # 12 dB
+LEAST_LOUD_S = 3.0  # amplified, music and animals may sound like speech
 
 
 def load(
@@ -71,22 +74,50 @@ def decode_to(report: Reporter, source: str, target: str, limits: DecodeLimits) 
 def find_speech(waveform: Waveform, progress: Callable[[float], None] = lambda _done_s: None) -> list[Span]:
     """Return the spans of speech (Silero VAD) in order, each of at most 28 s. It works in windows of 10 min.
 
-    `progress` gets the seconds that were searched.
+    What is said softly beside a louder voice is found by a second look at long pauses, amplified. `progress` gets the
+    seconds that were searched.
     """
+    spans: list[Span] = []
+    for start in range(0, len(waveform), WINDOW_S * SAMPLE_RATE):
+        progress(start / SAMPLE_RATE)
+        window = np.asarray(waveform[start : start + WINDOW_S * SAMPLE_RATE])
+        spans += [_later(span, start / SAMPLE_RATE) for span in _in_window(window)]
+    return spans
+
+
+def _in_window(window: Waveform) -> list[Span]:
+    """Return the spans of speech in a window; soft speech in its pauses counts where others speak up."""
+    loud = _detect(window)
+    if sum(span.duration_s for span in loud) < LEAST_LOUD_S:
+        return loud
+    soft = [
+        _later(span, pause.start_s)
+        for pause in pauses(loud, len(window) / SAMPLE_RATE)
+        for span in _detect(np.clip(cut(window, pause) * SOFT_GAIN, -1.0, 1.0))
+    ]
+    return sorted([*loud, *soft], key=lambda span: span.start_s)
+
+
+def _detect(samples: Waveform) -> list[Span]:
     options = VadOptions(
         max_speech_duration_s=LONGEST_SPEECH_S,
         min_silence_duration_ms=int(SHORTEST_SILENCE_S * 1000),
         speech_pad_ms=int(PADDING_S * 1000),
     )
-    spans: list[Span] = []
-    for start in range(0, len(waveform), WINDOW_S * SAMPLE_RATE):
-        progress(start / SAMPLE_RATE)
-        window = np.asarray(waveform[start : start + WINDOW_S * SAMPLE_RATE])
-        spans += [
-            Span((start + found["start"]) / SAMPLE_RATE, (start + found["end"]) / SAMPLE_RATE)
-            for found in get_speech_timestamps(window, options)
-        ]
-    return spans
+    found = get_speech_timestamps(samples, options)
+    return [Span(one["start"] / SAMPLE_RATE, one["end"] / SAMPLE_RATE) for one in found]
+
+
+def pauses(speech: Sequence[Span], duration_s: float) -> list[Span]:
+    """Return the long pauses before, between and behind spans of speech."""
+    starts_s = [*(span.start_s for span in speech), duration_s]
+    ends_s = [0.0, *(span.end_s for span in speech)]
+    between = (Span(end_s, start_s) for end_s, start_s in zip(ends_s, starts_s, strict=True))
+    return [pause for pause in between if pause.duration_s >= LONG_PAUSE_S]
+
+
+def _later(span: Span, by_s: float) -> Span:
+    return Span(span.start_s + by_s, span.end_s + by_s)
 
 
 def cut(waveform: Waveform, span: Span) -> Waveform:

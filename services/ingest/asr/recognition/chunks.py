@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ingest.asr.spans import Span
@@ -12,11 +13,12 @@ if TYPE_CHECKING:
 
 LONGEST_CHUNK_S = 30.0
 LONGEST_GAP_S = 2.0
+CONTEXT_S = 0.2  # of audio around a chunk: the voice activity detection may begin behind a soft first word
 
 
 @dataclass(frozen=True)
 class SpeechChunk:
-    """A part of a recording for the recognizer, and the spans of speech in it."""
+    """A part of a recording for the recognizer, and the spans of speech in it, which may be shorter."""
 
     span: Span
     speech: tuple[Span, ...]
@@ -41,6 +43,22 @@ def merge(
     if group:
         chunks.append(_chunk(group))
     return chunks
+
+
+def with_context(chunks: Sequence[SpeechChunk]) -> list[SpeechChunk]:
+    """Return chunks with a bit of the audio around them: at most half of the pause next to it, within 30 s."""
+    ends_s = [0.0, *(chunk.span.end_s for chunk in chunks)]
+    starts_s = [*(chunk.span.start_s for chunk in chunks[1:]), math.inf]
+    return [
+        replace(chunk, span=_wider(chunk.span, chunk.span.start_s - end_s, start_s - chunk.span.end_s))
+        for chunk, end_s, start_s in zip(chunks, ends_s, starts_s, strict=False)
+    ]
+
+
+def _wider(span: Span, before_s: float, after_s: float) -> Span:
+    """Return a span with context; `before_s` and `after_s` are the pauses around it."""
+    most_s = max(0.0, min(CONTEXT_S, (LONGEST_CHUNK_S - span.duration_s) / 2))
+    return Span(span.start_s - min(most_s, before_s / 2), span.end_s + min(most_s, after_s / 2))
 
 
 def _chunk(spans: Sequence[Span]) -> SpeechChunk:

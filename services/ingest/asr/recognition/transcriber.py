@@ -93,14 +93,14 @@ class Transcriber:
 
         Raise GPU_OOM when a single chunk does not fit into the memory of the device.
         """
-        parts = chunks.merge(speech)
+        parts = chunks.with_context(chunks.merge(speech))
         try:
             given = self._given(expected)
             language, probability = self._language(waveform, parts, given, expected.likely)
             pieces = []
             for part, said in zip(parts, self._read(waveform, ((part, language) for part in parts)), strict=True):
                 pieces.append(Piece(part, said))
-                progress(part.span.end_s)
+                progress(part.speech[-1].end_s)
             pieces = self._refine(waveform, self._in_their_languages(waveform, pieces, language, given), language)
             read = rereading.read_again(
                 pieces, lambda again: self._read(waveform, ((part, name or language) for part, name in again))

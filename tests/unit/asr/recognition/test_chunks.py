@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.asr.recognition.chunks import LONGEST_CHUNK_S, SpeechChunk, merge
+from ingest.asr.recognition.chunks import CONTEXT_S, LONGEST_CHUNK_S, SpeechChunk, merge, with_context
 from ingest.asr.spans import Span
 
 
@@ -65,3 +65,31 @@ def test_spans_are_merged_where_they_may(speech: list[Span], chunks: list[tuple[
 
 def test_a_chunk_has_the_spans_of_its_speech() -> None:
     assert merge([Span(1, 2), Span(2.5, 4)]) == [SpeechChunk(Span(1, 4), (Span(1, 2), Span(2.5, 4)))]
+
+
+@settings(max_examples=200, deadline=None)
+@given(speech=speeches)
+def test_context_is_no_speech_of_another_chunk_and_makes_none_too_long(speech: list[Span]) -> None:
+    bare = merge(speech)
+    wide = with_context(bare)
+    assert [chunk.speech for chunk in wide] == [chunk.speech for chunk in bare]
+    for before, after in zip(bare, wide, strict=True):
+        assert 0 <= before.span.start_s - after.span.start_s <= CONTEXT_S + 1e-9
+        assert 0 <= after.span.end_s - before.span.end_s <= CONTEXT_S + 1e-9
+        assert after.span.start_s >= 0
+        assert after.span.duration_s <= max(before.span.duration_s, LONGEST_CHUNK_S) + 1e-9
+    assert all(earlier.span.end_s <= later.span.start_s + 1e-9 for earlier, later in pairwise(wide))
+
+
+@pytest.mark.parametrize(
+    ("speech", "chunks"),
+    [
+        pytest.param([Span(1, 2), Span(5, 6)], [(0.8, 2.2), (4.8, 6.2)], id="in silence"),
+        pytest.param([Span(0.1, 2)], [(0.05, 2.2)], id="at the beginning"),
+        pytest.param([Span(1, 21), Span(21.2, 31.2)], [(0.8, 21.1), (21.1, 31.4)], id="a short pause"),
+        pytest.param([Span(1, 30.9)], [(0.95, 30.95)], id="nearly too long"),
+    ],
+)
+def test_a_chunk_has_context(speech: list[Span], chunks: list[tuple[float, float]]) -> None:
+    found = [(chunk.span.start_s, chunk.span.end_s) for chunk in with_context(merge(speech))]
+    assert found == [pytest.approx(one) for one in chunks]
