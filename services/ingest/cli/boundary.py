@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 import traceback
 from datetime import UTC, datetime
@@ -38,6 +39,7 @@ EXPECTED = (ConfigurationError, IngestError, BusError)
 INSTALL = "this command needs an extra, as `pip install 'ingest[local]'`"
 EMPTY_VALUE = re.compile("--[a-z0-9-]+=\\s*")
 LONGEST_LINE = 2000
+NARROWEST_HELP = 60
 LONGEST_WORD = 100_000  # the system takes more; no path, address or question is this long
 
 
@@ -71,6 +73,7 @@ class BoundaryGroup(TyperGroup):
 def run(command: Callable[[Sequence[str]], object], words: Sequence[str]) -> int:
     """Run a command, print the line of its error, and return its exit status."""
     try:
+        _widen_help()
         check_words(words)
         status = command(words)
         console.out.file.flush()
@@ -80,6 +83,14 @@ def run(command: Callable[[Sequence[str]], object], words: Sequence[str]) -> int
             console.err.print(line, style="red")
     discard_unwritable()
     return status if isinstance(status, int) else console.OK
+
+
+def _widen_help() -> None:
+    """Let `--help` take NARROWEST_HELP columns on a narrower terminal, which breaks its lines; else words are cut."""
+    if shutil.get_terminal_size().columns < NARROWEST_HELP:
+        from typer import rich_utils  # imports rich, which other commands may not need
+
+        rich_utils.MAX_WIDTH = NARROWEST_HELP
 
 
 def check_words(words: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from typer import rich_utils
 from typer.testing import CliRunner
 
 from ingest.cli import options
@@ -84,3 +85,13 @@ def test_the_shell_completes_commands_states_and_codes(words: str, expected: lis
         check=True,
     )
     assert sorted(done.stdout.split()) == sorted(expected)
+
+
+@pytest.mark.parametrize("columns", ["1", "10", "20"])
+def test_the_help_of_every_command_is_whole_on_a_narrow_terminal(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rich_utils, "MAX_WIDTH", None)
+    runner = CliRunner(env={"COLUMNS": columns})
+    for words in ALL:
+        done = runner.invoke(app, [*words, "--help"])
+        assert (done.exit_code, done.exception) == (0, None)
+        assert all(part in done.output for part in ("Usage:", *words, "--help"))
