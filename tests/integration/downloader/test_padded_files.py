@@ -5,9 +5,11 @@ What the head of a file announces is only compared: the packets of the sound tra
 
 from __future__ import annotations
 
+import wave
 from typing import TYPE_CHECKING
 
 import av
+import numpy as np
 import pytest
 from av.stream import Disposition
 
@@ -164,3 +166,33 @@ def with_roles(path: Path, to: Path, roles: tuple[Disposition, Disposition]) -> 
                 packet.stream = copies[packet.stream.index]
                 out.mux(packet)
     return to
+
+
+# -- recorders with many tracks ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [3, 4, 5, 6, 7, 8, 9, 16, 32])
+def test_each_microphone_of_a_recorder_is_heard(tmp_path: Path, number: int) -> None:
+    voice = (tone(0.5, 16_000)[0] * 32767).astype("<i2")
+    for microphone in range(number):
+        samples = np.zeros((len(voice), number), "<i2")
+        samples[:, microphone] = voice
+        with wave.open(str(tmp_path / "a.wav"), "wb") as out:
+            out.setparams((number, 2, 16_000, 0, "NONE", ""))
+            out.writeframes(samples.tobytes())
+        waveform, found = read(tmp_path / "a.wav")
+        assert found.channels == number
+        assert found.duration_s == pytest.approx(0.5, abs=0.01)
+        assert np.abs(waveform).max() > 0.02
+
+
+SIZES = [0, 0x7FFFF000, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF]  # as recorders write them that never came back to it
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_wav_whose_recorder_left_its_size_open_is_read_to_its_end(tmp_path: Path, size: int) -> None:
+    path = encoded(tmp_path / "a.wav", "pcm_s16le", tone(SOUND_S, 16_000), rate=16_000)
+    data = path.read_bytes()
+    at = data.index(b"data") + 4
+    path.write_bytes(data[:4] + size.to_bytes(4, "little") + data[8:at] + size.to_bytes(4, "little") + data[at + 4 :])
+    assert read(path)[1].duration_s == pytest.approx(SOUND_S, abs=CODER_S)

@@ -15,7 +15,7 @@ class DecodeLimits:
     max_duration_s: float = 12 * 3600.0
     min_sample_rate: int = 4_000
     max_sample_rate: int = 192_000
-    max_channels: int = 8
+    max_channels: int = 32  # of a mixing desk
 
 
 def tolerance_s(duration_s: float) -> float:

@@ -37,6 +37,10 @@ FULL_SCALE: Final[dict[type[np.generic], int]] = {
     np.int64: 1 << 63,
 }
 
+LAYOUTS: Final = {3: "3.0", 4: "4.0", 5: "5.0", 6: "6.0", 7: "7.0", 8: "octagonal"}  # without a channel for the bass
+STEREO: Final = 2
+BASS, UNNAMED = "LFE", "NONE"  # FFmpeg's names of channels
+
 FloatArray = npt.NDArray[np.float32]
 
 
@@ -126,8 +130,9 @@ class Output:
                 self.one_channel_s += sum(frame.samples / frame.sample_rate for frame in frames)
                 frames = [_one_channel(frame, self._channel) for frame in frames]
         for frame in frames:
-            frame.pts = None  # the resampler must not correct times: holes are filled already
-            self._resample(frame)
+            used = _all_used(frame)
+            used.pts = None  # the resampler must not correct times: holes are filled already
+            self._resample(used)
 
     def _resample(self, frame: AudioFrame | None) -> None:
         """Resample a frame, or with None what is left in the resampler; one resampler takes one format."""
@@ -180,3 +185,21 @@ def _one_channel(frame: AudioFrame, channel: int) -> AudioFrame:
     chosen = AudioFrame.from_ndarray(samples, format=frame.format.packed.name, layout="mono")
     chosen.sample_rate = frame.sample_rate
     return chosen
+
+
+def _all_used(frame: AudioFrame) -> AudioFrame:
+    """Return a frame whose channels all get into the mix.
+
+    The resampler drops the channel for the bass of a film; of the tracks of a recorder, which have no names, it takes
+    the third or fourth microphone for that. More than eight tracks it does not mix at all.
+    """
+    number = frame.layout.nb_channels
+    if number <= STEREO or not {channel.name for channel in frame.layout.channels} & {BASS, UNNAMED}:
+        return frame
+    if number in LAYOUTS:
+        used = AudioFrame.from_ndarray(frame.to_ndarray(), format=frame.format.name, layout=LAYOUTS[number])
+    else:
+        mixed: FloatArray = np.stack(channels_of(frame)).mean(axis=0, keepdims=True)
+        used = AudioFrame.from_ndarray(mixed, format="flt", layout="mono")
+    used.sample_rate = frame.sample_rate
+    return used
