@@ -16,7 +16,9 @@ from ingest.downloader.sites.holds import Troubles
 from ingest.downloader.sites.rate_limit import Budget
 from ingest.downloader.sites.rate_limiter import RateLimiter
 from ingest.downloader.sources import feed, ytdlp
-from ingest.downloader.sources.feed_text import as_utf8
+from ingest.downloader.sources.feeds import reader
+from ingest.downloader.sources.feeds.text import as_utf8
+from ingest.downloader.sources.feeds.transfer import Page
 from ingest.downloader.sources.listing import Listing
 from ingest.shared.broker.bus import Entry
 from ingest.shared.errors import Code, ConfigurationError, IngestError
@@ -114,10 +116,10 @@ def check_recording(recording: Recording) -> None:
 def read_feed(data: bytes) -> str:
     """Read a feed as the child does, send the listing to the parent, and make its recordings."""
     try:
-        listing = feed.parsed(feed.Page(FEED_URL, as_utf8(data)))
+        listing = reader.parsed(Page(FEED_URL, as_utf8(data)))
     except IngestError as error:
         return str(error.code)
-    ((_, received),) = plain.Answers(feed.read_feed).take(plain.done_frame(feed.read_feed, listing))
+    ((_, received),) = plain.Answers(reader.read_feed).take(plain.done_frame(reader.read_feed, listing))
     for recording in feed.episodes(FEED_URL, received, Listing()):
         check_recording(recording)
     return "read"
@@ -182,7 +184,7 @@ def read_dead_letter(data: bytes) -> str:
 
 def read_answer(data: bytes) -> str:
     """Read bytes as the answers of a child."""
-    answers = plain.Answers(feed.read_feed)
+    answers = plain.Answers(reader.read_feed)
     try:
         found = answers.take(data)
     except plain.BadAnswerError:
@@ -239,8 +241,8 @@ SITES = {"youtube": SITE, "pods.example": SITE}
 TROUBLE = {"code": "SITE_CHANGED", "words": "x", "since": 1.8e9, "failed": ["a"], "pause_s": 60.0, "next_at": 4e9}
 TROUBLES = {"check:youtube": {**TROUBLE, "probe_until": 4e9, "canary": "https://youtu.be/a", "canary_at": 1.8e9}}
 ANSWERS = (
-    plain.report_frame({"bytes": 1.0}) + plain.done_frame(feed.read_feed, None),
-    plain.done_frame(feed.read_feed, feed.parsed(feed.Page(FEED_URL, FEED))),
+    plain.report_frame({"bytes": 1.0}) + plain.done_frame(reader.read_feed, None),
+    plain.done_frame(reader.read_feed, reader.parsed(Page(FEED_URL, FEED))),
     plain.error_frame(IngestError(Code.BAD_URL, "no such host")),
 )
 TARGETS = (

@@ -59,6 +59,7 @@ _SENTENCES: Final[tuple[tuple[str, Code], ...]] = (
     (r"Video unavailable|no longer available|removed (by the uploader|for violating)", Code.VIDEO_GONE),
     (r"account.*terminated|channel was removed|(playlist|channel) does not exist", Code.VIDEO_GONE),
     (r"video is not available|recording is not available|looks truncated|Unable to find video ID", Code.VIDEO_GONE),
+    (r"Response data has no m3u header", Code.IS_PLAYLIST),  # a list of addresses, and no stream
     # the site has changed, or wants another version of yt-dlp
     (
         r"No video formats found|Requested format is not available|Only images are available|forcing SABR",

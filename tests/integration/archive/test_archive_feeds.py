@@ -14,7 +14,8 @@ from ingest.archive.web.library import API
 from ingest.archive.web.pages.feed import Feed, Item
 from ingest.archive.web.pages.html import Templates
 from ingest.demo import conversation
-from ingest.downloader.sources import feed as feed_reader
+from ingest.downloader.sources.feeds import reader
+from ingest.downloader.sources.feeds.transfer import Page
 from tests.support.archive_server import FAILED, NOW, SECRET, TALK, Client, archive
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def test_a_feed_of_a_state_of_the_search_page_is_valid(ask: Client, state: str, 
 
 def test_the_own_reader_of_feeds_finds_the_recordings_with_their_audio(ask: Client) -> None:
     base = f"http://127.0.0.1:{ask.port}"
-    (found,) = feed_reader.parsed(feed_reader.Page(f"{base}/feed.xml", ask("/feed.xml").body)).items
+    (found,) = reader.parsed(Page(f"{base}/feed.xml", ask("/feed.xml").body)).items
     assert (found.guid, found.announced.metadata.title) == (TALK, conversation().title)
     assert found.announced.metadata.duration_s == round(conversation().duration_s)
     assert found.announced.metadata.published_at is not None

@@ -18,7 +18,9 @@ from pydantic import SecretStr
 
 from ingest.cli.runs.submissions import build_repetition, build_request, each_request
 from ingest.cli.selection import Selection
-from ingest.downloader.sources.feed import Page, episodes, parsed
+from ingest.downloader.sources.feed import episodes
+from ingest.downloader.sources.feeds.reader import parsed
+from ingest.downloader.sources.feeds.transfer import Page
 from ingest.downloader.sources.listing import Listing
 from ingest.downloader.sources.ytdlp import announced_in
 from ingest.embedder.postgres.database import Database

@@ -17,7 +17,10 @@ ask_app = typer.Typer()
 
 Sources = Annotated[
     list[str] | None,
-    typer.Argument(help="YouTube channel, playlist, video or id; podcast feed; media URL; local file or folder."),
+    typer.Argument(
+        help="YouTube channel, playlist, video or id; podcast feed or page; list of feeds (OPML); media URL; local "
+        "file or folder."
+    ),
 ]
 Limit = Annotated[int | None, typer.Option(min=1, max=MANY, help="At most this many recordings.")]
 LimitNew = Annotated[

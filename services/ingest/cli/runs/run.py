@@ -265,7 +265,7 @@ def catch_interrupts() -> Iterator[list[bool]]:
 def _with_roots(settings: AllSettings, sources: Sequence[str]) -> AllSettings:
     """Allow the services to read the local files and folders among the sources, and what links in them lead to."""
     found = [Path(source).expanduser() for source in sources if source.strip() and file.recognises(source)]
-    roots = [*map(str, listed_paths(settings.file_roots)), *(str(path.absolute()) for path in found)]
+    roots = [*map(str, listed_paths(settings.file_roots)), *(str(file.read_with(path)) for path in found)]
     text = json.dumps(roots)
     if len(text) > LONGEST_VARIABLE:
         folders = {str(path.absolute() if path.is_dir() else path.absolute().parent) for path in found}

@@ -87,6 +87,8 @@ def _print_account(request: Request) -> None:
         times = [decision.at for decision in request.again if decision.reason is reason and decision.at]
         when = f", from {min(times):%Y-%m-%d %H:%M} UTC on" if times else ""
         out.print(f"{number} {reason}{when}", markup=False)
+    for note in request.listing.notes:
+        out.print(_line(note), markup=False)
     left_out = request.listing.left_out
     if left_out:
         out.print(f"left out: {sum(one.count for one in left_out.values())}")
@@ -116,6 +118,7 @@ def _account(request: Request) -> dict[str, Any]:
             }
             for problem in listing.problems
         ],
+        "notes": [outgoing.redact(note) for note in listing.notes],
         "again": {reason.name.lower(): number for reason, number in _counts(request).items()},
     }
 

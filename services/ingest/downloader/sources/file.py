@@ -18,11 +18,15 @@ from ingest.downloader.sources.connector import (
     source_of,
 )
 from ingest.downloader.sources.dates import day_in
+from ingest.downloader.sources.feeds import lists
+from ingest.downloader.sources.feeds.forms import LIST_SUFFIXES
 from ingest.downloader.sources.folder import media_files
 from ingest.shared.artifacts.volume import is_file, translate_os_errors
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.formats import MEDIA_SUFFIXES
 from ingest.shared.messages import Source, SourceKind
+from ingest.shared.sandbox import child
+from ingest.shared.sandbox.child import ChildLimits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from ingest.downloader.sources.listing import Listing
     from ingest.shared.sandbox.child import Watcher
 
+LIST_DEADLINE_S = 60.0
 EMPTY = "an empty file (0 bytes)"
 
 
@@ -45,6 +50,11 @@ def recognises(text: str) -> bool:
 def list_recordings(text: str, settings: DownloaderSettings, listing: Listing) -> Iterator[Recording]:
     """Yield the recording of a file, or of each media file below a folder."""
     path = Path(text).expanduser()
+    if path.is_file() and path.suffix.lower() in LIST_SUFFIXES:
+        named = child.run(lists.read_list, (str(path.absolute()),), _list_limits(path))
+        listing.merge(named.left_out)
+        listing.further.extend(named.addresses)
+        return
     if path.is_file():
         yield recording_of(path)
         return
@@ -64,21 +74,38 @@ def list_recordings(text: str, settings: DownloaderSettings, listing: Listing) -
     yield from each_valid(recording_of, found, refuse)
 
 
+def read_with(path: Path) -> Path:
+    """Return the file or folder that has to be readable for a source: of a list, its folder."""
+    is_list = path.is_file() and path.suffix.lower() in LIST_SUFFIXES
+    return path.absolute().parent if is_list else path.absolute()
+
+
+def _list_limits(path: Path) -> ChildLimits:
+    return ChildLimits(LIST_DEADLINE_S, reads=(str(path.absolute()), str(path.resolve())))
+
+
 def recording_of(path: Path) -> Recording:
     """Return the recording of a file, identified by its content.
 
     Its day is the one in its name; without one, the download stage looks into the file. The time of its last change is
     none of a recording: a copied folder would be all from today.
     """
+    name = os.fsencode(path.name)
+    if name != path.name.encode(errors="replace"):
+        raise IngestError(Code.BAD_URL, f"the name {name!r} is not UTF-8: rename the file")
     source = source_of(SourceKind.FILE, str(path.absolute()))
     try:
         with path.open("rb") as file:
+            before = os.fstat(file.fileno())
             content = hashlib.file_digest(file, "sha256").hexdigest()
             is_empty = file.tell() == 0
+            after = os.fstat(file.fileno())
     except OSError as error:
         raise IngestError(Code.BAD_URL, f"{path.name} cannot be read: {error.strerror}") from error
     if is_empty:
         raise IngestError(Code.AUDIO_EMPTY_FILE, f"{path.name} is empty (0 bytes)")
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise IngestError(Code.BAD_URL, f"{path.name} is being written: name it again when it is complete")
     found = announced(title=path.stem, published_at=day_in(path.stem))
     return Recording(derived_id("file", content), source, found.metadata, found.cut)
 

@@ -46,11 +46,15 @@ class Listing:
     before_request  runs before each request to a site with a rate limit; returns the exit through which it is asked
     left_out        the items that are no recordings, or not wanted, by reason
     problems        what could not be read: its recordings may be missing
+    further         the sources that a source names (a list of feeds); they are listed after it
+    notes           which of several things was taken, a line for each
     """
 
     before_request: Callable[[], Exit | None] = lambda: None
     left_out: dict[str, LeftOut] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    further: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def leave_out(self, reason: str, name: str = "", count: int = 1) -> None:
         """Count items that are left out for a reason."""

@@ -30,6 +30,7 @@ def connector_of(kind: SourceKind) -> Connector:
     return next(connector for connector in CONNECTORS if connector.kind is kind)
 
 
+NESTED = "entry of a list within a list"
 SUBSCRIPTION = re.compile(r"^(?:feed|itpc|pcast|podcast):(?://)?(?P<scheme>https?://)?", re.IGNORECASE)
 HOST_ALONE = re.compile(
     r"^(?:www\.[^/\s]+|[\w-]+(?:\.[\w-]+)*\.(?:com|edu|fm|net|org|tv))(?::\d+)?(?:/|$)", re.IGNORECASE
@@ -39,14 +40,30 @@ HOST_ALONE = re.compile(
 def recordings(text: str, settings: DownloaderSettings, listing: Listing | None = None) -> Iterator[Recording]:
     """Yield the recordings of a source (a channel page by page); raise BAD_URL when no connector recognises the text.
 
-    What is left out goes into the account of the `listing`.
+    What is left out goes into the account of the `listing`. Of a list of sources, these are the recordings of all its
+    entries: one that cannot be read hides none of the others.
     """
+    listing = listing or Listing()
+    yield from _recordings(text, settings, listing)
+    sources, listing.further[:] = tuple(listing.further), ()
+    for source in sources:
+        try:
+            yield from _recordings(source, settings, listing)
+        except IngestError as error:
+            listing.fail(source, error)
+        for nested in listing.further:
+            listing.leave_out(NESTED, nested)
+        listing.further.clear()
+
+
+def _recordings(text: str, settings: DownloaderSettings, listing: Listing) -> Iterator[Recording]:
+    """Yield the recordings of one source."""
     if not text.strip():
         raise IngestError(Code.BAD_URL, "the source is empty: is a variable of your shell not set?")
     for source in (text, SUBSCRIPTION.sub(_address, text)):  # a file may be named `podcast: one.mp3`
         for connector in CONNECTORS:
             if connector.recognises(source):
-                yield from connector.list(source, settings, listing or Listing())
+                yield from connector.list(source, settings, listing)
                 return
     hint = f": did you mean https://{shorten(text)}?" if HOST_ALONE.match(text) else ""
     raise IngestError(

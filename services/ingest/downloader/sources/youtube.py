@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from ingest.downloader import javascript
 from ingest.downloader.exits import YOUTUBE, exits
@@ -153,8 +153,17 @@ def uploads_playlist(channel_id: str) -> str:
 
 
 def _playlist_of(url: str) -> str | None:
-    """Return the playlist of an address that names a playlist or a channel's id; None for a handle or name."""
+    """Return the playlist of an address that names a playlist or a channel's id; None for a handle or name.
+
+    The address may be that of YouTube's own feed, as in an export of subscriptions.
+    """
     segments = _segments(url)
+    if segments == ["feeds", "videos.xml"]:
+        named = parse_qs(urlsplit(url).query)
+        if "channel_id" in named:
+            return uploads_playlist(named["channel_id"][0])
+        if "playlist_id" in named:
+            return f"https://www.youtube.com/playlist?{urlencode({'list': named['playlist_id'][0]})}"
     if segments[:1] == ["playlist"]:
         return url
     if segments[:1] == ["channel"] and len(segments) > 1:

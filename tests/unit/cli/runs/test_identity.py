@@ -8,7 +8,8 @@ import pytest
 
 from ingest.cli.runs.identity import own_id, unique
 from ingest.downloader.sources.announced import announced
-from ingest.downloader.sources.feed import FeedItem, FeedListing, episodes
+from ingest.downloader.sources.feed import episodes
+from ingest.downloader.sources.feeds.found import FeedItem, FeedListing
 from ingest.downloader.sources.listing import Listing
 from ingest.embedder.tables.catalog import VideoRow
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,36 @@ def test_an_empty_file_is_left_out_of_a_folder_and_refused_by_its_name(tmp_path:
     )
     with pytest.raises(IngestError, match=r"AUDIO_EMPTY_FILE: empty\.ogg is empty"):
         listed(tmp_path / "empty.ogg")
+
+
+def test_a_file_whose_name_is_not_utf_8_is_a_problem_that_shows_the_name(tmp_path: Path) -> None:
+    write(tmp_path / "talk.ogg")
+    (tmp_path / os.fsdecode(b"\xe4.ogg")).write_bytes(b"sound")
+    found, listing = listed(tmp_path)
+    assert found == [str(tmp_path / "talk.ogg")]
+    assert [one.error.message for one in listing.problems] == [r"the name b'\xe4.ogg' is not UTF-8: rename the file"]
+
+
+def test_a_file_that_is_being_written_is_a_problem(tmp_path: Path) -> None:
+    write(tmp_path / "talk.ogg")
+    growing = tmp_path / "growing.ogg"
+    growing.write_bytes(bytes(8 << 20))
+    has_ended = threading.Event()
+
+    def write_on() -> None:
+        with growing.open("ab", buffering=0) as file:
+            while not has_ended.is_set():
+                file.write(b"more")
+
+    writer = threading.Thread(target=write_on)
+    writer.start()
+    try:
+        found, listing = listed(tmp_path)
+    finally:
+        has_ended.set()
+        writer.join()
+    assert found == [str(tmp_path / "talk.ogg")]
+    assert [(one.name, "is being written" in one.error.message) for one in listing.problems] == [(str(growing), True)]
 
 
 def test_our_state_folder_among_the_recordings_is_one_item(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

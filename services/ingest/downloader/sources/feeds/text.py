@@ -22,13 +22,13 @@ WIDE: Final = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"<\0", "utf-1
 
 def looks_like_feed(data: bytes | bytearray) -> bool:
     """Return whether the root element of a page is that of a feed."""
-    text, after = _after_prolog(data)
+    text, after = after_prolog(data)
     return ROOT.search(text, after, after + SNIFFED) is not None
 
 
 def may_become_feed(data: bytes | bytearray) -> bool:
     """Return whether the page that begins with these bytes can be a feed; false ends its transfer."""
-    text, after = _after_prolog(data)
+    text, after = after_prolog(data)
     if len(text) - after < SNIFFED or (len(data) < LONGEST_PROLOG and BEGUN.match(text, after)):
         return True
     return ROOT.search(text, after, after + SNIFFED) is not None
@@ -47,7 +47,7 @@ def breaks_off(data: bytes) -> bool:
     return END.search(data, max(0, len(data) - TAIL_BYTES)) is None
 
 
-def _after_prolog(data: bytes | bytearray) -> tuple[str, int]:
+def after_prolog(data: bytes | bytearray) -> tuple[str, int]:
     """Return the first characters of a page, and where its prolog ends."""
     text = bytes(data[: LONGEST_PROLOG + 2 * SNIFFED]).decode(_wide(data) or "latin-1", "replace").lstrip("\ufeff")
     after = 3 if text.startswith("ï»¿") else 0  # the mark of UTF-8

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.downloader.sources.feed import duration_s
+from ingest.downloader.sources.feeds.reader import duration_s
 
 
 @pytest.mark.parametrize(

@@ -39,11 +39,11 @@ def media_addresses(entry: Any) -> list[str]:  # noqa: ANN401 (a foreign or gene
     These are its enclosures, else the first `media:content`, else the first of what other generators write.
     """
     enclosures = [(link.get("href"), link.get("type"), "") for link in entry.get("enclosures", ())]
-    if found := list(dict.fromkeys(str(url) for url, kind, medium in enclosures if _is_media(url, kind, medium))):
+    if found := list(dict.fromkeys(str(url) for url, kind, medium in enclosures if is_media(url, kind, medium))):
         return found
     contents = [(one.get("url"), one.get("type"), one.get("medium")) for one in entry.get("media_content", ())]
     others = (*contents, *_other_places(entry))
-    return [str(url) for url, kind, medium in others if _is_media(url, kind, medium)][:1]
+    return [str(url) for url, kind, medium in others if is_media(url, kind, medium)][:1]
 
 
 def _other_places(entry: Any) -> Iterator[tuple[object, object, str]]:  # noqa: ANN401 (a foreign or generic shape)
@@ -64,7 +64,7 @@ def _fields(value: object) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def _is_media(url: object, kind: object, medium: object) -> bool:
+def is_media(url: object, kind: object, medium: object) -> bool:
     """Return whether a link is audio or video, by its type or suffix; without a type, unless its suffix is another."""
     if not url:
         return False

@@ -7,8 +7,9 @@ import time
 import feedparser
 import pytest
 
-from ingest.downloader.sources.feed import Page, parsed
-from ingest.downloader.sources.feed_limits import MOST_ATTRIBUTES, MOST_NAMESPACES, FeedPart, bounded
+from ingest.downloader.sources.feeds.limits import MOST_ATTRIBUTES, MOST_NAMESPACES, FeedPart, bounded
+from ingest.downloader.sources.feeds.reader import parsed
+from ingest.downloader.sources.feeds.transfer import Page
 from ingest.shared.errors import Code, IngestError
 
 MANY_NAMES = "".join(f"<n{number}:a xmlns:n{number}='http://h/'/>" for number in range(MOST_NAMESPACES + 1))

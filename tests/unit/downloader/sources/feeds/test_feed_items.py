@@ -5,8 +5,9 @@ from __future__ import annotations
 import feedparser
 import pytest
 
-from ingest.downloader.sources.feed import Page, parsed
-from ingest.downloader.sources.feed_items import media_addresses
+from ingest.downloader.sources.feeds.items import media_addresses
+from ingest.downloader.sources.feeds.reader import parsed
+from ingest.downloader.sources.feeds.transfer import Page
 from ingest.shared.formats import MEDIA_SUFFIXES
 
 MRSS = 'xmlns:media="http://search.yahoo.com/mrss/" xmlns:podcast="https://podcastindex.org/namespace/1.0"'

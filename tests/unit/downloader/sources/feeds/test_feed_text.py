@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.downloader.sources.feed import BREAKS_OFF, FURTHER, Page, parsed
-from ingest.downloader.sources.feed_text import as_utf8, breaks_off, looks_like_feed, may_become_feed
+from ingest.downloader.sources.feeds.reader import BREAKS_OFF, FURTHER, parsed
+from ingest.downloader.sources.feeds.text import as_utf8, breaks_off, looks_like_feed, may_become_feed
+from ingest.downloader.sources.feeds.transfer import Page
 from ingest.shared.errors import IngestError
 
 ITEM = '<item><title>\u00c4 talk</title><enclosure url="1.mp3"/><enclosure url="2.mp3"/></item>'

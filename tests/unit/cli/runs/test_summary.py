@@ -1,0 +1,46 @@
+"""The summary of a run says why nothing was done, what was taken of several things, and what was left out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from ingest.cli.runs.run import Request, RunResult
+from ingest.cli.runs.summary import print_result
+from ingest.cli.runs.tally import count
+from ingest.cli.selection import Selection
+from ingest.downloader.sources.listing import Listing
+from ingest.shared.errors import Code, IngestError
+from ingest.shared.messages import Policy
+
+SINCE = Selection(policy=Policy(published_after=datetime(2026, 1, 1, tzinfo=UTC)))
+FAILED, NOTED = Listing(), Listing(notes=["https://a.org/ names the feed https://a.org/feed, which was taken"])
+FAILED.fail("b.xml", IngestError(Code.SOURCE_UNAVAILABLE, "HTTP 404"))
+NOTED.leave_out("published before 2026-01-01", "Old", 5000)
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        pytest.param(Request((), Selection()), ["name a source: ingest run SOURCE"], id="no source"),
+        pytest.param(Request(("a.xml",), Selection()), ["everything that the sources list is indexed"], id="all known"),
+        pytest.param(Request(("a.xml",), SINCE), ["nothing newer than 2026-01-01"], id="nothing newer"),
+        pytest.param(
+            Request(("b.xml",), Selection(), FAILED),
+            ["nothing was requested", "not read: b.xml"],
+            id="not read",
+        ),
+        pytest.param(
+            Request(("https://a.org/",), SINCE, NOTED),
+            ["names the feed https://a.org/feed", "left out: 5000", "5000 published before 2026-01-01: Old, ..."],
+            id="a page, and a reason",
+        ),
+    ],
+)
+def test_a_run_that_did_nothing_says_why(
+    capsys: pytest.CaptureFixture[str], request_: Request, said: list[str]
+) -> None:
+    print_result(RunResult([], count([]), 0.0, interrupted=False, request=request_, holds=[]), as_json=False)
+    printed = capsys.readouterr().out
+    assert all(words in printed for words in said)
