@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from pathlib import PurePosixPath
 from urllib.parse import urljoin, urlsplit
 
+from ingest.downloader.sources.feeds.tags import start_tags
 from ingest.shared.formats import MEDIA_SUFFIXES, TYPESCRIPT
 
 FEED_TYPES = frozenset({"application/rss+xml", "application/atom+xml", "application/feed+json"})
@@ -23,7 +24,7 @@ def feeds_of(address: str, data: bytes) -> list[str]:
     comments come last.
     """
     page = _Page(address)
-    page.feed(data.decode(errors="replace"))
+    page.feed(start_tags(data.decode(errors="replace"), "link", "meta", "a", *MEDIA_TAGS))
     if page.has_media and urlsplit(address).path not in HOME:
         return []
     ranked = sorted(page.feeds, key=lambda one: one.is_of_comments)

@@ -13,6 +13,7 @@ from urllib.parse import urljoin
 
 from ingest.downloader.sources.feeds.forms import LARGEST_BYTES, Form, form_of
 from ingest.downloader.sources.feeds.found import SourceList
+from ingest.downloader.sources.feeds.tags import start_tags
 from ingest.downloader.sources.feeds.text import as_utf8
 from ingest.downloader.sources.listing import Listing
 from ingest.shared.bounds import LONGEST_ADDRESS
@@ -65,7 +66,7 @@ def sources_in(data: bytes, form: Form, *, base: str = "", folder: Path | None =
 def _entries(text: str, form: Form) -> Iterator[str]:
     if form is Form.OPML:
         outlines = _Outlines()
-        outlines.feed(text)
+        outlines.feed(start_tags(text, "outline"))
         yield from outlines.addresses
         return
     is_pls = text.lstrip("\ufeff \r\n\t").lower().startswith("[playlist]")
