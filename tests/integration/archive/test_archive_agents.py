@@ -8,9 +8,11 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import datetime
 from subprocess import PIPE
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from mcp.client import Client as Agent
 from mcp.client.stdio import StdioServerParameters
@@ -35,6 +37,9 @@ TOKEN = "s3cret"  # noqa: S105 (of this test)
 PING = b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}'
 JSON = {"content_type": "application/json", "accept": "application/json, text/event-stream"}
 CITED = {"recording", "title", "second", "speaker", "speaker_score", "link"}
+VIEW = """
+SELECT index, recording, title, channel, published_at, start_s, end_s, text, speaker, score FROM archive_passages
+"""
 CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("search", {"query": QUESTION}),
     ("search", {"query": QUESTION, "speaker": "", "channel": "harbor talks", "from": "2026-10-31", "limit": 1}),
@@ -112,7 +117,7 @@ def test_an_interruption_ends_the_command_while_it_waits_for_an_agent(archive_ur
         assert process.wait(30) == INTERRUPTED
 
 
-def test_page_api_tool_and_command_give_the_same_answer(
+def test_page_api_tool_command_and_view_give_the_same_answer(
     ask: Client, archive_url: str, archive_volume: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     by_api = ask(f"{API}/search?q={QUESTION.replace(' ', '+')}").json["results"]
@@ -130,6 +135,15 @@ def test_page_api_tool_and_command_give_the_same_answer(
     assert [[hit[name] for name in names] for hit in by_command] == [[hit[name] for name in names] for hit in by_api]
     at = [page.index(f"/recordings/{TALK}?t={hit['start_s']:.1f}") for hit in by_api]
     assert at == sorted(at)
+    with psycopg.connect(archive_url) as connection:
+        rows = connection.execute(VIEW).fetchall()
+    by_view = {index: found for index, *found in rows}
+    columns = ("recording", "title", "channel", "published_at", "passage_start_s", "passage_end_s", "text", "speaker")
+    for hit in by_api:
+        said = {**hit, "published_at": datetime.fromisoformat(hit["published_at"])}
+        *told, score = by_view[hit["index"]]
+        assert told == [said[name] for name in columns]
+        assert score == pytest.approx(hit["speaker_score"])
 
 
 def test_the_tools_read_recordings_as_the_api_does(ask: Client) -> None:
