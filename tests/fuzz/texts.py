@@ -17,6 +17,9 @@ from ingest.downloader.sites.rate_limit import Budget
 from ingest.downloader.sites.rate_limiter import RateLimiter
 from ingest.downloader.sources import feed, ytdlp
 from ingest.downloader.sources.feeds import reader
+from ingest.downloader.sources.feeds.forms import Form, form_of
+from ingest.downloader.sources.feeds.links import feeds_of
+from ingest.downloader.sources.feeds.lists import sources_in
 from ingest.downloader.sources.feeds.text import as_utf8
 from ingest.downloader.sources.feeds.transfer import Page
 from ingest.downloader.sources.listing import Listing
@@ -45,6 +48,25 @@ FEED = b"""<?xml version="1.0" encoding="UTF-8"?>
 ATOM = b"""<feed xmlns="http://www.w3.org/2005/Atom"><title>Show</title><entry><id>urn:1</id><title>One</title>
 <published>2026-01-05T10:00:00Z</published><link rel="enclosure" type="audio/mpeg" href="https://m.example/1.mp3"/>
 </entry></feed>"""
+JSON_FEED = {
+    "version": "https://jsonfeed.org/version/1.1",
+    "title": "Show",
+    "language": "en",
+    "next_url": "2.json",
+    "items": [
+        {
+            "id": "1",
+            "title": "One",
+            "date_published": "2026-01-05T10:00:00+01:00",
+            "attachments": [{"url": "1.mp3", "mime_type": "audio/mpeg", "duration_in_seconds": 61.5}],
+        }
+    ],
+}
+OPML = b"""<opml version="2.0"><body><outline text="A"><outline xmlUrl="https://a.example/1.xml?a=1&amp;b=2"/></outline>
+<outline xmlUrl='feed:http://a.example/2.xml'/></body></opml>"""
+PLAYLIST = b"#EXTM3U\n#EXTINF:3,One\n1.ogg\nhttp://a.example/2.ogg\n"
+HOME = b"""<!DOCTYPE html><html><head><title>Show</title><!-- words -->
+<link rel="alternate" type="application/rss+xml" title="Show" href="/feed"></head><body><a href="1.html">One</a>"""
 INFO = {
     "id": "abcdefghijk",
     "title": "Talk",
@@ -114,9 +136,34 @@ def check_recording(recording: Recording) -> None:
 
 
 def read_feed(data: bytes) -> str:
-    """Read a feed as the child does, send the listing to the parent, and make its recordings."""
+    """Read a feed."""
+    return read_page(Page(FEED_URL, as_utf8(data)))
+
+
+def read_json_feed(data: bytes) -> str:
+    """Read a JSON feed likewise."""
+    return read_page(Page(FEED_URL, as_utf8(data), Form.JSON))
+
+
+def read_way(data: bytes) -> str:
+    """Read a list of sources or a home page as the child does; return its form."""
+    form = form_of(data, is_playlist=True)
+    if form is Form.PAGE:
+        assert all(address.startswith(("http://", "https://")) for address in feeds_of(FEED_URL, as_utf8(data)))
+    if form in (Form.OPML, Form.PLAYLIST):
+        try:
+            found = sources_in(as_utf8(data), form, base=FEED_URL)
+        except IngestError as error:
+            return str(error.code)
+        plain.Answers(reader.read_feed).take(plain.done_frame(reader.read_feed, found))
+        assert all(address.lower().startswith(("http://", "https://")) for address in found.addresses)
+    return str(form)
+
+
+def read_page(page: Page) -> str:
+    """Read a page of a feed as the child does, send the listing to the parent, and make its recordings."""
     try:
-        listing = reader.parsed(Page(FEED_URL, as_utf8(data)))
+        listing = reader.parsed(page)
     except IngestError as error:
         return str(error.code)
     ((_, received),) = plain.Answers(reader.read_feed).take(plain.done_frame(reader.read_feed, listing))
@@ -251,6 +298,18 @@ TARGETS = (
         "ends with a listing or a code; each recording can be sent, stored and shown",
         mutation.damaged(FEED, ATOM),
         read_feed,
+    ),
+    Target(
+        "JSON feed",
+        "ends with a listing or a code; each recording can be sent, stored and shown",
+        mutation.altered(JSON_FEED).map(mutation.written) | mutation.damaged(mutation.written(JSON_FEED)),
+        read_json_feed,
+    ),
+    Target(
+        "list of sources or page",
+        "ends with addresses of the web or a code",
+        mutation.damaged(OPML, PLAYLIST, HOME),
+        read_way,
     ),
     Target("listing", "metadata can be sent, stored and shown", mutation.altered(INFO), read_listing),
     Target(
