@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ingest.embedder.search.search_query import CONFIGS
 
@@ -57,6 +57,14 @@ SELECT video_id, duration_s,
         AND speaker !~ '^Unknown [0-9]+$' GROUP BY speaker ORDER BY sum(end_s - start_s) DESC, speaker LIMIT %s)
 FROM videos WHERE video_id = ANY(%s)
 """
+PARTS = {
+    column: f"""
+SELECT {column}, count(*), coalesce(sum(duration_s), 0)::float8
+FROM videos WHERE state = 'indexed' AND {column} IS NOT NULL
+GROUP BY {column} ORDER BY 3 DESC, 1 LIMIT %s
+"""  # noqa: S608 (constants only)
+    for column in ("channel", "language")
+}
 UNNAMED_S = """
 SELECT coalesce(sum(end_s - start_s), 0) FROM segments WHERE speaker IS NULL OR speaker ~ '^Unknown [0-9]+$'
 """
@@ -138,6 +146,15 @@ class SpokenRow:
 
 
 @dataclass(frozen=True)
+class PartRow:
+    """The searchable recordings of a channel or a language."""
+
+    name: str
+    recordings: int
+    duration_s: float
+
+
+@dataclass(frozen=True)
 class Listing:
     """Which recordings are listed: filters, and the place (date and id) after which the list goes on."""
 
@@ -194,6 +211,10 @@ class Reading:
         """Return the beginning and the speakers of recordings by id."""
         rows = self._all(SPOKEN_IN, (MOST_NAMED, list(video_ids)))
         return {str(video_id): SpokenRow(*row) for video_id, *row in rows}
+
+    def parts(self, column: Literal["channel", "language"], limit: int) -> list[PartRow]:
+        """Return the searchable recordings of each channel or language, the longest part first."""
+        return [PartRow(*row) for row in self._all(PARTS[column], (limit,))]
 
     def unnamed_s(self) -> float:
         """Return the seconds of speech whose speaker has no name."""

@@ -106,6 +106,15 @@ def test_the_speakers_of_a_recording_share_its_speech(ask: Client) -> None:
     assert sum(share["share"] for share in shares) == pytest.approx(1)
 
 
+def test_the_status_counts_what_is_searchable_by_channel_and_language(ask: Client) -> None:
+    status = ask(f"{API}/status").json
+    part = {"recordings": 1, "duration_s": status["duration_s"]}
+    assert (status["channels"], status["languages"]) == ([{"name": "Harbor Talks"} | part], [{"name": "en"} | part])
+    page = ask("/status").body
+    for path in (b"/recordings?channel=Harbor+Talks", b"/recordings?language=en"):
+        assert path in page
+
+
 def test_a_failure_is_shown_with_its_advice_and_without_secrets(ask: Client) -> None:
     (failed,) = ask(f"{API}/recordings?state=failed").json["recordings"]
     assert failed["code"] == "NOT_AUDIO"

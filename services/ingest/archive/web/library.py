@@ -29,6 +29,7 @@ MODEL_WAIT_S = 20.0
 MOST_SPEAKERS = 500
 MOST_CHANNELS = 200
 MOST_RECENT = 50
+MOST_PARTS = 20
 UNFINISHED = ("failed", "running", "postponed", "deferred", "queued", "skipped")
 
 
@@ -147,6 +148,8 @@ class Library:
                 )
                 for total in totals
             ),
+            channels=tuple(shapes.Part(**asdict(row)) for row in self.reading.parts("channel", MOST_PARTS)),
+            languages=tuple(shapes.Part(**asdict(row)) for row in self.reading.parts("language", MOST_PARTS)),
             recent=tuple(map(_recording, self.reading.latest(UNFINISHED, MOST_RECENT))),
             search=self.model.reason or "ready",
         )

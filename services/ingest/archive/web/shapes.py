@@ -174,6 +174,14 @@ class Total(Shape):
     passages: int
 
 
+class Part(Shape):
+    """The searchable recordings of a channel or a language."""
+
+    name: str
+    recordings: int
+    duration_s: float
+
+
 class Status(Shape):
     """What the archive holds, what is on its way, and what failed."""
 
@@ -183,6 +191,10 @@ class Status(Shape):
     """Length of the indexed recordings."""
     passages: int
     totals: tuple[Total, ...]
+    channels: tuple[Part, ...]
+    """The channels with the longest recordings."""
+    languages: tuple[Part, ...]
+    """The languages with the longest recordings."""
     recent: tuple[Recording, ...]
     """Recordings that are not indexed, the latest change first."""
     search: str

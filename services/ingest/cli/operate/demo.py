@@ -80,8 +80,8 @@ def run(state: Path, *, is_own: bool) -> int:
         f"\n[bold]Everything is in[/] {state}: volume/ (audio, transcripts), postgres/, nats/, logs/", markup=True
     )
     console.out.print(f"Look around: ingest status --state {state}; ingest search --state {state} WORDS")
-    console.out.print(f"Read and listen: ingest serve --state {state}, then open http://127.0.0.1:8080")
     console.out.print(f"Done in {time.monotonic() - began:.0f} s.")
+    console.out.print(f"Read and listen: ingest serve --state {state}, then open http://127.0.0.1:8080")
     return console.OK
 
 
