@@ -132,13 +132,17 @@ class Profiles:
             write_atomically(folder / f"{version:06}.{EXTENSION}", zstd_json.pack(content, Code.BAD_PROFILE))
         return _profile(content)
 
+    def versions(self, name: str) -> int:
+        """Return how many versions of a profile are stored, also of one that cannot be read."""
+        with translate_os_errors("voices"):
+            return len(list(self._folder(name).glob(f"*.{EXTENSION}")))
+
     def remove(self, name: str) -> None:
         """Delete all versions of a profile; raise BAD_PROFILE when there is none of this name."""
-        profile = self.get(name)
-        if profile is None:
+        if not self.versions(name):
             raise IngestError(Code.BAD_PROFILE, f"no voice is enrolled as {name!r}")
         with translate_os_errors("voices"):
-            shutil.rmtree(self._folder(profile.name))
+            shutil.rmtree(self._folder(name))
 
     def _folder(self, name: str) -> Path:
         return refuse_links(self._root, FOLDER, hashlib.sha256(checked_name(name).casefold().encode()).hexdigest()[:16])

@@ -5,12 +5,16 @@ Each reads its options here.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ingest.cli import console, options
 from ingest.cli.options import CENTURY_DAYS, UPKEEP, Codes, Json, State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 upkeep_app = typer.Typer()
 
@@ -132,6 +136,9 @@ def purge(
 def forget(
     videos: Annotated[list[str] | None, typer.Argument(help="Ids of videos.")] = None,
     channel: Annotated[str | None, typer.Option(help="All videos of this channel.")] = None,
+    speaker: Annotated[
+        str | None, typer.Option(help="A person: profile, voice embeddings and name everywhere. The words stay.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes/--dry-run", help="Erase, or only list what would be erased.")] = False,
     allow_again: Annotated[
         bool, typer.Option("--allow-again", help="Let the named videos, which were erased, be requested again.")
@@ -143,26 +150,52 @@ def forget(
 
     They do not come back: a listing leaves them out, and a message on its way stores nothing. Of each id, only a
     checksum is kept for that. Services need not be stopped, except for a recording that is being processed.
-    On a cluster, the command needs the database role that owns the tables.
+    On a cluster, the command needs the database role that owns the tables. With --speaker, a person is erased.
 
     [bold]Examples[/]
 
-      ingest forget dQw4w9WgXcQ                    (a dry run, the default)
-
-      ingest forget dQw4w9WgXcQ --yes
+      ingest forget dQw4w9WgXcQ --yes              (without --yes: a dry run)
 
       ingest forget --channel "Some Channel" --yes
 
+      ingest forget --speaker "Ada Lovelace" --yes
+
       ingest forget --allow-again dQw4w9WgXcQ
     """
-    if not videos and (allow_again or channel is None):
-        raise typer.BadParameter("name the videos, or a --channel")
+    if speaker is not None and (videos or channel is not None or allow_again):
+        raise typer.BadParameter("--speaker erases a person in all videos: name no videos beside it")
+    if speaker is None and not videos and (allow_again or channel is None):
+        raise typer.BadParameter("name the videos, a --channel or a --speaker")
+    if speaker is not None:
+        is_complete = _forget_speaker(speaker, state, yes=yes, as_json=json)
+    elif allow_again:
+        is_complete = _allow_again(videos or (), state, as_json=json)
+    else:
+        is_complete = _forget_videos(videos or (), channel, state, yes=yes, as_json=json)
+    raise typer.Exit(console.OK if is_complete else console.SOME_FAILED)
+
+
+def _forget_videos(videos: Sequence[str], channel: str | None, state: Path | None, *, yes: bool, as_json: bool) -> bool:
     from ingest.cli.upkeep import forget as command
 
     with options.connections(state) as connections:
-        if allow_again:
-            command.print_allowed(command.allow_again(connections, videos or ()), as_json=json)
-            return
-        receipts = command.forget(connections, command.chosen(connections, videos or (), channel), erase=yes)
-    command.print_receipts(receipts, erased=yes, as_json=json)
-    raise typer.Exit(console.OK if not any(receipt.trouble for receipt in receipts) else console.SOME_FAILED)
+        receipts = command.forget(connections, command.chosen(connections, videos, channel), erase=yes)
+    command.print_receipts(receipts, erased=yes, as_json=as_json)
+    return not any(receipt.trouble for receipt in receipts)
+
+
+def _forget_speaker(name: str, state: Path | None, *, yes: bool, as_json: bool) -> bool:
+    from ingest.cli.upkeep import forget_speaker as command
+
+    with options.connections(state) as connections:
+        receipt = command.forget(connections, name, erase=yes)
+    command.print_receipt(receipt, erased=yes, as_json=as_json)
+    return receipt.is_complete
+
+
+def _allow_again(videos: Sequence[str], state: Path | None, *, as_json: bool) -> bool:
+    from ingest.cli.upkeep import forget as command
+
+    with options.connections(state) as connections:
+        command.print_allowed(command.allow_again(connections, videos), as_json=as_json)
+    return True

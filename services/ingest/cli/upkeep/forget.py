@@ -7,14 +7,14 @@ Everything may be repeated: what an interrupted command has left is removed by t
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ingest.cli import console
-from ingest.cli.local import locks
-from ingest.cli.local.addresses import Files
+from ingest.cli.upkeep import local_logs
 from ingest.embedder.tables import forgotten
 from ingest.shared.artifacts.volume import Volume, refuse_links, translate_os_errors
 from ingest.shared.broker.topology import DEAD_STREAM, EVENT_STREAM, LATER_STREAM, WORK_STREAM
@@ -24,8 +24,7 @@ from ingest.shared.video_state import ENDED
 from ingest.shared.worker.crash_journal import COUNTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Sequence
 
     from ingest.cli.local.state_folder import Connections
     from ingest.cli.settings import AllSettings
@@ -83,7 +82,7 @@ def forget(connections: Connections, rows: dict[str, VideoRow | None], *, erase:
         forgotten.mark(database, ids)
     passages = forgotten.passages(database, ids)
     messages = _messages(bus, ids, erase=erase)
-    lines = _log_lines(settings, {video_id: rows[video_id] for video_id in ids}, erase=erase)
+    lines = local_logs.count(settings, {video_id: _pattern(video_id, rows[video_id]) for video_id in ids}, erase=erase)
     receipts = []
     for video_id, row in rows.items():
         title = (row.title if row is not None else None) or ""
@@ -145,42 +144,10 @@ def _files(settings: AllSettings, video_id: str, *, erase: bool) -> list[int]:
     return sizes
 
 
-def _log_lines(settings: AllSettings, rows: dict[str, VideoRow | None], *, erase: bool) -> Counter[str]:
-    """Count the lines about each video in the logs of the local mode; with `erase`, remove them.
-
-    Raise ConfigurationError while an `ingest run` writes to the logs.
-    """
-    found: Counter[str] = Counter()
-    if not settings.is_local:
-        return found
-    files = Files(settings.state_path)
-    if erase and not locks.is_free(files.run_lock):
-        raise ConfigurationError("an `ingest run` writes to the logs of this state folder: repeat when it has ended")
-    words = {video_id: tuple(_words(video_id, row)) for video_id, row in rows.items()}
-    for log in sorted((settings.state_path / "logs").glob("*.log")):
-        found += _without(log, words, erase=erase)
-    return found
-
-
-def _words(video_id: str, row: VideoRow | None) -> Iterator[bytes]:
-    """Yield what a line about a video contains: its id or its address."""
-    yield video_id.encode()
-    if row is not None and row.source_url:
-        yield row.source_url.encode()
-
-
-def _without(log: Path, words: dict[str, tuple[bytes, ...]], *, erase: bool) -> Counter[str]:
-    found: Counter[str] = Counter()
-    kept: list[bytes] = []
-    for line in log.read_bytes().splitlines(keepends=True):
-        of_video = next((video_id for video_id, texts in words.items() if any(text in line for text in texts)), None)
-        if of_video is None:
-            kept.append(line)
-        else:
-            found[of_video] += 1
-    if erase and found:
-        log.write_bytes(b"".join(kept))  # in place: a process that has it open goes on writing to it
-    return found
+def _pattern(video_id: str, row: VideoRow | None) -> re.Pattern[bytes]:
+    """Return what a line about a video contains: its id or its address."""
+    texts = [video_id] if row is None or not row.source_url else [video_id, row.source_url]
+    return re.compile(b"|".join(re.escape(text.encode()) for text in texts))
 
 
 def allow_again(connections: Connections, videos: Iterable[str]) -> int:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 LOCK = "SELECT indexed_generation FROM videos WHERE video_id = %s FOR UPDATE"
 PASSAGES = "SELECT idx, start_s, end_s, speaker, speaker_score FROM segments WHERE video_id = %s ORDER BY idx"
 CHANGE = "UPDATE segments SET speaker = %s, speaker_score = %s WHERE video_id = %s AND idx = %s"
+SPOKEN_BY = """
+SELECT video_id, count(*) FROM segments
+WHERE left(lower(speaker), 200) = left(lower(%(name)s), 200) AND lower(speaker) = lower(%(name)s) GROUP BY video_id
+"""
 SAME_SCORE = 1e-3
 
 
@@ -54,6 +58,12 @@ class SpeakerNames:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def spoken_by(self, name: str) -> dict[str, int]:
+        """Return the number of passages that a speaker has in each video that has any, ignoring case."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(SPOKEN_BY, {"name": name}).fetchall()
+        return {str(video_id): int(str(count)) for video_id, count in rows}
 
     def change(
         self, video_id: str, generation: int, decide: Callable[[list[SpokenPassage]], list[SpokenPassage]]

@@ -141,6 +141,21 @@ class Volume:
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
+    def discard_older(self, video_id: str, kind: Kind) -> None:
+        """Delete the files of earlier versions of an artifact: all but the one that its manifest names.
+
+        Only for a video that no worker has in work: a file is written before its manifest.
+        """
+        manifest = self.manifest(video_id, kind)
+        if manifest is None:
+            return
+        present = Path(manifest.artifact.path).name
+        folder = self.folder(video_id)
+        with translate_os_errors("discard"), opened_folder(self.root, *folder.relative_to(self.root).parts) as held:
+            for path in list(held.glob(f"{kind}-*")):
+                if path.name != present:
+                    path.unlink(missing_ok=True)
+
     def manifest(self, video_id: str, kind: Kind) -> Manifest | None:
         """Return the manifest of an artifact, unverified; None when there is none, or an unreadable one, or a link."""
         path = self._folder(video_id) / f"{kind}.json"

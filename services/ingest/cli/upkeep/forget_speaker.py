@@ -1,0 +1,197 @@
+"""`ingest forget --speaker`: erases the profile, the voice embeddings and the name of a person. The words stay.
+
+The profile goes first, so that no worker gives the name again. Everything may be repeated: what an interrupted command
+has left is removed by the next one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ingest.asr.speakers import erasure
+from ingest.asr.speakers.profiles import Profiles, checked_name
+from ingest.cli import console
+from ingest.cli.upkeep import local_logs
+from ingest.cli.upkeep.forget import ALL, IN_WORK, OUT_OF_REACH
+from ingest.embedder.tables.speaker_names import SpeakerNames
+from ingest.shared import outgoing
+from ingest.shared.artifacts import transcript as transcript_file
+from ingest.shared.artifacts import voiceprints
+from ingest.shared.artifacts.volume import NewArtifact, Volume
+from ingest.shared.broker.topology import WORK_STREAM
+from ingest.shared.errors import ConfigurationError, IngestError
+from ingest.shared.messages import Stage
+from ingest.shared.video_state import ENDED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ingest.cli.local.state_folder import Connections
+    from ingest.embedder.tables.catalog import VideoRow
+    from ingest.embedder.tables.speaker_names import SpokenPassage
+    from ingest.shared.artifacts.transcript import Turn
+    from ingest.shared.artifacts.volume import Kind, Manifest
+
+WORDS_STAY = (
+    "the words of the person stay, and texts that name the person: what was said, titles, descriptions",
+    "turns in which the voice was not recognised keep their voice embeddings, as those of an unknown speaker",
+)
+
+
+@dataclass(frozen=True)
+class VideoReceipt:
+    """What was erased of a person in a video, or with a dry run would be; `trouble` is why it was left, else empty."""
+
+    video_id: str
+    title: str = ""
+    passages: int = 0
+    turns: int = 0
+    voice_embeddings: int = 0
+    trouble: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Return whether the video has nothing of the person."""
+        return not (self.passages or self.turns or self.voice_embeddings or self.trouble)
+
+
+@dataclass(frozen=True)
+class SpeakerReceipt:
+    """What was erased of a person: versions of the profile, log lines of the local mode, and what each video had."""
+
+    name: str
+    profile_versions: int
+    log_lines: int
+    videos: tuple[VideoReceipt, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether no video was left."""
+        return not any(video.trouble for video in self.videos)
+
+
+def forget(connections: Connections, name: str, *, erase: bool) -> SpeakerReceipt:
+    """Return what there is of a person; with `erase`, erase it.
+
+    Raise BAD_PROFILE for a name that no person can have, ConfigurationError for one that is nowhere in the archive.
+    """
+    name = checked_name(name)
+    settings = connections.settings
+    texts = b"|".join(re.escape(text.encode()) for text in (name, json.dumps(name)[1:-1]))
+    pattern = re.compile(rb"(?<!\w)(?:" + texts + rb")(?!\w)", re.IGNORECASE)
+    lines = local_logs.count(settings, {name: pattern}, erase=erase)[name]
+    profiles = Profiles(settings.volume)
+    versions = profiles.versions(name)
+    if erase and versions:
+        profiles.remove(name)
+    person = _Person(name, Volume(settings.volume), SpeakerNames(connections.database))
+    running = any(connections.bus.lag(stage, WORK_STREAM).in_flight for stage in (Stage.ASR, Stage.EMBEDDER))
+    spoken = person.names.spoken_by(name)
+    found = [
+        person.in_video(row, spoken.get(row.video_id, 0), running=running, erase=erase)
+        for row in connections.catalog.chosen(limit=ALL)
+    ]
+    videos = tuple(receipt for receipt in found if not receipt.is_empty)
+    if not (versions or videos or lines):
+        raise ConfigurationError(f"no voice is enrolled as {name!r}, and no passage is spoken by that person")
+    return SpeakerReceipt(name, versions, lines, videos)
+
+
+@dataclass(frozen=True)
+class _Person:
+    name: str
+    volume: Volume
+    names: SpeakerNames
+
+    def in_video(self, row: VideoRow, passages: int, *, running: bool, erase: bool) -> VideoReceipt:
+        """Return what a video has of the person; with `erase`, erase it."""
+        title = row.title or ""
+        if running and row.state not in ENDED:
+            return VideoReceipt(row.video_id, title, trouble=IN_WORK)
+        try:
+            turns, embeddings, new_turns = self._in_voiceprints(row.video_id, erase=erase)
+            turns = max(turns, self._in_transcript(row.video_id, erase=erase))
+            if erase and passages:
+                self.names.change(row.video_id, 0, lambda before: self._unnamed(before, new_turns))
+        except IngestError as error:
+            if error.code.startswith("ENV_"):
+                raise
+            return VideoReceipt(row.video_id, title, passages, trouble=str(error))
+        return VideoReceipt(row.video_id, title, passages, turns, embeddings)
+
+    def _in_voiceprints(self, video_id: str, *, erase: bool) -> tuple[int, int, Sequence[Turn]]:
+        """Return the numbers of turns and voice embeddings of the person, and the turns without the person."""
+        manifest = self.volume.manifest(video_id, "voices")
+        if manifest is None:
+            return 0, 0, ()
+        before = voiceprints.read(self.volume.verified(manifest.artifact, patience_s=0))
+        after = erasure.voiceprints_without(before, self.name)
+        if erase:
+            if after != before:
+                self._keep(video_id, "voices", manifest, lambda file: voiceprints.write(after, file))
+            self.volume.discard_older(video_id, "voices")
+        embeddings = len(before.vectors.array()) - len(after.vectors.array())
+        return erasure.mentions(before.turns, self.name), embeddings, after.turns
+
+    def _in_transcript(self, video_id: str, *, erase: bool) -> int:
+        """Return the number of turns and segments of the person in the transcript."""
+        manifest = self.volume.manifest(video_id, "transcript")
+        if manifest is None:
+            return 0
+        before = transcript_file.read(self.volume.verified(manifest.artifact, patience_s=0))
+        after = erasure.transcript_without(before, self.name)
+        if erase:
+            if after != before:
+                self._keep(video_id, "transcript", manifest, lambda file: transcript_file.write(after, file))
+            self.volume.discard_older(video_id, "transcript")
+        spoken = sum(erasure.is_named(segment.speaker, self.name) for segment in before.segments)
+        return max(spoken, erasure.mentions(before.turns or (), self.name))
+
+    def _unnamed(self, passages: list[SpokenPassage], turns: Sequence[Turn]) -> list[SpokenPassage]:
+        """Return the passages with an unknown speaker where the person speaks."""
+        erased = [turn for turn in turns if turn.rule == erasure.ERASED]
+        other = next(
+            erasure.free_names([*(passage.speaker for passage in passages), *(turn.speaker for turn in turns)])
+        )
+        return [
+            replace(passage, speaker=erasure.speaker_at(erased, passage.start_s, passage.end_s) or other, score=None)
+            if erasure.is_named(passage.speaker, self.name)
+            else passage
+            for passage in passages
+        ]
+
+    def _keep(self, video_id: str, kind: Kind, manifest: Manifest, write: Callable[[Path], None]) -> None:
+        extension = manifest.artifact.path.partition(".")[2]
+        with tempfile.TemporaryDirectory(prefix="ingest-forget-") as folder:
+            file = Path(folder) / "file"
+            write(file)
+            duration_s = manifest.artifact.duration_s
+            made = NewArtifact(file, kind, extension, duration_s, manifest.origin, manifest.generation)
+            self.volume.keep(video_id, made)
+
+
+def print_receipt(receipt: SpeakerReceipt, *, erased: bool, as_json: bool) -> None:
+    """Print what was erased of a person, and what no command can erase."""
+    if as_json:
+        console.print_json({"erased": erased, **vars(receipt), "not_reached": (*WORDS_STAY, *OUT_OF_REACH)})
+        return
+    columns = ("video", "passages", "turns", "voice embeddings", "title")
+    cells = (
+        (one.video_id, one.passages, one.turns, one.voice_embeddings, one.title)
+        for one in receipt.videos
+        if not one.trouble
+    )
+    console.out.print(console.table("Erased" if erased else "Would be erased (with --yes)", columns, cells))
+    console.out.print(
+        f"{receipt.profile_versions} versions of the profile, {receipt.log_lines} log lines", markup=False
+    )
+    for one in receipt.videos:
+        if one.trouble:
+            console.err.print(f"{one.video_id} was left: {outgoing.line(one.trouble)}", markup=False)
+    for line in (*WORDS_STAY, *OUT_OF_REACH) if erased else ():
+        console.out.print(line, markup=False)
