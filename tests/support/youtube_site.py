@@ -15,7 +15,7 @@ import ssl
 import subprocess
 import threading
 import time
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -64,7 +64,7 @@ class Rules:
 
 
 class YouTube(ThreadingHTTPServer):
-    """The site; `asked` has every request for a video, and `given` how often the media of each was sent."""
+    """The site; `asked` has every request for a video, and `given` those whose media were sent."""
 
     daemon_threads = True
 
@@ -76,7 +76,7 @@ class YouTube(ThreadingHTTPServer):
         self.media = media
         self.rules = Rules()
         self.asked: list[Inquiry] = []
-        self.given: Counter[str] = Counter()
+        self.given: list[Inquiry] = []
         self.before: Callable[[Inquiry], None] = lambda _asked: None  # a test may change the rules here
         self._numbers = itertools.count(1)
         self._forbidden: defaultdict[str, set[int]] = defaultdict(set)
@@ -206,12 +206,12 @@ class _Request(BaseHTTPRequestHandler):
         }
 
     def _media(self, video_id: str, number: int, token: str) -> None:
-        self.server.refusal(self._asked("media", video_id))
-        rules = self.server.rules
+        inquiry, rules = self._asked("media", video_id), self.server.rules
+        self.server.refusal(inquiry)
         if self.server.is_forbidden(video_id, number) or (rules.tokens is not None and token not in rules.tokens):
             self._send(b"", code=403)
             return
-        self.server.given[video_id] += 1
+        self.server.given.append(inquiry)
         self._send(self.server.media, kind="audio/webm")
 
     def _asked(self, what: str, video_id: str) -> Inquiry:

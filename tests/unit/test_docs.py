@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import pytest
 import typer
+import yaml
 
 from ingest.cli.app import app
 from ingest.cli.settings import AllSettings
@@ -130,3 +131,18 @@ def test_every_target_of_make_exists(page: Path) -> None:
 def test_the_page_of_metrics_has_exactly_the_metrics_of_the_code() -> None:
     shown = {name.removesuffix("_total") for name in METRIC.findall((ROOT / "docs" / "metrics.md").read_text())}
     assert shown - {"ingest_consumer"} == set(DECLARED_METRIC.findall(sources()))
+
+
+@pages
+def test_every_value_of_the_chart_that_a_command_sets_exists(page: Path) -> None:
+    values = yaml.safe_load((ROOT / "charts" / "values.yaml").read_text())
+
+    def exists(name: str) -> bool:
+        found: object = values
+        for key in name.split("."):
+            if not isinstance(found, dict) or key not in found:
+                return False
+            found = found[key]
+        return True
+
+    assert [name for name in re.findall(r"--set ([A-Za-z.]+)=", page.read_text()) if not exists(name)] == []

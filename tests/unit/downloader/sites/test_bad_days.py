@@ -1,6 +1,6 @@
 """Five hundred recordings of YouTube on bad days, in simulated time: none fails, and none loses an attempt.
 
-The site is a stand-in; tests/integration/youtube has the same days with the real yt-dlp.
+The site is a stand-in; tests/integration/downloader/youtube has the same days with the real yt-dlp.
 """
 
 from __future__ import annotations

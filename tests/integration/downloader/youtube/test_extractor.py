@@ -9,7 +9,7 @@ import pytest
 
 from ingest.downloader.sources import youtube as connector
 from ingest.shared.errors import Code, IngestError
-from tests.integration.youtube.conftest import ACCOUNT, SECRETS, WITH_ACCOUNT
+from tests.integration.downloader.youtube.conftest import ACCOUNT, SECRETS, WITH_ACCOUNT
 from tests.support.youtube_site import CHANGED, IMAGES, SABR, USUAL, YouTube
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest.downloader.sources.connector import Access
-    from tests.integration.youtube.conftest import Ways
+    from tests.integration.downloader.youtube.conftest import Ways
 
 VIDEO = "dQw4w9WgXcQ"
 SOURCE = connector.video(VIDEO).source
