@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from ingest.downloader.settings import DownloaderSettings
 from ingest.downloader.sources.connector import Access, SiteOptions
 from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.settings import load
+from ingest.shared.telemetry import logs
 from tests.integration.bad_inputs.recordings import encoded, tone
 from tests.support import proxies, youtube_site
 
@@ -76,6 +78,18 @@ def ways(youtube: YouTube, tmp_path: Path) -> Iterator[Ways]:
         file = tmp_path / "exits"
         file.write_text("\n".join(proxy.address() for proxy in found) + " cookies=second.txt\n")
         yield Ways(found, file, exits(load(DownloaderSettings, site_proxies=file)))
+
+
+@pytest.fixture
+def log_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The file to which all lines of the log go."""
+    file = tmp_path / "log"
+    with file.open("w", buffering=1) as stream:
+        with monkeypatch.context() as only:
+            only.setattr(sys, "stderr", stream)
+            logs.configure(json_lines=True, level="DEBUG")
+        yield file
+        logs.configure(json_lines=True)
 
 
 @pytest.fixture

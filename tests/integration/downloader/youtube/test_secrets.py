@@ -55,7 +55,8 @@ class Night:
 
 
 @pytest.fixture
-def line(bus: NatsBus, tmp_path: Path) -> Iterator[Line]:
+def line(bus: NatsBus, tmp_path: Path, log_file: Path) -> Iterator[Line]:
+    assert log_file.exists()  # it is closed after the line has stopped
     for key in (SITES, HOLDS):
         known = bus.read_key(GOVERNOR_BUCKET, key)
         bus.replace_key(GOVERNOR_BUCKET, key, b"{}", known.revision if known else 0)
@@ -95,7 +96,11 @@ def settings(nats_server: EmbeddedNats, database_url: str, ways: Ways) -> AllSet
 
 
 def test_no_login_and_no_cookie_is_shown_anywhere(
-    night: Night, settings: AllSettings, capfd: pytest.CaptureFixture[str], wait_until: Callable[..., None]
+    night: Night,
+    settings: AllSettings,
+    log_file: Path,
+    capfd: pytest.CaptureFixture[str],
+    wait_until: Callable[..., None],
 ) -> None:
     line, bus = night.line, night.line.bus
     line.send(*map(requested, VIDEOS), requested(BROKEN, "www.youtube.com:99999"))
@@ -108,9 +113,9 @@ def test_no_login_and_no_cookie_is_shown_anywhere(
     with open_connections(settings) as connections:
         for as_json in (True, False):
             show_totals(connections, as_json=as_json)
-    shown = [*capfd.readouterr(), generate_latest().decode(), repr(night)]
+    shown = [log_file.read_text(), *capfd.readouterr(), generate_latest().decode(), repr(night)]
     shown += [encode(one).decode() for one in (*line.events(), *line.letters())]
     shown += [entry.data.decode() for key in (SITES, HOLDS) if (entry := bus.read_key(GOVERNOR_BUCKET, key))]
-    assert "PROXY_REFUSED" in " ".join(shown)
-    assert "second.txt" in " ".join(shown)
+    for expected in ("site_limits_us", "PROXY_REFUSED", "second.txt"):  # the log and the state are among it
+        assert expected in " ".join(shown)
     assert not [secret for secret in (*SECRETS, WRONG) for text in shown if secret in text]
