@@ -27,7 +27,7 @@ class RefusedError(Exception):
 
 
 class Proxy:
-    """A proxy; `asked` are the places that it was asked for."""
+    """A proxy; `asked` are the places that it was asked for, and `refusal` what it answers in place of a connection."""
 
     def __init__(
         self,
@@ -39,6 +39,7 @@ class Proxy:
         self.login = login
         self.source = source
         self.asked: list[Place] = []
+        self.refusal: bytes | None = None
         self.is_closed = False
         self._scheme = scheme
         self._leads = leads
@@ -73,8 +74,11 @@ class Proxy:
                 _pump(client, server)
                 back.join(LIMIT_S)
 
-    def _connect(self, place: Place) -> socket.socket:
+    def _connect(self, place: Place, client: socket.socket) -> socket.socket:
         self.asked.append(place)
+        if self.refusal is not None:
+            client.sendall(self.refusal)
+            raise RefusedError
         return socket.create_connection(self._leads(place), LIMIT_S, (self.source, 0))
 
     def _http(self, client: socket.socket) -> socket.socket:
@@ -88,7 +92,7 @@ class Proxy:
             raise RefusedError
         method, target, _ = first.split(" ")
         parts = urlsplit(f"//{target}" if method == "CONNECT" else target)
-        server = self._connect((parts.hostname or "", parts.port or 80))
+        server = self._connect((parts.hostname or "", parts.port or 80), client)
         if method == "CONNECT":
             client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
         else:
@@ -109,7 +113,7 @@ class Proxy:
         kind = _exactly(client, 4)[3]
         host = socket.inet_ntoa(_exactly(client, 4)) if kind == 1 else _exactly(client, _exactly(client, 1)[0]).decode()
         (port,) = struct.unpack("!H", _exactly(client, 2))
-        server = self._connect((host, port))
+        server = self._connect((host, port), client)
         client.sendall(b"\x05\x00\x00\x01" + bytes(6))
         return server
 

@@ -18,6 +18,8 @@ LONGEST_PAUSE_S = 24 * 3600.0  # even when a site asks for more
 
 COOKIES_ENDED: Final = r"account cookies are no longer valid"
 _SENTENCES: Final[tuple[tuple[str, Code], ...]] = (
+    # a proxy, whose status is none of the site
+    (r"caused by ProxyError|Tunnel connection failed", Code.PROXY_REFUSED),
     # the site throttles us
     (r"confirm you.?.?re not a bot", Code.SOURCE_RATE_LIMITED),
     (r"captcha challenge", Code.SOURCE_RATE_LIMITED),

@@ -144,6 +144,8 @@ def said(text: str, code: Code, name: str = "") -> object:
             Code.PROXY_REFUSED,
         ),
         said("Unable to download webpage: SOCKS5 proxy: Connection refused", Code.PROXY_REFUSED),
+        said("Tunnel connection failed: 429 Too Many Requests", Code.PROXY_REFUSED, "429 of a proxy"),
+        said("(caused by ProxyError('[Errno 6] TTL expired'))", Code.PROXY_REFUSED, "a reply of a SOCKS5 proxy"),
         said(
             "Unable to download API page: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed",
             Code.NETWORK_ERROR,

@@ -37,8 +37,10 @@ SAMPLE_BYTES = 1 << 20
 ASKED_AGAIN = 2  # sessions after the first, where the site refuses the media
 AFTER_PREMIERE_S = 3600.0
 LIVE_PAUSE_S = 1800.0
-OF_THE_PROXY = re.compile(
-    r"caused by ProxyError|connection refused|name or service not known|no route to host|unreachable", re.IGNORECASE
+OF_THE_PROXY = re.compile(  # also a connection that ends before the reply: yt-dlp has tried it several times
+    r"caused by ProxyError|connection refused|name or service not known|no route to host|unreachable"
+    r"|\d bytes missing|BadStatusLine|RemoteDisconnected",
+    re.IGNORECASE,
 )
 OF_ANOTHER_PAGE = re.compile(r"HTTP Error (404|410)")  # in a warning: a page that yt-dlp can do without
 UNFORESEEN = (TypeError, AttributeError, LookupError, ArithmeticError, AssertionError, RecursionError)  # of its code
