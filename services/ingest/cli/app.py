@@ -1,6 +1,6 @@
 """The command line: puts the groups of commands together, inside the boundary.
 
-    runs/app         run, submit               upkeep/app        retry, resume, purge, mend, forget
+    runs/app         run, submit               upkeep/app        retry, resume, mend, embed, purge, forget
     find/app         search, serve, mcp, status  upkeep/dead_app   dead list, show, replay
     transcripts/app  show, export              upkeep/aside_app  aside list, replay
     voices/app       voices list, enroll ...   operate/app       demo, doctor, config, migrate, selftest

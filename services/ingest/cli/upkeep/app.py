@@ -1,4 +1,4 @@
-"""The commands for the time after a run: `ingest retry`, `resume`, `mend`, `purge`, `forget`.
+"""The commands for the time after a run: `ingest retry`, `resume`, `mend`, `embed`, `purge`, `forget`.
 
 Each reads its options here.
 """
@@ -98,6 +98,44 @@ def mend(
         reports = mend_videos(connections, video, dry_run=dry_run)
     print_reports(reports, dry_run=dry_run, as_json=json)
     raise typer.Exit(console.OK if not any(report.trouble for report in reports) else console.SOME_FAILED)
+
+
+@upkeep_app.command(rich_help_panel=UPKEEP)
+def embed(
+    model: Annotated[str | None, typer.Option(help="Name or folder of a model, instead of the settings' one.")] = None,
+    revision: Annotated[str | None, typer.Option(help="With --model: its commit, tag or branch on the hub.")] = None,
+    drop: Annotated[str | None, typer.Option(metavar="KEY", help="Delete the vectors of this model instead.")] = None,
+    only_list: Annotated[bool, typer.Option("--list", help="Only list the models that have vectors.")] = False,
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """Give all passages vectors of another text model, beside those that they have. No audio is needed.
+
+    Searches and services go on with the model that INGEST_EMBEDDING_MODEL names. When all passages have a vector, name
+    the new model there and restart the services; run `ingest embed` once more for what was indexed meanwhile.
+    An interrupted command goes on where it was. --drop needs the database role that owns the tables.
+
+    [bold]Examples[/]
+
+      ingest embed --model intfloat/multilingual-e5-small
+
+      ingest embed --list
+
+      ingest embed --drop all-MiniLM-L6-v2@8b3219a92973
+    """
+    if sum((drop is not None, only_list, model is not None)) > 1 or (revision is not None and model is None):
+        raise typer.BadParameter("--model (with --revision), --drop and --list exclude each other")
+    from ingest.cli.upkeep import embed as command
+
+    with options.connections(state) as connections:
+        if only_list:
+            command.print_models(command.models(connections), as_json=json)
+        elif drop is not None:
+            command.print_dropped(command.drop(connections, drop), as_json=json)
+        else:
+            report = command.embed(connections, model, revision)
+            command.print_report(report, as_json=json)
+            raise typer.Exit(console.OK if not report.left else console.SOME_FAILED)
 
 
 @upkeep_app.command(rich_help_panel=UPKEEP)

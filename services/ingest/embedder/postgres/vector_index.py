@@ -101,6 +101,14 @@ def build_index(database: Database) -> list[str]:
     return [one.model for one in missing]
 
 
+def drop_index(database: Database, model: str) -> None:
+    """Remove the index of a model, if it has one."""
+    with database.transaction() as connection:
+        _, place = database.locate(connection)
+        name = sql.Identifier(place.schema, index_name(model))
+        connection.execute(sql.SQL("DROP INDEX IF EXISTS {}").format(name))
+
+
 def index_name(model: str) -> str:
     """Return the name of a model's index."""
     return f"embeddings_hnsw_{hashlib.sha256(model.encode()).hexdigest()[:12]}"
