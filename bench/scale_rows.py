@@ -66,9 +66,11 @@ class Archive:
     def _passage(self, index: int) -> tuple[Passage, Vector]:
         picked = self._draw.integers(len(self._sentences), size=SENTENCES)
         words = [f"word{rank}" for rank in self._draw.zipf(ZIPF, size=WORDS) % VOCABULARY]
-        words += [word for word in COMMON_WORDS if self._draw.random() < COMMON_SHARE]
-        sentences = [self._sentences[number] for number in picked]
-        sentences[-1] += " " + " ".join(words)
+        common = [word for word in COMMON_WORDS if self._draw.random() < COMMON_SHARE]
+        sentences = [
+            " ".join((self._sentences[number], *words[place::SENTENCES])) for place, number in enumerate(picked)
+        ]
+        sentences[-1] = " ".join((sentences[-1], *common))
         return replace(make_passage(index, sentences), speaker=self._speaker()), self._disturbed(picked)
 
     def _speaker(self) -> str:
