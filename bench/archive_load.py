@@ -180,9 +180,12 @@ class Clients:
         if self._pages and self._draw.random() < 1 / 4:
             video_id = f"s{self._draw.randrange(100):010}"
             pages = ("/recordings", f"/recordings/{video_id}", f"/api/v1/recordings/{video_id}/transcript")
-            return self._draw.choice(pages)
+            return self._draw.choice((*pages, "/?q=" + self._question()))
+        return QUESTION + self._question()
+
+    def _question(self) -> str:
         words = self._draw.sample(self._draw.choice(self._sentences), 3)
-        return QUESTION + quote(" ".join((*words, f"word{self._draw.randrange(VOCABULARY)}")))
+        return quote(" ".join((*words, f"word{self._draw.randrange(VOCABULARY)}")))
 
 
 @contextmanager

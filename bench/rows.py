@@ -9,7 +9,6 @@ import random
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pgvector import HalfVector
 
 from ingest.demo import samples
 from ingest.embedder.passages import Passage
@@ -22,6 +21,7 @@ from ingest.embedder.tables.store import (
     RAISE_FENCE,
     Rows,
     Store,
+    embedding_rows,
 )
 
 if TYPE_CHECKING:
@@ -43,17 +43,18 @@ INSERT INTO segments (video_id, idx, start_s, end_s, text, speaker, sentence_off
     compression_ratio, no_speech_prob, refined, flags, ts_config)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'english')
 """
-INSERT_EMBEDDING = "INSERT INTO embeddings (video_id, idx, model, embedding) VALUES (%s, %s, %s, %s)"
+INSERT_EMBEDDING = "INSERT INTO embeddings (video_id, idx, model, embedding, sentences) VALUES (%s, %s, %s, %s, %s)"
 
 
 def make_rows(video_id: str, count: int, seed: int) -> Rows:
-    """Return a video of `count` passages: sentences of the samples, and random vectors of length 1."""
+    """Return a video of `count` passages: sentences of the samples, random vectors of length 1, random bytes."""
     rng = random.Random(seed)
     sentences = [sentence.text for sample in samples() for sentence in sample.sentences]
     vectors = np.random.default_rng(seed).standard_normal((count, DIMENSIONS), dtype=np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     passages = [make_passage(index, rng.choices(sentences, k=SENTENCES)) for index in range(count)]
-    return Rows(video_id, generation=1, language="en", passages=passages, vectors=list(vectors))
+    packed = [rng.randbytes(SENTENCES * DIMENSIONS) for _ in range(count)]
+    return Rows(video_id, generation=1, language="en", passages=passages, vectors=list(vectors), sentences=packed)
 
 
 def make_passage(index: int, sentences: list[str]) -> Passage:
@@ -93,7 +94,7 @@ class ByCopy:
         """Store the vectors of a stored video once more, as those of another model."""
         with self._database.transaction() as connection, connection.cursor().copy(COPY_EMBEDDINGS) as copy:
             copy.set_types(EMBEDDING_TYPES)
-            for row in _embedding_rows(rows, SECOND_MODEL):
+            for row in embedding_rows(rows, SECOND_MODEL):
                 copy.write_row(row)
 
 
@@ -110,14 +111,14 @@ class ByInsert:
             connection.prepare_threshold = PREPARE_AFTER
             _raise_fence(connection, rows)
             self._insert(connection, INSERT_SEGMENT, _segment_rows(rows))
-            self._insert(connection, INSERT_EMBEDDING, _embedding_rows(rows, MODEL))
+            self._insert(connection, INSERT_EMBEDDING, list(embedding_rows(rows, MODEL)))
             _check_count(connection, rows)
 
     def vectors(self, rows: Rows) -> None:
         """Store the vectors of a stored video once more, as those of another model."""
         with self._database.transaction() as connection:
             connection.prepare_threshold = PREPARE_AFTER
-            self._insert(connection, INSERT_EMBEDDING, _embedding_rows(rows, SECOND_MODEL))
+            self._insert(connection, INSERT_EMBEDDING, list(embedding_rows(rows, SECOND_MODEL)))
 
 
 class ByCommit:
@@ -132,7 +133,7 @@ class ByCommit:
             connection.prepare_threshold = PREPARE_AFTER
             with connection.transaction():
                 _raise_fence(connection, rows)
-            for segment, embedding in zip(_segment_rows(rows), _embedding_rows(rows, MODEL), strict=True):
+            for segment, embedding in zip(_segment_rows(rows), embedding_rows(rows, MODEL), strict=True):
                 with connection.transaction():
                     connection.execute(INSERT_SEGMENT, segment)
                     connection.execute(INSERT_EMBEDDING, embedding)
@@ -142,7 +143,7 @@ class ByCommit:
         """Store the vectors of a stored video once more, as those of another model."""
         with self._database.session() as connection:
             connection.prepare_threshold = PREPARE_AFTER
-            for row in _embedding_rows(rows, SECOND_MODEL):
+            for row in embedding_rows(rows, SECOND_MODEL):
                 connection.execute(INSERT_EMBEDDING, row)
 
 
@@ -193,11 +194,4 @@ def _segment_rows(rows: Rows) -> list[tuple[object, ...]]:
             list(passage.flags),
         )
         for passage in rows.passages
-    ]
-
-
-def _embedding_rows(rows: Rows, model: str) -> list[tuple[object, ...]]:
-    return [
-        (rows.video_id, passage.index, model, HalfVector(vector))
-        for passage, vector in zip(rows.passages, rows.vectors, strict=True)
     ]

@@ -14,6 +14,7 @@ import numpy as np
 
 from bench.rows import DIMENSIONS, make_passage
 from ingest.demo import samples
+from ingest.embedder import sentence_vectors
 from ingest.embedder.tables.store import Rows
 from ingest.embedder.text_model.encoder import Encoder
 from ingest.embedder.text_model.model_files import BUNDLED
@@ -49,9 +50,8 @@ class Archive:
     def video(self, number: int) -> Rows:
         """Return the rows of the video of a number."""
         made = [self._passage(index) for index in range(IN_A_VIDEO)]
-        passages = [passage for passage, _ in made]
-        vectors = [vector for _, vector in made]
-        return Rows(f"s{number:010}", generation=1, language="en", passages=passages, vectors=vectors)
+        passages, vectors, sentences = (list(part) for part in zip(*made, strict=True))
+        return Rows(f"s{number:010}", 1, "en", passages, vectors, sentences)
 
     def vector(self) -> Vector:
         """Return a vector drawn as those of the passages are."""
@@ -63,7 +63,7 @@ class Archive:
         channel = f"Channel {self._draw.integers(CHANNELS)}"
         connection.execute(DESCRIBE, (f"Talk {video_id}", channel, NEWEST - timedelta(days=days), video_id))
 
-    def _passage(self, index: int) -> tuple[Passage, Vector]:
+    def _passage(self, index: int) -> tuple[Passage, Vector, bytes]:
         picked = self._draw.integers(len(self._sentences), size=SENTENCES)
         words = [f"word{rank}" for rank in self._draw.zipf(ZIPF, size=WORDS) % VOCABULARY]
         common = [word for word in COMMON_WORDS if self._draw.random() < COMMON_SHARE]
@@ -71,7 +71,8 @@ class Archive:
             " ".join((self._sentences[number], *words[place::SENTENCES])) for place, number in enumerate(picked)
         ]
         sentences[-1] = " ".join((sentences[-1], *common))
-        return replace(make_passage(index, sentences), speaker=self._speaker()), self._disturbed(picked)
+        passage = replace(make_passage(index, sentences), speaker=self._speaker())
+        return passage, self._disturbed(picked), sentence_vectors.pack(list(self._known[picked]))
 
     def _speaker(self) -> str:
         share = self._draw.random()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ingest.embedder import passages
+from ingest.embedder import passages, sentence_vectors
 from ingest.embedder.tables.store import Rows, Store
 from ingest.shared.artifacts import transcript
 from ingest.shared.bounds import LONGEST_LANGUAGE
@@ -74,7 +74,7 @@ class Embed:
             built = passages.build(content.segments, content.language, self.limits, self.encoder.count_tokens)
             built, fixed = passages.inside(built, content.duration_s)
         try:
-            vectors = list(self.batcher.map(passage.text for passage in built))
+            vectors, sentences = sentence_vectors.encode(built, self.batcher.map)
         except OutOfDeviceMemoryError as error:
             raise IngestError(Code.GPU_OOM, f"too little memory for a single passage: {error}") from error
         rows = Rows(
@@ -83,6 +83,7 @@ class Embed:
             language=shorten(content.language, LONGEST_LANGUAGE),
             passages=built,
             vectors=vectors,
+            sentences=sentences,
         )
         began = time.monotonic()
         with self.time.doing(COMMITTING):

@@ -210,6 +210,14 @@ def test_times_beyond_the_recording_are_drawn_back_and_counted(
     assert (last.start_s, last.end_s, last.text) == (*stored, "The last.")
 
 
+def test_the_vectors_of_sentences_are_stored_where_a_passage_has_several(indexer: Indexer) -> None:
+    said = (segment(0.0, 3.0, "The first. The second."), segment(30.0, 33.0, "The last."))
+    indexer.handler(indexer.put(VIDEO_ID, *said), lambda _: None)
+    with indexer.archive.transaction() as connection:
+        stored = connection.execute("SELECT length(sentences) FROM embeddings ORDER BY idx").fetchall()
+    assert stored == [(2 * indexer.handler.encoder.dimensions,), (None,)]
+
+
 @pytest.mark.parametrize(
     "text",
     [

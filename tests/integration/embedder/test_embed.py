@@ -74,6 +74,21 @@ def test_every_passage_gets_a_vector_and_the_old_ones_go_on_wish(
     assert "has no vectors of 'old@1'" in embed("--drop", OLD, status=1)
 
 
+def test_passages_of_earlier_versions_get_the_vectors_of_their_sentences(
+    embed: Callable[..., str], database_of_old: Database
+) -> None:
+    built = [passage(0, "The sea is calm. The wind rests."), passage(1, "The moon is far.")]
+    model = light_encoder.load(load(AllSettings))
+    rows = Rows("abcdefghijk", 2, "en", built, model.run([one.text for one in built]))
+    Store(database_of_old, model.key, model.dimensions).replace(rows)
+    report = json.loads(embed("--json"))
+    assert (report["embedded"], report["left"]) == (1 + 3, 0)  # and the three of the other recording
+    assert json.loads(embed("--json"))["embedded"] == 0
+    lengths = "SELECT length(sentences) FROM embeddings WHERE video_id = 'abcdefghijk' ORDER BY idx"
+    with database_of_old.transaction() as connection:
+        assert connection.execute(lengths).fetchall() == [(2 * model.dimensions,), (None,)]
+
+
 def test_vectors_are_dropped_only_when_all_passages_have_others(
     embed: Callable[..., str], database_of_old: Database
 ) -> None:
@@ -111,7 +126,7 @@ def test_a_passage_that_has_changed_meanwhile_gets_no_vector_of_its_old_text(dat
     first, *_ = vectors.missing(database_of_old, "new@1", vectors.FIRST, 1)
     built = [passage(index, f"Now {text}") for index, text in enumerate(TEXTS)]
     Store(database_of_old, OLD, 2).replace(Rows(first.video_id, 2, "en", built, [np.array([1, 0], np.float32)] * 3))
-    assert vectors.put(database_of_old, "new@1", [first], [np.array([1, 0], np.float32)]) == 0
+    assert vectors.put(database_of_old, "new@1", [first], [np.array([1, 0], np.float32)], [None]) == 0
 
 
 @pytest.mark.parametrize("words", [("--drop", "x", "--list"), ("--revision", "x"), ("--model", "x", "--list")])

@@ -94,6 +94,13 @@ def texts(archive: Connections, video_id: str) -> list[tuple[str, str | None]]:
     return [(row.text, row.speaker) for row in Catalog(archive.database).passages(video_id)]
 
 
+def sentences(archive: Connections, video_id: str) -> list[int]:
+    """Return how many bytes of sentences' vectors each passage has."""
+    query = b"SELECT length(sentences) FROM embeddings WHERE video_id = %s ORDER BY idx"
+    with archive.database.transaction() as connection:
+        return [int(str(length)) for (length,) in connection.execute(query, (video_id,)).fetchall()]
+
+
 def test_older_transcripts_are_mended_and_indexed_with_their_present_names(
     archive: Connections, encoder: Encoder, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -113,6 +120,7 @@ def test_older_transcripts_are_mended_and_indexed_with_their_present_names(
     done = {report.video_id: report for report in mend(archive, None, dry_run=False)}
     assert done == foreseen
     assert texts(archive, VIDEO) == [("Il n'a qu'un chat. Il coûte 3,50 euros.", "Ada")]
+    assert sentences(archive, VIDEO) == [2 * encoder.dimensions]
     assert texts(archive, OTHER) == [("It is as it was .5 then.", "Unknown 1")]
     kept = volume.manifest(VIDEO, "transcript")
     assert kept is not None

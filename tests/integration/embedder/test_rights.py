@@ -40,6 +40,7 @@ DENIED: tuple[tuple[str, LiteralString], ...] = (
     ("ingest_embedder", "TRUNCATE segments CASCADE"),
     ("ingest_embedder", "UPDATE segments SET text = ''"),
     ("ingest_embedder", "UPDATE models SET dimensions = 1"),
+    ("ingest_embedder", "UPDATE embeddings SET model = ''"),
     ("ingest_embedder", "INSERT INTO migrations (name, sha256) VALUES ('x', 'y')"),
     ("ingest_embedder", "DELETE FROM events_set_aside"),
     ("ingest_embedder", "UPDATE events_set_aside SET payload = ''"),

@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ingest.embedder import sentence_vectors
 from ingest.embedder.postgres.vector_index import build_index
 from ingest.embedder.search.hybrid import Search
 from ingest.embedder.search.question import Question
 from ingest.embedder.tables.ledger import write_events
 from ingest.embedder.tables.store import Rows, Store
+from ingest.embedder.text_model import model_keys
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Event, EventKind, Metadata, Source, SourceKind, Stage
-from tests.support.archive_rows import NOW, passage
+from tests.support.archive_rows import NOW, execute, passage
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ingest.embedder.postgres.database import Database
-    from ingest.embedder.text_model.encoder import Encoder
+    from ingest.embedder.text_model.encoder import Encoder, Vector
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +62,32 @@ def test_a_question_in_other_words_finds_the_passage_and_the_second_of_its_best_
     assert best.sentence == "The sailor repairs the anchor."
     assert best.start_s == 12.0
     assert best.url == "https://www.youtube.com/watch?v=sea00000001&t=12s"
+
+
+class Counting:
+    """A model that counts the texts it computes."""
+
+    def __init__(self, model: Encoder) -> None:
+        self.key, self.content_id, self.dimensions = model.key, model.content_id, model.dimensions
+        self._model = model
+        self.asked = 0
+
+    def run(self, texts: Sequence[str]) -> list[Vector]:
+        self.asked += len(texts)
+        return self._model.run(texts)
+
+
+def test_the_vectors_of_sentences_are_computed_only_where_none_are_stored(database: Database, encoder: Encoder) -> None:
+    built = [passage(0, "The captain steers the ship. The sailor repairs the anchor."), passage(1, "The moon is far.")]
+    vectors, sentences = sentence_vectors.encode(built, encoder.run)
+    store = Store(database, model_keys.register(database, encoder), encoder.dimensions)
+    store.replace(Rows("sea00000001", 1, "en", built, vectors, sentences))
+    asked = Question("mending the heavy iron hook of a boat")
+    model = Counting(encoder)
+    stored = Search(database, model).ask(asked)
+    assert (stored[0].sentence, model.asked) == ("The sailor repairs the anchor.", 1)
+    execute(database, "UPDATE embeddings SET sentences = NULL")  # as earlier versions left it
+    assert (Search(database, model).ask(asked), model.asked) == (stored, 1 + 1 + 2)
 
 
 def test_words_are_found_in_any_form(filled: Search) -> None:

@@ -128,6 +128,10 @@ class Library:
             speakers=tuple(shapes.Speaker(**asdict(row)) for row in rows), unnamed_s=self.reading.unnamed_s()
         )
 
+    def speaker_names(self) -> list[str]:
+        """Return the names of the speakers."""
+        return [row.speaker for row in self.reading.speakers(MOST_SPEAKERS)]
+
     def status(self) -> shapes.Status:
         """Return what the archive holds, what is on its way, and what failed."""
         totals = Catalog(self.reading.database).totals()

@@ -113,6 +113,7 @@ def embed(
 
     Searches and services go on with the model that INGEST_EMBEDDING_MODEL names. When all passages have a vector, name
     the new model there and restart the services; run `ingest embed` once more for what was indexed meanwhile.
+    Passages of earlier versions get the vectors of their sentences, with which questions are answered sooner.
     An interrupted command goes on where it was. --drop needs the database role that owns the tables.
 
     [bold]Examples[/]

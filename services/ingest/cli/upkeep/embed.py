@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ingest.cli import console
 from ingest.cli.runs import vector_index
+from ingest.embedder import sentence_vectors
 from ingest.embedder.postgres.vector_index import drop_index
 from ingest.embedder.tables import vectors
 from ingest.embedder.text_model import model_keys
@@ -31,7 +32,7 @@ BATCHES = 8  # batches of the model in a step: a step's texts are sorted by leng
 
 @dataclass(frozen=True)
 class EmbedReport:
-    """The key of a model, the number of passages that got a vector, and of those that have none yet."""
+    """The key of a model, the number of passages that got vectors, and of those that still lack some."""
 
     model: str
     embedded: int
@@ -49,19 +50,19 @@ def embed(connections: Connections, name: str | None = None, revision: str | Non
     key = model_keys.register(database, model)
     embedded = fill(database, key, model, settings.embedding_batch_size * BATCHES)
     vector_index.build_where_large(database, lambda: False)
-    left = next(one.missing for one in vectors.models(database) if one.model == key)
+    left = vectors.count_missing(database, key)
     return EmbedReport(key, embedded, left)
 
 
 def fill(database: Database, key: str, model: TextModel, step: int) -> int:
     """Store the missing vectors of a model, `step` passages at a time; return how many were stored."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    total = next(one.missing for one in vectors.models(database) if one.model == key)
+    total = vectors.count_missing(database, key)
     embedded, last = 0, vectors.FIRST
     with Progress(*columns, console=console.err, transient=True) as progress:
         task = progress.add_task("passages", total=total)
         while passages := vectors.missing(database, key, last, step):
-            embedded += vectors.put(database, key, passages, model.run([passage.text for passage in passages]))
+            embedded += vectors.put(database, key, passages, *sentence_vectors.encode(passages, model.run))
             last = passages[-1]
             progress.advance(task, len(passages))
     return embedded
@@ -102,7 +103,7 @@ def print_report(report: EmbedReport, *, as_json: bool) -> None:
     if as_json:
         console.print_json(report)
         return
-    console.out.print(f"{report.embedded} passages got a vector of {report.model}; {report.left} have none")
+    console.out.print(f"{report.embedded} passages got vectors of {report.model}; {report.left} lack some")
     if report.left:
         console.out.print("recordings were indexed meanwhile: run the command again")
 

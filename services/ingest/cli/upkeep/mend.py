@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.cli import console
-from ingest.embedder import passages
+from ingest.embedder import passages, sentence_vectors
 from ingest.embedder.service import passage_limits
 from ingest.embedder.tables.speaker_names import SpeakerNames, name_passages
 from ingest.embedder.tables.store import Rows
@@ -81,9 +81,9 @@ class Mender:
         """Replace the passages of a video; their speakers are those of its turns, as they are named now."""
         built = passages.build(transcript.segments, transcript.language, self.limits, self.encoder.count_tokens)
         built, _ = passages.inside(built, transcript.duration_s)
-        vectors = self.encoder.run([passage.text for passage in built]) if built else []
+        vectors, sentences = sentence_vectors.encode(built, self.encoder.run) if built else ([], [])
         video_id = transcript.video_id
-        self.store.rewrite(Rows(video_id, generation, transcript.language, built, vectors))
+        self.store.rewrite(Rows(video_id, generation, transcript.language, built, vectors, sentences))
         voices = self.volume.manifest(video_id, "voices")
         if voices is not None and transcript.turns is not None:
             turns = voiceprints.read(self.volume.verified(voices.artifact, patience_s=0)).turns

@@ -19,7 +19,7 @@ BEGIN
             FROM pg_attribute WHERE attrelid = 'videos'::regclass AND attnum > 0 AND NOT attisdropped
             AND attname <> 'video_id'); -- its key stays: files, messages and passages name it
         GRANT SELECT, INSERT, DELETE, UPDATE (speaker, speaker_score) ON segments TO ingest_embedder;
-        GRANT SELECT, INSERT ON embeddings TO ingest_embedder; -- deleted with their segments
+        GRANT SELECT, INSERT, UPDATE (sentences) ON embeddings TO ingest_embedder; -- deleted with their segments
         GRANT SELECT, INSERT, UPDATE (content_id) ON models TO ingest_embedder;
         GRANT SELECT ON migrations, forgotten TO ingest_embedder;
         GRANT SELECT, INSERT, UPDATE (folded_at) ON events_set_aside TO ingest_embedder;

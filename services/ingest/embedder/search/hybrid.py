@@ -5,10 +5,12 @@ The query is that of `search_query`. An answer begins at the sentence of the pas
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ingest.embedder import sentence_vectors
 from ingest.embedder.search import search_query, similar, wording
 from ingest.embedder.search.question import Hit
 from ingest.embedder.search.search_query import Statement
@@ -64,25 +66,32 @@ class Search:
         raise IngestError(Code.ENV_MODEL_VERSION, f"{text}; INGEST_EMBEDDING_MODEL must name its model")
 
     def _hits(self, rows: Sequence[tuple[Any, ...]], vector: Vector) -> list[Hit]:
-        sentences = [_sentences(row[8], row[10]) for row in rows]
-        flat = [sentence for group in sentences for sentence in group]
-        nearness = np.asarray(self._encoder.run(flat)) @ vector if flat else np.zeros(0)
-        hits, at = [], 0
-        for row, group in zip(rows, sentences, strict=True):
-            best = int(np.argmax(nearness[at : at + len(group)]))
-            at += len(group)
-            hits.append(_hit(row, best, group[best]))
-        return hits
+        groups = [sentence_vectors.split(row[8], row[10]) for row in rows]
+        packed = self._packed(groups, [row[-1] for row in rows], len(vector))
+        best = [sentence_vectors.nearest(each, vector) if each else 0 for each in packed]
+        return [_hit(row, number, group[number]) for row, number, group in zip(rows, best, groups, strict=True)]
 
-
-def _sentences(text: str, offsets: Sequence[int]) -> list[str]:
-    ends = [*offsets[1:], len(text)]
-    return [text[start:end].strip() for start, end in zip(offsets, ends, strict=True)]
+    def _packed(
+        self, groups: Sequence[list[str]], stored: Sequence[bytes | None], dimensions: int
+    ) -> list[bytes | None]:
+        """Return the vectors of each group of sentences; those that are not stored are computed together."""
+        missing = [
+            len(group) > 1 and len(packed or b"") != len(group) * dimensions
+            for group, packed in zip(groups, stored, strict=True)
+        ]
+        texts = [
+            sentence for group, is_missing in zip(groups, missing, strict=True) if is_missing for sentence in group
+        ]
+        computed = iter(self._encoder.run(texts) if texts else ())
+        return [
+            sentence_vectors.pack(list(islice(computed, len(group)))) if is_missing else packed
+            for group, packed, is_missing in zip(groups, stored, missing, strict=True)
+        ]
 
 
 def _hit(row: tuple[Any, ...], best: int, sentence: str) -> Hit:
     (video_id, title, channel, published_at, kind, url, start_s, end_s, text, speaker, _, starts_s, *rest) = row
-    index, speaker_score, similarity, has_words, score = rest
+    index, speaker_score, similarity, has_words, score, _ = rest
     return Hit(
         video_id=video_id,
         index=index,

@@ -88,8 +88,10 @@ WITH {lists}, by_words AS (
     ) AS list GROUP BY video_id, idx ORDER BY score DESC, video_id, idx LIMIT %(limit)s
 )
 SELECT video_id, title, channel, published_at, source_kind, source_url, start_s, end_s, text, speaker,
-    sentence_offsets, sentence_starts_s, idx, speaker_score::float8, similarity, has_words, score
-FROM merged JOIN segments USING (video_id, idx) JOIN videos USING (video_id) ORDER BY score DESC, video_id, idx
+    sentence_offsets, sentence_starts_s, idx, speaker_score::float8, similarity, has_words, score, sentences
+FROM merged JOIN segments USING (video_id, idx) JOIN videos USING (video_id)
+LEFT JOIN (SELECT video_id, idx, sentences FROM embeddings WHERE model = {model}) AS known USING (video_id, idx)
+ORDER BY score DESC, video_id, idx
 """
 BY_MEANING = """
 by_meaning AS (

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 VECTOR = "SELECT embedding FROM embeddings WHERE video_id = %s AND idx = %s AND model = %s"
 QUERY = """
 SELECT video_id, title, channel, published_at, source_kind, source_url, start_s, end_s, text, speaker,
-    sentence_offsets, sentence_starts_s, idx, speaker_score::float8, similarity, false, similarity
+    sentence_offsets, sentence_starts_s, idx, speaker_score::float8, similarity, false, similarity, sentences
 FROM (
-    SELECT video_id, idx, 1 - (embedding::halfvec({dimensions}) <=> %(vector)s::halfvec({dimensions})) AS similarity
+    SELECT video_id, idx, sentences,
+        1 - (embedding::halfvec({dimensions}) <=> %(vector)s::halfvec({dimensions})) AS similarity
     FROM embeddings WHERE model = {model} AND NOT (video_id = %(video_id)s AND idx = %(idx)s)
     ORDER BY embedding::halfvec({dimensions}) <=> %(vector)s::halfvec({dimensions}) LIMIT %(limit)s
 ) AS nearest JOIN segments USING (video_id, idx) JOIN videos USING (video_id)

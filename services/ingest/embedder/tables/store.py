@@ -15,7 +15,7 @@ from ingest.shared.errors import Code, IngestError
 from ingest.shared.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ingest.embedder.passages import Passage
     from ingest.embedder.postgres.database import Connection, Database
@@ -43,8 +43,8 @@ SEGMENT_TYPES = (
     *("text", "int4", "float8", "float8", "text", "text", "float4", "bool", "int4[]", "float8[]"),
     *("float4", "float4", "float4", "bool", "text[]", "oid"),  # a regconfig is sent as its oid
 )
-COPY_EMBEDDINGS = "COPY embeddings (video_id, idx, model, embedding) FROM STDIN (FORMAT BINARY)"
-EMBEDDING_TYPES = ("text", "int4", "text", "halfvec")
+COPY_EMBEDDINGS = "COPY embeddings (video_id, idx, model, embedding, sentences) FROM STDIN (FORMAT BINARY)"
+EMBEDDING_TYPES = ("text", "int4", "text", "halfvec", "bytea")
 COUNT = """
 SELECT count(*), count(embeddings.idx) FROM segments
 LEFT JOIN embeddings ON embeddings.video_id = segments.video_id AND embeddings.idx = segments.idx AND model = %s
@@ -84,13 +84,14 @@ LANGUAGES = {
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The rows of one video."""
+    """The rows of one video. `sentences` are the packed vectors of the sentences of each passage; NULL without them."""
 
     video_id: str
     generation: int
     language: str
     passages: Sequence[Passage]
     vectors: Sequence[Vector]
+    sentences: Sequence[bytes | None] = ()
 
 
 class Store:
@@ -158,12 +159,19 @@ class Store:
                     copy.write_row(_segment_row(rows.video_id, passage, config))
             with cursor.copy(COPY_EMBEDDINGS) as copy:
                 copy.set_types(EMBEDDING_TYPES)
-                for passage, vector in zip(rows.passages, rows.vectors, strict=True):
-                    copy.write_row((rows.video_id, passage.index, self._model, HalfVector(vector)))
+                for row in embedding_rows(rows, self._model):
+                    copy.write_row(row)
 
     def _config(self, language: str) -> object:
         """Return the text search configuration of a language."""
         return self._configs.get(LANGUAGES.get(language, "simple"), self._configs["simple"])
+
+
+def embedding_rows(rows: Rows, model: str) -> Iterator[tuple[object, ...]]:
+    """Yield the rows of the vectors of a video."""
+    sentences = rows.sentences or [None] * len(rows.passages)
+    for passage, vector, packed in zip(rows.passages, rows.vectors, sentences, strict=True):
+        yield rows.video_id, passage.index, model, HalfVector(vector), packed
 
 
 def _segment_row(video_id: str, passage: Passage, config: object) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""The vectors of stored passages, of one model beside those of others: which are missing, and puts them in.
+"""The vectors of stored passages and their sentences, of one model beside others: which are missing, and puts them in.
 
 A vector is stored only while its passage has the text that it was computed from.
 """
@@ -21,16 +21,21 @@ SELECT models.model, dimensions, (SELECT count(*) FROM embeddings WHERE embeddin
 FROM models ORDER BY models.model
 """
 PASSAGES = "SELECT count(*) FROM segments"
-MISSING = """
-SELECT video_id, idx, text FROM segments WHERE (video_id, idx) > (%(video_id)s, %(index)s) AND NOT EXISTS (
-    SELECT FROM embeddings
-    WHERE embeddings.video_id = segments.video_id AND embeddings.idx = segments.idx AND model = %(model)s)
-ORDER BY video_id, idx LIMIT %(limit)s
+# Earlier versions stored no vectors of sentences. A passage of one sentence needs none.
+IS_MISSING = """
+NOT EXISTS (SELECT FROM embeddings
+    WHERE embeddings.video_id = segments.video_id AND embeddings.idx = segments.idx AND model = %(model)s
+        AND (sentences IS NOT NULL OR cardinality(sentence_offsets) < 2))
 """
+MISSING = f"""
+SELECT video_id, idx, text, sentence_offsets FROM segments
+WHERE (video_id, idx) > (%(video_id)s, %(index)s) AND {IS_MISSING} ORDER BY video_id, idx LIMIT %(limit)s
+"""  # noqa: S608 (constants only)
+COUNT_MISSING = f"SELECT count(*) FROM segments WHERE {IS_MISSING}"  # noqa: S608 (constants only)
 PUT = """
-INSERT INTO embeddings (video_id, idx, model, embedding)
-SELECT video_id, idx, %s, %s FROM segments WHERE video_id = %s AND idx = %s AND text = %s
-ON CONFLICT (video_id, idx, model) DO NOTHING
+INSERT INTO embeddings (video_id, idx, model, embedding, sentences)
+SELECT video_id, idx, %s, %s, %s FROM segments WHERE video_id = %s AND idx = %s AND text = %s
+ON CONFLICT (video_id, idx, model) DO UPDATE SET sentences = excluded.sentences WHERE embeddings.sentences IS NULL
 """
 DROP_VECTORS = "DELETE FROM embeddings WHERE model = %s"
 DROP_MODEL = "DELETE FROM models WHERE model = %s"
@@ -48,11 +53,12 @@ class ModelVectors:
 
 @dataclass(frozen=True)
 class StoredText:
-    """A stored passage and its text."""
+    """A stored passage, its text, and where its sentences begin."""
 
     video_id: str
     index: int
     text: str
+    offsets: Sequence[int] = ()
 
 
 FIRST = StoredText("", -1, "")  # before all passages
@@ -66,19 +72,32 @@ def models(database: Database) -> list[ModelVectors]:
     return [ModelVectors(model, dimensions, vectors, passages - vectors) for model, dimensions, vectors in rows]
 
 
+def count_missing(database: Database, model: str) -> int:
+    """Return how many passages lack vectors of a model: their own, or those of their sentences."""
+    with database.transaction() as connection:
+        (count,) = connection.execute(COUNT_MISSING.encode(), {"model": model}).fetchone() or (0,)
+    return int(str(count))
+
+
 def missing(database: Database, model: str, after: StoredText, limit: int) -> list[StoredText]:
-    """Return the next passages without a vector of a model, in the order of their keys."""
+    """Return the next passages that lack vectors of a model, in the order of their keys."""
     bounds = {"video_id": after.video_id, "index": after.index, "model": model, "limit": limit}
     with database.transaction() as connection:
-        rows: list[Any] = connection.execute(MISSING, bounds).fetchall()
+        rows: list[Any] = connection.execute(MISSING.encode(), bounds).fetchall()
     return [StoredText(*row) for row in rows]
 
 
-def put(database: Database, model: str, passages: Sequence[StoredText], vectors: Sequence[Vector]) -> int:
-    """Store the vectors of passages; return how many. A passage that has changed, or has one now, is left."""
+def put(
+    database: Database,
+    model: str,
+    passages: Sequence[StoredText],
+    vectors: Sequence[Vector],
+    sentences: Sequence[bytes | None],
+) -> int:
+    """Store the vectors of passages and sentences; return how many passages got some. One that has changed is left."""
     rows = [
-        (model, HalfVector(vector), passage.video_id, passage.index, passage.text)
-        for passage, vector in zip(passages, vectors, strict=True)
+        (model, HalfVector(vector), packed, passage.video_id, passage.index, passage.text)
+        for passage, vector, packed in zip(passages, vectors, sentences, strict=True)
     ]
     with database.transaction() as connection, connection.cursor() as cursor:
         cursor.executemany(PUT, rows)

@@ -13,6 +13,7 @@ from ingest.archive.web import answers, inputs
 from ingest.archive.web.api import query_of, video_id_of
 from ingest.archive.web.pages import bar, feed
 from ingest.archive.web.pages.html import Templates
+from ingest.archive.web.pages.kept_value import KeptValue
 from ingest.archive.web.pages.states import RecordingPage, SearchPage, grouped
 from ingest.archive.web.problems import NOT_FOUND, ProblemError
 
@@ -32,6 +33,7 @@ STATIC: Final = {
     "icon.svg": "image/svg+xml",
 }
 MORE_RESULTS = 20
+NAMES_S = 60.0  # the names of speakers that the search page proposes are read again after this time
 
 
 class Pages:
@@ -40,6 +42,7 @@ class Pages:
     def __init__(self, library: Library) -> None:
         self._library = library
         self._templates = Templates()
+        self._names = KeptValue(library.speaker_names, NAMES_S)
         folder = resources.files("ingest.archive.web") / "static"
         self._static = {name: (folder / name).read_bytes() for name in STATIC}
 
@@ -99,7 +102,7 @@ class Pages:
             problem=problem,
             more=MORE_RESULTS if page.q and len(results) == page.limit < inputs.MOST_RESULTS else None,
             channels=self._library.channels(),
-            speakers=[row.speaker for row in self._library.speakers().speakers],
+            speakers=self._names.get(),
             totals=None if page.q else self._library.status(),
         )
 
