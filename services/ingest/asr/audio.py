@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 
-from ingest.asr.spans import Span
+from ingest.asr.spans import PADDING_S, Span
 from ingest.shared.artifacts.no_links import opened_folder, true_path
 from ingest.shared.artifacts.volume import translate_os_errors
 from ingest.shared.sandbox import child
@@ -33,7 +33,6 @@ Waveform = npt.NDArray[np.float32]
 WINDOW_S = 600
 LONGEST_SPEECH_S = 28.0
 SHORTEST_SILENCE_S = 0.3
-PADDING_S = 0.2
 LONG_PAUSE_S = 2.0
 SOFT_GAIN = 4.0  # 12 dB
 LEAST_LOUD_S = 3.0  # amplified, music and animals may sound like speech

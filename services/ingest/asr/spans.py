@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+PADDING_S = 0.2  # that the voice activity detection adds on both sides of speech, where a pause has room for it
+
 
 @dataclass(frozen=True)
 class Span:

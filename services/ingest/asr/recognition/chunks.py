@@ -46,8 +46,11 @@ def merge(
 
 
 def with_context(chunks: Sequence[SpeechChunk]) -> list[SpeechChunk]:
-    """Return chunks with a bit of the audio around them: at most half of the pause next to it, within 30 s."""
-    ends_s = [0.0, *(chunk.span.end_s for chunk in chunks)]
+    """Return chunks with a bit of the audio around them: at most half of the pause between two, within 30 s.
+
+    The first chunk may begin with the recording.
+    """
+    ends_s = [-math.inf, *(chunk.span.end_s for chunk in chunks)]
     starts_s = [*(chunk.span.start_s for chunk in chunks[1:]), math.inf]
     return [
         replace(chunk, span=_wider(chunk.span, chunk.span.start_s - end_s, start_s - chunk.span.end_s))
@@ -58,7 +61,8 @@ def with_context(chunks: Sequence[SpeechChunk]) -> list[SpeechChunk]:
 def _wider(span: Span, before_s: float, after_s: float) -> Span:
     """Return a span with context; `before_s` and `after_s` are the pauses around it."""
     most_s = max(0.0, min(CONTEXT_S, (LONGEST_CHUNK_S - span.duration_s) / 2))
-    return Span(span.start_s - min(most_s, before_s / 2), span.end_s + min(most_s, after_s / 2))
+    start_s = span.start_s - min(most_s, before_s / 2)
+    return Span(max(0.0, start_s), span.end_s + min(most_s, after_s / 2))
 
 
 def _chunk(spans: Sequence[Span]) -> SpeechChunk:

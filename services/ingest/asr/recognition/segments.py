@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ingest.asr.recognition.invention import Evidence, is_invented
+from ingest.asr.spans import PADDING_S
 from ingest.shared.artifacts import sentences
 from ingest.shared.artifacts.transcript import INVENTED, Segment, Word, join
 from ingest.shared.scripts import needs_blank
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 PAUSE_S = 1.0
 LONGEST_SEGMENT_S = 20.0
 SHORTEST_WORD_S = 0.02
+SHORTEST_PAUSE_S = 0.01  # between padded spans of speech; those without a pause share the padding
+EARLY_S = 0.05  # that a first word begins before the sound which the detection found: never late
+LATEST_S = 1.0  # behind that sound: before a later word is another sound, as a laugh
 LOOP_LENGTH = 3
 REPETITIVE = 2.4  # compression ratio
 SILENT = 0.8  # probability of no speech
@@ -57,11 +61,14 @@ def place(transcript: ChunkTranscript, chunk: SpeechChunk, floor_s: float, durat
 
     The blanks around a word are kept apart from its text, as the spacing before it and before the next word. The
     alignment adds a pause to the word before it. The end of such a word is moved to the end of its span of speech.
+    The alignment of the first word behind a pause is off by tenths of a second: it begins where its speech begins.
     """
     words, fixed, blanks = [], 0, ""
+    onsets = _onsets(chunk, floor_s)
     for chunk_word in transcript.words:
         start, end = chunk.span.start_s + chunk_word.start_s, chunk.span.start_s + chunk_word.end_s
         start, end = into_speech(start, end, chunk.speech)
+        start = first_start(start, end, onsets)
         right_start = min(max(start, floor_s), duration_s)
         right_end = min(max(end, right_start), duration_s)
         fixed += chunk_word.end_s < chunk_word.start_s or (right_start, right_end) != (start, end)
@@ -93,6 +100,36 @@ def into_speech(start_s: float, end_s: float, speech: Sequence[Span]) -> tuple[f
         return start_s, end_s
     start_s = max(start_s, inside.start_s)
     return start_s, max(start_s, min(end_s, inside.end_s))
+
+
+@dataclass(frozen=True)
+class Onset:
+    """A span of speech behind a pause, and where the first word in it begins."""
+
+    speech: Span
+    start_s: float
+
+
+def _onsets(chunk: SpeechChunk, floor_s: float) -> list[Onset]:
+    """Return the onsets in a chunk, without those before the end of the last word."""
+    ends_s = [chunk.span.start_s, *(span.end_s for span in chunk.speech)]
+    return [
+        Onset(span, span.start_s + PADDING_S - EARLY_S)
+        for end_s, span in zip(ends_s, chunk.speech, strict=False)
+        if span.start_s - end_s >= SHORTEST_PAUSE_S and span.start_s >= floor_s
+    ]
+
+
+def first_start(start_s: float, end_s: float, onsets: list[Onset]) -> float:
+    """Return the start of a word: of the first one behind a pause, the onset, which is removed from `onsets`."""
+    while onsets and onsets[0].speech.end_s <= start_s:
+        del onsets[0]
+    if not onsets or start_s < onsets[0].speech.start_s:
+        return start_s
+    onset = onsets.pop(0)
+    if start_s > onset.start_s + LATEST_S:
+        return start_s
+    return min(onset.start_s, max(start_s, end_s - EARLY_S))
 
 
 def split(words: Sequence[Word], language: str) -> list[list[Word]]:

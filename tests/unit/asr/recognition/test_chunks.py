@@ -85,7 +85,8 @@ def test_context_is_no_speech_of_another_chunk_and_makes_none_too_long(speech: l
     ("speech", "chunks"),
     [
         pytest.param([Span(1, 2), Span(5, 6)], [(0.8, 2.2), (4.8, 6.2)], id="in silence"),
-        pytest.param([Span(0.1, 2)], [(0.05, 2.2)], id="at the beginning"),
+        pytest.param([Span(0.1, 2)], [(0, 2.2)], id="at the beginning"),
+        pytest.param([Span(0.25, 2)], [(0.05, 2.2)], id="near the beginning, where no other chunk is"),
         pytest.param([Span(1, 21), Span(21.2, 31.2)], [(0.8, 21.1), (21.1, 31.4)], id="a short pause"),
         pytest.param([Span(1, 30.9)], [(0.95, 30.95)], id="nearly too long"),
     ],

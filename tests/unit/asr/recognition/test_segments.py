@@ -70,8 +70,8 @@ def test_times_are_in_order_and_inside_the_recording_for_any_alignment(
 
 
 def test_good_times_are_moved_to_the_recording_and_not_counted_as_wrong() -> None:
-    words, fixed = place(chunk((0.5, 1.0, " Hello"), (6.5, 7.0, " there.")), CHUNK, 0.0, 60.0)
-    assert [(word.start_s, word.end_s, word.text) for word in words] == [(10.5, 11.0, "Hello"), (16.5, 17.0, "there.")]
+    words, fixed = place(chunk((0.5, 1.0, " Hello"), (7.5, 8.0, " there.")), CHUNK, 0.0, 60.0)
+    assert [(word.start_s, word.end_s, word.text) for word in words] == [(10.5, 11.0, "Hello"), (17.5, 18.0, "there.")]
     assert fixed == 0
 
 
@@ -108,6 +108,31 @@ def test_impossible_times_are_corrected_and_counted(
 )
 def test_words_are_moved_out_of_the_silences(word: tuple[float, float], moved: tuple[float, float]) -> None:
     assert into_speech(*word, CHUNK.speech) == moved
+
+
+@pytest.mark.parametrize(
+    ("word", "start_s"),
+    [
+        pytest.param((6.0, 6.5), 16.15, id="within the padding"),
+        pytest.param((5.0, 6.5), 16.15, id="within the pause"),
+        pytest.param((6.5, 7.0), 16.15, id="late"),
+        pytest.param((6.0, 6.1), 16.05, id="ends within the padding"),
+        pytest.param((7.2, 7.6), 17.2, id="behind another sound"),
+    ],
+)
+def test_the_first_word_behind_a_pause_begins_with_its_speech(word: tuple[float, float], start_s: float) -> None:
+    words, fixed = place(chunk((1.0, 1.5, "One."), (*word, "Two"), (7.7, 8.0, "three.")), CHUNK, 0.0, 60.0)
+    assert [one.start_s for one in words] == [11.0, pytest.approx(start_s), 17.7]
+    assert fixed == 0
+
+
+def test_the_first_word_of_a_chunk_begins_with_its_speech_if_there_is_a_pause() -> None:
+    late = chunk((0.9, 1.2, "Late"))
+    (first,), _ = place(late, SpeechChunk(Span(9.8, 14.0), (Span(10.0, 14.0),)), 0.0, 60.0)
+    (second,), fixed = place(late, SpeechChunk(Span(9.8, 14.0), (Span(10.0, 14.0),)), 10.3, 60.0)
+    (third,), _ = place(late, SpeechChunk(Span(10.0, 14.0), (Span(10.0, 14.0),)), 0.0, 60.0)
+    assert (first.start_s, second.start_s, third.start_s) == (10.15, 10.7, 10.9)
+    assert fixed == 0
 
 
 def test_without_speech_a_word_stays_where_it_is() -> None:
