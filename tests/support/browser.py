@@ -7,6 +7,7 @@ import json
 import subprocess
 import time
 from contextlib import contextmanager
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from websockets.sync.client import ClientConnection, connect
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 START_S = 60.0
 ANSWER_S = 60.0
 KEY_CODES = {" ": "Space", "/": "Slash", "?": "Slash", "Tab": "Tab", "Enter": "Enter"}
+VIOLATIONS = """
+axe.run(document, {resultTypes: ["violations"]}).then((found) => found.violations.flatMap((rule) =>
+  rule.nodes.map((node) => `${rule.id}: ${node.html.slice(0, 120)}; ${node.failureSummary}`)))
+"""
 
 
 class Page:
@@ -106,6 +111,12 @@ class Page:
             for node in nodes
             if not node["ignored"] and not node.get("name", {}).get("value") and _is_control(node)
         ]
+
+    def violations(self) -> list[str]:
+        """Return what axe-core finds: rules of WCAG and good practice that the page does not keep."""
+        if not self.run("Boolean(window.axe)"):
+            self.run((resources.files("axe_core_python") / "axe.min.js").read_text() + "; true")
+        return list(self.run(VIOLATIONS))
 
     def picture(self) -> bytes:
         """Return what the page shows, as PNG."""
