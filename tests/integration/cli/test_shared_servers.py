@@ -19,6 +19,7 @@ from ingest.cli.local.state_folder import open_connections, open_state_folder
 from ingest.cli.settings import AllSettings
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.settings import load
+from tests.integration.bad_inputs.conftest import mounted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -125,6 +126,16 @@ def test_an_error_of_a_server_is_that_of_the_command(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="not a data folder of Postgres"), open_connections(settings):
         pass
     assert keepers(settings) == []
+
+
+def test_a_full_disk_is_named_and_a_small_one_is_enough(tmp_path: Path) -> None:
+    with mounted(tmp_path / "small", "8m") as folder:
+        settings = load(AllSettings, state_path=folder / "state")
+        with pytest.raises(ConfigurationError, match=r"has \d MB left: free 64 MB"), open_connections(settings):
+            pass
+        subprocess.run(["/bin/mount", "-o", "remount,size=90m", str(folder)], check=True)
+        with open_connections(settings) as connections:
+            assert connections.catalog.totals() == []
 
 
 def test_a_command_that_waits_for_servers_gets_them_although_the_one_that_starts_them_is_killed(

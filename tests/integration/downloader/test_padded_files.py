@@ -156,6 +156,23 @@ def test_the_default_track_is_taken_and_a_commentary_last(
     assert read(path)[1].track == used
 
 
+@pytest.mark.parametrize("tag", [b"drms", b"enca", b"aavd"])
+@pytest.mark.parametrize(
+    ("tracks", "used"), [pytest.param(1, None, id="alone"), pytest.param(2, 1, id="and an open one")]
+)
+def test_encrypted_sound_is_called_so_unless_another_track_is_open(
+    tmp_path: Path, tag: bytes, tracks: int, used: int | None
+) -> None:
+    path = encoded(tmp_path / "book.m4a", "aac", *[VOICE] * tracks)
+    path.write_bytes(path.read_bytes().replace(b"mp4a", tag, 1))
+    if used is None:
+        with pytest.raises(IngestError, match="encrypted") as caught:
+            read(path)
+        assert caught.value.code is Code.DRM_PROTECTED
+    else:
+        assert read(path)[1].track == used
+
+
 def with_roles(path: Path, to: Path, roles: tuple[Disposition, Disposition]) -> Path:
     with av.open(str(path)) as file, av.open(str(to), "w") as out:
         copies = [out.add_stream_from_template(stream) for stream in file.streams.audio]

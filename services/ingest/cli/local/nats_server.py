@@ -26,7 +26,7 @@ NATS_CONFIG = """
 listen: "{address}"
 ports_file_dir: {ports}
 max_payload: 2MB
-jetstream {{ store_dir: {store}, sync_interval: always }}
+jetstream {{ store_dir: {store}, sync_interval: always, max_file_store: 1TB }}
 authorization {{ user: {user}, password: {password} }}
 """
 

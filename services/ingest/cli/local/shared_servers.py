@@ -9,7 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from ingest.cli.local import locks
+from ingest.cli.local import disk_room, locks
 from ingest.cli.local.addresses import Files
 from ingest.cli.local.locks import Lock
 from ingest.shared.errors import ConfigurationError
@@ -123,7 +123,8 @@ class SharedServers:
             raise
         if "error" in answer:
             keeper.wait()
-            raise ConfigurationError(answer["error"] or f"the servers did not start (log: {log.name})")
+            error = answer["error"] or f"the servers did not start (log: {log.name})"
+            raise ConfigurationError(disk_room.explained(error, self._files.state))
         self._keeper = keeper
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.cli import console
+from ingest.cli.local.disk_room import DiskWatch
 from ingest.cli.local.state_folder import open_connections
 from ingest.cli.runs import submissions, vector_index
 from ingest.cli.runs.again import Decision, Reason, decide
@@ -216,6 +217,8 @@ def _add(follower: Follower, video_id: str, row: VideoRow | None, listing: Listi
 def _follow(requested: RequestSession, supervisor: Supervisor | None, *, quiet: bool) -> RunResult:
     began = time.monotonic()
     follower = requested.follower
+    settings = requested.connections.settings
+    disks = DiskWatch(folder for folder in (settings.state_path, settings.volume_path) if folder is not None)
     with Display(follower.videos.values(), quiet=quiet) as display:
         while not follower.is_done and not requested.interrupts:
             try:
@@ -223,7 +226,7 @@ def _follow(requested: RequestSession, supervisor: Supervisor | None, *, quiet: 
             except BusError as error:
                 display.print_line(f"NATS does not answer: {error}")
             if supervisor is not None:
-                for line in supervisor.watch():
+                for line in (*disks.news(), *supervisor.watch()):
                     display.print_line(line)
             display.update(follower.videos.values())
     return requested.result(time.monotonic() - began)

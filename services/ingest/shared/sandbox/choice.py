@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 BESIDES = Disposition.comment | Disposition.visual_impaired | Disposition.karaoke | Disposition.clean_effects
+PROTECTED = frozenset({"aavd", "drms", "enca"})  # tags of encrypted sound: Audible, FairPlay, CENC
 SILENCE = 1e-4  # of full scale: below the noise of any recorder
 
 
@@ -36,6 +37,9 @@ def sound_track(container: InputContainer, again: Callable[[], AbstractContextMa
     usable = sorted((track for track in tracks if track.codec_context), key=_rank)  # PyAV: None without a decoder
     if not usable:
         raise IngestError(Code.NOT_AUDIO, "no decoder for the format of its audio track")
+    usable = [track for track in usable if track.codec_context.codec_tag not in PROTECTED]
+    if not usable:
+        raise IngestError(Code.DRM_PROTECTED, "the sound is encrypted by the program or the shop that it comes from")
     if len(usable) == 1:
         return usable[0]
     return next((track for track in usable if _has_sound(track.index, again)), usable[0])

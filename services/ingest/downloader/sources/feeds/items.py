@@ -5,7 +5,9 @@ Types of enclosures are often wrong (`mp3`, empty, `application/ogg`), so the su
 
 from __future__ import annotations
 
+import html
 import mimetypes
+import re
 from collections import defaultdict
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -31,6 +33,12 @@ STREAM_SUFFIX = ".m3u8"  # of HLS, which Apple's podcasts may be
 LINKED = MEDIA_SUFFIXES - TYPESCRIPT  # suffixes that make a bare link one to media
 OTHER_TYPES = ("image/", "text/", "application/pdf", "application/zip", "application/epub")
 MEDIUMS = frozenset({"audio", "video"})
+NAMESPACES = {  # their names here, whatever prefix a feed gives to them
+    "https://podcastindex.org/namespace/1.0": "podcast",
+    "http://purl.oclc.org/net/rss_2.0/enc#": "enc",
+}
+HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 
 
 def media_addresses(entry: Any) -> list[str]:  # noqa: ANN401 (a foreign or generic shape)
@@ -83,6 +91,20 @@ def _suffix(url: str) -> str:
         return PurePosixPath(unquote(urlsplit(url).path)).suffix.lower()
     except ValueError:
         return ""
+
+
+def title(element: Any) -> object:  # noqa: ANN401 (a foreign or generic shape)
+    """Return the title of a feed or an entry, else that of its iTunes tags; of HTML only the text."""
+    said = element.get("title") or element.get("itunes_title")
+    if not isinstance(said, str) or _fields(element.get("title_detail")).get("type") not in HTML_TYPES:
+        return said
+    return html.unescape(TAG.sub("", said))
+
+
+def base(entry: Any, feed: Any) -> str:  # noqa: ANN401 (a foreign or generic shape)
+    """Return the address (`xml:base`) to which an entry's own addresses are relative; empty where it names none."""
+    details = (_fields(element.get("title_detail")) for element in (entry, feed))
+    return next((str(found) for detail in details if (found := detail.get("base"))), "")
 
 
 def next_page(feed: Any, address: str) -> str | None:  # noqa: ANN401 (a foreign or generic shape)

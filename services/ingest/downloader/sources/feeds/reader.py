@@ -96,7 +96,9 @@ def _leave_authors(*_: object) -> None:
 def _parse(data: bytes) -> Any:  # noqa: ANN401 (a foreign shape)
     """Return what feedparser finds; it raises these errors for data that it does not foresee, such as odd encodings."""
     # It looks for an address of mail in each author: in one of 100 kB for a minute.
-    feedparser.mixin._FeedParserMixin._sync_author_detail = _leave_authors  # noqa: SLF001 (it has no option)
+    parser = feedparser.mixin._FeedParserMixin  # noqa: SLF001 (it has no options for these)
+    parser._sync_author_detail = _leave_authors  # noqa: SLF001
+    parser.namespaces.update(items.NAMESPACES)
     try:
         return feedparser.parse(data, sanitize_html=False, resolve_relative_uris=False)  # of descriptions: slow
     except (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError) as error:
@@ -158,8 +160,8 @@ class _Reader:
 
     def _item(self, entry: Any, feed: Any, base: str) -> FeedItem | None:  # noqa: ANN401 (a foreign or generic shape)
         """Return the episode of an entry; count an entry without one."""
-        first = self._first(items.media_addresses(entry), str(entry.get("title", "")))
-        return None if first is None else _item(entry, feed, _absolute(base, first))
+        first = self._first(items.media_addresses(entry), str(items.title(entry) or ""))
+        return None if first is None else _item(entry, feed, _absolute(_absolute(base, items.base(entry, feed)), first))
 
     def _first(self, addresses: list[str], title: str) -> str | None:
         """Return the first address of an item; count the others, and an item without any."""
@@ -214,8 +216,8 @@ def _absolute(base: str, address: str) -> str:
 
 def _item(entry: Any, feed: Any, media_url: str) -> FeedItem:  # noqa: ANN401 (a foreign or generic shape)
     found = announced(
-        title=entry.get("title"),
-        channel=feed.get("title"),
+        title=items.title(entry),
+        channel=items.title(feed),
         published_at=_moment(
             entry.get("published_parsed") or dict.get(entry, "updated_parsed")
         ),  # Atom may have this one

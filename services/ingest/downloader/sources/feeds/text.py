@@ -1,5 +1,7 @@
 """What the bytes of a page say before they are parsed: whether it is a feed, its encoding, whether it has its end.
 
+Generators write what is no XML: a declaration of UTF-16 before UTF-8, a letter as two halves of UTF-16. It is mended.
+
 The root element decides. What may stand before it (a declaration, comments with a licence, a document type) is skipped.
 Sites also print warnings before it, so its name is looked for in the first characters.
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+LONGEST_DECLARATION: Final = 1 << 10
 LONGEST_PROLOG: Final = 1 << 16
 SNIFFED: Final = 2048
 TAIL_BYTES: Final = 1 << 16  # caches and trackers write after the end of a feed
@@ -17,6 +20,14 @@ BEGUN = re.compile(r"\s*(?:<(?:\?|!(?:-|D|$)|$)|$)", re.IGNORECASE)
 ROOT = re.compile(r"<(?:[\w.-]{1,50}:)?(?:rss|feed|rdf)[\s>]", re.IGNORECASE)
 END = re.compile(rb"</(?:[\w.-]{1,50}:)?(?:rss|feed|rdf)\s*>", re.IGNORECASE)
 DECLARATION = re.compile(r"^\s*<\?xml.*?\?>", re.DOTALL)
+FALSE_DECLARATION = re.compile(
+    rb"""^((?:\xef\xbb\xbf)?\s*<\?xml[^>]*?)\sencoding\s*=\s*["'](?:utf-?(?:16|32)|ucs-?[24])[^"']*["']""",
+    re.IGNORECASE,
+)
+HALVES = re.compile(
+    rb"(?:&#(?:x[dD][89A-Fa-f][0-9A-Fa-f]{2}|5[5-7][0-9]{3});)+"
+)  # numbers of U+D800 to U+DFFF, and few more
+HALF = re.compile(rb"&#(?:x([0-9A-Fa-f]+)|([0-9]+));")
 WIDE: Final = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"<\0", "utf-16-le"), (b"\0<", "utf-16-be"))
 
 
@@ -38,8 +49,16 @@ def as_utf8(data: bytes) -> bytes:
     """Return a page in an encoding in which tags can be counted: UTF-16 becomes UTF-8, without its declaration."""
     encoding = _wide(data)
     if encoding is None:
-        return data
+        head, rest = data[:LONGEST_DECLARATION], data[LONGEST_DECLARATION:]
+        return HALVES.sub(_joined, FALSE_DECLARATION.sub(rb"\1", head) + rest)
     return DECLARATION.sub("", data.decode(encoding, "replace").lstrip("\ufeff"), count=1).encode()
+
+
+def _joined(halves: re.Match[bytes]) -> bytes:
+    """Return one reference for each letter that is written as the numbers of its two halves in UTF-16."""
+    numbers = [int(half[1], 16) if half[1] else int(half[2]) for half in HALF.finditer(halves[0])]
+    text = "".join(map(chr, numbers)).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return "".join(f"&#{ord(letter)};" for letter in text).encode()
 
 
 def breaks_off(data: bytes) -> bool:

@@ -7,10 +7,12 @@ import pytest
 
 from ingest.downloader.sources.feeds.items import media_addresses
 from ingest.downloader.sources.feeds.reader import parsed
+from ingest.downloader.sources.feeds.text import as_utf8
 from ingest.downloader.sources.feeds.transfer import Page
 from ingest.shared.formats import MEDIA_SUFFIXES
 
 MRSS = 'xmlns:media="http://search.yahoo.com/mrss/" xmlns:podcast="https://podcastindex.org/namespace/1.0"'
+ITUNES = 'xmlns:itunes="http://www.itunes.com/dtds/podcast-1.0.dtd"'
 RDF = """<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/"
  xmlns:enc="http://purl.oclc.org/net/rss_2.0/enc#"><item><title>x</title>
  <enc:enclosure rdf:resource="http://a.org/1" enc:type="audio/mpeg"/></item></rdf:RDF>"""
@@ -147,3 +149,54 @@ def test_the_audio_or_video_of_an_item_is_found(inside: str, url: str | None) ->
 )
 def test_each_file_of_an_item_is_found_in_each_kind_of_feed(feed: str, addresses: list[str]) -> None:
     assert all_of(feed) == addresses
+
+
+EMBEDDED = '<p:alternateEnclosure type="audio/opus"><p:source uri="http://a.org/1"/></p:alternateEnclosure>'
+
+
+@pytest.mark.parametrize(
+    ("feed", "address"),
+    [
+        pytest.param(
+            '<rss xml:base="http://b.org/c/"><channel><item><title>x</title>{}</item></channel></rss>', "c/1.mp3"
+        ),
+        pytest.param(
+            '<rss xml:base="http://b.org/"><channel><item xml:base="d/"><title>x</title>{}</item></channel></rss>',
+            "d/1.mp3",
+        ),
+        pytest.param(
+            '<rss><channel xml:base="http://b.org/c/"><title>t</title><item>{}</item></channel></rss>', "c/1.mp3"
+        ),
+    ],
+)
+def test_addresses_are_relative_to_the_base_of_their_element(feed: str, address: str) -> None:
+    data = feed.format('<enclosure url="1.mp3" type="audio/mpeg"/>').encode()
+    assert [one.media_url for one in parsed(Page("http://a.org/feed", data)).items] == [f"http://b.org/{address}"]
+
+
+def test_an_alternate_enclosure_is_found_whatever_prefix_its_namespace_has() -> None:
+    space = 'xmlns:p="https://podcastindex.org/namespace/1.0"'
+    data = f"<rss {space}><channel><item><title>x</title>{EMBEDDED}</item></channel></rss>".encode()
+    assert [one.media_url for one in parsed(Page("http://a.org/feed", data)).items] == ["http://a.org/1"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "title"),
+    [
+        pytest.param("<title>Tom &amp;amp; Jerry&amp;#8217;s</title>", "Tom & Jerry\u2019s", id="escaped twice"),
+        pytest.param("<title><![CDATA[<b>Bold</b> &amp; co]]></title>", "Bold & co", id="HTML"),
+        pytest.param("<title>2 &lt; 5 &amp; more</title>", "2 < 5 & more", id="plain"),
+        pytest.param("<title>Vec&lt;String&gt; &amp; co</title>", "Vec<String> & co", id="no tag of HTML"),
+        pytest.param(
+            "<title>&#55357;&#56832; &#xD83D;&#xde00; &#128512;</title>", "\U0001f600 " * 3, id="halves of letters"
+        ),
+        pytest.param("<title>one &#55357; half</title>", "one \ufffd half", id="a half alone"),
+        pytest.param("<itunes:title>Other</itunes:title>", "Other", id="only that of iTunes"),
+        pytest.param("<title>Main</title><itunes:title>Other</itunes:title>", "Main", id="both"),
+    ],
+)
+def test_a_title_is_the_text_that_people_read(tag: str, title: str) -> None:
+    item = f'<item>{tag}<enclosure url="1.mp3" type="audio/mpeg"/></item>'
+    data = f"<rss {ITUNES}><channel>{tag}{item}</channel></rss>".encode()
+    (episode,) = parsed(Page("http://a.org/feed", as_utf8(data))).items
+    assert (episode.announced.metadata.title, episode.announced.metadata.channel) == (title.strip(), title.strip())

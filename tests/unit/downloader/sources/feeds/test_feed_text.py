@@ -26,6 +26,8 @@ FEEDS = [
     pytest.param((WIDE + RSS).encode("utf-16"), id="UTF-16"),
     pytest.param((WIDE + RSS).encode("utf-16-le"), id="UTF-16 without a mark"),
     pytest.param((WIDE + RSS).encode("utf-16-be"), id="UTF-16, the other order"),
+    pytest.param((WIDE + RSS).encode(), id="UTF-8 that is called UTF-16"),
+    pytest.param(b"\xef\xbb\xbf" + (WIDE.replace("UTF-16", "ucs-2") + ATOM).encode(), id="UTF-8 that is called UCS-2"),
     pytest.param(f"<?xml version='1.0'?>\n{LICENCE}\n{RSS}".encode(), id="a licence"),
     pytest.param((LICENCE * 5 + RSS).encode(), id="many comments"),
     pytest.param(f"<?xml-stylesheet href='a.xsl'?>{DOCTYPE}{RSS}".encode(), id="a document type"),
