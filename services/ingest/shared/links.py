@@ -2,6 +2,7 @@
 
 A search result needs them where no downloader is installed, so they are not part of the downloader's connectors. A
 source type has an entry here only when its site has a form of its own. Logins are left out: a browser asks for them.
+The second is a whole one before the word, never after it. The function `archive_link` of the database does the same.
 An address that is not one of the web (`javascript:`, `data:`) is no link: a browser would run it.
 """
 
@@ -17,6 +18,8 @@ from ingest.shared.outgoing import address
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+EARLY_S = 0.3  # a word may begin up to 0.2 s before its time says, and a player may seek a little too far
+
 _OTHER_SCHEME = re.compile(r"\s*(?!https?:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _FORMS: Final[dict[str, Callable[[str, int], str | None]]] = {
     SourceKind.YOUTUBE: lambda url, second: f"{address(url)}&t={second}s",
@@ -29,7 +32,8 @@ def link(kind: str | None, url: str | None, start_s: float) -> str | None:
 
     `kind` is a SourceKind, or None when it is unknown.
     """
-    return _FORMS.get(kind or "", _with_fragment)(url, int(start_s)) if url is not None else None
+    second = int(max(0.0, start_s - EARLY_S))
+    return _FORMS.get(kind or "", _with_fragment)(url, second) if url is not None else None
 
 
 def _with_fragment(url: str, second: int) -> str | None:

@@ -61,7 +61,7 @@ def test_a_question_in_other_words_finds_the_passage_and_the_second_of_its_best_
     assert best.video_id == "sea00000001"
     assert best.sentence == "The sailor repairs the anchor."
     assert best.start_s == 12.0
-    assert best.url == "https://www.youtube.com/watch?v=sea00000001&t=12s"
+    assert best.url == "https://www.youtube.com/watch?v=sea00000001&t=11s"
 
 
 class Counting:
