@@ -13,6 +13,7 @@ import uuid
 from collections import deque
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,7 +112,7 @@ class Fetch:
                 metadata=announced.metadata,
             )
             with self.doing(WAITING_FOR_DISK):
-                return self.volume.keep(message.video_id, made), announced, off
+                return self.volume.keep(message.video_id, made, partial(verify, message)), announced, off
 
     def _dated(self, message: VideoAccessible, announced: Announcement, decoded: AudioInfo) -> Announcement:
         """Return what a source announces, with the date of the file where nothing else gives one."""
@@ -143,6 +144,14 @@ def _result(message: VideoAccessible, artifact: Artifact, metadata: Metadata, nu
     metadata = Metadata(duration_s=artifact.duration_s).over(metadata)
     ready = message.next(AudioReady, metadata=metadata, audio=artifact)
     return StageResult(ready, numbers=numbers, metadata=metadata)
+
+
+def verify(message: VideoAccessible, sha256: str) -> None:
+    """Raise FILE_CHANGED for the content of another recording, where the content identifies it."""
+    content_id = connector_of(message.source.kind).content_id
+    if content_id is not None and content_id(sha256) != message.video_id:
+        name = Path(message.source.url).name
+        raise IngestError(Code.FILE_CHANGED, f"{name} has other content than when it was named: name it again")
 
 
 def probe(report: Reporter, path: str, limits: DecodeLimits) -> AudioInfo:

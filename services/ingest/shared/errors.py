@@ -53,6 +53,7 @@ class Code(StrEnum):
     NO_MEDIA_FOUND = "NO_MEDIA_FOUND"
     IS_PLAYLIST = "IS_PLAYLIST"
     VIDEO_GONE = "VIDEO_GONE"
+    FILE_CHANGED = "FILE_CHANGED"
     VIDEO_PRIVATE = "VIDEO_PRIVATE"
     MEMBERS_ONLY = "MEMBERS_ONLY"
     AGE_RESTRICTED = "AGE_RESTRICTED"
@@ -146,6 +147,7 @@ _DEFERRED = Rule(Outcome.DEFERRED, 1, "comes back by itself at the time shown")
 RULES: dict[Code, Rule] = {
     **dict.fromkeys(Code, _PERMANENT),
     Code.VIDEO_GONE: _SKIPPED,
+    Code.FILE_CHANGED: Rule(Outcome.SKIPPED, 1, "its new content is another recording: name the file again"),
     Code.VIDEO_PRIVATE: _SKIPPED,
     Code.MEMBERS_ONLY: _SKIPPED,
     Code.AGE_RESTRICTED: _SKIPPED,
@@ -225,6 +227,7 @@ MAY_BE_THE_SITE = frozenset(  # reasons that may be the site's, an account's, an
     }
 )
 MAY_PASS = MAY_BE_THE_SITE | {  # reasons that another day may not have: the next listing of the source tries again
+    Code.FILE_CHANGED,
     Code.NOT_PROCESSED_YET,
     Code.DOWNLOAD_TOO_SLOW,
     Code.TRUNCATED_DOWNLOAD,

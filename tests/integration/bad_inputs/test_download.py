@@ -16,6 +16,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from ingest.downloader.refusals import Refusal, code_of
+from ingest.downloader.sources.file import recording_of
 from ingest.downloader.telemetry import counting_downloads
 from ingest.shared.artifacts.volume import Volume, translate_os_errors
 from ingest.shared.broker.topology import INPUT_OF, SUBJECT_OF
@@ -380,7 +381,7 @@ RECORDED = "2024-05-03T08:11:12.000000Z"
 )
 def test_the_day_of_a_file(downloader: Downloader, created: str, known: datetime | None, day: str | None) -> None:
     path = encoded(downloader.files / "talk.m4a", "aac", created=created)
-    message = accessible(str(path), kind=SourceKind.FILE)
+    message = accessible(str(path), recording_of(path).video_id, SourceKind.FILE)
     result = downloader.fetch(
         message.model_copy(update={"metadata": Metadata(published_at=known)}), lambda _numbers: None
     )

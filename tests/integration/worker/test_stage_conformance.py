@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ from ingest.asr.settings import AsrSettings
 from ingest.demo import ASR_MODEL, samples
 from ingest.downloader.check import Check
 from ingest.downloader.fetch import Fetch, Pace
+from ingest.downloader.sources import file, registry
 from ingest.downloader.sources.connector import Access, SiteOptions
 from ingest.embedder.handler import Embed
 from ingest.embedder.handler import input_file as transcript_file
@@ -92,8 +94,14 @@ def check_case(volume: Volume, tmp_path: Path, source: Source, files_of: Callabl
 
 @pytest.fixture
 def download_case(
-    volume: Volume, tmp_path: Path, source: Source, files_of: Callable[[str], dict[str, int]]
+    volume: Volume,
+    tmp_path: Path,
+    source: Source,
+    files_of: Callable[[str], dict[str, int]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> StageCase:
+    several = replace(file.CONNECTOR, content_id=None)  # one file is the recording of all ids
+    monkeypatch.setattr(registry, "CONNECTORS", (several,))
     fetch = Fetch(
         volume=volume,
         scratch=tmp_path / "scratch",

@@ -129,6 +129,7 @@ class Connector:
     site              the name under which the rate limiter keeps the site of an address; None: nothing is rate limited
     check             what the source says about a recording that can be downloaded; raises the reason otherwise
     fetch             downloads a recording into an empty folder; the watcher reads the reports of the child process
+    content_id        the id of a recording by the SHA-256 of its file; None where something else identifies it
     is_authoritative  whether metadata from `check` and `fetch` replaces submitted metadata, instead of filling its gaps
     """
 
@@ -138,6 +139,7 @@ class Connector:
     site: Callable[[str], str | None]
     check: Callable[[Source, Access], Announcement]
     fetch: Callable[[Source, Path, Access, Watcher | None], Download]
+    content_id: Callable[[str], str] | None = None
     is_authoritative: bool = False
 
     def combine(self, submitted: Metadata, found: Metadata) -> Metadata:

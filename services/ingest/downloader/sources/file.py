@@ -107,7 +107,12 @@ def recording_of(path: Path) -> Recording:
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise IngestError(Code.BAD_URL, f"{path.name} is being written: name it again when it is complete")
     found = announced(title=path.stem, published_at=day_in(path.stem))
-    return Recording(derived_id("file", content), source, found.metadata, found.cut)
+    return Recording(content_id(content), source, found.metadata, found.cut)
+
+
+def content_id(sha256: str) -> str:
+    """Return the id of a file by the SHA-256 of its content."""
+    return derived_id("file", sha256)
 
 
 def check(source: Source, access: Access) -> Announcement:
@@ -150,4 +155,5 @@ CONNECTOR = Connector(
     site=lambda _url: None,
     check=check,
     fetch=fetch,
+    content_id=content_id,
 )

@@ -34,7 +34,7 @@ from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import VIDEO_ID_PATTERN, Artifact, Metadata, Part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Kind = Literal["audio", "transcript", "voices"]
 KINDS: tuple[Kind, ...] = ("audio", "transcript", "voices")
@@ -103,14 +103,18 @@ class Volume:
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
-    def keep(self, video_id: str, made: NewArtifact) -> Artifact:
-        """Copy a finished file into the folder of its video and write its manifest; return the artifact."""
+    def keep(self, video_id: str, made: NewArtifact, check: Callable[[str], None] = lambda _sha256: None) -> Artifact:
+        """Copy a finished file into the folder of its video and write its manifest; return the artifact.
+
+        `check` gets the SHA-256 of the copy. The copy is not kept if it raises an error.
+        """
         with translate_os_errors("keep"):
             folder = self.folder(video_id).relative_to(self.root)
             with opened_folder(self.root, *folder.parts, create=True) as held:
                 temporary = held / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
                 try:
                     sha256, size = _copy(made.file, temporary)
+                    check(sha256)
                     target = held / f"{made.kind}-{sha256[:16]}.{made.extension}"
                     _remove_folder(target)
                     temporary.replace(target)
