@@ -50,6 +50,17 @@ def test_noise_beside_a_voice_is_no_speech(said: audio.Waveform) -> None:
     assert noise_s == 0
 
 
+def test_times_of_speech_are_exact_after_a_minute_of_a_hum(said: audio.Waveform) -> None:
+    noise = np.random.default_rng(0).normal(0, 20 / 32768, 60 * SAMPLE_RATE).astype(np.float32)
+    hum = noise + np.float32(0.002) * np.sin(2 * np.pi * 50 * np.arange(len(noise)) / SAMPLE_RATE).astype(np.float32)
+    alone = audio.find_speech(said)
+    found = audio.find_speech(np.concatenate([hum, said, hum, said]))
+    starts = [len(hum) / SAMPLE_RATE, 2 * len(hum) / SAMPLE_RATE + SAID_S]
+    assert [span.start_s for span in found] == pytest.approx(
+        [start + span.start_s for start in starts for span in alone], abs=0.2
+    )
+
+
 def test_what_is_soft_everywhere_is_not_amplified(said: audio.Waveform) -> None:
     assert found_s(said * np.float32(SOFT)) == [0]
 

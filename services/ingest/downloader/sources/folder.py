@@ -1,7 +1,7 @@
 """Finds the media files below a folder, through links, and counts what is no media file.
 
 Names that begin with a dot are left out: they are hidden files, deleted ones (`.Trash-1000`), or companions that macOS
-writes beside a file (`._talk.ogg`).
+writes beside a file (`._talk.ogg`). So are the folders in which systems keep deleted files and their own.
 """
 
 from __future__ import annotations
@@ -19,6 +19,21 @@ if TYPE_CHECKING:
     from ingest.downloader.sources.listing import Listing
 
 HIDDEN = "hidden (the name begins with a dot)"
+OF_SYSTEM = "a folder of the system (deleted files, previews, snapshots)"
+SYSTEM_FOLDERS = frozenset(  # of Windows, Synology, QNAP, Linux and unpacked archives of macOS
+    {
+        "$recycle.bin",
+        "recycler",
+        "system volume information",
+        "#recycle",
+        "#snapshot",
+        "@eadir",
+        "@recycle",
+        "@recently-snapshot",
+        "lost+found",
+        "__macosx",
+    }
+)
 NO_MEDIA = "no media file by its name"
 BROKEN_LINK = "a link to nothing"
 LOOP = "a link to a folder that was listed already"
@@ -46,6 +61,8 @@ def _walk(folder: Path, listing: Listing, state: Path, seen: set[tuple[int, int]
         path = Path(entry.path)
         if entry.name.startswith("."):
             listing.leave_out(HIDDEN, entry.path)
+        elif entry.name.casefold() in SYSTEM_FOLDERS and path.is_dir():
+            listing.leave_out(OF_SYSTEM, entry.path)
         elif path.is_dir() and path.resolve() == state:
             listing.leave_out(OUR_STATE, entry.path)
         elif path.is_dir():

@@ -58,6 +58,14 @@ def test_what_is_left_out_of_a_folder_is_counted_and_named(tmp_path: Path) -> No
     assert listing.problems == []
 
 
+def test_folders_of_the_system_are_left_out_unless_they_are_named(tmp_path: Path) -> None:
+    names = {name.upper() for name in folder.SYSTEM_FOLDERS}
+    write(tmp_path / "talk.ogg", *(tmp_path / name / "deep" / "old.ogg" for name in names))
+    found, listing = listed(tmp_path)
+    assert (found, listing.left_out[folder.OF_SYSTEM].count) == ([str(tmp_path / "talk.ogg")], len(names))
+    assert len(listed(tmp_path / "LOST+FOUND")[0]) == 1
+
+
 def test_an_empty_file_is_left_out_of_a_folder_and_refused_by_its_name(tmp_path: Path) -> None:
     write(tmp_path / "talk.ogg")
     (tmp_path / "empty.ogg").touch()
