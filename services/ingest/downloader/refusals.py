@@ -28,7 +28,7 @@ _SENTENCES: Final[tuple[tuple[str, Code], ...]] = (
     (r"rate-limited by", Code.SOURCE_RATE_LIMITED),
     (r"HTTP Error 429|Too Many Requests", Code.SOURCE_RATE_LIMITED),
     # errors of this machine
-    (r"No supported JavaScript runtime|n challenge solving failed", Code.ENV_JS_RUNTIME),
+    (r"No supported JavaScript runtime", Code.ENV_JS_RUNTIME),
     (
         r"proxy.*(refused|authentication)|(Unable|Cannot|Failed) to connect to proxy|SOCKS\d? proxy|Error 407",
         Code.PROXY_REFUSED,
@@ -59,10 +59,15 @@ _SENTENCES: Final[tuple[tuple[str, Code], ...]] = (
     (r"HTTP Error (404|410).*Giving up after", Code.FRAGMENT_MISSING),
     # no such video, address or media
     (r"Video unavailable|no longer available|removed (by the uploader|for violating)", Code.VIDEO_GONE),
-    (r"account.*terminated|channel was removed|(playlist|channel) does not exist", Code.VIDEO_GONE),
+    (
+        r"account.*terminated|channel was removed|(playlist|channel) does not exist|does the playlist exist",
+        Code.VIDEO_GONE,
+    ),
     (r"video is not available|recording is not available|looks truncated|Unable to find video ID", Code.VIDEO_GONE),
     (r"Response data has no m3u header", Code.IS_PLAYLIST),  # a list of addresses, and no stream
     # the site has changed, or wants another version of yt-dlp
+    (r"\bchallenge (solving|solver|requests?|response|provider)|for JS challenge", Code.SITE_CHANGED),
+    (r"SABR-only streaming|skipped as they are missing a URL|without player url", Code.SITE_CHANGED),
     (
         r"No video formats found|Requested format is not available|Only images are available|forcing SABR",
         Code.SITE_CHANGED,
