@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from rich.text import Text
+
 from ingest.cli import console
 from ingest.downloader.exits import exits
 from ingest.downloader.settings import listed
 from ingest.downloader.sources import youtube
 from ingest.downloader.sources.connector import Access, site_options
+from ingest.shared import outgoing
 from ingest.shared.errors import Code, ConfigurationError, IngestError
 from ingest.shared.sandbox.child import ChildLimits
 
@@ -23,7 +26,10 @@ UNREACHED = frozenset({Code.PROXY_REFUSED, Code.NETWORK_ERROR, Code.NETWORK_TIME
 
 @dataclass(frozen=True)
 class Row:
-    """What one exit was given, or the words of its refusal. `is_reachable` is None where its cookies are at fault."""
+    """What one exit was given, or the words of its refusal and what to do.
+
+    `is_reachable` is None where its cookies are at fault.
+    """
 
     exit: int
     way: str
@@ -31,6 +37,7 @@ class Row:
     is_reachable: bool | None
     verdict: str
     words: str = ""
+    advice: str = ""
     formats: int = 0
     bytes_per_s: float = 0.0
 
@@ -44,8 +51,7 @@ def examine(settings: AllSettings, video: str | None, *, as_json: bool) -> bool:
     if as_json:
         console.print_json([asdict(row) for row in rows])
     else:
-        columns = ("exit", "through", "account", "reachable", "verdict", "formats", "bytes a second", "words")
-        console.out.print(console.table(f"YouTube, video {video_id}", columns, map(_cells, rows)))
+        show(video_id, rows)
     return all(row.verdict == "ok" for row in rows)
 
 
@@ -64,11 +70,22 @@ def asked(video_id: str, way: Exit, access: Access) -> Row:
         found = youtube.sample(youtube.video(video_id).source, access)
     except IngestError as error:
         reached = None if error.code is Code.ENV_COOKIES else error.code not in UNREACHED
-        return Row(way.number, place, way.account, reached, str(error.code), error.message)
-    return Row(way.number, place, way.account, True, "ok", "", found.formats, round(found.bytes_per_s))
+        return Row(way.number, place, way.account, reached, str(error.code), error.message, error.rule.advice)
+    rate = round(found.bytes_per_s)
+    return Row(way.number, place, way.account, True, "ok", formats=found.formats, bytes_per_s=rate)
+
+
+def show(video_id: str, rows: list[Row]) -> None:
+    """Print a table, and below it the words of each refusal: a terminal is too narrow for them beside the rest."""
+    columns = ("exit", "through", "account", "reachable", "verdict", "formats", "bytes/s")
+    console.out.print(console.table(f"YouTube, video {video_id}", columns, map(_cells, rows)))
+    for row in rows:
+        if row.words:
+            text = Text(outgoing.line(f"exit {row.exit}: {row.advice}. Its words: {row.words}"))
+            console.out.print(text, soft_wrap=not console.out.is_terminal)
 
 
 def _cells(row: Row) -> tuple[object, ...]:
     given = (row.formats, f"{row.bytes_per_s:,.0f}") if row.verdict == "ok" else (None, None)
     reached = {True: "yes", False: "no", None: None}[row.is_reachable]
-    return (row.exit, row.way, row.account, reached, row.verdict, *given, row.words)
+    return (row.exit, row.way, row.account, reached, row.verdict, *given)
