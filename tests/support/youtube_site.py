@@ -3,7 +3,8 @@
 The real extractor of yt-dlp is led here by the proxies of `proxies`: they take every name under youtube.com and
 googlevideo.com to this server, which shows a certificate of an authority of the tests. What the site refuses is in its
 fields, which a test sets. An address of a proxy is that of a client; an account is the value of the cookie `SID`.
-What it does not have: the challenges of YouTube's scripts (signatures, `n`), which deno solves, and listings.
+On a day `SCRAMBLED`, a media address has the two challenges of YouTube (a signature, and `n`), which yt-dlp solves with
+deno and the script of the player. The script here has the shape that its solver expects, and simpler riddles.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,11 +32,27 @@ MEDIA_HOST = "rr1---sn-a.googlevideo.com"
 NAMES = ("*.youtube.com", "*.googlevideo.com")
 BOT = "Sign in to confirm you\N{RIGHT SINGLE QUOTATION MARK}re not a bot"
 TOO_MANY = "This content isn't available, try again later."
-USUAL, CHANGED, SABR, IMAGES = "usual", "changed", "sabr", "images"
+USUAL, CHANGED, SABR, IMAGES, SCRAMBLED, UNSOLVED = "usual", "changed", "sabr", "images", "scrambled", "unsolved"
 VISITOR = "CgtWSVNJVE9SREFUQQ%3D%3D"
 CHALLENGE = {"program": "a challenge of the page"}
 STORYBOARD = "https://i.ytimg.com/sb/a/storyboard3_L$L/$N.jpg?sqp=a|48#27#100#10#10#0#default#rs$b"
 NO_MORE = "LOGIN_INFO=gone; Domain=.youtube.com; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT"
+RIDDLE, SIGNATURE = "riddle-of-the-day", "0123456789abcdef"
+PLAYER = """(function () {
+  class Address {
+    constructor() { this.held = new Map(); }
+    get(name) { return this.held.get(name); }
+    set(name, value) { this.held.set(name, value); }
+    solve() { const n = this.get("n"); if (n) this.set("n", [...n].reverse().join("")); }
+  }
+  const changed = (text) => [...text].slice(2).reverse().join("");
+  var address = function (url, name, signature) {
+    const made = new Address();
+    made.set("alr", "yes");
+    if (signature) made.set(name, encodeURIComponent(changed(decodeURIComponent(signature))));
+    return made;
+  };
+}).call(this);"""
 Place = tuple[str, int]
 
 
@@ -134,7 +151,13 @@ class YouTube(ThreadingHTTPServer):
         return {**found, "storyboards": images, "streamingData": {"adaptiveFormats": [self._format(video_id)]}}
 
     def _format(self, video_id: str) -> dict[str, Any]:
-        url = f"https://{MEDIA_HOST}/videoplayback?id={video_id}&number={next(self._numbers)}"
+        address: dict[str, str] = {
+            "url": f"https://{MEDIA_HOST}/videoplayback?id={video_id}&number={next(self._numbers)}"
+        }
+        if self.rules.kind in (SCRAMBLED, UNSOLVED):
+            address = {
+                "signatureCipher": urlencode({"s": SIGNATURE, "sp": "sig", "url": f"{address['url']}&n={RIDDLE}"})
+            }
         return {
             "itag": 251,
             "mimeType": 'audio/webm; codecs="opus"',
@@ -142,7 +165,7 @@ class YouTube(ThreadingHTTPServer):
             "contentLength": str(len(self.media)),
             "approxDurationMs": "2000",
             "audioQuality": "AUDIO_QUALITY_MEDIUM",
-            **({} if self.rules.kind in (SABR, IMAGES) else {"url": url}),
+            **({} if self.rules.kind in (SABR, IMAGES) else address),
         }
 
 
@@ -166,8 +189,10 @@ class _Request(BaseHTTPRequestHandler):
                 self._page(query["v"][0])
             case path if path.startswith("/embed/") and self.server.rules.kind != CHANGED:
                 self._send(_script(f"ytcfg.set({json.dumps(self._settings('WEB_EMBEDDED_PLAYER'))});"))
+            case path if path.startswith("/s/player/"):
+                self._send(PLAYER if self.server.rules.kind == SCRAMBLED else "var renewed = true;")
             case "/videoplayback":
-                self._media(query["id"][0], int(query["number"][0]), query.get("pot", [""])[0])
+                self._media({name: values[0] for name, values in query.items()})
             case _:
                 self._send(b"", code=404)
 
@@ -205,10 +230,12 @@ class _Request(BaseHTTPRequestHandler):
             "DATASYNC_ID": f"{account}||" if account else "",
         }
 
-    def _media(self, video_id: str, number: int, token: str) -> None:
-        inquiry, rules = self._asked("media", video_id), self.server.rules
+    def _media(self, asked: dict[str, str]) -> None:
+        inquiry, rules = self._asked("media", asked["id"]), self.server.rules
         self.server.refusal(inquiry)
-        if self.server.is_forbidden(video_id, number) or (rules.tokens is not None and token not in rules.tokens):
+        lacks_token = rules.tokens is not None and asked.get("pot") not in rules.tokens
+        is_unsolved = rules.kind == SCRAMBLED and (asked.get("n"), asked.get("sig")) != (RIDDLE[::-1], SIGNATURE[:1:-1])
+        if self.server.is_forbidden(asked["id"], int(asked["number"])) or lacks_token or is_unsolved:
             self._send(b"", code=403)
             return
         self.server.given.append(inquiry)

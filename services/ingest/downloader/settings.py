@@ -56,9 +56,9 @@ class DownloaderSettings(Settings):
     """Provider of PO tokens, as http://HOST:4416; needs `pip install 'ingest[youtube]'` (docs/youtube.md)."""
     site_pause_s: PositiveSeconds = 3600.0
     """Pause after a site has throttled us, when its reply names no time."""
-    site_videos_per_hour: Positive = 250
-    """Videos per hour that the whole fleet requests from YouTube through one exit; about 300 from one address are
-    tolerated. A limit halves it, and it is slowly raised again."""
+    site_videos_per_hour: Positive = 150
+    """Videos per hour that the whole fleet requests from YouTube through one exit. Each is requested twice (check and
+    download), and about 300 requests from one address are tolerated. A limit halves it, and it is slowly raised again."""
     site_burst: Positive = 10
     """Videos that may be requested at once after a pause."""
     disk_budget_bytes: Positive = 100 << 30

@@ -10,7 +10,7 @@ import pytest
 from ingest.downloader.sources import youtube as connector
 from ingest.shared.errors import Code, IngestError
 from tests.integration.downloader.youtube.conftest import ACCOUNT, SECRETS, WITH_ACCOUNT
-from tests.support.youtube_site import CHANGED, IMAGES, SABR, USUAL, YouTube
+from tests.support.youtube_site import CHANGED, IMAGES, SABR, SCRAMBLED, UNSOLVED, USUAL, YouTube
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +57,7 @@ def test_a_video_is_checked_and_downloaded_through_each_exit(
         pytest.param(SABR, "default", id="a day of SABR: formats without addresses"),
         pytest.param(IMAGES, "default", id="only images"),
         pytest.param(USUAL, "mweb", id="a client without its token"),
+        pytest.param(UNSOLVED, "default", id="a script whose challenges yt-dlp cannot solve"),
     ],
 )
 def test_a_day_on_which_the_site_has_changed_is_the_sites_fault(
@@ -68,6 +69,16 @@ def test_a_day_on_which_the_site_has_changed_is_the_sites_fault(
     through = replace(access, options=options).through(ways.exits[0])
     assert refusal(lambda: connector.check(SOURCE, through)).code is Code.SITE_CHANGED
     assert refusal(lambda: connector.fetch(SOURCE, tmp_path, through, None)).code is Code.SITE_CHANGED
+
+
+def test_the_challenges_of_the_players_script_are_solved_by_deno(
+    youtube: YouTube, ways: Ways, access: Access, tmp_path: Path, media: bytes
+) -> None:
+    youtube.rules.kind = SCRAMBLED
+    folder = tmp_path / "download"
+    folder.mkdir()
+    connector.fetch(SOURCE, folder, access.through(ways.exits[0]), None)
+    assert (folder / f"{VIDEO}.webm").read_bytes() == media
 
 
 @pytest.mark.parametrize(
