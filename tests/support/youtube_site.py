@@ -23,6 +23,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from tests.support.youtube_listings import Listings
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -92,6 +94,7 @@ class YouTube(ThreadingHTTPServer):
         self.context = context
         self.media = media
         self.rules = Rules()
+        self.listings = Listings()
         self.asked: list[Inquiry] = []
         self.given: list[Inquiry] = []
         self.before: Callable[[Inquiry], None] = lambda _asked: None  # a test may change the rules here
@@ -193,11 +196,18 @@ class _Request(BaseHTTPRequestHandler):
                 self._send(PLAYER if self.server.rules.kind == SCRAMBLED else "var renewed = true;")
             case "/videoplayback":
                 self._media({name: values[0] for name, values in query.items()})
-            case _:
-                self._send(b"", code=404)
+            case path:
+                data = self.server.listings.page(path, {name: values[0] for name, values in query.items()})
+                self._send(b"", code=404) if data is None else self._listing(data)
 
     def do_POST(self) -> None:
         content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path.startswith("/youtubei/v1/browse"):
+            self._send(json.dumps(self.server.listings.browse(content)))
+            return
+        if self.path.startswith("/youtubei/v1/navigation/"):  # asked for pages that are not there
+            self._send(b"{}", code=404)
+            return
         if self.server.rules.kind == CHANGED or not self.path.startswith("/youtubei/v1/player"):
             self._send(b'{"error": {"code": 400, "message": "Precondition check failed."}}', code=400)
             return
@@ -215,6 +225,10 @@ class _Request(BaseHTTPRequestHandler):
             f"window.ytAtR = {json.dumps(json.dumps({'bgChallenge': CHALLENGE}))};",
             f"var ytInitialData = {json.dumps({'contents': {'page': 1}})};",
         )
+        self._send("".join(map(_script, scripts)))
+
+    def _listing(self, data: dict[str, Any]) -> None:
+        scripts = (f"ytcfg.set({json.dumps(self._settings('WEB'))});", f"var ytInitialData = {json.dumps(data)};")
         self._send("".join(map(_script, scripts)))
 
     def _settings(self, client: str) -> dict[str, Any]:

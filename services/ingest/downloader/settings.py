@@ -58,7 +58,7 @@ class DownloaderSettings(Settings):
     """Pause after a site has throttled us, when its reply names no time."""
     site_videos_per_hour: Positive = 150
     """Videos per hour that the whole fleet requests from YouTube through one exit. Each is requested twice (check and
-    download), and about 300 requests from one address are tolerated. A limit halves it, and it is slowly raised again."""
+    download), and about 300 requests from an address are tolerated. A limit halves it; it is slowly raised again."""
     site_burst: Positive = 10
     """Videos that may be requested at once after a pause."""
     disk_budget_bytes: Positive = 100 << 30

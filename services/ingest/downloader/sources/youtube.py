@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 HOSTS = {"youtube.com", "www.youtube.com", "m.youtube.com", "music.youtube.com", "youtu.be"}
 PAGE = 200
+TABS = {"featured", "videos", "shorts", "streams", "live", "podcasts", "playlists", "community", "about"}
 T = TypeVar("T")
 LAST_LETTERS = "AEIMQUYcgkosw048"
 ENGINE_MEMORY_BYTES = 2 << 30
@@ -74,12 +75,16 @@ def list_recordings(text: str, settings: DownloaderSettings, listing: Listing) -
         limits = replace(access.limits, reads=reads_of(access.options))
         return child.run(work, (address, access.options, *rest), limits)
 
-    playlist = _playlist_of(text)
-    if playlist is None:
-        playlist = uploads_playlist(ask(ytdlp.channel_id, text))
+    named = _playlist_of(text)
+    playlist = named or uploads_playlist(ask(ytdlp.channel_id, channel_of(text)))
     first = 1
     while True:
-        entries: list[ListingEntry] = ask(ytdlp.list_entries, playlist, first, first + PAGE - 1)
+        try:
+            entries: list[ListingEntry] = ask(ytdlp.list_entries, playlist, first, first + PAGE - 1)
+        except IngestError as error:
+            if named is None and error.code is Code.VIDEO_GONE:  # the channel is there, and has no uploads
+                return
+            raise
         for entry in entries:
             if re.fullmatch(VIDEO_ID_PATTERN, entry.video_id):
                 yield video(entry.video_id, entry.announced)
@@ -150,6 +155,14 @@ def uploads_playlist(channel_id: str) -> str:
     if not CHANNEL_ID.fullmatch(channel_id):
         raise IngestError(Code.BAD_URL, f"{channel_id!r} is not a YouTube channel id")
     return f"https://www.youtube.com/playlist?list=UU{channel_id[2:]}"
+
+
+def channel_of(url: str) -> str:
+    """Return the address of a channel without that of its tab, which a channel may lack; any other as it is."""
+    segments = _segments(url)
+    if len(segments) > 1 and segments[-1] in TABS:
+        return urlsplit(url)._replace(path="/" + "/".join(segments[:-1]), query="", fragment="").geturl()
+    return url
 
 
 def _playlist_of(url: str) -> str | None:
