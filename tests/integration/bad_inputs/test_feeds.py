@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingest.downloader.settings import DownloaderSettings
+from ingest.downloader.sources.feeds.transfer import REFUSALS
 from ingest.downloader.sources.registry import recordings
 from ingest.shared.bounds import LONGEST_CHANNEL, LONGEST_TITLE
 from ingest.shared.errors import Code, IngestError
@@ -76,3 +77,11 @@ def test_a_feed_of_nested_tags_is_refused_before_it_costs_anything(site: Site, b
     with pytest.raises(IngestError, match="nested more than 100 deep") as refused:
         listed(site, FEED.format("Talks", body))
     assert refused.value.code is Code.TOO_LARGE
+
+
+@pytest.mark.parametrize("status", [400, *REFUSALS, 503])
+def test_a_refused_feed_is_named_with_what_to_do(site: Site, status: int) -> None:
+    with pytest.raises(IngestError, match=f"HTTP {status} at http") as caught:
+        list(recordings(site.add(sites.status(status), "feed"), load(DownloaderSettings, allowed_hosts="127.0.0.1")))
+    assert caught.value.code is Code.SOURCE_UNAVAILABLE
+    assert caught.value.message.endswith(f"({REFUSALS[status]})" if status in REFUSALS else "feed")

@@ -22,6 +22,13 @@ from ingest.shared.sandbox import network
 from ingest.shared.text import shorten
 
 BLOCK_BYTES = 1 << 16
+REFUSALS = {
+    401: "it requires a login: submit https://NAME:PASSWORD@host/...",
+    403: "it refuses this program: INGEST_USER_AGENT sets another name",
+    404: "there is nothing: look for its new address",
+    410: "it was closed for good: look for its new address",
+    429: "too many requests: try again later",
+}
 GZIP = b"\x1f\x8b"
 GZIP_WINDOW = 31  # zlib's number for a gzip file
 
@@ -40,7 +47,7 @@ def download(url: str, timeout_s: float, user_agent: str, left_bytes: int) -> Pa
     try:
         with web.Session(user_agent) as session, session.get(url, timeout=timeout_s, stream=True) as response:
             if response.status_code != requests.codes.ok:
-                raise IngestError(Code.SOURCE_UNAVAILABLE, f"HTTP {response.status_code} at {url}")
+                raise IngestError(Code.SOURCE_UNAVAILABLE, _refusal(response.status_code, url))
             return _received(response, left_bytes)
     except requests.exceptions.InvalidSchema as error:  # a redirect to a file
         raise IngestError(Code.URL_NOT_ALLOWED, shorten(f"{url}: {error}")) from error
@@ -52,6 +59,11 @@ def download(url: str, timeout_s: float, user_agent: str, left_bytes: int) -> Pa
             text = f"leads to the private address {private}; host not on allow-list (INGEST_ALLOWED_HOSTS)"
             raise IngestError(Code.URL_NOT_ALLOWED, text) from error
         raise IngestError(Code.NETWORK_ERROR, shorten(f"{url}: {error}")) from error
+
+
+def _refusal(status: int, url: str) -> str:
+    said = f"HTTP {status} at {url}"
+    return f"{said} ({REFUSALS[status]})" if status in REFUSALS else said
 
 
 def _received(response: requests.Response, left_bytes: int) -> Page | None:
