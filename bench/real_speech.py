@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 from collections import defaultdict
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parents[2] / "shared" / "speech"
 SHORTEST_S = 3.0  # of speech, for the share of right languages
+SHORT_S = 2.0  # a recording of one short utterance
 ALL = "all"
 FIGURES = TypeAdapter(list[Figure])
 
@@ -93,6 +94,7 @@ def print_rest(measured: Sequence[Figure]) -> None:
         ("searchable words in them", str(_count(one.searchable for one in silent))),
         ("the same without the list of phrases", str(_count(one.searchable_without_phrases for one in silent))),
         ("words flagged as invented in the others, of all", _flagged(measured)),
+        ("recordings of at most 2 s whose words are searchable", _short(measured)),
         *_times(measured),
         *_speakers(measured),
     ]
@@ -106,6 +108,11 @@ def _flagged(measured: Sequence[Figure]) -> str:
     spoken = [one for one in measured if not one.recording.is_silent]
     written = _count((one.readings[PRODUCT].text,) for one in spoken)
     return f"{_count(one.invented for one in spoken)} of {written}"
+
+
+def _short(measured: Sequence[Figure]) -> str:
+    short = [one for one in measured if one.words and 0 < one.recording.seconds <= SHORT_S]
+    return f"{sum(bool(one.readings[PRODUCT].text) and not one.invented for one in short)} of {len(short)}"
 
 
 def _times(measured: Sequence[Figure]) -> Iterator[tuple[str, str]]:
@@ -169,9 +176,18 @@ def arguments() -> argparse.Namespace:
 
 def measured_before(files: Iterable[Path], wanted: argparse.Namespace) -> list[Figure]:
     """Return the figures that files have, printed by `--json`, of the chosen recordings."""
-    found = [one for file in files for one in FIGURES.validate_python(json.loads(file.read_bytes())["figures"])]
+    found = _merged(one for file in files for one in FIGURES.validate_python(json.loads(file.read_bytes())["figures"]))
     kept = set(_kept([one.recording for one in found], wanted))
     return [one for one in found if one.recording in kept]
+
+
+def _merged(figures: Iterable[Figure]) -> list[Figure]:
+    """Return the last figure of each recording; measured alone, it keeps the other ways of the one before."""
+    last: dict[str, Figure] = {}
+    for one in figures:
+        before = last.get(one.recording.file, one)
+        last[one.recording.file] = replace(one, readings=before.readings | one.readings)
+    return list(last.values())
 
 
 def measured_now(wanted: argparse.Namespace) -> list[Figure]:

@@ -9,7 +9,7 @@ from bench import real_speech_score as score
 from bench.real_speech_ways import PRODUCT, Figure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 STYLE = """
@@ -19,7 +19,10 @@ h2 { font-size: 1em; margin: 0 } audio { width: 100% } .way { color: #666 }
 del { background: #fdd; color: #900 } ins { background: #dfd; color: #060; text-decoration: none }
 """
 HEAD = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Real speech</title>'
-LEGEND = "<p><del>said, and not written</del> <ins>written, and not said</ins></p>"
+LEGEND = (
+    "<p><del>said, and not written</del> <ins>written, and not said</ins> "
+    "Words are compared without case and marks. The recordings with most errors come first.</p>"
+)
 
 
 def page(figures: Iterable[Figure], folder: Path) -> str:
@@ -31,18 +34,34 @@ def page(figures: Iterable[Figure], folder: Path) -> str:
 
 def _section(figure: Figure, folder: Path) -> str:
     recording = figure.recording
-    facts = [f"{figure.readings[PRODUCT].wrong} of {figure.words} words wrong", f"language {figure.language}"]
-    if recording.language and not figure.is_language_right:
-        facts[-1] += f" instead of {recording.language}"
-    if figure.unread_s:
-        facts.append(f"{figure.unread_s:.1f} s unread")
-    facts += [f"searchable without speech: {text}" for text in figure.searchable]
     source = escape((folder / recording.file).resolve().as_uri(), quote=True)
     ways = "".join(_way(figure, name) for name in figure.readings)
     return (
-        f"<section><h2>{escape(recording.file)}</h2><p>{escape('; '.join(facts))}</p>"
+        f"<section><h2>{escape(recording.file)}</h2><p>{escape('; '.join(_facts(figure)))}</p>"
         f'<audio controls preload="none" src="{source}"></audio>{ways}</section>'
     )
+
+
+def _facts(figure: Figure) -> Iterator[str]:
+    recording, language = figure.recording, f"language {figure.language}"
+    if recording.seconds:
+        yield f"{recording.seconds:.0f} s"
+    if recording.is_silent:
+        yield "nothing is said"
+    elif recording.text is None:
+        yield "no text to compare with"
+    else:
+        yield f"{figure.readings[PRODUCT].wrong} of {figure.words} words wrong"
+    is_wrong = recording.language and not figure.is_language_right
+    yield f"{language} instead of {recording.language}" if is_wrong else language
+    if figure.unread_s:
+        yield f"{figure.unread_s:.1f} s unread"
+    if figure.diarization:
+        yield "{found:.0f} of {speakers:.0f} speakers, {wrong_s:.1f} of {total_s:.1f} s wrong".format(
+            **figure.diarization
+        )
+    yield from (f"searchable without speech: {text}" for text in figure.searchable)
+    yield from (f"flagged as invented: {text}" for text in figure.invented)
 
 
 def _way(figure: Figure, name: str) -> str:
@@ -51,15 +70,12 @@ def _way(figure: Figure, name: str) -> str:
         return f'<p><span class="way">{escape(name)}:</span> {escape(text)}</p>'
     language = recording.language or "en"
     parts = score.differences(score.words(recording.text, language), score.words(text, language))
-    shown = " ".join(_difference(one) for one in parts)
+    shown = " ".join(_difference(one, "" if language in score.LETTERS else " ") for one in parts)
     return f'<p lang="{escape(language)}"><span class="way">{escape(name)}:</span> {shown}</p>'
 
 
-def _difference(one: score.Difference) -> str:
+def _difference(one: score.Difference, between: str) -> str:
     if one.kind == "equal":
-        return escape(" ".join(one.said))
-    return " ".join(_marked(tag, words) for tag, words in (("del", one.said), ("ins", one.written)) if words)
-
-
-def _marked(tag: str, words: Sequence[str]) -> str:
-    return f"<{tag}>{escape(' '.join(words))}</{tag}>"
+        return escape(between.join(one.said))
+    lists = (("del", one.said), ("ins", one.written))
+    return " ".join(f"<{tag}>{escape(between.join(words))}</{tag}>" for tag, words in lists if words)

@@ -34,13 +34,15 @@ class Recording:
 
     @property
     def group(self) -> str:
-        """Return the folder of the recording, which is its kind."""
-        return PurePosixPath(self.file).parent.name
+        """Return the folder of the recording below the first one (`audio`), which is its kind."""
+        folders = PurePosixPath(self.file).parent.parts
+        return "".join(folders[1:2] or folders)
 
     @property
     def half(self) -> str:
         """Return the half that the recording belongs to; all recordings of a speaker are in the same one."""
-        key = f"{self.group}/{self.speaker or PurePosixPath(self.file).name}"
+        path = PurePosixPath(self.file)
+        key = f"{path.parent.name}/{self.speaker or path.name}"
         return HALVES[hashlib.sha256(key.encode()).digest()[0] % len(HALVES)]
 
 

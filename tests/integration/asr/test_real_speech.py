@@ -3,7 +3,7 @@
     REAL_SPEECH=FOLDER .venv/bin/pytest -m long tests/integration/asr/test_real_speech.py    every recording of a folder
 
 Without `REAL_SPEECH`, the folder `shared/speech` beside the checkout is read: of each language the shortest recording
-of at least three seconds, and every eighth without speech.
+of at least three seconds, every eighth without speech, and the two shortest utterances.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ingest.asr.recognition.invention import Evidence, is_invented
 from ingest.asr.recognition.pieces import Piece
 from ingest.asr.settings import AsrSettings
 from ingest.demo.accuracy import word_error_rate
-from ingest.shared.artifacts.transcript import join
+from ingest.shared.artifacts.transcript import INVENTED, join
 from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits
 from ingest.shared.settings import load
@@ -43,6 +43,7 @@ SPEECH = Path(CHOSEN or Path(__file__).parents[3].parent / "shared" / "speech")
 MANIFEST = SPEECH / "manifest.jsonl"
 ROWS = [json.loads(line) for line in MANIFEST.read_text().splitlines()] if MANIFEST.exists() else []
 SHORTEST_S = 3.0
+SHORT_S = 2.0
 NO_PHRASES: frozenset[str] = frozenset()
 
 
@@ -97,6 +98,23 @@ def test_no_word_is_searchable_without_speech(transcriber: Transcriber, tmp_path
         speech_s = sum(span.duration_s for span in part.speech)
         found = Evidence(segment.text, segment.avg_logprob, segment.no_speech_prob, speech_s)
         assert is_invented(found, NO_PHRASES), found
+
+
+def short() -> list[Row]:
+    """Return the recordings of one short utterance: all of a chosen folder, else the two shortest."""
+    rows = sorted(
+        (row for row in ROWS if row.get("text") and 0 < row["seconds"] <= SHORT_S), key=lambda row: row["seconds"]
+    )
+    return rows if CHOSEN else rows[:2]
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row["file"]) for row in short()])
+def test_the_words_of_a_short_utterance_are_searchable(transcriber: Transcriber, tmp_path: Path, row: Row) -> None:
+    waveform = load_audio(row, tmp_path)
+    speech, duration_s = audio.find_speech(waveform), len(waveform) / SAMPLE_RATE
+    found = transcriber.transcribe(waveform, speech, duration_s, lambda _done_s: None).segments
+    assert join(found)
+    assert not any(INVENTED in segment.flags for segment in found)
 
 
 JFK = "audio/small/jfk.flac"

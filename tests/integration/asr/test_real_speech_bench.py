@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from argparse import Namespace
 from dataclasses import asdict, replace
@@ -80,6 +81,11 @@ def test_figures_are_read_again(measured: list[Figure], tmp_path: Path) -> None:
         file.write_text(json.dumps({"figures": [asdict(one)]}))
     every = Namespace(half="all", subset=None, only="")
     assert real_speech.measured_before(files, every) == measured
+    again = tmp_path / "again.json"
+    alone = replace(measured[0], language="de", readings={PRODUCT: replace(measured[0].readings[PRODUCT], wrong=9)})
+    again.write_text(json.dumps({"figures": [asdict(alone)]}))
+    both = real_speech.measured_before([*files, again], every)
+    assert both == [replace(alone, readings=measured[0].readings | alone.readings), measured[1]]
     silent = Namespace(half="all", subset=None, only="nonspeech")
     assert real_speech.measured_before(files, silent) == measured[1:]
 
@@ -88,6 +94,24 @@ def test_the_page_has_the_audio_and_marks_what_differs(measured: list[Figure], f
     page = real_speech_page.page(measured, folder)
     assert f"<del>{WRONG}</del>" in page or f"{WRONG}</del>" in page
     assert (folder / "audio" / SAMPLE.path.name).resolve().as_uri() in page
+    assert f"of {measured[0].words} words wrong" in page
+    assert "nothing is said" in page
+
+
+def test_letters_of_a_script_without_blanks_stay_together_on_the_page(measured: list[Figure], folder: Path) -> None:
+    spoken = measured[0]
+    changed = replace(
+        spoken,
+        recording=replace(spoken.recording, language="ja", text="客観的実在"),
+        readings={PRODUCT: replace(spoken.readings[PRODUCT], text="客観点実在")},
+    )
+    assert "客観 <del>的</del> <ins>点</ins> 実在" in real_speech_page.page([changed], folder)
+
+
+def test_short_utterances_have_their_row(measured: list[Figure], capsys: pytest.CaptureFixture[str]) -> None:
+    short = replace(measured[0], recording=replace(measured[0].recording, seconds=1.5))
+    real_speech.print_rest([short, replace(short, invented=("Yes.",)), *measured])
+    assert re.search(r"at most 2 s.* 1 of 2\n", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(
@@ -124,3 +148,5 @@ def test_a_speaker_is_in_one_half_and_a_subset_has_the_shortest_of_each_folder(f
     assert sorted(one.file for half in HALVES for one in chosen(found, half, None)) == sorted(o.file for o in found)
     longer = [replace(one, file=f"{one.file}.2", seconds=one.seconds + 1) for one in found]
     assert chosen([*longer, *found], "all", 1) == found
+    scene = replace(found[0], file="audio/game_nl/cave/a.ogg")
+    assert [one.group for one in (*found, scene)] == ["audio", "nonspeech", "game_nl"]
