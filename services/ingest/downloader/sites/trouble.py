@@ -65,6 +65,8 @@ def turn(state: Trouble, now: float) -> tuple[Trouble, Turn]:
     """Decide whether a recording may be asked for; return the state after it."""
     if not state.is_held(now):
         return state, Turn.FREE
+    if state.next_at > now + state.pause_s:  # the clock was put back
+        state = replace(state, next_at=now + state.pause_s)
     if now >= state.next_at and now >= state.probe_until:
         return replace(state, probe_until=now + PROBE_S), Turn.PROBE
     return state, Turn.WAIT

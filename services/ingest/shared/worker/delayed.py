@@ -1,12 +1,13 @@
 """Moves delayed messages back to their work queue when they are due.
 
 A delayed message is kept in the stream INGEST_LATER. Its delayed nak is the timer: the broker delivers it again at that
-time. After a restart the broker may deliver it earlier; the message then gets a nak for the remaining time.
+time. After a restart the broker may deliver it earlier; the message then gets a nak for the remaining time. When the
+clock was put back since, that time would grow by the difference: the timer has measured it, so the message is due.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 FETCH_WAIT_S = 1.0
 TROUBLE_WAIT_S = 5.0
 LONGEST_NAP_S = 24 * 3600.0
+LATE_CLOCK = timedelta(minutes=1)  # the clocks of the broker and of a worker may differ by so much
 log = get_logger(__name__)
 
 
@@ -42,7 +44,7 @@ def _move(stage: Stage, bus: Bus) -> float:
 
 
 def _wake(stage: Stage, bus: Bus, delivery: Delivery) -> None:
-    left_s = seconds_left(delivery.headers.get(DUE, ""), datetime.now(UTC))
+    left_s = seconds_left(delivery, datetime.now(UTC))
     if left_s > 0:
         bus.nak(delivery, min(left_s, LONGEST_NAP_S))
         return
@@ -52,9 +54,11 @@ def _wake(stage: Stage, bus: Bus, delivery: Delivery) -> None:
     bus.ack(delivery)
 
 
-def seconds_left(due: str, now: datetime) -> float:
+def seconds_left(delivery: Delivery, now: datetime) -> float:
     """Return how long a message has to wait still; one whose time cannot be read is due."""
+    if delivery.delivered > 1 and now < delivery.published_at - LATE_CLOCK:
+        return 0.0
     try:
-        return (datetime.fromisoformat(due) - now).total_seconds()
+        return (datetime.fromisoformat(delivery.headers.get(DUE, "")) - now).total_seconds()
     except (ValueError, TypeError):
         return 0.0

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from ingest.shared.broker.bus import Delivery
+from ingest.shared.broker.topology import DUE
 from ingest.shared.worker.delayed import seconds_left
 
 NOW = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 
 
+def waiting(due: str, *, delivered: int = 1, published_at: datetime = NOW) -> Delivery:
+    return Delivery("later", b"{}", 1, delivered, published_at, "reply", {DUE: due} if due else {})
+
+
+@pytest.mark.parametrize("delivered", [1, 2])
 @pytest.mark.parametrize(
     ("due", "left_s"),
     [
@@ -24,9 +31,27 @@ NOW = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
         pytest.param("2026-01-02T13:00:00", 0.0, id="no zone"),
     ],
 )
-def test_the_time_left_is_read_from_the_header(due: str, left_s: float) -> None:
-    assert seconds_left(due, NOW) == left_s
+def test_the_time_left_is_read_from_the_header(due: str, left_s: float, delivered: int) -> None:
+    assert seconds_left(waiting(due, delivered=delivered), NOW) == left_s
 
 
 def test_a_written_time_is_read_back() -> None:
-    assert seconds_left(NOW.replace(hour=14).isoformat(), NOW) == 7200.0
+    assert seconds_left(waiting(NOW.replace(hour=14).isoformat()), NOW) == 7200.0
+
+
+@pytest.mark.parametrize(
+    ("delivered", "put_back_s", "left_s"),
+    [
+        pytest.param(1, 3600, 3630.0, id="its timer does not run yet"),
+        pytest.param(2, 3600, 0.0, id="its timer is over, the clock is an hour back"),
+        pytest.param(2, 86_400, 0.0, id="its timer is over, the clock is a day back"),
+        pytest.param(2, 10, 40.0, id="the clocks of two machines differ"),
+        pytest.param(2, -86_400, 30.0 - 86_400, id="the clock is a day ahead"),
+    ],
+)
+def test_a_message_does_not_wait_longer_when_the_clock_is_put_back(
+    delivered: int, put_back_s: float, left_s: float
+) -> None:
+    due = (NOW + timedelta(seconds=30)).isoformat()
+    now = NOW - timedelta(seconds=put_back_s)
+    assert seconds_left(waiting(due, delivered=delivered), now) == left_s
