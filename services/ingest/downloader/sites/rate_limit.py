@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 HOUR_S = 3600.0
 PROBE_S = 180.0  # without a result for this long, the probe counts as lost and another video may probe
 LONGEST_WAIT_S = 3600.0
+CLOCK_BACK_S = 60.0  # with a state from so far ahead, the broker's clock was put back
 ROUNDING = 1e-6  # of tokens
 LOWEST_SHARE = 1 / 16  # of the budget, after limit upon limit
 RAISED_BY = 1 / 1000  # of the budget, with each permit: the whole budget is back after some hours
@@ -87,6 +88,8 @@ def take(state: SiteState, budget: Budget, now: float, cost: float) -> tuple[Sit
     bound, budget = budget, budget.learned(state)
     if state.is_open:
         return _take_while_open(state, budget, now, cost)
+    if state.at > now + CLOCK_BACK_S:
+        state = replace(state, at=now, promised_at=0.0)
     current = filled(state, budget, now)
     if current.tokens >= cost - ROUNDING:
         return _raised(replace(current, tokens=current.tokens - cost), bound), Permit(True)

@@ -248,8 +248,7 @@ def _rests(state: SiteState | None, now: float) -> bool:
 def _state(stored: dict[str, Any], now: float) -> SiteState:
     """Return the state of a site; raise ValueError or TypeError for what no downloader writes.
 
-    A time is at most `LONGEST_OPEN_S` ahead: another program must not close a site for ever. Tokens are added from now
-    on, or from the end of an open circuit, also when the broker's clock was put back.
+    A time is at most `LONGEST_OPEN_S` ahead: another program must not close a site for ever.
     """
     state = SiteState(**{name: value for name, value in stored.items() if name in _FIELDS})  # a newer one has more
     times = (
@@ -266,7 +265,7 @@ def _state(stored: dict[str, Any], now: float) -> SiteState:
     latest = now + LONGEST_OPEN_S
     return SiteState(
         tokens=float(state.tokens),
-        at=min(state.at, max(now, min(state.open_until, latest))),
+        at=min(state.at, latest),
         promised_at=max(0.0, min(state.promised_at, latest)),
         open_until=max(0.0, min(state.open_until, latest)),
         probe_until=max(0.0, min(state.probe_until, latest)),
