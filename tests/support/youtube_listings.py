@@ -43,7 +43,9 @@ class Listings:
         parts = [part for part in path.split("/") if part]
         if parts == ["playlist"]:
             return self._playlist(query.get("list", ""))
-        name = parts[1] if parts[:1] == ["channel"] else parts[0]
+        if not parts:
+            return None
+        name = parts[1] if parts[0] == "channel" and len(parts) > 1 else parts[0]
         if name in self.removed:
             return _alert(REMOVED)
         wanted = parts[-1] if parts[-1] in TABS else ""
