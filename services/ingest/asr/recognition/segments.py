@@ -121,15 +121,16 @@ def _onsets(chunk: SpeechChunk, floor_s: float) -> list[Onset]:
 
 
 def first_start(start_s: float, end_s: float, onsets: list[Onset]) -> float:
-    """Return the start of a word: of the first one behind a pause, the onset, which is removed from `onsets`."""
-    while onsets and onsets[0].speech.end_s <= start_s:
+    """Return the start of a word: of the first one behind a pause, the onset of its speech.
+
+    It is that of a short sound before, if this has no word: the alignment has put the word behind it. Onsets up to the
+    word are removed from `onsets`.
+    """
+    while onsets and start_s > onsets[0].start_s + LATEST_S:
         del onsets[0]
-    if not onsets or start_s < onsets[0].speech.start_s:
-        return start_s
-    onset = onsets.pop(0)
-    if start_s > onset.start_s + LATEST_S:
-        return start_s
-    return min(onset.start_s, max(start_s, end_s - EARLY_S))
+    passed = [onset for onset in onsets if onset.speech.start_s <= start_s]
+    del onsets[: len(passed)]
+    return min(passed[0].start_s, max(start_s, end_s - EARLY_S)) if passed else start_s
 
 
 def split(words: Sequence[Word], language: str) -> list[list[Word]]:

@@ -135,6 +135,18 @@ def test_the_first_word_of_a_chunk_begins_with_its_speech_if_there_is_a_pause() 
     assert fixed == 0
 
 
+def test_a_word_behind_a_sound_without_words_begins_with_it() -> None:
+    speech = (Span(10.0, 12.0), Span(13.0, 13.5), Span(13.9, 16.0), Span(18.0, 18.2), Span(19.5, 20.0))
+    words, fixed = place(
+        chunk((0.5, 1.0, "One"), (4.0, 4.3, "two"), (4.5, 4.8, "three."), (9.7, 9.9, "Far.")),
+        SpeechChunk(Span(10.0, 20.0), speech),
+        0.0,
+        60.0,
+    )
+    assert [word.start_s for word in words] == [10.5, pytest.approx(13.15), 14.5, pytest.approx(19.65)]
+    assert fixed == 0
+
+
 def test_without_speech_a_word_stays_where_it_is() -> None:
     assert into_speech(3.0, 4.0, ()) == (3.0, 4.0)
 
