@@ -71,6 +71,10 @@ class PreparedVectors:
     def __init__(self, vectors: Sequence[Vector]) -> None:
         self._vectors, self._asked = vectors, 0
 
+    def question(self, text: str) -> Vector:
+        """Return the vector of the next question."""
+        return self.run([text])[0]
+
     def run(self, texts: Sequence[str]) -> list[Vector]:
         """Return the next vector for a single text, and zeros for several."""
         if len(texts) > 1:

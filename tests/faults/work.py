@@ -58,6 +58,9 @@ class Encodes:
     def count_tokens(self, text: str) -> int:
         return len(text.split())
 
+    def question(self, text: str) -> Vector:
+        return self.run([text])[0]
+
     def run(self, texts: Sequence[str]) -> list[Vector]:
         made = [np.frombuffer(hashlib.sha256(text.encode()).digest()[:DIMENSIONS], np.uint8) for text in texts]
         return [(one.astype(np.float32) + 1) / np.linalg.norm(one.astype(np.float32) + 1) for one in made]

@@ -24,9 +24,12 @@ class EmbedderSettings(Settings):
     database_timeout_s: PositiveSeconds = 60.0
     """Longest duration of a database call; after it, the call fails and the message is redelivered."""
     embedding_model: str = "all-MiniLM-L6-v2"
-    """sentence-transformers model: a name on the hub or a folder (all-MiniLM-L6-v2 comes with the local extra)."""
+    """sentence-transformers model: a name on the hub or a folder. all-MiniLM-L6-v2 comes with the local extra and
+    knows English only; `multilingual` is intfloat/multilingual-e5-small."""
     embedding_revision: str | None = None
     """Branch, tag or commit of a model on the hub; without it, the newest one that the hub or the cache has."""
+    embedding_dimensions: Positive | None = None
+    """Shortens vectors to so many numbers, for a model that was trained for it (Matryoshka); else they get worse."""
     embedding_device: Literal["auto", "cpu", "cuda"] = "auto"
     """Device of the model; auto is cuda where a CUDA device is visible."""
     embedding_batch_size: Positive = 256

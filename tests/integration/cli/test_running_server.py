@@ -112,6 +112,7 @@ def test_only_the_owner_opens_the_socket(serving: AllSettings) -> None:
         pytest.param({"archive_token": None}, id="no token"),
         pytest.param({"embedding_model": "another"}, id="another text model"),
         pytest.param({"embedding_revision": "another"}, id="another revision of it"),
+        pytest.param({"embedding_dimensions": 64}, id="shorter vectors"),
         pytest.param({"database_schema": "another"}, id="another archive"),
         pytest.param({"database_url": "postgresql://elsewhere/x"}, id="another database"),
     ],

@@ -51,6 +51,9 @@ class TinyEncoder:
 
     key, content_id, dimensions = "tiny", "0" * 40, 8
 
+    def question(self, text: str) -> Vector:
+        return self.run([text])[0]
+
     def run(self, texts: list[str]) -> list[Vector]:
         """Return the same vector for every text."""
         return [np.full(8, 8**-0.5, dtype=np.float32) for _ in texts]

@@ -104,6 +104,9 @@ class StopModel:
     def __init__(self) -> None:
         self.steps: list[int] = []
 
+    def question(self, text: str) -> Vector:
+        return self.run([text])[0]
+
     def run(self, texts: Sequence[str]) -> list[Vector]:
         self.steps.append(len(texts))
         if len(self.steps) == 2:

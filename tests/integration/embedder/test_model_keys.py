@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,16 +18,16 @@ from structlog.testing import capture_logs
 from ingest.embedder.postgres.migrate import migrate
 from ingest.embedder.search.hybrid import Search
 from ingest.embedder.search.question import Question
+from ingest.embedder.settings import EmbedderSettings
 from ingest.embedder.tables.catalog import Catalog
 from ingest.embedder.tables.store import Rows, Store
-from ingest.embedder.text_model import light_encoder, model_keys
+from ingest.embedder.text_model import light_encoder, model_keys, prompts
 from ingest.embedder.text_model.model_files import BUNDLED, bundled
 from ingest.shared.errors import Code, IngestError
+from ingest.shared.settings import load
 from tests.support.archive_rows import passage
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ingest.embedder.postgres.database import Database
     from ingest.embedder.text_model.encoder import Encoder
 
@@ -80,6 +83,43 @@ def test_the_encoder_of_questions_computes_the_same_vectors_under_the_same_key(e
     light = light_encoder.read(BUNDLED, source)
     assert (light.key, light.content_id, light.dimensions) == (encoder.key, encoder.content_id, encoder.dimensions)
     assert np.abs(np.asarray(light.run(QUESTIONS)) - np.asarray(encoder.run(QUESTIONS))).max() < 1e-5
+
+
+def copied(folder: Path) -> Path:
+    """The bundled model in a folder of its own."""
+    original = bundled()
+    assert original is not None
+    return Path(shutil.copytree(original, folder, copy_function=os.link))
+
+
+def test_questions_and_passages_get_the_prompts_of_the_model(encoder: Encoder, tmp_path: Path) -> None:
+    from ingest.embedder.text_model.encoder import Encoder
+
+    folder = copied(tmp_path / "prompted")
+    (folder / prompts.FILE).unlink()
+    (folder / prompts.FILE).write_text(json.dumps({"prompts": {"query": "ask: ", "document": "tell: "}}))
+    asked, told = encoder.run(["ask: ships", "tell: ships"])
+    whole, light = Encoder(str(folder), "cpu", 32), light_encoder.read(str(folder), folder)
+    for model in (whole, light):
+        assert np.abs(model.question("ships") - asked).max() < 1e-5
+        assert np.abs(model.run(["ships"])[0] - told).max() < 1e-5
+    assert (light.key, light.content_id) == (whole.key, whole.content_id)
+    assert whole.max_tokens == encoder.max_tokens - encoder.count_tokens("tell: ")
+    assert whole.key.endswith(prompts.Prompts("", "tell: ").mark)
+
+
+def test_a_model_with_the_name_of_a_family_gets_its_prompts(encoder: Encoder, tmp_path: Path) -> None:
+    folder = copied(tmp_path / "e5-small-v2")
+    model = light_encoder.read(str(folder), folder)
+    assert np.abs(model.run(["ships"])[0] - encoder.run(["passage: ships"])[0]).max() < 1e-5
+    assert model.key != light_encoder.read(BUNDLED, bundled() or folder).key
+
+
+def test_shortened_vectors_have_a_key_of_their_own(encoder: Encoder) -> None:
+    short = light_encoder.load(load(EmbedderSettings, embedding_dimensions=64))
+    (vector,), (whole,) = short.run(["ships"]), encoder.run(["ships"])
+    assert (short.dimensions, len(vector), short.key) == (64, 64, f"{encoder.key}:64")
+    assert np.abs(vector - whole[:64] / np.linalg.norm(whole[:64])).max() < 1e-5
 
 
 def fill(database: Database, key: str, encoder: Encoder) -> None:

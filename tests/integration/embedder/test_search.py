@@ -72,6 +72,10 @@ class Counting:
         self._model = model
         self.asked = 0
 
+    def question(self, text: str) -> Vector:
+        self.asked += 1
+        return self._model.question(text)
+
     def run(self, texts: Sequence[str]) -> list[Vector]:
         self.asked += len(texts)
         return self._model.run(texts)

@@ -63,6 +63,9 @@ class _Encoder:
     dimensions = DIMENSIONS
     content_id = "0" * 40
 
+    def question(self, text: str) -> Vector:
+        return self.run([text])[0]
+
     def run(self, texts: Sequence[str]) -> list[Vector]:
         made = np.random.default_rng(len(texts)).standard_normal((len(texts), DIMENSIONS)).astype(np.float32)
         return list(made / np.linalg.norm(made, axis=1, keepdims=True))

@@ -45,6 +45,9 @@ class PlainEncoder:
     def count_tokens(self, text: str) -> int:
         return len(text.split())
 
+    def question(self, text: str) -> Vector:
+        return self.run([text])[0]
+
     def run(self, texts: Sequence[str]) -> list[Vector]:
         return vectors(len(texts))
 

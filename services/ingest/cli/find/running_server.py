@@ -32,7 +32,12 @@ if TYPE_CHECKING:
     from ingest.embedder.search.question import Question
 
 ANSWER_S = 3.0  # then the command computes the answer itself
-DECISIVE: Final = ("embedding_model", "embedding_revision", "database_schema")  # other values give other answers
+DECISIVE: Final = (
+    "embedding_model",
+    "embedding_revision",
+    "embedding_dimensions",
+    "database_schema",
+)  # other values give other answers
 
 
 @contextmanager

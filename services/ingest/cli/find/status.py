@@ -12,6 +12,7 @@ from ingest.downloader.sites.holds import Troubles
 from ingest.downloader.sites.rate_limiter import limiter_of
 from ingest.embedder.postgres.vector_index import LARGE, missing_indexes
 from ingest.embedder.tables import set_aside
+from ingest.embedder.text_model.model_files import is_english_only
 from ingest.shared import outgoing
 from ingest.shared.broker.topology import WORK_STREAM
 from ingest.shared.errors import ConfigurationError
@@ -139,9 +140,19 @@ def show_totals(connections: Connections, *, as_json: bool) -> None:
     lines += [
         f"{one.model}: no vector index for {one.passages} passages (`ingest migrate --index`)" for one in unindexed
     ]
+    lines += text_model_advice(settings.embedding_model, catalog.passages_by_language())
     lines += [f"Over all recordings: {line}" for line in bottleneck.lines(devices)]
     for line in lines:
         console.out.print(f"\n{line}", markup=False)
+
+
+def text_model_advice(model: str, passages: Mapping[str, int]) -> list[str]:
+    """Return what to do where most passages (their number by language) are in languages that a text model lacks."""
+    foreign, total = sum(count for language, count in passages.items() if language != "en"), sum(passages.values())
+    if not is_english_only(model) or 2 * foreign <= total:
+        return []
+    finding = f"{foreign} of {total} passages are not in English, the only language of {model}"
+    return [f"{finding}: search knows their words alone (`ingest embed --model multilingual`, docs/commands.md)"]
 
 
 def _print_totals(totals: Sequence[Total], lags: Mapping[str, Lag]) -> None:

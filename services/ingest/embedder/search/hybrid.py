@@ -36,7 +36,7 @@ class Search:
 
     def ask(self, question: Question) -> list[Hit]:
         """Return the best passages, the best one first."""
-        (vector,) = self._encoder.run([wording.read(question.text).meaning])
+        vector = self._encoder.question(wording.read(question.text).meaning)
         with self._database.transaction() as connection:
             search_query.prepare(connection)
             query, asked = Statement(question, vector, self._stored_key(connection)).build(connection)

@@ -49,6 +49,10 @@ FROM segments WHERE video_id = %s GROUP BY speaker ORDER BY 3 DESC
 """
 PASSAGES = "SELECT start_s, end_s, text, speaker FROM segments WHERE video_id = %s ORDER BY idx"
 
+PASSAGES_BY_LANGUAGE = """
+SELECT language, sum(passages) FROM videos WHERE state = 'indexed' AND language IS NOT NULL GROUP BY language
+"""
+
 
 @dataclass(frozen=True)
 class VideoRow:
@@ -161,6 +165,12 @@ class Catalog:
         """Return the language of channels of which at least three, and nearly all, recordings are in one language."""
         with self._database.transaction() as connection:
             return {str(name): str(language) for name, language in connection.execute(CHANNEL_LANGUAGES, (channels,))}
+
+    def passages_by_language(self) -> dict[str, int]:
+        """Return the number of searchable passages of recordings in each language."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(PASSAGES_BY_LANGUAGE).fetchall()
+        return {str(language): int(str(passages)) for language, passages in rows}
 
     def chosen(
         self, *, states: Sequence[str] | None = None, codes: Sequence[str] | None = None, limit: int = 10_000

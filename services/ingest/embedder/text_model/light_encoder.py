@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,7 @@ from threadpoolctl import ThreadpoolController
 from tokenizers import Tokenizer
 
 from ingest.embedder.text_model import model_files
+from ingest.embedder.text_model.prompts import prompts_of
 from ingest.shared.artifacts import fingerprint
 
 if TYPE_CHECKING:
@@ -57,11 +59,21 @@ class LightEncoder:
         self._libraries = ThreadpoolController()
         self._pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="text-model")
         self.dimensions = int(config["hidden_size"])
-        self.content_id = fingerprint.hub_commit(folder) or fingerprint.fingerprint(folder)
-        self.key = f"{model_files.plain_name(name, folder)}@{fingerprint.short_id(folder)}"
+        self._prompts = prompts_of(model_files.family(name, folder), folder)
+        mark = self._prompts.mark
+        self.content_id = (fingerprint.hub_commit(folder) or fingerprint.fingerprint(folder)) + mark
+        self.key = f"{model_files.plain_name(name, folder)}@{fingerprint.short_id(folder)}{mark}"
 
     def run(self, texts: Sequence[str]) -> list[Vector]:
-        """Return the vectors of texts, each of length 1."""
+        """Return the vectors of passages, each of length 1, with the prompt of the model."""
+        return self._computed([self._prompts.passage + text for text in texts])
+
+    def question(self, text: str) -> Vector:
+        """Return the vector of a question, with the prompt of the model."""
+        (vector,) = self._computed([self._prompts.question + text])
+        return vector
+
+    def _computed(self, texts: Sequence[str]) -> list[Vector]:
         groups = _grouped([self._tokenizer.encode(text.strip()).ids for text in texts])
         with self._libraries.limit(limits=1):  # threads that wait for such small matrices take more time than they save
             computed = self._pool.map(self._vectors, groups) if len(groups) > 1 else map(self._vectors, groups)
@@ -146,12 +158,12 @@ def gelu(values: Vector) -> Vector:
 def load(settings: EmbedderSettings) -> TextModel:
     """Load the model that the settings name, for a few texts: here where that is possible, else with torch."""
     folder = model_files.locate(settings.embedding_model, revision=settings.embedding_revision)
-    try:
-        return read(settings.embedding_model, folder)
-    except UnknownModelError:
-        from ingest.embedder.text_model import encoder  # seconds of imports
+    if settings.embedding_dimensions is None:  # shortened vectors are not computed here
+        with suppress(UnknownModelError):
+            return read(settings.embedding_model, folder)
+    from ingest.embedder.text_model import encoder  # seconds of imports
 
-        return encoder.load(settings)
+    return encoder.load(settings)
 
 
 def read(name: str, folder: Path) -> LightEncoder:
@@ -178,6 +190,7 @@ def _is_known(folder: Path, config: dict[str, Any]) -> bool:
         len(parts) == len(PARTS)
         and all(part["type"].endswith(expected) for part, expected in zip(parts, PARTS, strict=True))
         and modes == {"pooling_mode_mean_tokens"}
+        and pooling.get("include_prompt", True)
         and {name: config.get(name, default) for name, default in ARCHITECTURE.items()} == ARCHITECTURE
         and not prompts.get("default_prompt_name")
         and not _content(folder, "sentence_bert_config.json").get("do_lower_case")

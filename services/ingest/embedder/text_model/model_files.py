@@ -8,6 +8,7 @@ from ingest.shared.artifacts import hub
 
 BUNDLED = "all-MiniLM-L6-v2"
 HUB_PREFIX = "sentence-transformers/"
+NAMES = {"multilingual": "intfloat/multilingual-e5-small"}  # a hundred languages in vectors of 384 numbers
 NOT_LOADED = [  # the encoder loads safetensors alone; many repositories hold the same weights in five more formats
     *("pytorch_model*.bin", "*.pt", "*.h5", "*.ot", "*.msgpack"),
     *("onnx/*", "openvino/*", "*.onnx", "*.md", "imgs/*", ".gitattributes"),
@@ -21,7 +22,12 @@ def locate(name: str, *, revision: str | None = None, local_only: bool = False) 
         if found is not None:
             return found
         name = HUB_PREFIX + BUNDLED
-    return hub.snapshot(name, revision=revision, ignore=NOT_LOADED, local_only=local_only)
+    return hub.snapshot(NAMES.get(name, name), revision=revision, ignore=NOT_LOADED, local_only=local_only)
+
+
+def is_english_only(name: str) -> bool:
+    """Whether the name is that of the default model."""
+    return name.removeprefix(HUB_PREFIX) == BUNDLED
 
 
 def bundled() -> Path | None:
@@ -35,4 +41,9 @@ def bundled() -> Path | None:
 
 def plain_name(name: str, folder: Path) -> str:
     """Return the name of a model without that of a folder or of its owner on the hub, for the key of its vectors."""
-    return folder.name if Path(name).is_dir() else name.removeprefix(HUB_PREFIX)
+    return folder.name if Path(name).is_dir() else NAMES.get(name, name).removeprefix(HUB_PREFIX)
+
+
+def family(name: str, folder: Path) -> str:
+    """Return the last part of the name of a model, which says of what family it is."""
+    return plain_name(name, folder).rpartition("/")[2]

@@ -39,7 +39,10 @@ class TextModel(Protocol):
     dimensions: int
 
     def run(self, texts: Sequence[str]) -> list[Vector]:
-        """Return the vectors of texts, each of length 1."""
+        """Return the vectors of passages, each of length 1."""
+
+    def question(self, text: str) -> Vector:
+        """Return the vector of a question, of length 1."""
 
 
 @dataclass(frozen=True)

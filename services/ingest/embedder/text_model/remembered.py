@@ -23,6 +23,10 @@ class RememberedModel:
         self._turn = threading.Lock()
         self._known: dict[str, Vector] = {}  # the text that was asked for last is the last one
 
+    def question(self, text: str) -> Vector:
+        """Return the vector of a question."""
+        return self._model.question(text)
+
     def run(self, texts: Sequence[str]) -> list[Vector]:
         """Return the vectors of texts, each of length 1."""
         with self._turn:

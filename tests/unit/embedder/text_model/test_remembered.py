@@ -24,6 +24,9 @@ class Lengths:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
+    def question(self, text: str) -> Vector:
+        return self.run([text])[0]
+
     def run(self, texts: Sequence[str]) -> list[Vector]:
         assert texts
         self.asked += texts
