@@ -97,8 +97,8 @@ def test_fifty_downloaders_never_make_more_requests_than_the_budget_and_a_burst(
     assert videos >= PER_SECOND * window_s / 2, "the fleet uses its budget"
 
 
-def test_by_default_a_downloader_requests_250_videos_an_hour_and_ten_at_once(bus: NatsBus) -> None:
-    """A video makes two requests of half a token each; half a token is added every 7.2 s."""
+def test_by_default_a_downloader_requests_150_videos_an_hour_and_ten_at_once(bus: NatsBus) -> None:
+    """A video makes two requests of half a token each; half a token is added every 12 s."""
     empty(bus)
     permit = limiter_of(load(DownloaderSettings), bus).permit
     began = datetime.now(UTC)
@@ -108,7 +108,7 @@ def test_by_default_a_downloader_requests_250_videos_an_hour_and_ten_at_once(bus
     with pytest.raises(IngestError, match="the hourly budget is spent") as refused, permit(YOUTUBE):
         pytest.fail("a request was permitted")
     assert refused.value.retry_at is not None
-    assert abs(refused.value.retry_at - began - timedelta(hours=0.5 / 250)) < timedelta(seconds=3)
+    assert abs(refused.value.retry_at - began - timedelta(hours=0.5 / 150)) < timedelta(seconds=3)
 
 
 def test_one_throttled_request_stops_the_fleet_and_then_one_video_probes(part: Part, bus: NatsBus) -> None:
