@@ -28,6 +28,7 @@ from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.errors import Code
 from ingest.shared.messages import Event, EventKind, Metadata, Source, SourceKind, Stage
 from ingest.shared.settings import load
+from tests.support.archive_rows import passage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 TALK = "talk_000001"
 FAILED = "fail_000001"
+WATCHED = "film_000001"
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 SECRET = "c0ffee-archive"  # noqa: S105 (in addresses, as a private feed has them)
 LIMITS = PassageLimits(min_chars=120, max_chars=600, max_gap_s=3, max_s=30, max_tokens=200)
@@ -111,6 +113,18 @@ def fill(database: Database, volume: Volume, encoder: TextModel, folder: Path) -
     transcript.write(spoken, file)
     volume.keep(TALK, NewArtifact(file, "transcript", transcript.EXTENSION, talk.duration_s, "test", 1))
     volume.keep(TALK, NewArtifact(talk.path, "audio", "ogg", talk.duration_s, "test", 1))
+
+
+def add_from_youtube(database: Database, encoder: TextModel) -> None:
+    """Store a recording of YouTube with two passages, whose audio is not kept."""
+    source = Source(kind=SourceKind.YOUTUBE, url=f"https://www.youtube.com/watch?v={WATCHED}")
+    _tell(database, 4, _event(WATCHED, source.url, title="A film").model_copy(update={"source": source}))
+    built = [
+        passage(0, "The bakery opens at four. The oven is hot."),
+        passage(1, "The rye has to rest."),
+    ]
+    vectors = encoder.run([one.text for one in built])
+    Store(database, encoder.key, encoder.dimensions).replace(Rows(WATCHED, 1, "en", built, vectors))
 
 
 @contextmanager

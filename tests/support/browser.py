@@ -139,6 +139,7 @@ def browser(program: str, folder: Path) -> Iterator[Page]:
         "--disable-dev-shm-usage",
         "--disable-background-networking",
         "--no-first-run",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # no test leaves the machine
         "--remote-debugging-port=0",
         f"--user-data-dir={folder}",
         "about:blank",

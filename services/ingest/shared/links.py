@@ -18,6 +18,7 @@ from ingest.shared.outgoing import address
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+YOUTUBE_PLAYER = "https://www.youtube-nocookie.com"
 EARLY_S = 0.3  # a word may begin up to 0.2 s before its time says, and a player may seek a little too far
 
 _OTHER_SCHEME = re.compile(r"\s*(?!https?:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
@@ -34,6 +35,11 @@ def link(kind: str | None, url: str | None, start_s: float) -> str | None:
     """
     second = int(max(0.0, start_s - EARLY_S))
     return _FORMS.get(kind or "", _with_fragment)(url, second) if url is not None else None
+
+
+def player(kind: str | None, video_id: str) -> str | None:
+    """Return the address of the player that a site gives to pages of others; None where it gives none."""
+    return f"{YOUTUBE_PLAYER}/embed/{video_id}" if kind == SourceKind.YOUTUBE else None
 
 
 def _with_fragment(url: str, second: int) -> str | None:

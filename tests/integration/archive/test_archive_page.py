@@ -11,7 +11,7 @@ from ingest.embedder.settings import EmbedderSettings
 from ingest.embedder.text_model import light_encoder
 from ingest.shared.artifacts.volume import Volume
 from ingest.shared.settings import load
-from tests.support.archive_server import FAILED, TALK, archive, fill
+from tests.support.archive_server import FAILED, TALK, WATCHED, add_from_youtube, archive, fill
 from tests.support.browser import Page, browser
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ PAGES = (
     f"/recordings/{TALK}",
     f"/recordings/{TALK}/similar?passage=0",
     f"/recordings/{FAILED}",
+    f"/recordings/{WATCHED}",
     "/recordings",
     "/speakers",
     "/status",
@@ -71,6 +72,7 @@ def page(opened: Page, database: Database, database_url: str, tmp_path: Path) ->
     """A page of the browser, and the address of a server with a small archive."""
     encoder = light_encoder.load(load(EmbedderSettings))
     fill(database, Volume(tmp_path / "volume"), encoder, tmp_path)
+    add_from_youtube(database, encoder)
     with archive(database_url, tmp_path / "volume", encoder) as client:
         yield opened, f"http://127.0.0.1:{client.port}"
 
@@ -87,6 +89,7 @@ def test_an_answer_is_found_opened_heard_and_its_words_are_clicked(page: tuple[P
     hear_a_voice(shown, base)
     every_page_is_whole(shown, base)
     assert shown.trouble == []
+    watch_at_its_site(shown, base)
 
 
 def search_by_keyboard(shown: Page, base: str) -> None:
@@ -161,6 +164,32 @@ def hear_a_voice(shown: Page, base: str) -> None:
     shown.until("document.querySelector('.sample.playing')")
     shown.click("[data-sample]")
     assert shown.run("location.pathname + document.querySelectorAll('.sample.playing').length") == "/speakers0"
+
+
+def watch_at_its_site(shown: Page, base: str) -> None:
+    """YouTube's player comes with a click and not before; words and the player lead each other."""
+    site = "https://www.youtube-nocookie.com"
+    policy = "fetch(location.href).then((answer) => answer.headers.get('content-security-policy'))"
+    shown.open(f"{base}/recordings/{TALK}")
+    assert "frame-src" not in shown.run(policy)
+    assert not shown.run("document.querySelector('[data-player]')")
+    shown.open(f"{base}/recordings/{WATCHED}?t=30")
+    shown.until("document.querySelector('[data-ready]')")
+    assert shown.run(policy).endswith(f"; frame-src {site}")
+    loaded = "performance.getEntriesByType('resource').map((one) => one.name)"
+    assert all(name.startswith(base) for name in shown.run(loaded))
+    shown.click("[data-player]")
+    address = shown.run("document.querySelector('.site iframe').src")
+    assert address.startswith(f"{site}/embed/{WATCHED}?autoplay=1&enablejsapi=1&start=30&")
+    shown.run("recording.site.send = (message) => { if (message.event === 'command') window.sent = message; }")
+    shown.click("#p0 .when")
+    shown.until("window.sent")
+    assert shown.run("window.sent") == {"event": "command", "func": "seekTo", "args": [0, True]}
+    told = "new MessageEvent('message', {data: '{\"info\": {\"currentTime\": 31.5}}', origin: %r, source: %s})"
+    source = "document.querySelector('.site iframe').contentWindow"
+    for origin, current in (("https://other.example", "p0"), (site, "p1")):
+        shown.run(f"dispatchEvent({told % (origin, source)}), true")
+        assert shown.run("document.querySelector('[aria-current].passage').id") == current
 
 
 def every_page_is_whole(shown: Page, base: str) -> None:

@@ -1,4 +1,7 @@
-"""Sends content with an ETag: a client that has it already gets status 304, one that can unpack gets it compressed."""
+"""Sends content with an ETag: a client that has it already gets status 304, one that can unpack gets it compressed.
+
+The policy of all pages says what a browser may load for them.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,11 @@ if TYPE_CHECKING:
 
 LEAST_COMPRESSED_BYTES = 1000
 LEVEL = 5
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+POLICY_HEADER = "Content-Security-Policy"
 KEPT = "private, no-cache"  # kept by browsers, and asked for again each time
 
 

@@ -1,7 +1,8 @@
 """The checks before every request, and the headers of every answer.
 
 A request must name this server as its host: a page of another site whose name points to this machine (DNS rebinding)
-cannot read the archive. Browsers run only scripts and styles of this server, and load nothing else.
+cannot read the archive. Browsers run only scripts and styles of this server, and load nothing else; the page of a
+recording of YouTube may open its player in a frame.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from urllib.parse import unquote_to_bytes
 from starlette.datastructures import Headers, MutableHeaders
 
 from ingest.archive.web import problems
+from ingest.archive.web.answers import POLICY, POLICY_HEADER
 from ingest.archive.web.problems import ProblemError
 from ingest.archive.web.wrong_tokens import WrongTokens
 from ingest.shared.telemetry import metrics
@@ -28,12 +30,8 @@ LONGEST_ADDRESS = 4000
 METHODS: Final = ("GET", "HEAD")
 OPEN_PATH = "/healthz"
 AGENTS_PATH = "/mcp"
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
 HEADERS: Final = {
-    "Content-Security-Policy": POLICY,
+    POLICY_HEADER: POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
@@ -67,7 +65,7 @@ class Guard:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
-                    headers[name] = value
+                    headers.setdefault(name, value)  # a page with a player has a policy of its own
             await send(message)
 
         try:

@@ -16,7 +16,7 @@ from ingest.embedder.search.question import Question
 from ingest.embedder.tables.catalog import Catalog
 from ingest.shared import outgoing
 from ingest.shared.errors import RULES, Code
-from ingest.shared.links import link
+from ingest.shared.links import link, player
 
 if TYPE_CHECKING:
     from ingest.archive.model import Model
@@ -97,6 +97,7 @@ class Library:
             **_recording(row).model_dump(),
             speakers=tuple(shares),
             audio=f"{API}/recordings/{video_id}/audio" if kept else None,
+            player=player(row.source_kind, video_id),
             transcript=f"{API}/recordings/{video_id}/transcript",
         )
 

@@ -66,6 +66,8 @@ class RecordingDetail(Recording):
     speakers: tuple[Share, ...]
     audio: str | None
     """Path of the audio on this server; null when it is not kept."""
+    player: str | None
+    """Address of the site's own player, which the page opens at a click; null when the site gives none."""
     transcript: str
     """Path of the transcript on this server."""
 

@@ -10,12 +10,14 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from ingest.archive.web import answers, inputs
+from ingest.archive.web.answers import POLICY, POLICY_HEADER
 from ingest.archive.web.api import query_of, video_id_of
 from ingest.archive.web.pages import bar, feed
 from ingest.archive.web.pages.html import Templates
 from ingest.archive.web.pages.kept_value import KeptValue
 from ingest.archive.web.pages.states import RecordingPage, SearchPage, grouped
 from ingest.archive.web.problems import NOT_FOUND, ProblemError
+from ingest.shared.links import YOUTUBE_PLAYER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +35,7 @@ STATIC: Final = {
     "icon.svg": "image/svg+xml",
 }
 MORE_RESULTS = 20
+FRAMES = "frames"  # state of a request: the site whose frames its page may show
 NAMES_S = 60.0  # the names of speakers that the search page proposes are read again after this time
 
 
@@ -69,7 +72,9 @@ class Pages:
         async def endpoint(request: Request) -> Response:
             asked = inputs.read(kind, query_of(request))
             content = await run_in_threadpool(make, request, asked)
-            return await run_in_threadpool(answers.send, request, content.encode(), HTML)
+            frames = getattr(request.state, FRAMES, None)
+            headers = {POLICY_HEADER: f"{POLICY}; frame-src {frames}"} if frames else None
+            return await run_in_threadpool(answers.send, request, content.encode(), HTML, headers)
 
         return Route(path, endpoint)
 
@@ -113,6 +118,8 @@ class Pages:
     def _recording(self, request: Request, page: RecordingPage) -> str:
         video_id = video_id_of(request)
         recording = self._library.recording(video_id)
+        if recording.player:
+            setattr(request.state, FRAMES, YOUTUBE_PLAYER)
         transcript = self._library.transcript(video_id, inputs.TranscriptInput())
         colour_of = bar.colours(recording.speakers)
         return self._render(

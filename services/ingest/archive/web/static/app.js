@@ -29,10 +29,40 @@ function focusSearch() {
   else field.select();
 }
 
+// The player of the site that a recording is from, in a frame that a click opens. `tick` is called with each second it plays.
+class SitePlayer {
+  constructor(place, address, second, tick) {
+    const frame = document.createElement("iframe");
+    this.frame = frame;
+    this.site = new URL(address).origin;
+    const state = { autoplay: 1, enablejsapi: 1, start: Math.floor(second), origin: location.origin };
+    frame.src = `${address}?${new URLSearchParams(state)}`;
+    frame.title = "Player of YouTube";
+    frame.allow = "autoplay; encrypted-media; fullscreen; picture-in-picture";
+    frame.referrerPolicy = "strict-origin"; // without the name of the page's host, the player refuses
+    frame.addEventListener("load", () => this.send({ event: "listening" }));
+    addEventListener("message", (event) => {
+      if (event.source !== frame.contentWindow || event.origin !== this.site || typeof event.data !== "string") return;
+      const playing = JSON.parse(event.data).info?.currentTime;
+      if (typeof playing === "number") tick(playing);
+    });
+    place.replaceChildren(frame);
+  }
+
+  send(message) {
+    this.frame.contentWindow.postMessage(JSON.stringify(message), this.site);
+  }
+
+  seek(second) {
+    this.send({ event: "command", func: "seekTo", args: [second, true] });
+  }
+}
+
 class Recording {
   constructor(article) {
     this.article = article;
     this.player = document.getElementById("player");
+    this.site = null; // the player in a frame, when it is open
     this.passages = [...article.querySelectorAll(".passage")];
     this.starts = this.passages.map((passage) => Number(passage.dataset.start));
     this.follow = document.getElementById("follow");
@@ -44,6 +74,11 @@ class Recording {
     if (this.player !== null) this.connect(start);
     if (start > 0) this.show(this.at(start), true);
     article.addEventListener("click", (event) => this.click(event));
+    const opens = article.querySelector("[data-player]");
+    if (opens !== null) {
+      opens.parentElement.hidden = false;
+      opens.addEventListener("click", () => this.open(opens));
+    }
     if (navigator.clipboard !== undefined) for (const button of article.querySelectorAll("[data-quote]")) button.hidden = false;
     this.loadWords();
   }
@@ -55,6 +90,16 @@ class Recording {
     this.player.addEventListener("play", () => this.frames());
     this.player.addEventListener("error", () => this.player.after(Object.assign(document.createElement("p"), {
       className: "note bad", textContent: "This browser cannot play the audio of this recording." })));
+  }
+
+  open(button) {
+    const second = this.player?.currentTime || this.starts[this.passages.indexOf(this.active)] || 0;
+    this.player?.pause();
+    this.follow.parentElement.hidden = false;
+    this.site = new SitePlayer(button.parentElement, button.dataset.player, second, (playing) => {
+      this.show(this.at(playing), this.follow.checked);
+      this.speak(playing);
+    });
   }
 
   frames() {
@@ -70,7 +115,11 @@ class Recording {
   }
 
   seek(second, plays = true) {
-    if (this.player === null) return;
+    if (this.site !== null) {
+      this.site.seek(second);
+      this.show(this.at(second), false);
+    }
+    if (this.site !== null || this.player === null) return;
     this.player.currentTime = second;
     if (plays) this.player.play().catch(() => {}); // a browser may want a click first
     this.tick();
@@ -144,7 +193,7 @@ class Recording {
     const word = event.target.closest(".word");
     const when = event.target.closest(".passage .when");
     const bar = event.target.closest(".bar svg");
-    if (event.ctrlKey || event.metaKey || event.shiftKey || this.player === null) return;
+    if (event.ctrlKey || event.metaKey || event.shiftKey || (this.player === null && this.site === null)) return;
     if (String(getSelection()).length > 0 && word !== null) return; // words are being selected, not clicked
     if (word !== null) this.jump(Number(word.dataset.start));
     else if (when !== null) {
@@ -152,7 +201,8 @@ class Recording {
       this.jump(Number(when.parentElement.dataset.start));
     } else if (bar !== null) {
       const box = bar.getBoundingClientRect();
-      this.jump((this.player.duration || 0) * clamp((event.clientX - box.left) / box.width, 0, 1));
+      const length = this.player?.duration || Number(this.passages.at(-1)?.dataset.end ?? 0);
+      this.jump(length * clamp((event.clientX - box.left) / box.width, 0, 1));
     }
   }
 
@@ -182,7 +232,7 @@ class Recording {
 
   step(by) {
     const index = clamp(this.passages.indexOf(this.active) + by, 0, this.passages.length - 1);
-    if (this.player !== null) this.seek(this.starts[index], !this.player.paused);
+    if (this.site !== null || this.player !== null) this.seek(this.starts[index], this.player?.paused === false);
     this.show(index, true);
     this.active?.scrollIntoView({ block: "center" });
   }
