@@ -143,8 +143,6 @@ class Volume:
                     _remove_folder(held / name)
                     (held / name).unlink(missing_ok=True)
 
-    # -- reading ----------------------------------------------------------------------------------------------------
-
     def discard_older(self, video_id: str, kind: Kind) -> None:
         """Delete the files of earlier versions of an artifact: all but the one that its manifest names.
 
@@ -159,6 +157,8 @@ class Volume:
             for path in list(held.glob(f"{kind}-*")):
                 if path.name != present:
                     path.unlink(missing_ok=True)
+
+    # -- reading ----------------------------------------------------------------------------------------------------
 
     def manifest(self, video_id: str, kind: Kind) -> Manifest | None:
         """Return the manifest of an artifact, unverified; None when there is none, or an unreadable one, or a link."""
