@@ -43,7 +43,7 @@ NO_RUNTIME = (
     "No supported JavaScript runtime could be found. Only deno is enabled by default; to use another runtime add "
     "--js-runtimes RUNTIME[:PATH] to your command/config. YouTube extraction without a JS runtime has been deprecated"
 )
-P, S, E, D = Outcome.PERMANENT, Outcome.SKIPPED, Outcome.POSTPONED, Outcome.DEFERRED
+P, S, E, D, T = Outcome.PERMANENT, Outcome.SKIPPED, Outcome.POSTPONED, Outcome.DEFERRED, Outcome.TRANSIENT
 
 
 @dataclass(frozen=True)
@@ -225,8 +225,8 @@ ROWS = [
         Says(
             "Requested format is not available", warnings=("n challenge solving failed: Some formats may be missing.",)
         ),
-        Code.ENV_JS_RUNTIME,
-        E,
+        Code.SITE_CHANGED,
+        T,
         id="30 challenge not solved",
     ),
     pytest.param(Says("Video unavailable"), Code.VIDEO_GONE, S, id="12 unavailable"),
@@ -303,9 +303,7 @@ def test_invalid_figures_do_not_exclude_a_video(info: dict[str, float]) -> None:
         assert inspect_with(site, "standin:film", OPTIONS, NOW) == Announcement(FILM, ("published_at",))
 
 
-@pytest.mark.parametrize(
-    "words", [pytest.param(NO_RUNTIME, id="30 no runtime"), pytest.param("n challenge solving failed", id="30 no key")]
-)
+@pytest.mark.parametrize("words", [NO_RUNTIME, f"n challenge solving failed\n{NO_RUNTIME}"], ids=["30 one", "30 both"])
 def test_a_missing_runtime_is_an_error_of_the_environment(words: str) -> None:
     assert code_of(Refusal(words)) is Code.ENV_JS_RUNTIME
 

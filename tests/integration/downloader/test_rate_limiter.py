@@ -111,6 +111,7 @@ def test_by_default_a_downloader_requests_150_videos_an_hour_and_ten_at_once(bus
     assert abs(refused.value.retry_at - began - timedelta(hours=0.5 / 150)) < timedelta(seconds=3)
 
 
+@pytest.mark.alone
 def test_one_throttled_request_stops_the_fleet_and_then_one_video_probes(part: Part, bus: NatsBus) -> None:
     request_s, pause_s = 0.5, 4.0
     later_part = replace(part, seconds=8.0, request_s=request_s, delay_s=2 * request_s)  # after the throttled request
