@@ -57,8 +57,8 @@ class DownloaderSettings(Settings):
     site_pause_s: PositiveSeconds = 3600.0
     """Pause after a site has throttled us, when its reply names no time."""
     site_videos_per_hour: Positive = 150
-    """Videos per hour that the whole fleet requests from YouTube through one exit. Each is requested twice (check and
-    download), and about 300 requests from an address are tolerated. A limit halves it; it is slowly raised again."""
+    """Videos per hour that the whole fleet requests from YouTube through one exit. Each is asked for twice (check and
+    download), and about 300 an hour from an address are tolerated. A limit halves it; it is slowly raised again."""
     site_burst: Positive = 10
     """Videos that may be requested at once after a pause."""
     disk_budget_bytes: Positive = 100 << 30

@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 
 from ingest.asr.speakers.profiles import Profile, Profiles
 from ingest.cli.app import app
-from ingest.embedder.passages import Passage
 from ingest.embedder.tables.catalog import Catalog
 from ingest.embedder.tables.ledger import write_events
 from ingest.embedder.tables.store import Rows, Store
@@ -25,6 +24,7 @@ from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.broker.topology import INPUT_OF, WORK_STREAM
 from ingest.shared.messages import EventKind, Stage, encode
 from tests.integration.cli.test_forget import event, request
+from tests.support.archive_rows import passage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,25 +65,6 @@ def segment(number: int, speaker: str) -> Segment:
     )
 
 
-def passage(number: int, speaker: str) -> Passage:
-    return Passage(
-        index=number,
-        start_s=number * 30.0,
-        end_s=number * 30.0 + 25,
-        text=f"words {number}",
-        speaker=speaker,
-        speaker_score=0.8,
-        is_overlap=False,
-        offsets=(0,),
-        starts_s=(0.0,),
-        avg_logprob=-0.2,
-        compression_ratio=1.2,
-        no_speech_prob=0.01,
-        refined=False,
-        flags=(),
-    )
-
-
 def keep(volume: Volume, folder: Path, video_id: str, speakers: tuple[str, ...], second_best: str | None) -> None:
     """Keep voiceprints and transcript of a recording, as the asr stage does."""
     turns = tuple(turn(number, speaker, second_best) for number, speaker in enumerate(speakers))
@@ -117,7 +98,7 @@ def volume(bus: NatsBus, database: Database, tmp_path: Path, use_servers: Callab
         ((TALK, (NAME, "Bob", NAME), None), (OTHER, ("Bob", "Bob", "Bob"), NAME)), start=1
     ):
         write_events(database, [(event(video_id, "a talk"), (1, number))])
-        passages = [passage(index, speaker) for index, speaker in enumerate(speakers)]
+        passages = [passage(index, f"words {index}", speaker) for index, speaker in enumerate(speakers)]
         Store(database, "test", 2).replace(Rows(video_id, 1, "en", passages, [HIS] * 3))
         keep(volume, tmp_path, video_id, (NAME, *speakers[1:]), second_best)  # an earlier version of the files
         keep(volume, tmp_path, video_id, speakers, second_best)
