@@ -98,7 +98,8 @@ def _parse(data: bytes) -> Any:  # noqa: ANN401 (a foreign shape)
     # It looks for an address of mail in each author: in one of 100 kB for a minute.
     parser = feedparser.mixin._FeedParserMixin  # noqa: SLF001 (it has no options for these)
     parser._sync_author_detail = _leave_authors  # noqa: SLF001
-    parser.namespaces.update(items.NAMESPACES)
+    known = {**parser.namespaces, **items.NAMESPACES}
+    parser._matchnamespaces = {uri.lower(): prefix for uri, prefix in known.items()}  # noqa: SLF001
     try:
         return feedparser.parse(data, sanitize_html=False, resolve_relative_uris=False)  # of descriptions: slow
     except (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError) as error:
