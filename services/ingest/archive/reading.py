@@ -37,6 +37,11 @@ PASSAGES = """
 SELECT idx, start_s, end_s, text, speaker, speaker_score::float8, is_overlap, flags
 FROM segments WHERE video_id = %s ORDER BY idx
 """
+MODELS = "SELECT model FROM models ORDER BY model"
+MOST_USED = "SELECT model FROM embeddings GROUP BY model ORDER BY count(*) DESC, model LIMIT 1"
+VECTORS = """
+SELECT idx, text, embedding FROM embeddings JOIN segments USING (video_id, idx) WHERE video_id = %s AND model = %s
+"""
 SPEAKERS = """
 SELECT speaker, count(DISTINCT video_id), count(*), sum(end_s - start_s)
 FROM segments WHERE speaker IS NOT NULL AND speaker !~ '^Unknown [0-9]+$'
@@ -198,6 +203,17 @@ class Reading:
     def passages(self, video_id: str) -> list[PassageRow]:
         """Return the passages of a recording, in order."""
         return [PassageRow(*row) for row in self._all(PASSAGES, (video_id,))]
+
+    def model(self) -> str | None:
+        """Return the key of the text model that has the most vectors; None in an archive without any."""
+        keys = self._all(MODELS, ())
+        rows = keys if len(keys) == 1 else self._all(MOST_USED, ())
+        return str(rows[0][0]) if rows else None
+
+    def vectors(self, video_id: str, model: str) -> dict[tuple[int, str], list[float]]:
+        """Return the vectors of a recording by number and text of their passages."""
+        rows = self._all(VECTORS, (video_id, model))
+        return {(index, text): [float(value) for value in vector.to_list()] for index, text, vector in rows}
 
     def speakers(self, limit: int) -> list[SpeakerRow]:
         """Return the named speakers, the one who speaks most first."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 if TYPE_CHECKING:
     from io import TextIOWrapper
@@ -35,6 +36,23 @@ class Output:
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (whatever else a stream has)
         return getattr(sys.stdout, name)
+
+
+class Utf8Output:
+    """Standard output for text that comes as UTF-8; what its encoding lacks is written as escapes."""
+
+    def write(self, data: bytes) -> int:
+        """Write; raise OutputError for any error but that of a closed pipe."""
+        Output().write(data.decode())
+        return len(data)
+
+
+def copy_to_output(file: BinaryIO) -> None:
+    """Write a file to standard output as it is; raise OutputError for any error but that of a closed pipe."""
+    with _named_errors():
+        sys.stdout.flush()
+        shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
 
 
 @contextmanager

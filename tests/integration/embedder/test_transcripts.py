@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import TYPE_CHECKING
 
 import pytest
+from pyarrow import parquet
 from typer.testing import CliRunner
 
 from ingest.cli import console
@@ -64,6 +66,17 @@ def test_recordings_are_exported_to_standard_output_a_file_and_a_folder(tmp_path
     assert names == {f"A talk one two [{video}].srt" for video in (VIDEO, OTHER)}
     rows = ran("export", "--speaker", "ada lovelace", "--format", "csv").stdout.splitlines()
     assert len(rows) == 1 + 4
+
+
+@pytest.mark.usefixtures("_archive")
+def test_passages_and_their_vectors_are_exported_as_parquet(tmp_path: Path) -> None:
+    ran("export", "--all", "--vectors", "--to", str(tmp_path / "all.parquet"))
+    rows = parquet.read_table(tmp_path / "all.parquet").to_pylist()
+    assert [row["passage"] for row in rows] == [0, 1, 0, 1]
+    assert {row["model"] for row in rows} == {"test-model"}
+    assert [row["vector"] for row in rows[:2]] == [pytest.approx(list(one), abs=1e-3) for one in vectors(2)]
+    printed = ran("export", VIDEO, "--format", "parquet").stdout_bytes
+    assert parquet.read_table(io.BytesIO(printed)).column("id").to_pylist() == [VIDEO, VIDEO]
 
 
 @pytest.mark.usefixtures("_archive")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from ingest.archive.export.cues import Cue, Rules, columns, cues
 from ingest.archive.export.document import Document
@@ -26,6 +27,7 @@ from ingest.shared.errors import ConfigurationError
 VIDEO = "abcdefghijk"
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 RULES = Rules()
+TEXT_FORMATS = [name for name, form in FORMATS.items() if form.is_text]
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=400)
 HARD = "A <b> & 'c' --> \"d\"; 00:01 NOTE x"
 VTT_CUE = re.compile(r"\d+\n(\d\d+:\d\d:\d\d\.\d{3}) --> (\d\d+:\d\d:\d\d\.\d{3})\n([^\n]+(?:\n[^\n]+)*)\n")
@@ -50,9 +52,19 @@ TALK = document(
 )
 
 
-@pytest.mark.parametrize("name", FORMATS)
+def file_of(name: str, *documents: Document) -> bytes:
+    file = io.BytesIO()
+    FORMATS[name].put(documents, RULES, file)
+    return file.getvalue()
+
+
+def text_of(name: str, document: Document) -> str:
+    return file_of(name, document).decode()
+
+
+@pytest.mark.parametrize("name", TEXT_FORMATS)
 def test_a_format_has_the_text_and_no_secret(name: str) -> None:
-    text = FORMATS[name].header + FORMATS[name].write(TALK, RULES)
+    text = text_of(name, TALK)
     assert "hunter2" not in text
     assert "swordfish" not in text
     assert text.endswith("\n")
@@ -61,13 +73,13 @@ def test_a_format_has_the_text_and_no_secret(name: str) -> None:
         assert "1+1" in text
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", TEXT_FORMATS)
 def test_a_format_without_speakers_names_none(name: str) -> None:
-    assert "Ada" not in FORMATS[name].write(TALK.without_speakers(), RULES)
+    assert "Ada" not in text_of(name, TALK.without_speakers())
 
 
 def test_vtt_is_read_back_with_the_voices() -> None:
-    head, note, *blocks = FORMATS["vtt"].write(TALK, RULES).split("\n\n")
+    head, note, *blocks = text_of("vtt", TALK).split("\n\n")
     assert head == "WEBVTT"
     assert "-->" not in note
     read = [VTT_CUE.fullmatch(block.rstrip("\n") + "\n") for block in blocks]
@@ -79,45 +91,63 @@ def test_vtt_is_read_back_with_the_voices() -> None:
 
 
 def test_srt_is_read_back_with_a_speaker_at_each_change() -> None:
-    read = [SRT_CUE.fullmatch(block.rstrip("\n") + "\n") for block in FORMATS["srt"].write(TALK, RULES).split("\n\n")]
+    read = [SRT_CUE.fullmatch(block.rstrip("\n") + "\n") for block in text_of("srt", TALK).split("\n\n")]
     assert all(read)
     assert [int(found[1]) for found in read if found] == list(range(1, len(read) + 1))
     assert sum("Ada B:" in found[4] for found in read if found) == 1
 
 
 def test_rttm_has_the_turns_else_the_passages_with_speakers() -> None:
-    write = FORMATS["rttm"].write
-    lines = [RTTM_LINE.fullmatch(line) for line in write(TALK, RULES).splitlines()]
+    lines = [RTTM_LINE.fullmatch(line) for line in text_of("rttm", TALK).splitlines()]
     assert [found and found[4] for found in lines] == ["Ada_B", "Bob_<x>"]
     turn = Turn(start_s=1.0, end_s=2.5, cluster="A", speaker="Ada B")
-    assert write(replace(TALK, turns=(turn,)), RULES) == f"SPEAKER {VIDEO} 1 1.000 1.500 <NA> <NA> Ada_B <NA> <NA>\n"
+    assert text_of("rttm", replace(TALK, turns=(turn,))) == f"SPEAKER {VIDEO} 1 1.000 1.500 <NA> <NA> Ada_B <NA> <NA>\n"
     assert FORMATS["rttm"].lacks(TALK.without_speakers())
 
 
 def test_csv_is_read_back_and_holds_no_formula() -> None:
-    text = FORMATS["csv"].header + FORMATS["csv"].write(TALK, RULES)
+    text = text_of("csv", TALK)
     rows = list(csv.DictReader(io.StringIO(text), strict=True))
     assert [row["text"] for row in rows] == [TALK.passages[0].text, HARD, "'=1+1"]
 
 
+def test_parquet_is_read_back_with_types_and_vectors() -> None:
+    vectors = ([0.25, -1.0], None, [0.5, 0.0])
+    first, second = replace(TALK, model="m", vectors=vectors), replace(document(), model="m", vectors=())
+    table = parquet.read_table(io.BytesIO(file_of("parquet", first, second, first)))
+    rows = table.to_pylist()
+    assert [row["text"] for row in rows] == 2 * [row.text for row in TALK.passages]
+    assert [row["vector"] for row in rows] == 2 * list(vectors)
+    assert [row["model"] for row in rows[:3]] == ["m", None, "m"]
+    assert (rows[0]["id"], rows[0]["published_at"], rows[0]["start_s"], rows[0]["flags"]) == (VIDEO, AT, 0.0, [])
+    assert (rows[0]["speaker"], rows[2]["speaker"], rows[2]["link"]) == (
+        "Ada B",
+        None,
+        "https://h/a.mp3?token=***#t=59",
+    )
+    assert all("hunter2" not in str(row) and "swordfish" not in str(row) for row in rows)
+    plain = parquet.read_table(io.BytesIO(file_of("parquet", TALK.without_speakers())))
+    assert set(table.column_names) - set(plain.column_names) == {"model", "vector"}
+    assert plain["speaker"].null_count == 3
+
+
 @pytest.mark.parametrize("hidden", ["\ufeff", "\u200e", "\x1b", "\u2069"])
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", TEXT_FORMATS)
 def test_a_letter_that_is_left_out_hides_nothing_from_a_format(name: str, hidden: str) -> None:
     def text(part: str) -> str:
         hostile = part.replace("~", hidden)
         talk = document(passage(0, hostile, hostile), title=hostile)
         turns = (Turn(start_s=0.0, end_s=1.0, cluster="A", speaker=hostile),)
-        written: str = FORMATS[name].write(replace(talk, turns=turns).printable(), RULES)
-        return written
+        return text_of(name, replace(talk, turns=turns))
 
     for part in ("~=1+1", "~@x", "a --~> b", "~<b>~", "~# ~1. x"):
         assert text(part) == text(part.replace("~", ""))
 
 
 def test_both_forms_of_json_are_read_back() -> None:
-    own = json.loads(FORMATS["json"].write(TALK, RULES))
+    own = json.loads(text_of("json", TALK))
     assert [row["text"] for row in own["passages"]] == [row.text for row in TALK.passages]
-    podcast = json.loads(FORMATS["podcast"].write(TALK, RULES))
+    podcast = json.loads(text_of("podcast", TALK))
     assert podcast["version"] == "1.0.0"
     assert " ".join(part["body"] for part in podcast["segments"]) == " ".join(row.text for row in TALK.passages)
 
@@ -172,3 +202,21 @@ def test_the_format_is_that_of_the_option_or_the_suffix(form: str | None, to: st
 def test_an_unknown_format_is_refused_with_the_known_ones(form: str | None, to: str | None) -> None:
     with pytest.raises(ConfigurationError, match="podcast"):
         target(form, Path(to) if to else None)
+
+
+@pytest.mark.parametrize(
+    ("form", "to", "reason"),
+    [
+        pytest.param("csv", None, "needs --format parquet", id="vectors as text"),
+        pytest.param("txt", "a.parquet", "needs --format parquet", id="the option wins"),
+    ],
+)
+def test_vectors_are_refused_in_a_format_of_text(form: str, to: str | None, reason: str) -> None:
+    with pytest.raises(ConfigurationError, match=reason):
+        target(form, Path(to) if to else None, vectors=True)
+
+
+def test_a_format_whose_package_is_missing_names_what_to_install() -> None:
+    absent = replace(FORMATS["parquet"], needs=("no_such_package", "parquet"))
+    assert absent.missing == "parquet files need the package no_such_package: pip install 'ingest[parquet]'"
+    assert FORMATS["parquet"].missing is None

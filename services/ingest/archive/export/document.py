@@ -27,6 +27,7 @@ class Document:
     """A recording. `words` has the words of each passage; none where their times are not stored.
 
     `languages` has the language of each passage, None for that of the recording; it is empty where none is stored.
+    `vectors` has the vector of each passage by `model`, where they are asked for.
     """
 
     recording: RecordingRow
@@ -34,6 +35,8 @@ class Document:
     words: tuple[tuple[Word, ...], ...] = ()
     turns: tuple[Turn, ...] = ()
     languages: tuple[str | None, ...] = ()
+    model: str | None = None
+    vectors: tuple[list[float] | None, ...] | None = None
 
     @property
     def title(self) -> str:
@@ -78,7 +81,7 @@ class Document:
             for group in self.words
         )
         turns = tuple(one.model_copy(update={"speaker": outgoing.printable(one.speaker)}) for one in self.turns)
-        return Document(recording, passages, words, turns, self.languages)
+        return replace(self, recording=recording, passages=passages, words=words, turns=turns)
 
 
 def _printable(text: str | None) -> str | None:
@@ -92,6 +95,13 @@ def load(reading: Reading, volume: Volume, recording: RecordingRow) -> Document:
     words = tuple(spoken.words_of(passages, transcript))
     languages = tuple(spoken.languages_of(passages, transcript))
     return Document(recording, passages, words, _turns(volume, recording.video_id, transcript), languages)
+
+
+def with_vectors(document: Document, reading: Reading) -> Document:
+    """Return a recording with the vectors of its passages; one whose text was replaced meanwhile has none."""
+    model = reading.model()
+    found = reading.vectors(document.recording.video_id, model) if model is not None else {}
+    return replace(document, model=model, vectors=tuple(found.get((row.index, row.text)) for row in document.passages))
 
 
 def estimated(passage: PassageRow) -> tuple[Word, ...]:

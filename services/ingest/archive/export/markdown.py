@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ingest.archive.export.form import Format, clock, one_line
+from ingest.archive.export.form import Format, clock, one_line, written
 
 if TYPE_CHECKING:
     from ingest.archive.export.cues import Rules
@@ -46,4 +46,4 @@ def _linked(text: str, url: str | None) -> str:
     return f"[{text}](<{url.replace('<', '%3C').replace('>', '%3E')}>)"
 
 
-FORMAT = Format("md", "md", "text/markdown", write, joins=True)
+FORMAT = Format("md", "md", "text/markdown", written(write), joins=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from ingest.archive.export.form import Format
+from ingest.archive.export.form import Format, written
 
 if TYPE_CHECKING:
     from ingest.archive.export.cues import Rules
@@ -65,4 +65,4 @@ def write(document: Document, _rules: Rules) -> str:
     return json.dumps(content(document), ensure_ascii=False, indent=2) + "\n"
 
 
-FORMAT = Format("json", "json", "application/json", write)
+FORMAT = Format("json", "json", "application/json", written(write))

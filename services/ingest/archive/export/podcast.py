@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING
 
 from ingest.archive.export.cues import Cue, Rules, cues
-from ingest.archive.export.form import Format
+from ingest.archive.export.form import Format, written
 
 if TYPE_CHECKING:
     from ingest.archive.export.document import Document
@@ -26,4 +26,4 @@ def _segment(cue: Cue) -> dict[str, object]:
     return {**speaker, "startTime": round(cue.start_s, 3), "endTime": round(cue.end_s, 3), "body": cue.text}
 
 
-FORMAT = Format("podcast", "podcast.json", "application/json", write)
+FORMAT = Format("podcast", "podcast.json", "application/json", written(write))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from ingest.archive.export import markdown, own_json, podcast, rttm, srt, table, txt, vtt
+from ingest.archive.export import markdown, own_json, parquet, podcast, rttm, srt, table, txt, vtt
 
-FORMATS = {module.FORMAT.name: module.FORMAT for module in (vtt, srt, txt, markdown, own_json, podcast, rttm, table)}
+FORMATS = {
+    module.FORMAT.name: module.FORMAT for module in (vtt, srt, txt, markdown, own_json, parquet, podcast, rttm, table)
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ingest.archive.export.form import Format
+from ingest.archive.export.form import Format, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,4 +38,4 @@ def _lacks(document: Document) -> str | None:
     return None if any(True for _ in _turns(document)) else "it has no speakers"
 
 
-FORMAT = Format("rttm", "rttm", "text/plain", write, joins=True, lacks=_lacks)
+FORMAT = Format("rttm", "rttm", "text/plain", written(write), joins=True, lacks=_lacks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingest.archive.export.cues import Rules, cues
-from ingest.archive.export.form import Format
+from ingest.archive.export.form import Format, written
 
 if TYPE_CHECKING:
     from ingest.archive.export.document import Document
@@ -31,4 +31,4 @@ def _time(seconds: float) -> str:
     return f"{minutes // 60:02}:{minutes % 60:02}:{rest_ms // 1000:02},{rest_ms % 1000:03}"
 
 
-FORMAT = Format("srt", "srt", "application/x-subrip", write)
+FORMAT = Format("srt", "srt", "application/x-subrip", written(write))

@@ -6,7 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
-from ingest.archive.export.form import Format, one_line
+from ingest.archive.export.form import Format, one_line, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,4 +49,4 @@ def _cell(value: object) -> object:
     return f"'{line}" if line.startswith(FORMULA) else line
 
 
-FORMAT = Format("csv", "csv", "text/csv", write, header=_rows([COLUMNS]), joins=True)
+FORMAT = Format("csv", "csv", "text/csv", written(write, _rows([COLUMNS])), joins=True)

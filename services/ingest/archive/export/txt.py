@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ingest.archive.export.form import Format, clock, one_line
+from ingest.archive.export.form import Format, clock, one_line, written
 
 if TYPE_CHECKING:
     from ingest.archive.export.cues import Rules
@@ -20,4 +20,4 @@ def write(document: Document, _rules: Rules) -> str:
     return "\n\n".join(paragraphs) + "\n"
 
 
-FORMAT = Format("txt", "txt", "text/plain", write, joins=True)
+FORMAT = Format("txt", "txt", "text/plain", written(write), joins=True)

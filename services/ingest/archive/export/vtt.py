@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingest.archive.export.cues import Cue, Rules, cues
-from ingest.archive.export.form import Format, one_line
+from ingest.archive.export.form import Format, one_line, written
 
 if TYPE_CHECKING:
     from ingest.archive.export.document import Document
@@ -35,4 +35,4 @@ def _time(seconds: float) -> str:
     return f"{minutes // 60:02}:{minutes % 60:02}:{rest_ms // 1000:02}.{rest_ms % 1000:03}"
 
 
-FORMAT = Format("vtt", "vtt", "text/vtt", write)
+FORMAT = Format("vtt", "vtt", "text/vtt", written(write))

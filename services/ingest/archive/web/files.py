@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from ingest.archive.export import names
 from ingest.archive.export.cues import Rules
-from ingest.archive.export.document import load
+from ingest.archive.export.document import load, with_vectors
 from ingest.archive.export.registry import FORMATS
-from ingest.archive.web.problems import NO_FILE, ProblemError
-from ingest.shared import outgoing
+from ingest.archive.web.problems import BAD_PARAMETER, NO_FILE, ProblemError
 
 if TYPE_CHECKING:
     from ingest.archive.web.inputs import ExportInput
@@ -35,12 +35,17 @@ class File:
 def export(library: Library, video_id: str, asked: ExportInput) -> File:
     """Return the transcript of a recording as a file; raise ProblemError where the format needs what it lacks."""
     form, row = FORMATS[asked.format], library.row(video_id)
+    if asked.vectors and form.is_text:
+        raise ProblemError(BAD_PARAMETER, "'vectors': only a parquet file has vectors")
     document = load(library.reading, library.volume, row)
     if not document.passages and row.state != "indexed":
         raise ProblemError(NO_FILE, "it has no transcript yet")
     document = document if asked.speakers else document.without_speakers()
-    lacking = form.lacks(document)
+    lacking = form.missing or form.lacks(document)
     if lacking is not None:
         raise ProblemError(NO_FILE, lacking)
-    text = form.header + outgoing.printable(form.write(document.printable(), Rules(labels=asked.speakers)))
-    return File(names.file_name(row, form.suffix), form.media_type, text.encode(errors="replace"))
+    if asked.vectors:
+        document = with_vectors(document, library.reading)
+    file = io.BytesIO()
+    form.put([document], Rules(labels=asked.speakers), file)
+    return File(names.file_name(row, form.suffix), form.media_type, file.getvalue())

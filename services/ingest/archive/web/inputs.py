@@ -116,10 +116,12 @@ class SimilarInput(Input):
 class ExportInput(Input):
     """The form of a transcript as a file."""
 
-    format: Literal["vtt", "srt", "txt", "md", "json", "podcast", "rttm", "csv"]
+    format: Literal["vtt", "srt", "txt", "md", "json", "podcast", "rttm", "csv", "parquet"]
     """Format of the file, as of `ingest export`."""
     speakers: bool = True
     """With the names of the speakers."""
+    vectors: bool = False
+    """With the vectors of the passages; only in a Parquet file."""
 
 
 I = TypeVar("I", bound=Input)  # noqa: E741 (input)

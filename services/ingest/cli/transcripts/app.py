@@ -20,7 +20,7 @@ Format = Annotated[
     typer.Option(
         "--format",
         metavar="FORMAT",
-        help="vtt, srt, txt, md, json, podcast, rttm or csv. Without it, that of the suffix of --to, else txt.",
+        help="vtt, srt, txt, md, json, podcast, rttm, csv or parquet; without it, the suffix of --to, else txt.",
     ),
 ]
 Target = Annotated[
@@ -60,12 +60,13 @@ def export(
     form: Format = None,
     to: Target = None,
     speakers: Annotated[bool, typer.Option("--speakers/--no-speakers", help="Name the speakers.")] = True,
+    vectors: Annotated[bool, typer.Option("--vectors", help="Parquet: with the vectors of the passages.")] = False,
     columns: Annotated[int, typer.Option(min=10, max=200, help="Subtitles: letters in a line.")] = 42,
     lines: Annotated[int, typer.Option(min=1, max=5, help="Subtitles: lines.")] = 2,
     seconds: Annotated[float, typer.Option(min=1, max=60, help="Subtitles: longest time.")] = 7.0,
     state: State = None,
 ) -> None:
-    """Write transcripts as subtitles, text, Markdown, JSON, RTTM or CSV.
+    """Write transcripts as subtitles, text, Markdown, JSON, RTTM, CSV or Parquet.
 
     What is left out is named on standard error, with the reason; the exit status is then 3.
 
@@ -83,7 +84,7 @@ def export(
         raise typer.BadParameter("name video ids, or --all, or any of --channel, --speaker and --since")
     chosen = command.Choice(tuple(videos or ()), None if videos else _listing(*filters))
     rules = Rules(columns=columns, lines=lines, seconds=seconds, labels=speakers)
-    target = command.target(form, to)
+    target = command.target(form, to, vectors=vectors)
     with options.archive(state) as archive:
         result = command.export(archive, chosen, target, rules)
     command.print_result(result, target)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from itertools import chain
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ingest.archive.export import names
-from ingest.archive.export.document import NO_WORDS, load
+from ingest.archive.export.document import NO_WORDS, load, with_vectors
 from ingest.archive.export.registry import FORMATS
 from ingest.archive.reading import OLDEST, Reading
-from ingest.cli import console
+from ingest.cli import console, streams
 from ingest.shared import outgoing
-from ingest.shared.artifacts.volume import Volume, write_atomically
+from ingest.shared.artifacts.volume import Volume, opened_atomically
 from ingest.shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from ingest.archive.export.cues import Rules
@@ -38,11 +40,12 @@ class Choice:
 
 @dataclass(frozen=True)
 class Target:
-    """A format and a path: of a file, of a folder (`is_folder`), or None for standard output."""
+    """A format and a path: of a file, of a folder (`is_folder`), or None for standard output; with vectors or not."""
 
     form: Format
     path: Path | None
     is_folder: bool
+    vectors: bool = False
 
 
 @dataclass
@@ -54,21 +57,28 @@ class Result:
     remarks: dict[str, str] = field(default_factory=dict)
 
 
-def target(form: str | None, to: Path | None) -> Target:
-    """Return where to write and how; raise ConfigurationError for an unknown format."""
+def target(form: str | None, to: Path | None, *, vectors: bool = False) -> Target:
+    """Return where to write and how; raise ConfigurationError for a format that is unknown or cannot be written."""
     is_folder = to is not None and (to.is_dir() or not to.suffix)
-    by_suffix = {known.suffix: name for name, known in FORMATS.items()}
-    if form is None and to is not None and not is_folder:
-        found = [name for suffix, name in by_suffix.items() if to.name.endswith(f".{suffix}")]
-        if not found:
-            raise ConfigurationError(
-                f"{to.name}: no format has this suffix; name one by --format: {', '.join(FORMATS)}"
-            )
-        form = max(found, key=lambda name: len(FORMATS[name].suffix))
-    form = form or "txt"
+    form = form or (_format_of(to.name) if to is not None and not is_folder else "txt")
     if form not in FORMATS:
         raise ConfigurationError(f"there is no format {form!r}; the formats are {', '.join(FORMATS)}")
-    return Target(FORMATS[form], to, is_folder)
+    chosen = FORMATS[form]
+    if chosen.missing is not None:
+        raise ConfigurationError(chosen.missing)
+    if vectors and chosen.is_text:
+        raise ConfigurationError(f"a {form} file has no vectors: --vectors needs --format parquet")
+    if not chosen.is_text and to is None and console.out.is_terminal:
+        raise ConfigurationError(f"a {form} file is not for a terminal: name a file by --to FILE.{chosen.suffix}")
+    return Target(chosen, to, is_folder, vectors)
+
+
+def _format_of(file_name: str) -> str:
+    found = [name for name, known in FORMATS.items() if file_name.endswith(f".{known.suffix}")]
+    if not found:
+        raise ConfigurationError(f"{file_name}: no format has this suffix; name one by --format: {', '.join(FORMATS)}")
+    longest: str = max(found, key=lambda name: len(FORMATS[name].suffix))
+    return longest
 
 
 def export(archive: Archive, choice: Choice, to: Target, rules: Rules) -> Result:
@@ -78,36 +88,54 @@ def export(archive: Archive, choice: Choice, to: Target, rules: Rules) -> Result
     if len(rows) > 1 and not to.is_folder and not to.form.joins:
         text = f"{len(rows)} recordings do not fit into one {to.form.name} file: name a folder by --to FOLDER/"
         raise ConfigurationError(text)
-    parts: list[str] = []
-    for row in rows:
-        document = load(reading, volume, row)
-        if not rules.labels:
-            document = document.without_speakers()
-        missing = to.form.lacks(document)
-        if missing is not None:
-            result.left_out[row.video_id] = missing
-            continue
-        if to.form.name in TIMED and document.lacks_words:
-            result.remarks[row.video_id] = NO_WORDS
-        _put(document, to, rules, parts)
-        result.written += 1
-    if parts and to.path is not None:
-        write_atomically(to.path.resolve(), "".join(parts).encode())
+    documents = _documents((load(reading, volume, row) for row in rows), to, rules, result)
+    if to.vectors:
+        documents = (with_vectors(document, reading) for document in documents)
+    if to.is_folder and to.path is not None:
+        for document in documents:
+            _put_into(to.path, document, to.form, rules)
+    else:
+        _put_together(documents, to, rules)
     return result
 
 
-def _put(document: Document, to: Target, rules: Rules, parts: list[str]) -> None:
-    """Write a recording into its file or to standard output, or add it to the parts of the one file."""
-    text = outgoing.printable(to.form.write(document.printable(), rules))
-    if to.is_folder and to.path is not None:
-        to.path.mkdir(parents=True, exist_ok=True)
-        path = to.path.resolve() / names.file_name(document.recording, to.form.suffix)
-        write_atomically(path, (to.form.header + text).encode())
-    elif to.path is not None:
-        parts.append(text if parts else to.form.header + text)
+def _documents(loaded: Iterable[Document], to: Target, rules: Rules, result: Result) -> Iterator[Document]:
+    """Yield the recordings that the format can hold; note the others."""
+    for document in loaded:
+        shown = document if rules.labels else document.without_speakers()
+        video_id = document.recording.video_id
+        lacking = to.form.lacks(shown)
+        if lacking is not None:
+            result.left_out[video_id] = lacking
+            continue
+        if to.form.name in TIMED and document.lacks_words:
+            result.remarks[video_id] = NO_WORDS
+        result.written += 1
+        yield shown
+
+
+def _put_into(folder: Path, document: Document, form: Format, rules: Rules) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with opened_atomically(folder.resolve() / names.file_name(document.recording, form.suffix)) as file:
+        form.put([document], rules, file)
+
+
+def _put_together(documents: Iterator[Document], to: Target, rules: Rules) -> None:
+    """Write recordings into the one file, or to standard output; nothing where there are none."""
+    first = next(documents, None)
+    if first is None:
+        return
+    every = chain([first], documents)
+    if to.path is not None:
+        with opened_atomically(to.path.resolve()) as file:
+            to.form.put(every, rules, file)
+    elif to.form.is_text:
+        to.form.put(every, rules, cast("BinaryIO", streams.Utf8Output()))
     else:
-        console.out.file.write(text if parts else to.form.header + text)
-        parts[:] = [""]
+        with TemporaryFile() as file:  # it is written with jumps, which a pipe cannot make
+            to.form.put(every, rules, file)
+            file.seek(0)
+            streams.copy_to_output(file)
 
 
 def _rows(reading: Reading, choice: Choice, result: Result) -> Iterator[RecordingRow]:

@@ -221,10 +221,17 @@ class Volume:
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a small file: readers see all of it or none. After the return it survives a power cut."""
+    with opened_atomically(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def opened_atomically(path: Path) -> Iterator[BinaryIO]:
+    """Give a new file that takes the place of `path` when it is complete, and is deleted after an error."""
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
     try:
         with temporary.open("xb") as file:
-            file.write(data)
+            yield file
             _flush(file)
         temporary.replace(path)
     finally:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from ingest.archive.export.registry import FORMATS
 from ingest.archive.web import highlight
 from ingest.archive.web.library import API
 from ingest.archive.web.pages import states
@@ -20,6 +21,7 @@ FILES: Final = {
     "txt": "Text",
     "md": "Markdown",
     "csv": "Table (CSV)",
+    "parquet": "Table (Parquet)",
     "json": "JSON",
     "podcast": "Podcast JSON",
     "rttm": "Turns (RTTM)",
@@ -48,12 +50,22 @@ class Templates:
         )
         self._environment.filters.update(clock=clock, length_of=length, day=day, percent=percent)
         self._environment.globals.update(
-            api=API, files=FILES, states=STATES, pieces=highlight.pieces, address=states.address, page_of=states.page_of
+            api=API,
+            files=offered(),
+            states=STATES,
+            pieces=highlight.pieces,
+            address=states.address,
+            page_of=states.page_of,
         )
 
     def fill(self, name: str, **content: Any) -> str:  # noqa: ANN401 (of the template)
         """Return a template with its content."""
         return self._environment.get_template(name).render(**content)
+
+
+def offered() -> dict[str, str]:
+    """Return the formats that can be written here, by the name of each in the list of downloads."""
+    return {form: name for form, name in FILES.items() if FORMATS[form].missing is None}
 
 
 def clock(seconds: float) -> str:
