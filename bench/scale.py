@@ -3,6 +3,7 @@
 Embedded Postgres with the real schema, `Store.replace`, `migrate --index` and `Search.ask`; the model is not run for
 the questions, so the times are those of the database. One archive grows from size to size. Text is made of the bundled
 samples and of words with Zipf's frequencies; vectors are simulated: those of the samples' sentences, disturbed.
+With `--keep FOLDER` the archive stays there: the next run continues it, and measures what it has already.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -26,15 +28,16 @@ from bench.rows import DIMENSIONS, MODEL
 from bench.scale_rows import COMMON_WORDS, IN_A_VIDEO, NEWEST, Archive
 from ingest.cli.local.postgres_server import EmbeddedPostgres
 from ingest.embedder.postgres.database import Database
+from ingest.embedder.postgres.index_state import index_name
 from ingest.embedder.postgres.migrate import migrate
-from ingest.embedder.postgres.vector_index import build_index, index_name
+from ingest.embedder.postgres.vector_index import build_index, drop_index
 from ingest.embedder.search import search_query
 from ingest.embedder.search.hybrid import Search
 from ingest.embedder.search.question import Question
 from ingest.embedder.tables.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ingest.embedder.text_model.encoder import Vector
 
@@ -88,9 +91,9 @@ class Size:
     """What was measured of an archive of one size; times are in seconds, p50 and p95 by kind of question."""
 
     passages: int
-    stored_per_s: float
+    stored_per_s: float | None  # None: it was there, and so its index
     stored_with_index_per_s: float
-    index_s: float
+    index_s: float | None
     index_bytes: int
     archive_bytes: int
     p50_s: dict[str, float]
@@ -159,29 +162,51 @@ def measure(url: str, folder: Path, wanted: Sequence[int], asked: int, seed: int
     """Let an archive grow and return the figures of each size."""
     with Database(SecretStr(url), password=None, size=2, timeout_s=TIMEOUT_S, name="bench").open() as database:
         migrate(database)
-    archive = Archive(seed)
-    measured, have = [], 0
+    measured = []
     with Database(SecretStr(url), password=None, size=2, timeout_s=TIMEOUT_S, name="bench").open() as database:
+        have = stored(database)
+        archive = Archive([seed, have])
         for passages in wanted:
             to = passages // IN_A_VIDEO
             measured.append(one_size(database, folder, archive, (have, to), asked))
-            have = to + WITH_INDEX
+            have = max(have, to) + WITH_INDEX
     return measured
 
 
-def one_size(database: Database, folder: Path, archive: Archive, videos: tuple[int, int], asked: int) -> Size:
-    """Let the archive grow without vector index, build the index and ask the questions."""
-    index = index_name(MODEL)
-    with database.session() as connection:
-        connection.execute(sql.SQL("DROP INDEX IF EXISTS {}.{}").format(*map(sql.Identifier, (database.schema, index))))
-    stored_per_s = grow(database, archive, *videos)
+def stored(database: Database) -> int:
+    """Return how many videos the archive has."""
+    with database.transaction() as connection:
+        (count,) = connection.execute("SELECT count(*) FROM videos WHERE state = 'indexed'").fetchone() or (0,)
+    return int(str(count))
+
+
+def grown(database: Database, archive: Archive, have: int, to: int) -> float | None:
+    """Let the archive grow without vector index, and return the passages per second; None when it has them."""
+    if have >= to:
+        return None
+    drop_index(database, MODEL)
+    stored_per_s = grow(database, archive, have, to)
     with database.transaction() as connection:
         connection.execute("UPDATE models SET content_id = %s", (PreparedVectors.content_id,))
+    return stored_per_s
+
+
+def indexed(database: Database) -> float | None:
+    """Build the index, and return how long it took; None when it is there."""
     began = monotonic()
-    build_index(database)
+    if not build_index(database):
+        return None
     index_s = monotonic() - began
     with database.session() as connection:
         connection.execute("VACUUM ANALYZE")  # as autovacuum does
+    return index_s
+
+
+def one_size(database: Database, folder: Path, archive: Archive, videos: tuple[int, int], asked: int) -> Size:
+    """Let the archive grow, build the index and ask the questions."""
+    index = index_name(MODEL)
+    stored_per_s = grown(database, archive, *videos)
+    index_s = indexed(database)
     vectors = [archive.vector() for _ in range(asked)]
     p50, p95 = questions(database, vectors)
     with database.transaction() as connection:
@@ -191,7 +216,8 @@ def one_size(database: Database, folder: Path, archive: Archive, videos: tuple[i
     count, index_bytes, archive_bytes = (int(str(value)) for value in row or (0, 0, 0))
     shares = recall(database, vectors, 10), recall(database, vectors, 100)
     server = server_bytes(folder)
-    with_index_per_s = grow(database, archive, videos[1], videos[1] + WITH_INDEX)
+    last = max(videos)
+    with_index_per_s = grow(database, archive, last, last + WITH_INDEX)
     return Size(count, stored_per_s, with_index_per_s, index_s, index_bytes, archive_bytes, p50, p95, *shares, server)
 
 
@@ -207,13 +233,18 @@ def server_bytes(folder: Path) -> int:
     return total
 
 
+def taken(figure: float | None, form: str) -> str:
+    """Return a figure, or a word for what an earlier run has done."""
+    return "earlier" if figure is None else form.format(figure)
+
+
 def show(measured: Sequence[Size]) -> None:
     """Print a column for each size."""
     report.print_machine()
     lines: list[tuple[str, Callable[[Size], str]]] = [
-        ("stored, passages/s", lambda one: f"{one.stored_per_s:.0f}"),
+        ("stored, passages/s", lambda one: taken(one.stored_per_s, "{:.0f}")),
         ("stored while the index exists, passages/s", lambda one: f"{one.stored_with_index_per_s:.0f}"),
-        ("vector index built in", lambda one: f"{one.index_s:.1f} s"),
+        ("vector index built in", lambda one: taken(one.index_s, "{:.1f} s")),
         ("vector index", lambda one: f"{one.index_bytes / 1e6:.0f} MB"),
         ("archive with its indexes", lambda one: f"{one.archive_bytes / 1e6:.0f} MB"),
         ("memory of the server", lambda one: f"{one.server_bytes / 1e6:.0f} MB"),
@@ -229,6 +260,17 @@ def show(measured: Sequence[Size]) -> None:
     print(f"\nvectors: {DIMENSIONS}-d, simulated (those of the samples' sentences, disturbed)")
 
 
+@contextmanager
+def place(kept: Path | None, parent: Path | None) -> Iterator[Path]:
+    """Yield the folder of the archive: one to keep, or a temporary one."""
+    if kept is not None:
+        kept.mkdir(parents=True, exist_ok=True)
+        yield kept
+        return
+    with tempfile.TemporaryDirectory(prefix="ingest-bench-", dir=parent) as folder:
+        yield Path(folder)
+
+
 def main() -> None:
     """Read the command line, measure and print."""
     parser = report.parser("bench.scale", __doc__)
@@ -237,12 +279,13 @@ def main() -> None:
     )
     parser.add_argument("--questions", type=report.positive, default=20, help="of each kind (default %(default)s)")
     parser.add_argument("--folder", type=Path, help="where the temporary archive is (default: that of the system)")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the archive here; a next run continues it")
     options = parser.parse_args()
     report.quiet()
-    with tempfile.TemporaryDirectory(prefix="ingest-bench-", dir=options.folder) as folder:
-        server = EmbeddedPostgres(Path(folder) / "postgres")
+    with place(options.keep, options.folder) as folder:
+        server = EmbeddedPostgres(folder / "postgres")
         try:
-            measured = measure(server.url, Path(folder), options.passages, options.questions, options.seed)
+            measured = measure(server.url, folder, options.passages, options.questions, options.seed)
         finally:
             server.stop()
     if options.json:

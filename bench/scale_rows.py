@@ -20,6 +20,8 @@ from ingest.embedder.text_model.encoder import Encoder
 from ingest.embedder.text_model.model_files import BUNDLED
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ingest.embedder.passages import Passage
     from ingest.embedder.postgres.database import Connection
     from ingest.embedder.text_model.encoder import Vector
@@ -42,7 +44,7 @@ DESCRIBE = "UPDATE videos SET title = %s, channel = %s, published_at = %s, sourc
 class Archive:
     """Draws the videos of an archive, and vectors of questions that are near to its passages."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int | Sequence[int]) -> None:
         self._draw = np.random.default_rng(seed)
         self._sentences = [sentence.text for sample in samples() for sentence in sample.sentences]
         self._known = np.asarray(Encoder(BUNDLED, "cpu", 64).run(self._sentences))

@@ -1,10 +1,11 @@
-{{/* Init container that migrates schema and streams as their owner: (list root component), with the image of the component. */}}
+{{/* Container that migrates schema and streams as their owner: (list root component), with the image of the component, and
+     the options of `ingest migrate` as a third item, where they are others. */}}
 {{- define "ingest.migrate" -}}
 {{- $root := first . -}}
 - name: migrate
-  image: {{ include "ingest.image" . }}
+  image: {{ include "ingest.image" (list $root (index . 1)) }}
   imagePullPolicy: {{ $root.Values.image.pullPolicy }}
-  command: [tini, --, ingest, migrate, --wait, "600"]
+  command: {{ concat (list "tini" "--" "ingest" "migrate" "--wait" "600") (ternary (last .) list (gt (len .) 2)) | toJson }}
   securityContext:
     {{- include "ingest.containerSecurity" $root | nindent 4 }}
   env:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ingest.embedder.handler import Embed, StoredTranscript, input_file
 from ingest.embedder.passages import PassageLimits
 from ingest.embedder.postgres import database
+from ingest.embedder.postgres.index_care import IndexCare
 from ingest.embedder.postgres.migrate import migrate
 from ingest.embedder.tables.ledger import Ledger
 from ingest.embedder.tables.store import Store
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ingest.embedder.text_model.encoder import Encoder, Vector
     from ingest.shared.broker.nats_bus import NatsBus
 
-SPARE_CONNECTIONS = 2
+SPARE_CONNECTIONS = 3  # the ledger, the look at the indexes, and the build of one
 ENCODER_SECONDS = "Time of the encoder's device by its state: busy, or the reason to be idle"
 
 
@@ -43,6 +44,8 @@ def build(settings: EmbedderSettings, bus: NatsBus) -> ServiceSpec:
     archive = database.connect(settings, size=settings.db_workers + SPARE_CONNECTIONS, name=settings.worker_name)
     ledger = Ledger(bus, archive)
     ledger.start()
+    care = IndexCare(archive)
+    care.start()
     with metrics.loading("embedder"):
         encoder = load(settings)
     batcher = _batcher(settings, encoder, time)
@@ -58,6 +61,7 @@ def build(settings: EmbedderSettings, bus: NatsBus) -> ServiceSpec:
     time.ready()
 
     def stop() -> None:
+        care.stop()
         ledger.stop()
         batcher.close()
         archive.close()

@@ -9,14 +9,16 @@ import numpy as np
 import psycopg
 import pytest
 from pgvector import HalfVector
+from prometheus_client import REGISTRY
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
 
 from ingest.cli.runs.vector_index import build_where_large
-from ingest.embedder.postgres import vector_index
 from ingest.embedder.postgres.database import Database
-from ingest.embedder.postgres.vector_index import build_index, index_name, missing_indexes
+from ingest.embedder.postgres.index_care import IndexCare
+from ingest.embedder.postgres.index_state import LOCK, index_name, may_build, missing_indexes
+from ingest.embedder.postgres.vector_index import build_index
 from ingest.embedder.search import search_query
 from ingest.embedder.search.hybrid import Search
 from ingest.embedder.search.question import Question
@@ -226,12 +228,66 @@ def make_invalid(connection: Connection) -> None:
     )
 
 
+def test_the_embedder_builds_an_index_that_is_missing_or_invalid_and_exports_it(large: Database) -> None:
+    with large.transaction() as connection:
+        make_invalid(connection)
+    care = IndexCare(large, large=PASSAGES // 2)
+    care.look()
+    assert exported("ingest_vector_indexes_missing") == 1
+    care.wait(60)
+    assert is_valid(large)
+    care.look()
+    assert exported("ingest_vector_indexes_missing") == 0
+    IndexCare(large, large=10 * PASSAGES).look()
+    assert is_valid(large)
+
+
+def test_the_embedder_leaves_a_build_to_the_process_that_holds_its_lock(large: Database) -> None:
+    with large.transaction() as connection:
+        make_invalid(connection)
+    with large.transaction() as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (LOCK, large.schema))
+        care = IndexCare(large, large=PASSAGES // 2)
+        care.look()
+        care.wait(60)
+        assert exported("ingest_vector_index_build_ratio") == 0
+        assert not is_valid(large)
+    assert build_index(large) == [MODEL]
+
+
+def test_a_role_that_does_not_own_the_tables_builds_nothing(large: Database, postgres: EmbeddedPostgres) -> None:
+    assert may_build(large)
+    with psycopg.connect(make_conninfo(postgres.url, dbname="large"), autocommit=True) as connection:
+        connection.execute("CREATE ROLE looks LOGIN")
+        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO looks")
+        connection.execute("GRANT USAGE ON SCHEMA public TO looks")
+    url = SecretStr(make_conninfo(postgres.url, dbname="large", user="looks"))
+    with Database(url, password=None, size=2, timeout_s=60.0, name="test").open() as database:
+        assert missing_indexes(database) == []
+        assert not may_build(database)
+
+
+def exported(name: str) -> float | None:
+    """Return the value of a metric of the embedder."""
+    return next(
+        (sample.value for family in REGISTRY.collect() for sample in family.samples if sample.name == name), None
+    )
+
+
+def test_a_search_that_takes_too_long_ends_and_says_what_to_look_at(large: Database) -> None:
+    search = Search(large, _Encoder(), longest_s=0.2)
+    with large.transaction() as holder:
+        holder.execute("LOCK TABLE segments IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(IngestError, match="`ingest status` says whether the vector index"):
+            search.ask(Question("harbor"))
+
+
 def test_one_command_at_a_time_replaces_an_invalid_index(large: Database) -> None:
     with large.transaction() as connection:
         make_invalid(connection)
-        key = (vector_index.LOCK, large.schema)
+        key = (LOCK, large.schema)
         connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", key)
-        with pytest.raises(IngestError, match="another command builds the vector index"):
+        with pytest.raises(IngestError, match="another process builds the vector index"):
             build_index(large)
     assert not is_valid(large)
     assert build_index(large) == [MODEL]
@@ -243,6 +299,7 @@ def test_a_build_whose_memory_is_larger_than_the_shared_memory_uses_one_process(
     postgres: EmbeddedPostgres, large: Database
 ) -> None:
     settings = {"maintenance_work_mem": "1000GB", "min_parallel_table_scan_size": "0"}
+    settings["max_parallel_maintenance_workers"] = "2"
     with large.transaction() as connection:
         make_invalid(connection)
     with psycopg.connect(make_conninfo(postgres.url, dbname="large"), autocommit=True) as connection:

@@ -10,7 +10,7 @@ from ingest.cli import console
 from ingest.cli.runs import bottleneck
 from ingest.downloader.sites.holds import Troubles
 from ingest.downloader.sites.rate_limiter import limiter_of
-from ingest.embedder.postgres.vector_index import LARGE, missing_indexes
+from ingest.embedder.postgres.index_state import LARGE, missing_indexes, running_build
 from ingest.embedder.tables import set_aside
 from ingest.embedder.text_model.model_files import is_english_only
 from ingest.shared import outgoing
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from ingest.cli.local.state_folder import Connections
     from ingest.downloader.sites.rate_limit import SiteState
+    from ingest.embedder.postgres.index_state import Build, MissingIndex
     from ingest.embedder.tables.catalog import Catalog, SpeakerRow, Total, VideoRow
     from ingest.shared.broker.bus import Lag
 
@@ -119,9 +120,11 @@ def show_totals(connections: Connections, *, as_json: bool) -> None:
     holds = Troubles(bus).holds()
     aside = set_aside.count(connections.database)
     unindexed = [one for one in missing_indexes(connections.database) if one.passages >= LARGE]
+    build = running_build(connections.database)
     if as_json:
         values = {"videos": totals, "queues": lags, "devices": devices, "held_until": held, "holds": holds}
         more = {"accounts_resting": resting, "events_set_aside": aside, "missing_indexes": unindexed}
+        more["index_build"] = build.done if build else None
         console.print_json({**values, **more})
         return
     _print_totals(totals, lags)
@@ -137,13 +140,22 @@ def show_totals(connections: Connections, *, as_json: bool) -> None:
     ]
     if aside:
         lines.append(f"{aside} events could not be written: `ingest aside list`, docs/runbooks.md#ingesteventssetaside")
-    lines += [
-        f"{one.model}: no vector index for {one.passages} passages (`ingest migrate --index`)" for one in unindexed
-    ]
+    lines += index_lines(unindexed, build)
     lines += text_model_advice(settings.embedding_model, catalog.passages_by_language())
     lines += [f"Over all recordings: {line}" for line in bottleneck.lines(devices)]
     for line in lines:
         console.out.print(f"\n{line}", markup=False)
+
+
+def index_lines(missing: Sequence[MissingIndex], build: Build | None) -> list[str]:
+    """Return what is to be known about indexes that are missing, and about a build."""
+    if build is not None:
+        return [f"the vector index is being built: {build.done:.0%} (searches are slow until then)"]
+    return [
+        f"{one.model}: {'an invalid' if one.is_invalid else 'no'} vector index for about {one.passages} passages: "
+        "`ingest migrate --index`, docs/runbooks.md#ingestvectorindexmissing"
+        for one in missing
+    ]
 
 
 def text_model_advice(model: str, passages: Mapping[str, int]) -> list[str]:

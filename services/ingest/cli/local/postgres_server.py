@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from ingest.cli.local import postgres_data, processes
+from ingest.cli.local import postgres_data, postgres_memory, processes
 from ingest.cli.local.postgres_data import Installation
 from ingest.cli.local.postgres_needs import SOCKET, require_name, socket_folder
 from ingest.cli.local.postgres_user import SYSTEM_USER, OpenFolder, owner_of, runnable_program
@@ -70,8 +70,8 @@ class EmbeddedPostgres:
             "unix_socket_directories": str(self._sockets),
             "unix_socket_permissions": "0700",
             "max_connections": "100",
-            "shared_buffers": "128MB",
             "max_wal_size": "512MB",
+            **postgres_memory.options(),
             **dict.fromkeys(("lc_messages", "lc_monetary", "lc_numeric", "lc_time"), "C"),
             "ingest.data": str(self._data.folder),  # no option of Postgres: it shows in `ps` which archive this is
         }

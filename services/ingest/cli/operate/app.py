@@ -73,6 +73,9 @@ def config(json: Json = False) -> None:
 @operate_app.command(rich_help_panel=OPERATE)
 def migrate(
     index: Annotated[bool, typer.Option("--index", help="Also build the vector index, as after a bulk load.")] = False,
+    large: Annotated[
+        bool, typer.Option("--large", help="With --index: only where the archive is large enough to need it.")
+    ] = False,
     wait: Annotated[
         float, typer.Option(min=0, max=WEEK_S, metavar="SECONDS", help="Wait up to this long for servers to start.")
     ] = 0,
@@ -85,8 +88,9 @@ def migrate(
       ingest migrate --wait 60
     """
     from ingest.cli.operate.migrate import run as run_migrations
+    from ingest.embedder.postgres.index_state import LARGE
 
-    run_migrations(options.settings(state), index=index, wait_s=wait)
+    run_migrations(options.settings(state), index=index, wait_s=wait, least=LARGE if large else 0)
 
 
 @operate_app.command(rich_help_panel=OPERATE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -10,13 +11,8 @@ import psycopg
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from ingest.cli import console
-from ingest.embedder.postgres.vector_index import (
-    LARGE,
-    build_index,
-    cancel_build,
-    missing_indexes,
-    running_build,
-)
+from ingest.embedder.postgres.index_state import LARGE, missing_indexes, running_build
+from ingest.embedder.postgres.vector_index import build_index, cancel_build
 from ingest.shared.errors import IngestError
 
 if TYPE_CHECKING:
@@ -35,18 +31,21 @@ def build_where_large(database: Database, is_stopped: Callable[[], bool], passag
     """
     try:
         if any(one.passages >= passages for one in missing_indexes(database)):
-            build(database, is_stopped)
+            build(database, is_stopped, passages)
     except (IngestError, psycopg.Error) as error:
         console.err.print(f"the vector index is not built: {error}")
         console.err.print("searches read every vector until then: ingest migrate --index")
 
 
-def build(database: Database, is_stopped: Callable[[], bool] = lambda: False) -> Sequence[str]:
-    """Build every index that is missing; return the models. An interrupt, or `is_stopped`, ends the build."""
+def build(database: Database, is_stopped: Callable[[], bool] = lambda: False, passages: int = 0) -> Sequence[str]:
+    """Build the indexes that models with so many passages lack; return the models.
+
+    A build that another process has begun is waited for. An interrupt, or `is_stopped`, ends the build.
+    """
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console.err, transient=True) as progress, ThreadPoolExecutor(1) as pool:
         task = progress.add_task("building the vector index", total=1.0)
-        building = pool.submit(build_index, database)
+        building = pool.submit(_when_free, database, passages)
         try:
             while not wait([building], timeout=LOOK_EVERY_S).done:
                 found = running_build(database)
@@ -57,6 +56,13 @@ def build(database: Database, is_stopped: Callable[[], bool] = lambda: False) ->
             _end(database, building)
             raise
         return building.result()
+
+
+def _when_free(database: Database, passages: int) -> list[str]:
+    """Build the indexes when no other process builds one. A cancelled wait ends as a build does."""
+    while running_build(database):
+        time.sleep(LOOK_EVERY_S)
+    return build_index(database, passages)
 
 
 def _end(database: Database, building: Future[list[str]]) -> None:

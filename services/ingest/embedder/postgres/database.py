@@ -9,6 +9,7 @@ limits and search path are set for each transaction, statements are not prepared
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import threading
@@ -192,15 +193,16 @@ class Database:
         return "all connections of this process are in use"
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, at_most_s: float = math.inf) -> Iterator[Connection]:
         """Yield a connection inside a transaction that commits at the end of the block, within the deadline."""
+        timeout_s = min(at_most_s, self._timeout_s)
         with (
             translated(),
             self._connection() as connection,
             _deadline(connection, self._timeout_s),
             connection.transaction(),
         ):
-            self.limit(connection, self._timeout_s)
+            self.limit(connection, timeout_s)
             yield connection
 
     @contextmanager

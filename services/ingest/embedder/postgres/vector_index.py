@@ -6,77 +6,35 @@ is small in many containers: the build is then repeated with one process.
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
 
 from ingest.embedder.postgres.database import is_direct
+from ingest.embedder.postgres.index_state import LOCK, index_name, missing, running_build
 from ingest.shared.errors import Code, IngestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ingest.embedder.postgres.database import Connection, Database
+    from ingest.embedder.postgres.index_state import Build, MissingIndex
 
-LOCK = 7_402_616  # an arbitrary number, with the archive's schema the key of the lock
 GRAPH_BYTES = 640  # of each passage, beside its vector
-BUILT = "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(quote_ident(%s) || '.' || %s) AND indisvalid"
 # effective_cache_size says how much memory the machine has for the database; maintenance_work_mem is what an
 # administrator grants in any case. Both in kilobytes.
 GRANTED = """
 SELECT (SELECT setting::bigint * 8 FROM pg_settings WHERE name = 'effective_cache_size'),
     (SELECT setting::bigint FROM pg_settings WHERE name = 'maintenance_work_mem')
 """
-MODELS = "SELECT model, dimensions FROM {archive}.models ORDER BY model"
-COUNT = "SELECT count(*) FROM {archive}.embeddings WHERE model = %s"
 CREATE = """
 CREATE INDEX CONCURRENTLY {index} ON {archive}.embeddings USING hnsw
 ((embedding::{vector}.halfvec({dimensions})) {vector}.halfvec_cosine_ops) WHERE model = {model}
 """
+OTHER = "another process builds the vector index: `ingest status` says how far it is"
 ANALYZE = "ANALYZE {archive}.videos, {archive}.segments, {archive}.embeddings"
-LARGE = 50_000  # passages: a search without the index reads the vectors of all
-BUILDING = """
-SELECT pid, blocks_done, blocks_total FROM pg_stat_progress_create_index
-WHERE relid = to_regclass(quote_ident(%s) || '.embeddings')
-"""
-
-
-@dataclass(frozen=True)
-class MissingIndex:
-    """A model whose vectors, one a passage, have no valid index."""
-
-    model: str
-    dimensions: int
-    passages: int
-
-
-@dataclass(frozen=True)
-class Build:
-    """An index that is being built: the process of the server, and how much of the table it has read, from 0 to 1."""
-
-    process: int
-    done: float
-
-
-def missing_indexes(database: Database) -> list[MissingIndex]:
-    """Return the models without a valid index."""
-    with database.transaction() as connection:
-        _, place = database.locate(connection)
-        return _missing(connection, sql.Identifier(place.schema), place.schema)
-
-
-def running_build(database: Database) -> Build | None:
-    """Return the build that runs now, of this command or another."""
-    with database.transaction() as connection:
-        row = connection.execute(BUILDING, (database.schema,)).fetchone()
-    if row is None:
-        return None
-    process, done, total = (int(str(value)) for value in row)
-    return Build(process, done / total if total else 0.0)
 
 
 def cancel_build(database: Database, build: Build) -> None:
@@ -85,20 +43,22 @@ def cancel_build(database: Database, build: Build) -> None:
         connection.execute("SELECT pg_cancel_backend(%s)", (build.process,))
 
 
-def build_index(database: Database) -> list[str]:
-    """Build the index of every model that has none, or an invalid one; return the models.
+def build_index(database: Database, least: int = 0) -> list[str]:
+    """Build the index of every model with `least` passages that has none, or an invalid one; return the models.
 
-    Raise ENV_DB_UNAVAILABLE while another command builds it.
+    Raise ENV_DB_UNAVAILABLE while another process builds it.
     """
+    if running_build(database):
+        raise IngestError(Code.ENV_DB_UNAVAILABLE, OTHER)
     with database.session() as connection, _alone(connection, database.schema):
         server, place = database.locate(connection)
         archive = sql.Identifier(place.schema)
-        missing = _missing(connection, archive, place.schema)
-        for one in missing:
+        due = [one for one in missing(connection, place.schema) if one.passages >= least]
+        for one in due:
             _build(connection, archive, sql.Identifier(server.vector_schema or place.schema), one)
-        if missing:
+        if due:
             connection.execute(sql.SQL(ANALYZE).format(archive=archive))
-    return [one.model for one in missing]
+    return [one.model for one in due]
 
 
 def drop_index(database: Database, model: str) -> None:
@@ -109,29 +69,10 @@ def drop_index(database: Database, model: str) -> None:
         connection.execute(sql.SQL("DROP INDEX IF EXISTS {}").format(name))
 
 
-def index_name(model: str) -> str:
-    """Return the name of a model's index."""
-    return f"embeddings_hnsw_{hashlib.sha256(model.encode()).hexdigest()[:12]}"
-
-
 def memory_kb(passages: int, dimensions: int, cache_kb: int, granted_kb: int) -> int:
     """Return the memory of a build: what its graph takes, at most a quarter of the cache, at least what is granted."""
     needed_kb = passages * (2 * dimensions + GRAPH_BYTES) // 1024
     return max(granted_kb, min(needed_kb, cache_kb // 4))
-
-
-def _missing(connection: Connection, archive: sql.Identifier, schema: str) -> list[MissingIndex]:
-    models = connection.execute(sql.SQL(MODELS).format(archive=archive)).fetchall()
-    return [
-        MissingIndex(str(model), int(str(dimensions)), _passages(connection, archive, str(model)))
-        for model, dimensions in models
-        if not connection.execute(BUILT, (schema, index_name(str(model)))).fetchone()
-    ]
-
-
-def _passages(connection: Connection, archive: sql.Identifier, model: str) -> int:
-    (passages,) = connection.execute(sql.SQL(COUNT).format(archive=archive), (model,)).fetchone() or (0,)
-    return int(str(passages))
 
 
 @contextmanager
@@ -146,8 +87,7 @@ def _alone(connection: Connection, schema: str) -> Iterator[None]:
     key = (LOCK, schema)
     (is_ours,) = connection.execute("SELECT pg_try_advisory_lock(%s, hashtext(%s))", key).fetchone() or (False,)
     if not is_ours:
-        text = "another command builds the vector index: its progress is in the view pg_stat_progress_create_index"
-        raise IngestError(Code.ENV_DB_UNAVAILABLE, text)
+        raise IngestError(Code.ENV_DB_UNAVAILABLE, OTHER)
     try:
         yield
     finally:

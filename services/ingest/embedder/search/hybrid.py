@@ -5,10 +5,12 @@ The query is that of `search_query`. An answer begins at the sentence of the pas
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from psycopg.errors import QueryCanceled
 
 from ingest.embedder import sentence_vectors
 from ingest.embedder.search import search_query, similar, wording
@@ -19,7 +21,7 @@ from ingest.shared.errors import Code, IngestError
 from ingest.shared.links import link
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ingest.embedder.postgres.database import Connection, Database
     from ingest.embedder.search.question import Question
@@ -27,17 +29,22 @@ if TYPE_CHECKING:
     from ingest.embedder.text_model.model_keys import TextModel
 
 
+LONGEST_S = 10.0
+TOOK_LONGER = "longer than {:g} s: `ingest status` says whether the vector index is missing or being built"
+
+
 class Search:
     """Searches the archive with the vectors of one model."""
 
-    def __init__(self, database: Database, encoder: TextModel) -> None:
+    def __init__(self, database: Database, encoder: TextModel, longest_s: float = LONGEST_S) -> None:
         self._database = database
         self._encoder = encoder
+        self._longest_s = longest_s
 
     def ask(self, question: Question) -> list[Hit]:
         """Return the best passages, the best one first."""
         vector = self._encoder.question(wording.read(question.text).meaning)
-        with self._database.transaction() as connection:
+        with self._reading() as connection:
             search_query.prepare(connection)
             query, asked = Statement(question, vector, self._stored_key(connection)).build(connection)
             rows = connection.execute(query, asked, prepare=False).fetchall()  # planned for this question
@@ -45,7 +52,7 @@ class Search:
 
     def similar(self, video_id: str, index: int, limit: int) -> list[Hit] | None:
         """Return the passages that are nearest to a passage in meaning; None when the archive has no such passage."""
-        with self._database.transaction() as connection:
+        with self._reading() as connection:
             search_query.prepare(connection)
             key = self._stored_key(connection)
             vector = similar.vector_of(connection, key, video_id, index)
@@ -53,6 +60,19 @@ class Search:
                 return None
             rows = similar.nearest(connection, key, vector, video_id, index, limit)
         return self._hits(rows, vector.to_numpy().astype(np.float32))
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        """Yield a connection for a query that ends within the time of a search; the error says what to look at."""
+        try:
+            with self._database.transaction(self._longest_s) as connection:
+                yield connection
+        except IngestError as error:
+            if isinstance(error.__cause__, QueryCanceled):
+                raise IngestError(
+                    Code.ENV_DB_UNAVAILABLE, "the search took " + TOOK_LONGER.format(self._longest_s)
+                ) from error
+            raise
 
     def _stored_key(self, connection: Connection) -> str:
         """Return the key of the model's vectors; raise ENV_MODEL_VERSION when the archive holds only others."""

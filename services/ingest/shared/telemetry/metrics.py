@@ -203,6 +203,12 @@ LEFT_OUT = Counter(
     "Items of sources that commands have not requested, by reason, with N in place of numbers and dates",
     ("reason",),
 )
+INDEXES_MISSING = OptionalGauge(
+    "ingest_vector_indexes_missing", "Text models of a large archive whose vectors have no valid index"
+)
+INDEX_BUILD = OptionalGauge(
+    "ingest_vector_index_build_ratio", "How far the build of a vector index is, from 0 to 1; no sample without a build"
+)
 DEAD_LETTERS = OptionalGauge("ingest_dead_letters", "Messages in the stream of dead letters")
 
 # -- archive -----------------------------------------------------------------------------------------------------------
