@@ -26,10 +26,11 @@ from rich.progress import track
 
 from bench import real_speech_page, report
 from bench import real_speech_score as score
-from bench.real_speech_set import HALVES, Recording, chosen, read
+from bench.real_speech_set import ALL, FOLDER, HALVES, Recording, chosen, read
 from bench.real_speech_ways import PRODUCT, Bench, Figure, peers
 from ingest.asr.device import device_of
 from ingest.asr.recognition.build import make_transcriber
+from ingest.asr.recognition.sources import SourceLanguages
 from ingest.asr.settings import AsrSettings
 from ingest.asr.speakers import build as speaker_models
 from ingest.shared.settings import load
@@ -39,14 +40,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
 
-FOLDER = Path(__file__).parents[2] / "shared" / "speech"
 SHORTEST_S = 3.0  # of speech, for the share of right languages
 SHORT_S = 2.0  # a recording of one short utterance
-ALL = "all"
 FIGURES = TypeAdapter(list[Figure])
 
 
-def figures(folder: Path, recordings: Sequence[Recording], settings: AsrSettings, *, alone: bool) -> Iterator[Figure]:
+def figures(
+    folder: Path, recordings: Sequence[Recording], settings: AsrSettings, *, alone: bool, as_folders: bool = False
+) -> Iterator[Figure]:
     """Yield the figures of each recording; `alone` leaves out the ways of faster-whisper."""
     with ExitStack() as held:
         scratch = Path(held.enter_context(tempfile.TemporaryDirectory()))
@@ -54,7 +55,7 @@ def figures(folder: Path, recordings: Sequence[Recording], settings: AsrSettings
         held.callback(transcriber.batcher.close)
         others = {} if alone else peers(settings.asr_model, settings.asr_beam, settings.asr_cpu_threads)
         speakers = speaker_models.make(settings, device_of(settings.asr_device))
-        bench = Bench(folder, scratch, transcriber, others, speakers)
+        bench = Bench(folder, scratch, transcriber, others, speakers, SourceLanguages() if as_folders else None)
         for recording in recordings:
             yield bench.measure(recording)
 
@@ -169,6 +170,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--half", choices=(*HALVES, ALL), default=ALL, help="settings are chosen on `tune` alone")
     parser.add_argument("--only", default="", metavar="TEXT", help="recordings whose path contains this text")
     parser.add_argument("--alone", action="store_true", help="leave out the two ways of faster-whisper")
+    parser.add_argument(
+        "--as-folders",
+        action="store_true",
+        help="languages of a folder's recordings are evidence for the next, as in use",
+    )
     parser.add_argument("--of", type=Path, nargs="+", default=(), metavar="FILE", help="measure nothing: read figures")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with the differences and the audio")
     return parser.parse_args()
@@ -196,7 +202,7 @@ def measured_now(wanted: argparse.Namespace) -> list[Figure]:
         raise SystemExit(f"{wanted.folder} has no manifest.jsonl: name a folder with recordings by --folder")
     found = _kept(read(wanted.folder), wanted)
     settings = load(AsrSettings, asr_model=model_of(wanted.folder), asr_device="cpu")
-    steps = figures(wanted.folder, found, settings, alone=wanted.alone)
+    steps = figures(wanted.folder, found, settings, alone=wanted.alone, as_folders=wanted.as_folders)
     return list(track(steps, "recordings", len(found), console=Console(stderr=True)))
 
 

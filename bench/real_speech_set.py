@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import defaultdict
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from ingest.asr.spans import Span
@@ -14,9 +14,10 @@ from ingest.shared.languages import code
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
+FOLDER = Path(__file__).parents[2] / "shared" / "speech"
 HALVES = ("tune", "report")
+ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def _recording(line: dict[str, Any]) -> Recording:
 
 def chosen(found: Sequence[Recording], half: str, subset: int | None) -> list[Recording]:
     """Return the recordings of a half, or of `all`; with `subset`, the shortest of each folder and language."""
-    some = [one for one in found if half in ("all", one.half)]
+    some = [one for one in found if half in (ALL, one.half)]
     if subset is None:
         return some
     groups: defaultdict[tuple[str, str | None], list[Recording]] = defaultdict(list)

@@ -16,6 +16,7 @@ from bench.real_speech_set import Recording, turns
 from ingest.asr import audio
 from ingest.asr.recognition.chunks import merge
 from ingest.asr.recognition.invention import Evidence, is_invented
+from ingest.asr.recognition.languages import LanguageHint
 from ingest.asr.speakers.attribution import attribute
 from ingest.shared.artifacts.transcript import INVENTED, Segment, join
 from ingest.shared.sandbox.child import ChildLimits
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest.asr.audio import Waveform
-    from ingest.asr.recognition.transcriber import Transcriber
+    from ingest.asr.recognition.sources import SourceLanguages
+    from ingest.asr.recognition.transcriber import Transcriber, Transcription
     from ingest.asr.spans import Span
     from ingest.asr.speakers.identifier import SpeakerIdentifier
 
@@ -93,6 +95,7 @@ class Bench:
     transcriber: Transcriber
     peers: dict[str, Way]
     identifier: SpeakerIdentifier | None = None
+    sources: SourceLanguages | None = None  # with it, the languages of a folder's recordings are evidence for the next
 
     def measure(self, recording: Recording) -> Figure:
         """Return the figures of a recording."""
@@ -100,7 +103,7 @@ class Bench:
         waveform, _ = audio.load(self.folder / recording.file, self.scratch, DecodeLimits(), limits)
         started = time.monotonic()
         speech = audio.find_speech(waveform)
-        found = self.transcriber.transcribe(waveform, speech, len(waveform) / SAMPLE_RATE, lambda _done_s: None)
+        found = self._transcribed(recording, waveform, speech)
         took_s = time.monotonic() - started
         said = score.words(recording.text or "", recording.language or "en")
         texts = {PRODUCT: (join(found.segments), took_s), **self._by_peers(waveform, recording)}
@@ -118,6 +121,15 @@ class Bench:
             start_errors_s=tuple(starts_s),
             diarization=diarization,
         )
+
+    def _transcribed(self, recording: Recording, waveform: Waveform, speech: list[Span]) -> Transcription:
+        folder = recording.file.rpartition("/")[0]
+        likely = self.sources.likely(folder) if self.sources else None
+        duration_s, hint = len(waveform) / SAMPLE_RATE, LanguageHint(likely=likely)
+        found = self.transcriber.transcribe(waveform, speech, duration_s, lambda _done_s: None, hint)
+        if self.sources and speech:
+            self.sources.add(folder, found.language, found.language_probability)
+        return found
 
     def _by_peers(self, waveform: Waveform, recording: Recording) -> dict[str, tuple[str, float]]:
         made: dict[str, tuple[str, float]] = {}

@@ -40,12 +40,12 @@ def main() -> None:
     diarizer = Diarizer(DiarizerOptions(str(VOICE_MODEL), "cpu", batch=32, window_s=1800.0, link=0.7))
     rng = random.Random(29)
     speakers = calibration_speakers()
-    voices: dict[str, FloatArray] = {}
+    voices: dict[str, list[FloatArray]] = {}
     for number, speaker in enumerate(speakers):
         conversation = converse(speaking(speakers, rng), [number], rng, LENGTH_S)
         spans = [Span(turn.start_s, turn.end_s) for turn in conversation.utterances]
         cut = excerpts.audible(excerpts.cut(spans, SAMPLE_RATE), conversation.samples)
-        voices[speaker.voice.name] = diarizer.embed(conversation.samples, cut)
+        voices[speaker.voice.name] = [diarizer.embed(conversation.samples, cut)]
     found = calibrate(voices)
     for point in (*found.points, found.proposed):
         print(

@@ -9,12 +9,13 @@ from __future__ import annotations
 import time
 import uuid
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ingest.asr import audio
 from ingest.asr.recognition.languages import LanguageHint
+from ingest.asr.recognition.sources import SourceLanguages, source_key
 from ingest.asr.report import SpeakerResult, figures, notes
 from ingest.asr.speakers import attribution
 from ingest.asr.speakers.windows import Bounds
@@ -103,6 +104,7 @@ class Transcribe:
     child_limits: ChildLimits
     identifier: SpeakerIdentifier | None = None
     observe: Callable[[Transcript, SpeakerResult], None] = _ignore
+    sources: SourceLanguages = field(default_factory=SourceLanguages)
 
     def __call__(self, message: AudioReady, report: Report) -> StageResult:
         """Return TranscriptReady."""
@@ -154,7 +156,7 @@ class Transcribe:
             decode_s = watch.lap_s()
             speech = audio.find_speech(waveform, _reporter(report, Step.FINDING_SPEECH, decoded.duration_s))
             speech_s = watch.lap_s()
-        transcription = self._recognise(message.metadata, waveform, speech, decoded, report)
+        transcription = self._recognise(message, waveform, speech, decoded, report)
         recognise_s = watch.lap_s()
         report(Progress(Step.FINDING_SPEAKERS, 0.0, 0.0).figures())
         speakers = self._identify_speakers(message, waveform, speech)
@@ -185,13 +187,17 @@ class Transcribe:
         return waveform, decoded
 
     def _recognise(
-        self, metadata: Metadata, waveform: Waveform, speech: list[Span], decoded: AudioInfo, report: Report
+        self, message: AudioReady, waveform: Waveform, speech: list[Span], decoded: AudioInfo, report: Report
     ) -> Transcription:
         progress = _reporter(report, Step.RECOGNISING, decoded.duration_s)
         progress(0.0)
-        of_file = languages.code(decoded.language or "")
-        expected = LanguageHint(metadata.given_language, metadata.likely_language or of_file)
-        return self.transcriber.transcribe(waveform, speech, decoded.duration_s, progress, expected)
+        metadata, key = message.metadata, source_key(message.source, message.metadata)
+        announced = metadata.likely_language or languages.code(decoded.language or "")
+        expected = LanguageHint(metadata.given_language, announced or self.sources.likely(key))
+        found = self.transcriber.transcribe(waveform, speech, decoded.duration_s, progress, expected)
+        if speech:
+            self.sources.add(key, found.language, found.language_probability)
+        return found
 
     def _identify_speakers(self, message: AudioReady, waveform: Waveform, speech: Sequence[Span]) -> SpeakerResult:
         """Return the speakers; a failed diarization does not cost the transcript."""

@@ -71,7 +71,7 @@ class AsrSettings(Settings):
     """Greatest number of speakers in each recording."""
     voice_accept: Annotated[float, Field(ge=-1, le=1)] | None = None
     """Least cosine for a speaker to get the name of a profile. The default of this and the following six settings is
-    in the model's naming.json; `ingest voices calibrate` proposes values."""
+    in the model's naming.json, else known for its network; `ingest voices calibrate` proposes values."""
     voice_margin: Annotated[float, Field(ge=0, le=2)] | None = None
     """Least distance between the scores of the best and the second profile."""
     voice_split_accept: Annotated[float, Field(ge=-1, le=1)] | None = None

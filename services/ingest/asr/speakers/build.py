@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from ingest.asr.speakers import known_models
 from ingest.asr.speakers.identifier import SpeakerIdentifier
 from ingest.asr.speakers.matching import Thresholds
 from ingest.asr.speakers.profiles import Profiles
 from ingest.asr.speakers.windows import Bounds
-from ingest.shared.errors import ConfigurationError
+from ingest.shared.artifacts import hub
+from ingest.shared.errors import ConfigurationError, IngestError
 from ingest.shared.telemetry import metrics
 from ingest.shared.text import first_line
 
@@ -24,12 +25,8 @@ NAMING_FILE = "naming.json"
 
 
 def thresholds(settings: AsrSettings) -> Thresholds:
-    """Return the thresholds: as set, else from the file of the model, else the cautious defaults."""
-    path = Path(settings.diarization_model or "") / NAMING_FILE
-    try:
-        defaults = Thresholds.model_validate_json(path.read_bytes()) if path.is_file() else Thresholds()
-    except ValidationError as error:
-        raise ConfigurationError(f"{path}: {first_line(error)}") from error
+    """Return the thresholds: as set, else from the file of the model, else those of its network, else cautious ones."""
+    defaults = _of_model(settings)
     given = {
         "accept": settings.voice_accept,
         "margin": settings.voice_margin,
@@ -42,25 +39,47 @@ def thresholds(settings: AsrSettings) -> Thresholds:
     return defaults.model_copy(update={name: value for name, value in given.items() if value is not None})
 
 
+def _of_model(settings: AsrSettings) -> Thresholds:
+    if settings.diarization_model is None:
+        return Thresholds()
+    try:
+        folder = hub.snapshot(settings.diarization_model, revision=settings.diarization_revision, local_only=True)
+    except (IngestError, ConfigurationError):  # not on this machine
+        return Thresholds()
+    path = folder / NAMING_FILE
+    try:
+        if path.is_file():
+            return Thresholds.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise ConfigurationError(f"{path}: {first_line(error)}") from error
+    return known_models.of_folder(folder) or Thresholds()
+
+
 def load(settings: AsrSettings, device: Device) -> Diarizer:
     """Load the pipeline; `device` is that of the recognizer. Raise ConfigurationError when no pipeline is set."""
     if settings.diarization_model is None:
         raise ConfigurationError("diarization is off: set INGEST_DIARIZATION_MODEL")
     from ingest.asr.speakers.diarizer import Diarizer, DiarizerOptions  # seconds of imports
 
+    # downloaded before its thresholds are read
+    hub.snapshot(settings.diarization_model, revision=settings.diarization_revision, token=_token(settings))
     options = DiarizerOptions(
         model=settings.diarization_model,
         device=device if settings.diarization_device == "auto" else settings.diarization_device,
         batch=settings.diarization_batch,
         window_s=settings.diarization_window_s,
         link=thresholds(settings).link,
-        token=settings.diarization_token.get_secret_value() if settings.diarization_token else None,
+        token=_token(settings),
         revision=settings.diarization_revision,
         sha256=settings.diarization_sha256,
         bounds=Bounds(settings.min_speakers, settings.max_speakers),
     )
     with metrics.loading("diarization"):
         return Diarizer(options)
+
+
+def _token(settings: AsrSettings) -> str | None:
+    return settings.diarization_token.get_secret_value() if settings.diarization_token else None
 
 
 def make(settings: AsrSettings, device: Device) -> SpeakerIdentifier | None:

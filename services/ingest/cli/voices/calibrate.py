@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ingest.asr.speakers.calibration import Calibration
 from ingest.asr.speakers.calibration import calibrate as measure
 from ingest.cli import console
@@ -27,7 +25,7 @@ def calibrate(settings: AllSettings, recordings: Sequence[str], *, as_json: bool
     for name, source in labelled:
         vectors.setdefault(name, []).append(sampler.sample(source).vectors)
     try:
-        found = measure({name: np.concatenate(parts) for name, parts in vectors.items()})
+        found = measure(vectors)
     except ValueError as error:
         raise ConfigurationError(str(error)) from error
     _print(found, sampler.key, as_json=as_json)
@@ -42,7 +40,12 @@ def labelled_source(text: str) -> tuple[str, str]:
 
 
 def _print(found: Calibration, key: str, *, as_json: bool) -> None:
-    proposed = {"INGEST_VOICE_ACCEPT": found.accept, "INGEST_VOICE_MARGIN": found.margin}
+    proposed = {
+        "INGEST_VOICE_ACCEPT": found.accept,
+        "INGEST_VOICE_MARGIN": found.margin,
+        "INGEST_VOICE_SAME": found.same_voice,
+        "INGEST_VOICE_LINK": found.same_voice,
+    }
     if as_json:
         scores = {"targets": len(found.targets), "impostors": len(found.impostors)}
         console.print_json({"model": key, **scores, "points": found.points, "proposed": proposed})

@@ -60,23 +60,41 @@ def test_few_vectors_count_as_one_voice() -> None:
 
 
 def test_thresholds_lie_between_impostors_and_targets() -> None:
-    found = calibrate({str(seed): voice(seed, 12) for seed in range(6)})
+    found = calibrate({str(seed): [voice(seed, 12)] for seed in range(6)})
     assert found.impostors.max() < found.accept < found.targets.min()
     assert (found.proposed.false_accepts, found.proposed.false_rejects) == (0.0, 0.0)
     assert found.margin > 0.1
+    assert 0.4 < found.same_voice < 0.9
     assert len(found.targets) == 6 * 6
-    assert len(found.impostors) == 6 * 6 * 5
+    assert len(found.impostors) == 6 * 6
+
+
+def test_a_recording_is_compared_with_the_other_recordings_of_its_voice() -> None:
+    known = {str(seed): [voice(seed, 12)] for seed in range(6)}
+    as_in_a_hall = [voice(9, 6), l2_normalize(voice(9, 6) + voice(77, 6))]
+    found = calibrate({**known, "9": as_in_a_hall})
+    assert found.targets.min() < calibrate(known).targets.min() - 0.1
+    assert len(found.targets) == 6 * 6 + 2 * 6
+
+
+def test_a_voice_with_few_vectors_is_an_impostor_only() -> None:
+    known = {str(seed): [voice(seed, 12)] for seed in range(6)}
+    like_the_first = l2_normalize(voice(0, 3) + 0.8 * voice(50, 3))
+    found = calibrate({**known, "a stranger": [like_the_first]})
+    assert len(found.targets) == 6 * 6
+    assert len(found.impostors) == 6 * 6 + 3
+    assert found.impostors.max() > calibrate(known).impostors.max()
 
 
 def test_where_scores_overlap_the_impostors_decide_the_threshold() -> None:
-    mixed = {str(seed): voice(1, 200, spread=2.0)[seed::6] for seed in range(6)}
+    mixed = {str(seed): [voice(1, 600, spread=2.0)[seed::6]] for seed in range(6)}
     found = calibrate(mixed)
     assert found.proposed.false_accepts <= 0.01
     assert found.proposed.false_rejects > 0.5
 
 
 def test_rates_grow_and_fall_with_the_threshold() -> None:
-    points = calibrate({str(seed): voice(seed, 12, spread=1.5) for seed in range(6)}).points
+    points = calibrate({str(seed): [voice(seed, 12, spread=1.5)] for seed in range(6)}).points
     assert [item.false_accepts for item in points] == sorted((item.false_accepts for item in points), reverse=True)
     assert [item.false_rejects for item in points] == sorted(item.false_rejects for item in points)
 
@@ -87,4 +105,4 @@ def test_rates_grow_and_fall_with_the_threshold() -> None:
 )
 def test_too_little_material_is_refused(voices: dict[str, FloatArray]) -> None:
     with pytest.raises(ValueError, match="2 voices with 6 vectors"):
-        calibrate(voices)
+        calibrate({name: [vectors] for name, vectors in voices.items()})
