@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from ingest.embedder.search.search_query import CONFIGS
+from ingest.embedder.tables import corrections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ingest.embedder.corrections.places import WordCorrection
     from ingest.embedder.postgres.database import Connection, Database
 
 OLDEST = datetime(1, 1, 1, tzinfo=UTC)  # takes the place of an unknown date in the order of recordings
@@ -214,6 +216,11 @@ class Reading:
         """Return the vectors of a recording by number and text of their passages."""
         rows = self._all(VECTORS, (video_id, model))
         return {(index, text): [float(value) for value in vector.to_list()] for index, text, vector in rows}
+
+    def corrections(self, video_id: str) -> tuple[WordCorrection, ...]:
+        """Return the corrections of the words of a recording."""
+        with read_only(self.database) as connection:
+            return corrections.of_video(connection, video_id)
 
     def speakers(self, limit: int) -> list[SpeakerRow]:
         """Return the named speakers, the one who speaks most first."""

@@ -10,6 +10,7 @@ import bisect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ingest.embedder.corrections import words
 from ingest.shared.artifacts import asides, transcript
 from ingest.shared.artifacts.transcript import INVENTED, Word, join
 from ingest.shared.text import clean
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from ingest.archive.reading import PassageRow
+    from ingest.embedder.corrections.places import WordCorrection
     from ingest.shared.artifacts.transcript import Segment, Transcript
     from ingest.shared.artifacts.volume import Volume
 
@@ -34,6 +36,13 @@ def stored(volume: Volume, video_id: str) -> Transcript | None:
     if path.parent != volume.folder(video_id) or not path.is_file():
         return None
     return transcript.read(path)
+
+
+def corrected(spoken: Transcript | None, corrections: Iterable[WordCorrection]) -> Transcript | None:
+    """Return a transcript with the corrections of people, as the passages were built from it."""
+    if spoken is None:
+        return None
+    return spoken.model_copy(update={"segments": words.apply(spoken.segments, corrections).segments})
 
 
 def words_of(passages: Sequence[PassageRow], spoken: Transcript | None) -> list[tuple[Word, ...]]:

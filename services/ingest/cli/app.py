@@ -2,7 +2,7 @@
 
     runs/app         run, submit               upkeep/app        retry, resume, mend, embed, purge, forget
     find/app         search, serve, mcp, status  upkeep/dead_app   dead list, show, replay
-    transcripts/app  show, export              upkeep/aside_app  aside list, replay
+    transcripts/app  show, export, correct     upkeep/aside_app  aside list, replay
     voices/app       voices list, enroll ...   operate/app       demo, doctor, config, migrate, selftest
     models/app       models list, fetch, verify  boundary        checks words, gives every error a status and a line
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ingest.embedder import passages, sentence_vectors
-from ingest.embedder.tables.store import Rows, Store
+from ingest.embedder import rebuild, sentence_vectors
+from ingest.embedder.tables.store import CorrectedMeanwhileError, Rows, Store
 from ingest.shared.artifacts import transcript
 from ingest.shared.bounds import LONGEST_LANGUAGE
 from ingest.shared.device.batcher import Batcher, OutOfDeviceMemoryError
@@ -69,10 +70,18 @@ class Embed:
         return self._embed(message)
 
     def _embed(self, message: TranscriptReady) -> StageResult:
+        for _ in range(rebuild.MOST_ATTEMPTS):
+            with suppress(CorrectedMeanwhileError):
+                return self._attempt(message)
+        raise IngestError(Code.ENV_DB_UNAVAILABLE, "the recording is corrected faster than it can be stored")
+
+    def _attempt(self, message: TranscriptReady) -> StageResult:
+        with self.time.doing(COMMITTING):
+            corrections = self.store.corrections(message.video_id)
         with self.time.doing(SPLITTING):
             content = transcript.read(self.volume.verified(message.transcript))
-            built = passages.build(content.segments, content.language, self.limits, self.encoder.count_tokens)
-            built, fixed = passages.inside(built, content.duration_s)
+            text = rebuild.passages_of(content, corrections, self.limits, self.encoder.count_tokens)
+        built = text.passages
         try:
             vectors, sentences = sentence_vectors.encode(built, self.batcher.map)
         except OutOfDeviceMemoryError as error:
@@ -84,12 +93,13 @@ class Embed:
             passages=built,
             vectors=vectors,
             sentences=sentences,
+            outcomes=text.outcomes,
         )
         began = time.monotonic()
         with self.time.doing(COMMITTING):
             count = self.store.replace(rows)
         self.observe(StoredTranscript(len(built), count, content.duration_s, time.monotonic() - began))
-        return _indexed(count, content.duration_s, fresh=1.0, timestamp_fixed=float(fixed))
+        return _indexed(count, content.duration_s, fresh=1.0, timestamp_fixed=float(text.limited))
 
 
 def _indexed(count: int, duration_s: float, **figures: float) -> StageResult:

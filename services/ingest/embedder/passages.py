@@ -131,12 +131,12 @@ def _sentences(
 ) -> Iterator[Sentence]:
     for segment in segments:
         words = [word for word in segment.words if word.text.strip()]
-        for sentence in sentences.split(words or _spread(segment), segment.language or language):
+        for sentence in sentences.split(words or spread(segment), segment.language or language):
             for piece in _fitting(sentence, limits, count_tokens):
                 yield Sentence(piece[0].start_s, piece[-1].end_s, piece[0].before, join(piece), segment)
 
 
-def _spread(segment: Segment) -> list[Word]:
+def spread(segment: Segment) -> list[Word]:
     """Return the words of a segment without word times, each with an equal share of its time."""
     texts = scripts.tokens(f" {segment.text}")
     share_s = (segment.end_s - segment.start_s) / max(1, len(texts))

@@ -6,10 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ingest.embedder.handler import Embed, StoredTranscript, input_file
-from ingest.embedder.passages import PassageLimits
 from ingest.embedder.postgres import database
 from ingest.embedder.postgres.index_care import IndexCare
 from ingest.embedder.postgres.migrate import migrate
+from ingest.embedder.rebuild import passage_limits
 from ingest.embedder.tables.ledger import Ledger
 from ingest.embedder.tables.store import Store
 from ingest.embedder.text_model import model_keys
@@ -101,14 +101,3 @@ def _batcher(settings: EmbedderSettings, encoder: Encoder, time: DeviceTime) -> 
     )
     metrics.show(metrics.Batches("embedder", [batcher.figures]))
     return batcher
-
-
-def passage_limits(settings: EmbedderSettings, max_tokens: int) -> PassageLimits:
-    """Return the lengths of passages that the settings name, for a model that reads `max_tokens`."""
-    return PassageLimits(
-        min_chars=settings.passage_min_chars,
-        max_chars=settings.passage_max_chars,
-        max_gap_s=settings.passage_max_gap_s,
-        max_s=settings.passage_max_s,
-        max_tokens=max_tokens,
-    )

@@ -13,9 +13,11 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
 
+from ingest.embedder.corrections.places import WordCorrection
+from ingest.embedder.corrections.words import Outcome
 from ingest.embedder.postgres.database import Database
 from ingest.embedder.postgres.migrate import migrate
-from ingest.embedder.tables import set_aside
+from ingest.embedder.tables import corrections, set_aside
 from ingest.embedder.tables.catalog import Catalog
 from ingest.embedder.tables.ledger import write_events
 from ingest.embedder.tables.set_aside import RefusedEvent
@@ -40,6 +42,8 @@ DENIED: tuple[tuple[str, LiteralString], ...] = (
     ("ingest_embedder", "TRUNCATE segments CASCADE"),
     ("ingest_embedder", "UPDATE segments SET text = ''"),
     ("ingest_embedder", "UPDATE models SET dimensions = 1"),
+    ("ingest_embedder", "UPDATE corrections SET replacement = ''"),
+    ("ingest_embedder", "UPDATE corrections SET author = ''"),
     ("ingest_embedder", "UPDATE embeddings SET model = ''"),
     ("ingest_embedder", "INSERT INTO migrations (name, sha256) VALUES ('x', 'y')"),
     ("ingest_embedder", "DELETE FROM events_set_aside"),
@@ -48,6 +52,7 @@ DENIED: tuple[tuple[str, LiteralString], ...] = (
     ("ingest_embedder", "DROP TABLE videos"),
     ("ingest_reader", "UPDATE videos SET state = 'failed'"),
     ("ingest_reader", "DELETE FROM segments"),
+    ("ingest_reader", "DELETE FROM corrections"),
     ("ingest_reader", "UPDATE archive_recordings SET title = ''"),
     ("ingest_reader", "DELETE FROM archive_recordings"),
     ("ingest_reader", "INSERT INTO models VALUES ('x', 1)"),
@@ -102,6 +107,10 @@ def test_the_embedder_can_do_its_work(archive_of: dict[str, Database]) -> None:
     store.replace(rows(1, 5))
     store.replace(rows(2, 3))
     SpeakerNames(archive).change(VIDEO, 2, lambda passages: passages)
+    (number,) = corrections.add(archive, VIDEO, [WordCorrection(0, 1.0, 2.0, "a", "b")], corrections.author("Ada"))
+    with archive.transaction() as connection:
+        corrections.note(connection, [Outcome(number, "needs a look", 1.0, "c")])
+    corrections.remove(archive, VIDEO, [number])
     with archive.transaction() as connection:
         assert connection.execute(model_keys.IDENTIFY, ("0" * 40, "test-model")).rowcount == 1
     assert len(Catalog(archive).passages(VIDEO)) == 3
@@ -115,6 +124,7 @@ def test_the_reader_can_read(archive_of: dict[str, Database]) -> None:
     with archive_of["ingest_reader"].transaction() as connection:
         assert len(connection.execute("SELECT recording, link FROM archive_passages").fetchall()) == 5
     assert set_aside.count(archive_of["ingest_reader"]) == 0
+    assert corrections.counts(archive_of["ingest_reader"]) == {}
 
 
 @pytest.mark.usefixtures("_roles")

@@ -91,7 +91,7 @@ def _printable(text: str | None) -> str | None:
 def load(reading: Reading, volume: Volume, recording: RecordingRow) -> Document:
     """Return a recording with all that is stored of it. Damaged or deleted files on the volume count as none."""
     passages = tuple(reading.passages(recording.video_id))
-    transcript = _transcript(volume, recording.video_id)
+    transcript = spoken.corrected(_transcript(volume, recording.video_id), reading.corrections(recording.video_id))
     words = tuple(spoken.words_of(passages, transcript))
     languages = tuple(spoken.languages_of(passages, transcript))
     return Document(recording, passages, words, _turns(volume, recording.video_id, transcript), languages)

@@ -107,7 +107,8 @@ class Library:
         passages = self.reading.passages(video_id)
         words: list[tuple[shapes.SpokenWord, ...] | None] = [None] * len(passages)
         if asked.words:
-            found = spoken.words_of(passages, spoken.stored(self.volume, video_id))
+            text = spoken.corrected(spoken.stored(self.volume, video_id), self.reading.corrections(video_id))
+            found = spoken.words_of(passages, text)
             words = [tuple(shapes.SpokenWord(**word.model_dump()) for word in group) for group in found]
         return shapes.Transcript(
             id=video_id,

@@ -11,7 +11,7 @@ from ingest.cli.runs import bottleneck
 from ingest.downloader.sites.holds import Troubles
 from ingest.downloader.sites.rate_limiter import limiter_of
 from ingest.embedder.postgres.index_state import LARGE, missing_indexes, running_build
-from ingest.embedder.tables import set_aside
+from ingest.embedder.tables import corrections, set_aside
 from ingest.embedder.text_model.model_files import is_english_only
 from ingest.shared import outgoing
 from ingest.shared.broker.topology import WORK_STREAM
@@ -119,13 +119,14 @@ def show_totals(connections: Connections, *, as_json: bool) -> None:
     resting = {site: known.account for site, known in sites.items() if known.account}
     holds = Troubles(bus).holds()
     aside = set_aside.count(connections.database)
+    corrected = corrections.counts(connections.database)
     unindexed = [one for one in missing_indexes(connections.database) if one.passages >= LARGE]
     build = running_build(connections.database)
     if as_json:
         values = {"videos": totals, "queues": lags, "devices": devices, "held_until": held, "holds": holds}
         more = {"accounts_resting": resting, "events_set_aside": aside, "missing_indexes": unindexed}
         more["index_build"] = build.done if build else None
-        console.print_json({**values, **more})
+        console.print_json({**values, **more, "corrections": corrected})
         return
     _print_totals(totals, lags)
     running = catalog.chosen(states=(VideoState.RUNNING,), limit=MOST_RUNNING)
@@ -140,6 +141,7 @@ def show_totals(connections: Connections, *, as_json: bool) -> None:
     ]
     if aside:
         lines.append(f"{aside} events could not be written: `ingest aside list`, docs/runbooks.md#ingesteventssetaside")
+    lines += corrections_advice(corrected.get(corrections.NEEDS_A_LOOK, 0))
     lines += index_lines(unindexed, build)
     lines += text_model_advice(settings.embedding_model, catalog.passages_by_language())
     lines += [f"Over all recordings: {line}" for line in bottleneck.lines(devices)]
@@ -156,6 +158,14 @@ def index_lines(missing: Sequence[MissingIndex], build: Build | None) -> list[st
         "`ingest migrate --index`, docs/runbooks.md#ingestvectorindexmissing"
         for one in missing
     ]
+
+
+def corrections_advice(count: int) -> list[str]:
+    """Return how to see the corrections that need a look, if there are any."""
+    if not count:
+        return []
+    need = "correction needs" if count == 1 else "corrections need"
+    return [f"{count} {need} a look: `ingest correct --list --look`"]
 
 
 def text_model_advice(model: str, passages: Mapping[str, int]) -> list[str]:

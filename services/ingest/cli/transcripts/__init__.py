@@ -1,1 +1,1 @@
-"""`ingest show` and `ingest export`: transcripts to read, and as files."""
+"""`ingest show`, `export` and `correct`: transcripts to read, as files, and to correct."""

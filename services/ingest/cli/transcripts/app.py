@@ -1,4 +1,4 @@
-"""The commands that give transcripts: `ingest show` and `ingest export`. Each reads its options here."""
+"""The commands about transcripts: `ingest show`, `export` and `correct`. Each reads its options here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import typer
 
 from ingest.cli import console, options
 from ingest.cli.dashed import is_id, with_dashes
-from ingest.cli.options import FIND, Json, Since, State
+from ingest.cli.options import FIND, UPKEEP, Json, Since, State, replaced
+from ingest.cli.transcripts.correct_options import CorrectAction, correct_action
 
 if TYPE_CHECKING:
     from ingest.archive.reading import Listing
@@ -27,6 +28,13 @@ Target = Annotated[
     Path | None, typer.Option(help="A file, or a folder for one file each. Without it, standard output.")
 ]
 
+MOST_WORDS = 3
+NAMED = (
+    "no words beside --undo",
+    "",
+    "the words as they are, and the right ones",
+    "a video, the words, and the right ones",
+)
 transcripts_app = typer.Typer()
 
 
@@ -89,6 +97,45 @@ def export(
         result = command.export(archive, chosen, target, rules)
     command.print_result(result, target)
     raise typer.Exit(console.SOME_FAILED if result.left_out else console.OK)
+
+
+@transcripts_app.command(rich_help_panel=UPKEEP, cls=with_dashes(is_id))
+@replaced("action", correct_action)
+def correct(
+    action: CorrectAction,
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[VIDEO] OLD NEW", help="A video id, the words as they are, and the right words."),
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option(help="Where in the recording, as 12:31. Without it: the only place.")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why, for those who see the correction later.")] = "",
+    author: Annotated[str | None, typer.Option(help="Who corrects, instead of the user of this machine.")] = None,
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """Correct words in passages, search, exports and the page. The transcript stays as it was recognised.
+
+    A correction outlives every new run of the recording, also with another model. Where a run has other words there, it
+    needs a look: `ingest correct --list --look` shows it with the words that are there now.
+
+    [bold]Examples[/]
+
+      ingest correct dQw4w9WgXcQ --at 12:31 "Jon Smyth" "John Smith"
+
+      ingest correct --all "Jon Smyth" "John Smith"      (shows every place; with --yes: corrects them)
+
+      ingest correct --list && ingest correct --undo 12
+    """
+    from ingest.cli.transcripts import correct as command
+
+    words = tuple(what or ())
+    action.check(words, at)
+    by = command.author(author, reason)
+    with options.archive(state) as archive:
+        is_complete = command.run(archive, command.Task(words, at, action), by, as_json=json)
+    raise typer.Exit(console.OK if is_complete else console.SOME_FAILED)
 
 
 def _listing(channel: str | None, speaker: str | None, since: datetime | None) -> Listing:

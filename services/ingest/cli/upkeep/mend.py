@@ -11,15 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.cli import console
-from ingest.embedder import passages, sentence_vectors
-from ingest.embedder.service import passage_limits
-from ingest.embedder.tables.speaker_names import SpeakerNames, name_passages
-from ingest.embedder.tables.store import Rows
+from ingest.embedder.rebuild import rebuilder
 from ingest.shared.artifacts import transcript as transcript_file
-from ingest.shared.artifacts import voiceprints
 from ingest.shared.artifacts.respacing import WITH_SPACING, respace
 from ingest.shared.artifacts.volume import NewArtifact, Volume
-from ingest.shared.errors import ConfigurationError, IngestError
+from ingest.shared.errors import IngestError
 from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.video_state import VideoState
 
@@ -27,10 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ingest.cli.local.state_folder import Connections
-    from ingest.embedder.passages import PassageLimits
+    from ingest.embedder.rebuild import Rebuilder
     from ingest.embedder.tables.catalog import VideoRow
-    from ingest.embedder.tables.store import Store
-    from ingest.embedder.text_model.encoder import Encoder
     from ingest.shared.artifacts.respacing import SpacingResult
     from ingest.shared.artifacts.transcript import Transcript
     from ingest.shared.artifacts.volume import Manifest
@@ -54,10 +48,7 @@ class Mender:
     """Mends one video at a time."""
 
     volume: Volume
-    store: Store
-    names: SpeakerNames
-    encoder: Encoder
-    limits: PassageLimits
+    rebuilder: Rebuilder
 
     def mend(self, row: VideoRow) -> MendReport | None:
         """Mend a video; None when its transcript has the spacing of its words already."""
@@ -68,7 +59,7 @@ class Mender:
                 return None
             manifest, older = found
             mended = respace(older)
-            self._index(mended.transcript, manifest.generation)
+            self.rebuilder.rebuild(row.video_id, mended.transcript)
             _keep(self.volume, mended.transcript, manifest)
         except IngestError as error:
             if error.code.startswith("ENV_"):
@@ -76,18 +67,6 @@ class Mender:
             log.warning("not_mended", video_id=row.video_id, code=error.code, error=error.message)
             return MendReport(row.video_id, source, trouble=str(error))
         return _report(row.video_id, source, mended)
-
-    def _index(self, transcript: Transcript, generation: int) -> None:
-        """Replace the passages of a video; their speakers are those of its turns, as they are named now."""
-        built = passages.build(transcript.segments, transcript.language, self.limits, self.encoder.count_tokens)
-        built, _ = passages.inside(built, transcript.duration_s)
-        vectors, sentences = sentence_vectors.encode(built, self.encoder.run) if built else ([], [])
-        video_id = transcript.video_id
-        self.store.rewrite(Rows(video_id, generation, transcript.language, built, vectors, sentences))
-        voices = self.volume.manifest(video_id, "voices")
-        if voices is not None and transcript.turns is not None:
-            turns = voiceprints.read(self.volume.verified(voices.artifact, patience_s=0)).turns
-            self.names.change(video_id, generation, lambda spoken: name_passages(spoken, turns))
 
 
 def mend(connections: Connections, videos: Sequence[str] | None, *, dry_run: bool) -> list[MendReport]:
@@ -116,18 +95,9 @@ def print_reports(reports: Sequence[MendReport], *, dry_run: bool, as_json: bool
 
 
 def _mender(connections: Connections, volume: Volume) -> Mender:
-    from ingest.embedder.tables.store import Store
-    from ingest.embedder.text_model import model_keys  # with the model: seconds of imports
-    from ingest.embedder.text_model.encoder import load
+    from ingest.embedder.text_model.encoder import load  # seconds of imports
 
-    encoder = load(connections.settings)
-    with connections.database.transaction() as connection:
-        if model_keys.find(connection, encoder) is None and model_keys.stored(connection):
-            text = f"the archive holds no vectors of {encoder.key}; INGEST_EMBEDDING_MODEL must name its model"
-            raise ConfigurationError(text)
-    store = Store(connections.database, model_keys.register(connections.database, encoder), encoder.dimensions)
-    limits = passage_limits(connections.settings, encoder.max_tokens)
-    return Mender(volume, store, SpeakerNames(connections.database), encoder, limits)
+    return Mender(volume, rebuilder(connections.settings, connections.database, load(connections.settings)))
 
 
 def _chosen(connections: Connections, videos: Sequence[str] | None) -> list[VideoRow]:

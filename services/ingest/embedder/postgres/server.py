@@ -21,7 +21,10 @@ OLDEST_SERVER = 13
 OLDEST_VECTOR = (0, 8)
 ENCODING = "UTF8"
 OWN_SCHEMA = "ingest"
-TABLES = ("migrations", "videos", "segments", "models", "embeddings", "events_set_aside", "forgotten")
+TABLES = (
+    *("migrations", "videos", "segments", "models", "embeddings", "events_set_aside", "forgotten"),
+    *("corrections",),
+)
 VIEWS = ("archive_recordings", "archive_passages", "archive_speakers")
 MARK = {"name", "sha256", "applied_at"}  # columns of our table `migrations`
 

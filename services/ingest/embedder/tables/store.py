@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 
 from pgvector import HalfVector
 
+from ingest.embedder.tables import corrections
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ingest.embedder.corrections.places import WordCorrection
+    from ingest.embedder.corrections.words import Outcome
     from ingest.embedder.passages import Passage
     from ingest.embedder.postgres.database import Connection, Database
     from ingest.embedder.text_model.encoder import Vector
@@ -84,7 +87,11 @@ LANGUAGES = {
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The rows of one video. `sentences` are the packed vectors of the sentences of each passage; NULL without them."""
+    """The rows of one video. `sentences` are the packed vectors of the sentences of each passage; NULL without them.
+
+    `outcomes` are what became of the corrections that the passages were built with. `others` are rows of vectors of
+    other models.
+    """
 
     video_id: str
     generation: int
@@ -92,6 +99,22 @@ class Rows:
     passages: Sequence[Passage]
     vectors: Sequence[Vector]
     sentences: Sequence[bytes | None] = ()
+    outcomes: Sequence[Outcome] = ()
+    others: Sequence[OtherVector] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class OtherVector:
+    """The vector of a passage, by its number, of another model than that of its rows."""
+
+    index: int
+    model: str
+    vector: HalfVector
+    sentences: bytes | None
+
+
+class CorrectedMeanwhileError(Exception):
+    """The video has other corrections than those with which its passages were built: they are to be built again."""
 
 
 class Store:
@@ -117,13 +140,16 @@ class Store:
         return int(str(row[1] or 0))
 
     def replace(self, rows: Rows) -> int:
-        """Replace the rows of a video and return their number; raise SUPERSEDED when a newer run is stored."""
+        """Replace the rows of a video and return their number; raise SUPERSEDED when a newer run is stored.
+
+        Raise CorrectedMeanwhileError when they were built with other corrections than those that are stored.
+        """
         with self._database.transaction() as connection:
             self.write(connection, rows)
         return len(rows.passages)
 
     def rewrite(self, rows: Rows) -> None:
-        """Replace the rows of the run that is stored; raise SUPERSEDED when another run is stored."""
+        """Replace the rows of the stored run; raise SUPERSEDED when another run is stored, else as `replace`."""
         fence = {"video_id": rows.video_id, "generation": rows.generation, "passages": len(rows.passages)}
         with self._database.transaction() as connection:
             if connection.execute(SAME_RUN, fence).rowcount != 1:
@@ -143,7 +169,16 @@ class Store:
             raise IngestError(Code.SUPERSEDED, f"generation {rows.generation} or a newer one is stored")
         self._put(connection, rows)
 
+    def corrections(self, video_id: str) -> tuple[WordCorrection, ...]:
+        """Return the corrections of a video."""
+        with self._database.transaction() as connection:
+            return corrections.of_video(connection, video_id)
+
     def _put(self, connection: Connection, rows: Rows) -> None:
+        known = {one.id for one in corrections.of_video(connection, rows.video_id)}
+        if known != {outcome.correction for outcome in rows.outcomes}:
+            raise CorrectedMeanwhileError
+        corrections.note(connection, rows.outcomes)
         connection.execute(DELETE_OLD, (rows.video_id,))
         self._copy(connection, rows)
         counted = connection.execute(COUNT, (self._model, rows.video_id)).fetchone()
@@ -161,6 +196,8 @@ class Store:
                 copy.set_types(EMBEDDING_TYPES)
                 for row in embedding_rows(rows, self._model):
                     copy.write_row(row)
+                for one in rows.others:
+                    copy.write_row((rows.video_id, one.index, one.model, one.vector, one.sentences))
 
     def _config(self, language: str) -> object:
         """Return the text search configuration of a language."""

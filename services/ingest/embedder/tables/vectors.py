@@ -37,6 +37,10 @@ INSERT INTO embeddings (video_id, idx, model, embedding, sentences)
 SELECT video_id, idx, %s, %s, %s FROM segments WHERE video_id = %s AND idx = %s AND text = %s
 ON CONFLICT (video_id, idx, model) DO UPDATE SET sentences = excluded.sentences WHERE embeddings.sentences IS NULL
 """
+OF_VIDEO = """
+SELECT model, text, sentence_offsets, embedding, sentences FROM embeddings JOIN segments USING (video_id, idx)
+WHERE video_id = %s
+"""
 DROP_VECTORS = "DELETE FROM embeddings WHERE model = %s"
 DROP_MODEL = "DELETE FROM models WHERE model = %s"
 
@@ -59,6 +63,17 @@ class StoredText:
     index: int
     text: str
     offsets: Sequence[int] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class StoredVector:
+    """A stored vector: its model, the text of its passage and where the sentences begin, and their packed vectors."""
+
+    model: str
+    text: str
+    offsets: tuple[int, ...]
+    vector: HalfVector
+    sentences: bytes | None
 
 
 FIRST = StoredText("", -1, "")  # before all passages
@@ -85,6 +100,13 @@ def missing(database: Database, model: str, after: StoredText, limit: int) -> li
     with database.transaction() as connection:
         rows: list[Any] = connection.execute(MISSING.encode(), bounds).fetchall()
     return [StoredText(*row) for row in rows]
+
+
+def of_video(database: Database, video_id: str) -> list[StoredVector]:
+    """Return the vectors of the passages of a video, of all models."""
+    with database.transaction() as connection:
+        rows: list[Any] = connection.execute(OF_VIDEO, (video_id,)).fetchall()
+    return [StoredVector(model, text, tuple(offsets), vector, packed) for model, text, offsets, vector, packed in rows]
 
 
 def put(

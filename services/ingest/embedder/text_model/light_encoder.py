@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest.embedder.settings import EmbedderSettings
-    from ingest.embedder.text_model.model_keys import TextModel
+    from ingest.embedder.text_model.model_keys import PassageModel
 
 PARTS: Final = ("models.Transformer", "models.Pooling", "models.Normalize")
 TOKENS_IN_A_GROUP = 256  # their matrices fit into the cache of a core
@@ -56,13 +56,22 @@ class LightEncoder:
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.enable_truncation(tokens)
         self._tokenizer.no_padding()
+        self._counter = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._counter.no_truncation()
+        self._counter.no_padding()
         self._libraries = ThreadpoolController()
         self._pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="text-model")
         self.dimensions = int(config["hidden_size"])
         self._prompts = prompts_of(model_files.family(name, folder), folder)
+        self.max_tokens = tokens - self._counter.num_special_tokens_to_add(is_pair=False)
+        self.max_tokens -= self.count_tokens(self._prompts.passage)
         mark = self._prompts.mark
         self.content_id = (fingerprint.hub_commit(folder) or fingerprint.fingerprint(folder)) + mark
         self.key = f"{model_files.plain_name(name, folder)}@{fingerprint.short_id(folder)}{mark}"
+
+    def count_tokens(self, text: str) -> int:
+        """Return the number of tokens of a text, without special tokens."""
+        return len(self._counter.encode(text, add_special_tokens=False).ids)
 
     def run(self, texts: Sequence[str]) -> list[Vector]:
         """Return the vectors of passages, each of length 1, with the prompt of the model."""
@@ -155,7 +164,7 @@ def gelu(values: Vector) -> Vector:
     return np.asarray(np.maximum(values, 0) - rest)
 
 
-def load(settings: EmbedderSettings) -> TextModel:
+def load(settings: EmbedderSettings) -> PassageModel:
     """Load the model that the settings name, for a few texts: here where that is possible, else with torch."""
     folder = model_files.locate(settings.embedding_model, revision=settings.embedding_revision)
     if settings.embedding_dimensions is None:  # shortened vectors are not computed here

@@ -54,6 +54,15 @@ class StoredKey:
     content_id: str | None
 
 
+class PassageModel(TextModel, Protocol):
+    """A text model that can count the tokens of passages, of which it reads at most `max_tokens`."""
+
+    max_tokens: int
+
+    def count_tokens(self, text: str) -> int:
+        """Return the number of tokens of a text, without special tokens."""
+
+
 def stored(connection: Connection) -> list[StoredKey]:
     """Return the keys of the archive."""
     rows: list[Any] = connection.execute(KEYS).fetchall()

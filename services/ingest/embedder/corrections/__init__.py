@@ -1,0 +1,1 @@
+"""What people have corrected, applied to what was recognised: pure. The rows are in `tables/` and `rebuild`."""

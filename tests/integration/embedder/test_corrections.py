@@ -1,0 +1,257 @@
+"""`ingest correct` on a real database, volume and text model: a correction shows everywhere, and outlives every run."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from typer.testing import CliRunner
+
+from ingest.archive.export import vtt
+from ingest.archive.export.cues import Rules
+from ingest.archive.export.document import Document, load
+from ingest.archive.reading import Reading
+from ingest.cli.app import app
+from ingest.embedder.handler import Embed
+from ingest.embedder.search.hybrid import Search
+from ingest.embedder.search.question import Question
+from ingest.embedder.tables import corrections, vectors
+from ingest.embedder.tables.store import CorrectedMeanwhileError, Rows, Store
+from ingest.shared.artifacts import transcript
+from ingest.shared.artifacts.transcript import Segment, join
+from ingest.shared.artifacts.volume import NewArtifact, Volume
+from ingest.shared.device.batcher import Batcher, BatchLimits
+from ingest.shared.messages import Source, SourceKind, TranscriptReady
+from tests.support import archive_server
+from tests.support.archive_rows import execute, passage
+from tests.support.archive_server import LIMITS, TALK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ingest.embedder.postgres.database import Database
+    from ingest.embedder.tables.corrections import CorrectionRow
+    from ingest.embedder.text_model.encoder import Encoder
+    from ingest.embedder.text_model.model_keys import TextModel
+
+OLD, NEW = "famous symphony", "infamous string quartet"
+LONG_PASSAGES = {"INGEST_PASSAGE_MIN_CHARS": "120", "INGEST_PASSAGE_MAX_CHARS": "600", "INGEST_PASSAGE_MAX_S": "30"}
+
+
+@pytest.fixture
+def volume(tmp_path: Path, database: Database, archive_encoder: TextModel) -> Volume:
+    """A volume with the demonstration's conversation, which the database has, too."""
+    made = Volume(tmp_path / "volume")
+    archive_server.fill(database, made, archive_encoder, tmp_path)
+    return made
+
+
+@pytest.fixture
+def correct(volume: Volume, use_servers: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """A function that runs `ingest correct` with these words and returns its output."""
+    use_servers(volume.root)
+    for name, value in LONG_PASSAGES.items():
+        monkeypatch.setenv(name, value)
+
+    def typed(*words: str, status: int = 0) -> str:
+        done = CliRunner(env={"COLUMNS": "250"}).invoke(app, ["correct", *words])
+        assert done.exit_code == status, done.output
+        return done.stdout if status == 0 else done.output
+
+    return typed
+
+
+def document(database: Database, volume: Volume) -> Document:
+    reading = Reading(database)
+    row = reading.recording(TALK)
+    assert row is not None
+    return load(reading, volume, row)
+
+
+def listed(database: Database) -> list[CorrectionRow]:
+    return corrections.listed(database, None, None, 100)
+
+
+def recognise_again(
+    database: Database, volume: Volume, encoder: TextModel, change: Callable[[str], str], generation: int
+) -> None:
+    """Let another run of the recording recognise other words; each stays at its time."""
+    manifest = volume.manifest(TALK, "transcript")
+    assert manifest is not None
+    before = transcript.read(volume.verified(manifest.artifact))
+
+    def segment(one: Segment) -> Segment:
+        words = tuple(word.model_copy(update={"text": change(word.text)}) for word in one.words)
+        return one.model_copy(update={"words": words, "text": join(words)})
+
+    file = volume.root / "file"
+    transcript.write(before.model_copy(update={"segments": tuple(map(segment, before.segments))}), file)
+    kept = volume.keep(
+        TALK, NewArtifact(file, "transcript", transcript.EXTENSION, before.duration_s, "other", generation)
+    )
+    batcher = Batcher(encoder.run, BatchLimits(16))
+    handler = Embed(
+        volume,
+        Store(database, encoder.key, encoder.dimensions),
+        cast("Encoder", encoder),  # this one has all that the handler uses
+        batcher,
+        LIMITS,
+    )
+    source = Source(kind=SourceKind.MEDIA, url="https://podcast.example/talk.ogg")
+    handler(TranscriptReady(video_id=TALK, generation=generation, source=source, transcript=kept), lambda _: None)
+    batcher.close()
+
+
+def test_a_correction_shows_in_passages_search_words_and_exports(
+    correct: Callable[..., str], database: Database, volume: Volume, archive_encoder: TextModel
+) -> None:
+    before = document(database, volume)
+    (change,) = json.loads(
+        correct(TALK, "--at", "0:13", OLD, NEW, "--author", "Ada", "--reason", "the score", "--json")
+    )
+    assert (change["state"], change["trouble"]) == ("placed", "")
+
+    after = document(database, volume)
+    changed = [one for one, old in zip(after.passages, before.passages, strict=True) if one != old]
+    assert [NEW in one.text for one in changed] == [True]
+    assert not after.lacks_words
+    words = [word for group in after.words for word in group]
+    quartet = next(word for word in words if word.text == "quartet.")
+    assert 16.5 < quartet.start_s < quartet.end_s < 18.02
+    assert NEW.split(maxsplit=1)[0] in vtt.write(after, Rules())
+    (hit,) = Search(database, archive_encoder).ask(Question(f'"{NEW}"', limit=1))
+    assert NEW in hit.text
+    with database.transaction() as connection:
+        counts = connection.execute("SELECT count(*), count(sentences) FROM embeddings").fetchone()
+    assert counts is not None
+    assert counts[0] == len(after.passages)
+
+    (row,) = listed(database)
+    assert (row.expected, row.replacement, row.author, row.reason) == (OLD, NEW, "Ada", "the score")
+    assert "the score" in correct("--list", TALK)
+    assert json.loads(correct("--undo", str(row.id), "--json"))[0]["state"] == "taken back"
+    assert [one.text for one in document(database, volume).passages] == [one.text for one in before.passages]
+    assert listed(database) == []
+
+
+def test_only_changed_passages_are_encoded_and_vectors_of_other_models_stay(
+    correct: Callable[..., str], database: Database, volume: Volume
+) -> None:
+    with database.transaction() as connection:
+        connection.execute("INSERT INTO models (model, dimensions) VALUES ('other@1', 2)")
+        connection.execute(
+            "INSERT INTO embeddings (video_id, idx, model, embedding) "
+            "SELECT video_id, idx, 'other@1', '[1,0]' FROM segments"
+        )
+    total = len(document(database, volume).passages)
+    correct(TALK, OLD, NEW)
+    missing = {one.model: one.missing for one in vectors.models(database)}
+    assert missing.pop("other@1") == 1  # of the changed passage: `ingest embed` computes it
+    assert set(missing.values()) == {0}
+    assert total > 2
+
+
+def test_a_correction_outlives_a_run_that_recognises_other_words(
+    correct: Callable[..., str], database: Database, volume: Volume, archive_encoder: TextModel
+) -> None:
+    correct(TALK, OLD, NEW)
+    again = {"famous": "fame's", "Every": "Each", "the": "a"}
+    recognise_again(database, volume, archive_encoder, lambda text: again.get(text, text), 2)
+    text = " ".join(one.text for one in document(database, volume).passages)
+    assert f"plays a {NEW}." in text
+    assert "Each morning" in text
+    assert [one.state for one in listed(database)] == ["placed"]
+
+    recognise_again(
+        database, volume, archive_encoder, lambda text: "noise" if text in ("fame's", "symphony.") else text, 3
+    )
+    text = " ".join(one.text for one in document(database, volume).passages)
+    assert NEW not in text
+    (row,) = listed(database)
+    assert (row.state, "noise noise" in row.found) == ("needs a look", True)
+    assert "there is now" in correct("--list", "--look")
+
+
+def test_a_text_is_corrected_everywhere_after_a_dry_run_and_taken_back_at_once(
+    correct: Callable[..., str], database: Database, volume: Volume
+) -> None:
+    shown = json.loads(correct("--all", "astronaut", "cosmonaut", "--json"))
+    assert [(one["text"], one["start_s"]) for one in shown] == [("astronaut", 0.651), ("astronaut", 23.936)]
+    assert "[astronaut -> cosmonaut] measures" in correct("--all", "Astronaut", "cosmonaut")
+    assert listed(database) == []
+    assert "2 corrections in 1 recordings" in correct("--all", "astronaut", "cosmonaut", "--yes")
+    assert sum("cosmonaut" in one.text for one in document(database, volume).passages) == 2
+    assert json.loads(correct("--all", "astronaut", "cosmonaut", "--json")) == []
+    assert len(json.loads(correct("--undo", str(listed(database)[0].id), "--all", "--json"))) == 2
+    assert sum("astronaut" in one.text for one in document(database, volume).passages) == 2
+
+
+def test_stop_words_and_replacements_that_contain_the_old_text_are_found_once(correct: Callable[..., str]) -> None:
+    assert len(json.loads(correct("--all", "the", "thee", "--json"))) > 20
+    assert len(json.loads(correct("--all", "joyful piano", "very joyful piano", "--yes", "--json"))) == 1
+    assert json.loads(correct("--all", "joyful piano", "very joyful piano", "--json")) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "told"),
+    [
+        pytest.param((TALK, "no such words", "x"), 1, "is not said in", id="not-said"),
+        pytest.param((TALK, "--at", "1:10", OLD, NEW), 1, "not said near that time", id="not-there"),
+        pytest.param((TALK, "astronaut", "x"), 1, "is said 2 times", id="several"),
+        pytest.param((TALK, "--at", "noon", OLD, NEW), 1, "is no time in a recording", id="no-time"),
+        pytest.param((TALK, OLD, OLD), 1, "are the same", id="the-same"),
+        pytest.param(("--undo", "99"), 1, "there is no correction 99", id="unknown"),
+        pytest.param(("--undo", "1", "--list"), 2, "exclude each other", id="exclusive"),
+        pytest.param((TALK, OLD), 2, "name a video, the words, and the right ones", id="too-few"),
+        pytest.param(("abcdefghijk", OLD, NEW), 1, "no transcript", id="no-video"),
+    ],
+)
+def test_what_cannot_be_corrected_is_refused(
+    correct: Callable[..., str], words: tuple[str, ...], status: int, told: str
+) -> None:
+    assert told in correct(*words, status=status)
+
+
+def test_rows_without_a_present_correction_are_not_stored(
+    correct: Callable[..., str], database: Database, archive_encoder: TextModel
+) -> None:
+    correct(TALK, OLD, NEW)
+    store = Store(database, archive_encoder.key, archive_encoder.dimensions)
+    rows = Rows(TALK, 2, "en", [passage(0, "Something.")], archive_encoder.run(["Something."]))
+    with pytest.raises(CorrectedMeanwhileError):
+        store.replace(rows)
+    with database.transaction() as connection:
+        assert connection.execute("SELECT indexed_generation FROM videos WHERE video_id = %s", (TALK,)).fetchone() == (
+            1,
+        )
+
+
+def test_a_correction_without_its_transcript_is_kept_and_said(
+    correct: Callable[..., str], database: Database, volume: Volume
+) -> None:
+    correct(TALK, OLD, NEW)
+    volume.discard(TALK, "transcript")
+    told = correct("--undo", str(listed(database)[0].id), status=3)
+    assert "left as it was" in told
+
+
+@pytest.mark.usefixtures("bus")
+def test_the_status_counts_the_corrections_that_need_a_look(correct: Callable[..., str], database: Database) -> None:
+    correct(TALK, OLD, NEW)
+    shown = CliRunner(env={"COLUMNS": "250"}).invoke(app, ["status"])
+    assert (shown.exit_code, "a look" in shown.output) == (0, False)
+    execute(database, "UPDATE corrections SET state = 'needs a look'")
+    shown = CliRunner(env={"COLUMNS": "250"}).invoke(app, ["status"])
+    assert "1 correction needs a look: `ingest correct --list --look`" in shown.output
+    shown = CliRunner().invoke(app, ["status", "--json"])
+    assert json.loads(shown.stdout)["corrections"] == {"needs a look": 1}
+
+
+@pytest.mark.usefixtures("bus")
+def test_corrections_go_with_their_recording(correct: Callable[..., str], database: Database) -> None:
+    correct(TALK, OLD, NEW)
+    done = CliRunner().invoke(app, ["forget", TALK, "--yes"])
+    assert done.exit_code == 0, done.output
+    assert listed(database) == []
