@@ -22,7 +22,7 @@ from ingest.cli.models.app import models_app
 from ingest.cli.operate.app import operate_app
 from ingest.cli.options import OPERATE, UPKEEP, VOICES
 from ingest.cli.runs.app import ask_app
-from ingest.cli.transcripts.app import transcripts_app
+from ingest.cli.transcripts.app import correct_app, transcripts_app
 from ingest.cli.upkeep.app import upkeep_app
 from ingest.cli.upkeep.aside_app import aside_app
 from ingest.cli.upkeep.dead_app import dead_app
@@ -41,6 +41,7 @@ app.add_typer(find_app)
 app.add_typer(transcripts_app)
 app.add_typer(voices_app, name="voices", rich_help_panel=VOICES)
 app.add_typer(upkeep_app)
+app.add_typer(correct_app)
 app.add_typer(dead_app, name="dead", rich_help_panel=UPKEEP)
 app.add_typer(aside_app, name="aside", rich_help_panel=UPKEEP)
 app.add_typer(operate_app)

@@ -36,6 +36,7 @@ NAMED = (
     "a video, the words, and the right ones",
 )
 transcripts_app = typer.Typer()
+correct_app = typer.Typer()  # of another panel of `--help`
 
 
 @transcripts_app.command(rich_help_panel=FIND, cls=with_dashes(is_id))
@@ -99,7 +100,7 @@ def export(
     raise typer.Exit(console.SOME_FAILED if result.left_out else console.OK)
 
 
-@transcripts_app.command(rich_help_panel=UPKEEP, cls=with_dashes(is_id))
+@correct_app.command(rich_help_panel=UPKEEP, cls=with_dashes(is_id))
 @replaced("action", correct_action)
 def correct(
     action: CorrectAction,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ingest.cli.options import LARGEST
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -50,7 +52,7 @@ def correct_action(
     ] = False,
     only_list: Annotated[bool, typer.Option("--list", help="List the corrections, or those of a video.")] = False,
     look: Annotated[bool, typer.Option("--look", help="With --list: only those that need a look.")] = False,
-    undo: Annotated[int | None, typer.Option(metavar="ID", min=1, help="Take a correction back.")] = None,
+    undo: Annotated[int | None, typer.Option(metavar="ID", min=1, max=LARGEST, help="Take a correction back.")] = None,
 ) -> CorrectAction:
     """Return what the options ask for."""
     return CorrectAction(every, yes, only_list, look, undo)
