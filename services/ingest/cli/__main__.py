@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 
@@ -10,6 +11,8 @@ def main() -> None:
     try:
         from ingest.cli.app import main as run
     except KeyboardInterrupt:
+        with contextlib.suppress(OSError, ValueError):  # a closed stream
+            sys.stderr.write("interrupted\n")
         sys.exit(130)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("ingest"):

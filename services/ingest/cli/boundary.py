@@ -130,7 +130,9 @@ class Ending(NamedTuple):
 def ending(error: BaseException, words: Sequence[str]) -> Ending:
     """Return the status and the line for an error that ended a command of these words."""
     match error:
-        case KeyboardInterrupt() | typer.Abort():
+        case KeyboardInterrupt():
+            return Ending(console.INTERRUPTED, "interrupted")
+        case typer.Abort():
             return Ending(console.INTERRUPTED)
         case BrokenPipeError():
             return Ending(console.FAILED)  # the reader of a pipe has read enough

@@ -12,6 +12,7 @@ from ingest.cli.local.state_folder import Connections, StateFolder
 from ingest.cli.settings import AllSettings
 from ingest.cli.voices.calibrate import calibrate, labelled_source
 from ingest.cli.voices.enroll import build_profile, enroll, from_turns, parse_speaker_ref
+from ingest.cli.voices.progress import shown
 from ingest.cli.voices.relabel import relabel
 from ingest.cli.voices.samples import VoiceSample
 from ingest.demo import VOICE_MODEL, samples, voice_model_sha256
@@ -192,6 +193,26 @@ def test_a_voice_is_enrolled_from_a_recording(settings: AllSettings) -> None:
     assert profile.half_similarity > 0.8
     again = enroll(settings, "marina", [str(samples()[0].path)], [], replace=False)
     assert (again.version, len(again.vectors)) == (2, 2 * len(profile.vectors))
+
+
+def test_the_recording_of_a_voice_is_named_while_it_is_read(
+    settings: AllSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.ogg").write_bytes(samples()[number].path.read_bytes())
+    with pytest.raises(IngestError, match="contains several recordings; name one of them"):
+        enroll(settings, "Marina", [str(tmp_path)], [], replace=False)
+    assert capsys.readouterr().err == "loading the voice model\n"
+
+
+def test_progress_is_a_line_every_few_seconds_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with shown(line_every_s=0.0) as show:
+        show("decoding a.ogg: 1:00")
+        show("decoding a\x1b[31m.ogg: 2:00")
+    with shown(line_every_s=60.0) as show:
+        show("one")
+        show("two")
+    assert capsys.readouterr().err == "decoding a.ogg: 1:00\ndecoding a[31m.ogg: 2:00\none\n"
 
 
 def test_a_recording_of_two_voices_is_refused_with_the_reason(settings: AllSettings, tmp_path: Path) -> None:

@@ -304,3 +304,38 @@ def test_the_feed_that_a_home_page_names_is_taken_and_said(site: Site, path: str
 def test_a_page_that_names_feeds_without_episodes_is_a_page(site: Site) -> None:
     site.pages = {"/": HOME, "/texts.xml": page("<item><title>A text</title></item>")}
     assert [one.source.url for one in listed(f"{site.url}/")[0]] == [f"{site.url}/"]
+
+
+def sent_to(target: str) -> str:
+    return f'<!DOCTYPE html><html><head><META HTTP-EQUIV=refresh content="{target}"></head><body>Moved</body></html>'
+
+
+@pytest.mark.parametrize(
+    ("pages", "feed"),
+    [
+        pytest.param({"/": sent_to("0; url=/show.xml")}, "/show.xml", id="to a feed"),
+        pytest.param({"/": sent_to("5;URL='show.xml'")}, "/show.xml", id="relative, in quotes"),
+        pytest.param({"/": sent_to("0;url=/en"), "/en": HOME}, "/show.xml", id="to a home page with a feed"),
+        pytest.param({"/": sent_to("0;url=/a"), "/a": sent_to("0;url=/show.xml")}, "/show.xml", id="twice"),
+        pytest.param(
+            {"/": HOME.replace("<head>", "<head><meta http-equiv=refresh content=300>")}, "/show.xml", id="to itself"
+        ),
+        pytest.param({"/": sent_to("0;url=/")}, None, id="in a circle"),
+        pytest.param({"/": sent_to("0;url=/gone")}, None, id="to nothing"),
+        pytest.param({"/": sent_to("0;url=file:///etc/passwd")}, None, id="to a file"),
+        pytest.param(
+            {"/": sent_to("0;url=/5"), "/5": "<html><head></head><audio src=5.mp3>"}, None, id="to an episode"
+        ),
+    ],
+)
+def test_a_page_that_sends_its_readers_on_leads_to_the_feed(
+    site: Site, pages: dict[str, str | bytes], feed: str | None
+) -> None:
+    site.pages = {**pages, "/show.xml": page(item("/1.ogg", "1"))}
+    listing = Listing()
+    found = list(recordings(f"{site.url}/", load(DownloaderSettings, allowed_hosts="127.0.0.1"), listing))
+    if feed is None:
+        assert [one.source.url for one in found] == [f"{site.url}/"]
+        return
+    assert found == listed(f"{site.url}{feed}")[0]
+    assert listing.notes == [f"{site.url}/ names the feed {site.url}{feed}, which was taken"]

@@ -58,4 +58,4 @@ def test_a_loader_takes_a_device_and_no_setting(function: Callable[..., object])
 def test_voices_are_enrolled_on_the_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     see_devices(1, monkeypatch)
     with pytest.raises((AssertionError, RuntimeError), match=r"CUDA|NVIDIA"):
-        VoiceSampler(load(AllSettings, diarization_model=str(VOICE_MODEL)))
+        VoiceSampler(load(AllSettings, diarization_model=str(VOICE_MODEL)), print)

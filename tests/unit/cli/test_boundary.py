@@ -161,7 +161,7 @@ class Odd(Exception):  # noqa: N818 (an exception that nothing expects)
             f"error: the package psycopg is not installed: {boundary.INSTALL}",
             id="an extra that is not installed",
         ),
-        pytest.param(KeyboardInterrupt(), 130, "", id="interrupted"),
+        pytest.param(KeyboardInterrupt(), 130, "interrupted", id="interrupted"),
         pytest.param(typer.BadParameter("no"), 2, "error: Invalid value: no", id="wrong words"),
     ],
 )

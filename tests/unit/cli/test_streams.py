@@ -77,7 +77,7 @@ def test_a_command_in_a_deleted_folder_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("raised", "status", "line"),
     [
-        pytest.param("KeyboardInterrupt()", console.INTERRUPTED, "", id="interrupted while it is imported"),
+        pytest.param("KeyboardInterrupt()", console.INTERRUPTED, "interrupted", id="interrupted while it is imported"),
         pytest.param("ModuleNotFoundError(name='typer')", console.FAILED, "the package typer is", id="no typer"),
     ],
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ingest.asr.speakers.calibration import Calibration
 from ingest.asr.speakers.calibration import calibrate as measure
 from ingest.cli import console
+from ingest.cli.voices.progress import shown
 from ingest.cli.voices.samples import VoiceSampler
 from ingest.shared.errors import ConfigurationError
 
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
 def calibrate(settings: AllSettings, recordings: Sequence[str], *, as_json: bool) -> None:
     """Print the error rates on recordings named `NAME=FILE|URL`; raise ConfigurationError for too few recordings."""
     labelled = [labelled_source(text) for text in recordings]
-    sampler = VoiceSampler(settings)
     vectors: dict[str, list[FloatArray]] = {}
-    for name, source in labelled:
-        vectors.setdefault(name, []).append(sampler.sample(source).vectors)
+    with shown() as show:
+        sampler = VoiceSampler(settings, show)
+        for name, source in labelled:
+            vectors.setdefault(name, []).append(sampler.sample(source).vectors)
     try:
         found = measure(vectors)
     except ValueError as error:

@@ -13,6 +13,7 @@ from ingest.asr.speakers.profiles import Profile, Profiles, checked_name
 from ingest.asr.speakers.two_voices import halves, outlying
 from ingest.cli import console
 from ingest.cli.voices.profiles import NO_DIARIZATION, facts
+from ingest.cli.voices.progress import shown
 from ingest.cli.voices.samples import VoiceSample, VoiceSampler
 from ingest.shared import outgoing
 from ingest.shared.artifacts import voiceprints
@@ -37,8 +38,9 @@ def enroll(settings: AllSettings, name: str, sources: Sequence[str], turns: Sequ
     same_voice = speaker_models.thresholds(settings).same_voice
     recorded = [from_turns(volume, text, same_voice) for text in turns]
     if sources:
-        sampler = VoiceSampler(settings)
-        recorded += [sampler.sample(source) for source in sources]
+        with shown() as show:
+            sampler = VoiceSampler(settings, show)
+            recorded += [sampler.sample(source) for source in sources]
     return profiles.keep(build_profile(name, recorded, before, same_voice))
 
 

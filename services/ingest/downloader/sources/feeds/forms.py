@@ -17,6 +17,7 @@ LIST_SUFFIXES: Final = PLAYLIST_SUFFIXES | {".opml"}
 OPML_ROOT = re.compile(r"<opml[\s>]", re.IGNORECASE)
 PAGE_ROOT = re.compile(r"\s*<(?:html|head|body)[\s>]", re.IGNORECASE)
 HEAD_END = re.compile(rb"</head|<body", re.IGNORECASE)
+LEADS_ON = re.compile(rb"alternate|http-equiv\s*=\s*[\"']?\s*refresh", re.IGNORECASE)
 STREAM = "#ext-x-"  # begins the lines of HLS: pieces of one stream
 
 
@@ -70,5 +71,5 @@ def may_become_form(data: bytes | bytearray) -> bool:
 
 
 def has_no_feed(page: bytes | bytearray) -> bool:
-    """Return whether the head of a page has ended and names no feed."""
-    return HEAD_END.search(page) is not None and b"alternate" not in page.lower()
+    """Return whether the head of a page has ended, and neither names a feed nor sends its readers elsewhere."""
+    return HEAD_END.search(page) is not None and LEADS_ON.search(page) is None

@@ -23,7 +23,7 @@ from ingest.downloader.sources.feeds import items, json_feed, transfer
 from ingest.downloader.sources.feeds.forms import LARGEST_BYTES, Form
 from ingest.downloader.sources.feeds.found import FeedItem, FeedListing, SourceList
 from ingest.downloader.sources.feeds.limits import MOST_ITEMS, bounded
-from ingest.downloader.sources.feeds.links import feeds_of
+from ingest.downloader.sources.feeds.links import feeds_of, sent_on_to
 from ingest.downloader.sources.feeds.lists import sources_in
 from ingest.downloader.sources.feeds.text import breaks_off
 from ingest.downloader.sources.listing import Listing
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 MOST_PAGES = 100
 MOST_FEEDS_TRIED = 5
+MOST_REFRESHES = 3
 NO_MEDIA = "item of a feed without audio or video"
 TWICE = "item that the feed has twice"
 FURTHER = "further file of an item of a feed (its first audio or video is taken)"
@@ -52,12 +53,31 @@ def read_feed(_report: Reporter, url: str, timeout_s: float, user_agent: str) ->
     Of a page that names feeds, these are the episodes of the first that has some.
     """
     reader = _Reader(timeout_s, user_agent)
-    page = reader.download(url)
+    page = _arrived(reader, reader.download(url))
     if page is None:
         return None
     if page.form in (Form.OPML, Form.PLAYLIST):
         return sources_in(page.data, page.form, base=page.address)
-    return _named_feed(page, timeout_s, user_agent) if page.form is Form.PAGE else reader.whole(page)
+    if page.form is Form.PAGE:
+        return _named_feed(page, timeout_s, user_agent)
+    is_elsewhere = len(reader.addresses) > 1
+    found = reader.whole(page)
+    return replace(found, address=page.address) if is_elsewhere else found
+
+
+def _arrived(reader: _Reader, page: Page | None) -> Page | None:
+    """Return the page to which a page sends its readers, else the page itself."""
+    while page is not None and page.form is Form.PAGE and len(reader.addresses) <= MOST_REFRESHES:
+        target = sent_on_to(page.address, page.data)
+        if target is None or target in reader.addresses:
+            break
+        try:
+            page = reader.download(target)
+        except IngestError as error:
+            if error.code is Code.URL_NOT_ALLOWED:
+                raise
+            return None  # the site's own page may still be one of a recording
+    return page
 
 
 def _named_feed(page: Page, timeout_s: float, user_agent: str) -> FeedListing | None:
