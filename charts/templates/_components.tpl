@@ -15,9 +15,9 @@
 {{- end }}
 {{- end }}
 
-{{/* Users of NATS, as a list: one for each service, one for the commands, one that owns the streams. */}}
+{{/* Users of NATS, as a list: one for each service, one for the page, one for the commands, one that owns the streams. */}}
 {{- define "ingest.natsUsers" -}}
-{{ concat (include "ingest.componentNames" . | fromYamlArray) (list "submit" "admin") | toYaml }}
+{{ concat (include "ingest.componentNames" . | fromYamlArray) (list "archive" "submit" "admin") | toYaml }}
 {{- end }}
 
 {{/* Keys of the Secret with the passwords, as a list: those of NATS, then those of Postgres. */}}

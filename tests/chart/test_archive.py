@@ -21,6 +21,26 @@ def pod(render: Render, **values: Manifest) -> Manifest:
     return spec
 
 
+def test_with_the_right_to_edit_it_reaches_nats_as_its_own_user(render: Render) -> None:
+    values = {"archive": {"auth": {"editTokenSecret": "editors"}}}
+    spec = pod(render, **values)
+    (passwords,) = [volume for volume in spec["volumes"] if volume["name"] == "passwords"]
+    sources = {source["secret"]["name"]: source["secret"]["items"] for source in passwords["projected"]["sources"]}
+    assert {"key": "token", "path": "ingest_archive_edit_token"} in sources["editors"]
+    items = [item for source in passwords["projected"]["sources"] for item in source["secret"]["items"]]
+    assert {item["key"] for item in items} == {"postgres-reader", "nats-archive", "token"}
+    found = environment(spec["containers"][0])
+    assert (found["INGEST_NATS_USER"], found["INGEST_NATS_URL"]) == ("archive", "nats://ingest-nats:4222")
+
+    def reached(values: Manifest) -> tuple[bool, bool]:
+        policies = {one["metadata"]["name"]: one for one in render(values) if one["kind"] == "NetworkPolicy"}
+        out, into = json.dumps(policies["ingest-archive"]["spec"]), json.dumps(policies["ingest-nats"]["spec"])
+        return "4222" in out, '"archive"' in into
+
+    assert reached(values) == (True, True)
+    assert reached({}) == (False, False)
+
+
 @pytest.mark.parametrize(
     ("values", "keys"),
     [

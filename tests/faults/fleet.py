@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ingest.cli.local.nats_server import NATS_USER
-from ingest.cli.runs.submissions import publish
 from ingest.embedder.postgres.database import Database
 from ingest.embedder.postgres.migrate import migrate
 from ingest.embedder.settings import EmbedderSettings
 from ingest.shared.artifacts.volume import Volume
 from ingest.shared.broker.bus import BusError
 from ingest.shared.broker.connect import bus_topology, connect
+from ingest.shared.broker.requests import publish
 from ingest.shared.broker.topology import EVENT_STREAM
 from ingest.shared.messages import Event, Source, SourceKind, VideoRequested, decode
 from ingest.shared.pipeline import Service

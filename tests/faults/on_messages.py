@@ -8,8 +8,8 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from ingest.cli.runs.submissions import publish
 from ingest.shared.broker.connect import connect
+from ingest.shared.broker.requests import publish
 from ingest.shared.broker.topology import DEAD_STREAM, INPUT_OF, REQUESTED, event_subject
 from ingest.shared.errors import Code
 from ingest.shared.messages import EventKind, Stage, VideoRequested, encode

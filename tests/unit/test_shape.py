@@ -23,6 +23,7 @@ NOUNS = {
     "Seed",
     "Speed",
     "Embed",
+    "ChangeRequested",
     "VideoRequested",
 }  # Embed is a handler; messages are named after what happened
 

@@ -10,10 +10,23 @@
 {{ join "," (uniq $names) }}
 {{- end }}
 
+{{/* Volumes or mounts with the authorities of its servers: (list root "ingest.caVolumes"). Without the right to edit, it reaches no NATS. */}}
+{{- define "ingest.archive.authorities" -}}
+{{- $root := first . -}}
+{{- if $root.Values.archive.auth.editTokenSecret }}
+{{- include (last .) $root }}
+{{- else }}
+{{- $nats := dict "enabled" false "tls" (dict "secretName" "") "caSecret" "" "credsSecret" "" "nkeySecret" "" "clientCertSecret" "" -}}
+{{- include (last .) (dict "Values" (dict "nats" $nats "postgres" $root.Values.postgres)) }}
+{{- end }}
+{{- end }}
+
 {{/* Settings of the read side: the text model and the place of the archive are those of the embedder. */}}
 {{- define "ingest.archive.settings" -}}
 {{- $own := dict "archive_host" "0.0.0.0" "archive_port" 8080 "metrics_port" 9090 "volume_path" "/data" "log_format" "json" -}}
 {{- $model := pick .Values.embedder.settings "embedding_model" "embedding_revision" "database_schema" "database_timeout_s" -}}
 {{- $names := dict "archive_names" (include "ingest.archive.names" .) -}}
-{{- include "ingest.settings" (list . $own $model .Values.settings .Values.archive.settings $names) }}
+{{- $broker := dict -}}
+{{- if .Values.archive.auth.editTokenSecret }}{{ $broker = merge (dict "nats_user" "archive") (include "ingest.commonSettings" . | fromYaml) }}{{ end -}}
+{{- include "ingest.settings" (list . $own $broker $model .Values.settings .Values.archive.settings $names) }}
 {{- end }}

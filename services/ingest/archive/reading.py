@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ingest.embedder.search.search_query import CONFIGS
 from ingest.embedder.tables import corrections
+from ingest.embedder.tables.changes import READ as CHANGE
+from ingest.embedder.tables.changes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -242,6 +244,11 @@ class Reading:
     def unnamed_s(self) -> float:
         """Return the seconds of speech whose speaker has no name."""
         return float(self._all(UNNAMED_S, ())[0][0])
+
+    def change(self, change_id: str) -> Outcome | None:
+        """Return what became of a change that a reader wanted; None when nothing has been done yet."""
+        rows = self._all(CHANGE, (change_id,))
+        return Outcome(*rows[0]) if rows else None
 
     def channels(self, limit: int) -> list[str]:
         """Return the channels with the most recordings."""

@@ -6,17 +6,19 @@ import signal
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 import uvicorn
 
 from ingest.archive.agents.http_app import AgentApp
+from ingest.archive.change_requests import ChangeRequests
 from ingest.archive.model import Model
 from ingest.archive.reading import Reading
 from ingest.archive.settings import ArchiveSettings
 from ingest.archive.web.app import build as build_app
 from ingest.archive.web.connections import Connection
+from ingest.archive.web.editing import Editing
 from ingest.archive.web.library import Library
 from ingest.embedder.postgres import database
 from ingest.embedder.text_model import light_encoder
@@ -30,6 +32,8 @@ from ingest.shared.worker.service import EXIT_CONFIGURATION, EXIT_PASSING, PASSI
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator
+
+    from pydantic import SecretStr
 
     from ingest.archive.web.guard import Guard
     from ingest.embedder.text_model.model_keys import TextModel
@@ -125,10 +129,19 @@ def served(
 
     It listens at the address in the settings, and on the socket `also`.
     """
-    with opened(settings, load_model) as library:
+    edit_token = _secret(settings.archive_edit_token)
+    if edit_token and settings.nats_url is None:
+        raise ConfigurationError("INGEST_ARCHIVE_EDIT_TOKEN is set: set INGEST_NATS_URL, too; changes are messages")
+    with opened(settings, load_model) as library, closing(ChangeRequests(settings, f"{NAME}.changes")) as requests:
         names = [settings.archive_host, *settings.archive_names.split(",")]
-        token = settings.archive_token.get_secret_value() if settings.archive_token else None
-        app = build_app(library, names=names, token=token, agents=AgentApp(library))
+        token = _secret(settings.archive_token)
+        app = build_app(
+            library,
+            names=names,
+            tokens=[token, *([edit_token] if edit_token else [])] if token else [],
+            agents=AgentApp(library),
+            editing=Editing(edit_token, requests.ask) if edit_token else None,
+        )
         server = Server(app, settings, library.model, also)
         library.model.start()
         try:
@@ -144,6 +157,10 @@ def opened(settings: ArchiveSettings, load_model: Callable[[], TextModel] | None
     with database.connect(patient, size=READERS, name=f"{NAME}.{settings.worker_name}") as archive:
         model = Model(load_model or (lambda: _load(settings)))
         yield Library(Reading(archive), Volume(settings.volume), model)
+
+
+def _secret(found: SecretStr | None) -> str | None:
+    return found.get_secret_value() if found else None
 
 
 def _wait_for_tables(settings: ArchiveSettings) -> None:

@@ -22,6 +22,9 @@ class ArchiveSettings(EmbedderSettings):
     refused."""
     archive_token: Annotated[SecretStr | None, Field(min_length=1)] = None
     """Token that each request must bring: as a bearer, or as the password that a browser asks for; without it, none."""
+    archive_edit_token: Annotated[SecretStr | None, Field(min_length=1)] = None
+    """Token that gives the right to change something, as to retry failures; it also gives that to read. Without it, the
+    server only reads; `ingest serve` makes one for the archive of the state folder."""
     archive_connections: Positive = 1000
     """Connections at the same time. For one more, the one that waits longest for a request is closed; if all are being
     answered, it gets status 503."""

@@ -10,6 +10,7 @@ from ingest.embedder.postgres import database
 from ingest.embedder.postgres.index_care import IndexCare
 from ingest.embedder.postgres.migrate import migrate
 from ingest.embedder.rebuild import passage_limits
+from ingest.embedder.requested_changes import Changes
 from ingest.embedder.tables.ledger import Ledger
 from ingest.embedder.tables.store import Store
 from ingest.embedder.text_model import model_keys
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from ingest.embedder.text_model.encoder import Encoder, Vector
     from ingest.shared.broker.nats_bus import NatsBus
 
-SPARE_CONNECTIONS = 3  # the ledger, the look at the indexes, and the build of one
+SPARE_CONNECTIONS = 4  # the ledger, changes, the look at the indexes, and the build of one
 ENCODER_SECONDS = "Time of the encoder's device by its state: busy, or the reason to be idle"
 
 
@@ -42,10 +43,9 @@ def build(settings: EmbedderSettings, bus: NatsBus) -> ServiceSpec:
     with database.connect(settings, size=1, name=settings.worker_name) as first:
         migrate(first)  # a connection registers the vector types when it is opened, so before the pool
     archive = database.connect(settings, size=settings.db_workers + SPARE_CONNECTIONS, name=settings.worker_name)
-    ledger = Ledger(bus, archive)
-    ledger.start()
-    care = IndexCare(archive)
-    care.start()
+    keepers = (Ledger(bus, archive), Changes(bus, archive), IndexCare(archive))
+    for keeper in keepers:
+        keeper.start()
     with metrics.loading("embedder"):
         encoder = load(settings)
     batcher = _batcher(settings, encoder, time)
@@ -61,8 +61,8 @@ def build(settings: EmbedderSettings, bus: NatsBus) -> ServiceSpec:
     time.ready()
 
     def stop() -> None:
-        care.stop()
-        ledger.stop()
+        for keeper in reversed(keepers):
+            keeper.stop()
         batcher.close()
         archive.close()
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -28,6 +28,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from ingest.shared import bounds, languages
@@ -36,6 +37,7 @@ from ingest.shared.text import clean, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Self
 
 SCHEMA_VERSION = 1
 MAX_MESSAGE_BYTES = 1_000_000
@@ -255,6 +257,28 @@ class ListingAccount(Message):
 
     at: Moment
     left_out: Annotated[dict[Name, Count], Field(min_length=1, max_length=bounds.MOST_REASONS)]
+
+
+class Retry(Part):
+    """A wish for a change: request recordings again, those named, or the failed and skipped ones with an error code."""
+
+    kind: Literal["retry"] = "retry"
+    videos: Annotated[tuple[VideoId, ...], Field(max_length=bounds.MOST_VIDEOS)] = ()
+    code: Code | None = None
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if bool(self.videos) == (self.code is not None):
+            raise ValueError("name videos or a code")
+        return self
+
+
+class ChangeRequested(Message):
+    """A reader of the archive wants a change. The embedder carries it out, and stores the result under this id."""
+
+    change_id: VideoId
+    at: Moment
+    change: Retry
 
 
 class DeadLetter(Message):

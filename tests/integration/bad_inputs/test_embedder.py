@@ -22,7 +22,7 @@ from pydantic import SecretStr
 
 from ingest.cli.local.postgres_server import EmbeddedPostgres
 from ingest.cli.local.postgres_user import SYSTEM_USER, owner_of
-from ingest.cli.runs.submissions import build_request, publish
+from ingest.cli.runs.submissions import build_request
 from ingest.cli.selection import Selection
 from ingest.downloader.sources.connector import Recording
 from ingest.embedder.handler import Embed, input_file
@@ -34,6 +34,7 @@ from ingest.embedder.tables.ledger import Ledger
 from ingest.embedder.tables.store import Store
 from ingest.shared.artifacts.transcript import Segment
 from ingest.shared.artifacts.volume import Volume
+from ingest.shared.broker.requests import publish
 from ingest.shared.broker.topology import ACCESSIBLE, INPUT_OF, REQUESTED, WORK_STREAM
 from ingest.shared.device.batcher import Batcher, BatchLimits
 from ingest.shared.errors import Code, IngestError, Outcome
@@ -391,9 +392,8 @@ def test_a_database_without_room_is_waited_for(
 
 @pytest.mark.parametrize("times", [pytest.param(2, id="61 submitted twice")])
 def test_a_video_that_is_submitted_twice_is_one_job(bus: NatsBus, database: Database, times: int) -> None:
-    wanted = Recording(VIDEO_ID, SOURCE, Metadata())
     for _ in range(times):
-        publish(bus, build_request(wanted, Selection(), 1))
+        publish(bus, build_request(Recording(VIDEO_ID, SOURCE, Metadata()), Selection(), 1))
     assert len(list(bus.read(WORK_STREAM, REQUESTED))) == 1
     Ledger(bus, database).catch_up()
     rows = Catalog(database).videos([VIDEO_ID])

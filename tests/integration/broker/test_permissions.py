@@ -22,6 +22,9 @@ from ingest.shared.broker.nats_connection import BusOptions
 from ingest.shared.broker.permissions import STREAMS, USERS, Client, User, accounts, authorization, inbox_prefix
 from ingest.shared.broker.topology import (
     ACCESSIBLE,
+    CHANGE_REQUESTED,
+    CHANGE_STREAM,
+    CHANGES,
     DEAD_STREAM,
     EVENT_STREAM,
     GOVERNOR_BUCKET,
@@ -143,6 +146,17 @@ def test_the_embedder_can_keep_the_ledger(login: Callable[[User], NatsBus]) -> N
     assert bus.acknowledged(LEDGER, EVENT_STREAM) == delivery.sequence
 
 
+def test_the_page_can_ask_for_a_change_and_the_embedder_takes_it(login: Callable[[User], NatsBus]) -> None:
+    login(Client.ARCHIVE).publish(CHANGE_REQUESTED, b"{}", "wish")
+    bus = login(Service.EMBEDDER)
+    delivery = bus.fetch(CHANGES, CHANGE_STREAM, 2.0)
+    assert delivery is not None
+    bus.publish(REQUESTED, b"{}", "request")
+    bus.publish(event_subject(Stage.CHECK), b"{}", "event")
+    bus.ack(delivery)
+    assert bus.stored(CHANGE_STREAM) == 0
+
+
 def test_a_submitter_can_ask_and_follow(login: Callable[[User], NatsBus]) -> None:
     bus = login(Client.SUBMIT)
     assert bus.fill(WORK_STREAM) == 0
@@ -157,7 +171,12 @@ def test_a_submitter_can_ask_and_follow(login: Callable[[User], NatsBus]) -> Non
 FOREIGN: dict[User, tuple[str, ...]] = {
     Service.DOWNLOADER: (REQUESTED.replace("requested", "other"), TRANSCRIPT, event_subject(Stage.ASR)),
     Service.ASR: (REQUESTED, dead_subject(Stage.CHECK), later_subject(Stage.DOWNLOAD), "$KV.ingest_governor.site"),
-    Service.EMBEDDER: (REQUESTED, AUDIO, event_subject(Stage.ASR), "$KV.ingest_governor.site"),
+    Service.EMBEDDER: (AUDIO, event_subject(Stage.ASR), "$KV.ingest_governor.site", CHANGE_REQUESTED),
+    Client.ARCHIVE: (
+        *(REQUESTED, TRANSCRIPT, event_subject(Stage.CHECK), dead_subject(Stage.CHECK), "ingest.change.other"),
+        *("$JS.API.INFO", f"$JS.API.STREAM.INFO.{WORK_STREAM}", f"$JS.API.STREAM.MSG.GET.{CHANGE_STREAM}"),
+        f"$JS.ACK.{CHANGE_STREAM}.{CHANGES}.1.2.3.4.5",
+    ),
     Client.SUBMIT: (ACCESSIBLE, AUDIO, TRANSCRIPT, event_subject(Stage.EMBEDDER), dead_subject(Stage.CHECK)),
     Client.ADMIN: (
         "elsewhere",
@@ -212,6 +231,8 @@ def test_only_an_operator_changes_streams_and_reads_dead_letters(
         (Service.EMBEDDER, Stage.DOWNLOAD, WORK_STREAM),
         (Service.EMBEDDER, later_consumer(Stage.ASR), LATER_STREAM),
         (Client.SUBMIT, Stage.CHECK, WORK_STREAM),
+        (Client.ARCHIVE, CHANGES, CHANGE_STREAM),
+        (Service.ASR, CHANGES, CHANGE_STREAM),
     ],
 )
 def test_nobody_takes_the_messages_of_another_stage(

@@ -16,12 +16,12 @@ from pydantic import SecretStr
 from ingest.cli.local.nats_server import NATS_USER
 from ingest.cli.runs.again import Reason
 from ingest.cli.runs.run import RunResult, submit
-from ingest.cli.runs.submissions import publish
 from ingest.cli.selection import Selection
 from ingest.cli.settings import AllSettings
 from ingest.cli.upkeep.dead import Replay, letters, replay
 from ingest.embedder.tables.catalog import Catalog
 from ingest.embedder.tables.ledger import Ledger
+from ingest.shared.broker.requests import publish
 from ingest.shared.broker.topology import EVENT_STREAM, REQUESTED, WORK_STREAM, dead_subject, event_subject
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import (

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest.cli.runs.submissions import publish
 from ingest.cli.upkeep.purge import sweep
 from ingest.cli.upkeep.resume import resume
 from ingest.cli.upkeep.retention import Limits
-from ingest.cli.upkeep.retry import retry
+from ingest.embedder.requested_changes import request_again
 from ingest.embedder.tables.catalog import Catalog
 from ingest.embedder.tables.ledger import Ledger, write_events
 from ingest.shared.artifacts.volume import NewArtifact, Volume
+from ingest.shared.broker.requests import publish
 from ingest.shared.broker.topology import LATER_STREAM, REQUESTED, WORK_STREAM, Topology, later_subject
 from ingest.shared.messages import (
     Event,
@@ -97,7 +97,7 @@ def test_all_unfinished_videos_are_requested_again_when_the_broker_is_empty(
 def test_a_retry_keeps_metadata_and_fresh_files_and_a_resumed_request_also_its_limits(
     bus: NatsBus, test_topology: Topology, known: Catalog, database: Database
 ) -> None:
-    assert retry(bus, known, codes=None, videos=None) == 1
+    assert request_again(bus, known, codes=None, videos=None) == 1
     Ledger(bus, database).catch_up()
     resume(bus, known, dry_run=False)
     found = {message.video_id: message for message in requests(bus)}

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from ingest.cli.runs.submissions import build_repetition, build_request, each_request
+from ingest.cli.runs.submissions import build_request
 from ingest.cli.selection import Selection
 from ingest.downloader.sources.feed import episodes
 from ingest.downloader.sources.feeds.reader import parsed
@@ -30,6 +30,7 @@ from ingest.embedder.search.question import Question
 from ingest.embedder.tables.catalog import Catalog
 from ingest.embedder.tables.ledger import fold_or_set_aside
 from ingest.embedder.tables.store import Rows, Store
+from ingest.shared.broker.requests import build_repetition, each_request
 from ingest.shared.errors import IngestError
 from ingest.shared.messages import Event, EventKind, Metadata, Stage, encode
 from tests.support.archive_rows import execute, passage

@@ -112,6 +112,14 @@ OPERATIONS = (
         shapes.Status,
         lambda library, _, __: library.status(),
     ),
+    Operation(
+        "/changes/{id}",
+        "change",
+        "What became of a change that was asked for",
+        inputs.Input,
+        shapes.Change,
+        lambda library, change_id, _: library.change(change_id),
+    ),
 )
 
 

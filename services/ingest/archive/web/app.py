@@ -11,6 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from ingest.archive.web import answers, api, openapi, problems
+from ingest.archive.web.changing import Changing
 from ingest.archive.web.guard import AGENTS_PATH, OPEN_PATH, Guard
 from ingest.archive.web.library import API
 from ingest.archive.web.pages.routes import Pages
@@ -23,12 +24,15 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp
 
+    from ingest.archive.web.editing import Editing
     from ingest.archive.web.library import Library
 
 
-def build(library: Library, *, names: Iterable[str], token: str | None, agents: ASGIApp) -> Guard:
+def build(
+    library: Library, *, names: Iterable[str], tokens: Iterable[str], agents: ASGIApp, editing: Editing | None
+) -> Guard:
     """Return the application. `names` are the host names under which it is opened; `agents` answers AGENTS_PATH."""
-    pages = Pages(library)
+    pages = Pages(library, editing)
     document = json.dumps(openapi.document(), ensure_ascii=False, indent=1).encode()
 
     async def described(request: Request) -> Response:
@@ -48,12 +52,13 @@ def build(library: Library, *, names: Iterable[str], token: str | None, agents: 
             Route(f"{API}/openapi.json", described),
             *api.routes(library),
             *pages.routes(),
+            *Changing(library, pages, editing).routes(),
             Route(AGENTS_PATH, agents),
         ],
         exception_handlers=dict.fromkeys((ProblemError, IngestError, HTTPException, Exception), failed),
     )
     app.router.redirect_slashes = False
-    return Guard(app, names=names, token=token)
+    return Guard(app, names=names, tokens=tokens)
 
 
 def _problem(error: Exception) -> ProblemError:

@@ -11,7 +11,7 @@ from ingest.archive.export import names
 from ingest.archive.export.cues import Rules
 from ingest.archive.export.document import load, with_vectors
 from ingest.archive.export.registry import FORMATS
-from ingest.archive.web.problems import BAD_PARAMETER, NO_FILE, ProblemError
+from ingest.archive.web.problems import NO_FILE, ProblemError
 
 if TYPE_CHECKING:
     from ingest.archive.web.inputs import ExportInput
@@ -35,8 +35,6 @@ class File:
 def export(library: Library, video_id: str, asked: ExportInput) -> File:
     """Return the transcript of a recording as a file; raise ProblemError where the format needs what it lacks."""
     form, row = FORMATS[asked.format], library.row(video_id)
-    if asked.vectors and form.is_text:
-        raise ProblemError(BAD_PARAMETER, "'vectors': only a parquet file has vectors")
     document = load(library.reading, library.volume, row)
     if not document.passages and row.state != "indexed":
         raise ProblemError(NO_FILE, "it has no transcript yet")
@@ -44,7 +42,7 @@ def export(library: Library, video_id: str, asked: ExportInput) -> File:
     lacking = form.missing or form.lacks(document)
     if lacking is not None:
         raise ProblemError(NO_FILE, lacking)
-    if asked.vectors:
+    if asked.vectors and not form.is_text:
         document = with_vectors(document, library.reading)
     file = io.BytesIO()
     form.put([document], Rules(labels=asked.speakers), file)

@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 
 LONGEST_ADDRESS = 4000
 METHODS: Final = ("GET", "HEAD")
+POSTED: Final = {  # where a request may also, or only, be posted
+    "/mcp": ("POST",),
+    "/edit": ("GET", "HEAD", "POST"),
+    "/changes": ("POST",),
+    "/api/v1/changes": ("POST",),
+}
 OPEN_PATH = "/healthz"
 AGENTS_PATH = "/mcp"
 HEADERS: Final = {
@@ -45,10 +51,10 @@ LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
 class Guard:
     """Wraps an application: refuses what it must not see, and completes its answers."""
 
-    def __init__(self, app: ASGIApp, *, names: Iterable[str], token: str | None) -> None:
+    def __init__(self, app: ASGIApp, *, names: Iterable[str], tokens: Iterable[str]) -> None:
         self._app = app
         self._names = frozenset(name.strip().lower() for name in (*LOCAL_NAMES, *names) if name.strip())
-        self._token = token
+        self._tokens = tuple(tokens)  # each of them opens the archive; without one, it is open
         self._wrong = WrongTokens()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,12 +90,12 @@ class Guard:
             return ProblemError(problems.TOO_LONG, f"at most {LONGEST_ADDRESS} bytes")
         if not (_is_text(path) and _is_text(query.replace(b"+", b" "))):
             return ProblemError(problems.BAD_ADDRESS, "percent-encode it as UTF-8, without control characters")
-        methods = ("POST",) if scope["path"] == AGENTS_PATH else METHODS
+        methods = POSTED.get(scope["path"], METHODS)
         if scope["method"] not in methods:
             advice = f"use {' or '.join(methods)}"
             return ProblemError(problems.WRONG_METHOD, advice, headers={"Allow": ", ".join(methods)})
         headers = Headers(scope=scope)
-        if scope["path"] == AGENTS_PATH and not self._is_ours(headers.get("origin")):
+        if scope["method"] == "POST" and not self._is_ours(headers.get("origin"), scope["path"]):
             return ProblemError(problems.WRONG_ORIGIN, "pages of other sites cannot ask")
         return None if scope["path"] == OPEN_PATH else self._refusal(headers, (scope["client"] or ("",))[0])
 
@@ -98,22 +104,27 @@ class Guard:
         if _name(headers.get("host", "")) not in self._names:
             advice = "open it as localhost, or name it in INGEST_ARCHIVE_NAMES"
             return ProblemError(problems.WRONG_HOST, advice)
-        return None if self._token is None else self._unknown(headers.get("authorization", ""), self._token, client)
+        return self._unknown(headers.get("authorization", ""), client) if self._tokens else None
 
-    def _unknown(self, authorization: str, token: str, client: str) -> ProblemError | None:
+    def _unknown(self, authorization: str, client: str) -> ProblemError | None:
         """Return the reason to refuse a client that has to bring a token; None when it brings it."""
         wait_s = self._wrong.wait_s(client) if authorization else 0
         if wait_s:  # also with the right one: its answer would tell it from the others
             return ProblemError(problems.WRONG_TOKENS, f"ask again in {wait_s} s", headers={"Retry-After": str(wait_s)})
-        if _brings(authorization, token):
+        if any(_brings(authorization, token) for token in self._tokens):
             return None
         if authorization:
             self._wrong.add(client, authorization)
         detail = "send it as `Authorization: Bearer TOKEN`, or as the password of any user"
         return ProblemError(problems.NO_TOKEN, detail, headers=ASKS_FOR_TOKEN)
 
-    def _is_ours(self, origin: str | None) -> bool:
-        """Return whether a request with this Origin header is from no page of another site."""
+    def _is_ours(self, origin: str | None, path: str) -> bool:
+        """Return whether a request with this Origin header is from no page of another site.
+
+        Browsers hide the origin of our forms, because our pages send no referrer; a form has a key instead.
+        """
+        if origin == "null" and path != AGENTS_PATH:
+            return True
         return origin is None or _name(origin.partition("://")[2]) in self._names
 
 

@@ -121,7 +121,7 @@ class ExportInput(Input):
     speakers: bool = True
     """With the names of the speakers."""
     vectors: bool = False
-    """With the vectors of the passages; only in a Parquet file."""
+    """With the vectors of the passages; only a Parquet file has them."""
 
 
 I = TypeVar("I", bound=Input)  # noqa: E741 (input)

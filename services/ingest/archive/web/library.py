@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 from ingest.archive import reading, spoken
@@ -159,6 +159,14 @@ class Library:
             recent=tuple(map(_recording, self.reading.latest(UNFINISHED, MOST_RECENT))),
             search=self.model.reason or "ready",
         )
+
+    def change(self, change_id: str) -> shapes.Change:
+        """Return what became of a change; one of which nothing is known counts as waiting."""
+        found = self.reading.change(change_id)
+        if found is None:
+            return shapes.Change(id=change_id, state="waiting", result=None, at=None)
+        state: Literal["done", "refused"] = "done" if found.is_done else "refused"
+        return shapes.Change(id=change_id, state=state, result=outgoing.redact(found.result), at=found.at)
 
     def sought(self, question: str) -> list[str]:
         """Return the words of a question that are marked in answers."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import models_json_schema
 
@@ -11,8 +11,13 @@ from ingest.archive.web import problems
 from ingest.archive.web.api import OPERATIONS, Operation
 from ingest.archive.web.library import API
 from ingest.archive.web.problems import MEDIA_TYPE, Kind
-from ingest.shared.messages import VIDEO_ID_PATTERN
+from ingest.archive.web.shapes import Change
+from ingest.shared.messages import VIDEO_ID_PATTERN, Retry
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+JSON = "application/json"
 KNOWN = {"304": {"description": "The content that the client named in If-None-Match"}}
 REFERENCE = "#/components/schemas/{model}"
 OF_ALL = (
@@ -49,13 +54,38 @@ def document() -> dict[str, Any]:
             "summary": "Search and read an archive of recordings: what was said, when, and by whom",
         },
         "servers": [{"url": API}],
-        "paths": {operation.path: {"get": _operation(operation)} for operation in OPERATIONS},
+        "paths": {
+            **{operation.path: {"get": _operation(operation)} for operation in OPERATIONS},
+            "/changes": {"post": _change_request()},
+        },
         "components": {
             "schemas": {**schemas["$defs"], "Problem": PROBLEM},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
         "security": [{}, {"token": []}],
     }
+
+
+def _change_request() -> dict[str, Any]:
+    """Return the one operation that asks for something."""
+    kinds = (*OF_ALL, problems.NO_RIGHT, problems.NOT_FOUND, problems.TOO_LARGE)
+    change = {"schema": {"$ref": REFERENCE.format(model=Change.__name__)}}
+    return {
+        "operationId": "ask",
+        "summary": "Ask for a change; the right is that of INGEST_ARCHIVE_EDIT_TOKEN",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": _wish()}}},
+        "responses": {
+            "202": {"description": "What is known of it; Location leads to its result", "content": {JSON: change}},
+            **_problems(kinds),
+        },
+        "security": [{"token": []}],
+    }
+
+
+def _wish() -> dict[str, Any]:
+    schema = Retry.model_json_schema()
+    found: dict[str, Any] = _inline({key: value for key, value in schema.items() if key != "$defs"}, schema)
+    return found
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
@@ -117,5 +147,9 @@ def _failures(operation: Operation) -> dict[str, Any]:
         kinds.append(problems.NOT_FOUND)
     if operation.answer is None and operation.call is None:
         kinds.append(problems.NO_RANGE)
+    return _problems(kinds)
+
+
+def _problems(kinds: Iterable[Kind]) -> dict[str, Any]:
     content = {MEDIA_TYPE: {"schema": {"$ref": REFERENCE.format(model="Problem")}}}
     return {str(kind.status): {"description": kind.title, "content": content} for kind in kinds}

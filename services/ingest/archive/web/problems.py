@@ -31,9 +31,11 @@ BAD_PARAMETER = Kind("bad-parameter", 400, "A parameter is wrong")
 BAD_ADDRESS = Kind("bad-address", 400, "The address is not valid UTF-8")
 NO_TOKEN = Kind("no-token", 401, "A token is required")
 NOT_FOUND = Kind("not-found", 404, "There is nothing at this address")
+NO_RIGHT = Kind("no-right", 403, "The right to change something is required")
 NO_AUDIO = Kind("no-audio", 404, "The audio of this recording is not kept")
 NO_FILE = Kind("no-file", 404, "The recording cannot be written in this format")
 WRONG_METHOD = Kind("wrong-method", 405, "This address can only be read")
+TOO_LARGE = Kind("too-large", 413, "The request is too large")
 TOO_LONG = Kind("too-long", 414, "The address is too long")
 NO_RANGE = Kind("no-range", 416, "The file has no such range")
 WRONG_ORIGIN = Kind("wrong-origin", 403, "The request is from a page of another site")
@@ -46,10 +48,12 @@ KINDS: Final = (
     BAD_PARAMETER,
     BAD_ADDRESS,
     NO_TOKEN,
+    NO_RIGHT,
     NOT_FOUND,
     NO_AUDIO,
     NO_FILE,
     WRONG_METHOD,
+    TOO_LARGE,
     TOO_LONG,
     NO_RANGE,
     WRONG_ORIGIN,

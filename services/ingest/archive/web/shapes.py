@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -201,3 +202,12 @@ class Status(Shape):
     """Recordings that are not indexed, the latest change first."""
     search: str
     """`ready`, or the reason why questions are not answered yet."""
+
+
+class Change(Shape):
+    """A change that was asked for. `result` says what was done, or why it was refused; None while it waits."""
+
+    id: str
+    state: Literal["waiting", "done", "refused"]
+    result: str | None
+    at: datetime | None

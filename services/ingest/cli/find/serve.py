@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import threading
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from pydantic import SecretStr
 
 from ingest.archive.service import opened, served
 from ingest.cli import console
@@ -13,7 +17,9 @@ from ingest.cli.find import running_server
 from ingest.cli.local.state_folder import open_state_folder
 from ingest.embedder.postgres import database
 from ingest.embedder.postgres.migrate import migrate
+from ingest.embedder.requested_changes import Changes
 from ingest.embedder.text_model import light_encoder
+from ingest.shared.broker import connect as broker
 from ingest.shared.telemetry import health, logs
 
 if TYPE_CHECKING:
@@ -30,11 +36,18 @@ def serve(settings: AllSettings) -> None:
     with ExitStack() as held:
         is_local = settings.database_url is None
         settings = held.enter_context(_database(settings))
+        if is_local:
+            held.enter_context(_changes_carried_out(settings))
+            own = settings.archive_edit_token or SecretStr(secrets.token_urlsafe(16))
+            settings = settings.model_copy(update={"archive_edit_token": own})
         for_commands = held.enter_context(running_server.offered(settings)) if is_local else None
         server = held.enter_context(served(settings, also=for_commands))
         if settings.metrics_port:
             health.serve(settings.metrics_port, list, server.reasons, host=settings.metrics_host or "127.0.0.1")
         console.out.print(f"The archive is at [bold]{server.url}[/] (Ctrl-C ends the server)", markup=True)
+        if settings.archive_edit_token:
+            token = quote(settings.archive_edit_token.get_secret_value()) if is_local else "TOKEN"
+            console.out.print(f"To retry failures there, open {server.url}/edit?token={token}")
         console.out.file.flush()
         server.run()
 
@@ -59,6 +72,21 @@ def _database(settings: AllSettings) -> Iterator[AllSettings]:
         with database.connect(folder.settings, size=1, name="ingest") as archive:
             migrate(archive)  # a new state folder has no tables yet
         yield folder.settings
+
+
+@contextmanager
+def _changes_carried_out(settings: AllSettings) -> Iterator[None]:
+    """Carry out what readers of the page want changed: without an `ingest run`, no embedder is there to do it."""
+    with database.connect(settings, size=2, name="ingest") as archive:
+        bus = broker.connect(settings, "cli.changes", first_s=broker.COMMAND_WAIT_S)
+        bus.provision(broker.bus_topology(settings))
+        changes = Changes(bus, archive)
+        changes.start()
+        try:
+            yield
+        finally:
+            changes.stop()
+            bus.close()
 
 
 @contextmanager

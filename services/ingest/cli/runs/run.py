@@ -23,7 +23,9 @@ from ingest.downloader.settings import listed_paths
 from ingest.downloader.sites.holds import Hold, Troubles
 from ingest.downloader.sites.rate_limiter import limiter_of
 from ingest.downloader.sources import file
+from ingest.downloader.sources.announced import figures
 from ingest.downloader.sources.listing import Listing
+from ingest.shared.broker import requests
 from ingest.shared.broker.bus import BusError
 from ingest.shared.errors import ConfigurationError, IngestError
 from ingest.shared.video_state import VideoRecord, VideoState
@@ -192,15 +194,15 @@ def _publish(connections: Connections, request: Request, follower: Follower, int
         recording = request.recordings.get(video.video_id)
         try:
             message = (
-                submissions.build_request(recording, request.selection, submissions.next_generation(video))
+                submissions.build_request(recording, request.selection, requests.next_generation(video))
                 if recording
-                else submissions.build_replacement(video)
+                else requests.build_replacement(video)
             )
         except IngestError as error:  # of this video: the others are requested
             request.listing.fail(video.video_id, error)
             follower.leave(video.video_id)
             continue
-        submissions.publish(connections.bus, message, recording.cut if recording else ())
+        requests.publish(connections.bus, message, figures(recording.cut, "listing_") if recording else None)
         follower.restart(video.video_id)
         request.requested += 1
     submissions.publish_account(connections.bus, request.listing)

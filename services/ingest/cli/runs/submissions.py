@@ -11,15 +11,11 @@ from uuid import uuid4
 from pydantic import ConfigDict
 
 from ingest.cli.runs import identity
-from ingest.downloader.sources.announced import figures
 from ingest.downloader.sources.registry import recordings
-from ingest.shared.bounds import LARGEST_GENERATION, MOST_REASONS
-from ingest.shared.broker.bus import BusRefusedError
-from ingest.shared.broker.topology import LATER_STREAM, REQUESTED, WORK_STREAM, event_subject
-from ingest.shared.errors import Code, IngestError
+from ingest.shared.bounds import MOST_REASONS
+from ingest.shared.broker.topology import LATER_STREAM, WORK_STREAM, event_subject
+from ingest.shared.errors import IngestError
 from ingest.shared.messages import (
-    Event,
-    EventKind,
     ListingAccount,
     Metadata,
     Stage,
@@ -29,10 +25,10 @@ from ingest.shared.messages import (
     encode,
 )
 from ingest.shared.telemetry.logs import get_logger
-from ingest.shared.video_state import VideoRecord, VideoState
+from ingest.shared.video_state import VideoState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ingest.cli.selection import Selection
     from ingest.cli.settings import AllSettings
@@ -45,7 +41,6 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 REPEATED = "the same recording as another one of the sources"
 ERASED = "erased by `ingest forget` (its option --allow-again lets it in)"
-MAX_QUEUE_FILL = 0.8  # a stage publishes its result before it acknowledges its input: a full queue would block it
 
 
 @dataclass(frozen=True)
@@ -164,24 +159,6 @@ class _AnyVideo(VideoMessage):
     model_config = ConfigDict(extra="ignore")
 
 
-def next_generation(known: VideoRecord) -> int:
-    """Return the generation of the next run of a video; raise BAD_FIELD after the last one."""
-    if known.generation >= LARGEST_GENERATION:
-        raise IngestError(Code.BAD_FIELD, f"{known.video_id} has the largest generation: it cannot run again")
-    return known.generation + 1
-
-
-def each_request(rows: Iterable[VideoRow], build: Callable[[VideoRecord], VideoRequested]) -> Iterator[VideoRequested]:
-    """Yield a request for each video; log a video for which none is possible, and go on with the next."""
-    for row in rows:
-        try:
-            request = build(row.as_record())
-        except IngestError as error:
-            log.warning("left_out", video_id=row.video_id, code=error.code, error=error.message)
-        else:
-            yield request
-
-
 def build_request(recording: Recording, selection: Selection, generation: int) -> VideoRequested:
     """Return the request for a recording within the limits of the selection."""
     return VideoRequested(
@@ -194,24 +171,6 @@ def build_request(recording: Recording, selection: Selection, generation: int) -
     )
 
 
-def build_repetition(known: VideoRecord) -> VideoRequested:
-    """Return a request for a known video without limits; stages reuse their finished files."""
-    if known.source is None:
-        raise IngestError(Code.BAD_FIELD, f"{known.video_id} has no source in the archive")
-    return VideoRequested(
-        video_id=known.video_id,
-        generation=next_generation(known),
-        source=known.source,
-        metadata=known.metadata,
-        fresh_from=known.fresh_from,
-    )
-
-
-def build_replacement(known: VideoRecord) -> VideoRequested:
-    """Return a request that replaces a lost one, with the same limits."""
-    return build_repetition(known).model_copy(update={"policy": known.policy})
-
-
 def publish_account(bus: NatsBus, listing: Listing) -> None:
     """Publish what a listing has left out, and what it could not read, as an event; nothing where that is nothing."""
     counts = Counter({reason: one.count for reason, one in listing.left_out.items()})
@@ -220,29 +179,3 @@ def publish_account(bus: NatsBus, listing: Listing) -> None:
         account = ListingAccount(at=datetime.now(UTC), left_out=dict(counts.most_common(MOST_REASONS)))
         subject = event_subject(Stage.CHECK)
         bus.publish(subject, encode(account), f"{subject}:listing:{uuid4().hex}")
-
-
-def publish(bus: NatsBus, message: VideoRequested, cut: tuple[str, ...] = ()) -> None:
-    """Publish a request and its event; raise BusRefusedError when the stages need the rest of the queue.
-
-    `cut` names the fields that the listing had to cut.
-
-    The message ids contain the job, so the broker drops both when another command has just requested the same job.
-    """
-    if bus.fill(WORK_STREAM) > MAX_QUEUE_FILL:
-        raise BusRefusedError("the work queue is nearly full: submit the rest when it is shorter (`ingest status`)")
-    event = Event(
-        video_id=message.video_id,
-        generation=message.generation,
-        stage=Stage.CHECK,
-        kind=EventKind.SUBMITTED,
-        at=datetime.now(UTC),
-        source=message.source,
-        metadata=message.metadata,
-        policy=message.policy,
-        fresh_from=message.fresh_from,
-        numbers=figures(cut, "listing_"),
-    )
-    subject = event_subject(Stage.CHECK)
-    bus.publish(subject, encode(event), f"{subject}:{message.job}:submitted")
-    bus.publish(REQUESTED, encode(message), f"{REQUESTED}:{message.job}")

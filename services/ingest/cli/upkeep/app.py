@@ -39,10 +39,10 @@ def retry(
     """
     if not (code or video or every):
         raise typer.BadParameter("select the videos: --code CODE, --video ID or --all")
-    from ingest.cli.upkeep.retry import retry as retry_videos
+    from ingest.embedder.requested_changes import request_again
 
     with options.connections(state) as connections:
-        count = retry_videos(connections.bus, connections.catalog, codes=code, videos=video)
+        count = request_again(connections.bus, connections.catalog, codes=code, videos=video)
     if json:
         console.print_json({"requested": count})
     else:

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ingest.cli.runs import submissions
+from ingest.shared.broker import requests
 from ingest.shared.broker.bus import BusUnavailableError
 from ingest.shared.broker.topology import EVENT_STREAM, LEDGER
 from ingest.shared.video_state import ENDED
@@ -33,11 +34,11 @@ def resume(bus: NatsBus, catalog: Catalog, *, dry_run: bool) -> list[str]:
     queued = submissions.queued_ids(bus)
     _wait_for_ledger(bus)
     found = lost(catalog.chosen(limit=ALL), queued)
-    requests = list(submissions.each_request(found, submissions.build_replacement))
+    wanted = list(requests.each_request(found, requests.build_replacement))
     if not dry_run:
-        for request in requests:
-            submissions.publish(bus, request)
-    return [request.video_id for request in requests]
+        for request in wanted:
+            requests.publish(bus, request)
+    return [request.video_id for request in wanted]
 
 
 def lost(rows: Iterable[VideoRow], queued: set[str]) -> list[VideoRow]:

@@ -13,7 +13,7 @@ BEGIN
         IF own_schema THEN
             EXECUTE format('GRANT USAGE ON SCHEMA %I TO ingest_embedder', current_schema());
         END IF;
-        REVOKE ALL ON videos, segments, models, embeddings, migrations, events_set_aside, forgotten, corrections
+        REVOKE ALL ON videos, segments, models, embeddings, migrations, events_set_aside, forgotten, corrections, changes
             FROM ingest_embedder;
         GRANT SELECT, INSERT ON videos TO ingest_embedder;
         EXECUTE (SELECT format('GRANT UPDATE (%s) ON videos TO ingest_embedder', string_agg(quote_ident(attname), ', '))
@@ -25,14 +25,15 @@ BEGIN
         GRANT SELECT, INSERT, DELETE, UPDATE (state, found) ON corrections TO ingest_embedder;
         GRANT SELECT ON migrations, forgotten TO ingest_embedder;
         GRANT SELECT, INSERT, UPDATE (folded_at) ON events_set_aside TO ingest_embedder;
+        GRANT SELECT, INSERT, DELETE ON changes TO ingest_embedder;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'ingest_reader') THEN
         IF own_schema THEN
             EXECUTE format('GRANT USAGE ON SCHEMA %I TO ingest_reader', current_schema());
         END IF;
-        REVOKE ALL ON videos, segments, models, embeddings, migrations, events_set_aside, forgotten, corrections
+        REVOKE ALL ON videos, segments, models, embeddings, migrations, events_set_aside, forgotten, corrections, changes
             FROM ingest_reader;
-        GRANT SELECT ON videos, segments, models, embeddings, migrations, events_set_aside, forgotten, corrections
+        GRANT SELECT ON videos, segments, models, embeddings, migrations, events_set_aside, forgotten, corrections, changes
             TO ingest_reader;
         FOREACH view IN ARRAY ARRAY['archive_recordings', 'archive_passages', 'archive_speakers'] LOOP
             IF to_regclass(view) IS NOT NULL THEN -- it stays behind when only the tables are moved to another schema

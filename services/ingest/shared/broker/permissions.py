@@ -3,7 +3,8 @@
     user        who logs in                               may
     downloader  the downloader service                    work on check and download; keep the rate limiter's state
     asr         the asr service                           work on asr
-    embedder    the embedder service                      work on embedder; keep the ledger
+    embedder    the embedder service                      work on embedder; keep the ledger; carry out changes
+    archive     the page                                  ask for changes, which the embedder carries out
     submit      a Job or CronJob with `ingest submit`     ask for recordings, and follow them
     admin       `ingest migrate` and operators            everything about our streams, and nothing about others
 
@@ -32,6 +33,9 @@ from typing import TYPE_CHECKING, Any
 from ingest.shared.broker.names import OURS, Names
 from ingest.shared.broker.topology import (
     ACCESSIBLE,
+    CHANGE_REQUESTED,
+    CHANGE_STREAM,
+    CHANGES,
     DEAD_STREAM,
     EVENT_STREAM,
     GOVERNOR_BUCKET,
@@ -51,7 +55,7 @@ from ingest.shared.pipeline import Service, StageSpec, stages_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-STREAMS = (WORK_STREAM, LATER_STREAM, EVENT_STREAM, DEAD_STREAM, f"KV_{GOVERNOR_BUCKET}")
+STREAMS = (WORK_STREAM, LATER_STREAM, EVENT_STREAM, DEAD_STREAM, CHANGE_STREAM, f"KV_{GOVERNOR_BUCKET}")
 ACCOUNT = "INGEST"  # holds the streams
 SYSTEM_ACCOUNT = "SYS"
 PASSWORD_VARIABLE = "INGEST_NATS_PASSWORD_{user}"  # noqa: S105 (the name of a variable)
@@ -60,6 +64,7 @@ PASSWORD_VARIABLE = "INGEST_NATS_PASSWORD_{user}"  # noqa: S105 (the name of a v
 class Client(StrEnum):
     """The users of the broker that are no service."""
 
+    ARCHIVE = "archive"
     SUBMIT = "submit"
     ADMIN = "admin"
 
@@ -173,13 +178,20 @@ _LOOK = (
     *(f"$JS.API.CONSUMER.INFO.{WORK_STREAM}.{stage}" for stage in Stage),
     *(f"$JS.API.CONSUMER.INFO.{LATER_STREAM}.{later_consumer(stage)}" for stage in Stage),
     f"$JS.API.CONSUMER.INFO.{EVENT_STREAM}.{LEDGER}",
+    f"$JS.API.CONSUMER.INFO.{CHANGE_STREAM}.{CHANGES}",
     f"$JS.API.STREAM.MSG.GET.{WORK_STREAM}",
 )
 _READ_GOVERNOR = (f"$JS.API.STREAM.MSG.GET.KV_{GOVERNOR_BUCKET}",)
 
 _MORE = {
     Service.DOWNLOADER: (*_READ_GOVERNOR, f"$KV.{GOVERNOR_BUCKET}.>"),
-    Service.EMBEDDER: (*_take(LEDGER, EVENT_STREAM), f"$JS.API.STREAM.MSG.GET.{EVENT_STREAM}"),
+    Service.EMBEDDER: (
+        *_take(LEDGER, EVENT_STREAM),
+        f"$JS.API.STREAM.MSG.GET.{EVENT_STREAM}",
+        *_take(CHANGES, CHANGE_STREAM),
+        REQUESTED,  # a change may be a wish to request recordings again
+        event_subject(Stage.CHECK),
+    ),
 }
 
 
@@ -216,6 +228,7 @@ _OPERATE = (
 
 _PUBLISH: dict[User, tuple[str, ...]] = {
     **{service: _service(service) for service in Service},
+    Client.ARCHIVE: (CHANGE_REQUESTED,),
     Client.SUBMIT: (
         *_LOOK,
         *_READ_GOVERNOR,

@@ -4,6 +4,7 @@
     stream INGEST_LATER    work queue: delayed messages, one consumer per stage
     stream INGEST_EVENTS   events, kept for a week
     stream INGEST_DEAD     dead letters, kept for ninety days
+    stream INGEST_CHANGES  work queue: what readers of the archive want changed, kept for a day
     bucket ingest_governor the fleet's rate limit for each video site
 
 `max_ack_pending` of a consumer is the fleet-wide limit of its stage, whatever the number of replicas. A delayed
@@ -22,16 +23,20 @@ WORK_STREAM = "INGEST"
 LATER_STREAM = "INGEST_LATER"
 EVENT_STREAM = "INGEST_EVENTS"
 DEAD_STREAM = "INGEST_DEAD"
+CHANGE_STREAM = "INGEST_CHANGES"
 GOVERNOR_BUCKET = "ingest_governor"
 LEDGER = "ledger"
+CHANGES = "changes"
 
 INPUT_OF = {spec.stage: spec.subject for spec in PIPELINE}
 SUBJECT_OF = {spec.reads: spec.subject for spec in PIPELINE}
 REQUESTED = INPUT_OF[Stage.CHECK]
+CHANGE_REQUESTED = "ingest.change.requested"
 ACCESSIBLE = INPUT_OF[Stage.DOWNLOAD]
 MESSAGE_ID = "Nats-Msg-Id"
 DUE = "Ingest-Due"
 DAY_S = 86_400.0
+CHANGE_BYTES = 10_000_000
 
 
 def event_subject(stage: Stage) -> str:
@@ -102,6 +107,12 @@ def topology(*, ack_wait_s: float, check_limit: int, download_limit: int, work_b
             StreamSpec(LATER_STREAM, ("ingest.later.*",), True, work_bytes),
             StreamSpec(EVENT_STREAM, ("ingest.event.*",), False, work_bytes, 7 * DAY_S, forgets_oldest=True),
             StreamSpec(DEAD_STREAM, ("ingest.dead.*",), False, work_bytes, 90 * DAY_S),
+            StreamSpec(CHANGE_STREAM, (CHANGE_REQUESTED,), True, CHANGE_BYTES, DAY_S),
         ),
-        consumers=(*work, *waking, ConsumerSpec(LEDGER, EVENT_STREAM, "ingest.event.*", ack_wait_s, 1000)),
+        consumers=(
+            *work,
+            *waking,
+            ConsumerSpec(LEDGER, EVENT_STREAM, "ingest.event.*", ack_wait_s, 1000),
+            ConsumerSpec(CHANGES, CHANGE_STREAM, CHANGE_REQUESTED, ack_wait_s, 1),  # one after the other
+        ),
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ingest.cli.runs.submissions import next_generation
 from ingest.shared.bounds import LARGEST_GENERATION
+from ingest.shared.broker.requests import next_generation
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.video_state import VideoRecord
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from ingest.archive.web.editing import Editing
     from ingest.archive.web.library import Library
     from ingest.archive.web.shapes import Hit
 
@@ -42,8 +43,9 @@ NAMES_S = 60.0  # the names of speakers that the search page proposes are read a
 class Pages:
     """Makes the pages of an archive."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, editing: Editing | None) -> None:
         self._library = library
+        self._editing = editing
         self._templates = Templates()
         self._names = KeptValue(library.speaker_names, NAMES_S)
         folder = resources.files("ingest.archive.web") / "static"
@@ -64,7 +66,7 @@ class Pages:
 
     def problem(self, request: Request, problem: ProblemError) -> Response:
         """Return the page of a problem."""
-        content = self._render("problem.html", request, problem=problem)
+        content = self.render("problem.html", request, problem=problem)
         headers = {"Cache-Control": "no-store", **problem.headers}
         return HTMLResponse(content, problem.kind.status, headers)
 
@@ -98,7 +100,7 @@ class Pages:
                 results = self._library.search(inputs.read(inputs.SearchInput, query_of(request))).results
             except ProblemError as error:
                 problem = error
-        return self._render(
+        return self.render(
             "search.html",
             request,
             page=page,
@@ -113,7 +115,7 @@ class Pages:
 
     def _recordings(self, request: Request, page: inputs.RecordingsInput) -> str:
         found = self._library.recordings(page)
-        return self._render("recordings.html", request, page=page, found=found, channels=self._library.channels())
+        return self.render("recordings.html", request, page=page, found=found, channels=self._library.channels())
 
     def _recording(self, request: Request, page: RecordingPage) -> str:
         video_id = video_id_of(request)
@@ -122,7 +124,7 @@ class Pages:
             setattr(request.state, FRAMES, YOUTUBE_PLAYER)
         transcript = self._library.transcript(video_id, inputs.TranscriptInput())
         colour_of = bar.colours(recording.speakers)
-        return self._render(
+        return self.render(
             "recording.html",
             request,
             page=page,
@@ -138,7 +140,7 @@ class Pages:
         video_id = video_id_of(request)
         results = self._library.similar(video_id, page).results
         passages = self._library.transcript(video_id, inputs.TranscriptInput()).passages
-        return self._render(
+        return self.render(
             "similar.html",
             request,
             page=page,
@@ -154,13 +156,15 @@ class Pages:
         rows = self._library.reading.examples([row.speaker for row in found.speakers])
         total_s = sum(row.seconds for row in found.speakers) + found.unnamed_s
         samples = {row.speaker: row for row in rows}
-        return self._render("speakers.html", request, found=found, samples=samples, total_s=total_s or 1.0)
+        return self.render("speakers.html", request, found=found, samples=samples, total_s=total_s or 1.0)
 
     def _status(self, request: Request, _: inputs.Input) -> str:
-        return self._render("status.html", request, status=self._library.status())
+        return self.render("status.html", request, status=self._library.status())
 
-    def _render(self, name: str, request: Request, **content: Any) -> str:  # noqa: ANN401 (of the template)
-        return self._templates.fill(name, path=request.url.path, **content)
+    def render(self, name: str, request: Request, **content: Any) -> str:  # noqa: ANN401 (of the template)
+        """Return a page; its forms have the key of the session of a reader who may change something."""
+        form_key = self._editing.form_key(request) if self._editing is not None else None
+        return self._templates.fill(name, path=request.url.path, form_key=form_key, **content)
 
 
 def base_of(request: Request) -> str:

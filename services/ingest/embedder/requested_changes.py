@@ -1,0 +1,125 @@
+"""Carries out what readers of the archive want changed, one wish after the other.
+
+    page ─ ChangeRequested ─► INGEST_CHANGES ─► carry_out ─► table `changes` ─► page
+
+The page has no right to write; its message is all that it can do. A new kind of wish is a model in `messages` and a
+case in `carry_out`. A wish that is delivered twice is done once: its result is stored under its id.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from ingest.embedder.tables import changes
+from ingest.embedder.tables.catalog import Catalog
+from ingest.embedder.tables.changes import Outcome
+from ingest.shared.broker import requests
+from ingest.shared.broker.bus import BusError, BusRefusedError
+from ingest.shared.broker.topology import CHANGE_STREAM, CHANGES
+from ingest.shared.errors import ConfigurationError, IngestError
+from ingest.shared.loop_thread import LoopThread
+from ingest.shared.messages import ChangeRequested, Retry, decode
+from ingest.shared.telemetry.logs import get_logger
+from ingest.shared.text import shorten
+from ingest.shared.video_state import VideoState
+
+if TYPE_CHECKING:
+    from ingest.embedder.postgres.database import Database
+    from ingest.shared.broker.bus import Delivery
+    from ingest.shared.broker.nats_bus import NatsBus
+
+FETCH_WAIT_S = 1.0
+TROUBLE_WAIT_S = 2.0
+LONGEST_S = 600.0  # of a change
+RETRIED = (VideoState.FAILED, VideoState.SKIPPED)
+
+log = get_logger(__name__)
+
+
+class Changes:
+    """Carries out changes in a thread."""
+
+    def __init__(self, bus: NatsBus, database: Database) -> None:
+        self._bus = bus
+        self._database = database
+        self._thread = LoopThread("changes", self._step)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread after its present change."""
+        self._thread.stop()
+        self._thread.drain(time.monotonic() + FETCH_WAIT_S * 5)
+
+    def _step(self) -> float:
+        try:
+            delivery = self._bus.fetch(CHANGES, CHANGE_STREAM, FETCH_WAIT_S)
+            if delivery is not None:
+                self._answer(delivery)
+        except (BusError, IngestError) as error:
+            log.warning("changes_wait", error=str(error))
+            return TROUBLE_WAIT_S
+        except Exception:  # the thread must outlive a fault of ours
+            log.exception("changes_failed")
+            return TROUBLE_WAIT_S
+        return 0.0
+
+    def _answer(self, delivery: Delivery) -> None:
+        """Carry out a change, store its result and acknowledge it; an unreadable one is only logged."""
+        self._bus.keep_alive(delivery, LONGEST_S)
+        try:
+            try:
+                asked = decode(ChangeRequested, delivery.data)
+            except IngestError as error:
+                log.warning("change_unreadable", code=error.code, error=error.message)
+            else:
+                self._settle(asked)
+            self._bus.ack(delivery)
+        finally:
+            self._bus.release(delivery)
+
+    def _settle(self, asked: ChangeRequested) -> None:
+        if changes.outcome(self._database, asked.change_id) is not None:
+            return
+        found = carry_out(self._bus, self._database, asked.change)
+        changes.store(self._database, asked.change_id, found)
+        log.info("change", change_id=asked.change_id, kind=asked.change.kind, done=found.is_done, result=found.result)
+
+
+def carry_out(bus: NatsBus, database: Database, change: Retry) -> Outcome:
+    """Carry out a change. Raise the error when a server is not available: then the change is tried again."""
+    try:
+        match change:
+            case Retry():
+                return Outcome(True, _retried(bus, Catalog(database), change))
+    except (ConfigurationError, BusRefusedError) as error:
+        return Outcome(False, shorten(str(error)))
+
+
+def _retried(bus: NatsBus, catalog: Catalog, change: Retry) -> str:
+    count = request_again(bus, catalog, videos=change.videos, codes=[change.code] if change.code else None)
+    return f"{count} {'recording is' if count == 1 else 'recordings are'} requested again"
+
+
+def request_again(
+    bus: NatsBus, catalog: Catalog, *, codes: list[str] | None, videos: tuple[str, ...] | list[str] | None
+) -> int:
+    """Request videos again: those named, failed and skipped ones with an error code, or all failed ones.
+
+    Return how many were requested; raise ConfigurationError for a video that is not in the archive.
+    """
+    if videos:
+        found = catalog.videos(videos)
+        missing = [video for video in videos if video not in found]
+        if missing:
+            raise ConfigurationError(f"the archive has no video {', '.join(missing)}")
+        rows = list(found.values())
+    else:
+        rows = catalog.chosen(states=RETRIED if codes else (VideoState.FAILED,), codes=codes)
+    wanted = list(requests.each_request(rows, requests.build_repetition))
+    for request in wanted:
+        requests.publish(bus, request)
+    return len(wanted)
