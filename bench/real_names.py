@@ -169,10 +169,12 @@ def main() -> None:
     parser = report.parser("bench.real_names", __doc__)
     parser.add_argument("--folder", type=Path, default=FOLDER, help="folder with manifest.jsonl (default %(default)s)")
     parser.add_argument("--half", choices=(*HALVES, ALL), default=ALL, help="thresholds are chosen on `tune` alone")
+    parser.add_argument("--without", metavar="TEXT", help="leave out recordings whose path contains this text")
     parser.add_argument("--list", action="store_true", help="print NAME=FILE of each recording, and measure nothing")
     wanted = parser.parse_args()
     report.quiet()
     found = of_one_voice(chosen(read(wanted.folder), wanted.half, None))
+    found = [one for one in found if not (wanted.without and wanted.without in one.file)]
     if wanted.list:
         print("\n".join(f"{one.speaker}={wanted.folder / one.file}" for one in found))
         return

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WEIGHTS = "embedding/pytorch_model.bin"
-WESPEAKER = Thresholds(accept=0.45, margin=0.126, split_accept=0.5, same_voice=0.48, link=0.48)
+WESPEAKER = Thresholds(accept=0.5, margin=0.119, split_accept=0.5, same_voice=0.515, link=0.515)
 THRESHOLDS = MappingProxyType(
     {
         # WeSpeaker's ResNet34-LM as pyannote/speaker-diarization-community-1 has it
