@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from calendar import timegm
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from ingest.shared.sandbox.child import Reporter
 
 MOST_PAGES = 100
+UNIX_TIME = re.compile(r"[0-9]{9,10}")
 MOST_FEEDS_TRIED = 5
 MOST_REFRESHES = 3
 NO_MEDIA = "item of a feed without audio or video"
@@ -230,7 +232,7 @@ class _Reader:
 def _absolute(base: str, address: str) -> str:
     """Return the absolute address, as far as a message can hold it; an invalid one is refused with its recording."""
     try:
-        return urljoin(base, address)[: LONGEST_ADDRESS + 1]
+        return urljoin(base, address.strip())[: LONGEST_ADDRESS + 1]
     except ValueError:
         return address[: LONGEST_ADDRESS + 1]
 
@@ -239,9 +241,7 @@ def _item(entry: Any, feed: Any, media_url: str) -> FeedItem:  # noqa: ANN401 (a
     found = announced(
         title=items.title(entry),
         channel=items.title(feed),
-        published_at=_moment(
-            entry.get("published_parsed") or dict.get(entry, "updated_parsed")
-        ),  # Atom may have this one
+        published_at=_published_at(entry),
         has_date=bool(entry.get("published")),
         duration_s=duration_s(str(entry.get("itunes_duration", ""))),
         language=feed.get("language"),
@@ -256,6 +256,13 @@ def _guid(entry: Any) -> str:  # noqa: ANN401 (a foreign or generic shape)
 def _bounded_guid(guid: str) -> str:
     """Return an identifier; the hash of one that is longer than any address."""
     return guid if len(guid) <= LONGEST_ADDRESS else hashlib.sha256(guid.encode(errors="surrogatepass")).hexdigest()
+
+
+def _published_at(entry: Any) -> datetime | None:  # noqa: ANN401 (a foreign or generic shape)
+    """Return when an episode was published; Atom may only have the time of its last change."""
+    if UNIX_TIME.fullmatch(str(entry.get("published", "")).strip()):  # the parser would take it for a day
+        return datetime.fromtimestamp(int(entry["published"]), UTC)
+    return _moment(entry.get("published_parsed") or dict.get(entry, "updated_parsed"))
 
 
 def _moment(published: struct_time | None) -> datetime | None:

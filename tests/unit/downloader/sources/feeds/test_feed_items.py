@@ -201,3 +201,30 @@ def test_a_title_is_the_text_that_people_read(tag: str, title: str) -> None:
     data = f"<rss {ITUNES}><channel>{tag}{item}</channel></rss>".encode()
     (episode,) = parsed(Page("http://a.org/feed", as_utf8(data))).items
     assert (episode.announced.metadata.title, episode.announced.metadata.channel) == (title.strip(), title.strip())
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://a.org/1.mp3  ", "\n  http://a.org/1.mp3\n", "\t1.mp3 ", "&#160;/1.mp3&#160;"],
+)
+def test_blanks_around_an_address_are_no_part_of_it(address: str) -> None:
+    (episode,) = parsed(
+        Page("http://a.org/feed", rss(f'<enclosure url="{address}" type="audio/mpeg"/>').encode())
+    ).items
+    assert episode.media_url == "http://a.org/1.mp3"
+
+
+@pytest.mark.parametrize(
+    ("published", "day"),
+    [
+        pytest.param("1709629200", "2024-03-05", id="seconds since 1970"),
+        pytest.param("20240305", "2024-03-05", id="a day of digits"),
+        pytest.param("Tue, 05 Mar 2024 09:00:00 GMT", "2024-03-05", id="as RSS says it"),
+        pytest.param("9" * 400, None, id="far too many digits"),
+    ],
+)
+def test_the_day_of_an_episode_is_the_one_that_its_feed_names(published: str, day: str | None) -> None:
+    inside = f'<enclosure url="http://a.org/1.mp3" type="audio/mpeg"/><pubDate>{published}</pubDate>'
+    (episode,) = parsed(Page("http://a.org/feed", rss(inside).encode())).items
+    found = episode.announced.metadata.published_at
+    assert (None if found is None else f"{found:%Y-%m-%d}") == day
