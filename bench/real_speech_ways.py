@@ -17,7 +17,7 @@ from ingest.asr import audio
 from ingest.asr.recognition.chunks import merge
 from ingest.asr.recognition.invention import Evidence, is_invented
 from ingest.asr.recognition.languages import LanguageHint
-from ingest.asr.speakers.attribution import attribute
+from ingest.shared.artifacts.attribution import attribute
 from ingest.shared.artifacts.transcript import INVENTED, Segment, join
 from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits

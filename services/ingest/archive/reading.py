@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from ingest.embedder.search.search_query import CONFIGS
-from ingest.embedder.tables import corrections
 from ingest.embedder.tables.changes import READ as CHANGE
 from ingest.embedder.tables.changes import Outcome
+from ingest.embedder.tables.store import overlay_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ingest.embedder.corrections.places import WordCorrection
+    from ingest.embedder.corrections.overlay import Overlay
     from ingest.embedder.postgres.database import Connection, Database
 
 OLDEST = datetime(1, 1, 1, tzinfo=UTC)  # takes the place of an unknown date in the order of recordings
@@ -38,7 +38,7 @@ ORDER BY coalesce(published_at, %(oldest)s) DESC, video_id DESC LIMIT %(limit)s
 ONE = f"SELECT {COLUMNS} FROM videos WHERE video_id = %s"  # noqa: S608 (constants only)
 LATEST = f"SELECT {COLUMNS} FROM videos WHERE state = ANY(%s) ORDER BY updated_at DESC LIMIT %s"  # noqa: S608 (the same)
 PASSAGES = """
-SELECT idx, start_s, end_s, text, speaker, speaker_score::float8, is_overlap, flags
+SELECT idx, start_s, end_s, text, speaker, speaker_score::float8, is_overlap, flags, named_by
 FROM segments WHERE video_id = %s ORDER BY idx
 """
 MODELS = "SELECT model FROM models ORDER BY model"
@@ -109,7 +109,7 @@ class RecordingRow:
 
 @dataclass(frozen=True)
 class PassageRow:
-    """A passage of a recording, with its speaker and the score of that name."""
+    """A passage of a recording, with its speaker and the score of that name, or who has named the speaker by hand."""
 
     index: int
     start_s: float
@@ -119,6 +119,7 @@ class PassageRow:
     score: float | None
     is_overlap: bool
     flags: list[str]
+    named_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -219,10 +220,10 @@ class Reading:
         rows = self._all(VECTORS, (video_id, model))
         return {(index, text): [float(value) for value in vector.to_list()] for index, text, vector in rows}
 
-    def corrections(self, video_id: str) -> tuple[WordCorrection, ...]:
-        """Return the corrections of the words of a recording."""
+    def overlay(self, video_id: str) -> Overlay:
+        """Return what people have said about a recording."""
         with read_only(self.database) as connection:
-            return corrections.of_video(connection, video_id)
+            return overlay_of(connection, video_id)
 
     def speakers(self, limit: int) -> list[SpeakerRow]:
         """Return the named speakers, the one who speaks most first."""

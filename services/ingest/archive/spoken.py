@@ -10,18 +10,21 @@ import bisect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ingest.embedder.corrections import words
-from ingest.shared.artifacts import asides, transcript
+from ingest.embedder.corrections import overlay
+from ingest.shared.artifacts import asides, transcript, voiceprints
 from ingest.shared.artifacts.transcript import INVENTED, Word, join
+from ingest.shared.errors import Code, IngestError
 from ingest.shared.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from ingest.archive.reading import PassageRow
-    from ingest.embedder.corrections.places import WordCorrection
-    from ingest.shared.artifacts.transcript import Segment, Transcript
+    from ingest.embedder.corrections.overlay import Overlay
+    from ingest.shared.artifacts.transcript import Segment, Transcript, Turn
     from ingest.shared.artifacts.volume import Volume
+
+DAMAGED = (Code.BAD_TRANSCRIPT, Code.BAD_VOICEPRINTS, Code.ARTIFACT_MISSING, Code.CHECKSUM_MISMATCH)
 
 
 def stored(volume: Volume, video_id: str) -> Transcript | None:
@@ -38,11 +41,27 @@ def stored(volume: Volume, video_id: str) -> Transcript | None:
     return transcript.read(path)
 
 
-def corrected(spoken: Transcript | None, corrections: Iterable[WordCorrection]) -> Transcript | None:
-    """Return a transcript with the corrections of people, as the passages were built from it."""
+def corrected(spoken: Transcript | None, turns: Sequence[Turn], said: Overlay) -> Transcript | None:
+    """Return a transcript with what people have said about it, as the passages were built from it."""
     if spoken is None:
         return None
-    return spoken.model_copy(update={"segments": words.apply(spoken.segments, corrections).segments})
+    present = overlay.present_turns(spoken, turns)
+    return spoken.model_copy(update={"segments": overlay.apply(spoken, present, said).segments})
+
+
+def turns_of(volume: Volume, video_id: str, spoken: Transcript | None) -> Sequence[Turn]:
+    """Return the turns of a recording with their present names, which `ingest voices relabel` writes into voiceprints.
+
+    Damaged or deleted voiceprints count as none.
+    """
+    manifest = volume.manifest(video_id, "voices")
+    if manifest is not None:
+        try:
+            return voiceprints.read(volume.verified(manifest.artifact, patience_s=0)).turns
+        except IngestError as error:
+            if error.code not in DAMAGED:
+                raise
+    return (spoken.turns if spoken is not None else None) or ()
 
 
 def words_of(passages: Sequence[PassageRow], spoken: Transcript | None) -> list[tuple[Word, ...]]:

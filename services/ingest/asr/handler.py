@@ -17,11 +17,10 @@ from ingest.asr import audio
 from ingest.asr.recognition.languages import LanguageHint
 from ingest.asr.recognition.sources import SourceLanguages, source_key
 from ingest.asr.report import SpeakerResult, figures, notes
-from ingest.asr.speakers import attribution
 from ingest.asr.speakers.windows import Bounds
 from ingest.shared import languages
+from ingest.shared.artifacts import attribution, voiceprints
 from ingest.shared.artifacts import transcript as transcript_file
-from ingest.shared.artifacts import voiceprints
 from ingest.shared.artifacts.no_links import opened_folder
 from ingest.shared.artifacts.transcript import Stretch, Timings, Transcript
 from ingest.shared.artifacts.volume import NewArtifact, Volume, translate_os_errors

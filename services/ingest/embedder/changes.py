@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ingest.embedder.corrections.places import Place
     from ingest.embedder.corrections.said import SpokenWord
-    from ingest.embedder.rebuild import Rebuilder
+    from ingest.embedder.rebuild import PassageText, Rebuilder
     from ingest.embedder.tables.corrections import Author
 
 LONGEST = 500  # letters of a corrected text
@@ -99,7 +99,7 @@ def undo(rebuilder: Rebuilder, correction: int, *, whole_command: bool) -> list[
     changes = []
     for video_id, ids in by_video.items():
         corrections.remove(rebuilder.database, video_id, ids)
-        trouble = _rebuild(rebuilder, video_id)[1]
+        _, trouble = rebuild(rebuilder, video_id)
         changes += [Change(video_id, number, state="taken back", trouble=trouble) for number in ids]
     return changes
 
@@ -118,7 +118,7 @@ def checked(texts: tuple[str, str]) -> tuple[str, str]:
 
 def _present_words(rebuilder: Rebuilder, video_id: str) -> list[SpokenWord]:
     """Return the words of a recording with the corrections that it has."""
-    text = words.apply(rebuilder.transcript(video_id).segments, rebuilder.store.corrections(video_id))
+    text = words.apply(rebuilder.transcript(video_id).segments, rebuilder.store.overlay(video_id).words)
     return said.words_of(text.segments)
 
 
@@ -140,22 +140,25 @@ def _correction(spoken: Sequence[SpokenWord], place: Place, expected: str, repla
 
 def _make(rebuilder: Rebuilder, video_id: str, made: Sequence[WordCorrection], by: Author) -> list[Change]:
     ids = corrections.add(rebuilder.database, video_id, made, by)
-    outcomes, trouble = _rebuild(rebuilder, video_id)
-    states = {outcome.correction: outcome.state for outcome in outcomes}
+    built, trouble = rebuild(rebuilder, video_id)
+    states = {outcome.correction: outcome.state for outcome in built.words} if built is not None else {}
     return [
         Change(video_id, number, one.start_s, states.get(number, "on its way"), trouble)
         for number, one in zip(ids, made, strict=True)
     ]
 
 
-def _rebuild(rebuilder: Rebuilder, video_id: str) -> tuple[Sequence[words.Outcome], str]:
-    """Build the passages of a video again; return what became of its corrections, and why the passages were left."""
+def rebuild(rebuilder: Rebuilder, video_id: str) -> tuple[PassageText | None, str]:
+    """Build the passages of a video again and return them; None where they were left, with the reason.
+
+    The reason is empty where a new run stores them.
+    """
     try:
         return rebuilder.rebuild(video_id), ""
     except IngestError as error:
         if error.code.startswith("ENV_"):
             raise
-        return (), "" if error.code is Code.SUPERSEDED else str(error)
+        return None, "" if error.code is Code.SUPERSEDED else str(error)
 
 
 def _not_said(spoken: Sequence[SpokenWord], video_id: str, expected: str, at_s: float | None) -> str:

@@ -77,10 +77,11 @@ class Embed:
 
     def _attempt(self, message: TranscriptReady) -> StageResult:
         with self.time.doing(COMMITTING):
-            corrections = self.store.corrections(message.video_id)
+            said = self.store.overlay(message.video_id)
         with self.time.doing(SPLITTING):
             content = transcript.read(self.volume.verified(message.transcript))
-            text = rebuild.passages_of(content, corrections, self.limits, self.encoder.count_tokens)
+            turns = rebuild.stored_turns(self.volume, content) if said.speakers else ()
+            text = rebuild.passages_of(content, turns, said, self.limits, self.encoder.count_tokens)
         built = text.passages
         try:
             vectors, sentences = sentence_vectors.encode(built, self.batcher.map)
@@ -93,7 +94,8 @@ class Embed:
             passages=built,
             vectors=vectors,
             sentences=sentences,
-            outcomes=text.outcomes,
+            outcomes=text.words,
+            speaker_outcomes=text.speakers,
         )
         began = time.monotonic()
         with self.time.doing(COMMITTING):

@@ -46,7 +46,7 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Passage:
-    """A text with its times; without a language, in that of the recording.
+    """A text with its times; without a language, in that of the recording. `named_by` has named its speaker by hand.
 
     `offsets` (characters) and `starts_s` (seconds) are the beginnings of its sentences.
     """
@@ -66,6 +66,7 @@ class Passage:
     refined: bool
     flags: tuple[str, ...]
     language: str | None = None
+    named_by: str | None = None
 
 
 def build(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ingest.embedder import passages, sentence_vectors
-from ingest.embedder.corrections import words
+from ingest.embedder.corrections import names, overlay
 from ingest.embedder.passages import PassageLimits
 from ingest.embedder.tables import vectors
 from ingest.embedder.tables.speaker_names import SpokenPassage, name_passages
@@ -26,18 +26,18 @@ from ingest.shared.text import clean, shorten
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ingest.embedder.corrections.places import WordCorrection
-    from ingest.embedder.corrections.words import Outcome
+    from ingest.embedder.corrections import words
+    from ingest.embedder.corrections.overlay import Overlay
     from ingest.embedder.passages import Passage
     from ingest.embedder.postgres.database import Database
     from ingest.embedder.sentence_vectors import Vector
     from ingest.embedder.settings import EmbedderSettings
     from ingest.embedder.tables.vectors import StoredVector
     from ingest.embedder.text_model.model_keys import PassageModel
-    from ingest.shared.artifacts.transcript import Transcript
+    from ingest.shared.artifacts.transcript import Transcript, Turn
 
 MOST_ATTEMPTS = 5  # while others correct the same recording
-INDEXED = "SELECT indexed_generation, language FROM videos WHERE video_id = %s"
+INDEXED = "SELECT indexed_generation FROM videos WHERE video_id = %s"
 
 
 @dataclass(frozen=True)
@@ -46,20 +46,40 @@ class PassageText:
 
     passages: list[Passage]
     limited: int
-    outcomes: tuple[Outcome, ...]
+    words: tuple[words.Outcome, ...]
+    speakers: tuple[names.Outcome, ...]
 
 
 def passages_of(
     content: Transcript,
-    corrections: Sequence[WordCorrection],
+    turns: Sequence[Turn],
+    said: Overlay,
     limits: PassageLimits,
     count_tokens: Callable[[str], int],
 ) -> PassageText:
-    """Return the passages of a transcript with corrections."""
-    text = words.apply(content.segments, corrections)
+    """Return the passages of a transcript with what people have said about it."""
+    text = overlay.apply(content, turns, said)
     built = passages.build(text.segments, content.language, limits, count_tokens)
     built, limited = passages.inside(built, content.duration_s)
-    return PassageText(built, limited, text.outcomes)
+    if said.speakers:
+        built = [replace(passage, named_by=_named_by(passage, text.turns)) for passage in built]
+    return PassageText(built, limited, text.words, text.speakers)
+
+
+def _named_by(passage: Passage, turns: Sequence[Turn]) -> str | None:
+    """Return who has named the speaker of a passage by hand: the author of the turn that it overlaps most."""
+    near = [turn for turn in turns if turn.speaker == passage.speaker and turn.start_s < passage.end_s]
+    best = max(near, key=lambda turn: min(turn.end_s, passage.end_s) - max(turn.start_s, passage.start_s), default=None)
+    return None if best is None else names.author_of(best)
+
+
+def stored_turns(volume: Volume, content: Transcript) -> Sequence[Turn]:
+    """Return the turns of a recording with the present names of the voice models, which `relabel` may have changed."""
+    manifest = volume.manifest(content.video_id, "voices")
+    if manifest is None:
+        return content.turns or ()
+    stored = voiceprints.read(volume.verified(manifest.artifact, patience_s=0)).turns
+    return overlay.present_turns(content, stored)
 
 
 @dataclass(frozen=True)
@@ -80,18 +100,25 @@ class Rebuilder:
             raise IngestError(Code.ARTIFACT_MISSING, f"the volume has no transcript of {video_id}")
         return transcript.read(self.volume.verified(manifest.artifact, patience_s=0))
 
-    def rebuild(self, video_id: str, content: Transcript | None = None) -> tuple[Outcome, ...]:
-        """Store the passages of a video with its present corrections; return what became of these.
+    def turns(self, content: Transcript) -> Sequence[Turn]:
+        """Return the turns of a recording with the present names of the voice models."""
+        return stored_turns(self.volume, content)
 
-        Raise SUPERSEDED when another run is stored meanwhile: it has the corrections.
+    def rebuild(self, video_id: str, content: Transcript | None = None) -> PassageText:
+        """Store the passages of a video with what people have said about it, and return them.
+
+        Raise SUPERSEDED when another run is stored meanwhile: it has their corrections.
         """
         content = content or self.transcript(video_id)
+        turns = self.turns(content)
         with self.database.transaction() as connection:
             row = connection.execute(INDEXED, (video_id,)).fetchone()
         generation = int(str(row[0])) if row is not None else 0
         for attempt in range(MOST_ATTEMPTS):
-            built = passages_of(content, self.store.corrections(video_id), self.limits, self.encoder.count_tokens)
-            built = replace(built, passages=self._named(video_id, built.passages))
+            said = self.store.overlay(video_id)
+            built = passages_of(content, turns, said, self.limits, self.encoder.count_tokens)
+            if not said.speakers:  # else words were joined with turns again
+                built = replace(built, passages=_renamed(built.passages, turns))
             try:
                 self.store.rewrite(self._rows(content, generation, built))
             except CorrectedMeanwhileError:
@@ -99,19 +126,7 @@ class Rebuilder:
                     raise
             else:
                 break
-        return built.outcomes
-
-    def _named(self, video_id: str, built: list[Passage]) -> list[Passage]:
-        """Return passages with the present names of their speakers, which `ingest voices relabel` may have changed."""
-        manifest = self.volume.manifest(video_id, "voices")
-        if manifest is None:
-            return built
-        turns = voiceprints.read(self.volume.verified(manifest.artifact, patience_s=0)).turns
-        spoken = [SpokenPassage(one.index, one.start_s, one.end_s, one.speaker, one.speaker_score) for one in built]
-        return [
-            replace(passage, speaker=named.speaker, speaker_score=named.score)
-            for passage, named in zip(built, name_passages(spoken, turns), strict=True)
-        ]
+        return built
 
     def _rows(self, content: Transcript, generation: int, built: PassageText) -> Rows:
         """Return the rows of passages; only those with another text are encoded."""
@@ -134,13 +149,23 @@ class Rebuilder:
             passages=built.passages,
             vectors=[vector for vector, _ in pairs],
             sentences=[packed for _, packed in pairs],
-            outcomes=built.outcomes,
+            outcomes=built.words,
+            speaker_outcomes=built.speakers,
             others=[
                 OtherVector(passage.index, stored.model, stored.vector, stored.sentences)
                 for passage, group in zip(built.passages, found, strict=True)
                 for stored in {stored.model: stored for stored in group if stored.model != self.key}.values()
             ],
         )
+
+
+def _renamed(built: Sequence[Passage], turns: Sequence[Turn]) -> list[Passage]:
+    """Return passages with the speakers of these turns."""
+    spoken = [SpokenPassage(one.index, one.start_s, one.end_s, one.speaker, one.speaker_score) for one in built]
+    return [
+        replace(passage, speaker=named.speaker, speaker_score=named.score)
+        for passage, named in zip(built, name_passages(spoken, turns), strict=True)
+    ]
 
 
 def passage_limits(settings: EmbedderSettings, max_tokens: int) -> PassageLimits:

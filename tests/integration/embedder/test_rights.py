@@ -13,11 +13,13 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
 
+from ingest.embedder.corrections.names import Outcome as SpeakerOutcome
+from ingest.embedder.corrections.names import SpeakerStatement
 from ingest.embedder.corrections.places import WordCorrection
 from ingest.embedder.corrections.words import Outcome
 from ingest.embedder.postgres.database import Database
 from ingest.embedder.postgres.migrate import migrate
-from ingest.embedder.tables import corrections, set_aside
+from ingest.embedder.tables import corrections, set_aside, speaker_statements
 from ingest.embedder.tables.catalog import Catalog
 from ingest.embedder.tables.ledger import write_events
 from ingest.embedder.tables.set_aside import RefusedEvent
@@ -44,6 +46,7 @@ DENIED: tuple[tuple[str, LiteralString], ...] = (
     ("ingest_embedder", "UPDATE models SET dimensions = 1"),
     ("ingest_embedder", "UPDATE corrections SET replacement = ''"),
     ("ingest_embedder", "UPDATE corrections SET author = ''"),
+    ("ingest_embedder", "UPDATE speaker_statements SET name = ''"),
     ("ingest_embedder", "UPDATE embeddings SET model = ''"),
     ("ingest_embedder", "INSERT INTO migrations (name, sha256) VALUES ('x', 'y')"),
     ("ingest_embedder", "DELETE FROM events_set_aside"),
@@ -54,6 +57,7 @@ DENIED: tuple[tuple[str, LiteralString], ...] = (
     ("ingest_reader", "UPDATE videos SET state = 'failed'"),
     ("ingest_reader", "DELETE FROM segments"),
     ("ingest_reader", "DELETE FROM corrections"),
+    ("ingest_reader", "DELETE FROM speaker_statements"),
     ("ingest_reader", "UPDATE archive_recordings SET title = ''"),
     ("ingest_reader", "DELETE FROM archive_recordings"),
     ("ingest_reader", "INSERT INTO models VALUES ('x', 1)"),
@@ -114,6 +118,11 @@ def test_the_embedder_can_do_its_work(archive_of: dict[str, Database]) -> None:
     with archive.transaction() as connection:
         corrections.note(connection, [Outcome(number, "needs a look", 1.0, "c")])
     corrections.remove(archive, VIDEO, [number])
+    said = SpeakerStatement(0, "name", "Ada", ((1.0, 2.0),))
+    number = speaker_statements.add(archive, VIDEO, said, corrections.author("Ada"))
+    with archive.transaction() as connection:
+        speaker_statements.note(connection, [SpeakerOutcome(number, "needs a look")])
+    assert speaker_statements.about_person(archive, "ADA", erase=True) == 1
     with archive.transaction() as connection:
         assert connection.execute(model_keys.IDENTIFY, ("0" * 40, "test-model")).rowcount == 1
     assert len(Catalog(archive).passages(VIDEO)) == 3
@@ -127,7 +136,9 @@ def test_the_reader_can_read(archive_of: dict[str, Database]) -> None:
     with archive_of["ingest_reader"].transaction() as connection:
         assert len(connection.execute("SELECT recording, link FROM archive_passages").fetchall()) == 5
     assert set_aside.count(archive_of["ingest_reader"]) == 0
-    assert corrections.counts(archive_of["ingest_reader"]) == {}
+    assert (
+        corrections.counts(archive_of["ingest_reader"]) == speaker_statements.counts(archive_of["ingest_reader"]) == {}
+    )
 
 
 @pytest.mark.usefixtures("_roles")

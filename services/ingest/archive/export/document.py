@@ -7,10 +7,10 @@ from itertools import pairwise, repeat
 from typing import TYPE_CHECKING
 
 from ingest.archive import spoken
+from ingest.embedder.corrections import names
 from ingest.shared import outgoing, scripts
-from ingest.shared.artifacts import voiceprints
 from ingest.shared.artifacts.transcript import Turn, Word
-from ingest.shared.errors import Code, IngestError
+from ingest.shared.errors import IngestError
 from ingest.shared.links import link
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ingest.shared.artifacts.transcript import Transcript
     from ingest.shared.artifacts.volume import Volume
 
-DAMAGED = (Code.BAD_TRANSCRIPT, Code.BAD_VOICEPRINTS, Code.ARTIFACT_MISSING, Code.CHECKSUM_MISMATCH)
 NO_WORDS = "its words have no stored times: the times of its subtitles are estimated"
 
 
@@ -62,7 +61,7 @@ class Document:
 
     def without_speakers(self) -> Document:
         """Return the document without the names of its speakers, and without turns."""
-        passages = tuple(replace(passage, speaker=None, score=None) for passage in self.passages)
+        passages = tuple(replace(passage, speaker=None, score=None, named_by=None) for passage in self.passages)
         return replace(self, passages=passages, turns=())
 
     def printable(self) -> Document:
@@ -74,7 +73,13 @@ class Document:
             self.recording, title=_printable(self.recording.title), channel=_printable(self.recording.channel)
         )
         passages = tuple(
-            replace(one, text=outgoing.printable(one.text), speaker=_printable(one.speaker)) for one in self.passages
+            replace(
+                one,
+                text=outgoing.printable(one.text),
+                speaker=_printable(one.speaker),
+                named_by=_printable(one.named_by),
+            )
+            for one in self.passages
         )
         words = tuple(
             tuple(one.model_copy(update={"text": outgoing.printable(one.text)}) for one in group)
@@ -90,11 +95,14 @@ def _printable(text: str | None) -> str | None:
 
 def load(reading: Reading, volume: Volume, recording: RecordingRow) -> Document:
     """Return a recording with all that is stored of it. Damaged or deleted files on the volume count as none."""
-    passages = tuple(reading.passages(recording.video_id))
-    transcript = spoken.corrected(_transcript(volume, recording.video_id), reading.corrections(recording.video_id))
+    video_id = recording.video_id
+    passages, said = tuple(reading.passages(video_id)), reading.overlay(video_id)
+    recognised = _transcript(volume, video_id)
+    turns = spoken.turns_of(volume, video_id, recognised)
+    transcript = spoken.corrected(recognised, turns, said)
     words = tuple(spoken.words_of(passages, transcript))
     languages = tuple(spoken.languages_of(passages, transcript))
-    return Document(recording, passages, words, _turns(volume, recording.video_id, transcript), languages)
+    return Document(recording, passages, words, names.apply(turns, said.speakers).turns, languages)
 
 
 def with_vectors(document: Document, reading: Reading) -> Document:
@@ -119,18 +127,6 @@ def _transcript(volume: Volume, video_id: str) -> Transcript | None:
     try:
         return spoken.stored(volume, video_id)
     except IngestError as error:
-        if error.code not in DAMAGED:
+        if error.code not in spoken.DAMAGED:
             raise
         return None
-
-
-def _turns(volume: Volume, video_id: str, transcript: Transcript | None) -> tuple[Turn, ...]:
-    """Return the turns with their present names, which `ingest voices relabel` writes into the voiceprints."""
-    manifest = volume.manifest(video_id, "voices")
-    if manifest is not None:
-        try:
-            return voiceprints.read(volume.verified(manifest.artifact, patience_s=0)).turns
-        except IngestError as error:
-            if error.code not in DAMAGED:
-                raise
-    return (transcript.turns if transcript is not None else None) or ()

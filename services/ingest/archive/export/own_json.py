@@ -36,6 +36,7 @@ def content(document: Document) -> dict[str, Any]:
                 "end_s": passage.end_s,
                 "speaker": passage.speaker,
                 "score": passage.score,
+                "named_by": passage.named_by,
                 "is_overlap": passage.is_overlap,
                 "flags": list(passage.flags),
                 "text": passage.text,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ingest.archive.model import Model
     from ingest.archive.reading import Reading, RecordingRow
     from ingest.embedder.search.question import Hit
+    from ingest.shared.artifacts.transcript import Transcript
     from ingest.shared.artifacts.volume import Volume
 
 API = "/api/v1"
@@ -107,8 +108,7 @@ class Library:
         passages = self.reading.passages(video_id)
         words: list[tuple[shapes.SpokenWord, ...] | None] = [None] * len(passages)
         if asked.words:
-            text = spoken.corrected(spoken.stored(self.volume, video_id), self.reading.corrections(video_id))
-            found = spoken.words_of(passages, text)
+            found = spoken.words_of(passages, self._text(video_id))
             words = [tuple(shapes.SpokenWord(**word.model_dump()) for word in group) for group in found]
         return shapes.Transcript(
             id=video_id,
@@ -122,6 +122,12 @@ class Library:
                 for passage, group in zip(passages, words, strict=True)
             ),
         )
+
+    def _text(self, video_id: str) -> Transcript | None:
+        """Return the transcript of a recording with what people have said about it."""
+        recognised, said = spoken.stored(self.volume, video_id), self.reading.overlay(video_id)
+        turns = spoken.turns_of(self.volume, video_id, recognised) if said.speakers else ()
+        return spoken.corrected(recognised, turns, said)
 
     def speakers(self) -> shapes.Speakers:
         """Return the named speakers."""

@@ -93,6 +93,8 @@ class Passage(Shape):
     speaker: str | None
     score: float | None
     """Similarity of the voice to the profile of this name."""
+    named_by: str | None
+    """Who has named the speaker by hand; null where a voice model has."""
     is_overlap: bool
     """Whether other speakers speak at the same time."""
     flags: tuple[str, ...]

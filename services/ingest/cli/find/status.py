@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from ingest.cli.runs import bottleneck
 from ingest.downloader.sites.holds import Troubles
 from ingest.downloader.sites.rate_limiter import limiter_of
 from ingest.embedder.postgres.index_state import LARGE, missing_indexes, running_build
-from ingest.embedder.tables import corrections, set_aside
+from ingest.embedder.tables import corrections, set_aside, speaker_statements
 from ingest.embedder.text_model.model_files import is_english_only
 from ingest.shared import outgoing
 from ingest.shared.broker.topology import WORK_STREAM
@@ -91,6 +92,8 @@ def _print_speakers(speakers: Sequence[SpeakerRow]) -> None:
 
 
 def _score(item: SpeakerRow) -> str | None:
+    if item.named_by is not None:
+        return f"by hand: {item.named_by}"
     return None if item.least_score is None else f"{item.least_score:.2f}"
 
 
@@ -119,14 +122,15 @@ def show_totals(connections: Connections, *, as_json: bool) -> None:
     resting = {site: known.account for site, known in sites.items() if known.account}
     holds = Troubles(bus).holds()
     aside = set_aside.count(connections.database)
-    corrected = corrections.counts(connections.database)
+    corrected = Counter(corrections.counts(connections.database))
+    corrected_speakers = Counter(speaker_statements.counts(connections.database))
     unindexed = [one for one in missing_indexes(connections.database) if one.passages >= LARGE]
     build = running_build(connections.database)
     if as_json:
         values = {"videos": totals, "queues": lags, "devices": devices, "held_until": held, "holds": holds}
         more = {"accounts_resting": resting, "events_set_aside": aside, "missing_indexes": unindexed}
         more["index_build"] = build.done if build else None
-        console.print_json({**values, **more, "corrections": corrected})
+        console.print_json({**values, **more, "corrections": corrected, "speaker_statements": corrected_speakers})
         return
     _print_totals(totals, lags)
     running = catalog.chosen(states=(VideoState.RUNNING,), limit=MOST_RUNNING)
@@ -141,7 +145,7 @@ def show_totals(connections: Connections, *, as_json: bool) -> None:
     ]
     if aside:
         lines.append(f"{aside} events could not be written: `ingest aside list`, docs/runbooks.md#ingesteventssetaside")
-    lines += corrections_advice(corrected.get(corrections.NEEDS_A_LOOK, 0))
+    lines += corrections_advice(corrected[corrections.NEEDS_A_LOOK], corrected_speakers[corrections.NEEDS_A_LOOK])
     lines += index_lines(unindexed, build)
     lines += text_model_advice(settings.embedding_model, catalog.passages_by_language())
     lines += [f"Over all recordings: {line}" for line in bottleneck.lines(devices)]
@@ -160,12 +164,14 @@ def index_lines(missing: Sequence[MissingIndex], build: Build | None) -> list[st
     ]
 
 
-def corrections_advice(count: int) -> list[str]:
-    """Return how to see the corrections that need a look, if there are any."""
-    if not count:
-        return []
-    need = "correction needs" if count == 1 else "corrections need"
-    return [f"{count} {need} a look: `ingest correct --list --look`"]
+def corrections_advice(words: int, speakers: int) -> list[str]:
+    """Return how to see the corrections of words and speakers that need a look, if there are any."""
+    found = ((words, "correction", "ingest correct --list --look"), (speakers, "named speaker", "ingest voices named"))
+    return [
+        f"{count} {what} needs a look: `{command}`" if count == 1 else f"{count} {what}s need a look: `{command}`"
+        for count, what, command in found
+        if count
+    ]
 
 
 def text_model_advice(model: str, passages: Mapping[str, int]) -> list[str]:

@@ -86,7 +86,7 @@ def seconds(clock: str) -> float:
 def correct(archive: Archive, video: str, at: str | None, texts: tuple[str, str], by: Author) -> Change:
     """Correct one place of a recording."""
     at_s = seconds(at) if at is not None else None
-    return changes.correct(_rebuilder(archive), video, at_s, texts, by)
+    return changes.correct(rebuilder_of(archive), video, at_s, texts, by)
 
 
 def everywhere(archive: Archive, texts: tuple[str, str], by: Author) -> list[Change]:
@@ -95,7 +95,7 @@ def everywhere(archive: Archive, texts: tuple[str, str], by: Author) -> list[Cha
     if not videos:
         return []
     with _progress(len(videos)) as advance:
-        return changes.correct_everywhere(_rebuilder(archive), videos, texts, by, advance)
+        return changes.correct_everywhere(rebuilder_of(archive), videos, texts, by, advance)
 
 
 def places(archive: Archive, texts: tuple[str, str]) -> list[Occurrence]:
@@ -105,10 +105,11 @@ def places(archive: Archive, texts: tuple[str, str]) -> list[Occurrence]:
 
 def undo(archive: Archive, number: int, *, every: bool) -> list[Change]:
     """Take a correction back, or all of the command that made it."""
-    return changes.undo(_rebuilder(archive), number, whole_command=every)
+    return changes.undo(rebuilder_of(archive), number, whole_command=every)
 
 
-def _rebuilder(archive: Archive) -> Rebuilder:
+def rebuilder_of(archive: Archive) -> Rebuilder:
+    """Return what stores the passages of recordings again, with the text model of the settings."""
     return rebuilder(archive.settings, archive.database, light_encoder.load(archive.settings))
 
 

@@ -18,6 +18,8 @@ from ingest.asr.speakers.profiles import Profiles, checked_name
 from ingest.cli import console
 from ingest.cli.upkeep import local_logs
 from ingest.cli.upkeep.forget import ALL, IN_WORK, OUT_OF_REACH
+from ingest.embedder.corrections import names as by_hand
+from ingest.embedder.tables import speaker_statements
 from ingest.embedder.tables.speaker_names import SpeakerNames
 from ingest.shared import outgoing
 from ingest.shared.artifacts import transcript as transcript_file
@@ -29,9 +31,10 @@ from ingest.shared.messages import Stage
 from ingest.shared.video_state import ENDED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ingest.cli.local.state_folder import Connections
+    from ingest.embedder.corrections.names import SpeakerStatement
     from ingest.embedder.tables.catalog import VideoRow
     from ingest.embedder.tables.speaker_names import SpokenPassage
     from ingest.shared.artifacts.transcript import Turn
@@ -62,11 +65,15 @@ class VideoReceipt:
 
 @dataclass(frozen=True)
 class SpeakerReceipt:
-    """What was erased of a person: versions of the profile, log lines of the local mode, and what each video had."""
+    """What was erased of a person: versions of the profile, log lines of the local mode, and what each video had.
+
+    `statements` are what was said by hand: that a speaker is this person, or is not.
+    """
 
     name: str
     profile_versions: int
     log_lines: int
+    statements: int
     videos: tuple[VideoReceipt, ...]
 
     @property
@@ -89,7 +96,9 @@ def forget(connections: Connections, name: str, *, erase: bool) -> SpeakerReceip
     versions = profiles.versions(name)
     if erase and versions:
         profiles.remove(name)
-    person = _Person(name, Volume(settings.volume), SpeakerNames(connections.database))
+    said = speaker_statements.of_all(connections.database)
+    statements = speaker_statements.about_person(connections.database, name, erase=erase)
+    person = _Person(name, Volume(settings.volume), SpeakerNames(connections.database), said)
     running = any(connections.bus.lag(stage, WORK_STREAM).in_flight for stage in (Stage.ASR, Stage.EMBEDDER))
     spoken = person.names.spoken_by(name)
     found = [
@@ -97,9 +106,9 @@ def forget(connections: Connections, name: str, *, erase: bool) -> SpeakerReceip
         for row in connections.catalog.chosen(limit=ALL)
     ]
     videos = tuple(receipt for receipt in found if not receipt.is_empty)
-    if not (versions or videos or lines):
+    if not (versions or videos or lines or statements):
         raise ConfigurationError(f"no voice is enrolled as {name!r}, and no passage is spoken by that person")
-    return SpeakerReceipt(name, versions, lines, videos)
+    return SpeakerReceipt(name, versions, lines, statements, videos)
 
 
 @dataclass(frozen=True)
@@ -107,6 +116,7 @@ class _Person:
     name: str
     volume: Volume
     names: SpeakerNames
+    said: Mapping[str, Sequence[SpeakerStatement]]
 
     def in_video(self, row: VideoRow, passages: int, *, running: bool, erase: bool) -> VideoReceipt:
         """Return what a video has of the person; with `erase`, erase it."""
@@ -129,14 +139,31 @@ class _Person:
         manifest = self.volume.manifest(video_id, "voices")
         if manifest is None:
             return 0, 0, ()
-        before = voiceprints.read(self.volume.verified(manifest.artifact, patience_s=0))
+        stored = voiceprints.read(self.volume.verified(manifest.artifact, patience_s=0))
+        before = stored.model_copy(update={"turns": self._by_hand(video_id, stored.turns)})
         after = erasure.voiceprints_without(before, self.name)
         if erase:
-            if after != before:
+            if after != stored:
                 self._keep(video_id, "voices", manifest, lambda file: voiceprints.write(after, file))
             self.volume.discard_older(video_id, "voices")
         embeddings = len(before.vectors.array()) - len(after.vectors.array())
         return erasure.mentions(before.turns, self.name), embeddings, after.turns
+
+    def _by_hand(self, video_id: str, turns: Sequence[Turn]) -> tuple[Turn, ...]:
+        """Return turns with the name of the person where it was given by hand: to a whole turn, or to a part of it."""
+        parts = [
+            part
+            for part in by_hand.apply(turns, self.said.get(video_id, ())).turns
+            if erasure.is_named(part.speaker, self.name) and by_hand.author_of(part) is not None
+        ]
+        is_own = [
+            any(part.cluster == turn.cluster and turn.start_s <= part.start_s < turn.end_s for part in parts)
+            for turn in turns
+        ]
+        return tuple(
+            turn.model_copy(update={"speaker": self.name}) if own else turn
+            for turn, own in zip(turns, is_own, strict=True)
+        )
 
     def _in_transcript(self, video_id: str, *, erase: bool) -> int:
         """Return the number of turns and segments of the person in the transcript."""
@@ -159,7 +186,12 @@ class _Person:
             erasure.free_names([*(passage.speaker for passage in passages), *(turn.speaker for turn in turns)])
         )
         return [
-            replace(passage, speaker=erasure.speaker_at(erased, passage.start_s, passage.end_s) or other, score=None)
+            replace(
+                passage,
+                speaker=erasure.speaker_at(erased, passage.start_s, passage.end_s) or other,
+                score=None,
+                named_by=None,
+            )
             if erasure.is_named(passage.speaker, self.name)
             else passage
             for passage in passages
@@ -188,7 +220,9 @@ def print_receipt(receipt: SpeakerReceipt, *, erased: bool, as_json: bool) -> No
     )
     console.out.print(console.table("Erased" if erased else "Would be erased (with --yes)", columns, cells))
     console.out.print(
-        f"{receipt.profile_versions} versions of the profile, {receipt.log_lines} log lines", markup=False
+        f"{receipt.profile_versions} versions of the profile, {receipt.statements} statements by hand, "
+        f"{receipt.log_lines} log lines",
+        markup=False,
     )
     for one in receipt.videos:
         if one.trouble:

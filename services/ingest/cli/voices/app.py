@@ -8,8 +8,12 @@ import typer
 
 from ingest.cli import console, options
 from ingest.cli.options import Json, State
+from ingest.cli.voices.by_hand_app import by_hand_app
 
-voices_app = typer.Typer(help="Enroll the voices of speakers, so that transcripts name them.", no_args_is_help=True)
+voices_app = typer.Typer(
+    help="Enroll the voices of speakers, so that transcripts name them, or name them by hand.", no_args_is_help=True
+)
+voices_app.add_typer(by_hand_app)
 
 
 @voices_app.command("enroll")

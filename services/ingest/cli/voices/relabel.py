@@ -16,6 +16,8 @@ from ingest.asr.speakers import matching
 from ingest.asr.speakers.profiles import Profiles
 from ingest.cli import console
 from ingest.cli.voices.profiles import NO_DIARIZATION
+from ingest.embedder.corrections import names as by_hand
+from ingest.embedder.tables import speaker_statements
 from ingest.embedder.tables.speaker_names import SpeakerNames, name_passages
 from ingest.shared import outgoing
 from ingest.shared.artifacts import voiceprints
@@ -25,10 +27,11 @@ from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.video_state import VideoState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ingest.asr.speakers.matching import Thresholds
     from ingest.cli.local.state_folder import Connections
+    from ingest.embedder.corrections.names import SpeakerStatement
     from ingest.embedder.tables.catalog import Catalog
     from ingest.shared.artifacts.voiceprints import Voiceprints
 
@@ -65,8 +68,8 @@ def relabel(
     settings = connections.settings
     volume, profiles = Volume(settings.volume), Profiles(settings.volume)
     thresholds, names = speaker_models.thresholds(settings), SpeakerNames(connections.database)
-    ids = _video_ids(connections.catalog, videos, channel)
-    return [_one(volume, profiles, thresholds, names, video_id) for video_id in ids]
+    relabeler = Relabeler(volume, profiles, thresholds, names, speaker_statements.of_all(connections.database))
+    return [relabeler.relabel(video_id) for video_id in _video_ids(connections.catalog, videos, channel)]
 
 
 def _video_ids(catalog: Catalog, videos: Sequence[str] | None, channel: str | None) -> list[str]:
@@ -79,24 +82,35 @@ def _video_ids(catalog: Catalog, videos: Sequence[str] | None, channel: str | No
     return [row.video_id for row in rows if channel is None or (row.channel or "").casefold() == channel.casefold()]
 
 
-def _one(
-    volume: Volume, profiles: Profiles, thresholds: Thresholds, names: SpeakerNames, video_id: str
-) -> RelabelReport:
-    manifest = volume.manifest(video_id, "voices")
-    if manifest is None:
-        return RelabelReport(video_id, {}, NO_DIARIZATION)
-    try:
-        before = voiceprints.read(volume.verified(manifest.artifact, patience_s=0))
-        after = renamed(before, profiles, thresholds)
-        changes = names.change(video_id, manifest.generation, lambda passages: name_passages(passages, after.turns))
-        if after != before:
-            _keep(volume, after, manifest.artifact.duration_s, manifest.origin, manifest.generation)
-    except IngestError as error:
-        if error.code.startswith("ENV_"):
-            raise
-        log.warning("not_relabelled", video_id=video_id, code=error.code, error=error.message)
-        return RelabelReport(video_id, {}, str(error))
-    return RelabelReport(video_id, dict(Counter(f"{old or 'no name'} -> {new or 'no name'}" for old, new in changes)))
+@dataclass(frozen=True)
+class Relabeler:
+    """Names the speakers of one video at a time; what people have `said` beats the voice models."""
+
+    volume: Volume
+    profiles: Profiles
+    thresholds: Thresholds
+    names: SpeakerNames
+    said: Mapping[str, Sequence[SpeakerStatement]]
+
+    def relabel(self, video_id: str) -> RelabelReport:
+        """Name the speakers of a video, and return what changed."""
+        manifest = self.volume.manifest(video_id, "voices")
+        if manifest is None:
+            return RelabelReport(video_id, {}, NO_DIARIZATION)
+        try:
+            before = voiceprints.read(self.volume.verified(manifest.artifact, patience_s=0))
+            after = renamed(before, self.profiles, self.thresholds)
+            turns = by_hand.apply(after.turns, self.said.get(video_id, ())).turns
+            changes = self.names.change(video_id, manifest.generation, lambda passages: name_passages(passages, turns))
+            if after != before:
+                _keep(self.volume, after, manifest.artifact.duration_s, manifest.origin, manifest.generation)
+        except IngestError as error:
+            if error.code.startswith("ENV_"):
+                raise
+            log.warning("not_relabelled", video_id=video_id, code=error.code, error=error.message)
+            return RelabelReport(video_id, {}, str(error))
+        named = Counter(f"{old or 'no name'} -> {new or 'no name'}" for old, new in changes)
+        return RelabelReport(video_id, dict(named))
 
 
 def renamed(before: Voiceprints, profiles: Profiles, thresholds: Thresholds) -> Voiceprints:

@@ -13,16 +13,18 @@ BEGIN
         IF own_schema THEN
             EXECUTE format('GRANT USAGE ON SCHEMA %I TO ingest_embedder', current_schema());
         END IF;
-        REVOKE ALL ON videos, segments, models, embeddings, migrations, events_set_aside, forgotten, corrections, changes
+        REVOKE ALL ON videos, segments, models, embeddings, migrations, events_set_aside, forgotten, corrections,
+                speaker_statements, changes
             FROM ingest_embedder;
         GRANT SELECT, INSERT ON videos TO ingest_embedder;
         EXECUTE (SELECT format('GRANT UPDATE (%s) ON videos TO ingest_embedder', string_agg(quote_ident(attname), ', '))
             FROM pg_attribute WHERE attrelid = 'videos'::regclass AND attnum > 0 AND NOT attisdropped
             AND attname <> 'video_id'); -- its key stays: files, messages and passages name it
-        GRANT SELECT, INSERT, DELETE, UPDATE (speaker, speaker_score) ON segments TO ingest_embedder;
+        GRANT SELECT, INSERT, DELETE, UPDATE (speaker, speaker_score, named_by) ON segments TO ingest_embedder;
         GRANT SELECT, INSERT, UPDATE (sentences) ON embeddings TO ingest_embedder; -- deleted with their segments
         GRANT SELECT, INSERT, UPDATE (content_id) ON models TO ingest_embedder;
         GRANT SELECT, INSERT, DELETE, UPDATE (state, found) ON corrections TO ingest_embedder;
+        GRANT SELECT, INSERT, DELETE, UPDATE (state) ON speaker_statements TO ingest_embedder;
         GRANT SELECT ON migrations, forgotten TO ingest_embedder;
         GRANT SELECT, INSERT, UPDATE (folded_at) ON events_set_aside TO ingest_embedder;
         GRANT SELECT, INSERT, DELETE ON changes TO ingest_embedder;
@@ -31,9 +33,11 @@ BEGIN
         IF own_schema THEN
             EXECUTE format('GRANT USAGE ON SCHEMA %I TO ingest_reader', current_schema());
         END IF;
-        REVOKE ALL ON videos, segments, models, embeddings, migrations, events_set_aside, forgotten, corrections, changes
+        REVOKE ALL ON videos, segments, models, embeddings, migrations, events_set_aside, forgotten, corrections,
+                speaker_statements, changes
             FROM ingest_reader;
-        GRANT SELECT ON videos, segments, models, embeddings, migrations, events_set_aside, forgotten, corrections, changes
+        GRANT SELECT ON videos, segments, models, embeddings, migrations, events_set_aside, forgotten, corrections,
+                speaker_statements, changes
             TO ingest_reader;
         FOREACH view IN ARRAY ARRAY['archive_recordings', 'archive_passages', 'archive_speakers'] LOOP
             IF to_regclass(view) IS NOT NULL THEN -- it stays behind when only the tables are moved to another schema

@@ -44,7 +44,8 @@ SELECT channel, language FROM (
 WHERE recordings >= 3 AND recordings >= 0.9 * total
 """
 SPEAKERS = """
-SELECT speaker, count(*), sum(end_s - start_s), min(speaker_score)::float8, count(*) FILTER (WHERE is_overlap)
+SELECT speaker, count(*), sum(end_s - start_s), min(speaker_score)::float8, count(*) FILTER (WHERE is_overlap),
+    max(named_by)
 FROM segments WHERE video_id = %s GROUP BY speaker ORDER BY 3 DESC
 """
 PASSAGES = "SELECT start_s, end_s, text, speaker FROM segments WHERE video_id = %s ORDER BY idx"
@@ -138,13 +139,17 @@ class PassageRow:
 
 @dataclass(frozen=True)
 class SpeakerRow:
-    """The passages of a speaker (None: unknown) in a video, their lowest score, and the number that overlap others."""
+    """The passages of a speaker (None: unknown) in a video, their lowest score, and the number that overlap others.
+
+    `named_by` has named the speaker by hand.
+    """
 
     speaker: str | None
     passages: int
     duration_s: float
     least_score: float | None
     overlapping: int
+    named_by: str | None = None
 
 
 class Catalog:

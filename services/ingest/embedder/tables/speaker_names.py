@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ingest.embedder.corrections.names import author_of
 from ingest.shared.errors import Code, IngestError
 
 if TYPE_CHECKING:
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from ingest.shared.artifacts.transcript import Turn
 
 LOCK = "SELECT indexed_generation FROM videos WHERE video_id = %s FOR UPDATE"
-PASSAGES = "SELECT idx, start_s, end_s, speaker, speaker_score FROM segments WHERE video_id = %s ORDER BY idx"
-CHANGE = "UPDATE segments SET speaker = %s, speaker_score = %s WHERE video_id = %s AND idx = %s"
+PASSAGES = "SELECT idx, start_s, end_s, speaker, speaker_score, named_by FROM segments WHERE video_id = %s ORDER BY idx"
+CHANGE = "UPDATE segments SET speaker = %s, speaker_score = %s, named_by = %s WHERE video_id = %s AND idx = %s"
 SPOKEN_BY = """
 SELECT video_id, count(*) FROM segments
 WHERE left(lower(speaker), 200) = left(lower(%(name)s), 200) AND lower(speaker) = lower(%(name)s) GROUP BY video_id
@@ -25,13 +26,14 @@ SAME_SCORE = 1e-3
 
 @dataclass(frozen=True)
 class SpokenPassage:
-    """A stored passage: its times, its speaker, and the speaker's score."""
+    """A stored passage: its times, its speaker, the speaker's score, and who has named the speaker by hand."""
 
     index: int
     start_s: float
     end_s: float
     speaker: str | None
     score: float | None
+    named_by: str | None = None
 
 
 def name_passages(passages: Iterable[SpokenPassage], turns: Sequence[Turn]) -> list[SpokenPassage]:
@@ -40,16 +42,19 @@ def name_passages(passages: Iterable[SpokenPassage], turns: Sequence[Turn]) -> l
     for passage in passages:
         shares: dict[str, float] = {}
         scores: dict[str, float] = {}
+        authors: dict[str, str | None] = {}
         for turn in turns:
             shared_s = min(passage.end_s, turn.end_s) - max(passage.start_s, turn.start_s)
             if shared_s > 0:
                 shares[turn.speaker] = shares.get(turn.speaker, 0.0) + shared_s
+                authors[turn.speaker] = authors.get(turn.speaker) or author_of(turn)
                 if turn.score is not None:
                     scores[turn.speaker] = min(turn.score, scores.get(turn.speaker, 1.0))
         best = max(shares, key=lambda name: (shares[name], name), default=None)
         if best is not None and passage.speaker is not None:
-            passage = SpokenPassage(passage.index, passage.start_s, passage.end_s, best, scores.get(best))  # noqa: PLW2901
-        named.append(passage)
+            named.append(replace(passage, speaker=best, score=scores.get(best), named_by=authors[best]))
+        else:
+            named.append(passage)
     return named
 
 
@@ -80,11 +85,13 @@ class SpeakerNames:
             before = [SpokenPassage(*row) for row in rows]
             changed = [(old, new) for old, new in zip(before, decide(before), strict=True) if _differs(old, new)]
             with connection.cursor() as cursor:
-                cursor.executemany(CHANGE, [(new.speaker, new.score, video_id, new.index) for _, new in changed])
+                cursor.executemany(
+                    CHANGE, [(new.speaker, new.score, new.named_by, video_id, new.index) for _, new in changed]
+                )
         return [(old.speaker, new.speaker) for old, new in changed if old.speaker != new.speaker]
 
 
 def _differs(old: SpokenPassage, new: SpokenPassage) -> bool:
-    if old.speaker != new.speaker or (old.score is None) != (new.score is None):
+    if (old.speaker, old.named_by) != (new.speaker, new.named_by) or (old.score is None) != (new.score is None):
         return True
     return old.score is not None and new.score is not None and abs(old.score - new.score) > SAME_SCORE

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 from pgvector import HalfVector
 
-from ingest.embedder.tables import corrections
+from ingest.embedder.corrections.overlay import Overlay
+from ingest.embedder.tables import corrections, speaker_statements
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ingest.embedder.corrections.places import WordCorrection
+    from ingest.embedder.corrections.names import Outcome as SpeakerOutcome
     from ingest.embedder.corrections.words import Outcome
     from ingest.embedder.passages import Passage
     from ingest.embedder.postgres.database import Connection, Database
@@ -39,12 +40,12 @@ STORED = "SELECT indexed_generation, passages FROM videos WHERE video_id = %s"
 DELETE_OLD = "DELETE FROM segments WHERE video_id = %s"
 COPY_SEGMENTS = """
 COPY segments (video_id, idx, start_s, end_s, text, speaker, speaker_score, is_overlap, sentence_offsets,
-    sentence_starts_s, avg_logprob, compression_ratio, no_speech_prob, refined, flags, ts_config)
+    sentence_starts_s, avg_logprob, compression_ratio, no_speech_prob, refined, flags, ts_config, named_by)
 FROM STDIN (FORMAT BINARY)
 """
 SEGMENT_TYPES = (
     *("text", "int4", "float8", "float8", "text", "text", "float4", "bool", "int4[]", "float8[]"),
-    *("float4", "float4", "float4", "bool", "text[]", "oid"),  # a regconfig is sent as its oid
+    *("float4", "float4", "float4", "bool", "text[]", "oid", "text"),  # a regconfig is sent as its oid
 )
 COPY_EMBEDDINGS = "COPY embeddings (video_id, idx, model, embedding, sentences) FROM STDIN (FORMAT BINARY)"
 EMBEDDING_TYPES = ("text", "int4", "text", "halfvec", "bytea")
@@ -87,10 +88,10 @@ LANGUAGES = {
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The rows of one video. `sentences` are the packed vectors of the sentences of each passage; NULL without them.
+    """The rows of one video. `sentences` are the packed vectors of the sentences of each passage.
 
-    `outcomes` are what became of the corrections that the passages were built with. `others` are rows of vectors of
-    other models.
+    The two outcomes are what became of the corrections that the passages were built with. `others` are vectors of other
+    models.
     """
 
     video_id: str
@@ -100,6 +101,7 @@ class Rows:
     vectors: Sequence[Vector]
     sentences: Sequence[bytes | None] = ()
     outcomes: Sequence[Outcome] = ()
+    speaker_outcomes: Sequence[SpeakerOutcome] = ()
     others: Sequence[OtherVector] = ()
 
 
@@ -169,16 +171,19 @@ class Store:
             raise IngestError(Code.SUPERSEDED, f"generation {rows.generation} or a newer one is stored")
         self._put(connection, rows)
 
-    def corrections(self, video_id: str) -> tuple[WordCorrection, ...]:
-        """Return the corrections of a video."""
+    def overlay(self, video_id: str) -> Overlay:
+        """Return what people have said about a video."""
         with self._database.transaction() as connection:
-            return corrections.of_video(connection, video_id)
+            return overlay_of(connection, video_id)
 
     def _put(self, connection: Connection, rows: Rows) -> None:
-        known = {one.id for one in corrections.of_video(connection, rows.video_id)}
-        if known != {outcome.correction for outcome in rows.outcomes}:
+        known = overlay_of(connection, rows.video_id)
+        applied = {outcome.correction for outcome in rows.outcomes}
+        said = {outcome.statement for outcome in rows.speaker_outcomes}
+        if {one.id for one in known.words} != applied or {one.id for one in known.speakers} != said:
             raise CorrectedMeanwhileError
         corrections.note(connection, rows.outcomes)
+        speaker_statements.note(connection, rows.speaker_outcomes)
         connection.execute(DELETE_OLD, (rows.video_id,))
         self._copy(connection, rows)
         counted = connection.execute(COUNT, (self._model, rows.video_id)).fetchone()
@@ -202,6 +207,11 @@ class Store:
     def _config(self, language: str) -> object:
         """Return the text search configuration of a language."""
         return self._configs.get(LANGUAGES.get(language, "simple"), self._configs["simple"])
+
+
+def overlay_of(connection: Connection, video_id: str) -> Overlay:
+    """Return what people have said about a video."""
+    return Overlay(corrections.of_video(connection, video_id), speaker_statements.of_video(connection, video_id))
 
 
 def embedding_rows(rows: Rows, model: str) -> Iterator[tuple[object, ...]]:
@@ -229,4 +239,5 @@ def _segment_row(video_id: str, passage: Passage, config: object) -> tuple[objec
         passage.refined,
         list(passage.flags),
         config,
+        passage.named_by,
     )

@@ -17,6 +17,7 @@ def passage(index: int, start_s: float, end_s: float, letters: int = 10) -> Pass
         text="a" * letters,
         speaker=None,
         score=None,
+        named_by=None,
         is_overlap=False,
         flags=(),
         link=None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.asr.speakers import attribution
+from ingest.shared.artifacts import attribution
 from ingest.shared.artifacts.transcript import Segment, Turn, Word, join
 
 
