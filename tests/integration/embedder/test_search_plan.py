@@ -22,7 +22,8 @@ from ingest.embedder.postgres.vector_index import build_index
 from ingest.embedder.search import search_query
 from ingest.embedder.search.hybrid import Search
 from ingest.embedder.search.question import Question
-from ingest.embedder.search.search_query import CANDIDATES, CONFIGS, MOST_RANKED, Statement
+from ingest.embedder.search.search_query import CONFIGS, Statement
+from ingest.embedder.search.tuning import USUAL
 from ingest.shared.errors import IngestError
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def test_a_question_reads_indexes_and_never_a_whole_table(
 def test_of_a_common_word_a_bounded_number_of_passages_is_read(large: Database, text: str) -> None:
     found = plan(large, Question(text), "ANALYZE,")
     read = [node["Actual Rows"] for node in found if node.get("Relation Name") == "segments"]
-    assert max(read) <= 1.1 * MOST_RANKED < PASSAGES / 2 / 2  # half of the passages in each configuration
+    assert max(read) <= 1.1 * USUAL.most_ranked < PASSAGES / 2 / 2  # half of the passages in each configuration
 
 
 @pytest.mark.parametrize(
@@ -201,10 +202,10 @@ def test_the_vector_index_returns_as_many_passages_as_are_asked_for(large: Datab
     nearest = "SELECT video_id, idx FROM embeddings WHERE model = 'test-model' ORDER BY embedding::halfvec(8) <=> %s"
     with large.transaction() as connection:
         search_query.prepare(connection)
-        found = connection.execute(f"{nearest}::halfvec(8) LIMIT {CANDIDATES}", (HalfVector(vector),)).fetchall()
+        found = connection.execute(f"{nearest}::halfvec(8) LIMIT {USUAL.candidates}", (HalfVector(vector),)).fetchall()
         connection.execute("SET LOCAL enable_indexscan = off")
-        exact = connection.execute(f"{nearest}::halfvec(8) LIMIT {CANDIDATES}", (HalfVector(vector),)).fetchall()
-    assert len(set(found) & set(exact)) >= 0.98 * CANDIDATES
+        exact = connection.execute(f"{nearest}::halfvec(8) LIMIT {USUAL.candidates}", (HalfVector(vector),)).fetchall()
+    assert len(set(found) & set(exact)) >= 0.98 * USUAL.candidates
 
 
 def test_words_of_every_language_in_use_are_found(large: Database) -> None:

@@ -16,6 +16,7 @@ from ingest.embedder import sentence_vectors
 from ingest.embedder.search import search_query, similar, wording
 from ingest.embedder.search.question import Hit
 from ingest.embedder.search.search_query import Statement
+from ingest.embedder.search.tuning import USUAL, Tuning
 from ingest.embedder.text_model import model_keys
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.links import link
@@ -36,8 +37,11 @@ TOOK_LONGER = "longer than {:g} s: `ingest status` says whether the vector index
 class Search:
     """Searches the archive with the vectors of one model."""
 
-    def __init__(self, database: Database, encoder: TextModel, longest_s: float = LONGEST_S) -> None:
+    def __init__(
+        self, database: Database, encoder: TextModel, tuning: Tuning = USUAL, longest_s: float = LONGEST_S
+    ) -> None:
         self._database = database
+        self._tuning = tuning
         self._encoder = encoder
         self._longest_s = longest_s
 
@@ -45,15 +49,15 @@ class Search:
         """Return the best passages, the best one first."""
         vector = self._encoder.question(wording.read(question.text).meaning)
         with self._reading() as connection:
-            search_query.prepare(connection)
-            query, asked = Statement(question, vector, self._stored_key(connection)).build(connection)
+            search_query.prepare(connection, self._tuning)
+            query, asked = Statement(question, vector, self._stored_key(connection), self._tuning).build(connection)
             rows = connection.execute(query, asked, prepare=False).fetchall()  # planned for this question
         return self._hits(rows, vector)
 
     def similar(self, video_id: str, index: int, limit: int) -> list[Hit] | None:
         """Return the passages that are nearest to a passage in meaning; None when the archive has no such passage."""
         with self._reading() as connection:
-            search_query.prepare(connection)
+            search_query.prepare(connection, self._tuning)
             key = self._stored_key(connection)
             vector = similar.vector_of(connection, key, video_id, index)
             if vector is None:

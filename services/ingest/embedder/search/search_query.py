@@ -1,7 +1,7 @@
 """The SQL of a search: three short lists, merged by reciprocal rank. No part of it reads a whole table.
 
 by_meaning  the passages nearest to the question: from the vector index, or from few passages exactly
-by_words    the passages with the words of the question: at most `MOST_READ` are read, at most `MOST_RANKED` ranked
+by_words    the passages with the words of the question: at most `most_read` are read, at most `most_ranked` ranked
 by_title    the recordings whose title or channel has the words, each with its nearest passage
 
 A word that a fifth of all passages has says little, and ranking all of them takes seconds. So of such words the first
@@ -17,6 +17,7 @@ from pgvector import HalfVector
 from psycopg import sql
 
 from ingest.embedder.search import wording
+from ingest.embedder.search.tuning import USUAL, Tuning
 from ingest.shared import scripts
 
 if TYPE_CHECKING:
@@ -27,14 +28,9 @@ if TYPE_CHECKING:
     from ingest.embedder.search.question import Question
     from ingest.embedder.text_model.encoder import Vector
 
-CANDIDATES = 100  # in each list
-EF_SEARCH = 2 * CANDIDATES  # the vector index looks at this many at a time; with fewer, it misses near passages
-MOST_READ = 10_000
-MOST_RANKED = 2_000
 FEW = 5_000  # passages that the filters leave, as estimated: these are compared exactly, more through the vector index
 TITLES = 10
 MOST_TITLES = 500  # read for those
-RANK_CONSTANT = 60  # the usual constant of reciprocal rank fusion
 LEAST_SIMILARITY = 0.2  # cosine below which a passage is not an answer
 OF_VIDEOS = frozenset({"channel", "since", "until", "language"})  # filters of the table `videos`
 
@@ -58,7 +54,8 @@ CHOSEN = """
 chosen AS MATERIALIZED (SELECT segments.video_id, idx FROM segments {join} WHERE {filters} LIMIT {most_read})"""
 # Fewer than all rows are wanted, so Postgres would hope for an early end of reading the whole table.
 PREPARE = """
-SET LOCAL enable_seqscan = off; SET LOCAL hnsw.ef_search = {ef_search}; SET LOCAL hnsw.iterative_scan = relaxed_order
+SET LOCAL enable_seqscan = {is_exact}; SET LOCAL enable_indexscan = {is_bounded};
+SET LOCAL hnsw.ef_search = {ef_search}; SET LOCAL hnsw.iterative_scan = relaxed_order
 """
 QUERY = """
 WITH {lists}, by_words AS (
@@ -80,12 +77,12 @@ WITH {lists}, by_words AS (
     ) AS nearest
 ), merged AS (
     SELECT video_id, idx, max(similarity) AS similarity, bool_or(has_words) AS has_words,
-        sum(1.0 / ({constant} + place)) AS score
+        sum(weight / ({constant} + place)) AS score
     FROM (
-        SELECT video_id, idx, place, similarity, false AS has_words FROM by_meaning
-        UNION ALL SELECT video_id, idx, place, NULL, true FROM by_words
-        UNION ALL SELECT video_id, idx, place, similarity, false FROM by_title
-    ) AS list GROUP BY video_id, idx ORDER BY score DESC, video_id, idx LIMIT %(limit)s
+        SELECT video_id, idx, place, similarity, false AS has_words, {by_meaning}::float8 AS weight FROM by_meaning
+        UNION ALL SELECT video_id, idx, place, NULL, true, {by_words} FROM by_words
+        UNION ALL SELECT video_id, idx, place, similarity, false, {by_title} FROM by_title
+    ) AS list WHERE weight > 0 GROUP BY video_id, idx ORDER BY score DESC, video_id, idx LIMIT %(limit)s
 )
 SELECT video_id, title, channel, published_at, source_kind, source_url, start_s, end_s, text, speaker,
     sentence_offsets, sentence_starts_s, idx, speaker_score::float8, similarity, has_words, score, sentences
@@ -130,15 +127,22 @@ AMONG = "{} JOIN embeddings USING (video_id, idx)"
 ALL = sql.SQL("true")
 
 
-def prepare(connection: Connection) -> None:
+def prepare(connection: Connection, tuning: Tuning = USUAL) -> None:
     """Let this transaction read indexes, and the vector index return the candidates that are asked for."""
-    connection.execute(sql.SQL(PREPARE).format(ef_search=sql.Literal(EF_SEARCH)))
+    connection.execute(
+        sql.SQL(PREPARE).format(
+            ef_search=sql.Literal(tuning.ef_search),
+            is_exact=sql.Literal(tuning.is_exact),
+            is_bounded=sql.Literal(not tuning.is_exact),
+        )
+    )
 
 
 class Statement:
     """The query of one question to the vectors of one model."""
 
-    def __init__(self, question: Question, vector: Vector, model: str) -> None:
+    def __init__(self, question: Question, vector: Vector, model: str, tuning: Tuning = USUAL) -> None:
+        self._tuning = tuning
         self._wording = wording.read(question.text)
         self._conditions = _conditions(question, scripts.question(self._wording.condition))
         self._values = {name: value for name, (_, value) in self._conditions.items()}
@@ -169,7 +173,9 @@ class Statement:
                 sql.SQL(ESTIMATE).format(join=join, filters=filters), self._values
             ).fetchone()
             if plan[0][0]["Plan"]["Plan Rows"] <= FEW:
-                chosen = sql.SQL(CHOSEN).format(join=join, filters=filters, most_read=sql.Literal(MOST_READ))
+                chosen = sql.SQL(CHOSEN).format(
+                    join=join, filters=filters, most_read=sql.Literal(self._tuning.most_read)
+                )
                 return [chosen, self._by_meaning(sql.SQL(AMONG).format(sql.SQL("chosen")))]
         of_segments = sql.SQL("JOIN segments USING (video_id, idx)" if self._conditions else "")
         return [self._by_meaning(sql.SQL("embeddings {} {}").format(of_segments, join), filters)]
@@ -183,7 +189,7 @@ class Statement:
             filters=filters,
             dimensions=self._dimensions,
             model=self._model,
-            candidates=sql.Literal(CANDIDATES),
+            candidates=sql.Literal(self._tuning.candidates),
             least=sql.Literal(LEAST_SIMILARITY),
         )
 
@@ -201,8 +207,8 @@ class Statement:
                 of_config=of_config,
                 join=self._join(),
                 filters=self._filters(leave_out=frozenset({"condition"})),
-                most_read=sql.Literal(MOST_READ),
-                most_ranked=sql.Literal(MOST_RANKED),
+                most_read=sql.Literal(self._tuning.most_read),
+                most_ranked=sql.Literal(self._tuning.most_ranked),
                 near=sql.SQL(near).format(of_config=of_config, required=required),
             )
             passages.append(branch)
@@ -211,14 +217,17 @@ class Statement:
     def _merged(self, lists: sql.Composable) -> sql.Composed:
         return sql.SQL(QUERY).format(
             lists=lists,
-            candidates=sql.Literal(CANDIDATES),
+            candidates=sql.Literal(self._tuning.candidates),
             video_filters=self._filters(leave_out=frozenset({"speaker", "condition"})),
             segment_filters=self._filters(leave_out=OF_VIDEOS | {"video_id"}),
             titles=sql.Literal(TITLES),
             most_titles=sql.Literal(MOST_TITLES),
             dimensions=self._dimensions,
             model=self._model,
-            constant=sql.Literal(RANK_CONSTANT),
+            constant=sql.Literal(self._tuning.constant),
+            by_meaning=sql.Literal(self._tuning.by_meaning),
+            by_words=sql.Literal(self._tuning.by_words),
+            by_title=sql.Literal(self._tuning.by_title),
         )
 
     def _join(self) -> sql.SQL:
