@@ -48,7 +48,13 @@ def verdict(trial: Trial, oracle: Oracle) -> list[str]:
 def tidy(trial: Trial) -> None:
     """Remove the unfinished files of killed workers from the volume, as `ingest purge` does."""
     fleet = trial.fleet
-    rows = Catalog(fleet.archive).videos(list(fleet.generations))
-    sweep(fleet.volume, fleet.settings.volume / "scratch", rows, Limits(AGE_KEPT, AT_ONCE, AT_ONCE, 0.0), delete=True)
+    rows = Catalog(fleet.archive).videos
+    sweep(
+        fleet.volume,
+        fleet.settings.volume / "scratch",
+        rows,
+        Limits(AGE_KEPT, AT_ONCE, AT_ONCE, 0.0),
+        delete=True,
+    )
     left = unfinished_writes(fleet)
     trial.demand(not left, f"I4: the sweep has left {len(left)} unfinished writes")

@@ -25,7 +25,10 @@ from ingest.shared.text import shorten
 from ingest.shared.video_state import VideoState
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ingest.embedder.postgres.database import Database
+    from ingest.embedder.tables.catalog import VideoRow
     from ingest.shared.broker.bus import Delivery
     from ingest.shared.broker.nats_bus import NatsBus
 
@@ -116,10 +119,11 @@ def request_again(
         missing = [video for video in videos if video not in found]
         if missing:
             raise ConfigurationError(f"the archive has no video {', '.join(missing)}")
-        rows = list(found.values())
+        rows: Iterable[VideoRow] = found.values()
     else:
-        rows = catalog.chosen(states=RETRIED if codes else (VideoState.FAILED,), codes=codes)
-    wanted = list(requests.each_request(rows, requests.build_repetition))
-    for request in wanted:
+        rows = catalog.each(states=RETRIED if codes else (VideoState.FAILED,), codes=codes)
+    count = 0
+    for request in requests.each_request(rows, requests.build_repetition):
         requests.publish(bus, request)
-    return len(wanted)
+        count += 1
+    return count

@@ -160,7 +160,8 @@ def test_a_sweep_lists_or_deletes_exactly_the_files_that_are_not_needed(known: C
     rows = {row.video_id: row for row in known.chosen()}
     limits = Limits(timedelta(0), timedelta(hours=50), timedelta(hours=24), 0.0)
     found = {
-        (removal.what, removal.reason) for removal in sweep(volume, volume.root / "scratch", rows, limits, delete=False)
+        (removal.what, removal.reason)
+        for removal in sweep(volume, volume.root / "scratch", lambda _: rows, limits, delete=False)
     }
     assert found == {
         ("indexed0001", "indexed"),
@@ -170,9 +171,9 @@ def test_a_sweep_lists_or_deletes_exactly_the_files_that_are_not_needed(known: C
         ("scratch/download", "unfinished"),
     }
     assert paths["indexed0001"].exists()
-    sweep(volume, volume.root / "scratch", rows, limits, delete=True)
+    sweep(volume, volume.root / "scratch", lambda _: rows, limits, delete=True)
     gone = [paths["indexed0001"], unknown, unfinished, replaced, left]
     assert [path for path in gone if path.exists()] == []
     stay = [path for name, path in paths.items() if name != "indexed0001"]
     assert [path for path in (*stay, young, fresh_unknown) if not path.exists()] == []
-    assert sweep(volume, volume.root / "scratch", rows, limits, delete=True) == []
+    assert sweep(volume, volume.root / "scratch", lambda _: rows, limits, delete=True) == []

@@ -148,7 +148,7 @@ def show_totals(connections: Connections, *, as_json: bool) -> None:
     lines += corrections_advice(corrected[corrections.NEEDS_A_LOOK], corrected_speakers[corrections.NEEDS_A_LOOK])
     lines += index_lines(unindexed, build)
     lines += text_model_advice(settings.embedding_model, catalog.passages_by_language())
-    lines += [f"Over all recordings: {line}" for line in bottleneck.lines(devices)]
+    lines += [f"Over the latest recordings: {line}" for line in bottleneck.lines(devices)]
     for line in lines:
         console.out.print(f"\n{line}", markup=False)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from ingest.cli import console
@@ -14,25 +15,26 @@ from ingest.shared.artifacts.volume import KINDS, TEMPORARY_PREFIX, Manifest, Vo
 from ingest.shared.video_state import VideoState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ingest.cli.local.state_folder import Connections
     from ingest.cli.settings import AllSettings
     from ingest.embedder.tables.catalog import VideoRow
 
+    LookUp = Callable[[Sequence[str]], Mapping[str, VideoRow]]
+
 GRACE = timedelta(hours=24)
-ALL = 10_000_000
+PAGE = 1000  # folders whose rows are read at a time
 LONGEST_JOB_S = 1e9  # the settings allow more, which no date can hold
 
 
 def purge(connections: Connections, *, older_than_days: float, delete: bool, as_json: bool) -> None:
     """List, or delete, the files that are no longer needed."""
     settings = connections.settings
-    rows = {row.video_id: row for row in connections.catalog.chosen(limit=ALL)}
     volume = Volume(settings.volume)
     limits = Limits(timedelta(days=older_than_days), longest_job(settings), GRACE, _excess_bytes(settings, volume))
-    removals = sweep(volume, settings.scratch, rows, limits, delete=delete)
+    removals = sweep(volume, settings.scratch, connections.catalog.videos, limits, delete=delete)
     total = sum(removal.size_bytes for removal in removals)
     if as_json:
         console.print_json({"deleted": delete, "files": removals, "bytes": total})
@@ -43,11 +45,12 @@ def purge(connections: Connections, *, older_than_days: float, delete: bool, as_
     console.out.print(f"{len(removals)} files, {total / 1e6:.1f} MB {verdict}")
 
 
-def sweep(volume: Volume, scratch: Path, rows: dict[str, VideoRow], limits: Limits, *, delete: bool) -> list[Removal]:
-    """Return the files that are no longer needed; with `delete`, delete them."""
+def sweep(volume: Volume, scratch: Path, look_up: LookUp, limits: Limits, *, delete: bool) -> list[Removal]:
+    """Return the files that are no longer needed; with `delete`, delete them. `look_up` returns the rows of ids."""
     now = datetime.now(UTC)
-    audio = audio_to_remove(_audio(volume, rows), limits, now)
-    strays = strays_to_remove((*_in_folders(volume, rows), *_in_scratch(volume, scratch)), limits, now)
+    found: list[Audio] = []
+    strays = strays_to_remove(chain(_in_folders(volume, look_up, found), _in_scratch(volume, scratch)), limits, now)
+    audio = audio_to_remove(found, limits, now)
     if delete:
         for removal in audio:
             volume.discard(removal.what, "audio")
@@ -66,24 +69,33 @@ def _excess_bytes(settings: AllSettings, volume: Volume) -> float:
     return max(0.0, volume.used_bytes() - RESUME_BELOW * settings.disk_budget_bytes)
 
 
-def _audio(volume: Volume, rows: dict[str, VideoRow]) -> Iterator[Audio]:
-    for row in rows.values():
-        manifest = volume.manifest(row.video_id, "audio") if row.state == VideoState.INDEXED else None
-        if manifest is not None:
-            yield Audio(row.video_id, row.title, manifest.artifact.size_bytes, row.updated_at)
+def _in_folders(volume: Volume, look_up: LookUp, audio: list[Audio]) -> Iterator[Stray]:
+    """Yield what belongs to no video, a page of folders at a time; note the audio of the indexed ones."""
+    folders = _folders_of_videos(volume)
+    while page := list(islice(folders, PAGE)):
+        rows = look_up([folder.name for folder in page if folder.name.isascii()])  # others are no ids
+        for folder in page:
+            row = None if folder.is_symlink() else rows.get(folder.name)
+            if row is None:
+                yield from _stray(volume, folder, "unknown")
+            else:
+                audio += _audio(volume, row)
+                yield from _in_folder(volume, folder)
 
 
-def _in_folders(volume: Volume, rows: dict[str, VideoRow]) -> Iterator[Stray]:
-    for folder in _folders_of_videos(volume):
-        if folder.name not in rows or folder.is_symlink():
-            yield from _stray(volume, folder, "unknown")
-            continue
-        named = {manifest.artifact.path for manifest in _manifests(volume, folder.name)}
-        for path in folder.iterdir():
-            if path.name.startswith(TEMPORARY_PREFIX):
-                yield from _stray(volume, path, "unfinished")
-            elif path.suffix != ".json" and str(path.relative_to(volume.root)) not in named:
-                yield from _stray(volume, path, "replaced")
+def _audio(volume: Volume, row: VideoRow) -> Iterator[Audio]:
+    manifest = volume.manifest(row.video_id, "audio") if row.state == VideoState.INDEXED else None
+    if manifest is not None:
+        yield Audio(row.video_id, row.title, manifest.artifact.size_bytes, row.updated_at)
+
+
+def _in_folder(volume: Volume, folder: Path) -> Iterator[Stray]:
+    named = {manifest.artifact.path for manifest in _manifests(volume, folder.name)}
+    for path in folder.iterdir():
+        if path.name.startswith(TEMPORARY_PREFIX):
+            yield from _stray(volume, path, "unfinished")
+        elif path.suffix != ".json" and str(path.relative_to(volume.root)) not in named:
+            yield from _stray(volume, path, "replaced")
 
 
 def _folders_of_videos(volume: Volume) -> Iterator[Path]:

@@ -13,17 +13,17 @@ from ingest.cli.runs import submissions
 from ingest.shared.broker import requests
 from ingest.shared.broker.bus import BusUnavailableError
 from ingest.shared.broker.topology import EVENT_STREAM, LEDGER
-from ingest.shared.video_state import ENDED
+from ingest.shared.video_state import ENDED, VideoState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from ingest.embedder.tables.catalog import Catalog, VideoRow
     from ingest.shared.broker.nats_bus import NatsBus
 
 LEDGER_WAIT_S = 60.0
 POLL_S = 0.2
-ALL = 10_000_000
+UNFINISHED = tuple(state for state in VideoState if state not in ENDED)
 
 
 def resume(bus: NatsBus, catalog: Catalog, *, dry_run: bool) -> list[str]:
@@ -33,17 +33,17 @@ def resume(bus: NatsBus, catalog: Catalog, *, dry_run: bool) -> list[str]:
     """
     queued = submissions.queued_ids(bus)
     _wait_for_ledger(bus)
-    found = lost(catalog.chosen(limit=ALL), queued)
-    wanted = list(requests.each_request(found, requests.build_replacement))
-    if not dry_run:
-        for request in wanted:
+    requested = []
+    for request in requests.each_request(lost(catalog.each(states=UNFINISHED), queued), requests.build_replacement):
+        if not dry_run:
             requests.publish(bus, request)
-    return [request.video_id for request in wanted]
+        requested.append(request.video_id)
+    return requested
 
 
-def lost(rows: Iterable[VideoRow], queued: set[str]) -> list[VideoRow]:
-    """Return the unfinished videos that have no message on the broker."""
-    return [row for row in rows if row.state not in ENDED and row.video_id not in queued and row.source_url is not None]
+def lost(rows: Iterable[VideoRow], queued: set[str]) -> Iterator[VideoRow]:
+    """Yield the unfinished videos that have no message on the broker."""
+    return (row for row in rows if row.state not in ENDED and row.video_id not in queued and row.source_url is not None)
 
 
 def _wait_for_ledger(bus: NatsBus) -> None:

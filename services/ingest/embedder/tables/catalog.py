@@ -13,7 +13,7 @@ from ingest.shared.text import first_line
 from ingest.shared.video_state import VideoRecord, VideoState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from ingest.embedder.postgres.database import Database
@@ -28,14 +28,24 @@ WHERE (%(states)s::text[] IS NULL OR state = ANY(%(states)s))
     AND (%(codes)s::text[] IS NULL OR error_code = ANY(%(codes)s))
 ORDER BY updated_at DESC LIMIT %(limit)s
 """  # noqa: S608 (constants only)
+EACH = f"""
+SELECT {COLUMNS} FROM videos
+WHERE video_id > %(after)s AND (%(states)s::text[] IS NULL OR state = ANY(%(states)s))
+    AND (%(codes)s::text[] IS NULL OR error_code = ANY(%(codes)s))
+ORDER BY video_id LIMIT %(limit)s
+"""  # noqa: S608 (constants only)
+PAGE = 1000  # rows that are read at a time, of all
 TOTALS = """
 SELECT state, coalesce(error_code, ''), count(*), coalesce(sum(duration_s), 0), coalesce(sum(passages), 0)
-FROM videos GROUP BY 1, 2 ORDER BY 1, 3 DESC
+FROM videos GROUP BY state, error_code ORDER BY 1, 3 DESC
 """
-DEVICE_SECONDS = """
-SELECT name, sum(seconds::float8) FROM videos, jsonb_each_text(figures) AS figure (name, seconds)
+LATEST = 5000  # recordings whose figures are summed: those of a million take seconds
+DEVICE_SECONDS = f"""
+SELECT name, sum(seconds::float8)
+FROM (SELECT figures FROM videos ORDER BY updated_at DESC LIMIT {LATEST}) AS latest,
+    jsonb_each_text(figures) AS figure (name, seconds)
 WHERE name = ANY(%s) GROUP BY name
-"""
+"""  # noqa: S608 (constants only)
 CHANNEL_LANGUAGES = """
 SELECT channel, language FROM (
     SELECT channel, language, count(*) AS recordings, sum(count(*)) OVER (PARTITION BY channel) AS total
@@ -184,6 +194,16 @@ class Catalog:
         wanted = {"states": list(states) if states else None, "codes": list(codes) if codes else None, "limit": limit}
         return self._rows(CHOSEN, wanted)
 
+    def each(
+        self, *, states: Sequence[str] | None = None, codes: Sequence[str] | None = None, page: int = PAGE
+    ) -> Iterator[VideoRow]:
+        """Yield all rows in given states and with given error codes, by id; a page of them is in memory."""
+        wanted = {"states": list(states) if states else None, "codes": list(codes) if codes else None, "limit": page}
+        after = ""
+        while rows := self._rows(EACH, {**wanted, "after": after}):
+            yield from rows
+            after = rows[-1].video_id
+
     def totals(self) -> list[Total]:
         """Return the totals of the videos by state and error code."""
         with self._database.transaction() as connection:
@@ -191,7 +211,7 @@ class Catalog:
         return [Total(*row) for row in rows]
 
     def device_seconds(self) -> dict[str, float]:
-        """Return the time of the recognizers' devices: their figures, summed over all videos."""
+        """Return the time of the recognizers' devices: their figures, summed over the latest videos."""
         with self._database.transaction() as connection:
             rows: list[Any] = connection.execute(DEVICE_SECONDS, (list(DEVICE_FIGURES),)).fetchall()
         return {str(name): float(seconds) for name, seconds in rows}

@@ -39,7 +39,7 @@ def test_a_file_that_disappears_meanwhile_does_not_end_the_sweep(tmp_path: Path)
     worker = threading.Thread(target=work)
     worker.start()
     try:
-        found = [sweep(volume, tmp_path / "scratch", {}, LIMITS, delete=False) for _ in range(SWEEPS)]
+        found = [sweep(volume, tmp_path / "scratch", lambda _: {}, LIMITS, delete=False) for _ in range(SWEEPS)]
     finally:
         stop.set()
         worker.join()
@@ -55,7 +55,7 @@ def test_of_a_link_the_sweep_deletes_the_link_and_not_what_it_leads_to(tmp_path:
     link.parent.mkdir(parents=True)
     link.symlink_to(outside)
     at_once = Limits(timedelta(0), timedelta(0), timedelta(0), 0.0)
-    removed = sweep(volume, volume.root / "scratch", {}, at_once, delete=True)
+    removed = sweep(volume, volume.root / "scratch", lambda _: {}, at_once, delete=True)
     assert [removal.what for removal in removed] == [place]
     assert not link.is_symlink()
     assert (outside / "abcdefghijk" / "kept.txt").exists()
@@ -69,5 +69,5 @@ def test_a_link_in_the_place_of_the_scratch_folder_deletes_no_recording(tmp_path
     kept.touch()
     (volume.root / "scratch").symlink_to(volume.root / target)
     at_once = Limits(timedelta(0), timedelta(0), timedelta(days=1), 0.0)
-    assert sweep(volume, volume.root / "scratch", {}, at_once, delete=True) == []
+    assert sweep(volume, volume.root / "scratch", lambda _: {}, at_once, delete=True) == []
     assert kept.exists()
