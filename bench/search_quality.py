@@ -19,7 +19,7 @@ import numpy as np
 from pydantic import SecretStr
 
 from bench import report, search_quality_set
-from bench.search_quality_set import HALVES, Asked, Transcript
+from bench.search_quality_set import HALVES, Query, Transcript
 from ingest.cli.local.postgres_server import EmbeddedPostgres
 from ingest.embedder import passages, sentence_vectors
 from ingest.embedder.passages import PassageLimits
@@ -53,7 +53,7 @@ TIMEOUT_S = 600.0
 
 
 @dataclass(frozen=True)
-class Scored:
+class Score:
     """What became of a question. The error is that of the second of the right passage, if that is among the answers."""
 
     kind: str
@@ -75,7 +75,7 @@ class Quality:
     seek_90_s: float
 
 
-def score(asked: Asked, hits: Sequence[Hit]) -> Scored:
+def score(asked: Query, hits: Sequence[Hit]) -> Score:
     """Compare the answers to a question with what was said: one passage is right."""
     right = [
         place
@@ -83,7 +83,7 @@ def score(asked: Asked, hits: Sequence[Hit]) -> Scored:
         if hit.video_id == asked.video_id and hit.passage_start_s <= asked.second < hit.passage_end_s
     ]
     first = hits[0] if hits else None
-    return Scored(
+    return Score(
         kind=asked.kind,
         ndcg=1 / log2(right[0] + 2) if right else 0.0,
         is_right_recording=first is not None and first.video_id == asked.video_id,
@@ -92,7 +92,7 @@ def score(asked: Asked, hits: Sequence[Hit]) -> Scored:
     )
 
 
-def quality(scored: Sequence[Scored]) -> Quality:
+def quality(scored: Sequence[Score]) -> Quality:
     """Return the figures of questions."""
     errors = [one.seek_error_s for one in scored if one.seek_error_s is not None] or [float("nan")]
     return Quality(
@@ -124,7 +124,7 @@ def fill(
     return stored
 
 
-def ask(database: Database, encoder: Encoder, asked: Iterable[Asked], tuning: Tuning = USUAL) -> list[Scored]:
+def ask(database: Database, encoder: Encoder, asked: Iterable[Query], tuning: Tuning = USUAL) -> list[Score]:
     """Ask questions in one way."""
     search = Search(database, encoder, tuning, longest_s=TIMEOUT_S)
     return [score(one, search.ask(Question(one.text, limit=DEEP))) for one in asked]
@@ -136,16 +136,16 @@ def limits_of(characters: tuple[int, int], encoder: Encoder) -> PassageLimits:
     return PassageLimits(*characters, settings.passage_max_gap_s, settings.passage_max_s, encoder.max_tokens)
 
 
-def by_kind(scored: Iterable[Scored]) -> dict[str, Quality]:
+def by_kind(scored: Iterable[Score]) -> dict[str, Quality]:
     """Return the figures of all questions and of each kind."""
-    groups: defaultdict[str, list[Scored]] = defaultdict(list)
+    groups: defaultdict[str, list[Score]] = defaultdict(list)
     for one in scored:
         groups["all"].append(one)
         groups[one.kind].append(one)
     return {kind: quality(group) for kind, group in groups.items()}
 
 
-def measure(database: Database, encoder: Encoder, made: Sequence[tuple[Transcript, list[Asked]]]) -> dict[str, Quality]:
+def measure(database: Database, encoder: Encoder, made: Sequence[tuple[Transcript, list[Query]]]) -> dict[str, Quality]:
     """Return the figures of all ways and settings, by a name for each."""
     halves = {half: [one for _, asked in made for one in asked if one.half == half] for half in HALVES}
     found: dict[str, Quality] = {}

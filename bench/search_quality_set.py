@@ -81,7 +81,7 @@ SMALL_TALK = (
 
 
 @dataclass(frozen=True)
-class Asked:
+class Query:
     """A question whose answer is known: the recording, who says it, and the second at which its sentence begins."""
 
     kind: str
@@ -110,7 +110,7 @@ class Fact:
     half: str
 
 
-def archive(recordings: int, facts: int, seed: int) -> Iterator[tuple[Transcript, list[Asked]]]:
+def archive(recordings: int, facts: int, seed: int) -> Iterator[tuple[Transcript, list[Query]]]:
     """Yield the conversations of an archive, each with its share of the facts and their questions."""
     draw = random.Random(seed)
     made = _facts(facts, draw)
@@ -138,7 +138,7 @@ def _slot(names: str, draw: random.Random) -> str:
     return draw.choice(names.split(",")) if names else str(draw.randrange(11, 99))
 
 
-def _conversation(number: int, facts: Sequence[Fact], draw: random.Random) -> tuple[Transcript, list[Asked]]:
+def _conversation(number: int, facts: Sequence[Fact], draw: random.Random) -> tuple[Transcript, list[Query]]:
     video_id = f"q{number:010}"
     speakers = [f"Speaker {number * SPEAKERS + one}" for one in range(SPEAKERS)]
     turns: list[list[tuple[str, Fact | None]]] = [
@@ -154,7 +154,7 @@ def _conversation(number: int, facts: Sequence[Fact], draw: random.Random) -> tu
             segment = _segment(text, now_s, speaker)
             if told is not None:
                 asked += [
-                    Asked(kind, question, video_id, speaker, segment.start_s, told.half)
+                    Query(kind, question, video_id, speaker, segment.start_s, told.half)
                     for kind, question in told.questions.items()
                 ]
             segments.append(segment)

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from bench import real_speech_score as score
 from bench.real_speech_set import Recording, read
-from bench.search_quality_set import Asked, Transcript
+from bench.search_quality_set import Query, Transcript
 from ingest.asr import audio
 from ingest.asr.recognition.build import make_transcriber
 from ingest.asr.settings import AsrSettings
@@ -39,7 +39,7 @@ LEAST_LETTERS = 5
 SPEAKER = "Reader"
 
 
-def transcripts(folder: Path, kept: Path, only: Sequence[str] = ()) -> list[tuple[Transcript, list[Asked]]]:
+def transcripts(folder: Path, kept: Path, only: Sequence[str] = ()) -> list[tuple[Transcript, list[Query]]]:
     """Return the transcripts with their questions; make and keep those that are not in `kept`.
 
     `only` names parts of the paths of the recordings; without it, all are taken.
@@ -82,7 +82,7 @@ def _recognise(folder: Path, kept: Path, recordings: Sequence[Recording]) -> Non
         transcriber.batcher.close()
 
 
-def _asked(transcript: Transcript, recording: Recording) -> Iterator[Asked]:
+def _asked(transcript: Transcript, recording: Recording) -> Iterator[Query]:
     """Yield a question for each stretch of the reference text whose words the transcript has."""
     said = score.words(recording.text or "", "en")
     heard: list[tuple[str, Word]] = [
@@ -101,7 +101,7 @@ def _asked(transcript: Transcript, recording: Recording) -> Iterator[Asked]:
         words = sorted({word for word in said[begin : begin + WINDOW] if len(word) >= LEAST_LETTERS}, key=_rarity(said))
         if len(words) >= RARE and begin in places:
             asked = [word for word in said[begin : begin + WINDOW] if word in words[:RARE]]
-            yield Asked(
+            yield Query(
                 "real speech", " ".join(asked), transcript.video_id, SPEAKER, places[begin].start_s, recording.half
             )
 

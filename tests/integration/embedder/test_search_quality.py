@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench.search_quality import WAYS, Quality, ask, fill, limits_of, quality, score
-from bench.search_quality_set import Asked, archive
+from bench.search_quality_set import Query, archive
 from ingest.embedder.search.question import Hit
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def test_search_finds_who_said_what_when(found: dict[str, Quality]) -> None:
 def test_an_answer_counts_by_its_place(
     places: list[tuple[str, float]], ndcg: float, error_s: float | None, *, is_right: bool
 ) -> None:
-    scored = score(Asked("names", "x", "a", "Anna", 3.0, "tune"), [hit(video, start_s) for video, start_s in places])
+    scored = score(Query("names", "x", "a", "Anna", 3.0, "tune"), [hit(video, start_s) for video, start_s in places])
     assert scored.ndcg == pytest.approx(ndcg, abs=0.001)
     assert (scored.is_right_recording, scored.seek_error_s) == (is_right, error_s)
 
