@@ -18,6 +18,7 @@ from ingest.cli.runs import submissions, vector_index
 from ingest.cli.runs.again import Decision, Reason, decide
 from ingest.cli.runs.display import Display
 from ingest.cli.runs.follower import Follower
+from ingest.cli.runs.room import Room
 from ingest.cli.runs.tally import Tally, count
 from ingest.downloader.settings import listed_paths
 from ingest.downloader.sites.holds import Hold, Troubles
@@ -26,7 +27,7 @@ from ingest.downloader.sources import file
 from ingest.downloader.sources.announced import figures
 from ingest.downloader.sources.listing import Listing
 from ingest.shared.broker import requests
-from ingest.shared.broker.bus import BusError
+from ingest.shared.broker.bus import BusError, BusRefusedError
 from ingest.shared.errors import ConfigurationError, IngestError
 from ingest.shared.video_state import VideoRecord, VideoState
 
@@ -56,6 +57,7 @@ class Request:
     recordings: dict[str, Recording] = field(default_factory=dict)
     again: list[Decision] = field(default_factory=list)
     requested: int = 0
+    waits_for_room: bool = False  # in the queue, which services that run elsewhere make
 
     def wants(self, video: VideoRecord, now: datetime) -> bool:
         """Return whether a video is put into the queue; note the decision on one that had ended."""
@@ -151,7 +153,7 @@ def _requested(
 ) -> Iterator[RequestSession]:
     """Find the recordings and put them into the queue; an interrupt while they are looked for leaves none."""
     with open_connections(settings, exclusive=exclusive) as connections:
-        request = Request(sources, selection)
+        request = Request(sources, selection, waits_for_room=not (exclusive or settings.is_local))
         follower = Follower(connections.bus)
         is_found = False
         with suppress(KeyboardInterrupt), ending_at_once():
@@ -186,6 +188,7 @@ def _publish(connections: Connections, request: Request, follower: Follower, int
     follower.catch_up()
     known = list(follower.videos.values())
     queued = submissions.queued_ids(connections.bus) if any(video.generation for video in known) else set()
+    may_wait = Room(lambda: bool(interrupts)).wait if request.waits_for_room else requests.never
     for video in known:
         if interrupts:
             return
@@ -202,7 +205,13 @@ def _publish(connections: Connections, request: Request, follower: Follower, int
             request.listing.fail(video.video_id, error)
             follower.leave(video.video_id)
             continue
-        requests.publish(connections.bus, message, figures(recording.cut, "listing_") if recording else None)
+        numbers = figures(recording.cut, "listing_") if recording else None
+        try:
+            requests.publish(connections.bus, message, numbers, may_wait=may_wait)
+        except BusRefusedError:
+            if interrupts:
+                return
+            raise
         follower.restart(video.video_id)
         request.requested += 1
     submissions.publish_account(connections.bus, request.listing)

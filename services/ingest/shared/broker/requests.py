@@ -69,15 +69,28 @@ def build_replacement(known: VideoRecord) -> VideoRequested:
     return build_repetition(known).model_copy(update={"policy": known.policy})
 
 
-def publish(bus: NatsBus, message: VideoRequested, numbers: Mapping[str, float] | None = None) -> None:
+def never() -> bool:
+    """Do not wait for room in the queue."""
+    return False
+
+
+def publish(
+    bus: NatsBus,
+    message: VideoRequested,
+    numbers: Mapping[str, float] | None = None,
+    *,
+    may_wait: Callable[[], bool] = never,
+) -> None:
     """Publish a request and its event; raise BusRefusedError when the stages need the rest of the queue.
 
-    `numbers` are figures of the listing.
+    `numbers` are figures of the listing. While the stages need the rest of the queue, `may_wait` makes a pause and
+    returns whether to look again.
 
     The message ids contain the job, so the broker drops both when another command has just requested the same job.
     """
-    if bus.fill(WORK_STREAM) > MAX_QUEUE_FILL:
-        raise BusRefusedError("the work queue is nearly full: submit the rest when it is shorter (`ingest status`)")
+    while bus.fill(WORK_STREAM) > MAX_QUEUE_FILL:
+        if not may_wait():
+            raise BusRefusedError("the work queue is nearly full: submit the rest when it is shorter (`ingest status`)")
     event = Event(
         video_id=message.video_id,
         generation=message.generation,
