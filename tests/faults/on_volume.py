@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ingest.shared.errors import Code
 from ingest.shared.messages import EventKind
 from tests.faults.trials import Trial, events_of, under_load, until_postponed
+from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +65,7 @@ def _harm_files(trial: Trial, kind: Kind, reader: str) -> None:
     for video, (harm, _) in videos.items():
         manifest = fleet.volume.manifest(video, kind)
         assert manifest is not None
-        harm(fleet.volume.resolve(manifest.artifact.path))
+        harm(on_disk(fleet.volume).resolve(manifest.artifact.path))
     trial.harm()
     fleet.send(signal.SIGCONT, reader)
     trial.recover(list(videos))

@@ -27,14 +27,16 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.embedder.tables import ledger
 from ingest.embedder.tables.store import Store
-from ingest.shared.artifacts.volume import KINDS, TEMPORARY_PREFIX
+from ingest.shared.artifacts.home import TEMPORARY_PREFIX
+from ingest.shared.artifacts.volume import KINDS
 from ingest.shared.broker import nats_connection
 from ingest.shared.broker.nats_bus import NatsBus
 from ingest.shared.broker.topology import ACCESSIBLE
 from ingest.shared.messages import EventKind, Stage
-from ingest.shared.worker import crash_journal
 from ingest.shared.worker import loop as worker_loop
-from ingest.shared.worker.crash_journal import COUNTS, CrashJournal
+from ingest.shared.worker import notes
+from ingest.shared.worker.crash_journal import CrashJournal
+from ingest.shared.worker.notes import COUNTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,8 +139,8 @@ def install() -> None:
     _around(NatsBus, "ack", before=lambda *_: reach("before_ack"), after=lambda _: reach("acked"))
     _around(CrashJournal, "begin", after=lambda _: reach("noted"))
     _around(CrashJournal, "clear", after=lambda _: reach("cleared"))
-    _around(crash_journal, "opened_folder", before=lambda _, name: reach("note") if name != COUNTS else None)
-    _around(crash_journal, "read_file", before=lambda path, *_: reach("count") if path.parent.name == COUNTS else None)
+    _around(notes, "opened_folder", before=lambda _, *names: reach("note") if COUNTS not in names else None)
+    _around(notes, "read_file", before=lambda path, *_: reach("count") if path.parent.name == COUNTS else None)
     _around(Store, "write", after=lambda _: reach("before_commit"))
     _around(Store, "replace", before=lambda *_: reach("before_replace"), after=lambda _: reach("committed"))
     _around(ledger, "write_events", after=lambda _: reach("folded"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest.shared.artifacts.volume import TEMPORARY_PREFIX
+from ingest.shared.artifacts.home import TEMPORARY_PREFIX
 from ingest.shared.broker.topology import event_subject
 from ingest.shared.messages import Event, EventKind, Stage, encode
 from tests.faults.fleet import Fleet, Worker, running
@@ -19,6 +19,7 @@ from tests.faults.oracle import Oracle
 from tests.faults.reader import Reader
 from tests.faults.spoken import passage, passages, run_of
 from tests.faults.stored import StoredVideo
+from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +103,7 @@ def change(query: str) -> Callable[[Fleet, str], None]:
 def file_of(fleet: Fleet, video: str, kind: Kind) -> Path:
     manifest = fleet.volume.manifest(video, kind)
     assert manifest is not None
-    return fleet.volume.resolve(manifest.artifact.path)
+    return on_disk(fleet.volume).resolve(manifest.artifact.path)
 
 
 def begin_again(fleet: Fleet, video: str) -> None:
@@ -120,11 +121,11 @@ HARMS: list[Harm] = [
     ("I4: {video}: ARTIFACT_MISSING", lambda fleet, video: file_of(fleet, video, "voices").unlink()),
     (
         "I4: {video} has no readable transcript.json",
-        lambda fleet, video: (fleet.volume.folder(video) / "transcript.json").write_text("{"),
+        lambda fleet, video: (on_disk(fleet.volume).folder(video) / "transcript.json").write_text("{"),
     ),
     (
         f"I4: {TEMPORARY_PREFIX}left is unfinished",
-        lambda fleet, video: (fleet.volume.folder(video) / f"{TEMPORARY_PREFIX}left").touch(),
+        lambda fleet, video: (on_disk(fleet.volume).folder(video) / f"{TEMPORARY_PREFIX}left").touch(),
     ),
     ("I6: asr has started {video}.1", begin_again),
     ("I8: x.log: {{", lambda fleet, _: (fleet.logs / "x.log").write_text('{"event": "failed"}\n')),

@@ -15,6 +15,7 @@ from ingest.shared.errors import Code
 from ingest.shared.messages import DeadLetter, EventKind, Stage, decode
 from tests.faults.fleet import ACK_WAIT_S, Fleet
 from tests.faults.needs import Needs
+from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
     import random
@@ -216,5 +217,5 @@ def finished_files(fleet: Fleet, ids: Iterable[str]) -> dict[tuple[str, Kind], f
         for kind in kinds:
             manifest = fleet.volume.manifest(video, kind)
             if manifest is not None:
-                found[video, kind] = fleet.volume.resolve(manifest.artifact.path).stat().st_mtime
+                found[video, kind] = on_disk(fleet.volume).resolve(manifest.artifact.path).stat().st_mtime
     return found

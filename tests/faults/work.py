@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ingest.shared.artifacts import transcript, voiceprints
+from ingest.shared.artifacts.files import translate_os_errors
 from ingest.shared.artifacts.transcript import Segment, Timings, Transcript
-from ingest.shared.artifacts.volume import Kind, NewArtifact, Volume, translate_os_errors
+from ingest.shared.artifacts.volume import Kind, NewArtifact, Volume
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import (
     AudioReady,
@@ -30,6 +31,7 @@ from ingest.shared.worker.stage import StageResult
 from tests.faults import points
 from tests.faults.recordings import CRASHING, REFUSAL, Flaw
 from tests.faults.spoken import passage, passages
+from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -141,7 +143,7 @@ def suffer(message: VideoMessage, stage: Stage, volume: Volume) -> None:
     if video_id.startswith(Flaw.LATE.at(stage)) and _is_first(video_id):
         raise IngestError(Code.NETWORK_ERROR, "the first attempt fails")
     if video_id.startswith(Flaw.TORN.at(stage)) and _is_first(video_id):
-        volume.resolve(_input(message).path).write_bytes(b"torn")
+        on_disk(volume).resolve(_input(message).path).write_bytes(b"torn")
 
 
 def _is_first(video_id: str) -> bool:

@@ -24,6 +24,7 @@ from ingest.shared.sandbox.decode import DecodeLimits
 from ingest.shared.worker.crash_journal import CrashJournal
 from tests.fuzz import mutation
 from tests.fuzz.runner import Target, refused
+from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -122,17 +123,17 @@ def read_voiceprints(data: bytes) -> str:
 def read_manifest(data: bytes) -> str:
     """Look for the audio of a video whose manifest is this, and discard it."""
     volume = Volume(FOLDER / "volume")
-    folder = volume.folder(VIDEO_ID)
+    folder = on_disk(volume).folder(VIDEO_ID)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "audio.json").write_bytes(data)
-    (volume.root / "other").write_bytes(b"kept")
+    (on_disk(volume).root / "other").write_bytes(b"kept")
     try:
         found = volume.find(VIDEO_ID, "audio", "audio-1")
         volume.discard(VIDEO_ID, "audio")
     except IngestError as error:
         return str(error.code)
     assert found is None, "a file that is not there"
-    assert (volume.root / "other").read_bytes() == b"kept", "a file of another video"
+    assert (on_disk(volume).root / "other").read_bytes() == b"kept", "a file of another video"
     return "read"
 
 

@@ -32,13 +32,8 @@ def stored(volume: Volume, video_id: str) -> Transcript | None:
 
     Raise ENV_VOLUME when the volume cannot be read, BAD_TRANSCRIPT for a damaged file.
     """
-    manifest = volume.manifest(video_id, "transcript")
-    if manifest is None:
-        return None
-    path = volume.resolve(manifest.artifact.path)
-    if path.parent != volume.folder(video_id) or not path.is_file():
-        return None
-    return transcript.read(path)
+    path = volume.unverified(video_id, "transcript")
+    return None if path is None else transcript.read(path)
 
 
 def corrected(spoken: Transcript | None, turns: Sequence[Turn], said: Overlay) -> Transcript | None:

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 
 from ingest.asr.spans import PADDING_S, Span
+from ingest.shared.artifacts.files import translate_os_errors
 from ingest.shared.artifacts.no_links import opened_folder, true_path
-from ingest.shared.artifacts.volume import translate_os_errors
 from ingest.shared.sandbox import child
 from ingest.shared.sandbox import decode as media
 from ingest.shared.sandbox.decode import SAMPLE_RATE, AudioInfo, DecodeLimits, decode_progress, reporting

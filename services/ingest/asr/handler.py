@@ -21,9 +21,10 @@ from ingest.asr.speakers.windows import Bounds
 from ingest.shared import languages
 from ingest.shared.artifacts import attribution, voiceprints
 from ingest.shared.artifacts import transcript as transcript_file
+from ingest.shared.artifacts.files import translate_os_errors
 from ingest.shared.artifacts.no_links import opened_folder
 from ingest.shared.artifacts.transcript import Stretch, Timings, Transcript
-from ingest.shared.artifacts.volume import NewArtifact, Volume, translate_os_errors
+from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import AudioReady, Metadata, TranscriptReady
 from ingest.shared.progress import Progress, Step

@@ -21,8 +21,9 @@ from ingest.downloader.check import AUDIO_ORIGIN, Permit, asked
 from ingest.downloader.exits import unlimited
 from ingest.downloader.sources.announced import Announcement, figures
 from ingest.downloader.sources.registry import connector_of
+from ingest.shared.artifacts.files import translate_os_errors
 from ingest.shared.artifacts.no_links import opened_folder, true_path
-from ingest.shared.artifacts.volume import NewArtifact, Volume, translate_os_errors
+from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.formats import MEDIA_SUFFIXES
 from ingest.shared.messages import Artifact, AudioReady, Metadata, VideoAccessible

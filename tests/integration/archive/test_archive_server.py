@@ -16,6 +16,7 @@ from ingest.demo import conversation
 from ingest.shared.artifacts.volume import Volume
 from tests.support.archive_server import FAILED, SECRET, TALK, Client, archive
 from tests.support.bad_addresses import BAD_ADDRESSES
+from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
     from ingest.cli.local.postgres_server import EmbeddedPostgres
@@ -224,7 +225,7 @@ def test_bytes_that_are_no_request_end_the_connection_alone(ask: Client) -> None
 def test_audio_in_the_place_of_a_link_is_not_sent(ask: Client, archive_volume: Path, tmp_path: Path) -> None:
     manifest = Volume(archive_volume).manifest(TALK, "audio")
     assert manifest is not None
-    file, other = Volume(archive_volume).root / manifest.artifact.path, tmp_path / "other"
+    file, other = on_disk(Volume(archive_volume)).root / manifest.artifact.path, tmp_path / "other"
     content = file.read_bytes()
     other.write_text("of another user")
     file.unlink()

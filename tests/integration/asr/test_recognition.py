@@ -26,6 +26,7 @@ from ingest.shared.messages import AudioReady, Source, SourceKind, TranscriptRea
 from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits
 from ingest.shared.settings import load
+from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -216,7 +217,7 @@ def test_a_transcript_of_another_model_is_not_found(
 
 
 def test_a_damaged_file_asks_for_another_download(handler: Transcribe, message: AudioReady, volume: Volume) -> None:
-    path = volume.resolve(message.audio.path)
+    path = on_disk(volume).resolve(message.audio.path)
     content = bytearray(path.read_bytes())
     content[1000] ^= 1
     path.write_bytes(content)

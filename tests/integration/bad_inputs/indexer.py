@@ -11,6 +11,7 @@ from ingest.shared.artifacts.transcript import Segment, Timings, Transcript
 from ingest.shared.artifacts.volume import NewArtifact
 from ingest.shared.errors import Code
 from ingest.shared.messages import Source, SourceKind, TranscriptReady
+from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
     from ingest.embedder.handler import Embed
@@ -57,7 +58,7 @@ class Indexer:
 
     def put_bytes(self, video_id: str, data: bytes, generation: int = 1) -> TranscriptReady:
         """Put any file on the volume as a transcript and return its message."""
-        file = self.handler.volume.root / f"{video_id}.json"
+        file = on_disk(self.handler.volume).root / f"{video_id}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
         made = NewArtifact(file, "transcript", "json.zst", DURATION_S, "test", generation)

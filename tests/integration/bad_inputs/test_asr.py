@@ -50,6 +50,7 @@ from tests.integration.bad_inputs.recordings import (
     truncated,
     written,
 )
+from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -97,18 +98,18 @@ def ready(volume: Volume, path: Path, video_id: str = VIDEO_ID) -> AudioReady:
 
 def unfit(volume: Volume, message: AudioReady) -> None:
     """Change a bit of a file that is on the volume."""
-    path = volume.resolve(message.audio.path)
+    path = on_disk(volume).resolve(message.audio.path)
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
 
 
 def vanish(volume: Volume, message: AudioReady) -> None:
-    volume.resolve(message.audio.path).unlink()
+    on_disk(volume).resolve(message.audio.path).unlink()
 
 
 def become_a_folder(volume: Volume, message: AudioReady) -> None:
-    path = volume.resolve(message.audio.path)
+    path = on_disk(volume).resolve(message.audio.path)
     path.unlink()
     path.mkdir()
 
@@ -145,7 +146,7 @@ def test_a_broken_file_asks_for_another_download(
     assert (caught.value.code, caught.value.is_final, caught.value.code in asks.codes) == (code, False, True)
     asks.discard(VIDEO_ID)
     assert handler.volume.manifest(VIDEO_ID, "audio") is None
-    assert not handler.volume.resolve(message.audio.path).exists()
+    assert not on_disk(handler.volume).resolve(message.audio.path).exists()
 
 
 @pytest.mark.parametrize(

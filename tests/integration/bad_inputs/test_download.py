@@ -18,7 +18,8 @@ from prometheus_client import REGISTRY
 from ingest.downloader.refusals import Refusal, code_of
 from ingest.downloader.sources.file import recording_of
 from ingest.downloader.telemetry import counting_downloads
-from ingest.shared.artifacts.volume import Volume, translate_os_errors
+from ingest.shared.artifacts.files import translate_os_errors
+from ingest.shared.artifacts.volume import Volume
 from ingest.shared.broker.topology import INPUT_OF, SUBJECT_OF
 from ingest.shared.errors import Code, IngestError, Outcome
 from ingest.shared.messages import (
@@ -36,6 +37,7 @@ from ingest.shared.messages import (
 from tests.integration.bad_inputs import site as sites
 from tests.integration.bad_inputs.conftest import GOOD_ID, LARGEST_BYTES, VIDEO_ID, Downloader, accessible
 from tests.integration.bad_inputs.recordings import encoded, holed, pictures_only, truncated, written
+from tests.support.on_disk import on_disk
 from tests.support.stage_line import answer_to
 
 if TYPE_CHECKING:
@@ -129,7 +131,7 @@ def test_the_page_is_asked_again_for_another_media_address_when_one_is_refused(
 ) -> None:
     done = downloader.fetched(page_with_media(site, webm, refused))
     assert isinstance(done.message, AudioReady)
-    assert downloader.volume.resolve(done.message.audio.path).read_bytes() == webm
+    assert on_disk(downloader.volume).resolve(done.message.audio.path).read_bytes() == webm
     assert sum(path.endswith("/talk.html") for path in site.asked) == asked
 
 
@@ -243,7 +245,7 @@ def test_a_recording_that_is_missing_on_the_volume_is_downloaded_again(
     url = site.add(sites.file(webm))
     first = downloader.fetched(url)
     assert downloader.fetched(url).numbers["fresh"] == 0.0
-    for path in downloader.volume.folder(VIDEO_ID).glob(f"{what}-*"):
+    for path in on_disk(downloader.volume).folder(VIDEO_ID).glob(f"{what}-*"):
         path.unlink()
     again = downloader.fetched(url)
     assert again.numbers["fresh"] == 1.0

@@ -43,6 +43,7 @@ from tests.integration.bad_inputs.conftest import GOOD_ID, VIDEO_ID, mounted
 from tests.integration.bad_inputs.indexer import POLITE, SOURCE, Indexer, segment, transcript_of
 from tests.integration.bad_inputs.recordings import truncated
 from tests.support.disks import full
+from tests.support.on_disk import on_disk
 from tests.support.stage_line import answer_to
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def test_a_transcript_that_cannot_be_used_is_made_once_more_and_then_given_up(
 
     def spoiled(redo: int) -> TranscriptReady:
         message = indexer.put_bytes(VIDEO_ID, data, generation=2).model_copy(update={**known, "redo": redo})
-        spoil(volume.resolve(message.transcript.path))
+        spoil(on_disk(volume).resolve(message.transcript.path))
         return message
 
     line.start(Stage.EMBEDDER, indexer.handler, input_file(indexer.handler.volume))
@@ -143,7 +144,7 @@ def test_a_transcript_that_cannot_be_used_is_made_once_more_and_then_given_up(
     again = VideoAccessible(video_id=VIDEO_ID, source=SOURCE, redo=1).model_copy(update=known)
     assert [decode(VideoAccessible, sent) for sent in line.queued(ACCESSIBLE)] == [again]
     assert volume.manifest(VIDEO_ID, "transcript") is None
-    assert list(volume.folder(VIDEO_ID).iterdir()) == []
+    assert list(on_disk(volume).folder(VIDEO_ID).iterdir()) == []
 
     line.send(spoiled(redo=1), indexer.put("goodlast099", segment(0.0, 3.0)))
     wait_until(lambda: len(line.ended()) == 3)

@@ -29,6 +29,7 @@ from ingest.shared.messages import (
 )
 from ingest.shared.worker.settlement import LONGEST_KEPT_PAYLOAD
 from ingest.shared.worker.stage import StageResult
+from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -212,5 +213,5 @@ def test_a_message_that_is_too_large_is_refused_before_it_is_sent(size: int) -> 
 )
 def test_no_path_is_made_of_an_id_that_is_none(tmp_path: Path, video_id: str) -> None:
     with pytest.raises(IngestError) as caught:
-        Volume(tmp_path).folder(video_id)
+        on_disk(Volume(tmp_path)).folder(video_id)
     assert caught.value.code is Code.BAD_VIDEO_ID

@@ -15,6 +15,7 @@ from ingest.shared.sandbox import child
 from ingest.shared.video_state import VideoRecord, VideoState
 from tests.integration.bad_inputs.conftest import accessible
 from tests.integration.bad_inputs.recordings import encoded, tone
+from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +70,7 @@ def refused(downloader: Downloader, message: VideoAccessible) -> None:
     with pytest.raises(IngestError, match=r": talk\.webm has other content") as caught:
         downloader.fetch(message, lambda _numbers: None)
     assert (caught.value.code, caught.value.rule.outcome) == (Code.FILE_CHANGED, Outcome.SKIPPED)
-    assert [path for path in downloader.volume.root.rglob("*") if path.is_file()] == []
+    assert [path for path in on_disk(downloader.volume).root.rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.parametrize("replace", REPLACED)
@@ -86,7 +87,7 @@ def test_a_file_that_was_replaced_is_another_recording(
     assert again.video_id != message.video_id
     done = downloader.fetch(accessible(again.source.url, again.video_id, SourceKind.FILE), lambda _numbers: None)
     assert isinstance(done.message, AudioReady)
-    assert downloader.volume.resolve(done.message.audio.path).read_bytes() == contents[1]
+    assert on_disk(downloader.volume).resolve(done.message.audio.path).read_bytes() == contents[1]
 
 
 def test_a_file_that_is_replaced_after_it_was_decoded_is_another_recording(

@@ -46,6 +46,7 @@ from ingest.shared.messages import (
     encode,
 )
 from ingest.shared.settings import load
+from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,7 +118,7 @@ def archive(bus: NatsBus, database: Database, volume: Volume, tmp_path: Path) ->
         for kind in ("audio", "transcript", "voices"):
             (tmp_path / "file").write_text(f"{title} {kind}")
             volume.keep(video_id, NewArtifact(tmp_path / "file", kind, "bin", 5.0, kind, 1))
-        crashes = volume.root / "workers" / "crashes"
+        crashes = on_disk(volume).root / "workers" / "crashes"
         crashes.mkdir(parents=True, exist_ok=True)
         (crashes / f"{video_id}.1").write_text("1")
         message = encode(request(video_id, title))
@@ -142,7 +143,7 @@ def archive(bus: NatsBus, database: Database, volume: Volume, tmp_path: Path) ->
 def forget(archive: dict[str, str], volume: Volume, use_servers: Callable[[Path], None]) -> Forget:
     """A function that runs `ingest forget` with these words and returns its output."""
     assert archive
-    use_servers(volume.root)
+    use_servers(on_disk(volume).root)
 
     def typed(*words: str, status: int = 0) -> str:
         done = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["forget", *words])
@@ -155,7 +156,7 @@ def forget(archive: dict[str, str], volume: Volume, use_servers: Callable[[Path]
 def stored(bus: NatsBus, volume: Volume, database_url: str) -> bytes:
     """Return everything that the streams, the volume and the database hold, as bytes."""
     found = [data for stream in STREAMS for _, data in bus.read(stream, ">")]
-    for path in sorted(volume.root.rglob("*")):
+    for path in sorted(on_disk(volume).root.rglob("*")):
         found += [str(path).encode(), path.read_bytes() if path.is_file() else b""]
     with psycopg.connect(database_url, autocommit=True) as connection:
         tables = connection.execute("SELECT schemaname, tablename FROM pg_tables WHERE tableowner = user").fetchall()

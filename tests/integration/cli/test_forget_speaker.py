@@ -25,6 +25,7 @@ from ingest.shared.broker.topology import INPUT_OF, WORK_STREAM
 from ingest.shared.messages import EventKind, Stage, encode
 from tests.integration.cli.test_forget import event, request
 from tests.support.archive_rows import passage
+from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,7 +94,7 @@ def volume(bus: NatsBus, database: Database, tmp_path: Path, use_servers: Callab
     """Two indexed recordings: in one the person speaks, in the other one her profile is the second best."""
     assert bus
     volume = Volume(tmp_path / "volume")
-    use_servers(volume.root)
+    use_servers(on_disk(volume).root)
     for number, (video_id, speakers, second_best) in enumerate(
         ((TALK, (NAME, "Bob", NAME), None), (OTHER, ("Bob", "Bob", "Bob"), NAME)), start=1
     ):
@@ -103,7 +104,7 @@ def volume(bus: NatsBus, database: Database, tmp_path: Path, use_servers: Callab
         keep(volume, tmp_path, video_id, (NAME, *speakers[1:]), second_best)  # an earlier version of the files
         keep(volume, tmp_path, video_id, speakers, second_best)
     for name, voice in ((NAME, HERS), ("Bob", HIS)):
-        Profiles(volume.root).keep(Profile(name, 1, "m", np.stack([voice] * 3)))
+        Profiles(on_disk(volume).root).keep(Profile(name, 1, "m", np.stack([voice] * 3)))
     return volume
 
 
@@ -115,8 +116,8 @@ def forget(*words: str, status: int = 0) -> str:
 
 def stored(volume: Volume, database_url: str) -> str:
     """Return the content of all rows, and of all files with their compressed content."""
-    found = [str(path) for path in volume.root.rglob("*")]
-    found += [zstd_json._unpack(path.read_bytes()).decode() for path in volume.root.rglob("*.zst")]  # noqa: SLF001
+    found = [str(path) for path in on_disk(volume).root.rglob("*")]
+    found += [zstd_json._unpack(path.read_bytes()).decode() for path in on_disk(volume).root.rglob("*.zst")]  # noqa: SLF001
     with psycopg.connect(database_url, autocommit=True) as connection:
         tables = connection.execute("SELECT schemaname, tablename FROM pg_tables WHERE tableowner = user").fetchall()
         for names in tables:
@@ -149,7 +150,7 @@ def test_nothing_of_a_person_is_left_but_the_words(volume: Volume, database: Dat
     assert speakers(database, TALK) == ["Unknown 1", "Bob", "Unknown 1"]
     assert speakers(database, OTHER) == ["Bob"] * 3
     assert kept(volume, TALK).vectors.array().tolist() == [HIS.tolist()]
-    assert [profile.name for profile in Profiles(volume.root).all()] == ["Bob"]
+    assert [profile.name for profile in Profiles(on_disk(volume).root).all()] == ["Bob"]
     assert "no voice is enrolled as" in forget(NAME, "--yes", status=1)
 
 

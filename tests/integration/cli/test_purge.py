@@ -16,6 +16,7 @@ from ingest.embedder.tables.ledger import write_events
 from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.messages import Event, EventKind, Metadata, Source, SourceKind, Stage
 from ingest.shared.settings import load
+from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +67,7 @@ def volume(tmp_path: Path, database: Database) -> Volume:
 def purge(bus: NatsBus, volume: Volume, use_servers: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch) -> Purge:
     """A function that runs `ingest purge` with these words and returns its output."""
     assert bus.is_connected
-    use_servers(volume.root)
+    use_servers(on_disk(volume).root)
 
     def typed(*words: str, **settings: int) -> str:
         for name, value in settings.items():
@@ -79,7 +80,7 @@ def purge(bus: NatsBus, volume: Volume, use_servers: Callable[[Path], None], mon
 
 
 def files(volume: Volume) -> set[Path]:
-    return {path for path in volume.root.rglob("*") if path.is_file()}
+    return {path for path in on_disk(volume).root.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize("words", [(), ("--dry-run",), ("--yes", "--dry-run")])
@@ -101,7 +102,7 @@ def test_without_yes_the_files_are_only_listed(purge: Purge, volume: Volume, wor
 
 def test_with_yes_only_the_listed_files_are_deleted(purge: Purge, volume: Volume) -> None:
     before = files(volume)
-    (audio,) = volume.folder("indexed0030").glob("audio-*")
+    (audio,) = on_disk(volume).folder("indexed0030").glob("audio-*")
     assert purge("--yes").splitlines()[-1] == "1 files, 0.1 MB deleted"
     assert before - files(volume) == {audio, audio.with_name("audio.json")}
     assert json.loads(purge("--yes", "--json")) == {"deleted": True, "files": [], "bytes": 0}

@@ -30,6 +30,7 @@ from ingest.shared.messages import (
     decode,
     encode,
 )
+from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,7 +137,7 @@ def test_a_video_with_a_message_on_the_broker_is_not_requested_again(
 
 def kept(volume: Volume, source: Path, video_id: str) -> Path:
     source.write_bytes(video_id.encode() * 100)
-    return volume.resolve(volume.keep(video_id, NewArtifact(source, "audio", "mp3", 5.0, "audio-1", 1)).path)
+    return on_disk(volume).resolve(volume.keep(video_id, NewArtifact(source, "audio", "mp3", 5.0, "audio-1", 1)).path)
 
 
 def age(path: Path, hours: float) -> None:
@@ -151,7 +152,7 @@ def test_a_sweep_lists_or_deletes_exactly_the_files_that_are_not_needed(known: C
     fresh_unknown = kept(volume, tmp_path / "a", "unknown0002").parent
     running = paths["running0001"].parent
     unfinished, young, replaced = running / ".tmp-1", running / ".tmp-2", running / "audio-0000.mp3"
-    left = volume.root / "scratch" / "download"
+    left = on_disk(volume).root / "scratch" / "download"
     left.mkdir(parents=True)
     for path in (unfinished, young, replaced, left / "half.part"):
         path.write_bytes(b"x")
@@ -161,19 +162,19 @@ def test_a_sweep_lists_or_deletes_exactly_the_files_that_are_not_needed(known: C
     limits = Limits(timedelta(0), timedelta(hours=50), timedelta(hours=24), 0.0)
     found = {
         (removal.what, removal.reason)
-        for removal in sweep(volume, volume.root / "scratch", lambda _: rows, limits, delete=False)
+        for removal in sweep(volume, on_disk(volume).root / "scratch", lambda _: rows, limits, delete=False)
     }
     assert found == {
         ("indexed0001", "indexed"),
-        (str(unknown.relative_to(volume.root)), "unknown"),
-        (str(unfinished.relative_to(volume.root)), "unfinished"),
-        (str(replaced.relative_to(volume.root)), "replaced"),
+        (str(unknown.relative_to(on_disk(volume).root)), "unknown"),
+        (str(unfinished.relative_to(on_disk(volume).root)), "unfinished"),
+        (str(replaced.relative_to(on_disk(volume).root)), "replaced"),
         ("scratch/download", "unfinished"),
     }
     assert paths["indexed0001"].exists()
-    sweep(volume, volume.root / "scratch", lambda _: rows, limits, delete=True)
+    sweep(volume, on_disk(volume).root / "scratch", lambda _: rows, limits, delete=True)
     gone = [paths["indexed0001"], unknown, unfinished, replaced, left]
     assert [path for path in gone if path.exists()] == []
     stay = [path for name, path in paths.items() if name != "indexed0001"]
     assert [path for path in (*stay, young, fresh_unknown) if not path.exists()] == []
-    assert sweep(volume, volume.root / "scratch", lambda _: rows, limits, delete=True) == []
+    assert sweep(volume, on_disk(volume).root / "scratch", lambda _: rows, limits, delete=True) == []

@@ -26,6 +26,7 @@ from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.errors import Code, ConfigurationError, IngestError
 from ingest.shared.sandbox.decode import DecodeLimits, decode
 from ingest.shared.settings import load
+from tests.support.on_disk import on_disk
 from training.make_samples import write_opus
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def test_an_enrolled_voice_gets_its_name_in_the_archive_and_loses_it_again(
     for video_id in (VIDEO, OTHER):
         index(database, video_id)
         keep_voices(volume, tmp_path, video_id)
-    profiles = Profiles(volume.root)
+    profiles = Profiles(on_disk(volume).root)
     profiles.keep(Profile("Ada", 1, KEY, np.stack([ADA] * 3)))
     done = relabel(archive, videos=[VIDEO])
     assert [item.changes for item in done] == [{"Unknown 1 -> Ada": 2, "Unknown 2 -> Unknown 1": 1}]
@@ -150,7 +151,7 @@ def test_profiles_of_another_model_rename_nobody(
 ) -> None:
     index(database, VIDEO)
     keep_voices(volume, tmp_path, VIDEO)
-    Profiles(volume.root).keep(Profile("Ada", 1, "another@model", np.stack([ADA] * 3)))
+    Profiles(on_disk(volume).root).keep(Profile("Ada", 1, "another@model", np.stack([ADA] * 3)))
     relabel(archive)
     assert speakers(database, VIDEO) == ["Unknown 1", "Unknown 2", "Unknown 1"]
 
@@ -160,7 +161,7 @@ def test_rows_that_are_about_to_be_replaced_are_left_alone(
 ) -> None:
     index(database, VIDEO, generation=1)
     keep_voices(volume, tmp_path, VIDEO, generation=2)
-    Profiles(volume.root).keep(Profile("Ada", 1, KEY, np.stack([ADA] * 3)))
+    Profiles(on_disk(volume).root).keep(Profile("Ada", 1, KEY, np.stack([ADA] * 3)))
     (done,) = relabel(archive)
     assert (done.changes, done.trouble.partition(":")[0]) == ({}, Code.SUPERSEDED)
     assert speakers(database, VIDEO) == ["Unknown 1", "Unknown 2", "Unknown 1"]
@@ -174,7 +175,7 @@ def test_a_video_that_nobody_listened_to_or_whose_file_is_damaged_stops_no_other
     keep_voices(volume, tmp_path, VIDEO)
     manifest = volume.manifest(VIDEO, "voices")
     assert manifest is not None
-    volume.resolve(manifest.artifact.path).write_bytes(b"broken")
+    on_disk(volume).resolve(manifest.artifact.path).write_bytes(b"broken")
     trouble = {item.video_id: item.trouble for item in relabel(archive)}
     assert trouble[VIDEO].startswith(Code.CHECKSUM_MISMATCH)
     assert "no diarization" in trouble[OTHER]

@@ -19,6 +19,7 @@ from ingest.shared.artifacts.voiceprints import Voiceprints
 from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.settings import load
+from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,7 +111,7 @@ def test_older_transcripts_are_mended_and_indexed_with_their_present_names(
     volume = Volume(archive.settings.volume)
     manifest = volume.manifest(LOST, "transcript")
     assert manifest is not None
-    volume.resolve(manifest.artifact.path).unlink()
+    on_disk(volume).resolve(manifest.artifact.path).unlink()
 
     foreseen = {report.video_id: report for report in mend(archive, None, dry_run=True)}
     assert foreseen.keys() == {VIDEO, LOST}

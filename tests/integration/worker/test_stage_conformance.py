@@ -31,6 +31,7 @@ from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits
 from ingest.shared.settings import load
 from tests.integration.bad_inputs.indexer import Indexer, segment
 from tests.integration.bad_inputs.recordings import encoded, tone
+from tests.support.on_disk import on_disk
 from tests.support.stage_conformance import StageCase, StageConformance
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def files_of(volume: Volume) -> Callable[[str], dict[str, int]]:
     """A function that returns the files of a video on the volume, and when each was written."""
 
     def files(video_id: str) -> dict[str, int]:
-        return {file.name: file.stat().st_mtime_ns for file in volume.folder(video_id).glob("*")}
+        return {file.name: file.stat().st_mtime_ns for file in on_disk(volume).folder(video_id).glob("*")}
 
     return files
 

@@ -17,6 +17,7 @@ from ingest.shared.messages import Metadata, Source, SourceKind, VideoAccessible
 from ingest.shared.sandbox import child
 from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.sandbox.decode import DecodeLimits, off_s
+from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,7 +93,7 @@ def test_a_manifest_of_an_earlier_version_has_no_metadata(tmp_path: Path) -> Non
     volume = Volume(tmp_path)
     (tmp_path / "file").write_text("sound")
     volume.keep("abcdefghijk", NewArtifact(tmp_path / "file", "audio", "bin", 5.0, AUDIO_ORIGIN, 1))
-    manifest = volume.folder("abcdefghijk") / "audio.json"
+    manifest = on_disk(volume).folder("abcdefghijk") / "audio.json"
     assert set(json.loads(manifest.read_text())) == {"artifact", "origin", "generation"}
     found = volume.manifest("abcdefghijk", "audio")
     assert found is not None

@@ -1,14 +1,13 @@
 """Streams the audio of a recording from the volume: whole, or one range of bytes.
 
-The file is opened again for each block, so a slow client holds neither a thread nor a file.
+The volume is asked again for each block, so a slow client holds neither a thread nor a file.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from starlette.concurrency import run_in_threadpool
@@ -16,14 +15,13 @@ from starlette.responses import Response, StreamingResponse
 
 from ingest.archive.web.answers import KEPT, is_known
 from ingest.archive.web.problems import NO_AUDIO, NO_RANGE, ProblemError
-from ingest.shared.artifacts.volume import translate_os_errors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from starlette.requests import Request
 
+    from ingest.shared.artifacts.home import Home
     from ingest.shared.artifacts.volume import Volume
 
 BLOCK_BYTES = 1 << 18
@@ -50,7 +48,8 @@ TYPES: Final = {
 class KeptAudio:
     """The audio file of a recording."""
 
-    path: Path
+    home: Home
+    name: str
     size: int
     tag: str
     media_type: str
@@ -58,19 +57,11 @@ class KeptAudio:
 
 def find(volume: Volume, video_id: str) -> KeptAudio:
     """Return the audio file of a recording; raise ProblemError when it is not kept."""
-    manifest = volume.manifest(video_id, "audio")
-    if manifest is None:
+    found = volume.stored(video_id, "audio")
+    if found is None:
         raise ProblemError(NO_AUDIO, "it was purged, or never downloaded; the recording's link leads to its source")
-    path = volume.resolve(manifest.artifact.path)
-    with translate_os_errors("read"):
-        try:
-            found = path.lstat()
-        except FileNotFoundError:
-            found = None
-    if found is None or not stat.S_ISREG(found.st_mode) or path.parent != volume.folder(video_id):
-        raise ProblemError(NO_AUDIO, "its file is not on the volume")
-    media_type = TYPES.get(path.suffix.lower(), "application/octet-stream")
-    return KeptAudio(path, found.st_size, f'"{manifest.artifact.sha256[:32]}"', media_type)
+    media_type = TYPES.get(PurePosixPath(found.path).suffix.lower(), "application/octet-stream")
+    return KeptAudio(volume.home, found.path, found.size_bytes, f'"{found.sha256[:32]}"', media_type)
 
 
 def response(request: Request, audio: KeptAudio) -> Response:
@@ -86,7 +77,7 @@ def response(request: Request, audio: KeptAudio) -> Response:
     if is_part:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{audio.size}"
     headers["Content-Length"] = str(end - start)
-    blocks = _blocks(audio.path, start, end)
+    blocks = _blocks(audio, start, end)
     return StreamingResponse(blocks, 206 if is_part else 200, headers, audio.media_type)
 
 
@@ -109,18 +100,10 @@ def byte_range(wanted: str, size: int) -> tuple[int, int] | None:
     return start, end
 
 
-async def _blocks(path: Path, start: int, end: int) -> AsyncIterator[bytes]:
+async def _blocks(audio: KeptAudio, start: int, end: int) -> AsyncIterator[bytes]:
     while start < end:
-        block = await run_in_threadpool(_read, path, start, min(BLOCK_BYTES, end - start))
+        block = await run_in_threadpool(audio.home.read, audio.name, start, min(BLOCK_BYTES, end - start))
         if not block:
-            raise FileNotFoundError(f"{path.name} became shorter while it was sent")
+            raise FileNotFoundError(f"{audio.name} became shorter while it was sent")
         yield block
         start += len(block)
-
-
-def _read(path: Path, start: int, size: int) -> bytes:
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # not a link or a pipe that takes its place
-    try:
-        return os.pread(handle, size, start)
-    finally:
-        os.close(handle)

@@ -9,16 +9,16 @@ model that made its vectors: vectors of different models cannot be compared.
 from __future__ import annotations
 
 import hashlib
-import shutil
-from contextlib import ExitStack
+from collections import defaultdict
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from ingest.shared.artifacts import zstd_json
-from ingest.shared.artifacts.no_links import opened_folder
-from ingest.shared.artifacts.volume import refuse_links, translate_os_errors, write_atomically
+from ingest.shared.artifacts.folder_home import FolderHome
+from ingest.shared.artifacts.home import ConflictError
 from ingest.shared.artifacts.zstd_json import Vectors
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Part, Seconds, Text
@@ -26,16 +26,17 @@ from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
 
     from ingest.asr.speakers.vectors import FloatArray
+    from ingest.shared.artifacts.home import Home
 
 MIN_VECTORS = 3
 MIN_SPEECH_S = 30.0
 LONGEST_NAME = 100
 RESERVED = "unknown"
 EXTENSION = "json.zst"
+MOST_CONFLICTS = 20
 FOLDER = "voices"
 
 log = get_logger(__name__)
@@ -80,18 +81,16 @@ def checked_name(name: str) -> str:
 
 
 class Profiles:
-    """The profiles of a volume, cached until a file is added or removed."""
+    """The profiles of a volume (a path is a folder), cached until a file is added or removed."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self.folder = root / FOLDER
-        self._seen: tuple[Path, ...] = ()
+    def __init__(self, home: Home | Path) -> None:
+        self._home: Home = FolderHome(home) if isinstance(home, Path) else home
+        self._seen: tuple[str, ...] = ()
         self._read: list[Profile] = []
 
     def all(self) -> list[Profile]:
         """Return the present version of every profile, ordered by name; an unreadable file is skipped and logged."""
-        with translate_os_errors("voices"):
-            present = tuple(self._present())
+        present = tuple(sorted(names[-1] for names in self._versions(f"{FOLDER}/").values()))
         if present != self._seen:
             self._read = sorted(self._readable(present), key=lambda profile: profile.name.casefold())
             self._seen = present
@@ -116,10 +115,9 @@ class Profiles:
 
     def keep(self, profile: Profile) -> Profile:
         """Write a profile as the next version of its name and return it."""
-        with translate_os_errors("voices"), ExitStack() as held:
-            place = self._folder(profile.name)
-            folder = held.enter_context(opened_folder(self._root, FOLDER, place.name, create=True))
-            version = max((_version(path) for path in folder.glob(f"*.{EXTENSION}")), default=0) + 1
+        folder = _folder(profile.name)
+        for _ in range(MOST_CONFLICTS):
+            version = max(map(_version, self._versions(f"{folder}/").get(folder, ())), default=0) + 1
             content = ProfileFile(
                 name=profile.name,
                 version=version,
@@ -129,41 +127,51 @@ class Profiles:
                 sources=profile.sources,
                 purity=round(profile.half_similarity, 4),
             )
-            write_atomically(folder / f"{version:06}.{EXTENSION}", zstd_json.pack(content, Code.BAD_PROFILE))
-        return _profile(content)
+            try:
+                name = f"{folder}/{version:06}.{EXTENSION}"
+                self._home.put(name, zstd_json.pack(content, Code.BAD_PROFILE), before=None)
+            except ConflictError:  # another command has written this version
+                continue
+            return _profile(content)
+        raise IngestError(Code.ENV_VOLUME, f"the profile of {profile.name!r} is written by others all the time")
 
     def versions(self, name: str) -> int:
         """Return how many versions of a profile are stored, also of one that cannot be read."""
-        with translate_os_errors("voices"):
-            return len(list(self._folder(name).glob(f"*.{EXTENSION}")))
+        folder = _folder(name)
+        return len(self._versions(f"{folder}/").get(folder, ()))
 
     def remove(self, name: str) -> None:
         """Delete all versions of a profile; raise BAD_PROFILE when there is none of this name."""
         if not self.versions(name):
             raise IngestError(Code.BAD_PROFILE, f"no voice is enrolled as {name!r}")
-        with translate_os_errors("voices"):
-            shutil.rmtree(self._folder(name))
+        self._home.remove(_folder(name))
 
-    def _folder(self, name: str) -> Path:
-        return refuse_links(self._root, FOLDER, hashlib.sha256(checked_name(name).casefold().encode()).hexdigest()[:16])
+    def _versions(self, prefix: str) -> dict[str, list[str]]:
+        """Return the names of all versions of each profile, the present one last."""
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for entry in self._home.list(prefix):
+            folder, _, _ = entry.name.rpartition("/")
+            if folder.count("/") == 1 and _version(entry.name):
+                found[folder].append(entry.name)
+        return {folder: sorted(names) for folder, names in found.items()}
 
-    def _present(self) -> Iterator[Path]:
-        for folder in sorted(self.folder.glob("*")):
-            versions = sorted(folder.glob(f"[0-9]*.{EXTENSION}"))
-            if versions:
-                yield versions[-1]
-
-    def _readable(self, paths: tuple[Path, ...]) -> Iterator[Profile]:
-        for path in paths:
+    def _readable(self, names: Iterable[str]) -> Iterator[Profile]:
+        for name in names:
             try:
-                yield _profile(zstd_json.read(ProfileFile, path, Code.BAD_PROFILE))
-            except (IngestError, OSError, ValueError) as error:
-                log.warning("profile_unreadable", file=path.name, folder=path.parent.name, error=str(error))
+                content = self._home.get(name, zstd_json.LARGEST_BYTES)
+                if content is not None:
+                    yield _profile(zstd_json.parse(ProfileFile, content, name, Code.BAD_PROFILE))
+            except (IngestError, ValueError) as error:
+                log.warning("profile_unreadable", file=name, error=str(error))
 
 
-def _version(path: Path) -> int:
-    number = path.name.removesuffix(f".{EXTENSION}")
-    return int(number) if number.isdecimal() else 0
+def _folder(name: str) -> str:
+    return f"{FOLDER}/{hashlib.sha256(checked_name(name).casefold().encode()).hexdigest()[:16]}"
+
+
+def _version(name: str) -> int:
+    number = name.rpartition("/")[2].removesuffix(f".{EXTENSION}")
+    return int(number) if number.isdecimal() and name.endswith(f".{EXTENSION}") else 0
 
 
 def _profile(content: ProfileFile) -> Profile:

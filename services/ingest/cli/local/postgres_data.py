@@ -19,7 +19,7 @@ from psycopg import sql
 
 from ingest.cli.local import processes
 from ingest.cli.local.postgres_user import OpenFolder
-from ingest.shared.artifacts.volume import flush_folder
+from ingest.shared.artifacts.files import flush_folder
 from ingest.shared.errors import ConfigurationError
 
 if TYPE_CHECKING:

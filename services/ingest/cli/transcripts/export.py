@@ -13,7 +13,8 @@ from ingest.archive.export.registry import FORMATS
 from ingest.archive.reading import OLDEST, Reading
 from ingest.cli import console, streams
 from ingest.shared import outgoing
-from ingest.shared.artifacts.volume import Volume, opened_atomically
+from ingest.shared.artifacts.files import opened_atomically
+from ingest.shared.artifacts.volume import Volume
 from ingest.shared.errors import ConfigurationError
 
 if TYPE_CHECKING:

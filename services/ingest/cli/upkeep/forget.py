@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,12 +15,13 @@ from typing import TYPE_CHECKING
 from ingest.cli import console
 from ingest.cli.upkeep import local_logs
 from ingest.embedder.tables import forgotten
-from ingest.shared.artifacts.volume import Volume, refuse_links, translate_os_errors
+from ingest.shared.artifacts.volume import Volume
 from ingest.shared.broker.topology import DEAD_STREAM, EVENT_STREAM, LATER_STREAM, WORK_STREAM
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.messages import Stage
 from ingest.shared.video_state import ENDED
-from ingest.shared.worker.crash_journal import COUNTS
+from ingest.shared.worker.crash_journal import LONGEST_NUMBER, counts_of
+from ingest.shared.worker.notes import folder_notes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -130,17 +130,15 @@ def _video_of(data: bytes) -> str:
 
 def _files(settings: AllSettings, video_id: str, *, erase: bool) -> list[int]:
     """Return the sizes of the files of a video on the volume, with its crash counts; with `erase`, delete them."""
-    volume = Volume(settings.volume)
-    with translate_os_errors("forget"):
-        folder = volume.folder(video_id)
-        counts = refuse_links(settings.volume, "workers", COUNTS)
-        files = [path for path in folder.rglob("*") if not path.is_dir()]
-        files += list(counts.glob(f"{video_id}*"))
-        sizes = [path.lstat().st_size for path in files]
-        if erase:
-            shutil.rmtree(folder, ignore_errors=not folder.exists())
-            for path in counts.glob(f"{video_id}*"):
-                path.unlink(missing_ok=True)
+    volume, notes = Volume(settings.volume), folder_notes(settings.volume)
+    folder = volume.folder(video_id)
+    sizes = [entry.size_bytes for entry in volume.home.list(f"{folder}/") if not entry.name.endswith("/")]
+    counts = counts_of(notes, video_id)
+    sizes += [len(notes.read(name, LONGEST_NUMBER) or b"") for name in counts]
+    if erase:
+        volume.home.remove(folder)
+        for name in counts:
+            notes.remove(name)
     return sizes
 
 

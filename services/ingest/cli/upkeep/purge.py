@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from typing import TYPE_CHECKING
 
 from ingest.cli import console
 from ingest.cli.upkeep.retention import Audio, Limits, Removal, Stray, audio_to_remove, strays_to_remove
 from ingest.downloader.disk_gate import RESUME_BELOW
-from ingest.shared.artifacts.volume import KINDS, TEMPORARY_PREFIX, Manifest, Volume, translate_os_errors
+from ingest.shared.artifacts.home import TEMPORARY_PREFIX
+from ingest.shared.artifacts.volume import KINDS, Manifest, Volume
 from ingest.shared.video_state import VideoState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ingest.cli.local.state_folder import Connections
     from ingest.cli.settings import AllSettings
     from ingest.embedder.tables.catalog import VideoRow
+    from ingest.shared.artifacts.home import Entry
 
     LookUp = Callable[[Sequence[str]], Mapping[str, VideoRow]]
 
@@ -54,9 +54,8 @@ def sweep(volume: Volume, scratch: Path, look_up: LookUp, limits: Limits, *, del
     if delete:
         for removal in audio:
             volume.discard(removal.what, "audio")
-        with translate_os_errors("purge"):
-            for removal in strays:
-                _remove(volume.root / removal.what)
+        for removal in strays:
+            volume.home.remove(removal.what)
     return [*audio, *strays]
 
 
@@ -71,16 +70,17 @@ def _excess_bytes(settings: AllSettings, volume: Volume) -> float:
 
 def _in_folders(volume: Volume, look_up: LookUp, audio: list[Audio]) -> Iterator[Stray]:
     """Yield what belongs to no video, a page of folders at a time; note the audio of the indexed ones."""
-    folders = _folders_of_videos(volume)
+    folders = _grouped(volume.home.list("videos/"), depth=3)
     while page := list(islice(folders, PAGE)):
-        rows = look_up([folder.name for folder in page if folder.name.isascii()])  # others are no ids
-        for folder in page:
-            row = None if folder.is_symlink() else rows.get(folder.name)
+        rows = look_up([name for path, _ in page if (name := _last(path)).isascii()])  # others are no ids
+        for path, entries in page:
+            is_folder = all(entry.name.startswith(f"{path}/") for entry in entries)  # a link in its place is none
+            row = rows.get(_last(path)) if is_folder else None
             if row is None:
-                yield from _stray(volume, folder, "unknown")
+                yield _stray(path, "unknown", entries)
             else:
                 audio += _audio(volume, row)
-                yield from _in_folder(volume, folder)
+                yield from _in_folder(volume, row.video_id, entries)
 
 
 def _audio(volume: Volume, row: VideoRow) -> Iterator[Audio]:
@@ -89,22 +89,21 @@ def _audio(volume: Volume, row: VideoRow) -> Iterator[Audio]:
         yield Audio(row.video_id, row.title, manifest.artifact.size_bytes, row.updated_at)
 
 
-def _in_folder(volume: Volume, folder: Path) -> Iterator[Stray]:
-    named = {manifest.artifact.path for manifest in _manifests(volume, folder.name)}
-    for path in folder.iterdir():
-        if path.name.startswith(TEMPORARY_PREFIX):
-            yield from _stray(volume, path, "unfinished")
-        elif path.suffix != ".json" and str(path.relative_to(volume.root)) not in named:
-            yield from _stray(volume, path, "replaced")
+def _in_folder(volume: Volume, video_id: str, entries: Sequence[Entry]) -> Iterator[Stray]:
+    named = {manifest.artifact.path for manifest in _manifests(volume, video_id)}
+    for path, parts in _grouped(entries, depth=4):
+        if _last(path).startswith(TEMPORARY_PREFIX):
+            yield _stray(path, "unfinished", parts)
+        elif not path.endswith(".json") and path not in named:
+            yield _stray(path, "replaced", parts)
 
 
-def _folders_of_videos(volume: Volume) -> Iterator[Path]:
-    """Yield what lies where the folders of videos are, and links in the place of the folders above them."""
-    for shard in (volume.root / "videos").glob("*"):
-        if shard.is_symlink():
-            yield shard
-        elif shard.is_dir():
-            yield from shard.glob("*")
+def _in_scratch(volume: Volume, scratch: Path) -> Iterator[Stray]:
+    """Yield the content of the scratch folder, unless it is outside of the volume (each machine cleans its own)."""
+    name = volume.home.name_of(scratch)
+    if name is not None:
+        for path, entries in _grouped(volume.home.list(f"{name}/"), depth=name.count("/") + 2):
+            yield _stray(path, "unfinished", entries)
 
 
 def _manifests(volume: Volume, video_id: str) -> Iterator[Manifest]:
@@ -114,26 +113,17 @@ def _manifests(volume: Volume, video_id: str) -> Iterator[Manifest]:
             yield manifest
 
 
-def _in_scratch(volume: Volume, scratch: Path) -> Iterator[Stray]:
-    """Yield the content of the scratch folder, unless it is outside of the volume (each machine cleans its own)."""
-    place = scratch.parent.resolve() / scratch.name
-    if place.is_relative_to(volume.root) and place.is_dir() and not place.is_symlink():
-        for path in place.iterdir():
-            yield from _stray(volume, path, "unfinished")
+def _grouped(entries: Iterable[Entry], depth: int) -> Iterator[tuple[str, list[Entry]]]:
+    """Yield entries by the first `depth` parts of their names; a shorter name stands for itself, if it is a file."""
+    for path, group in groupby(entries, lambda entry: "/".join(entry.name.split("/")[:depth])):
+        if not path.endswith("/"):
+            yield path, list(group)
 
 
-def _stray(volume: Volume, path: Path, kind: str) -> Iterator[Stray]:
-    """Yield a stray for a path, unless files below it disappear meanwhile: then a worker uses it."""
-    with suppress(FileNotFoundError):
-        files = [path, *path.rglob("*")] if path.is_dir() and not path.is_symlink() else [path]
-        stats = [file.lstat() for file in files]
-        changed_at = datetime.fromtimestamp(max(stat.st_mtime for stat in stats), UTC)
-        size = sum(stat.st_size for file, stat in zip(files, stats, strict=True) if not file.is_dir())
-        yield Stray(str(path.relative_to(volume.root)), kind, size, changed_at)
+def _last(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+def _stray(path: str, kind: str, entries: Sequence[Entry]) -> Stray:
+    changed_at = datetime.fromtimestamp(max(entry.changed_at_s for entry in entries), UTC)
+    return Stray(path, kind, sum(entry.size_bytes for entry in entries), changed_at)

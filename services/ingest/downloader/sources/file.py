@@ -21,7 +21,7 @@ from ingest.downloader.sources.dates import day_in
 from ingest.downloader.sources.feeds import lists
 from ingest.downloader.sources.feeds.forms import LIST_SUFFIXES
 from ingest.downloader.sources.folder import media_files
-from ingest.shared.artifacts.volume import is_file, translate_os_errors
+from ingest.shared.artifacts.files import is_file, translate_os_errors
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.formats import MEDIA_SUFFIXES
 from ingest.shared.messages import Source, SourceKind

@@ -55,9 +55,18 @@ def pack(part: Part, code: Code) -> bytes:
 def read(kind: type[P], path: Path, code: Code) -> P:
     """Return the content of a file; raise `code` when it is invalid."""
     try:
-        return kind.model_validate_json(_unpack(read_file(path, LARGEST_BYTES)))
-    except (zstandard.ZstdError, ValueError) as error:  # a ValidationError is one
+        data = read_file(path, LARGEST_BYTES)
+    except ValueError as error:
         raise IngestError(code, f"{path.name} cannot be read: {first_line(error)}") from error
+    return parse(kind, data, path.name, code)
+
+
+def parse(kind: type[P], data: bytes, name: str, code: Code) -> P:
+    """Return the content of a file that was read; raise `code` when it is invalid."""
+    try:
+        return kind.model_validate_json(_unpack(data))
+    except (zstandard.ZstdError, ValueError) as error:  # a ValidationError is one
+        raise IngestError(code, f"{name} cannot be read: {first_line(error)}") from error
 
 
 def _unpack(data: bytes) -> bytes:

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
-from ingest.shared.artifacts.volume import refuse_links, translate_os_errors
 from ingest.shared.broker.backlog import BacklogWatch, WatchedConsumer
 from ingest.shared.broker.bus import BusError, BusUnavailableError
 from ingest.shared.broker.connect import bus_topology, connect
@@ -28,6 +27,7 @@ from ingest.shared.worker.crash_journal import CrashJournal
 from ingest.shared.worker.delayed import delayed_redelivery
 from ingest.shared.worker.isolation import SuspectLock
 from ingest.shared.worker.loop import Worker
+from ingest.shared.worker.notes import folder_notes
 from ingest.shared.worker.retry import Pauses
 from ingest.shared.worker.stage import StageWork, WorkerOptions
 from ingest.shared.worker.stop_signals import StopSignals, on_stop_signals
@@ -177,11 +177,7 @@ def _await_streams(bus: NatsBus, settings: Settings) -> None:
 
 
 def _journal(name: str, settings: Settings) -> CrashJournal:
-    with translate_os_errors("volume"):
-        folder = refuse_links(settings.volume, "workers")
-        refuse_links(settings.volume, "workers", "crashes")
-        folder.mkdir(parents=True, exist_ok=True)
-        return CrashJournal(folder, f"{name}-{settings.worker_name}")
+    return CrashJournal(folder_notes(settings.volume), f"{name}-{settings.worker_name}")
 
 
 def _workers(settings: Settings, service: ServiceSpec, bus: NatsBus, journal: CrashJournal) -> list[Worker[Any]]:

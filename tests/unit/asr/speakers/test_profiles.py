@@ -139,7 +139,7 @@ def test_a_link_in_the_place_of_a_folder_is_not_followed(tmp_path: Path, place: 
     outside, volume = tmp_path / "outside", tmp_path / "volume"
     elsewhere = Profiles(outside)
     elsewhere.keep(profile())
-    (folder,) = elsewhere.folder.iterdir()
+    (folder,) = (outside / "voices").iterdir()
     link = volume / place.format(folder=folder.name)
     link.parent.mkdir(parents=True)
     link.symlink_to(outside / place.format(folder=folder.name))

@@ -12,11 +12,13 @@ import pytest
 
 from ingest.asr.speakers.profiles import Profiles
 from ingest.shared.artifacts import zstd_json
+from ingest.shared.artifacts.files import write_atomically
 from ingest.shared.artifacts.no_links import opened_folder, read_file, true_path
-from ingest.shared.artifacts.volume import NewArtifact, Volume, write_atomically
+from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Part
 from ingest.shared.worker.crash_journal import CrashJournal
+from tests.support.on_disk import on_disk
 from tests.unit.asr.speakers.test_profiles import profile
 
 if TYPE_CHECKING:
@@ -162,8 +164,8 @@ def test_a_file_that_is_a_pipe_a_link_or_too_long_is_refused_at_once(
 @pytest.mark.parametrize("make", UNREADABLE)
 def test_such_a_file_stops_no_reader_of_the_volume(tmp_path: Path, make: Callable[[Path], None]) -> None:
     volume = Volume(tmp_path)
-    volume.folder(ID).mkdir(parents=True)
-    make(volume.folder(ID) / "audio.json")
+    on_disk(volume).folder(ID).mkdir(parents=True)
+    make(on_disk(volume).folder(ID) / "audio.json")
     assert volume.manifest(ID, "audio") is None
     (tmp_path / "voices" / "a").mkdir(parents=True)
     make(tmp_path / "voices" / "a" / "000001.json.zst")

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest.shared.artifacts.volume import NewArtifact, Volume, write_atomically
+from ingest.shared.artifacts.files import write_atomically
+from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Artifact
+from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +41,7 @@ def made(file: Path, *, origin: str = "audio-1", generation: int = 1) -> NewArti
 
 
 def files(volume: Volume) -> list[str]:
-    return sorted(path.name for path in volume.root.rglob("*") if path.is_file())
+    return sorted(path.name for path in on_disk(volume).root.rglob("*") if path.is_file())
 
 
 def code_of(action: Callable[[], object]) -> Code:
@@ -61,7 +63,7 @@ def test_names_come_from_content_and_kind_alone(volume: Volume, source: Path) ->
     artifact = volume.keep(ID, made(source))
     name = f"audio-{hashlib.sha256(CONTENT).hexdigest()[:16]}.mp3"
     assert files(volume) == [name, "audio.json"]
-    assert artifact.path == str((volume.folder(ID) / name).relative_to(volume.root))
+    assert artifact.path == str((on_disk(volume).folder(ID) / name).relative_to(on_disk(volume).root))
 
 
 def test_another_content_does_not_overwrite_a_file_that_may_be_read_now(volume: Volume, source: Path) -> None:
@@ -109,14 +111,14 @@ def test_nothing_is_found_where_nothing_is(volume: Volume) -> None:
 )
 def test_a_damaged_file_is_noticed(volume: Volume, source: Path, harm: Callable[[bytes], bytes]) -> None:
     artifact = volume.keep(ID, made(source))
-    (volume.root / artifact.path).write_bytes(harm(CONTENT))
+    (on_disk(volume).root / artifact.path).write_bytes(harm(CONTENT))
     assert code_of(lambda: volume.verified(artifact)) is Code.CHECKSUM_MISMATCH
     assert volume.find(ID, "audio", "audio-1") is None
 
 
 def test_a_missing_file_is_noticed_at_once_without_a_wait(volume: Volume, source: Path) -> None:
     artifact = volume.keep(ID, made(source))
-    (volume.root / artifact.path).unlink()
+    (on_disk(volume).root / artifact.path).unlink()
     began = time.monotonic()
     assert code_of(lambda: volume.verified(artifact, patience_s=0)) is Code.ARTIFACT_MISSING
     assert volume.find(ID, "audio", "audio-1") is None
@@ -125,7 +127,7 @@ def test_a_missing_file_is_noticed_at_once_without_a_wait(volume: Volume, source
 
 def test_a_file_that_another_machine_shows_late_is_waited_for(volume: Volume, source: Path) -> None:
     artifact = volume.keep(ID, made(source))
-    path = volume.root / artifact.path
+    path = on_disk(volume).root / artifact.path
     hidden = path.rename(path.with_name("hidden"))
     timer = threading.Timer(0.3, lambda: hidden.rename(path))
     timer.start()
@@ -140,39 +142,39 @@ def test_a_discarded_artifact_is_gone(volume: Volume, source: Path) -> None:
 
 
 def test_a_folder_in_the_place_of_a_file_makes_room_for_it(volume: Volume, source: Path) -> None:
-    path = volume.resolve(volume.keep(ID, made(source)).path)
+    path = on_disk(volume).resolve(volume.keep(ID, made(source)).path)
     path.unlink()
     (path / "inside").mkdir(parents=True)
     assert volume.verified(volume.keep(ID, made(source))).read_bytes() == CONTENT
     path.unlink()
     path.mkdir()
     volume.discard(ID, "audio")
-    assert list(volume.folder(ID).iterdir()) == []
+    assert list(on_disk(volume).folder(ID).iterdir()) == []
 
 
 @pytest.mark.parametrize("path", [".", "videos", "elsewhere/audio-0.mp3"])
 def test_a_manifest_that_names_another_file_does_not_delete_it(volume: Volume, source: Path, path: str) -> None:
     artifact = volume.keep(ID, made(source))
-    (volume.root / "elsewhere").mkdir()
-    (volume.root / "elsewhere/audio-0.mp3").touch()
+    (on_disk(volume).root / "elsewhere").mkdir()
+    (on_disk(volume).root / "elsewhere/audio-0.mp3").touch()
     manifest = volume.manifest(ID, "audio")
     assert manifest is not None
     wrong = manifest.model_copy(update={"artifact": artifact.model_copy(update={"path": path})})
-    (volume.folder(ID) / "audio.json").write_text(wrong.model_dump_json())
+    (on_disk(volume).folder(ID) / "audio.json").write_text(wrong.model_dump_json())
     volume.discard(ID, "audio")
-    assert volume.resolve(artifact.path).exists()
-    assert (volume.root / "elsewhere/audio-0.mp3").exists()
+    assert on_disk(volume).resolve(artifact.path).exists()
+    assert (on_disk(volume).root / "elsewhere/audio-0.mp3").exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff\xfe", b"[1]", b'{"artifact": 5}'])
 def test_an_unreadable_manifest_is_none(volume: Volume, source: Path, content: bytes) -> None:
     volume.keep(ID, made(source))
-    (volume.folder(ID) / "audio.json").write_bytes(content)
+    (on_disk(volume).folder(ID) / "audio.json").write_bytes(content)
     assert volume.find(ID, "audio", "audio-1") is None
 
 
 def test_a_manifest_that_the_file_system_cannot_read_is_an_error_of_the_volume(volume: Volume) -> None:
-    (volume.folder(ID) / "audio.json").mkdir(parents=True)
+    (on_disk(volume).folder(ID) / "audio.json").mkdir(parents=True)
     assert code_of(lambda: volume.find(ID, "audio", "audio-1")) is Code.ENV_VOLUME
 
 
@@ -180,13 +182,13 @@ def test_a_manifest_that_the_file_system_cannot_read_is_an_error_of_the_volume(v
     "video_id", ["", "..", "../../etc/x", "abcdefghijkl", "abcdefghijk\n", "abc/efghijk", "a" * 10]
 )
 def test_an_invalid_id_has_no_folder(volume: Volume, video_id: str) -> None:
-    assert code_of(lambda: volume.folder(video_id)) is Code.BAD_VIDEO_ID
+    assert code_of(lambda: on_disk(volume).folder(video_id)) is Code.BAD_VIDEO_ID
 
 
 @pytest.mark.parametrize("path", ["../outside", "videos/../../outside", "/etc/passwd", "link/outside"])
 def test_a_path_that_leaves_the_volume_is_refused(volume: Volume, tmp_path: Path, path: str) -> None:
-    volume.root.mkdir()
-    (volume.root / "link").symlink_to(tmp_path)
+    on_disk(volume).root.mkdir()
+    (on_disk(volume).root / "link").symlink_to(tmp_path)
     (tmp_path / "outside").write_bytes(CONTENT)
     digest = hashlib.sha256(CONTENT).hexdigest()
     artifact = Artifact(path=path, sha256=digest, size_bytes=len(CONTENT), duration_s=1.0)
@@ -194,14 +196,14 @@ def test_a_path_that_leaves_the_volume_is_refused(volume: Volume, tmp_path: Path
 
 
 def test_a_path_that_no_file_can_have_is_refused(volume: Volume) -> None:
-    volume.root.mkdir()
+    on_disk(volume).root.mkdir()
     artifact = Artifact(path="x" * 300, sha256="0" * 64, size_bytes=1, duration_s=1.0)
     assert code_of(lambda: volume.verified(artifact, patience_s=0)) is Code.BAD_FIELD
 
 
 def test_a_link_within_the_volume_is_followed(volume: Volume, source: Path) -> None:
     artifact = volume.keep(ID, made(source))
-    (volume.root / "elsewhere").symlink_to(volume.root / "videos")
+    (on_disk(volume).root / "elsewhere").symlink_to(on_disk(volume).root / "videos")
     moved = artifact.model_copy(update={"path": artifact.path.replace("videos", "elsewhere", 1)})
     assert volume.verified(moved) == volume.verified(artifact)
 
@@ -210,13 +212,13 @@ def test_used_space_counts_the_files_of_all_videos(volume: Volume, source: Path)
     assert volume.used_bytes() == 0
     volume.keep(ID, made(source))
     volume.keep("bbbbbbbbbbb", made(source))
-    manifests = sum(path.stat().st_size for path in volume.root.rglob("audio.json"))
+    manifests = sum(path.stat().st_size for path in on_disk(volume).root.rglob("audio.json"))
     assert volume.used_bytes() == 2 * len(CONTENT) + manifests
 
 
 def test_used_space_can_be_measured_while_files_are_added_and_deleted(volume: Volume, source: Path) -> None:
     done = threading.Event()
-    temporary = volume.folder(ID)
+    temporary = on_disk(volume).folder(ID)
     temporary.mkdir(parents=True)
 
     def come_and_go() -> None:
@@ -237,8 +239,8 @@ def test_used_space_can_be_measured_while_files_are_added_and_deleted(volume: Vo
 
 
 def test_an_unreadable_volume_does_not_count_as_empty(volume: Volume) -> None:
-    volume.root.mkdir()
-    (volume.root / "videos").touch()
+    on_disk(volume).root.mkdir()
+    (on_disk(volume).root / "videos").touch()
     assert code_of(volume.used_bytes) is Code.ENV_VOLUME
 
 
@@ -256,14 +258,14 @@ def test_a_small_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
 def test_a_link_in_the_place_of_a_folder_writes_reads_and_deletes_nothing_outside(
     volume: Volume, source: Path, tmp_path: Path, place: str
 ) -> None:
-    folder = volume.folder(ID)
+    folder = on_disk(volume).folder(ID)
     outside = tmp_path / "outside"
-    link = volume.root / place.format(shard=folder.parent.name, id=ID)
+    link = on_disk(volume).root / place.format(shard=folder.parent.name, id=ID)
     inner = outside / folder.relative_to(link)
     inner.mkdir(parents=True)
     other = Volume(tmp_path / "other")
     other.keep(ID, made(source))
-    for file in other.folder(ID).iterdir():
+    for file in on_disk(other).folder(ID).iterdir():
         (inner / file.name).write_bytes(file.read_bytes())
     before = {path: path.stat().st_mtime_ns for path in outside.rglob("*")}
     link.parent.mkdir(parents=True, exist_ok=True)
@@ -279,7 +281,7 @@ def test_a_link_in_the_place_of_a_folder_writes_reads_and_deletes_nothing_outsid
 
 def test_a_link_in_the_place_of_a_manifest_is_not_read(volume: Volume, source: Path, tmp_path: Path) -> None:
     volume.keep(ID, made(source))
-    manifest = volume.folder(ID) / "audio.json"
+    manifest = on_disk(volume).folder(ID) / "audio.json"
     manifest.rename(tmp_path / "elsewhere.json")
     manifest.symlink_to(tmp_path / "elsewhere.json")
     assert volume.manifest(ID, "audio") is None

@@ -14,6 +14,7 @@ from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.sandbox import child
 from ingest.shared.sandbox.child import ChildLimits
+from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
     from ingest.shared.sandbox.child import Reporter
@@ -50,7 +51,7 @@ def test_a_source_that_has_disappeared_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(IngestError) as caught:
         volume.keep(ID, NewArtifact(tmp_path / "gone.mp3", "audio", "mp3", 1.0, "audio-1", 1))
     assert caught.value.code is Code.ENV_VOLUME
-    assert left_in(volume.root) == []
+    assert left_in(on_disk(volume).root) == []
 
 
 def test_a_file_larger_than_may_be_written_leaves_nothing(tmp_path: Path) -> None:
