@@ -23,8 +23,8 @@ from ingest.archive.web.library import Library
 from ingest.embedder.postgres import database
 from ingest.embedder.text_model import light_encoder
 from ingest.embedder.text_model.remembered import RememberedModel
-from ingest.shared.artifacts.volume import Volume
 from ingest.shared.errors import Code, ConfigurationError, IngestError
+from ingest.shared.homes.chosen import volume_of
 from ingest.shared.settings import load
 from ingest.shared.telemetry import health, logs, metrics
 from ingest.shared.worker.service import EXIT_CONFIGURATION, EXIT_PASSING, PASSING
@@ -156,7 +156,7 @@ def opened(settings: ArchiveSettings, load_model: Callable[[], TextModel] | None
     patient = settings.model_copy(update={"database_timeout_s": min(ANSWERING_S, settings.database_timeout_s)})
     with database.connect(patient, size=READERS, name=f"{NAME}.{settings.worker_name}") as archive:
         model = Model(load_model or (lambda: _load(settings)))
-        yield Library(Reading(archive), Volume(settings.volume), model)
+        yield Library(Reading(archive), volume_of(settings), model)
 
 
 def _secret(found: SecretStr | None) -> str | None:

@@ -14,7 +14,7 @@ from ingest.asr.recognition.build import make_transcriber
 from ingest.asr.recognition.canary import Canary, request, verify
 from ingest.asr.speakers import build as speaker_models
 from ingest.shared import pipeline
-from ingest.shared.artifacts.volume import Volume
+from ingest.shared.homes.chosen import volume_of
 from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.sandbox.decode import DecodeLimits
 from ingest.shared.telemetry import metrics
@@ -80,7 +80,7 @@ def _stage(
     def broken() -> str | None:
         return transcriber.broken or (identifier.broken if identifier else None)
 
-    volume = Volume(settings.volume)
+    volume = volume_of(settings)
     handler = Transcribe(
         volume=volume,
         scratch=settings.scratch,

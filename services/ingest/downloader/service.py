@@ -18,7 +18,7 @@ from ingest.downloader.sites.rate_limiter import RateLimiter, limiter_of
 from ingest.downloader.sources.connector import Access, site_options
 from ingest.downloader.sources.registry import connector_of
 from ingest.shared import pipeline
-from ingest.shared.artifacts.volume import Volume
+from ingest.shared.homes.chosen import volume_of
 from ingest.shared.messages import Source, SourceKind, Stage
 from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.sandbox.decode import DecodeLimits
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from ingest.downloader.exits import Exit
     from ingest.downloader.sites.rate_limiter import RateLimiter
+    from ingest.shared.artifacts.volume import Volume
     from ingest.shared.broker.nats_bus import NatsBus
     from ingest.shared.messages import VideoAccessible, VideoRequested
 
@@ -47,7 +48,7 @@ def build(settings: DownloaderSettings, bus: NatsBus) -> ServiceSpec:
 
         session.arguments(settings.youtube_extractor_args)
     telemetry.show_ytdlp_release(ytdlp_age.version())
-    volume = Volume(settings.volume)
+    volume = volume_of(settings)
     limiter = limiter_of(settings, bus)
     gauges = telemetry.SiteGauges(limiter, Troubles(bus)).thread()
     gauges.start()

@@ -18,9 +18,9 @@ from ingest.embedder.tables.speaker_names import SpokenPassage, name_passages
 from ingest.embedder.tables.store import CorrectedMeanwhileError, OtherVector, Rows, Store
 from ingest.embedder.text_model import model_keys
 from ingest.shared.artifacts import transcript, voiceprints
-from ingest.shared.artifacts.volume import Volume
 from ingest.shared.bounds import LONGEST_LANGUAGE
 from ingest.shared.errors import Code, ConfigurationError, IngestError
+from ingest.shared.homes.chosen import volume_of
 from ingest.shared.text import clean, shorten
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ingest.embedder.tables.vectors import StoredVector
     from ingest.embedder.text_model.model_keys import PassageModel
     from ingest.shared.artifacts.transcript import Transcript, Turn
+    from ingest.shared.artifacts.volume import Volume
 
 MOST_ATTEMPTS = 5  # while others correct the same recording
 INDEXED = "SELECT indexed_generation FROM videos WHERE video_id = %s"
@@ -191,4 +192,4 @@ def rebuilder(settings: EmbedderSettings, archive: Database, encoder: PassageMod
     key = model_keys.register(archive, encoder)
     store = Store(archive, key, encoder.dimensions)
     limits = passage_limits(settings, encoder.max_tokens)
-    return Rebuilder(Volume(settings.volume), archive, store, encoder, key, limits)
+    return Rebuilder(volume_of(settings), archive, store, encoder, key, limits)

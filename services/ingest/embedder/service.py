@@ -16,8 +16,8 @@ from ingest.embedder.tables.store import Store
 from ingest.embedder.text_model import model_keys
 from ingest.embedder.text_model.encoder import load
 from ingest.shared import pipeline
-from ingest.shared.artifacts.volume import Volume
 from ingest.shared.device.batcher import Batcher, BatchLimits
+from ingest.shared.homes.chosen import volume_of
 from ingest.shared.messages import Stage
 from ingest.shared.telemetry import metrics
 from ingest.shared.telemetry.time_split import COMMITTING, EMBEDDER_CAUSES, DeviceTime
@@ -50,7 +50,7 @@ def build(settings: EmbedderSettings, bus: NatsBus) -> ServiceSpec:
         encoder = load(settings)
     batcher = _batcher(settings, encoder, time)
     handler = Embed(
-        volume=Volume(settings.volume),
+        volume=volume_of(settings),
         store=Store(archive, model_keys.register(archive, encoder), encoder.dimensions),
         encoder=encoder,
         batcher=batcher,

@@ -94,6 +94,19 @@ class Settings(BaseSettings):
     """Folder in which the local mode keeps everything: embedded servers, volume, logs."""
     volume_path: Path | None = None
     """Shared volume for audio and transcripts. Without it, the folder `volume` inside the state folder."""
+    volume_url: str | None = None
+    """Where audio and transcripts are, if not in the folder INGEST_VOLUME_PATH: another path, or s3://BUCKET/PREFIX.
+    The folder then holds temporary files and local copies."""
+    volume_endpoint: Annotated[str | None, Field(pattern=r"^https?://[^/@]+/?$")] = None
+    """Address of the S3-compatible server, if it is not that of AWS."""
+    volume_region: str | None = None
+    """Region of the bucket."""
+    volume_access_key: SecretStr | None = None
+    """Key id for the bucket. Without it, the identity of the platform is used (a role of the pod or of the machine)."""
+    volume_secret_key: SecretStr | None = None
+    """Secret of that key."""
+    copies_bytes: Positive = 8 << 30
+    """Space for local copies of files of a volume that is not a folder."""
     worker_name: str = socket.gethostname()
     """Name of this worker in events and crash notes; must survive its restarts and differ between replicas."""
     ack_wait_s: PositiveSeconds = 60.0
@@ -125,7 +138,9 @@ class Settings(BaseSettings):
 
     @property
     def volume(self) -> Path:
-        """Return the shared volume."""
+        """Return the folder of the shared volume; if the volume is elsewhere, that of temporary files and copies."""
+        if self.volume_url is not None and "://" not in self.volume_url:
+            return Path(self.volume_url)
         return self.volume_path or self.state_path / "volume"
 
     @property

@@ -145,7 +145,6 @@ def test_a_transcript_that_cannot_be_used_is_made_once_more_and_then_given_up(
     assert [decode(VideoAccessible, sent) for sent in line.queued(ACCESSIBLE)] == [again]
     assert volume.manifest(VIDEO_ID, "transcript") is None
     assert list(on_disk(volume).folder(VIDEO_ID).iterdir()) == []
-
     line.send(spoiled(redo=1), indexer.put("goodlast099", segment(0.0, 3.0)))
     wait_until(lambda: len(line.ended()) == 3)
     indexed = dict.fromkeys((GOOD_ID, "goodlast099"), (EventKind.INDEXED, None))

@@ -120,7 +120,7 @@ def archive(bus: NatsBus, database: Database, volume: Volume, tmp_path: Path) ->
             volume.keep(video_id, NewArtifact(tmp_path / "file", kind, "bin", 5.0, kind, 1))
         crashes = on_disk(volume).root / "workers" / "crashes"
         crashes.mkdir(parents=True, exist_ok=True)
-        (crashes / f"{video_id}.1").write_text("1")
+        (crashes / f"asr.{video_id}.1.0").write_text("1")
         message = encode(request(video_id, title))
         letter = DeadLetter(
             video_id=video_id,

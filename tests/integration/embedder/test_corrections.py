@@ -26,6 +26,7 @@ from ingest.shared.messages import Source, SourceKind, TranscriptReady
 from tests.support import archive_server
 from tests.support.archive_rows import execute, passage
 from tests.support.archive_server import LIMITS, TALK
+from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +52,7 @@ def volume(tmp_path: Path, database: Database, archive_encoder: TextModel) -> Vo
 @pytest.fixture
 def correct(volume: Volume, use_servers: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """A function that runs `ingest correct` with these words and returns its output."""
-    use_servers(volume.root)
+    use_servers(on_disk(volume).root)
     for name, value in LONG_PASSAGES.items():
         monkeypatch.setenv(name, value)
 
@@ -86,7 +87,7 @@ def recognise_again(
         words = tuple(word.model_copy(update={"text": change(word.text)}) for word in one.words)
         return one.model_copy(update={"words": words, "text": join(words)})
 
-    file = volume.root / "file"
+    file = on_disk(volume).root / "file"
     transcript.write(before.model_copy(update={"segments": tuple(map(segment, before.segments))}), file)
     kept = volume.keep(
         TALK, NewArtifact(file, "transcript", transcript.EXTENSION, before.duration_s, "other", generation)

@@ -13,6 +13,7 @@ from ingest.asr.speakers.profiles import Profiles
 from ingest.asr.speakers.windows import Bounds
 from ingest.shared.artifacts import hub
 from ingest.shared.errors import ConfigurationError, IngestError
+from ingest.shared.homes.chosen import home_of
 from ingest.shared.telemetry import metrics
 from ingest.shared.text import first_line
 
@@ -88,7 +89,7 @@ def make(settings: AsrSettings, device: Device) -> SpeakerIdentifier | None:
         return None
     return SpeakerIdentifier(
         voice_model=load(settings, device),
-        profiles=Profiles(settings.volume),
+        profiles=Profiles(home_of(settings)),
         thresholds=thresholds(settings),
         fast_path=settings.diarization_fast_path,
     )

@@ -12,7 +12,7 @@ from ingest.shared.broker.bus import BusError
 from ingest.shared.broker.connect import COMMAND_WAIT_S, bus_topology, connect
 from ingest.shared.errors import IngestError
 from ingest.shared.worker import crash_journal
-from ingest.shared.worker.notes import folder_notes
+from ingest.shared.worker.notes import notes_of
 
 if TYPE_CHECKING:
     from ingest.cli.settings import AllSettings
@@ -38,7 +38,7 @@ def take_back(settings: AllSettings) -> None:
 
     Call this only while no service runs.
     """
-    crash_journal.forgive(folder_notes(settings.volume))
+    crash_journal.forgive(notes_of(settings))
     with database.connect(settings, size=1, name="ingest") as archive:
         bus = connect(settings, "cli.local", first_s=COMMAND_WAIT_S)
         try:

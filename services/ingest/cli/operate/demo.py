@@ -31,8 +31,8 @@ from ingest.demo import (
 from ingest.demo.accuracy import word_error_rate
 from ingest.demo.feed import HOST, TITLE, served
 from ingest.shared.artifacts.transcript import read
-from ingest.shared.artifacts.volume import Volume
 from ingest.shared.errors import ConfigurationError
+from ingest.shared.homes.chosen import volume_of
 from ingest.shared.settings import load
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def refuse_other_files(state: Path) -> None:
 
 def _print_transcripts(connections: Connections) -> None:
     console.out.print("\n[bold]3. Transcripts with times[/] (the first sentences of each episode)", markup=True)
-    volume = Volume(connections.settings.volume)
+    volume = volume_of(connections.settings)
     known = {sample.title: sample for sample in episodes()}
     for row in sorted(connections.catalog.chosen(), key=lambda row: row.published_at or row.updated_at):
         path = volume.unverified(row.video_id, "transcript")

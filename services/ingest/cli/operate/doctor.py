@@ -20,6 +20,8 @@ from ingest.downloader.exits import exits
 from ingest.shared import outgoing
 from ingest.shared.broker.bus import BusError
 from ingest.shared.errors import ConfigurationError, IngestError
+from ingest.shared.homes.chosen import home_of, is_folder
+from ingest.shared.homes.trial import trouble
 from ingest.shared.text import shorten
 
 if TYPE_CHECKING:
@@ -110,6 +112,22 @@ def _servers(settings: AllSettings) -> Finding:
 
 
 def _volume(settings: AllSettings) -> Finding:
+    return _folder(settings) if is_folder(settings) else _store(settings)
+
+
+def _store(settings: AllSettings) -> Finding:
+    """Try a volume that is no folder."""
+    place = outgoing.line(settings.volume_url)
+    try:
+        found = trouble(home_of(settings))
+    except ConfigurationError as error:
+        return Finding("volume", "problem", str(error))
+    if found is not None:
+        return Finding("volume", "problem", f"{place}: {found}", "check INGEST_VOLUME_URL, the keys and their rights")
+    return Finding("volume", "ok", f"{place}: put, conditional put, get, list and delete work")
+
+
+def _folder(settings: AllSettings) -> Finding:
     try:
         settings.volume.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=settings.volume) as probe:  # a name that no other user can foresee

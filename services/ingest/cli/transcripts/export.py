@@ -14,8 +14,8 @@ from ingest.archive.reading import OLDEST, Reading
 from ingest.cli import console, streams
 from ingest.shared import outgoing
 from ingest.shared.artifacts.files import opened_atomically
-from ingest.shared.artifacts.volume import Volume
 from ingest.shared.errors import ConfigurationError
+from ingest.shared.homes.chosen import volume_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -84,7 +84,7 @@ def _format_of(file_name: str) -> str:
 
 def export(archive: Archive, choice: Choice, to: Target, rules: Rules) -> Result:
     """Write the chosen recordings; raise ConfigurationError when several do not fit into one file."""
-    reading, volume, result = Reading(archive.database), Volume(archive.settings.volume), Result()
+    reading, volume, result = Reading(archive.database), volume_of(archive.settings), Result()
     rows = list(_rows(reading, choice, result))
     if len(rows) > 1 and not to.is_folder and not to.form.joins:
         text = f"{len(rows)} recordings do not fit into one {to.form.name} file: name a folder by --to FOLDER/"

@@ -12,8 +12,8 @@ from ingest.archive.export.document import Document, load
 from ingest.archive.reading import Reading
 from ingest.cli import console
 from ingest.shared import outgoing
-from ingest.shared.artifacts.volume import Volume
 from ingest.shared.errors import ConfigurationError
+from ingest.shared.homes.chosen import volume_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ def read(archive: Archive, video: str) -> Document:
     row = reading.recording(video)
     if row is None:
         raise ConfigurationError(f"the archive has no video {video}")
-    document = load(reading, Volume(archive.settings.volume), row)
+    document = load(reading, volume_of(archive.settings), row)
     if not document.passages and row.state != "indexed":
         raise ConfigurationError(f"{video} has no transcript: it is {row.state}; see `ingest status {video}`")
     return document

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 from ingest.cli import console
 from ingest.cli.upkeep import local_logs
 from ingest.embedder.tables import forgotten
-from ingest.shared.artifacts.volume import Volume
 from ingest.shared.broker.topology import DEAD_STREAM, EVENT_STREAM, LATER_STREAM, WORK_STREAM
 from ingest.shared.errors import ConfigurationError
+from ingest.shared.homes.chosen import volume_of
 from ingest.shared.messages import Stage
 from ingest.shared.video_state import ENDED
 from ingest.shared.worker.crash_journal import LONGEST_NUMBER, counts_of
-from ingest.shared.worker.notes import folder_notes
+from ingest.shared.worker.notes import notes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -130,7 +130,7 @@ def _video_of(data: bytes) -> str:
 
 def _files(settings: AllSettings, video_id: str, *, erase: bool) -> list[int]:
     """Return the sizes of the files of a video on the volume, with its crash counts; with `erase`, delete them."""
-    volume, notes = Volume(settings.volume), folder_notes(settings.volume)
+    volume, notes = volume_of(settings), notes_of(settings)
     folder = volume.folder(video_id)
     sizes = [entry.size_bytes for entry in volume.home.list(f"{folder}/") if not entry.name.endswith("/")]
     counts = counts_of(notes, video_id)

@@ -27,6 +27,7 @@ from ingest.shared.artifacts import voiceprints
 from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.broker.topology import WORK_STREAM
 from ingest.shared.errors import ConfigurationError, IngestError
+from ingest.shared.homes.chosen import home_of, volume_of
 from ingest.shared.messages import Stage
 from ingest.shared.video_state import ENDED
 
@@ -92,13 +93,13 @@ def forget(connections: Connections, name: str, *, erase: bool) -> SpeakerReceip
     texts = b"|".join(re.escape(text.encode()) for text in (name, json.dumps(name)[1:-1]))
     pattern = re.compile(rb"(?<!\w)(?:" + texts + rb")(?!\w)", re.IGNORECASE)
     lines = local_logs.count(settings, {name: pattern}, erase=erase)[name]
-    profiles = Profiles(settings.volume)
+    profiles = Profiles(home_of(settings))
     versions = profiles.versions(name)
     if erase and versions:
         profiles.remove(name)
     said = speaker_statements.of_all(connections.database)
     statements = speaker_statements.about_person(connections.database, name, erase=erase)
-    person = _Person(name, Volume(settings.volume), SpeakerNames(connections.database), said)
+    person = _Person(name, volume_of(settings), SpeakerNames(connections.database), said)
     running = any(connections.bus.lag(stage, WORK_STREAM).in_flight for stage in (Stage.ASR, Stage.EMBEDDER))
     spoken = person.names.spoken_by(name)
     found = [

@@ -16,6 +16,7 @@ from ingest.shared.artifacts import transcript as transcript_file
 from ingest.shared.artifacts.respacing import WITH_SPACING, respace
 from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.errors import IngestError
+from ingest.shared.homes.chosen import volume_of
 from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.video_state import VideoState
 
@@ -71,7 +72,7 @@ class Mender:
 
 def mend(connections: Connections, videos: Sequence[str] | None, *, dry_run: bool) -> list[MendReport]:
     """Mend the transcripts of indexed videos, or say what mending would change."""
-    volume = Volume(connections.settings.volume)
+    volume = volume_of(connections.settings)
     if dry_run:
         return list(_foreseen(volume, _chosen(connections, videos)))
     mender = _mender(connections, volume)

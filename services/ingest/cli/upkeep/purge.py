@@ -11,6 +11,7 @@ from ingest.cli.upkeep.retention import Audio, Limits, Removal, Stray, audio_to_
 from ingest.downloader.disk_gate import RESUME_BELOW
 from ingest.shared.artifacts.home import TEMPORARY_PREFIX
 from ingest.shared.artifacts.volume import KINDS, Manifest, Volume
+from ingest.shared.homes.chosen import volume_of
 from ingest.shared.video_state import VideoState
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ LONGEST_JOB_S = 1e9  # the settings allow more, which no date can hold
 def purge(connections: Connections, *, older_than_days: float, delete: bool, as_json: bool) -> None:
     """List, or delete, the files that are no longer needed."""
     settings = connections.settings
-    volume = Volume(settings.volume)
+    volume = volume_of(settings)
     limits = Limits(timedelta(days=older_than_days), longest_job(settings), GRACE, _excess_bytes(settings, volume))
     removals = sweep(volume, settings.scratch, connections.catalog.videos, limits, delete=delete)
     total = sum(removal.size_bytes for removal in removals)

@@ -17,8 +17,8 @@ from ingest.cli.voices.progress import shown
 from ingest.cli.voices.samples import VoiceSample, VoiceSampler
 from ingest.shared import outgoing
 from ingest.shared.artifacts import voiceprints
-from ingest.shared.artifacts.volume import Volume
 from ingest.shared.errors import Code, IngestError
+from ingest.shared.homes.chosen import home_of, volume_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ingest.asr.speakers.vectors import FloatArray
     from ingest.cli.settings import AllSettings
     from ingest.shared.artifacts.transcript import Turn
+    from ingest.shared.artifacts.volume import Volume
 
 MAX_VECTORS = 200
 
@@ -33,7 +34,7 @@ MAX_VECTORS = 200
 def enroll(settings: AllSettings, name: str, sources: Sequence[str], turns: Sequence[str], *, replace: bool) -> Profile:
     """Write the next version of a profile and return it; raise IngestError for unsuitable recordings."""
     name = checked_name(name)
-    profiles, volume = Profiles(settings.volume), Volume(settings.volume)
+    profiles, volume = Profiles(home_of(settings)), volume_of(settings)
     before = None if replace else profiles.get(name)
     same_voice = speaker_models.thresholds(settings).same_voice
     recorded = [from_turns(volume, text, same_voice) for text in turns]

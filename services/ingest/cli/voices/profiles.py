@@ -8,6 +8,7 @@ from ingest.asr.speakers.profiles import Profile, Profiles
 from ingest.cli import console
 from ingest.shared import outgoing
 from ingest.shared.errors import ConfigurationError
+from ingest.shared.homes.chosen import home_of
 
 if TYPE_CHECKING:
     from ingest.cli.settings import AllSettings
@@ -31,7 +32,7 @@ def facts(profile: Profile) -> dict[str, object]:
 
 def print_list(settings: AllSettings, *, as_json: bool) -> None:
     """Print all profiles."""
-    known = [facts(profile) for profile in Profiles(settings.volume).all()]
+    known = [facts(profile) for profile in Profiles(home_of(settings)).all()]
     if as_json:
         console.print_json(known)
         return
@@ -41,7 +42,7 @@ def print_list(settings: AllSettings, *, as_json: bool) -> None:
 
 def print_one(settings: AllSettings, name: str, *, as_json: bool) -> None:
     """Print one profile; raise ConfigurationError when no profile has this name."""
-    profile = Profiles(settings.volume).get(name)
+    profile = Profiles(home_of(settings)).get(name)
     if profile is None:
         raise ConfigurationError(f"no voice is enrolled as {name!r}")
     known = facts(profile)
@@ -55,4 +56,4 @@ def print_one(settings: AllSettings, name: str, *, as_json: bool) -> None:
 
 def remove(settings: AllSettings, name: str) -> None:
     """Delete a profile."""
-    Profiles(settings.volume).remove(name)
+    Profiles(home_of(settings)).remove(name)

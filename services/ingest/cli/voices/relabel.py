@@ -23,6 +23,7 @@ from ingest.shared import outgoing
 from ingest.shared.artifacts import voiceprints
 from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.errors import ConfigurationError, IngestError
+from ingest.shared.homes.chosen import home_of, volume_of
 from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.video_state import VideoState
 
@@ -66,7 +67,7 @@ def relabel(
 ) -> list[RelabelReport]:
     """Name the speakers of videos again; raise ConfigurationError for a video that is not in the archive."""
     settings = connections.settings
-    volume, profiles = Volume(settings.volume), Profiles(settings.volume)
+    volume, profiles = volume_of(settings), Profiles(home_of(settings))
     thresholds, names = speaker_models.thresholds(settings), SpeakerNames(connections.database)
     relabeler = Relabeler(volume, profiles, thresholds, names, speaker_statements.of_all(connections.database))
     return [relabeler.relabel(video_id) for video_id in _video_ids(connections.catalog, videos, channel)]

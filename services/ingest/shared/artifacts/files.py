@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 import uuid
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from ingest.shared.artifacts.home import TEMPORARY_PREFIX
+from ingest.shared.artifacts.home import BLOCK_BYTES, TEMPORARY_PREFIX
 from ingest.shared.errors import Code, IngestError
 
 if TYPE_CHECKING:
@@ -52,6 +53,16 @@ def opened_atomically(path: Path) -> Iterator[BinaryIO]:
     finally:
         temporary.unlink(missing_ok=True)
     flush_folder(path.parent)
+
+
+def sha256_of(file: Path) -> tuple[str, int]:
+    """Return the SHA-256 (hex) and the size of a file."""
+    digest, size = hashlib.sha256(), 0
+    with file.open("rb") as reader:
+        while block := reader.read(BLOCK_BYTES):
+            digest.update(block)
+            size += len(block)
+    return digest.hexdigest(), size
 
 
 def flush(file: BinaryIO) -> None:

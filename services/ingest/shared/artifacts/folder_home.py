@@ -23,7 +23,7 @@ from ingest.shared.artifacts.files import (
     translate_os_errors,
     write_atomically,
 )
-from ingest.shared.artifacts.home import BLOCK_BYTES, TEMPORARY_PREFIX, ConflictError, Entry, StoredFile
+from ingest.shared.artifacts.home import BLOCK_BYTES, TEMPORARY_PREFIX, ConflictError, Entry, StoredFile, checked
 from ingest.shared.artifacts.no_links import opened_folder, read_file
 from ingest.shared.errors import Code, IngestError
 
@@ -102,6 +102,10 @@ class FolderHome:
             raise IngestError(Code.BAD_FIELD, "artifact path leaves the volume")
         return path
 
+    def forget_copy(self, name: str) -> bool:  # noqa: ARG002 (of the interface)
+        """Return False: no file is copied."""
+        return False
+
     def size(self, name: str) -> int | None:
         """Return the size of a regular file that no link leads to."""
         path = self.root / name
@@ -155,9 +159,7 @@ class FolderHome:
 
 def _split(name: str) -> tuple[str, str]:
     """Return folder and last part of a name; raise BAD_FIELD for one that leads elsewhere."""
-    folder, _, last = name.rpartition("/")
-    if not folder or any(part in {"", ".", ".."} for part in name.split("/")):
-        raise IngestError(Code.BAD_FIELD, f"{name} is no name of a file")
+    folder, _, last = checked(name).rpartition("/")
     return folder, last
 
 

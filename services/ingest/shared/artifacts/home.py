@@ -1,11 +1,12 @@
 """The home of a volume: where its files are. The narrowest interface that the services need of it.
 
-    folder      shared by all machines, or on one (`artifacts/folder_home.py`)
+    folder        shared by all machines, or on one (`artifacts/folder_home.py`)
+    object store  S3-compatible, with local copies (`homes/s3.py`)
 
 A file has a name like `videos/<2 hex digits>/<video id>/audio-<16 hex>.mp3`. Every home keeps these promises:
 
 * A file is there as a whole or not at all, and survives a power cut once `put_file` or `put` has returned.
-* A small file is replaced only by a writer that knows its present version: one of two writers loses, and is told so.
+* A small file is replaced only by a writer that names its present version: the later of two writers gets an error.
   (A shared folder cannot promise this for the same instant: there the later one wins.)
 * A name leads to no file outside of the home, neither by `..` nor by a link.
 * A file that was deleted is not listed; one that is being written is listed under a temporary name, or not at all.
@@ -19,6 +20,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from ingest.shared.errors import Code, IngestError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -29,6 +32,13 @@ BLOCK_BYTES = 1 << 20
 
 class ConflictError(Exception):
     """Another writer has replaced a small file, or made it, in the meantime."""
+
+
+def checked(name: str) -> str:
+    """Return a name; raise BAD_FIELD for one that could lead elsewhere."""
+    if any(part in {"", ".", ".."} for part in name.split("/")):
+        raise IngestError(Code.BAD_FIELD, f"{name} is no name of a file")
+    return name
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,9 @@ class Home(Protocol):
 
         It stays there for minutes: open it at once.
         """
+
+    def forget_copy(self, name: str) -> bool:
+        """Delete the copy that `local` made of a file, and was not used yet; return whether there was one."""
 
     def size(self, name: str) -> int | None:
         """Return the number of bytes of a file; None when there is none."""

@@ -22,9 +22,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ingest.shared.artifacts.files import translate_os_errors
+from ingest.shared.artifacts.files import sha256_of, translate_os_errors
 from ingest.shared.artifacts.folder_home import FolderHome
-from ingest.shared.artifacts.home import BLOCK_BYTES, ConflictError
+from ingest.shared.artifacts.home import ConflictError
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import VIDEO_ID_PATTERN, Artifact, Metadata, Part
 
@@ -162,18 +162,21 @@ class Volume:
 
         Raise ARTIFACT_MISSING (after `patience_s`: a shared folder may show it late) or CHECKSUM_MISMATCH.
         """
+        path = self._local(artifact, patience_s)
+        wrong_bytes = _difference(path, artifact)
+        if wrong_bytes is not None and self.home.forget_copy(artifact.path):  # only the copy may be damaged
+            path = self._local(artifact, 0)
+            wrong_bytes = _difference(path, artifact)
+        if wrong_bytes is not None:
+            raise IngestError(Code.CHECKSUM_MISMATCH, f"{artifact.path} is not what was written ({wrong_bytes} bytes)")
+        return path
+
+    def _local(self, artifact: Artifact, patience_s: float) -> Path:
         deadline = time.monotonic() + patience_s
         while (path := self.home.local(artifact.path)) is None:
             if time.monotonic() >= deadline:
                 raise IngestError(Code.ARTIFACT_MISSING, f"{artifact.path} is not on the volume")
             time.sleep(min(0.5, patience_s))
-        with translate_os_errors("read"), path.open("rb") as file:
-            digest, size = hashlib.sha256(), 0
-            while block := file.read(BLOCK_BYTES):
-                digest.update(block)
-                size += len(block)
-        if size != artifact.size_bytes or digest.hexdigest() != artifact.sha256:
-            raise IngestError(Code.CHECKSUM_MISMATCH, f"{artifact.path} is not what was written ({size} bytes)")
         return path
 
     def stored(self, video_id: str, kind: Kind) -> Artifact | None:
@@ -200,3 +203,10 @@ class Volume:
         """Return whether an artifact is in the folder of a video: a manifest could name another video's file."""
         folder, _, name = artifact.path.rpartition("/")
         return folder == self.folder(video_id) and name not in {"", ".", ".."}
+
+
+def _difference(path: Path, artifact: Artifact) -> int | None:
+    """Return the size of a file that is not what was written, else None."""
+    with translate_os_errors("read"):
+        digest, size = sha256_of(path)
+    return None if (digest, size) == (artifact.sha256, artifact.size_bytes) else size

@@ -129,4 +129,4 @@ def forgive(notes: Notes | Path) -> None:
 
 def counts_of(notes: Notes, video_id: str) -> list[str]:
     """Return the names of the notes that count the crashes of a video's jobs."""
-    return list(notes.names(f"{COUNTS}/{video_id}"))
+    return [name for name in notes.names(f"{COUNTS}/") if video_id in name.removeprefix(f"{COUNTS}/").split(".")]

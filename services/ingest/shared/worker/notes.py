@@ -11,11 +11,16 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from ingest.shared.artifacts.files import refuse_links, translate_os_errors
+from ingest.shared.artifacts.home import ConflictError
 from ingest.shared.artifacts.no_links import opened_folder, read_file
+from ingest.shared.homes.chosen import home_of, is_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from ingest.shared.artifacts.home import Home
+    from ingest.shared.settings import Settings
 
 FOLDER = "workers"  # on the volume
 COUNTS = "crashes"  # the folder with a note for each job that ended its worker
@@ -78,10 +83,42 @@ class FolderNotes:
                     yield f"{folder}{slash}{path.name}"
 
 
-def folder_notes(volume: Path) -> FolderNotes:
-    """Return the notes on a volume in a folder; raise ENV_VOLUME where a link is in the way."""
-    refuse_links(volume, FOLDER, COUNTS)
-    return FolderNotes(refuse_links(volume, FOLDER))
+class HomeNotes:
+    """Notes in the home of a volume that is no folder."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def read(self, name: str, limit_bytes: int) -> bytes | None:
+        """Return a small file."""
+        return self._home.get(f"{FOLDER}/{name}", limit_bytes)
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a small file: a note has one writer at a time."""
+        place = f"{FOLDER}/{name}"
+        while True:
+            with suppress(ConflictError):
+                self._home.put(place, data, self._home.version(place))
+                return
+
+    def remove(self, name: str) -> None:
+        """Delete a small file."""
+        self._home.remove(f"{FOLDER}/{name}")
+
+    def names(self, prefix: str) -> Iterator[str]:
+        """Yield the names of small files."""
+        for entry in self._home.list(f"{FOLDER}/{prefix}"):
+            name = entry.name.removeprefix(f"{FOLDER}/")
+            if name.count("/") == prefix.count("/"):
+                yield name
+
+
+def notes_of(settings: Settings) -> Notes:
+    """Return the notes on the volume that the settings name; raise ENV_VOLUME where a link is in the way."""
+    if not is_folder(settings):
+        return HomeNotes(home_of(settings))
+    refuse_links(settings.volume, FOLDER, COUNTS)
+    return FolderNotes(refuse_links(settings.volume, FOLDER))
 
 
 def _open_no_link(path: str, flags: int) -> int:

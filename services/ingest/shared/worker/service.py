@@ -27,7 +27,7 @@ from ingest.shared.worker.crash_journal import CrashJournal
 from ingest.shared.worker.delayed import delayed_redelivery
 from ingest.shared.worker.isolation import SuspectLock
 from ingest.shared.worker.loop import Worker
-from ingest.shared.worker.notes import folder_notes
+from ingest.shared.worker.notes import notes_of
 from ingest.shared.worker.retry import Pauses
 from ingest.shared.worker.stage import StageWork, WorkerOptions
 from ingest.shared.worker.stop_signals import StopSignals, on_stop_signals
@@ -177,7 +177,7 @@ def _await_streams(bus: NatsBus, settings: Settings) -> None:
 
 
 def _journal(name: str, settings: Settings) -> CrashJournal:
-    return CrashJournal(folder_notes(settings.volume), f"{name}-{settings.worker_name}")
+    return CrashJournal(notes_of(settings), f"{name}-{settings.worker_name}")
 
 
 def _workers(settings: Settings, service: ServiceSpec, bus: NatsBus, journal: CrashJournal) -> list[Worker[Any]]:

@@ -1,0 +1,1 @@
+"""Homes of a volume that are no folder, and which of them the settings name."""
