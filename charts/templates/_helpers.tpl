@@ -59,7 +59,37 @@ labels:
 
 {{- define "ingest.dataVolume" -}}
 - name: data
+  {{- if eq .Values.volume.mode "shared" }}
   persistentVolumeClaim: {claimName: {{ include "ingest.claimName" . }}}
+  {{- else }}
+  emptyDir: {sizeLimit: {{ .Values.volume.objectStore.scratchSize }}}
+  {{- end }}
+{{- end }}
+
+{{/* Where the volume is, as settings of every pod that uses it. /data then holds temporary files and local copies. */}}
+{{- define "ingest.volumeSettings" -}}
+volume_path: /data
+{{- if eq .Values.volume.mode "objectStore" }}
+{{- with .Values.volume.objectStore }}
+volume_url: {{ .url | quote }}
+{{- with .endpoint }}
+volume_endpoint: {{ . | quote }}
+{{- end }}
+{{- with .region }}
+volume_region: {{ . | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The keys of the object store, as environment variables. */}}
+{{- define "ingest.volumeKeys" -}}
+{{- if eq .Values.volume.mode "objectStore" }}
+{{- with .Values.volume.objectStore.existingSecret }}
+- {name: INGEST_VOLUME_ACCESS_KEY, valueFrom: {secretKeyRef: {name: {{ . | quote }}, key: access-key}}}
+- {name: INGEST_VOLUME_SECRET_KEY, valueFrom: {secretKeyRef: {name: {{ . | quote }}, key: secret-key}}}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "ingest.natsUrl" -}}
@@ -104,7 +134,7 @@ postgresql://{{ last . }}@{{ include "ingest.fullname" $root }}-postgres:5432/in
 {{/* Settings of every process of ingest. Passwords are files, not settings. */}}
 {{- define "ingest.commonSettings" -}}
 nats_url: {{ include "ingest.natsUrl" . }}
-volume_path: /data
+{{ include "ingest.volumeSettings" . }}
 log_format: json
 {{- if or .Values.nats.caSecret (and .Values.nats.enabled .Values.nats.tls.secretName) }}
 nats_ca_file: /etc/ingest/nats-ca/ca.crt

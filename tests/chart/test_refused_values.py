@@ -62,6 +62,13 @@ def test_the_refusal_of_a_wrong_value_names_it(render: Render, values: dict[str,
             id="two logins",
         ),
         pytest.param({"volume": {"hostPath": "/x", "existingClaim": "y"}}, "only one", id="two volumes"),
+        pytest.param({"volume": {"mode": "objectStore"}}, "volume.objectStore.url", id="no bucket"),
+        pytest.param(
+            {"volume": {"mode": "objectStore", "objectStore": {"url": "s3://a"}, "hostPath": "/x"}},
+            "volume.mode=shared",
+            id="a bucket and a folder",
+        ),
+        pytest.param({"settings": {"volume_url": "s3://a"}}, "the chart sets it", id="a bucket as a setting"),
         pytest.param(
             {"asr": {"settings": {"diarization_model": "x"}}}, "voices.settings", id="a pipeline for asr alone"
         ),

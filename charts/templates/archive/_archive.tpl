@@ -23,10 +23,10 @@
 
 {{/* Settings of the read side: the text model and the place of the archive are those of the embedder. */}}
 {{- define "ingest.archive.settings" -}}
-{{- $own := dict "archive_host" "0.0.0.0" "archive_port" 8080 "metrics_port" 9090 "volume_path" "/data" "log_format" "json" -}}
+{{- $own := dict "archive_host" "0.0.0.0" "archive_port" 8080 "metrics_port" 9090 "log_format" "json" -}}
 {{- $model := pick .Values.embedder.settings "embedding_model" "embedding_revision" "database_schema" "database_timeout_s" -}}
 {{- $names := dict "archive_names" (include "ingest.archive.names" .) -}}
-{{- $broker := dict -}}
+{{- $broker := include "ingest.volumeSettings" . | fromYaml -}}
 {{- if .Values.archive.auth.editTokenSecret }}{{ $broker = merge (dict "nats_user" "archive") (include "ingest.commonSettings" . | fromYaml) }}{{ end -}}
 {{- include "ingest.settings" (list . $own $broker $model .Values.settings .Values.archive.settings $names) }}
 {{- end }}

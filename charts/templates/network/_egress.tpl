@@ -12,7 +12,7 @@
 {{- end }}
 {{/* Egress to an external server, by its url: each of several hosts may have its own port, and its own scheme. */}}
 {{- define "ingest.egress.external" -}}
-{{- $standard := dict "nats" 4222 "tls" 4222 "ws" 80 "wss" 443 "postgres" 5432 "postgresql" 5432 -}}
+{{- $standard := dict "nats" 4222 "tls" 4222 "ws" 80 "wss" 443 "postgres" 5432 "postgresql" 5432 "http" 80 "https" 443 -}}
 {{- $ports := list -}}
 {{- range regexReplaceAll "[?].*$" .url "" | splitList "," }}
 {{- $host := regexReplaceAll "^([a-z]+://)?([^/]*@)?([^/]*).*$" . "${3}" }}
@@ -37,6 +37,11 @@
   ports: [{port: 5432}]
 {{- else }}
 {{ include "ingest.egress.external" (dict "url" .Values.postgres.url "peers" .Values.networkPolicy.externalServers) }}
+{{- end }}
+{{- end }}
+{{- define "ingest.egress.store" -}}
+{{- if eq .Values.volume.mode "objectStore" }}
+{{ include "ingest.egress.external" (dict "url" (.Values.volume.objectStore.endpoint | default "https://aws") "peers" .Values.networkPolicy.externalServers) }}
 {{- end }}
 {{- end }}
 {{- define "ingest.egress.sites" -}}

@@ -53,6 +53,9 @@ spec:
             - {name: INGEST_DATABASE_URL, value: {{ include "ingest.databaseUrl" (list $root (printf "ingest_%s" $role)) | quote }}}
             {{- end }}
             {{- include "ingest.settings" (list $root (include "ingest.commonSettings" $root | fromYaml) $own .settings $root.Values.settings $values.settings) | nindent 12 }}
+            {{- with include "ingest.volumeKeys" $root | trim }}
+            {{- . | nindent 12 }}
+            {{- end }}
             {{- with .env }}
             {{- toYaml . | nindent 12 }}
             {{- end }}

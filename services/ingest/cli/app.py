@@ -26,6 +26,7 @@ from ingest.cli.transcripts.app import correct_app, transcripts_app
 from ingest.cli.upkeep.app import upkeep_app
 from ingest.cli.upkeep.aside_app import aside_app
 from ingest.cli.upkeep.dead_app import dead_app
+from ingest.cli.upkeep.volume_app import volume_app
 from ingest.cli.voices.app import voices_app
 
 app = typer.Typer(
@@ -44,6 +45,7 @@ app.add_typer(upkeep_app)
 app.add_typer(correct_app)
 app.add_typer(dead_app, name="dead", rich_help_panel=UPKEEP)
 app.add_typer(aside_app, name="aside", rich_help_panel=UPKEEP)
+app.add_typer(volume_app, name="volume", rich_help_panel=UPKEEP)
 app.add_typer(operate_app)
 app.add_typer(models_app, name="models", rich_help_panel=OPERATE)
 
