@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.support.rendered import Manifest, Render
 
-KEYS = {f"nats-{user}" for user in (*Service, "submit", "admin")}
+KEYS = {f"nats-{user}" for user in (*Service, "archive", "submit", "admin")}
 KEYS |= {f"postgres-{role}" for role in ("owner", "embedder", "reader")}
 CLUSTER: dict[str, Manifest] = {
     "kube-system": {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}}
