@@ -25,6 +25,7 @@ from ingest.shared.artifacts.voiceprints import Voiceprints
 from ingest.shared.artifacts.volume import NewArtifact, Volume
 from tests.integration.cli.test_forget import event
 from tests.support.archive_server import LIMITS
+from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -97,7 +98,7 @@ def volume(
 ) -> Volume:
     """Two recordings of the same four turns."""
     volume = Volume(tmp_path / "volume")
-    use_servers(volume.root)
+    use_servers(on_disk(volume).root)
     for number, video_id in enumerate((TALK, OTHER), start=1):
         write_events(database, [(event(video_id, "a talk"), (1, number))])
         index(database, volume, archive_encoder, spoken(turns(), video_id), 1)
@@ -110,7 +111,7 @@ def index(database: Database, volume: Volume, encoder: TextModel, content: Trans
     own = content.turns or ()
     vectors = zstd_json.vectors(VOICES[[int(turn.cluster[1:]) - 1 for turn in own]])
     prints = Voiceprints(video_id=content.video_id, model_key="m", outcome="full", turns=own, vectors=vectors)
-    file = volume.root / "file"
+    file = on_disk(volume).root / "file"
     file.parent.mkdir(exist_ok=True)
     voiceprints.write(prints, file)
     volume.keep(
@@ -165,7 +166,7 @@ def test_a_name_by_hand_is_shown_with_its_author_and_beats_the_voice_models(volu
     assert not document.lacks_words
     assert "her talk" in voices("named", TALK)
 
-    Profiles(volume.root).keep(Profile("Grace", 1, "m", np.stack([VOICES[0]] * 3)))
+    Profiles(volume.home).keep(Profile("Grace", 1, "m", np.stack([VOICES[0]] * 3)))
     voices("relabel", "--all")
     assert speakers(database) == ["Ada Lovelace", "Unknown 1", "Ada Lovelace", "Unknown 2"]
     assert speakers(database, OTHER) == ["Grace", "Unknown 1", "Grace", "Unknown 2"]
@@ -209,7 +210,7 @@ def test_speakers_are_merged_and_turns_are_moved(volume: Volume, database: Datab
 
 
 def test_a_refused_name_stays_away(volume: Volume, database: Database) -> None:
-    Profiles(volume.root).keep(Profile("Ada", 1, "m", np.stack([VOICES[0]] * 3)))
+    Profiles(volume.home).keep(Profile("Ada", 1, "m", np.stack([VOICES[0]] * 3)))
     voices("relabel", "--all")
     assert speakers(database)[0] == "Ada"
     voices("refuse", TALK, "Ada")
