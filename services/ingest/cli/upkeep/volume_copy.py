@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 def copy(settings: AllSettings, source: str, target: str) -> CopyReport:
     """Copy a volume; raise ConfigurationError for a place that cannot be one."""
     with tempfile.TemporaryDirectory(prefix="ingest-copy-") as folder:
-        old, new = (_home(settings, place, Path(folder)) for place in (source, target))
-        if isinstance(old, FolderHome) and not old.root.is_dir():
+        before, after = (_home(settings, place, Path(folder)) for place in (source, target))
+        if isinstance(before, FolderHome) and not before.root.is_dir():
             raise ConfigurationError(f"{outgoing.line(source)}: no such folder")
-        return moving.copy(old, new)
+        return moving.copy(before, after)
 
 
 def _home(settings: AllSettings, place: str, copies: Path) -> Home:

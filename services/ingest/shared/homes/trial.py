@@ -52,6 +52,7 @@ def _troubles(home: Home, folder: str) -> Iterator[str]:
     if {entry.name for entry in home.list(f"{folder}/")} != {name, small}:
         yield "list: not all files, or others, are listed"
     home.remove(folder)
+    home.forget_copy(name)
     if home.size(name) is not None:
         yield "delete: a deleted file is still there"
 
