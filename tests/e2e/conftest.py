@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from ingest.demo import ASR_MODEL, Sample, samples
 from ingest.demo.feed import feed_xml
 from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits, FloatArray, decode
 from ingest.shared.settings import load
+from tests.support.http_servers import serving
 from training.make_samples import write_opus
 
 if TYPE_CHECKING:
@@ -97,14 +97,8 @@ def served(folder: Path, made: list[Sample]) -> Iterator[Podcast]:
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with serving(server):
         yield Podcast(f"http://{READER}@127.0.0.1:{server.server_port}/feed.xml?token={SIGNATURE}", asked)
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @pytest.fixture

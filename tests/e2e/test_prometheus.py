@@ -7,7 +7,6 @@ import http.server
 import re
 import socket
 import subprocess
-import threading
 import time
 import urllib.request
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from monitoring.expressions import fill, panel_queries
 from monitoring.panels import RANGE, growth
 from monitoring.prometheus import RULES, Prometheus
 from monitoring.render import Window, pictures
+from tests.support.http_servers import serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,12 +78,8 @@ def misfortunes(tmp_path: Path) -> Iterator[list[str]]:
     (folder / "broken.mp3").write_text("no audio in here\n" * 1000)
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield [f"http://127.0.0.1:{server.server_port}/{name}" for name in ("missing.mp3", "broken.mp3")]
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(server):
+        yield [f"http://127.0.0.1:{server.server_port}/{name}" for name in ("missing.mp3", "broken.mp3")]
 
 
 @pytest.fixture

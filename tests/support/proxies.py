@@ -84,7 +84,10 @@ class Proxy:
     def _http(self, client: socket.socket) -> socket.socket:
         head = b""
         while b"\r\n\r\n" not in head:
-            head += client.recv(BLOCK)
+            more = client.recv(BLOCK)
+            if not more:  # the client has gone
+                raise RefusedError
+            head += more
         first, *rest = head.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
         login = base64.b64encode(":".join(self.login).encode()).decode()
         if f"proxy-authorization: basic {login}".lower() not in (line.lower() for line in rest):

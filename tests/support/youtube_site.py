@@ -23,6 +23,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from tests.support.http_servers import serving
 from tests.support.youtube_listings import Listings
 
 if TYPE_CHECKING:
@@ -296,11 +297,6 @@ def make_certificates(openssl: str, folder: Path) -> None:
 
 @contextlib.contextmanager
 def running(certificates: Path, media: bytes) -> Iterator[YouTube]:
-    with YouTube(certificates, media) as site:
-        thread = threading.Thread(target=site.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield site
-        finally:
-            site.shutdown()
-            thread.join()
+    site = YouTube(certificates, media)
+    with serving(site):
+        yield site

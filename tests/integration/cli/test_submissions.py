@@ -38,6 +38,7 @@ from ingest.shared.messages import (
     encode,
 )
 from ingest.shared.video_state import VideoState
+from tests.support.http_servers import serving
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,15 +149,14 @@ def test_an_interruption_while_sources_are_listed_ends_at_once_and_requests_noth
             pass
 
     hung_up = threading.Event()
-    with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
-        threading.Thread(target=server.serve_forever).start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+    with serving(server):
         local = settings.model_copy(update={"allowed_hosts": "127.0.0.1"})
         feed = f"http://127.0.0.1:{server.server_port}/feed.xml"
         began = time.monotonic()
         result = submit(local, [str(recording), feed], Selection(), wait=False, quiet=True)
         assert time.monotonic() - began < 30
         hung_up.set()
-        server.shutdown()
     assert (result.status, result.requested, result.tally.total) == (130, 0, 0)
     assert bus.stored(WORK_STREAM) == 0
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import threading
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from ingest.downloader.sources.listing import Listing
 from ingest.downloader.sources.registry import NESTED, recordings
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.settings import load
+from tests.support.http_servers import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,12 +70,8 @@ class Site:
 @pytest.fixture
 def site() -> Iterator[Site]:
     site = Site()
-    thread = threading.Thread(target=site.server.serve_forever)
-    thread.start()
-    yield site
-    site.server.shutdown()
-    site.server.server_close()
-    thread.join()
+    with serving(site.server):
+        yield site
 
 
 def page(*items: str, next_page: str = "") -> str:

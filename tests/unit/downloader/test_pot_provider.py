@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -21,6 +20,7 @@ from ingest.downloader.sources.youtube import engine_limits
 from ingest.shared.errors import ConfigurationError, IngestError
 from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.settings import load
+from tests.support.http_servers import serving
 from tests.unit.downloader.sources.test_session import OPTIONS
 
 if TYPE_CHECKING:
@@ -127,12 +127,9 @@ def answering(body: bytes) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (named by the base class)
             """Print nothing."""
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    with serving(server):
         yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
 
 
 def test_the_provider_says_its_version_which_is_compared_with_that_of_the_plugin() -> None:

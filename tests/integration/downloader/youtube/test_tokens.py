@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import threading
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import metadata
@@ -17,6 +16,7 @@ from ingest.downloader.pot_provider import PLUGIN, server_version
 from ingest.downloader.sources import youtube as connector
 from ingest.shared.errors import Code, IngestError
 from tests.integration.downloader.youtube.test_extractor import SOURCE, VIDEO
+from tests.support.http_servers import serving
 from tests.support.youtube_site import CHALLENGE
 
 if TYPE_CHECKING:
@@ -70,13 +70,10 @@ def provider(version: str) -> Iterator[Provider]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (named by the base class)
             """Print nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        found = Provider(f"http://127.0.0.1:{server.server_port}", version)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    found = Provider(f"http://127.0.0.1:{server.server_port}", version)
+    with serving(server):
         yield found
-        server.shutdown()
-        thread.join()
 
 
 def with_tokens(access: Access, provider: Provider) -> Access:
