@@ -13,7 +13,7 @@ from ingest.shared.messages import ChangeRequested, encode
 
 if TYPE_CHECKING:
     from ingest.shared.broker.nats_bus import NatsBus
-    from ingest.shared.messages import Retry
+    from ingest.shared.messages import Wish
     from ingest.shared.settings import Settings
 
 CONNECT_S = 5.0
@@ -29,10 +29,10 @@ class ChangeRequests:
         self._opening = threading.Lock()
         self._bus: NatsBus | None = None
 
-    def ask(self, change: Retry) -> str:
+    def ask(self, change: Wish, author: str) -> str:
         """Publish a wish and return its id; raise BusError when the broker does not take it."""
         change_id = secrets.token_urlsafe(ID_BYTES)
-        asked = ChangeRequested(change_id=change_id, at=datetime.now(UTC), change=change)
+        asked = ChangeRequested(change_id=change_id, at=datetime.now(UTC), change=change, author=author)
         self._connected().publish(CHANGE_REQUESTED, encode(asked), change_id)
         return change_id
 

@@ -3,15 +3,18 @@
     page ─ ChangeRequested ─► INGEST_CHANGES ─► carry_out ─► table `changes` ─► page
 
 The page has no right to write; its message is all that it can do. A new kind of wish is a model in `messages` and a
-case in `carry_out`. A wish that is delivered twice is done once: its result is stored under its id.
+case in `carry_out`. A wish that is delivered twice is done once: its result is stored under its id. `requested_names`
+has those about speakers.
 """
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ingest.embedder.tables import changes
+from ingest.embedder import requested_names
+from ingest.embedder.tables import changes, corrections
 from ingest.embedder.tables.catalog import Catalog
 from ingest.embedder.tables.changes import Outcome
 from ingest.shared.broker import requests
@@ -19,15 +22,16 @@ from ingest.shared.broker.bus import BusError, BusRefusedError
 from ingest.shared.broker.topology import CHANGE_STREAM, CHANGES
 from ingest.shared.errors import ConfigurationError, IngestError
 from ingest.shared.loop_thread import LoopThread
-from ingest.shared.messages import ChangeRequested, Retry, decode
+from ingest.shared.messages import ChangeRequested, MergeSpeakers, NameSpeaker, Retry, UndoStatement, decode
 from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.text import shorten
 from ingest.shared.video_state import VideoState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from ingest.embedder.postgres.database import Database
+    from ingest.embedder.rebuild import Rebuilder
     from ingest.embedder.tables.catalog import VideoRow
     from ingest.shared.broker.bus import Delivery
     from ingest.shared.broker.nats_bus import NatsBus
@@ -40,12 +44,22 @@ RETRIED = (VideoState.FAILED, VideoState.SKIPPED)
 log = get_logger(__name__)
 
 
+@dataclass(frozen=True)
+class Tools:
+    """What changes are carried out with. `rebuilder` may wait until the text model is loaded."""
+
+    bus: NatsBus
+    database: Database
+    rebuilder: Callable[[], Rebuilder]
+
+
 class Changes:
     """Carries out changes in a thread."""
 
-    def __init__(self, bus: NatsBus, database: Database) -> None:
-        self._bus = bus
-        self._database = database
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._bus = tools.bus
+        self._database = tools.database
         self._thread = LoopThread("changes", self._step)
 
     def start(self) -> None:
@@ -87,17 +101,24 @@ class Changes:
     def _settle(self, asked: ChangeRequested) -> None:
         if changes.outcome(self._database, asked.change_id) is not None:
             return
-        found = carry_out(self._bus, self._database, asked.change)
+        found = carry_out(self._tools, asked)
         changes.store(self._database, asked.change_id, found)
         log.info("change", change_id=asked.change_id, kind=asked.change.kind, done=found.is_done, result=found.result)
 
 
-def carry_out(bus: NatsBus, database: Database, change: Retry) -> Outcome:
+def carry_out(tools: Tools, asked: ChangeRequested) -> Outcome:
     """Carry out a change. Raise the error when a server is not available: then the change is tried again."""
     try:
-        match change:
-            case Retry():
-                return Outcome(True, _retried(bus, Catalog(database), change))
+        match asked.change:
+            case Retry() as change:
+                return Outcome(True, _retried(tools.bus, Catalog(tools.database), change))
+            case NameSpeaker() | MergeSpeakers() | UndoStatement() as change:
+                by = corrections.author(asked.author, f"change {asked.change_id}")
+                return requested_names.carry_out(tools.rebuilder(), change, by)
+    except IngestError as error:
+        if error.code.startswith("ENV_"):
+            raise
+        return Outcome(False, shorten(error.message))
     except (ConfigurationError, BusRefusedError) as error:
         return Outcome(False, shorten(str(error)))
 

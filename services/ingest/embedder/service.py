@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,8 @@ from ingest.embedder.handler import Embed, StoredTranscript, input_file
 from ingest.embedder.postgres import database
 from ingest.embedder.postgres.index_care import IndexCare
 from ingest.embedder.postgres.migrate import migrate
-from ingest.embedder.rebuild import passage_limits
-from ingest.embedder.requested_changes import Changes
+from ingest.embedder.rebuild import Rebuilder, passage_limits
+from ingest.embedder.requested_changes import Changes, Tools
 from ingest.embedder.tables.ledger import Ledger
 from ingest.embedder.tables.store import Store
 from ingest.embedder.text_model import model_keys
@@ -43,21 +44,24 @@ def build(settings: EmbedderSettings, bus: NatsBus) -> ServiceSpec:
     with database.connect(settings, size=1, name=settings.worker_name) as first:
         migrate(first)  # a connection registers the vector types when it is opened, so before the pool
     archive = database.connect(settings, size=settings.db_workers + SPARE_CONNECTIONS, name=settings.worker_name)
-    keepers = (Ledger(bus, archive), Changes(bus, archive), IndexCare(archive))
+    rebuilder: Future[Rebuilder] = Future()  # changes of texts wait until the model is loaded
+    keepers = (Ledger(bus, archive), Changes(Tools(bus, archive, rebuilder.result)), IndexCare(archive))
     for keeper in keepers:
         keeper.start()
     with metrics.loading("embedder"):
         encoder = load(settings)
     batcher = _batcher(settings, encoder, time)
+    key = model_keys.register(archive, encoder)
     handler = Embed(
         volume=volume_of(settings),
-        store=Store(archive, model_keys.register(archive, encoder), encoder.dimensions),
+        store=Store(archive, key, encoder.dimensions),
         encoder=encoder,
         batcher=batcher,
         limits=passage_limits(settings, encoder.max_tokens),
         time=time,
         observe=_count,
     )
+    rebuilder.set_result(Rebuilder(handler.volume, archive, handler.store, encoder, key, handler.limits))
     time.ready()
 
     def stop() -> None:

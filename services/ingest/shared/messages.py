@@ -33,7 +33,7 @@ from pydantic import (
 
 from ingest.shared import bounds, languages
 from ingest.shared.errors import Code, IngestError
-from ingest.shared.text import clean, shorten
+from ingest.shared.text import clean, one_line, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,6 +63,7 @@ Title = Annotated[str, _text(bounds.title)]
 Channel = Annotated[str, _text(bounds.channel)]
 Remark = Annotated[str, _text(lambda text: shorten(text, bounds.LONGEST_TEXT))]
 Name = Annotated[str, _text(lambda text: shorten(text, bounds.LONGEST_NAME))]
+Person = Annotated[str, Field(min_length=1, max_length=bounds.LONGEST_NAME), _text(one_line)]
 Moment = Annotated[datetime, AfterValidator(bounds.nearest_moment)]
 Date = Annotated[datetime | None, AfterValidator(bounds.possible_moment)]
 Language = Annotated[str | None, _text(languages.code)]  # an unknown one is dropped
@@ -273,12 +274,45 @@ class Retry(Part):
         return self
 
 
+class NameSpeaker(Part):
+    """A wish for a change: a speaker of a recording is this person."""
+
+    kind: Literal["name"] = "name"
+    video: VideoId
+    speaker: Person
+    name: Person
+
+
+class MergeSpeakers(Part):
+    """A wish for a change: two speakers of a recording are one, the second."""
+
+    kind: Literal["merge"] = "merge"
+    video: VideoId
+    speaker: Person
+    into: Person
+
+
+class UndoStatement(Part):
+    """A wish for a change: what was said by hand about a speaker of a recording is taken back."""
+
+    kind: Literal["undo"] = "undo"
+    video: VideoId
+    statement: Annotated[int, Field(ge=1, lt=1 << 63)]
+
+
+Wish = Annotated[Retry | NameSpeaker | MergeSpeakers | UndoStatement, Field(discriminator="kind")]
+
+
 class ChangeRequested(Message):
-    """A reader of the archive wants a change. The embedder carries it out, and stores the result under this id."""
+    """A reader of the archive wants a change. The embedder carries it out, and stores the result under this id.
+
+    `author` is who wants it, as far as that is known: a person, or the way by which the wish came.
+    """
 
     change_id: VideoId
     at: Moment
-    change: Retry
+    change: Wish
+    author: Name = "page"
 
 
 class DeadLetter(Message):

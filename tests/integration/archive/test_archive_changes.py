@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
@@ -12,11 +12,20 @@ from pydantic import SecretStr
 from ingest.archive.web.editing import COOKIE, LONGEST_BODY
 from ingest.archive.web.library import API
 from ingest.cli.local.nats_server import NATS_USER
+from ingest.embedder import speaker_changes
 from ingest.embedder.postgres.database import Database
-from ingest.embedder.requested_changes import Changes
+from ingest.embedder.rebuild import Rebuilder
+from ingest.embedder.requested_changes import Changes, Tools, carry_out
+from ingest.embedder.tables import speaker_statements
+from ingest.embedder.tables.ledger import write_events
+from ingest.embedder.tables.store import Store
+from ingest.shared.artifacts.volume import Volume
 from ingest.shared.broker.topology import CHANGE_STREAM, WORK_STREAM
-from ingest.shared.messages import VideoRequested, decode
-from tests.support.archive_server import FAILED, Answer, Client, archive
+from ingest.shared.messages import ChangeRequested, VideoRequested, decode
+from tests.integration.cli.test_forget import event
+from tests.integration.embedder.test_speakers_by_hand import TALK as DEBATE
+from tests.integration.embedder.test_speakers_by_hand import index, spoken, turns
+from tests.support.archive_server import FAILED, LIMITS, NOW, TALK, Answer, Client, archive
 from tests.support.browser import browser
 
 if TYPE_CHECKING:
@@ -24,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest.cli.local.nats_server import EmbeddedNats
-    from ingest.embedder.text_model.model_keys import TextModel
+    from ingest.embedder.text_model.model_keys import PassageModel, TextModel
     from ingest.shared.broker.nats_bus import NatsBus
 
 TOKEN = "may-edit"  # noqa: S105 (of this test)
@@ -44,13 +53,28 @@ def server(
         yield client
 
 
-@pytest.fixture
-def _carried_out(bus: NatsBus, archive_url: str) -> Iterator[None]:
+@pytest.fixture(scope="module")
+def database(archive_url: str) -> Iterator[Database]:
     with Database(SecretStr(archive_url), password=None, size=2, timeout_s=20.0, name="test").open() as database:
-        changes = Changes(bus, database)
-        changes.start()
-        yield
-        changes.stop()
+        yield database
+
+
+@pytest.fixture(scope="module")
+def rebuilder(database: Database, archive_volume: Path, archive_encoder: PassageModel) -> Rebuilder:
+    """What builds passages again, in an archive with a recording of three unknown speakers more."""
+    volume = Volume(archive_volume)
+    write_events(database, [(event(DEBATE, "a debate"), (1, 9))])
+    index(database, volume, archive_encoder, spoken(turns()), 1)
+    store = Store(database, archive_encoder.key, archive_encoder.dimensions)
+    return Rebuilder(volume, database, store, archive_encoder, archive_encoder.key, LIMITS)
+
+
+@pytest.fixture
+def _carried_out(bus: NatsBus, database: Database, rebuilder: Rebuilder) -> Iterator[None]:
+    changes = Changes(Tools(bus, database, lambda: rebuilder))
+    changes.start()
+    yield
+    changes.stop()
 
 
 def session(client: Client) -> str:
@@ -71,6 +95,16 @@ def post(client: Client, path: str, fields: dict[str, str], **headers: str) -> A
     return client(path, "POST", urlencode(fields).encode(), **FORM, **headers)
 
 
+def wished(server: Client, **wish: object) -> tuple[str, str]:
+    """Ask for a change as a program, and return what became of it."""
+    answer = server(f"{API}/changes", "POST", json.dumps(wish).encode(), **BEARER)
+    assert answer.status == 202
+    found = answer.json  # of a fast embedder, the result is there already
+    while found["state"] == "waiting":
+        found = server(answer.headers["location"]).json
+    return found["state"], found["result"]
+
+
 def requested(bus: NatsBus) -> list[str]:
     return [decode(VideoRequested, data).video_id for _, data in bus.read(WORK_STREAM, "ingest.>")]
 
@@ -86,12 +120,88 @@ def test_a_failure_is_retried_by_its_reason_and_the_page_shows_the_result(server
 
 @pytest.mark.usefixtures("_carried_out")
 def test_a_program_asks_with_the_token_and_reads_the_result(server: Client) -> None:
-    wish = json.dumps({"kind": "retry", "videos": ["unknown_001"]}).encode()
-    answer = server(f"{API}/changes", "POST", wish, **BEARER)
-    assert (answer.status, answer.json["state"]) == (202, "waiting")
-    while (found := server(answer.headers["location"]).json)["state"] == "waiting":
-        pass
-    assert (found["state"], found["result"]) == ("refused", "the archive has no video unknown_001")
+    assert wished(server, kind="retry", videos=["unknown_001"]) == ("refused", "the archive has no video unknown_001")
+
+
+@pytest.mark.usefixtures("_carried_out")
+def test_speakers_are_named_and_merged_and_both_is_taken_back(server: Client) -> None:
+    def speakers() -> dict[str, str | None]:
+        return {one["speaker"]: one["named_by"] for one in recording()["speakers"]}
+
+    def recording() -> Any:  # noqa: ANN401 (JSON)
+        return server(f"{API}/recordings/{DEBATE}").json
+
+    named = {"kind": "name", "video": DEBATE, "speaker": "unknown 1", "name": " Ada\tLovelace "}
+    assert wished(server, **named) == ("done", "unknown 1 is Ada Lovelace now")
+    assert speakers() == {"Ada Lovelace": "API", "Unknown 2": None, "Unknown 3": None}
+    assert b"by hand, by API" in server(f"/recordings/{DEBATE}").body
+    merged = {"kind": "merge", "video": DEBATE, "speaker": "Unknown 3", "into": "Ada Lovelace"}
+    assert wished(server, **merged) == ("done", "Unknown 3 is Ada Lovelace now")
+    assert speakers() == {"Ada Lovelace": "API", "Unknown 2": None}
+    for one in recording()["by_hand"]:
+        assert (one["author"], one["state"], one["name"]) == ("API", "placed", "Ada Lovelace")
+        back = wished(server, kind="undo", video=DEBATE, statement=one["id"])
+        assert back == ("done", "what was said by hand is taken back")
+    assert speakers() == dict.fromkeys(("Unknown 1", "Unknown 2", "Unknown 3"))
+    assert recording()["by_hand"] == []
+
+
+@pytest.mark.usefixtures("_carried_out")
+@pytest.mark.parametrize(
+    ("wish", "reason"),
+    [
+        pytest.param(
+            {"kind": "name", "video": DEBATE, "speaker": "Nobody", "name": "Ada"},
+            f"Nobody is not a speaker of {DEBATE}; its speakers: Unknown 1, Unknown 2, Unknown 3",
+            id="no such speaker",
+        ),
+        pytest.param(
+            {"kind": "name", "video": DEBATE, "speaker": "Unknown 1", "name": "Unknown 7"},
+            "'Unknown 7' is no name of a person",
+            id="no name",
+        ),
+        pytest.param(
+            {"kind": "name", "video": TALK, "speaker": "Ada", "name": "Eve"},
+            f"{TALK} has no diarization: run it again with INGEST_DIARIZATION_MODEL set",
+            id="no turns",
+        ),
+        pytest.param(
+            {"kind": "name", "video": FAILED, "speaker": "Ada", "name": "Eve"},
+            f"the volume has no transcript of {FAILED}",
+            id="no transcript",
+        ),
+        pytest.param(
+            {"kind": "merge", "video": DEBATE, "speaker": "Unknown 1", "into": "unknown 1"},
+            "name two speakers of the recording",
+            id="one speaker",
+        ),
+        pytest.param(
+            {"kind": "undo", "video": DEBATE, "statement": 9_999},
+            f"{DEBATE} has no statement 9999 about a speaker",
+            id="no such statement",
+        ),
+    ],
+)
+def test_a_change_of_speakers_that_cannot_be_is_refused(server: Client, wish: dict[str, object], reason: str) -> None:
+    assert wished(server, **wish) == ("refused", reason)
+
+
+def test_an_interrupted_wish_is_ended_and_not_made_again(
+    bus: NatsBus, database: Database, rebuilder: Rebuilder
+) -> None:
+    wish = {"kind": "name", "video": DEBATE, "speaker": "Unknown 2", "name": "Grace Hopper"}
+    asked = ChangeRequested.model_validate({"change_id": "interrupted", "at": NOW, "change": wish})
+    tools = Tools(bus, database, lambda: rebuilder)
+    assert [carry_out(tools, asked).result for _ in range(2)] == ["Unknown 2 is Grace Hopper now"] * 2
+    (one,) = speaker_statements.listed(database, DEBATE)
+    speaker_changes.undo(rebuilder, one.id)
+
+
+@pytest.mark.usefixtures("rebuilder")
+def test_the_page_of_a_reader_without_the_right_has_no_form_for_speakers(server: Client) -> None:
+    path = f"/recordings/{DEBATE}"
+    assert b'name="speaker"' not in server(path).body
+    assert b'name="speaker"' in server(path, cookie=session(server)).body
 
 
 def test_without_a_running_embedder_the_page_says_that_the_change_waits(
@@ -101,6 +211,8 @@ def test_without_a_running_embedder_the_page_says_that_the_change_waits(
     cookie = session(server)
     answer = post(server, "/changes", {"key": key_of(server, cookie), "videos": FAILED}, cookie=cookie)
     assert b"On its way" in server(answer.headers["location"]).body
+    answer = server(f"{API}/changes", "POST", RETRY, **BEARER)
+    assert (answer.status, answer.json["state"]) == (202, "waiting")
 
 
 def test_a_reader_without_the_right_changes_nothing(server: Client, bus: NatsBus) -> None:
@@ -139,6 +251,16 @@ def test_a_reader_without_the_right_changes_nothing(server: Client, bus: NatsBus
         pytest.param(b'{"kind": "retry"}', 400, "bad-parameter", id="nothing named"),
         pytest.param(b'{"kind": "retry", "videos": ["../etc"]}', 400, "bad-parameter", id="no id"),
         pytest.param(b'{"kind": "retry", "code": "NOT_AUDIO", "x": 1}', 400, "bad-parameter", id="unknown field"),
+        pytest.param(b'{"kind": "name", "video": "talk_000001", "speaker": "A"}', 400, "bad-parameter", id="no name"),
+        pytest.param(
+            b'{"kind": "merge", "video": "talk_000001", "speaker": "A", "into": " "}', 400, "bad-parameter", id="empty"
+        ),
+        pytest.param(b'{"kind": "undo", "video": "talk_000001", "statement": 0}', 400, "bad-parameter", id="no number"),
+        pytest.param(
+            b'{"kind": "name", "video": "talk_000001", "speaker": "\\ud800", "name": "B"}',
+            *(400, "bad-parameter"),
+            id="half a letter",
+        ),
         pytest.param(b" " * (LONGEST_BODY + 1), 413, "too-large", id="too large"),
         pytest.param(b"[" * 90_000, 400, "bad-parameter", id="deep"),
     ],
@@ -190,3 +312,35 @@ def test_a_failure_is_retried_in_a_browser(
         assert page.violations() == []
         assert page.trouble == []
     assert requested(bus) == [FAILED]
+
+
+@pytest.mark.long  # a browser starts
+@pytest.mark.usefixtures("_carried_out")
+def test_a_speaker_is_named_in_a_browser_and_the_name_is_taken_back(
+    server: Client, program: Callable[[str, str], str], tmp_path: Path
+) -> None:
+    base = f"http://127.0.0.1:{server.port}"
+    with browser(program("chromium", "chromium"), tmp_path / "browser") as page:
+        page.look(390, 844, dark=False)
+        page.open(f"{base}/edit")
+        page.run("document.querySelector('[name=token]').focus()")
+        page.type(TOKEN)
+        page.press("Enter")
+        page.until("location.pathname === '/status'")
+        page.open(f"{base}/recordings/{DEBATE}")
+        page.click(".naming summary")
+        page.run("document.querySelector('[data-kind=name] select').value = 'Unknown 2'")
+        page.run("document.querySelector('[data-kind=name] [name=name]').focus()")
+        page.type("Grace Hopper")
+        assert page.violations() == []
+        page.click("[data-kind=name] button")
+        page.until("document.body?.innerText.includes('Unknown 2 is Grace Hopper now')")
+        page.click("main a")
+        page.until("document.querySelector('.transcript')?.innerText.includes('Grace Hopper by hand, by page')")
+        page.click(".naming summary")
+        assert page.violations() == []
+        page.click("[data-kind=undo] button")
+        page.until("document.body?.innerText.includes('is taken back')")
+        page.open(f"{base}/recordings/{DEBATE}")
+        assert not page.run("document.querySelector('article').innerText.includes('Grace Hopper')")
+        assert page.trouble == []

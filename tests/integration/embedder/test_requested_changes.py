@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest.embedder.requested_changes import Changes
+from ingest.embedder.requested_changes import Changes, Tools
 from ingest.embedder.tables import changes
 from ingest.embedder.tables.ledger import write_events
 from ingest.shared.broker.topology import CHANGE_REQUESTED, CHANGE_STREAM, CHANGES, WORK_STREAM
@@ -31,7 +31,7 @@ def ask(bus: NatsBus, database: Database) -> Iterator[Callable[..., changes.Outc
     """A function that asks for a change and waits for its result, beside the service that carries changes out."""
     write_events(database, [(event(EventKind.SUBMITTED), (1, 1))])
     write_events(database, [(event(EventKind.FAILED, code=Code.NETWORK_TIMEOUT), (1, 2))])
-    service = Changes(bus, database)
+    service = Changes(Tools(bus, database, lambda: pytest.fail("no text model is needed")))
     service.start()
 
     def wait(change: Retry, change_id: str = WISH) -> changes.Outcome:

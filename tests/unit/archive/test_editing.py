@@ -24,7 +24,7 @@ def request(cookie: str) -> Request:
 
 
 def editing(clock: Clock, token: str = "right") -> Editing:  # noqa: S107 (of this test)
-    return Editing(token, lambda _: "", clock)
+    return Editing(token, lambda *_: "", clock)
 
 
 def test_a_session_ends_after_its_time_and_with_another_token() -> None:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import parse_qsl
 
-from pydantic import ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -20,7 +20,8 @@ from ingest.archive.web.api import query_of, video_id_of
 from ingest.archive.web.library import API
 from ingest.archive.web.pages.routes import HTML, base_of
 from ingest.archive.web.problems import BAD_PARAMETER, NOT_FOUND, ProblemError
-from ingest.shared.messages import Retry
+from ingest.shared.messages import VIDEO_ID_PATTERN, Retry, Wish
+from ingest.shared.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,10 +37,20 @@ PATH = "/changes"
 SOON_S, LOOK_S = 2.0, 0.1  # most changes are done within this time: their page then shows the result at once
 
 
+BY_PAGE, BY_PROGRAM = "page", "API"  # authors of changes: who has the token is not known better
+WISH: Final[TypeAdapter[Wish]] = TypeAdapter(Wish)
+
+
 class EditInput(inputs.Input):
     """The parameters of the page that gives the right to change something."""
 
     token: inputs.Name = ""
+
+
+class ChangeInput(inputs.Input):
+    """The parameters of the page of a change."""
+
+    recording: Annotated[str | None, Field(pattern=VIDEO_ID_PATTERN)] = None
 
 
 class Changing:
@@ -87,9 +98,10 @@ class Changing:
         form = await _form_of(request)
         self._editing.check_form(request, form)
         change = _change({name: text for name, text in form.items() if name != editing.KEY_FIELD})
-        change_id = await run_in_threadpool(self._editing.ask, change)
+        change_id = await run_in_threadpool(self._editing.ask, change, BY_PAGE)
         await self._until_done(change_id)
-        return RedirectResponse(f"{PATH}/{change_id}", 303)
+        about = _recording_of(change)
+        return RedirectResponse(f"{PATH}/{change_id}" + (f"?recording={about}" if about else ""), 303)
 
     async def _by_program(self, request: Request) -> Response:
         self._editing.check_program(request)
@@ -99,14 +111,15 @@ class Changing:
             raise ProblemError(BAD_PARAMETER, "the body is not JSON") from None
         if not isinstance(wanted, dict):
             raise ProblemError(BAD_PARAMETER, "the body is not a JSON object")
-        change_id = await run_in_threadpool(self._editing.ask, _change(wanted))
+        change_id = await run_in_threadpool(self._editing.ask, _change(wanted), BY_PROGRAM)
         found = await run_in_threadpool(self._library.change, change_id)
         headers = {"Location": f"{API}{PATH}/{change_id}", "Cache-Control": "no-store"}
         return Response(found.model_dump_json(), 202, headers, "application/json")
 
     async def _show(self, request: Request) -> Response:
+        asked = inputs.read(ChangeInput, query_of(request))
         found = await run_in_threadpool(self._library.change, video_id_of(request))
-        content = self._pages.render("change.html", request, change=found)
+        content = self._pages.render("change.html", request, change=found, recording=asked.recording)
         return Response(content, media_type=HTML, headers={"Cache-Control": "no-store"})
 
     async def _until_done(self, change_id: str) -> None:
@@ -116,17 +129,25 @@ class Changing:
             await asyncio.sleep(LOOK_S)
 
 
-def _change(wanted: Mapping[str, object]) -> Retry:
+def _recording_of(change: Wish) -> str | None:
+    """Return the recording that a wish is about; None when it may be about several."""
+    if isinstance(change, Retry):
+        return change.videos[0] if len(change.videos) == 1 else None
+    return change.video
+
+
+def _change(wanted: Mapping[str, object]) -> Wish:
     """Return a wish; raise ProblemError for one that is none. A form names one recording as `videos`."""
-    fields = {name: value for name, value in wanted.items() if value != ""}
+    fields = {"kind": "retry"} | {name: value for name, value in wanted.items() if value != ""}
     if isinstance(fields.get("videos"), str):
         fields["videos"] = [fields["videos"]]
     try:
-        return Retry.model_validate(fields)
+        return WISH.validate_python(fields)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         name = ".".join(map(str, first["loc"]))[: inputs.LONGEST_NAME]
-        raise ProblemError(BAD_PARAMETER, f"{name}: {first['msg']}" if name else str(first["msg"])) from None
+        text = shorten(first["msg"])
+        raise ProblemError(BAD_PARAMETER, f"{name}: {text}" if name else text) from None
 
 
 async def _form_of(request: Request) -> dict[str, str]:

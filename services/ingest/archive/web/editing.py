@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from ingest.shared.messages import Retry
+    from ingest.shared.messages import Wish
 
 COOKIE: Final = "ingest_edit"
 SESSION_S: Final = 12 * 3600
@@ -34,7 +34,7 @@ KEY_FIELD: Final = "key"
 class Editing:
     """Knows who may change something, and asks for changes."""
 
-    def __init__(self, token: str, ask: Callable[[Retry], str], clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, token: str, ask: Callable[[Wish, str], str], clock: Callable[[], float] = time.time) -> None:
         self._token = token
         self._ask = ask
         self._clock = clock
@@ -73,10 +73,10 @@ class Editing:
             raise ProblemError(NO_RIGHT, "send the token that gives it as `Authorization: Bearer TOKEN`")
         self.session(given.strip(), request.client.host if request.client else "")
 
-    def ask(self, change: Retry) -> str:
-        """Ask for a change and return its id; raise ProblemError when the broker does not take it."""
+    def ask(self, change: Wish, author: str) -> str:
+        """Ask for a change by an author, and return its id; raise ProblemError when the broker does not take it."""
         try:
-            return self._ask(change)
+            return self._ask(change, author)
         except BusError as error:
             raise ProblemError(UNAVAILABLE, f"nothing was changed: {error}") from error
 

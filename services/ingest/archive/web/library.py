@@ -13,6 +13,7 @@ from ingest.archive.web.problems import BAD_PARAMETER, LOADING, NOT_FOUND, Probl
 from ingest.embedder.search import wording
 from ingest.embedder.search.hybrid import Search
 from ingest.embedder.search.question import Question
+from ingest.embedder.tables import speaker_statements
 from ingest.embedder.tables.catalog import Catalog
 from ingest.shared import outgoing
 from ingest.shared.errors import RULES, Code
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ingest.archive.model import Model
     from ingest.archive.reading import Reading, RecordingRow
     from ingest.embedder.search.question import Hit
+    from ingest.embedder.tables.speaker_statements import StatementRow
     from ingest.shared.artifacts.transcript import Transcript
     from ingest.shared.artifacts.volume import Volume
 
@@ -97,6 +99,7 @@ class Library:
         return shapes.RecordingDetail(
             **_recording(row).model_dump(),
             speakers=tuple(shares),
+            by_hand=tuple(map(_statement, speaker_statements.listed(self.reading.database, video_id))),
             audio=f"{API}/recordings/{video_id}/audio" if kept else None,
             player=player(row.source_kind, video_id),
             transcript=f"{API}/recordings/{video_id}/transcript",
@@ -227,7 +230,11 @@ def _advice(code: str | None) -> str | None:
 
 
 def _figures(item: object) -> dict[str, object]:
-    return {name: getattr(item, name) for name in ("speaker", "passages", "least_score", "overlapping")}
+    return {name: getattr(item, name) for name in ("speaker", "passages", "least_score", "overlapping", "named_by")}
+
+
+def _statement(row: StatementRow) -> shapes.Statement:
+    return shapes.Statement(**{name: getattr(row, name) for name in shapes.Statement.model_fields})
 
 
 def _hit(hit: Hit) -> shapes.Hit:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from ingest.archive.web import problems
@@ -12,7 +13,7 @@ from ingest.archive.web.api import OPERATIONS, Operation
 from ingest.archive.web.library import API
 from ingest.archive.web.problems import MEDIA_TYPE, Kind
 from ingest.archive.web.shapes import Change
-from ingest.shared.messages import VIDEO_ID_PATTERN, Retry
+from ingest.shared.messages import VIDEO_ID_PATTERN, Wish
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,8 +84,9 @@ def _change_request() -> dict[str, Any]:
 
 
 def _wish() -> dict[str, Any]:
-    schema = Retry.model_json_schema()
-    found: dict[str, Any] = _inline({key: value for key, value in schema.items() if key != "$defs"}, schema)
+    wishes: TypeAdapter[Wish] = TypeAdapter(Wish)
+    schema = wishes.json_schema()
+    found: dict[str, Any] = _inline({"oneOf": schema["oneOf"]}, schema)
     return found
 
 

@@ -59,12 +59,31 @@ class Share(Shape):
     """The lowest score of the passages' attributions."""
     overlapping: int
     """Passages during which other speakers speak, too."""
+    named_by: str | None
+    """Who has named the speaker by hand; null where a voice model has."""
+
+
+class Statement(Shape):
+    """What a person has said about a speaker of a recording; a change of the kind `undo` takes it back."""
+
+    id: int
+    kind: str
+    """name, turn (only a part) or not (it is not that person)."""
+    name: str
+    """Empty: another speaker of the recording."""
+    start_s: float
+    """Where the speaker begins."""
+    author: str
+    state: str
+    """placed, right, or `needs a look`: the speaker is not found any more."""
 
 
 class RecordingDetail(Recording):
     """A recording with its speakers."""
 
     speakers: tuple[Share, ...]
+    by_hand: tuple[Statement, ...]
+    """What people have said about its speakers, the latest first."""
     audio: str | None
     """Path of the audio on this server; null when it is not kept."""
     player: str | None

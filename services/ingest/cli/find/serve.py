@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import threading
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -17,16 +18,19 @@ from ingest.cli.find import running_server
 from ingest.cli.local.state_folder import open_state_folder
 from ingest.embedder.postgres import database
 from ingest.embedder.postgres.migrate import migrate
-from ingest.embedder.requested_changes import Changes
+from ingest.embedder.rebuild import rebuilder
+from ingest.embedder.requested_changes import Changes, Tools
 from ingest.embedder.text_model import light_encoder
+from ingest.embedder.text_model.remembered import RememberedModel
 from ingest.shared.broker import connect as broker
-from ingest.shared.telemetry import health, logs
+from ingest.shared.telemetry import health, logs, metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ingest.cli.local.state_folder import StateFolder
     from ingest.cli.settings import AllSettings
+    from ingest.embedder.text_model.model_keys import PassageModel
 
 KEEP_EVERY_S = 1.0
 
@@ -36,18 +40,19 @@ def serve(settings: AllSettings) -> None:
     with ExitStack() as held:
         is_local = settings.database_url is None
         settings = held.enter_context(_database(settings))
+        model = _model(settings)
         if is_local:
-            held.enter_context(_changes_carried_out(settings))
+            held.enter_context(_changes_carried_out(settings, model))
             own = settings.archive_edit_token or SecretStr(secrets.token_urlsafe(16))
             settings = settings.model_copy(update={"archive_edit_token": own})
         for_commands = held.enter_context(running_server.offered(settings)) if is_local else None
-        server = held.enter_context(served(settings, also=for_commands))
+        server = held.enter_context(served(settings, lambda: RememberedModel(model()), also=for_commands))
         if settings.metrics_port:
             health.serve(settings.metrics_port, list, server.reasons, host=settings.metrics_host or "127.0.0.1")
         console.out.print(f"The archive is at [bold]{server.url}[/] (Ctrl-C ends the server)", markup=True)
         if settings.archive_edit_token:
             token = quote(settings.archive_edit_token.get_secret_value()) if is_local else "TOKEN"
-            console.out.print(f"To retry failures there, open {server.url}/edit?token={token}")
+            console.out.print(f"To change something there, open {server.url}/edit?token={token}")
         console.out.file.flush()
         server.run()
 
@@ -74,13 +79,24 @@ def _database(settings: AllSettings) -> Iterator[AllSettings]:
         yield folder.settings
 
 
+def _model(settings: AllSettings) -> Callable[[], PassageModel]:
+    """Return a function that loads the text model once: questions and changes share it."""
+
+    @cache
+    def load() -> PassageModel:
+        with metrics.loading("embedder"):
+            return light_encoder.load(settings)
+
+    return load
+
+
 @contextmanager
-def _changes_carried_out(settings: AllSettings) -> Iterator[None]:
+def _changes_carried_out(settings: AllSettings, model: Callable[[], PassageModel]) -> Iterator[None]:
     """Carry out what readers of the page want changed: without an `ingest run`, no embedder is there to do it."""
     with database.connect(settings, size=2, name="ingest") as archive:
         bus = broker.connect(settings, "cli.changes", first_s=broker.COMMAND_WAIT_S)
         bus.provision(broker.bus_topology(settings))
-        changes = Changes(bus, archive)
+        changes = Changes(Tools(bus, archive, lambda: rebuilder(settings, archive, model())))
         changes.start()
         try:
             yield

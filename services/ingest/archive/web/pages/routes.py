@@ -134,6 +134,7 @@ class Pages:
             colour_of=colour_of,
             spans=bar.spans(transcript.passages, recording.duration_s, colour_of),
             bar_width=bar.WIDTH,
+            people=self._names.get(),
         )
 
     def _similar(self, request: Request, page: inputs.SimilarInput) -> str:
