@@ -91,8 +91,8 @@ def _beyond_limits(error: APIError, topology: Topology) -> str:
     """Return what the streams need of the server and of the account."""
     streams, total = len(topology.streams), sum(spec.max_bytes for spec in topology.streams)
     return (
-        f"JetStream: {error.description}. {streams} streams with INGEST_QUEUE_BYTES={topology.streams[0].max_bytes} need "
-        f"{total} bytes of file storage: lower INGEST_QUEUE_BYTES, or raise max_file_store of the server, "
+        f"JetStream: {error.description}. {streams} streams with INGEST_QUEUE_BYTES={topology.streams[0].max_bytes} "
+        f"need {total} bytes of file storage: lower INGEST_QUEUE_BYTES, or raise max_file_store of the server, "
         f"or the limits of the account (storage; {streams + 1} streams, {len(topology.consumers)} consumers)"
     )
 
