@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 
 import pytest
+import webvtt
 from hypothesis import given
 from hypothesis import strategies as st
+from pyannote.database.util import load_rttm
 from pyarrow import parquet
+from pysubs2 import SSAFile
 
 from ingest.archive.export.cues import Cue, Rules, columns, cues
 from ingest.archive.export.document import Document
@@ -103,6 +108,23 @@ def test_rttm_has_the_turns_else_the_passages_with_speakers() -> None:
     turn = Turn(start_s=1.0, end_s=2.5, cluster="A", speaker="Ada B")
     assert text_of("rttm", replace(TALK, turns=(turn,))) == f"SPEAKER {VIDEO} 1 1.000 1.500 <NA> <NA> Ada_B <NA> <NA>\n"
     assert FORMATS["rttm"].lacks(TALK.without_speakers())
+
+
+def test_other_programs_read_the_subtitles_and_turns(tmp_path: Path) -> None:
+    """webvtt-py, pysubs2 and pyannote.database: each cue with its times, text and voice, each turn with its speaker."""
+    plain = document(TALK.passages[0], passage(1, "Yes & no.", "Bob", 4.0), TALK.passages[2])
+    cues = webvtt.from_buffer(io.StringIO(text_of("vtt", plain))).captions
+    assert (cues[0].start_in_seconds, cues[-1].end_in_seconds) == (0, 67)
+    assert [voice for voice, _ in groupby(cue.voice for cue in cues)] == ["Ada B", "Bob", None]
+    for name in ("vtt", "srt"):
+        events = SSAFile.from_string(text_of(name, plain), format_=name).events
+        assert [event.start for event in events] == [cue.start_time.in_milliseconds() for cue in cues]
+        texts = [html.unescape(event.plaintext).removeprefix("Ada B: ").removeprefix("Bob: ") for event in events]
+        assert " ".join(texts).split() == " ".join(row.text for row in plain.passages).split()
+    file = tmp_path / "turns.rttm"
+    file.write_text(text_of("rttm", plain))
+    turns = load_rttm(file)[VIDEO].itertracks(yield_label=True)  # type: ignore[no-untyped-call]  # it has no types
+    assert [(turn.start, turn.end, speaker) for turn, _, speaker in turns] == [(0, 25, "Ada_B"), (30, 34, "Bob")]
 
 
 def test_csv_is_read_back_and_holds_no_formula() -> None:
