@@ -31,7 +31,7 @@ def test_install_scale_upgrade_roll_back_uninstall_and_install_again(empty: Clus
     cluster = with_program(empty, program)
     cluster.install()
     passwords = cluster.get("secret", "ingest-passwords")["data"]
-    assert len(set(passwords.values())) == 8
+    assert len(set(passwords.values())) == 9
     _scale_by_hand_and_upgrade_as_the_notes_say(cluster)
     assert cluster.get("secret", "ingest-passwords")["data"] == passwords
     cluster.helm("rollback", "ingest", "1", "--wait")
