@@ -163,7 +163,7 @@ def print_list(found: Sequence[CorrectionRow], *, as_json: bool) -> None:
         )
         for one in found
     )
-    console.out.print(console.table(f"{len(found)} corrections", columns, cells))
+    console.out.print(console.table("Corrections", columns, cells))
 
 
 def _state(one: CorrectionRow) -> str:

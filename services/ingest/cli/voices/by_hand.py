@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from ingest.cli import console
 from ingest.cli.transcripts.correct import rebuilder_of
-from ingest.embedder import speaker_changes
 from ingest.embedder.tables import speaker_statements
 
 if TYPE_CHECKING:
@@ -25,11 +24,6 @@ def change(archive: Archive, made: Callable[[Rebuilder], Change], *, as_json: bo
     done = made(rebuilder_of(archive))
     print_changes([done], as_json=as_json)
     return not done.trouble
-
-
-def undo(archive: Archive, statement: int, *, as_json: bool) -> bool:
-    """Take a statement back, and return whether the passages are without it."""
-    return change(archive, lambda rebuilder: speaker_changes.undo(rebuilder, statement), as_json=as_json)
 
 
 def print_changes(made: Sequence[Change], *, as_json: bool) -> None:
@@ -58,7 +52,7 @@ def print_statements(archive: Archive, video_id: str | None, *, as_json: bool) -
         )
         for one in found
     )
-    console.out.print(console.table(f"{len(found)} statements about speakers", columns, cells))
+    console.out.print(console.table("Statements about speakers", columns, cells))
 
 
 def _said(one: StatementRow) -> str:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from ingest.cli import console, options
 from ingest.cli.dashed import is_id, with_dashes
 from ingest.cli.options import LARGEST, Json, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ingest.embedder.changes import Change
+    from ingest.embedder.rebuild import Rebuilder
 
 Video = Annotated[str, typer.Argument(help="A video id.")]
 Speaker = Annotated[
@@ -75,15 +82,10 @@ def merge(
       ingest voices merge dQw4w9WgXcQ "Unknown 3" "Unknown 1"
     """
     from ingest.cli.transcripts.correct import author as author_of
-    from ingest.cli.voices import by_hand
     from ingest.embedder import speaker_changes
 
     by = author_of(author, reason)
-    with options.archive(state) as archive:
-        is_whole = by_hand.change(
-            archive, lambda rebuilder: speaker_changes.merge(rebuilder, video, speaker, into, by), as_json=json
-        )
-    raise typer.Exit(console.OK if is_whole else console.SOME_FAILED)
+    _change(state, lambda rebuilder: speaker_changes.merge(rebuilder, video, speaker, into, by), as_json=json)
 
 
 @by_hand_app.command("move", cls=with_dashes(is_id))
@@ -107,15 +109,10 @@ def move(
     """
     from ingest.cli.transcripts.correct import author as author_of
     from ingest.cli.transcripts.correct import seconds
-    from ingest.cli.voices import by_hand
     from ingest.embedder import speaker_changes
 
     by, at_s, until_s = author_of(author, reason), seconds(at), seconds(until) if until is not None else None
-    with options.archive(state) as archive:
-        is_whole = by_hand.change(
-            archive, lambda rebuilder: speaker_changes.move(rebuilder, video, (at_s, until_s), to, by), as_json=json
-        )
-    raise typer.Exit(console.OK if is_whole else console.SOME_FAILED)
+    _change(state, lambda rebuilder: speaker_changes.move(rebuilder, video, (at_s, until_s), to, by), as_json=json)
 
 
 @by_hand_app.command("refuse", cls=with_dashes(is_id))
@@ -134,15 +131,10 @@ def refuse(
       ingest voices refuse dQw4w9WgXcQ "Ada Lovelace"
     """
     from ingest.cli.transcripts.correct import author as author_of
-    from ingest.cli.voices import by_hand
     from ingest.embedder import speaker_changes
 
     by = author_of(author, reason)
-    with options.archive(state) as archive:
-        is_whole = by_hand.change(
-            archive, lambda rebuilder: speaker_changes.refuse(rebuilder, video, speaker, by), as_json=json
-        )
-    raise typer.Exit(console.OK if is_whole else console.SOME_FAILED)
+    _change(state, lambda rebuilder: speaker_changes.refuse(rebuilder, video, speaker, by), as_json=json)
 
 
 @by_hand_app.command("named", cls=with_dashes(is_id))
@@ -175,11 +167,9 @@ def undo(
 
       ingest voices undo 3
     """
-    from ingest.cli.voices import by_hand
+    from ingest.embedder import speaker_changes
 
-    with options.archive(state) as archive:
-        is_whole = by_hand.undo(archive, statement, as_json=json)
-    raise typer.Exit(console.OK if is_whole else console.SOME_FAILED)
+    _change(state, lambda rebuilder: speaker_changes.undo(rebuilder, statement), as_json=json)
 
 
 @by_hand_app.command("suggest")
@@ -194,3 +184,12 @@ def suggest(state: State = None, json: Json = False) -> None:
 
     with options.archive(state) as archive:
         command.print_groups(command.suggestions(archive), as_json=json)
+
+
+def _change(state: Path | None, made: Callable[[Rebuilder], Change], *, as_json: bool) -> NoReturn:
+    """Make a change of speakers, and end with the status that says whether the passages have it."""
+    from ingest.cli.voices import by_hand
+
+    with options.archive(state) as archive:
+        is_whole = by_hand.change(archive, made, as_json=as_json)
+    raise typer.Exit(console.OK if is_whole else console.SOME_FAILED)
