@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from ingest.downloader.sources.file_address import path_of
 from ingest.shared import languages
 from ingest.shared.errors import Code, ConfigurationError
 from ingest.shared.telemetry import logs
@@ -56,6 +57,11 @@ def language_code(tag: str | None) -> str | None:
     if tag is not None and languages.code(tag) is None:
         raise typer.BadParameter(f"{tag!r} is no language that Whisper knows; name it by its code, as de, en or zh")
     return tag and languages.code(tag)
+
+
+def with_paths(sources: list[str] | None) -> list[str] | None:
+    """Return sources with paths in the place of the addresses of local files."""
+    return [path_of(source) for source in sources] if sources else sources
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

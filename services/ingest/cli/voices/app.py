@@ -19,7 +19,9 @@ voices_app.add_typer(by_hand_app)
 @voices_app.command("enroll")
 def enroll(
     name: Annotated[str, typer.Argument(help="Name of the speaker, as shown in search and transcripts.")],
-    sources: Annotated[list[str] | None, typer.Option("--from", help="Recording of this speaker alone.")] = None,
+    sources: Annotated[
+        list[str] | None, typer.Option("--from", help="Recording of this speaker alone.", callback=options.with_paths)
+    ] = None,
     turns: Annotated[
         list[str] | None, typer.Option("--from-turns", metavar="VIDEO:SPEAKER", help="Turns of an archived video.")
     ] = None,

@@ -33,8 +33,10 @@ def connector_of(kind: SourceKind) -> Connector:
 NESTED = "entry of a list within a list"
 SUBSCRIPTION = re.compile(r"^(?:feed|itpc|pcast|podcast):(?://)?(?P<scheme>https?://)?", re.IGNORECASE)
 HOST_ALONE = re.compile(
-    r"^(?:www\.[^/\s]+|[\w-]+(?:\.[\w-]+)*\.(?:com|edu|fm|net|org|tv))(?::\d+)?(?:/|$)", re.IGNORECASE
+    r"(?:www\.[^/\s]+|(?:[\w-]+\.)+(?:com|edu|fm|net|org|tv))(?::\d+)?(?:/|$)|(?:[\w-]+\.)+[a-z]{2}(?::\d+)?/",
+    re.IGNORECASE,
 )
+HANDLE = re.compile(r"@[\w.·-]{3,30}(?:/\w+)?")  # of a channel of YouTube
 
 
 def recordings(text: str, settings: DownloaderSettings, listing: Listing | None = None) -> Iterator[Recording]:
@@ -65,10 +67,17 @@ def _recordings(text: str, settings: DownloaderSettings, listing: Listing) -> It
             if connector.recognises(source):
                 yield from connector.list(source, settings, listing)
                 return
-    hint = f": did you mean https://{shorten(text)}?" if HOST_ALONE.match(text) else ""
+    meant = f": did you mean {address}?" if (address := _meant(text)) else ""
     raise IngestError(
-        Code.BAD_URL, f"{shorten(text)!r} is neither a web address nor a YouTube id nor an existing file{hint}"
+        Code.BAD_URL, f"{shorten(text)!r} is neither a web address nor a YouTube id nor an existing file{meant}"
     )
+
+
+def _meant(text: str) -> str | None:
+    """Return the web address that a text without scheme may stand for."""
+    if HANDLE.fullmatch(text):
+        return f"https://www.youtube.com/{text}"
+    return f"https://{shorten(text)}" if HOST_ALONE.match(text) else None
 
 
 def _address(subscription: re.Match[str]) -> str:

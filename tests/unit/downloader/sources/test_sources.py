@@ -241,6 +241,9 @@ def test_a_file_may_be_named_like_such_a_link(tmp_path: Path, monkeypatch: pytes
         ("www.example.org/feed", True),
         ("example.com", True),
         ("feeds.example.fm:8080/x.xml", True),
+        ("youtu.be/dQw4w9WgXcQ", True),
+        ("media.example.co.uk:8080/x.xml", True),
+        ("talk.de", False),
         ("nope.ogg", False),
         ("folder/file.mp3", False),
         ("./example.org/x", False),
@@ -250,3 +253,8 @@ def test_a_host_without_scheme_is_hinted_at(text: str, *, is_host: bool) -> None
     with pytest.raises(IngestError) as caught:
         found(text)
     assert (f"did you mean https://{text}?" in str(caught.value)) is is_host
+
+
+def test_the_name_of_a_channel_is_hinted_at() -> None:
+    with pytest.raises(IngestError, match=r"did you mean https://www\.youtube\.com/@SomeChannel/videos\?"):
+        found("@SomeChannel/videos")

@@ -15,6 +15,7 @@ from ingest.downloader.sources.feeds.forms import LARGEST_BYTES, Form, form_of
 from ingest.downloader.sources.feeds.found import SourceList
 from ingest.downloader.sources.feeds.tags import start_tags
 from ingest.downloader.sources.feeds.text import as_utf8
+from ingest.downloader.sources.file_address import path_of
 from ingest.downloader.sources.listing import Listing
 from ingest.shared.bounds import LONGEST_ADDRESS
 from ingest.shared.errors import Code, IngestError
@@ -88,9 +89,9 @@ def _source(entry: str, form: Form, base: str, folder: Path | None) -> str | Non
         return None
     if address.lower().startswith(WEB):
         return address
-    if folder is None or form is Form.OPML or "\0" in entry:
+    if folder is None or form is Form.OPML or "\0" in path_of(entry):
         return None
-    path = folder / entry
+    path = folder / path_of(entry)
     return str(path) if is_media_file(path) else None
 
 
