@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -66,6 +68,28 @@ def test_recordings_are_exported_to_standard_output_a_file_and_a_folder(tmp_path
     assert names == {f"A talk one two [{video}].srt" for video in (VIDEO, OTHER)}
     rows = ran("export", "--speaker", "ada lovelace", "--format", "csv").stdout.splitlines()
     assert len(rows) == 1 + 4
+
+
+@pytest.mark.usefixtures("_archive")
+@pytest.mark.parametrize("form", ["srt", "parquet"])
+def test_a_pipe_gets_the_export_and_stays_a_pipe(tmp_path: Path, form: str) -> None:
+    pipe = tmp_path / f"pipe.{form}"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        read = pool.submit(pipe.read_bytes)
+        ran("export", VIDEO, "--to", str(pipe))
+        assert read.result(10.0) == ran("export", VIDEO, "--format", form).stdout_bytes
+    assert pipe.is_fifo()
+
+
+@pytest.mark.usefixtures("_archive")
+def test_a_file_is_written_where_its_name_says(tmp_path: Path) -> None:
+    ran("export", VIDEO, "--format", "srt", "--to", "/dev/null")
+    (tmp_path / "notes").touch()
+    ran("export", VIDEO, "--format", "srt", "--to", str(tmp_path / "notes"))
+    ran("export", VIDEO, "--to", str(tmp_path / "new" / "folder" / "talk.srt"))
+    assert (tmp_path / "notes").read_text() == (tmp_path / "new" / "folder" / "talk.srt").read_text() != ""
+    ran("export", VIDEO, "--to", str(tmp_path / "notes"), status=console.FAILED)
 
 
 @pytest.mark.usefixtures("_archive")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from tempfile import TemporaryFile
@@ -41,12 +42,20 @@ class Choice:
 
 @dataclass(frozen=True)
 class Target:
-    """A format and a path: of a file, of a folder (`is_folder`), or None for standard output; with vectors or not."""
+    """A format and a path: of a file, of a folder (`is_folder`), or None for standard output; with vectors or not.
+
+    The path of a pipe or a device (`is_stream`) is written to, and stays what it is.
+    """
 
     form: Format
     path: Path | None
     is_folder: bool
     vectors: bool = False
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the path is that of a pipe or a device."""
+        return self.path is not None and self.path.exists() and not (self.path.is_file() or self.path.is_dir())
 
 
 @dataclass
@@ -60,7 +69,7 @@ class Result:
 
 def target(form: str | None, to: Path | None, *, vectors: bool = False) -> Target:
     """Return where to write and how; raise ConfigurationError for a format that is unknown or cannot be written."""
-    is_folder = to is not None and (to.is_dir() or not to.suffix)
+    is_folder = to is not None and (to.is_dir() or not (to.suffix or to.exists()))
     form = form or (_format_of(to.name) if to is not None and not is_folder else "txt")
     if form not in FORMATS:
         raise ConfigurationError(f"there is no format {form!r}; the formats are {', '.join(FORMATS)}")
@@ -127,16 +136,26 @@ def _put_together(documents: Iterator[Document], to: Target, rules: Rules) -> No
     if first is None:
         return
     every = chain([first], documents)
-    if to.path is not None:
+    if to.path is not None and not to.is_stream:
+        to.path.resolve().parent.mkdir(parents=True, exist_ok=True)
         with opened_atomically(to.path.resolve()) as file:
             to.form.put(every, rules, file)
-    elif to.form.is_text:
+    elif to.form.is_text and to.path is None:
         to.form.put(every, rules, cast("BinaryIO", streams.Utf8Output()))
     else:
         with TemporaryFile() as file:  # it is written with jumps, which a pipe cannot make
             to.form.put(every, rules, file)
             file.seek(0)
-            streams.copy_to_output(file)
+            _copy(file, to.path)
+
+
+def _copy(file: BinaryIO, stream: Path | None) -> None:
+    """Write a file to a pipe or a device, or to standard output."""
+    if stream is None:
+        streams.copy_to_output(file)
+        return
+    with stream.open("wb") as opened:
+        shutil.copyfileobj(file, opened)
 
 
 def _rows(reading: Reading, choice: Choice, result: Result) -> Iterator[RecordingRow]:
