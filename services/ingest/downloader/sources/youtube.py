@@ -34,7 +34,16 @@ if TYPE_CHECKING:
     from ingest.downloader.sources.ytdlp import ListingEntry, Sample
     from ingest.shared.sandbox.child import ChildLimits, Watcher
 
-HOSTS = {"youtube.com", "www.youtube.com", "m.youtube.com", "music.youtube.com", "youtu.be"}
+HOSTS = {
+    "youtube.com",
+    "www.youtube.com",
+    "m.youtube.com",
+    "music.youtube.com",
+    "youtu.be",
+    "youtube-nocookie.com",
+    "www.youtube-nocookie.com",
+}
+NO_VIDEO = "entry of a channel or playlist that is no video"
 PAGE = 200
 TABS = {"featured", "videos", "shorts", "streams", "live", "podcasts", "playlists", "community", "about"}
 T = TypeVar("T")
@@ -88,6 +97,8 @@ def list_recordings(text: str, settings: DownloaderSettings, listing: Listing) -
         for entry in entries:
             if re.fullmatch(VIDEO_ID_PATTERN, entry.video_id):
                 yield video(entry.video_id, entry.announced)
+            else:
+                listing.leave_out(NO_VIDEO, entry.announced.metadata.title or entry.url)
         if len(entries) < PAGE:
             return
         first += PAGE

@@ -160,16 +160,15 @@ def channel_id(_report: Reporter, url: str, options: SiteOptions) -> str:
 
 
 def entries_in(info: dict[str, Any]) -> Iterator[ListingEntry]:
-    """Yield the entries of a flat listing; what has no id is none."""
+    """Yield the entries of a flat listing; what has no id has an empty one, so that every entry is counted."""
     entries = info.get("entries")
     for entry in entries if isinstance(entries, Iterable) else ():
-        found = text_in(entry.get("id")) if isinstance(entry, dict) else ""
-        if found:
-            yield ListingEntry(
-                found[:LONGEST_ADDRESS],
-                text_in(entry.get("url"))[: LONGEST_ADDRESS + 1],  # one that is too long is refused by its source
-                announced_in({"channel": info.get("channel"), **entry}),
-            )
+        fields = entry if isinstance(entry, dict) else {}
+        yield ListingEntry(
+            text_in(fields.get("id"))[:LONGEST_ADDRESS],
+            text_in(fields.get("url"))[: LONGEST_ADDRESS + 1],  # one that is too long is refused by its source
+            announced_in({"channel": info.get("channel"), **fields}),
+        )
 
 
 def _extract(

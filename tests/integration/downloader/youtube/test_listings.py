@@ -10,7 +10,7 @@ import pytest
 from ingest.downloader.settings import DownloaderSettings
 from ingest.downloader.sources import youtube as connector
 from ingest.downloader.sources.connector import site_options
-from ingest.downloader.sources.listing import Listing
+from ingest.downloader.sources.listing import LeftOut, Listing
 from ingest.downloader.sources.registry import recordings
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.settings import load
@@ -39,16 +39,23 @@ LONG = ids("long", 2 * PAGE + 50)
 
 
 @pytest.fixture
-def listed(youtube: YouTube, ways: Ways, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
+def account() -> Listing:
+    return Listing()
+
+
+@pytest.fixture
+def listed(
+    youtube: YouTube, ways: Ways, account: Listing, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], list[str]]:
     """A function that lists an address of the site through the first exit, without pauses between its requests."""
     monkeypatch.setattr(connector, "site_options", lambda made: replace(site_options(made), between_requests_s=0.0))
     youtube.listings.channels = [FULL, STREAMS, EMPTY]
-    youtube.listings.playlists = {"PLlong": LONG}
+    youtube.listings.playlists = {"PLlong": LONG, "PLodd": ["UCodd", *LONG]}
     youtube.listings.removed = {"@removed"}
     settings = load(DownloaderSettings, site_proxies=ways.file)
 
     def of(address: str) -> list[str]:
-        return [one.video_id for one in recordings(f"https://www.youtube.com/{address}", settings, Listing())]
+        return [one.video_id for one in recordings(f"https://www.youtube.com/{address}", settings, account)]
 
     return of
 
@@ -86,3 +93,10 @@ def test_what_is_not_there_is_gone_and_not_a_fault_of_the_site(
     with pytest.raises(IngestError) as caught:
         listed(address)
     assert caught.value.code is Code.VIDEO_GONE
+
+
+def test_an_entry_that_is_no_video_is_named_and_ends_no_listing(
+    listed: Callable[[str], list[str]], account: Listing
+) -> None:
+    assert listed("playlist?list=PLodd") == LONG
+    assert account.left_out == {connector.NO_VIDEO: LeftOut(1, ["Talk UCodd"])}

@@ -117,12 +117,13 @@ class Answering:
 @pytest.mark.parametrize(
     ("entries", "ids"),
     [
-        pytest.param([None, "text", 5, [], {}, {"id": "fine"}], ["fine"], id="other types among them"),
-        pytest.param([{"id": None}, {"id": [1]}, {"id": 10**5000}, {"id": float("nan")}, {"id": 7}], ["7"], id="ids"),
+        pytest.param([None, "text", 5, [], {}, {"id": "fine"}], [*[""] * 5, "fine"], id="other types among them"),
+        pytest.param([{"id": None}, {"id": [1]}, {"id": float("nan")}, {"id": 7}], ["", "", "", "7"], id="ids"),
+        pytest.param([{"id": 10**5000}, {"id": "fine"}], ["", "fine"], id="an endless id"),
         pytest.param([{"id": "fine", "url": {"a": 1}, "title": ["x"], "duration": "x"}], ["fine"], id="fields"),
-        pytest.param({"a": {"id": "x"}}, [], id="an object"),
+        pytest.param({"a": {"id": "x"}}, [""], id="an object"),
         pytest.param(5, [], id="a number"),
-        pytest.param("text", [], id="a text"),
+        pytest.param("text", [""] * 4, id="a text"),
         pytest.param(None, [], id="nothing"),
     ],
 )

@@ -63,6 +63,7 @@ def test_an_id_is_a_video(text: str) -> None:
         f"https://www.youtube.com/embed/{ID}",
         f"https://www.youtube.com/v/{ID}",
         f"HTTPS://WWW.YOUTUBE.COM/watch?v={ID}",
+        f"https://www.youtube-nocookie.com/embed/{ID}?rel=0",
     ],
 )
 def test_an_address_of_a_video_contains_its_id(url: str) -> None:
