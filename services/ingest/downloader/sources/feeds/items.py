@@ -62,9 +62,13 @@ def _other_places(entry: Any) -> Iterator[tuple[object, object, str]]:  # noqa: 
     yield enclosure.get("rdf:resource"), enclosure.get("type"), ""
     kind = _fields(entry.get("podcast_alternateenclosure")).get("type")
     yield _fields(entry.get("podcast_source")).get("uri"), kind, ""
-    for address in (entry.get("link"), entry.get("id")):
-        if address and _suffix(str(address)) in LINKED:
-            yield address, "", ""
+    for address in bare_links(entry.get("link"), entry.get("id")):
+        yield address, "", ""
+
+
+def bare_links(*addresses: object) -> list[str]:
+    """Return the addresses that are media by their suffix: links to a page are none."""
+    return [str(address) for address in addresses if address and _suffix(str(address)) in LINKED]
 
 
 def _fields(value: object) -> dict[str, object]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ingest.downloader.sources.announced import announced, text_in
-from ingest.downloader.sources.feeds.items import is_media
+from ingest.downloader.sources.feeds.items import bare_links, is_media
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.text import shorten
 
@@ -60,7 +60,8 @@ def _entry(item: dict[str, Any], page: dict[str, Any]) -> Entry:
         duration_s=_seconds(attachments[0].get("duration_in_seconds")) if attachments else None,
         language=item.get("language") or page.get("language"),
     )
-    return Entry(text_in(item.get("id")), [text_in(one["url"]) for one in attachments], found)
+    links = bare_links(text_in(item.get("url")), text_in(item.get("external_url")))[:1]
+    return Entry(text_in(item.get("id")), [text_in(one["url"]) for one in attachments] or links, found)
 
 
 def _fields(value: object) -> dict[str, Any]:
