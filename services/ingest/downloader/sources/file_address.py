@@ -6,7 +6,7 @@ import os
 import re
 from urllib.parse import unquote_to_bytes
 
-_OF_THIS_MACHINE = re.compile(r"file:(?://(?:localhost)?)?(?=/)", re.IGNORECASE)
+_OF_THIS_MACHINE = re.compile(r"file:(?://(?:localhost)?(?=/)|(?=/(?!/)))", re.IGNORECASE)
 
 
 def path_of(text: str) -> str:
