@@ -102,6 +102,20 @@ def test_nothing_opens_it_to_other_machines_unless_it_is_asked_for(render: Rende
     assert "type" not in kinds["Service"]["spec"]
 
 
+def test_the_users_of_a_proxy_read_and_may_be_editors(render: Render) -> None:
+    proxy = {"header": "X-Forwarded-User", "addresses": ["10.0.0.7", "10.1.0.0/16"], "editors": ["ada", "grace"]}
+    ingress = {"enabled": True, "host": "talks.example.org"}
+    values = {"ingress": ingress, "auth": {"editTokenSecret": "editors", "proxy": proxy}}
+    found = environment(pod(render, archive=values)["containers"][0])
+    assert found["INGEST_ARCHIVE_PROXIES"] == "10.0.0.7,10.1.0.0/16"
+    assert found["INGEST_ARCHIVE_PROXY_HEADER"] == "X-Forwarded-User"
+    assert found["INGEST_ARCHIVE_EDITORS"] == "ada,grace"
+    assert found["INGEST_ARCHIVE_REQUESTS_PER_MINUTE"] == "1200"
+    plain = environment(pod(render, archive={"settings": {"archive_requests_per_minute": 60}})["containers"][0])
+    assert plain["INGEST_ARCHIVE_REQUESTS_PER_MINUTE"] == "60"
+    assert not {"INGEST_ARCHIVE_PROXIES", "INGEST_ARCHIVE_PROXY_HEADER", "INGEST_ARCHIVE_EDITORS"} & plain.keys()
+
+
 def test_routes_lead_to_the_service(render: Render) -> None:
     values = {
         **TOKEN,

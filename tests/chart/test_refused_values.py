@@ -54,6 +54,15 @@ def test_the_refusal_of_a_wrong_value_names_it(render: Render, values: dict[str,
         pytest.param(
             {"archive": {"auth": {"tokenSecret": "x"}, "ingress": {"enabled": True}}}, "ingress.host", id="no host"
         ),
+        pytest.param(
+            {"archive": {"auth": {"proxy": {"header": "X-User"}}}}, "proxy.addresses", id="a header of each client"
+        ),
+        pytest.param(
+            {"archive": {"auth": {"proxy": {"header": "X-User", "addresses": ["10.0.0.7"], "editors": ["ada"]}}}},
+            "editTokenSecret",
+            id="forms that nothing signs",
+        ),
+        pytest.param({"archive": {"settings": {"archive_proxies": "::/0"}}}, "proxy.addresses", id="proxies twice"),
         pytest.param({"archive": {"settings": {"archive_token": "x"}}}, "tokenSecret", id="a token in the values"),
         pytest.param({"nats": {"nkeySecret": "mine"}}, "log in to an existing server", id="a login for our own NATS"),
         pytest.param(

@@ -23,10 +23,16 @@
 
 {{/* Settings of the read side: the text model and the place of the archive are those of the embedder. */}}
 {{- define "ingest.archive.settings" -}}
-{{- $own := dict "archive_host" "0.0.0.0" "archive_port" 8080 "metrics_port" 9090 "log_format" "json" -}}
+{{- $own := dict "archive_host" "0.0.0.0" "archive_port" 8080 "metrics_port" 9090 "log_format" "json" "archive_requests_per_minute" 1200 -}}
+{{- $proxy := dict -}}
+{{- with .Values.archive.auth.proxy -}}
+{{- with .addresses }}{{ $_ := set $proxy "archive_proxies" (join "," .) }}{{ end -}}
+{{- with .header }}{{ $_ := set $proxy "archive_proxy_header" . }}{{ end -}}
+{{- with .editors }}{{ $_ := set $proxy "archive_editors" (join "," .) }}{{ end -}}
+{{- end -}}
 {{- $model := pick .Values.embedder.settings "embedding_model" "embedding_revision" "database_schema" "database_timeout_s" -}}
 {{- $names := dict "archive_names" (include "ingest.archive.names" .) -}}
 {{- $broker := include "ingest.volumeSettings" . | fromYaml -}}
 {{- if .Values.archive.auth.editTokenSecret }}{{ $broker = merge (dict "nats_user" "archive") (include "ingest.commonSettings" . | fromYaml) }}{{ end -}}
-{{- include "ingest.settings" (list . $own $broker $model .Values.settings .Values.archive.settings $names) }}
+{{- include "ingest.settings" (list . $own $proxy $broker $model .Values.settings .Values.archive.settings $names) }}
 {{- end }}

@@ -15,10 +15,12 @@ from ingest.archive.agents.http_app import AgentApp
 from ingest.archive.change_requests import ChangeRequests
 from ingest.archive.model import Model
 from ingest.archive.reading import Reading
-from ingest.archive.settings import ArchiveSettings
+from ingest.archive.settings import ArchiveSettings, listed
+from ingest.archive.web.access.editing import Editing
+from ingest.archive.web.access.proxies import Proxies
+from ingest.archive.web.access.rules import check, rules_of, secret
 from ingest.archive.web.app import build as build_app
 from ingest.archive.web.connections import Connection
-from ingest.archive.web.editing import Editing
 from ingest.archive.web.library import Library
 from ingest.embedder.postgres import database
 from ingest.embedder.text_model import light_encoder
@@ -33,9 +35,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator
 
-    from pydantic import SecretStr
+    from starlette.types import ASGIApp
 
-    from ingest.archive.web.guard import Guard
     from ingest.embedder.text_model.model_keys import TextModel
 
 NAME = "archive"
@@ -73,7 +74,9 @@ def main() -> NoReturn:
 class Server:
     """The read side on an open socket, and on `also`. `url` is its address on this machine."""
 
-    def __init__(self, app: Guard, settings: ArchiveSettings, model: Model, also: socket.socket | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: ArchiveSettings, model: Model, also: socket.socket | None = None
+    ) -> None:
         self._model = model
         config = uvicorn.Config(
             app,
@@ -129,19 +132,13 @@ def served(
 
     It listens at the address in the settings, and on the socket `also`.
     """
-    edit_token = _secret(settings.archive_edit_token)
-    if edit_token and settings.nats_url is None:
-        raise ConfigurationError("INGEST_ARCHIVE_EDIT_TOKEN is set: set INGEST_NATS_URL, too; changes are messages")
+    edit_token = secret(settings.archive_edit_token)
+    check(settings)
     with opened(settings, load_model) as library, closing(ChangeRequests(settings, f"{NAME}.changes")) as requests:
-        names = [settings.archive_host, *settings.archive_names.split(",")]
-        token = _secret(settings.archive_token)
-        app = build_app(
-            library,
-            names=names,
-            tokens=[token, *([edit_token] if edit_token else [])] if token else [],
-            agents=AgentApp(library),
-            editing=Editing(edit_token, requests.ask) if edit_token else None,
-        )
+        editors = listed(settings.archive_editors)
+        editing = Editing(edit_token, requests.ask, editors=editors) if edit_token else None
+        guard = build_app(library, rules=rules_of(settings), agents=AgentApp(library), editing=editing)
+        app = Proxies(guard, listed(settings.archive_proxies), settings.archive_proxy_header)
         server = Server(app, settings, library.model, also)
         library.model.start()
         try:
@@ -157,10 +154,6 @@ def opened(settings: ArchiveSettings, load_model: Callable[[], TextModel] | None
     with database.connect(patient, size=READERS, name=f"{NAME}.{settings.worker_name}") as archive:
         model = Model(load_model or (lambda: _load(settings)))
         yield Library(Reading(archive), volume_of(settings), model)
-
-
-def _secret(found: SecretStr | None) -> str | None:
-    return found.get_secret_value() if found else None
 
 
 def _wait_for_tables(settings: ArchiveSettings) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from pydantic import SecretStr
 
-from ingest.archive.web.editing import COOKIE, LONGEST_BODY
+from ingest.archive.web.access.editing import COOKIE, LONGEST_BODY
 from ingest.archive.web.library import API
 from ingest.cli.local.nats_server import NATS_USER
 from ingest.embedder import speaker_changes
@@ -43,12 +43,17 @@ RETRY = json.dumps({"kind": "retry", "code": "NOT_AUDIO"}).encode()
 
 
 @pytest.fixture
-def server(
-    bus: NatsBus, nats_server: EmbeddedNats, archive_url: str, archive_volume: Path, archive_encoder: TextModel
-) -> Iterator[Client]:
-    """A server that may ask for changes, of a broker whose streams are new and empty."""
+def login(bus: NatsBus, nats_server: EmbeddedNats) -> dict[str, object]:
+    """The settings for a broker whose streams are new and empty."""
     assert bus.stored(CHANGE_STREAM) == 0
-    login = {"nats_url": nats_server.url, "nats_user": NATS_USER, "nats_password": SecretStr(nats_server.password)}
+    return {"nats_url": nats_server.url, "nats_user": NATS_USER, "nats_password": SecretStr(nats_server.password)}
+
+
+@pytest.fixture
+def server(
+    login: dict[str, object], archive_url: str, archive_volume: Path, archive_encoder: TextModel
+) -> Iterator[Client]:
+    """A server that may ask for changes."""
     with archive(archive_url, archive_volume, archive_encoder, archive_edit_token=TOKEN, **login) as client:
         yield client
 
@@ -240,6 +245,30 @@ def test_a_reader_without_the_right_changes_nothing(server: Client, bus: NatsBus
         assert answer.status == 403
         assert "set-cookie" not in answer.headers
     assert bus.stored(CHANGE_STREAM) == 0
+
+
+@pytest.mark.usefixtures("_carried_out")
+def test_an_editor_that_a_proxy_names_changes_something_under_its_name(
+    login: dict[str, object], archive_url: str, archive_volume: Path, archive_encoder: TextModel
+) -> None:
+    rules = {"archive_proxies": "127.0.0.1", "archive_proxy_header": "X-User", "archive_editors": "ada, grace"}
+    with archive(archive_url, archive_volume, archive_encoder, archive_edit_token=TOKEN, **login, **rules) as client:
+
+        def key(user: str) -> str:
+            page = client("/status", x_user=user).body.decode()
+            return page.partition('name="key" value="')[2].partition('"')[0]
+
+        assert key("eve") == ""
+        wish = {"kind": "name", "video": DEBATE, "speaker": "Unknown 1", "name": "Alan Turing"}
+        assert post(client, "/changes", {**wish, "key": key("grace")}, x_user="eve").status == 403
+        assert post(client, "/changes", {**wish, "key": key("grace")}, x_user="ada").status == 403
+        answer = post(client, "/changes", {**wish, "key": key("ada")}, x_user="ada")
+        assert b"Unknown 1 is Alan Turing now" in client(answer.headers["location"], x_user="eve").body
+        (said,) = client(f"{API}/recordings/{DEBATE}", x_user="eve").json["by_hand"]
+        assert said["author"] == "ada"
+        back = {"kind": "undo", "video": DEBATE, "statement": str(said["id"]), "key": key("grace")}
+        assert post(client, "/changes", back, x_user="grace").status == 303
+        assert client(f"{API}/recordings/{DEBATE}", authorization=f"Bearer {TOKEN}").json["by_hand"] == []
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from prometheus_client import REGISTRY
 
 from ingest.archive.web.library import API
 from ingest.demo import conversation
 from ingest.shared.artifacts.volume import Volume
+from ingest.shared.errors import ConfigurationError
 from tests.support.archive_server import FAILED, SECRET, TALK, Client, archive
 from tests.support.bad_addresses import BAD_ADDRESSES
 from tests.support.on_disk import on_disk
@@ -266,6 +268,70 @@ def test_a_client_that_tries_tokens_waits(archive_url: str, archive_volume: Path
         assert ask("/mcp", authorization=f"Bearer {TOKEN}", method="POST").status == 429
         assert ask(path).status == 401
         assert ask("/healthz").status == 200
+
+
+def ignored_users() -> float:
+    return REGISTRY.get_sample_value("ingest_http_ignored_users_total") or 0.0
+
+
+def test_users_are_taken_from_a_known_proxy_alone(
+    archive_url: str, archive_volume: Path, archive_encoder: TextModel
+) -> None:
+    def statuses(known: str, **settings: object) -> list[int]:
+        """Return the status of a request without a user, with one, with one named twice, and with an endless one."""
+        rules = {"archive_proxies": known, "archive_proxy_header": "X-Forwarded-User", **settings}
+        with archive(archive_url, archive_volume, archive_encoder, **rules) as ask:
+            assert ask("/healthz").status == 200
+            path = f"{API}/status"
+            return [
+                ask(path).status,
+                ask(path, X_Forwarded_User="ada").status,
+                ask(path, X_Forwarded_User="ada", x_forwarded_user="eve").status,
+                ask(path, X_Forwarded_User="a" * 201).status,
+            ]
+
+    ignored = ignored_users()
+    assert statuses("10.0.0.7,127.0.0.0/8") == [403, 200, 403, 403]
+    assert ignored_users() == ignored
+    assert statuses("10.0.0.7") == [403] * 4
+    assert ignored_users() == ignored + 3
+    assert statuses("127.0.0.1", archive_token=TOKEN) == [401, 200, 401, 401]
+
+
+def test_a_client_that_asks_too_much_waits_and_no_other_one(
+    archive_url: str, archive_volume: Path, archive_encoder: TextModel
+) -> None:
+    rules = {"archive_requests_per_minute": 3, "archive_proxies": "127.0.0.1"}
+    with archive(archive_url, archive_volume, archive_encoder, **rules) as ask:
+        answers = [ask(f"{API}/nothing", x_forwarded_for="192.0.2.1") for _ in range(4)]
+        assert [answer.status for answer in answers] == [404] * 3 + [429]
+        assert (answers[3].problem, answers[3].headers["retry-after"]) == ("too-many", "20")
+        assert ask(f"{API}/nothing", x_forwarded_for="192.0.2.1, 192.0.2.2").status == 404  # the first may be invented
+        for path in ("/healthz", "/static/app.css"):
+            assert ask(path, x_forwarded_for="192.0.2.1").status == 200
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        pytest.param({"archive_proxy_header": "X-User"}, "INGEST_ARCHIVE_PROXIES", id="a header of each client"),
+        pytest.param(
+            {"archive_proxies": "10.0.0.7", "archive_proxy_header": "X-User", "archive_editors": "ada"},
+            "INGEST_ARCHIVE_EDIT_TOKEN",
+            id="forms that nothing signs",
+        ),
+        pytest.param({"archive_editors": "ada"}, "INGEST_ARCHIVE_PROXY_HEADER", id="editors without a name"),
+        pytest.param({"archive_proxies": "10.0.0.7/8"}, "host bits", id="no network"),
+    ],
+)
+def test_settings_that_would_trust_each_client_are_refused(
+    archive_url: str, archive_volume: Path, archive_encoder: TextModel, settings: dict[str, object], words: str
+) -> None:
+    with (
+        pytest.raises(ConfigurationError, match=words),
+        archive(archive_url, archive_volume, archive_encoder, **settings),
+    ):
+        pass
 
 
 # -- trouble ----------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from starlette.requests import Request
 
-from ingest.archive.web.editing import COOKIE, SESSION_S, Editing
+from ingest.archive.web.access.editing import COOKIE, SESSION_S, Editing
 
 
 class Clock:

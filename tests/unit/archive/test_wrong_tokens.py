@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ingest.archive.web.wrong_tokens import MOST, MOST_CLIENTS, PERIOD_S, WrongTokens
+from ingest.archive.web.access.client_key import MOST_CLIENTS
+from ingest.archive.web.access.wrong_tokens import MOST, PERIOD_S, WrongTokens
 
 
 class Clock:

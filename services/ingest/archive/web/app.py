@@ -11,27 +11,24 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from ingest.archive.web import answers, api, openapi, problems
+from ingest.archive.web.access.guard import AGENTS_PATH, OPEN_PATH, Guard
 from ingest.archive.web.changing import Changing
-from ingest.archive.web.guard import AGENTS_PATH, OPEN_PATH, Guard
 from ingest.archive.web.library import API
 from ingest.archive.web.pages.routes import Pages
 from ingest.archive.web.problems import ProblemError
 from ingest.shared.errors import IngestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from starlette.requests import Request
     from starlette.types import ASGIApp
 
-    from ingest.archive.web.editing import Editing
+    from ingest.archive.web.access.editing import Editing
+    from ingest.archive.web.access.rules import Rules
     from ingest.archive.web.library import Library
 
 
-def build(
-    library: Library, *, names: Iterable[str], tokens: Iterable[str], agents: ASGIApp, editing: Editing | None
-) -> Guard:
-    """Return the application. `names` are the host names under which it is opened; `agents` answers AGENTS_PATH."""
+def build(library: Library, *, rules: Rules, agents: ASGIApp, editing: Editing | None) -> Guard:
+    """Return the application, which is open by these rules; `agents` answers AGENTS_PATH."""
     pages = Pages(library, editing)
     document = json.dumps(openapi.document(), ensure_ascii=False, indent=1).encode()
 
@@ -58,7 +55,7 @@ def build(
         exception_handlers=dict.fromkeys((ProblemError, IngestError, HTTPException, Exception), failed),
     )
     app.router.redirect_slashes = False
-    return Guard(app, names=names, tokens=tokens)
+    return Guard(app, rules)
 
 
 def _problem(error: Exception) -> ProblemError:

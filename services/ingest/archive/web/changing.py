@@ -15,7 +15,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from ingest.archive.web import editing, inputs
+from ingest.archive.web import inputs
+from ingest.archive.web.access import editing
 from ingest.archive.web.api import query_of, video_id_of
 from ingest.archive.web.library import API
 from ingest.archive.web.pages.routes import HTML, base_of
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from ingest.archive.web.editing import Editing
+    from ingest.archive.web.access.editing import Editing
     from ingest.archive.web.library import Library
     from ingest.archive.web.pages.routes import Pages
 
@@ -98,7 +99,8 @@ class Changing:
         form = await _form_of(request)
         self._editing.check_form(request, form)
         change = _change({name: text for name, text in form.items() if name != editing.KEY_FIELD})
-        change_id = await run_in_threadpool(self._editing.ask, change, BY_PAGE)
+        author = self._editing.editor(request) or BY_PAGE
+        change_id = await run_in_threadpool(self._editing.ask, change, author)
         await self._until_done(change_id)
         about = _recording_of(change)
         return RedirectResponse(f"{PATH}/{change_id}" + (f"?recording={about}" if about else ""), 303)

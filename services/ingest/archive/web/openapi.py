@@ -28,6 +28,8 @@ OF_ALL = (
     problems.TOO_LONG,
     problems.WRONG_HOST,
     problems.WRONG_TOKENS,
+    problems.TOO_MANY,
+    problems.NO_USER,
     problems.UNAVAILABLE,
 )
 PROBLEM: dict[str, Any] = {
@@ -154,4 +156,7 @@ def _failures(operation: Operation) -> dict[str, Any]:
 
 def _problems(kinds: Iterable[Kind]) -> dict[str, Any]:
     content = {MEDIA_TYPE: {"schema": {"$ref": REFERENCE.format(model="Problem")}}}
-    return {str(kind.status): {"description": kind.title, "content": content} for kind in kinds}
+    titles: dict[int, list[str]] = {}
+    for kind in kinds:
+        titles.setdefault(kind.status, []).append(kind.title)
+    return {str(status): {"description": "; ".join(found), "content": content} for status, found in titles.items()}

@@ -39,6 +39,8 @@ TOO_LARGE = Kind("too-large", 413, "The request is too large")
 TOO_LONG = Kind("too-long", 414, "The address is too long")
 NO_RANGE = Kind("no-range", 416, "The file has no such range")
 WRONG_ORIGIN = Kind("wrong-origin", 403, "The request is from a page of another site")
+NO_USER = Kind("no-user", 403, "The proxy names no user")
+TOO_MANY = Kind("too-many", 429, "Too many requests")
 WRONG_TOKENS = Kind("wrong-tokens", 429, "Too many wrong tokens")
 WRONG_HOST = Kind("wrong-host", 421, "This server does not answer for this host name")
 FAULT = Kind("fault", 500, "A fault of the server")
@@ -48,6 +50,7 @@ KINDS: Final = (
     BAD_PARAMETER,
     BAD_ADDRESS,
     NO_TOKEN,
+    NO_USER,
     NO_RIGHT,
     NOT_FOUND,
     NO_AUDIO,
@@ -59,6 +62,7 @@ KINDS: Final = (
     WRONG_ORIGIN,
     WRONG_HOST,
     WRONG_TOKENS,
+    TOO_MANY,
     FAULT,
     UNAVAILABLE,
     LOADING,

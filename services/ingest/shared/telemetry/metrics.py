@@ -216,6 +216,9 @@ DEAD_LETTERS = OptionalGauge("ingest_dead_letters", "Messages in the stream of d
 HTTP_REQUESTS = Counter(
     "ingest_http_requests", "Requests to the page and the API, by address and status", ("route", "status")
 )
+HTTP_IGNORED_USERS = Counter(
+    "ingest_http_ignored_users", "Requests whose header names a user, but that come from no known proxy"
+)
 HTTP_SECONDS = Histogram(
     "ingest_http_seconds",
     "Time until the last byte of an answer was handed over",

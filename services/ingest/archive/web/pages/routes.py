@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from ingest.archive.web.editing import Editing
+    from ingest.archive.web.access.editing import Editing
     from ingest.archive.web.library import Library
     from ingest.archive.web.shapes import Hit
 

@@ -1,7 +1,8 @@
-"""The right to change something, beside that to read: a token, for which a browser gets a session.
+"""The right to change something, beside that to read: a token, for which a browser gets a session, or a known user.
 
 The session is a cookie that scripts cannot read and that no page of another site sends. It holds no secret: it is
-signed with the token. Each form has a key that belongs to the session; without it, a request of a page is refused.
+signed with the token. Each form has a key that belongs to the session, or to the user that a proxy names; without it,
+a request of a page is refused.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from starlette.requests import ClientDisconnect
 
+from ingest.archive.web.access.proxies import user_of
+from ingest.archive.web.access.wrong_tokens import WrongTokens
 from ingest.archive.web.problems import BAD_PARAMETER, NO_RIGHT, TOO_LARGE, UNAVAILABLE, WRONG_TOKENS, ProblemError
-from ingest.archive.web.wrong_tokens import WrongTokens
 from ingest.shared.broker.bus import BusError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from starlette.requests import Request
 
@@ -34,10 +36,18 @@ KEY_FIELD: Final = "key"
 class Editing:
     """Knows who may change something, and asks for changes."""
 
-    def __init__(self, token: str, ask: Callable[[Wish, str], str], clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        token: str,
+        ask: Callable[[Wish, str], str],
+        clock: Callable[[], float] = time.time,
+        *,
+        editors: Iterable[str] = (),
+    ) -> None:
         self._token = token
         self._ask = ask
         self._clock = clock
+        self._editors = frozenset(editors)
         self._wrong = WrongTokens()
 
     def session(self, given: str, client: str) -> str:
@@ -52,13 +62,21 @@ class Editing:
         return f"{content}.{self._sign('session', content)}"
 
     def form_key(self, request: Request) -> str | None:
-        """Return the key of the forms of a request's session; None when it has none."""
+        """Return the key of the forms of a request's session, or of its user; None when neither may change anything."""
+        editor = self.editor(request)
+        if editor is not None:
+            return self._sign("form of a user", editor)
         cookie = request.cookies.get(COOKIE, "")
         content, _, signature = cookie.rpartition(".")
         ends_at = content.partition(".")[0]
         if not secrets.compare_digest(signature.encode(), self._sign("session", content).encode()):
             return None
         return self._sign("form", content) if int(ends_at) > self._clock() else None
+
+    def editor(self, request: Request) -> str | None:
+        """Return the user that a proxy has named, if it may change something."""
+        user = user_of(request.scope)
+        return user if user in self._editors else None
 
     def check_form(self, request: Request, form: dict[str, str]) -> None:
         """Raise ProblemError unless a form was filled on a page of this session."""

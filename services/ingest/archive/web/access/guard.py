@@ -16,15 +16,17 @@ from urllib.parse import unquote_to_bytes
 from starlette.datastructures import Headers, MutableHeaders
 
 from ingest.archive.web import problems
+from ingest.archive.web.access.proxies import user_of
+from ingest.archive.web.access.request_limit import RequestLimit
+from ingest.archive.web.access.wrong_tokens import WrongTokens
 from ingest.archive.web.answers import POLICY, POLICY_HEADER
 from ingest.archive.web.problems import ProblemError
-from ingest.archive.web.wrong_tokens import WrongTokens
 from ingest.shared.telemetry import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from ingest.archive.web.access.rules import Rules
 
 LONGEST_ADDRESS = 4000
 METHODS: Final = ("GET", "HEAD")
@@ -35,6 +37,8 @@ POSTED: Final = {  # where a request may also, or only, be posted
     "/api/v1/changes": ("POST",),
 }
 OPEN_PATH = "/healthz"
+UNCOUNTED: Final = (OPEN_PATH, f"/api/v1{OPEN_PATH}")
+FILES: Final = "/static/"
 AGENTS_PATH = "/mcp"
 HEADERS: Final = {
     POLICY_HEADER: POLICY,
@@ -51,11 +55,12 @@ LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
 class Guard:
     """Wraps an application: refuses what it must not see, and completes its answers."""
 
-    def __init__(self, app: ASGIApp, *, names: Iterable[str], tokens: Iterable[str]) -> None:
+    def __init__(self, app: ASGIApp, rules: Rules) -> None:
         self._app = app
-        self._names = frozenset(name.strip().lower() for name in (*LOCAL_NAMES, *names) if name.strip())
-        self._tokens = tuple(tokens)  # each of them opens the archive; without one, it is open
+        self._names = frozenset(name.strip().lower() for name in (*LOCAL_NAMES, *rules.names) if name.strip())
+        self._rules = rules
         self._wrong = WrongTokens()
+        self._limit = RequestLimit(rules.most)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -85,6 +90,10 @@ class Guard:
 
     def _problem(self, scope: Scope) -> ProblemError | None:
         """Return the reason to refuse a request; None when it may be answered."""
+        wait_s = self._too_early_s(scope)
+        if wait_s:
+            advice = f"at most {self._rules.most} in a minute; ask again in {wait_s} s"
+            return ProblemError(problems.TOO_MANY, advice, headers={"Retry-After": str(wait_s)})
         path, query = scope.get("raw_path") or b"", scope["query_string"]
         if len(path) + len(query) > LONGEST_ADDRESS:
             return ProblemError(problems.TOO_LONG, f"at most {LONGEST_ADDRESS} bytes")
@@ -97,21 +106,31 @@ class Guard:
         headers = Headers(scope=scope)
         if scope["method"] == "POST" and not self._is_ours(headers.get("origin"), scope["path"]):
             return ProblemError(problems.WRONG_ORIGIN, "pages of other sites cannot ask")
-        return None if scope["path"] == OPEN_PATH else self._refusal(headers, (scope["client"] or ("",))[0])
+        return None if scope["path"] == OPEN_PATH else self._refusal(scope, headers)
 
-    def _refusal(self, headers: Headers, client: str) -> ProblemError | None:
+    def _too_early_s(self, scope: Scope) -> int:
+        """Count a request; return for how long its client has to wait. Commands on the local socket never wait."""
+        if scope["path"] in UNCOUNTED or scope["path"].startswith(FILES) or not scope["client"]:
+            return 0
+        return self._limit.wait_s(scope["client"][0])
+
+    def _refusal(self, scope: Scope, headers: Headers) -> ProblemError | None:
         """Return the reason to refuse a request with these headers; None when its sender may read the archive."""
         if _name(headers.get("host", "")) not in self._names:
             advice = "open it as localhost, or name it in INGEST_ARCHIVE_NAMES"
             return ProblemError(problems.WRONG_HOST, advice)
-        return self._unknown(headers.get("authorization", ""), client) if self._tokens else None
+        if user_of(scope) is not None or not (self._rules.tokens or self._rules.wants_user):
+            return None
+        if not self._rules.tokens:
+            return ProblemError(problems.NO_USER, "come by the proxy before this server: it names its users")
+        return self._unknown(headers.get("authorization", ""), (scope["client"] or ("",))[0])
 
     def _unknown(self, authorization: str, client: str) -> ProblemError | None:
         """Return the reason to refuse a client that has to bring a token; None when it brings it."""
         wait_s = self._wrong.wait_s(client) if authorization else 0
         if wait_s:  # also with the right one: its answer would tell it from the others
             return ProblemError(problems.WRONG_TOKENS, f"ask again in {wait_s} s", headers={"Retry-After": str(wait_s)})
-        if any(_brings(authorization, token) for token in self._tokens):
+        if any(_brings(authorization, token) for token in self._rules.tokens):
             return None
         if authorization:
             self._wrong.add(client, authorization)
