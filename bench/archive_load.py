@@ -42,17 +42,23 @@ from ingest.shared.settings import load
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
+    from typing import Self
 
 HOST = "127.0.0.1"
 START_S = 120.0
 ANSWER_S = 60.0
+SAMPLE_S = 0.5  # between two looks at the memory of the server
 SLOW_PAUSE_S = 1.0  # between two bytes that the slow client reads
 QUESTION = "/api/v1/search?q="
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What clients saw in one run. Times are in seconds, memory is that of the server before and after."""
+    """What clients saw in one run. Times are in seconds.
+
+    Memory is that of the server: before, in the first and in the last quarter of the run, and after it. `slow_bytes` is
+    what the slow client has read.
+    """
 
     name: str
     requests: int
@@ -62,7 +68,10 @@ class Figures:
     p95_s: float
     server_cpu_s: float
     memory_before_bytes: int
+    memory_first_bytes: int
+    memory_last_bytes: int
     memory_after_bytes: int
+    slow_bytes: int | None
 
 
 @dataclass(frozen=True)
@@ -188,10 +197,45 @@ class Clients:
         return quote(" ".join((*words, f"word{self._draw.randrange(VOCABULARY)}")))
 
 
+class Memory:
+    """Looks at the memory of a server until it is stopped."""
+
+    def __init__(self, asked: Server) -> None:
+        self._server = asked
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._found: list[int] = []
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+        self._done.set()
+        self._thread.join()
+
+    @property
+    def quarters(self) -> tuple[int, int]:
+        """Return the means of the first and of the last quarter."""
+        part = max(1, len(self._found) // 4)
+        return round(float(np.mean(self._found[:part]))), round(float(np.mean(self._found[-part:])))
+
+    def _run(self) -> None:
+        self._found.append(self._server.memory_bytes)
+        while not self._done.wait(SAMPLE_S):
+            self._found.append(self._server.memory_bytes)
+
+
 @contextmanager
-def idle_connections(port: int, count: int) -> Iterator[None]:
-    """Hold connections that send the beginning of a request, and one client that reads a byte a second."""
+def idle_connections(port: int, count: int) -> Iterator[list[int]]:
+    """Hold connections that send the beginning of a request, and one client that reads a byte a second.
+
+    Give what that client has read: the sizes of its parts.
+    """
     done = threading.Event()
+    got: list[int] = []
     with ExitStack() as held:
         for _ in range(count):
             held.enter_context(socket.create_connection((HOST, port))).sendall(b"GET / HTTP/1.1\r\n")
@@ -201,11 +245,11 @@ def idle_connections(port: int, count: int) -> Iterator[None]:
         def read() -> None:
             with contextlib.suppress(OSError):
                 while not done.wait(SLOW_PAUSE_S):
-                    slow.recv(1)
+                    got.append(len(slow.recv(1)))
 
         reading = threading.Thread(target=read)
         reading.start()
-        yield
+        yield got
         done.set()
         reading.join()
 
@@ -233,12 +277,13 @@ def measure(options: argparse.Namespace, folder: Path, postgres: EmbeddedPostgre
         for number, (name, count, pause_s, idle) in enumerate(runs):
             clients = Clients(asked, options.seed + number, pages=count > 1)
             before, cpu_s = asked.memory_bytes, asked.cpu_s
-            with idle_connections(asked.port, idle):
+            with idle_connections(asked.port, idle) as got, Memory(asked) as memory:
                 clients.run(count, options.seconds, pause_s)
             took = len(clients.took_s)
             p50, p95 = (float(np.percentile(clients.took_s, share)) for share in (50, 95))
             figures = (took, clients.errors, took / options.seconds, p50, p95, asked.cpu_s - cpu_s)
-            measured.append(Figures(name, *figures, before, asked.memory_bytes))
+            slow_bytes = sum(got) if idle else None
+            measured.append(Figures(name, *figures, before, *memory.quarters, asked.memory_bytes, slow_bytes))
         return measured, outage(postgres, asked)
 
 
@@ -254,6 +299,8 @@ def show(options: argparse.Namespace, measured: list[Figures], gone: Outage) -> 
             [f"{one.server_cpu_s / one.requests * 1000:.0f} ms" for one in measured],
         ),
         ("memory of the server: before, after", [_memory(one) for one in measured]),
+        ("in the first, the last quarter", [_quarters(one) for one in measured]),
+        ("bytes that the slow client got", ["" if one.slow_bytes is None else f"{one.slow_bytes}" for one in measured]),
     ]
     report.print_table(("", *(one.name for one in measured)), [(name, *cells) for name, cells in lines])
     print(f"\n{options.passages} passages, vectors simulated; a client of {options.clients} reads {options.pause:g} s")
@@ -262,6 +309,10 @@ def show(options: argparse.Namespace, measured: list[Figures], gone: Outage) -> 
 
 def _memory(one: Figures) -> str:
     return f"{one.memory_before_bytes / 1e6:.0f}, {one.memory_after_bytes / 1e6:.0f} MB"
+
+
+def _quarters(one: Figures) -> str:
+    return f"{one.memory_first_bytes / 1e6:.0f}, {one.memory_last_bytes / 1e6:.0f} MB"
 
 
 def main() -> None:
