@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ingest.embedder.corrections import places, said, words
 from ingest.embedder.corrections.places import WordCorrection
 from ingest.embedder.tables import corrections
+from ingest.shared.bounds import LONGEST_CORRECTION
 from ingest.shared.errors import Code, ConfigurationError, IngestError
 from ingest.shared.text import one_line
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from ingest.embedder.rebuild import PassageText, Rebuilder
     from ingest.embedder.tables.corrections import Author
 
-LONGEST = 500  # letters of a corrected text
 EARLIER_S = 5.0  # the place that is meant may begin so much before the time that a person names, ...
 LATER_S = 60.0  # ... or so much after it: the time of a passage is that of its beginning
 SHOWN_S = 10.0
@@ -111,8 +111,8 @@ def checked(texts: tuple[str, str]) -> tuple[str, str]:
         raise ConfigurationError("name the words as they are now, and the right ones")
     if expected == replacement:
         raise ConfigurationError("the two texts are the same")
-    if max(len(expected), len(replacement)) > LONGEST:
-        raise ConfigurationError(f"a correction has at most {LONGEST} letters")
+    if max(len(expected), len(replacement)) > LONGEST_CORRECTION:
+        raise ConfigurationError(f"a correction has at most {LONGEST_CORRECTION} letters")
     return expected, replacement
 
 

@@ -4,7 +4,7 @@
 
 The page has no right to write; its message is all that it can do. A new kind of wish is a model in `messages` and a
 case in `carry_out`. A wish that is delivered twice is done once: its result is stored under its id. `requested_names`
-has those about speakers.
+has those about speakers, `requested_words` those about words.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ingest.embedder import requested_names
+from ingest.embedder import requested_names, requested_words
 from ingest.embedder.tables import changes, corrections
 from ingest.embedder.tables.catalog import Catalog
 from ingest.embedder.tables.changes import Outcome
@@ -22,7 +22,16 @@ from ingest.shared.broker.bus import BusError, BusRefusedError
 from ingest.shared.broker.topology import CHANGE_STREAM, CHANGES
 from ingest.shared.errors import ConfigurationError, IngestError
 from ingest.shared.loop_thread import LoopThread
-from ingest.shared.messages import ChangeRequested, MergeSpeakers, NameSpeaker, Retry, UndoStatement, decode
+from ingest.shared.messages import (
+    ChangeRequested,
+    CorrectWords,
+    MergeSpeakers,
+    NameSpeaker,
+    Retry,
+    UndoCorrection,
+    UndoStatement,
+    decode,
+)
 from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.text import shorten
 from ingest.shared.video_state import VideoState
@@ -115,6 +124,9 @@ def carry_out(tools: Tools, asked: ChangeRequested) -> Outcome:
             case NameSpeaker() | MergeSpeakers() | UndoStatement() as change:
                 by = corrections.author(asked.author, f"change {asked.change_id}")
                 return requested_names.carry_out(tools.rebuilder(), change, by)
+            case CorrectWords() | UndoCorrection() as change:
+                by = corrections.author(asked.author, f"change {asked.change_id}")
+                return requested_words.carry_out(tools.rebuilder(), change, by)
     except IngestError as error:
         if error.code.startswith("ENV_"):
             raise

@@ -64,6 +64,7 @@ Channel = Annotated[str, _text(bounds.channel)]
 Remark = Annotated[str, _text(lambda text: shorten(text, bounds.LONGEST_TEXT))]
 Name = Annotated[str, _text(lambda text: shorten(text, bounds.LONGEST_NAME))]
 Person = Annotated[str, Field(min_length=1, max_length=bounds.LONGEST_NAME), _text(one_line)]
+Said = Annotated[str, Field(min_length=1, max_length=bounds.LONGEST_CORRECTION), _text(one_line)]
 Moment = Annotated[datetime, AfterValidator(bounds.nearest_moment)]
 Date = Annotated[datetime | None, AfterValidator(bounds.possible_moment)]
 Language = Annotated[str | None, _text(languages.code)]  # an unknown one is dropped
@@ -300,7 +301,31 @@ class UndoStatement(Part):
     statement: Annotated[int, Field(ge=1, lt=1 << 63)]
 
 
-Wish = Annotated[Retry | NameSpeaker | MergeSpeakers | UndoStatement, Field(discriminator="kind")]
+class CorrectWords(Part):
+    """A wish for a change: words of a recording, near a time, are others.
+
+    `at_s` may be left out where they are said once. With `every`, they are corrected wherever the recording has them.
+    """
+
+    kind: Literal["correct"] = "correct"
+    video: VideoId
+    expected: Said
+    replacement: Said
+    at_s: Seconds | None = None
+    every: bool = False
+
+
+class UndoCorrection(Part):
+    """A wish for a change: a correction of words of a recording is taken back."""
+
+    kind: Literal["undo_correction"] = "undo_correction"
+    video: VideoId
+    correction: Annotated[int, Field(ge=1, lt=1 << 63)]
+
+
+Wish = Annotated[
+    Retry | NameSpeaker | MergeSpeakers | UndoStatement | CorrectWords | UndoCorrection, Field(discriminator="kind")
+]
 
 
 class ChangeRequested(Message):

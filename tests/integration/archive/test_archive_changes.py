@@ -12,11 +12,11 @@ from pydantic import SecretStr
 from ingest.archive.web.access.editing import COOKIE, LONGEST_BODY
 from ingest.archive.web.library import API
 from ingest.cli.local.nats_server import NATS_USER
-from ingest.embedder import speaker_changes
+from ingest.embedder import changes, speaker_changes
 from ingest.embedder.postgres.database import Database
 from ingest.embedder.rebuild import Rebuilder
 from ingest.embedder.requested_changes import Changes, Tools, carry_out
-from ingest.embedder.tables import speaker_statements
+from ingest.embedder.tables import corrections, speaker_statements
 from ingest.embedder.tables.ledger import write_events
 from ingest.embedder.tables.store import Store
 from ingest.shared.artifacts.volume import Volume
@@ -26,7 +26,7 @@ from tests.integration.cli.test_forget import event
 from tests.integration.embedder.test_speakers_by_hand import TALK as DEBATE
 from tests.integration.embedder.test_speakers_by_hand import index, spoken, turns
 from tests.support.archive_server import FAILED, LIMITS, NOW, TALK, Answer, Client, archive
-from tests.support.browser import browser
+from tests.support.browser import Page, browser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,10 +76,10 @@ def rebuilder(database: Database, archive_volume: Path, archive_encoder: Passage
 
 @pytest.fixture
 def _carried_out(bus: NatsBus, database: Database, rebuilder: Rebuilder) -> Iterator[None]:
-    changes = Changes(Tools(bus, database, lambda: rebuilder))
-    changes.start()
+    thread = Changes(Tools(bus, database, lambda: rebuilder))
+    thread.start()
     yield
-    changes.stop()
+    thread.stop()
 
 
 def session(client: Client) -> str:
@@ -152,6 +152,35 @@ def test_speakers_are_named_and_merged_and_both_is_taken_back(server: Client) ->
 
 
 @pytest.mark.usefixtures("_carried_out")
+def test_words_are_corrected_at_one_place_or_in_the_whole_recording_and_that_is_taken_back(server: Client) -> None:
+    def text() -> str:
+        passages = server(f"{API}/recordings/{DEBATE}/transcript").json["passages"]
+        return " ".join(one["text"] for one in passages)
+
+    def listed() -> Any:  # noqa: ANN401 (JSON)
+        return server(f"{API}/recordings/{DEBATE}").json["corrections"]
+
+    before = text()
+    one = {"kind": "correct", "video": DEBATE, "expected": "word12", "replacement": "twelve words", "at_s": 11.0}
+    assert wished(server, **one) == ("done", "'word12' is 'twelve words' now")
+    assert "word11 twelve words word13" in text()
+    first = {"kind": "correct", "video": DEBATE, "expected": "word13", "replacement": "word14", "every": True}
+    assert wished(server, **first) == ("done", "'word13' is 'word14' now")
+    both = {**first, "expected": "word14", "replacement": "fourteen"}
+    assert wished(server, **both) == ("done", "'word14' is 'fourteen' now at 2 places")
+    assert "twelve words fourteen fourteen word15" in text()
+    assert [(found["expected"], found["author"], found["state"]) for found in listed()] == [
+        *[("word14", "API", "placed")] * 2,
+        ("word13", "API", "placed"),
+        ("word12", "API", "placed"),
+    ]
+    for found in listed():
+        back = wished(server, kind="undo_correction", video=DEBATE, correction=found["id"])
+        assert back == ("done", "the correction is taken back")
+    assert (text(), listed()) == (before, [])
+
+
+@pytest.mark.usefixtures("_carried_out")
 @pytest.mark.parametrize(
     ("wish", "reason"),
     [
@@ -185,9 +214,36 @@ def test_speakers_are_named_and_merged_and_both_is_taken_back(server: Client) ->
             f"{DEBATE} has no statement 9999 about a speaker",
             id="no such statement",
         ),
+        pytest.param(
+            {"kind": "correct", "video": DEBATE, "expected": "word12", "replacement": "x", "at_s": 200.0},
+            f"'word12' is not said near that time in {DEBATE}; there: ''",
+            id="not said there",
+        ),
+        pytest.param(
+            {"kind": "correct", "video": DEBATE, "expected": "nowhere", "replacement": "x", "every": True},
+            f"'nowhere' is not said in {DEBATE}",
+            id="not said at all",
+        ),
+        pytest.param(
+            {"kind": "correct", "video": DEBATE, "expected": "word12", "replacement": "word12"},
+            "the two texts are the same",
+            id="no change",
+        ),
+        pytest.param(
+            {"kind": "correct", "video": FAILED, "expected": "word12", "replacement": "x"},
+            f"the volume has no transcript of {FAILED}",
+            id="no words",
+        ),
+        pytest.param(
+            {"kind": "undo_correction", "video": DEBATE, "correction": 9_999},
+            f"{DEBATE} has no correction 9999",
+            id="no such correction",
+        ),
     ],
 )
-def test_a_change_of_speakers_that_cannot_be_is_refused(server: Client, wish: dict[str, object], reason: str) -> None:
+def test_a_change_of_a_recording_that_cannot_be_is_refused(
+    server: Client, wish: dict[str, object], reason: str
+) -> None:
     assert wished(server, **wish) == ("refused", reason)
 
 
@@ -200,6 +256,11 @@ def test_an_interrupted_wish_is_ended_and_not_made_again(
     assert [carry_out(tools, asked).result for _ in range(2)] == ["Unknown 2 is Grace Hopper now"] * 2
     (one,) = speaker_statements.listed(database, DEBATE)
     speaker_changes.undo(rebuilder, one.id)
+    wish = {"kind": "correct", "video": DEBATE, "expected": "word12", "replacement": "twelve"}
+    asked = ChangeRequested.model_validate({"change_id": "interrupted", "at": NOW, "change": wish})
+    assert [carry_out(tools, asked).result for _ in range(2)] == ["'word12' is 'twelve' now"] * 2
+    (corrected,) = corrections.listed(database, DEBATE, None, 10)
+    changes.undo(rebuilder, corrected.id, whole_command=False)
 
 
 @pytest.mark.usefixtures("rebuilder")
@@ -290,6 +351,16 @@ def test_an_editor_that_a_proxy_names_changes_something_under_its_name(
             *(400, "bad-parameter"),
             id="half a letter",
         ),
+        pytest.param(
+            b'{"kind": "correct", "video": "talk_000001", "expected": "a", "replacement": ""}',
+            *(400, "bad-parameter"),
+            id="no words",
+        ),
+        pytest.param(
+            b'{"kind": "correct", "video": "talk_000001", "expected": "a", "replacement": "b", "at_s": NaN}',
+            *(400, "bad-parameter"),
+            id="no time",
+        ),
         pytest.param(b" " * (LONGEST_BODY + 1), 413, "too-large", id="too large"),
         pytest.param(b"[" * 90_000, 400, "bad-parameter", id="deep"),
     ],
@@ -345,7 +416,7 @@ def test_a_failure_is_retried_in_a_browser(
 
 @pytest.mark.long  # a browser starts
 @pytest.mark.usefixtures("_carried_out")
-def test_a_speaker_is_named_in_a_browser_and_the_name_is_taken_back(
+def test_a_speaker_is_named_and_words_are_corrected_in_a_browser_and_both_is_taken_back(
     server: Client, program: Callable[[str, str], str], tmp_path: Path
 ) -> None:
     base = f"http://127.0.0.1:{server.port}"
@@ -372,4 +443,26 @@ def test_a_speaker_is_named_in_a_browser_and_the_name_is_taken_back(
         page.until("document.body?.innerText.includes('is taken back')")
         page.open(f"{base}/recordings/{DEBATE}")
         assert not page.run("document.querySelector('article').innerText.includes('Grace Hopper')")
+        correct_words(page)
         assert page.trouble == []
+
+
+def correct_words(page: Page) -> None:
+    """Put a word in where the passage stands, and take that back."""
+    page.until("document.querySelector('[data-ready]')")
+    page.click(".passage:nth-child(2) [data-correct]")
+    assert page.run("document.activeElement.value.startsWith('Word20 word21 word22')")
+    page.run("document.activeElement.setSelectionRange(7, 7)")
+    page.type("and another ")
+    assert page.violations() == []
+    page.click(".fix button")
+    page.until("document.body?.innerText.includes(`'Word20' is 'Word20 and another' now`)")
+    page.click("main a")
+    page.until("document.querySelector('#p1 .said')?.textContent.startsWith('Word20 and another word21')")
+    assert page.run("location.search") == "?t=20.0"
+    page.click(".correcting summary")
+    assert page.violations() == []
+    page.click("[data-kind=undo_correction] button")
+    page.until("document.body?.innerText.includes('the correction is taken back')")
+    page.click("main a")
+    page.until("document.querySelector('#p1 .said')?.textContent.startsWith('Word20 word21')")

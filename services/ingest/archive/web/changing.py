@@ -20,8 +20,9 @@ from ingest.archive.web.access import editing
 from ingest.archive.web.api import query_of, video_id_of
 from ingest.archive.web.library import API
 from ingest.archive.web.pages.routes import HTML, base_of
+from ingest.archive.web.pages.states import RecordingPage, address
 from ingest.archive.web.problems import BAD_PARAMETER, NOT_FOUND, ProblemError
-from ingest.shared.messages import VIDEO_ID_PATTERN, Retry, Wish
+from ingest.shared.messages import VIDEO_ID_PATTERN, CorrectWords, Retry, Wish
 from ingest.shared.text import shorten
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class ChangeInput(inputs.Input):
     """The parameters of the page of a change."""
 
     recording: Annotated[str | None, Field(pattern=VIDEO_ID_PATTERN)] = None
+    t: inputs.Second = 0.0
+    """Second of the recording that the change is about."""
 
 
 class Changing:
@@ -102,8 +105,7 @@ class Changing:
         author = self._editing.editor(request) or BY_PAGE
         change_id = await run_in_threadpool(self._editing.ask, change, author)
         await self._until_done(change_id)
-        about = _recording_of(change)
-        return RedirectResponse(f"{PATH}/{change_id}" + (f"?recording={about}" if about else ""), 303)
+        return RedirectResponse(address(f"{PATH}/{change_id}", _about(change)), 303)
 
     async def _by_program(self, request: Request) -> Response:
         self._editing.check_program(request)
@@ -121,7 +123,9 @@ class Changing:
     async def _show(self, request: Request) -> Response:
         asked = inputs.read(ChangeInput, query_of(request))
         found = await run_in_threadpool(self._library.change, video_id_of(request))
-        content = self._pages.render("change.html", request, change=found, recording=asked.recording)
+        content = self._pages.render(
+            "change.html", request, change=found, recording=asked.recording, at=RecordingPage(t=asked.t)
+        )
         return Response(content, media_type=HTML, headers={"Cache-Control": "no-store"})
 
     async def _until_done(self, change_id: str) -> None:
@@ -131,11 +135,12 @@ class Changing:
             await asyncio.sleep(LOOK_S)
 
 
-def _recording_of(change: Wish) -> str | None:
-    """Return the recording that a wish is about; None when it may be about several."""
+def _about(change: Wish) -> ChangeInput:
+    """Return what a wish is about: a recording, and its second; nothing when it may be about several recordings."""
     if isinstance(change, Retry):
-        return change.videos[0] if len(change.videos) == 1 else None
-    return change.video
+        return ChangeInput(recording=change.videos[0] if len(change.videos) == 1 else None)
+    at_s = change.at_s if isinstance(change, CorrectWords) and not change.every else None
+    return ChangeInput(recording=change.video, t=round(at_s or 0.0, 1))
 
 
 def _change(wanted: Mapping[str, object]) -> Wish:

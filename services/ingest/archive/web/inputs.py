@@ -35,6 +35,7 @@ def plain(text: str) -> str:
 
 
 Name = Annotated[str, Field(max_length=LONGEST_NAME), AfterValidator(plain)]
+Second = Annotated[float, Field(ge=0, le=1e7, allow_inf_nan=False)]
 Day = Annotated[date, Field(ge=EARLIEST, le=LATEST)]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$", description="Code of a language, as en")]
 

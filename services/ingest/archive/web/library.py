@@ -13,7 +13,7 @@ from ingest.archive.web.problems import BAD_PARAMETER, LOADING, NOT_FOUND, Probl
 from ingest.embedder.search import wording
 from ingest.embedder.search.hybrid import Search
 from ingest.embedder.search.question import Question
-from ingest.embedder.tables import speaker_statements
+from ingest.embedder.tables import corrections, speaker_statements
 from ingest.embedder.tables.catalog import Catalog
 from ingest.shared import outgoing
 from ingest.shared.errors import RULES, Code
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ingest.archive.model import Model
     from ingest.archive.reading import Reading, RecordingRow
     from ingest.embedder.search.question import Hit
+    from ingest.embedder.tables.corrections import CorrectionRow
     from ingest.embedder.tables.speaker_statements import StatementRow
     from ingest.shared.artifacts.transcript import Transcript
     from ingest.shared.artifacts.volume import Volume
@@ -33,6 +34,7 @@ MOST_SPEAKERS = 500
 MOST_CHANNELS = 200
 MOST_RECENT = 50
 MOST_PARTS = 20
+MOST_LISTED = 1000
 UNFINISHED = ("failed", "running", "postponed", "deferred", "queued", "skipped")
 
 
@@ -100,6 +102,7 @@ class Library:
             **_recording(row).model_dump(),
             speakers=tuple(shares),
             by_hand=tuple(map(_statement, speaker_statements.listed(self.reading.database, video_id))),
+            corrections=tuple(map(_correction, corrections.listed(self.reading.database, video_id, None, MOST_LISTED))),
             audio=f"{API}/recordings/{video_id}/audio" if kept else None,
             player=player(row.source_kind, video_id),
             transcript=f"{API}/recordings/{video_id}/transcript",
@@ -235,6 +238,10 @@ def _figures(item: object) -> dict[str, object]:
 
 def _statement(row: StatementRow) -> shapes.Statement:
     return shapes.Statement(**{name: getattr(row, name) for name in shapes.Statement.model_fields})
+
+
+def _correction(row: CorrectionRow) -> shapes.Correction:
+    return shapes.Correction(**{name: getattr(row, name) for name in shapes.Correction.model_fields})
 
 
 def _hit(hit: Hit) -> shapes.Hit:

@@ -78,12 +78,29 @@ class Statement(Shape):
     """placed, right, or `needs a look`: the speaker is not found any more."""
 
 
+class Correction(Shape):
+    """Words of a recording that a person has corrected; a change of the kind `undo_correction` takes it back."""
+
+    id: int
+    start_s: float
+    expected: str
+    """The words as they were."""
+    replacement: str
+    author: str
+    state: str
+    """placed, right (the recognizer wrote it, too), or `needs a look`: its place is not found any more."""
+    found: str
+    """What it replaced or, where it needs a look, what is there."""
+
+
 class RecordingDetail(Recording):
     """A recording with its speakers."""
 
     speakers: tuple[Share, ...]
     by_hand: tuple[Statement, ...]
     """What people have said about its speakers, the latest first."""
+    corrections: tuple[Correction, ...]
+    """Words that people have corrected, the latest first; at most 1000."""
     audio: str | None
     """Path of the audio on this server; null when it is not kept."""
     player: str | None

@@ -33,6 +33,7 @@ HTML = "text/html; charset=utf-8"
 STATIC: Final = {
     "app.css": "text/css; charset=utf-8",
     "app.js": "text/javascript; charset=utf-8",
+    "edit.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
 MORE_RESULTS = 20

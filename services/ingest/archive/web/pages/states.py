@@ -25,7 +25,7 @@ class SearchPage(inputs.SearchInput):
 class RecordingPage(inputs.Input):
     """The state of a recording's page."""
 
-    t: Annotated[float, Field(ge=0, le=1e7, allow_inf_nan=False)] = 0.0
+    t: inputs.Second = 0.0
     """Second at which the player stands."""
     q: Annotated[str, Field(max_length=inputs.LONGEST_QUESTION)] = ""
     """The question that led here: its words are marked."""
