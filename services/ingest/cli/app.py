@@ -11,6 +11,7 @@ A command reads its options, opens connections where it needs them, and calls on
 
 from __future__ import annotations
 
+import sys
 from importlib import metadata
 from typing import Annotated
 
@@ -19,6 +20,7 @@ import typer
 from ingest.cli import boundary, console, streams
 from ingest.cli.find.app import find_app
 from ingest.cli.models.app import models_app
+from ingest.cli.needed import needed
 from ingest.cli.operate.app import operate_app
 from ingest.cli.options import OPERATE, UPKEEP, VOICES
 from ingest.cli.runs.app import ask_app
@@ -68,7 +70,7 @@ def options_of_all(
 def main() -> None:
     """Run the command line in a process of its own."""
     streams.prepare()
-    app(prog_name="ingest")
+    needed(app, sys.argv[1:])(prog_name="ingest")
 
 
 if __name__ == "__main__":
