@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import FirstRun, Ingest, Podcast
 
 RECORDINGS = 30
+pytestmark = pytest.mark.long
 
 
 def same_texts(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -61,7 +62,6 @@ def test_nothing_in_the_state_folder_is_open_to_other_users(undisturbed: FirstRu
     assert {path for path in found if path.lstat().st_mode & 0o077} == set()
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("victim", "when"),
     [
@@ -83,7 +83,6 @@ def test_a_killed_process_is_restarted_and_nothing_is_lost_or_doubled(
     assert same_texts(ingest.rows()) == same_texts(undisturbed.rows)
 
 
-@pytest.mark.long
 def test_a_second_run_continues_after_all_processes_were_killed_at_once(
     ingest: Ingest, podcast: Podcast, undisturbed: FirstRun
 ) -> None:
@@ -97,7 +96,6 @@ def test_a_second_run_continues_after_all_processes_were_killed_at_once(
     assert second["tally"]["failed"] == 0
 
 
-@pytest.mark.long
 def test_no_process_outlives_a_killed_command(ingest: Ingest, podcast: Podcast) -> None:
     process = ingest.start("run", podcast.url)
     ingest.wait_for_event("downloader", "started")
@@ -109,7 +107,6 @@ def test_no_process_outlives_a_killed_command(ingest: Ingest, podcast: Podcast) 
         time.sleep(0.1)
 
 
-@pytest.mark.long
 def test_an_interrupted_run_is_continued_by_the_next_one(ingest: Ingest, podcast: Podcast) -> None:
     process = ingest.start("run", podcast.url)
     ingest.wait_for_event("downloader", "finished")
@@ -140,7 +137,6 @@ def test_a_command_imports_nothing_from_the_current_folder(ingest: Ingest, tmp_p
     assert json.loads(done.stdout)["videos"] == []
 
 
-@pytest.mark.long
 def test_a_folder_that_is_in_use_is_not_shared(ingest: Ingest, podcast: Podcast) -> None:
     process = ingest.start("run", podcast.url)
     ingest.wait_for_event("downloader", "ready")

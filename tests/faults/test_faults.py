@@ -27,16 +27,12 @@ if TYPE_CHECKING:
     from tests.faults.on_state_folder import StateRow
     from tests.faults.trials import Row
 
-SHORT = ("6",)
 LATE = 5  # one that is read after it was due, as on a busy machine, gets no delayed nak
-IN_CI = ("1.4", "1.8", "1.17", "4b", *SHORT, "10", "12", "17", "23")
-PLAYED = [
-    pytest.param(row, id=row.number, marks=() if row.number in SHORT else pytest.mark.long)
-    for row in ROWS
-    if row.number in IN_CI
-]
+IN_CI = ("1.4", "1.8", "1.17", "4b", "6", "10", "12", "17", "23")
+PLAYED = [pytest.param(row, id=row.number) for row in ROWS if row.number in IN_CI]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("row", PLAYED)
 def test_a_promise_is_kept(row: Row) -> None:

@@ -79,6 +79,7 @@ def parts(answer: Any) -> list[Any]:  # noqa: ANN401 (JSON)
     return next((value for value in answer.values() if isinstance(value, list)), [answer])
 
 
+@pytest.mark.long
 def test_an_agent_gets_the_same_answers_over_a_pipe_and_over_http(
     ask: Client, archive_url: str, archive_volume: Path
 ) -> None:

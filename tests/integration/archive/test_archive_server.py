@@ -337,6 +337,7 @@ def test_settings_that_would_trust_each_client_are_refused(
 # -- trouble ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_database_that_goes_away_is_named_and_comes_back(postgres: EmbeddedPostgres, ask: Client) -> None:
     admin = postgres.url.replace("/ingest?", "/postgres?")
     end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
@@ -369,6 +370,7 @@ def is_closed(connection: socket.socket) -> bool:
         return True
 
 
+@pytest.mark.long
 def test_connections_that_send_nothing_keep_no_client_from_its_answer(
     archive_url: str, archive_volume: Path, archive_encoder: TextModel
 ) -> None:

@@ -201,6 +201,7 @@ def test_one_enrolled_voice_throughout_takes_the_fast_path(
     assert {(turn.speaker, turn.rule) for turn in found.turns} == {("Marina", "fast_path")}
 
 
+@pytest.mark.long
 def test_a_second_voice_after_ten_minutes_takes_the_full_path(
     identifier: SpeakerIdentifier, waveforms: dict[str, audio.Waveform], alone: audio.Waveform
 ) -> None:
@@ -336,6 +337,7 @@ def test_a_lost_device_does_not_cost_the_speakers(
     assert volume.manifest(VIDEO, "transcript") is None
 
 
+@pytest.mark.long
 def test_another_pipeline_makes_a_new_transcript(
     identifier: SpeakerIdentifier, transcriber: Transcriber, volume: Volume, message: AudioReady, tmp_path: Path
 ) -> None:

@@ -61,6 +61,7 @@ def measured(folder: Path) -> list[Figure]:
     return list(real_speech.figures(folder, read(folder), settings, alone=False))
 
 
+@pytest.mark.long
 def test_all_ways_are_measured_on_the_same_words(measured: list[Figure], capsys: pytest.CaptureFixture[str]) -> None:
     spoken, silent = measured
     assert spoken.words == len(score.words(SAMPLE.text, "en")) + 1

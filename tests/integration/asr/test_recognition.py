@@ -85,6 +85,7 @@ def test_sentences_begin_at_the_right_times(transcriber: Transcriber, waveforms:
     assert all(0 <= word.start_s <= word.end_s <= sample.duration_s for item in segments for word in item.words)
 
 
+@pytest.mark.long
 def test_files_in_flight_together_share_batches_and_come_out_the_same(
     transcriber: Transcriber, waveforms: list[audio.Waveform]
 ) -> None:

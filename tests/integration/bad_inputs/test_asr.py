@@ -149,6 +149,7 @@ def test_a_broken_file_asks_for_another_download(
     assert not on_disk(handler.volume).resolve(message.audio.path).exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -370,6 +371,7 @@ def test_a_file_that_is_broken_twice_is_a_dead_letter_after_one_more_attempt(
             vanish,
             (EventKind.RETRYING, Code.ARTIFACT_MISSING),
             id="46 missing file",
+            marks=pytest.mark.long,
         ),
     ],
 )

@@ -173,6 +173,7 @@ def test_what_is_wrong_with_a_file_is_told_by_its_code(
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("longest_s", [pytest.param(900.0, id="44 an hour of silence in 0.7 MB")])
 def test_a_small_file_that_unpacks_to_hours_is_stopped_at_the_longest_length(tmp_path: Path, longest_s: float) -> None:
     bomb = encoded(tmp_path / "bomb.flac", "flac", silence(HOUR_S, 8000), rate=8000)
@@ -246,6 +247,7 @@ def test_what_is_said_in_one_of_six_channels_is_heard(tmp_path: Path, channel: i
     assert np.abs(waveform).max() > 0.03
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("duration_s", [pytest.param(HOUR_S, id="43 an hour is mapped, not held")])
 def test_a_long_recording_takes_page_cache_and_no_memory(tmp_path: Path, duration_s: float) -> None:
     path = encoded(tmp_path / "a.wav", "pcm_u8", silence(duration_s, 8000), rate=8000)

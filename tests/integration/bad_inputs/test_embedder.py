@@ -106,7 +106,7 @@ def leave(_path: Path) -> None:
 
 SAID = transcript_of(VIDEO_ID, segment(0.0, 3.0))
 UNUSABLE = [
-    pytest.param(SAID, Path.unlink, Code.ARTIFACT_MISSING, id="46 transcript missing"),
+    pytest.param(SAID, Path.unlink, Code.ARTIFACT_MISSING, id="46 transcript missing", marks=pytest.mark.long),
     pytest.param(SAID, change_a_bit, Code.CHECKSUM_MISMATCH, id="47 one bit of a transcript"),
     pytest.param(SAID, truncated, Code.CHECKSUM_MISMATCH, id="47 half a transcript"),
     pytest.param(b"", leave, Code.BAD_TRANSCRIPT, id="nothing in it"),
@@ -320,6 +320,7 @@ def opened(url: str) -> Database:
     return Database(SecretStr(url), password=None, size=4, timeout_s=5.0, name="test").open()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("code", [pytest.param(Code.ENV_DB_UNAVAILABLE, id="60 down")])
 def test_a_database_that_is_away_is_waited_for(
     indexer_on: Callable[[Database], Indexer], line: Line, tmp_path: Path, wait_until: Callable[..., None], code: Code
@@ -365,6 +366,7 @@ def small_archive(postgres: EmbeddedPostgres) -> Iterator[tuple[Path, Database]]
         admin.execute("DROP TABLESPACE small")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("code", [pytest.param(Code.ENV_DB_FULL, id="60 full")])
 def test_a_database_without_room_is_waited_for(
     indexer_on: Callable[[Database], Indexer],

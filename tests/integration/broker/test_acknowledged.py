@@ -41,6 +41,7 @@ def _publish(bus: NatsBus, *texts: bytes) -> None:
         bus.publish(REQUESTED, text, text.decode())
 
 
+@pytest.mark.long
 def test_what_is_done_and_still_stored_is_removed_by_an_update_and_nothing_else(
     server: EmbeddedNats, bus: NatsBus, test_topology: Topology, tmp_path: Path
 ) -> None:

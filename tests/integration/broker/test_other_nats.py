@@ -151,6 +151,7 @@ def test_all_addresses_of_a_cluster_are_used(
             bus.close()
 
 
+@pytest.mark.long
 def test_a_command_does_not_wait_for_a_server_as_long_as_a_service(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -152,6 +152,7 @@ def test_an_archive_of_another_version_of_postgres_is_named(tmp_path: Path) -> N
         EmbeddedPostgres(tmp_path / "postgres")
 
 
+@pytest.mark.long
 def test_an_archive_that_was_made_under_the_locale_c_is_mended_also_after_an_interruption(tmp_path: Path) -> None:
     folder = tmp_path / "postgres"
     server = EmbeddedPostgres(folder)

@@ -112,6 +112,7 @@ def test_a_download_whose_connection_breaks_is_resumed(hub: Hub, models: Models)
     assert 0 < int(rest.removeprefix("bytes=").removesuffix("-")) <= len(files[LARGE]) // 2
 
 
+@pytest.mark.long
 def test_after_a_killed_fetch_the_files_that_are_complete_are_kept(hub: Hub, models: Models, whisper: str) -> None:
     hub.stalls = LARGE
     process = models.start("fetch", "--only", "recognizer")
@@ -129,6 +130,7 @@ def test_after_a_killed_fetch_the_files_that_are_complete_are_kept(hub: Hub, mod
     assert not leftover.exists()
 
 
+@pytest.mark.long
 def test_a_pinned_revision_is_fetched_even_after_the_branch_has_moved(hub: Hub, models: Models, whisper: str) -> None:
     newer = hub.add(NAME, {**files_of(ASR_MODEL), "config.json": b"{}"})
     status, (report,) = models("fetch", "--only", "recognizer", settings={"ASR_REVISION": whisper})
@@ -240,6 +242,7 @@ def test_the_models_that_a_pipeline_names_are_fetched_with_it(hub: Hub, models: 
     assert (status, [report["state"] for report in reports]) == (3, ["complete", "missing"])
 
 
+@pytest.mark.long
 def test_a_text_model_of_the_hub_is_fetched_without_the_weights_that_are_not_loaded_and_then_loaded(
     hub: Hub, models: Models
 ) -> None:

@@ -68,6 +68,7 @@ def keepers(settings: AllSettings) -> list[int]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_the_servers_run_until_the_last_command_has_ended(settings: AllSettings, how: signal.Signals) -> None:
     with command(settings) as first:

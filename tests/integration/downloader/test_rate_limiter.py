@@ -90,6 +90,7 @@ def fleet(parts: list[Part]) -> list[Granted]:
     return [granted for granted, _ in results]
 
 
+@pytest.mark.long
 def test_fifty_downloaders_never_make_more_requests_than_the_budget_and_a_burst(part: Part) -> None:
     granted = sorted(began for one in fleet([part] * FLEET) for began, _ in one)
     videos, window_s = len(granted) / 2, granted[-1] - granted[0]

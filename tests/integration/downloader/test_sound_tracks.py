@@ -283,6 +283,7 @@ def test_every_format_of_the_list_is_decoded(tmp_path: Path, demuxer: str) -> No
     assert loudness(waveform, 0.5, 2.5) > LOUD
 
 
+@pytest.mark.long
 def test_any_file_that_a_muxer_writes_is_decoded_whole_or_refused(tmp_path: Path) -> None:
     """A format that is not in the list is refused with the list, or (raw samples) taken for noise."""
     answers = {}

@@ -67,6 +67,7 @@ def test_a_connection_to_a_frozen_backend_is_replaced(database_url: str) -> None
         assert callers.submit(Catalog(alone).totals).result(15) == []
 
 
+@pytest.mark.long
 def test_a_call_to_a_frozen_database_ends(database_url: str, postgres: EmbeddedPostgres) -> None:
     alone = Database(SecretStr(database_url), password=None, size=1, timeout_s=2.0, name="alone").open()
     with alone, ThreadPoolExecutor() as callers:

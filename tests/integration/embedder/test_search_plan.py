@@ -90,6 +90,7 @@ def large(postgres: EmbeddedPostgres) -> Iterator[Database]:
         yield database
 
 
+@pytest.mark.long
 def test_a_run_builds_the_index_of_a_large_archive_and_an_interrupted_build_is_repeated(
     large: Database, postgres: EmbeddedPostgres, capsys: pytest.CaptureFixture[str]
 ) -> None:

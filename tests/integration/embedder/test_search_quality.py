@@ -28,6 +28,7 @@ def found(database: Database) -> dict[str, Quality]:
     return {way: quality(ask(database, encoder, asked, tuning)) for way, tuning in WAYS.items()}
 
 
+@pytest.mark.long
 def test_search_finds_who_said_what_when(found: dict[str, Quality]) -> None:
     both = found["both"]
     assert both.questions == 18 * 4

@@ -6,6 +6,8 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from ingest.shared.broker.bus import BusUnavailableError
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import EventKind, VideoRequested
@@ -63,6 +65,7 @@ def test_a_suspect_runs_alone(bench: Bench, wait_until: Wait) -> None:
     assert attempts[suspect.video_id] == 2
 
 
+@pytest.mark.long
 def test_a_suspect_that_waits_for_its_neighbour_stays_in_hand_and_runs_once(bench: Bench, wait_until: Wait) -> None:
     suspect, neighbour = requested("suspect0000"), requested("ordinary000")
     CrashJournal(bench.folder, "check-test").begin(f"check.{suspect.job}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
 from typer.testing import CliRunner
 
 from ingest.cli.app import app
@@ -14,12 +15,11 @@ from tests.integration.downloader.youtube.test_extractor import VIDEO
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
     from tests.integration.downloader.youtube.conftest import Ways
     from tests.support.youtube_site import YouTube
 
 
+@pytest.mark.long
 def test_each_exit_shows_what_it_is_given(
     youtube: YouTube, ways: Ways, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -333,6 +333,7 @@ def test_what_another_program_writes_holds_no_site_for_ever(key: str, make: Call
     assert site.ask(1) is None
 
 
+@pytest.mark.long
 def test_a_feed_with_a_site_for_each_episode_does_not_fill_the_state() -> None:
     site = Site()
     site.code = Code.NETWORK_ERROR

@@ -191,6 +191,7 @@ def test_work_beyond_its_deadline_is_ended() -> None:
     assert time.monotonic() - began < 20
 
 
+@pytest.mark.long
 def test_work_that_computes_for_ever_is_ended_also_while_nobody_looks_at_it(wait_until: Wait) -> None:
     """The parent ends it at the deadline; held up itself, the kernel does, ten seconds of processor time later."""
     pids: list[int] = []
