@@ -320,8 +320,7 @@ def opened(url: str) -> Database:
     return Database(SecretStr(url), password=None, size=4, timeout_s=5.0, name="test").open()
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("code", [pytest.param(Code.ENV_DB_UNAVAILABLE, id="60 down")])
+@pytest.mark.parametrize("code", [pytest.param(Code.ENV_DB_UNAVAILABLE, id="60 down", marks=pytest.mark.long)])
 def test_a_database_that_is_away_is_waited_for(
     indexer_on: Callable[[Database], Indexer], line: Line, tmp_path: Path, wait_until: Callable[..., None], code: Code
 ) -> None:
@@ -366,8 +365,7 @@ def small_archive(postgres: EmbeddedPostgres) -> Iterator[tuple[Path, Database]]
         admin.execute("DROP TABLESPACE small")
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("code", [pytest.param(Code.ENV_DB_FULL, id="60 full")])
+@pytest.mark.parametrize("code", [pytest.param(Code.ENV_DB_FULL, id="60 full", marks=pytest.mark.long)])
 def test_a_database_without_room_is_waited_for(
     indexer_on: Callable[[Database], Indexer],
     small_archive: tuple[Path, Database],
