@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from faster_whisper import WhisperModel
 from structlog.testing import capture_logs
 
 from ingest.asr import audio
 from ingest.asr.handler import Transcribe, input_file
 from ingest.asr.recognition import canary
 from ingest.asr.recognition.build import make_transcriber, recognizer_options
+from ingest.asr.recognition.whisper import FRAMES_A_SECOND, WINDOW_S
 from ingest.asr.settings import AsrSettings
 from ingest.demo import ASR_MODEL, samples
 from ingest.demo.accuracy import word_error_rate
@@ -103,6 +105,25 @@ def test_files_in_flight_together_share_batches_and_come_out_the_same(
         thread.join()
     assert together == alone
     assert transcriber.batcher.figures.batches - before < len(waveforms)
+
+
+def test_words_are_aligned_within_the_window_of_the_model(
+    transcriber: Transcriber, waveforms: list[audio.Waveform], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frames beyond it damage the memory of the process, where another chunk of the batch is shorter."""
+    align, asked = WhisperModel.find_alignment, list[int]()
+
+    def find_alignment(
+        model: WhisperModel, tokenizer: object, text: object, encoded: object, frames: list[int]
+    ) -> object:
+        asked.extend(frames)
+        return align(model, tokenizer, text, encoded, frames)
+
+    monkeypatch.setattr(WhisperModel, "find_alignment", find_alignment)
+    recognizer = transcriber.recognizer
+    lengths = (WINDOW_S * SAMPLE_RATE + 1, 2 * SAMPLE_RATE)
+    recognizer.run([recognizer.request(waveforms[0][:length], "en") for length in lengths])
+    assert asked == [WINDOW_S * FRAMES_A_SECOND, 2 * FRAMES_A_SECOND]
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ingest.asr.device import Device
 
 FRAMES_A_SECOND = 100
+WINDOW_S = 30  # what the model reads at once
 PREPEND = "\"'“¿([{-"
 APPEND = "\"'.。,，!！?？:：”)]}、"  # noqa: RUF001 (punctuation of other scripts)
 STRONG_BEAM = 8
@@ -175,7 +176,8 @@ class Recognizer:
         features = np.stack([request.features for request in requests])
         encoded, outputs = self._pipeline.generate_segment_batched(features, tokenizer, _options(tokenizer, beam))
         tokens = [[token for token in output["tokens"] if token < tokenizer.eot] for output in outputs]
-        frames = [math.ceil(request.duration_s) * FRAMES_A_SECOND for request in requests]
+        # a chunk may be longer than the window by a rounded sample: CTranslate2 then writes behind its buffer
+        frames = [min(math.ceil(request.duration_s), WINDOW_S) * FRAMES_A_SECOND for request in requests]
         aligned = self._model.find_alignment(tokenizer, tokens, encoded, frames)
         languages = self._detect(encoded) if self.is_multilingual else [{}] * len(requests)
         return [
