@@ -38,7 +38,7 @@ ORDER BY coalesce(published_at, %(oldest)s) DESC, video_id DESC LIMIT %(limit)s
 ONE = f"SELECT {COLUMNS} FROM videos WHERE video_id = %s"  # noqa: S608 (constants only)
 LATEST = f"SELECT {COLUMNS} FROM videos WHERE state = ANY(%s) ORDER BY updated_at DESC LIMIT %s"  # noqa: S608 (the same)
 PASSAGES = """
-SELECT idx, start_s, end_s, text, speaker, speaker_score::float8, is_overlap, flags, named_by
+SELECT idx, start_s, end_s, text, speaker, speaker_score::float8, is_overlap, flags, named_by, also_speaking
 FROM segments WHERE video_id = %s ORDER BY idx
 """
 MODELS = "SELECT model FROM models ORDER BY model"
@@ -109,7 +109,10 @@ class RecordingRow:
 
 @dataclass(frozen=True)
 class PassageRow:
-    """A passage of a recording, with its speaker and the score of that name, or who has named the speaker by hand."""
+    """A passage of a recording, with its speaker and the score of that name, or who has named the speaker by hand.
+
+    `also_speaking` are those who speak at the same time.
+    """
 
     index: int
     start_s: float
@@ -120,6 +123,7 @@ class PassageRow:
     is_overlap: bool
     flags: list[str]
     named_by: str | None = None
+    also_speaking: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,8 @@ class Sentence:
 class Passage:
     """A text with its times; without a language, in that of the recording. `named_by` has named its speaker by hand.
 
-    `offsets` (characters) and `starts_s` (seconds) are the beginnings of its sentences.
+    `offsets` (characters) and `starts_s` (seconds) are the beginnings of its sentences. `also_speaking` are those who
+    speak at the same time.
     """
 
     index: int
@@ -67,6 +68,7 @@ class Passage:
     flags: tuple[str, ...]
     language: str | None = None
     named_by: str | None = None
+    also_speaking: tuple[str, ...] = ()
 
 
 def build(

@@ -12,6 +12,7 @@ import numpy as np
 
 from ingest.embedder import passages, sentence_vectors
 from ingest.embedder.corrections import names, overlay
+from ingest.embedder.overlap import also_speaking
 from ingest.embedder.passages import PassageLimits
 from ingest.embedder.tables import vectors
 from ingest.embedder.tables.speaker_names import SpokenPassage, name_passages
@@ -64,6 +65,8 @@ def passages_of(
     built, limited = passages.inside(built, content.duration_s)
     if said.speakers:
         built = [replace(passage, named_by=_named_by(passage, text.turns)) for passage in built]
+    spoken = text.turns or content.turns or ()
+    built = [replace(one, also_speaking=also_speaking(one.start_s, one.end_s, one.speaker, spoken)) for one in built]
     return PassageText(built, limited, text.words, text.speakers)
 
 
@@ -162,10 +165,13 @@ class Rebuilder:
 
 def _renamed(built: Sequence[Passage], turns: Sequence[Turn]) -> list[Passage]:
     """Return passages with the speakers of these turns."""
-    spoken = [SpokenPassage(one.index, one.start_s, one.end_s, one.speaker, one.speaker_score) for one in built]
+    spoken = [
+        SpokenPassage(one.index, one.start_s, one.end_s, one.speaker, one.speaker_score, None, one.also_speaking)
+        for one in built
+    ]
     return [
-        replace(passage, speaker=named.speaker, speaker_score=named.score)
-        for passage, named in zip(built, name_passages(spoken, turns), strict=True)
+        replace(passage, speaker=one.speaker, speaker_score=one.score, also_speaking=tuple(one.also_speaking))
+        for passage, one in zip(built, name_passages(spoken, turns), strict=True)
     ]
 
 

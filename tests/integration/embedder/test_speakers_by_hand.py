@@ -275,3 +275,26 @@ def test_names_go_with_their_recording(volume: Volume, database: Database, bus: 
     voices("name", TALK, "Unknown 1", "Ada")
     assert CliRunner().invoke(app, ["forget", TALK, "--yes"]).exit_code == 0
     assert speaker_statements.listed(database, None) == []
+
+
+def test_those_who_speak_at_the_same_time_are_shown_renamed_and_erased(
+    volume: Volume, database: Database, archive_encoder: TextModel, bus: NatsBus
+) -> None:
+    assert bus
+    first, second, *_ = turns()
+    both = (first, second.model_copy(update={"start_s": 12.0, "end_s": 15.0}))
+    index(database, volume, archive_encoder, spoken(both), 2)
+
+    def found() -> list[tuple[str | None, tuple[str, ...]]]:
+        return [(row.speaker, tuple(row.also_speaking)) for row in Reading(database).passages(TALK)]
+
+    assert found() == [("Unknown 1", ("Unknown 2",))]
+    assert "(Unknown 2 speaks, too)" in CliRunner().invoke(app, ["show", TALK]).stdout
+    assert "(Unknown 2 speaks, too)" in CliRunner().invoke(app, ["search", "word12"]).stdout
+    voices("name", TALK, "Unknown 2", "Grace Hopper")
+    assert found() == [("Unknown 1", ("Grace Hopper",))]
+    done = CliRunner().invoke(app, ["forget", "--speaker", "grace hopper", "--yes", "--json"])
+    assert json.loads(done.stdout)["videos"][0]["passages"] == 1
+    assert found() == [("Unknown 1", ())]
+    voices("relabel", "--all")
+    assert found() == [("Unknown 1", ("Unknown 2",))]

@@ -115,7 +115,7 @@ def test_the_views_answer_what_the_api_answers(analyst: psycopg.Connection[tuple
     rows = _rows(analyst, "SELECT *, recording AS id FROM archive_recordings ORDER BY recording DESC")
     _assert_same(rows, recordings, "id title channel published_at duration_s language state code passages link")
     rows = _rows(analyst, "SELECT * FROM archive_passages ORDER BY index")
-    _assert_same(rows, passages, "index start_s end_s text speaker score is_overlap")
+    _assert_same(rows, passages, "index start_s end_s text speaker score is_overlap also_speaking")
     _assert_same(_rows(analyst, "SELECT * FROM archive_speakers"), speakers, "speaker recordings passages seconds")
     assert {one.id for one in recordings} == {TALK, FAILED}
     assert speakers
@@ -124,8 +124,12 @@ def test_the_views_answer_what_the_api_answers(analyst: psycopg.Connection[tuple
 def _assert_same(rows: Sequence[dict[str, Any]], answers: Sequence[object], fields: str) -> None:
     names = fields.split()
     assert [[row[name] for name in names] for row in rows] == [
-        [getattr(one, name) for name in names] for one in answers
+        [_plain(getattr(one, name)) for name in names] for one in answers
     ]
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _rows(connection: psycopg.Connection[tuple[Any, ...]], query: str) -> list[dict[str, Any]]:

@@ -87,7 +87,16 @@ def profile() -> Profile:
 def hit() -> Hit:
     values: dict[str, Any] = dict.fromkeys(field.name for field in dataclasses.fields(Hit))
     texts = dict.fromkeys(("title", "channel", "speaker", "text", "sentence"), HOSTILE)
-    return Hit(**{**values, **texts, "video_id": VIDEO, "start_s": 1.0, "url": link("media", ADDRESS, 1.0)})
+    return Hit(
+        **{
+            **values,
+            **texts,
+            "also_speaking": (HOSTILE,),
+            "video_id": VIDEO,
+            "start_s": 1.0,
+            "url": link("media", ADDRESS, 1.0),
+        }
+    )
 
 
 def refused_event() -> RefusedEvent:

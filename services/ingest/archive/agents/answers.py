@@ -99,6 +99,8 @@ class Passage(Shape):
     text: str
     is_overlap: bool
     """Whether other speakers speak at the same time."""
+    also_speaking: tuple[str, ...]
+    """These speakers, as far as they are known."""
     flags: tuple[str, ...]
     """Reasons to doubt the text."""
     citation: Citation

@@ -70,7 +70,7 @@ def transcript_of(library: Library, wanted: inputs.Part) -> answers.Transcript:
         title=transcript.title,
         passages=tuple(
             answers.Passage(
-                **passage.model_dump(include={"start_s", "end_s", "text", "is_overlap", "flags"}),
+                **passage.model_dump(include={"start_s", "end_s", "text", "is_overlap", "also_speaking", "flags"}),
                 citation=citations.of_passage(transcript, passage),
             )
             for passage in shown

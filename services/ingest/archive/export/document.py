@@ -61,7 +61,9 @@ class Document:
 
     def without_speakers(self) -> Document:
         """Return the document without the names of its speakers, and without turns."""
-        passages = tuple(replace(passage, speaker=None, score=None, named_by=None) for passage in self.passages)
+        passages = tuple(
+            replace(passage, speaker=None, score=None, named_by=None, also_speaking=()) for passage in self.passages
+        )
         return replace(self, passages=passages, turns=())
 
     def printable(self) -> Document:
@@ -78,6 +80,7 @@ class Document:
                 text=outgoing.printable(one.text),
                 speaker=_printable(one.speaker),
                 named_by=_printable(one.named_by),
+                also_speaking=tuple(map(outgoing.printable, one.also_speaking)),
             )
             for one in self.passages
         )

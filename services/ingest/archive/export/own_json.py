@@ -38,6 +38,7 @@ def content(document: Document) -> dict[str, Any]:
                 "score": passage.score,
                 "named_by": passage.named_by,
                 "is_overlap": passage.is_overlap,
+                "also_speaking": list(passage.also_speaking),
                 "flags": list(passage.flags),
                 "text": passage.text,
                 "link": document.link(passage.start_s),

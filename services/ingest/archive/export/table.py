@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     *("id", "title", "channel", "published_at", "language", "passage"),
-    *("start_s", "end_s", "speaker", "score", "is_overlap", "flags", "text", "link"),
+    *("start_s", "end_s", "speaker", "score", "is_overlap", "flags", "text", "link", "also_speaking"),
 )
 FORMULA = ("=", "+", "-", "@")
 
@@ -30,7 +30,7 @@ def write(document: Document, _rules: Rules) -> str:
         (
             *about,
             *(row.index, row.start_s, row.end_s, row.speaker, row.score, row.is_overlap, " ".join(row.flags)),
-            *(row.text, document.link(row.start_s)),
+            *(row.text, document.link(row.start_s), "; ".join(row.also_speaking)),
         )
         for row in document.passages
     )

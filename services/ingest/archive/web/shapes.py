@@ -133,6 +133,8 @@ class Passage(Shape):
     """Who has named the speaker by hand; null where a voice model has."""
     is_overlap: bool
     """Whether other speakers speak at the same time."""
+    also_speaking: tuple[str, ...]
+    """These speakers, as far as they are known; empty in recordings that were indexed by an earlier version."""
     flags: tuple[str, ...]
     """Reasons to doubt the text."""
     link: str | None
@@ -164,6 +166,8 @@ class Hit(Shape):
     speaker: str | None
     speaker_score: float | None
     """Similarity of the voice to the profile of this name."""
+    also_speaking: tuple[str, ...]
+    """Those who speak at the same time."""
     start_s: float
     """Where the best sentence begins."""
     passage_start_s: float

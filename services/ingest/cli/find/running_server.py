@@ -137,4 +137,5 @@ def _hit(found: dict[str, Any]) -> Hit:
     day = found["published_at"]
     own = {name: found[name] for name in Hit.__dataclass_fields__ if name in found}
     own["published_at"] = None if day is None else datetime.fromisoformat(day)
+    own["also_speaking"] = tuple(found.get("also_speaking", ()))  # that of an earlier version does not name them
     return Hit(**own, video_id=found["recording"], url=found["link"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from ingest.cli import console
+from ingest.embedder import overlap
 from ingest.shared import outgoing
 
 if TYPE_CHECKING:
@@ -55,7 +56,9 @@ def print_hits(hits: Sequence[Hit], *, as_json: bool) -> None:
         console.out.print("no results; try other words, or fewer filters")
     for number, hit in enumerate(hits, 1):
         day = f"{hit.published_at:%Y-%m-%d}" if hit.published_at else None
-        about = outgoing.line(", ".join(filter(None, (hit.channel, day, hit.speaker))))
+        others = overlap.said(hit.also_speaking)
+        speaker = f"{hit.speaker} ({others})" if others else hit.speaker
+        about = outgoing.line(", ".join(filter(None, (hit.channel, day, speaker))))
         head = Text(f"{number}. {outgoing.line(hit.title or hit.video_id)}", style="bold")
         head.append(f"  {console.clock(hit.start_s)}", style="cyan bold")
         head.append(f"  {about}", style="dim")

@@ -11,6 +11,7 @@ from ingest.archive.export import own_json
 from ingest.archive.export.document import Document, load
 from ingest.archive.reading import Reading
 from ingest.cli import console
+from ingest.embedder import overlap
 from ingest.shared import outgoing
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.homes.chosen import volume_of
@@ -71,4 +72,6 @@ def _parts(document: Document) -> Iterator[RenderableType]:
             yield Text(f"\n{outgoing.line(passage.speaker or UNKNOWN)}", style="bold")
         before = passage.speaker
         time = Text(f"{console.clock(passage.start_s):>8}  ", style="cyan")
-        yield time + Text(outgoing.line(passage.text))
+        others = overlap.said(passage.also_speaking)
+        mark = Text(f"  ({outgoing.line(others)})" if others else "", style="dim")
+        yield time + Text(outgoing.line(passage.text)) + mark

@@ -194,7 +194,9 @@ class _Person:
                 named_by=None,
             )
             if erasure.is_named(passage.speaker, self.name)
-            else passage
+            else replace(
+                passage, also_speaking=[one for one in passage.also_speaking if not erasure.is_named(one, self.name)]
+            )
             for passage in passages
         ]
 

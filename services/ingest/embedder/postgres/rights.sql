@@ -20,7 +20,7 @@ BEGIN
         EXECUTE (SELECT format('GRANT UPDATE (%s) ON videos TO ingest_embedder', string_agg(quote_ident(attname), ', '))
             FROM pg_attribute WHERE attrelid = 'videos'::regclass AND attnum > 0 AND NOT attisdropped
             AND attname <> 'video_id'); -- its key stays: files, messages and passages name it
-        GRANT SELECT, INSERT, DELETE, UPDATE (speaker, speaker_score, named_by) ON segments TO ingest_embedder;
+        GRANT SELECT, INSERT, DELETE, UPDATE (speaker, speaker_score, named_by, also_speaking) ON segments TO ingest_embedder;
         GRANT SELECT, INSERT, UPDATE (sentences) ON embeddings TO ingest_embedder; -- deleted with their segments
         GRANT SELECT, INSERT, UPDATE (content_id) ON models TO ingest_embedder;
         GRANT SELECT, INSERT, DELETE, UPDATE (state, found) ON corrections TO ingest_embedder;

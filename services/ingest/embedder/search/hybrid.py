@@ -115,7 +115,7 @@ class Search:
 
 def _hit(row: tuple[Any, ...], best: int, sentence: str) -> Hit:
     (video_id, title, channel, published_at, kind, url, start_s, end_s, text, speaker, _, starts_s, *rest) = row
-    index, speaker_score, similarity, has_words, score, _ = rest
+    index, speaker_score, also_speaking, similarity, has_words, score, _ = rest
     return Hit(
         video_id=video_id,
         index=index,
@@ -130,6 +130,7 @@ def _hit(row: tuple[Any, ...], best: int, sentence: str) -> Hit:
         sentence=sentence,
         speaker=speaker,
         speaker_score=speaker_score,
+        also_speaking=tuple(also_speaking),
         similarity=None if similarity is None else round(float(similarity), 4),
         has_words=has_words,
         score=round(float(score), 5),

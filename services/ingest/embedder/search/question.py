@@ -28,7 +28,10 @@ class Question:
 
 @dataclass(frozen=True)
 class Hit:
-    """A passage that was found: `sentence` is its best sentence, which begins at `start_s`."""
+    """A passage that was found: `sentence` is its best sentence, which begins at `start_s`.
+
+    `also_speaking` are those who speak at the same time as its speaker.
+    """
 
     video_id: str
     index: int  # number of the passage in its recording
@@ -46,3 +49,4 @@ class Hit:
     similarity: float | None
     has_words: bool
     score: float
+    also_speaking: tuple[str, ...] = ()

@@ -85,7 +85,8 @@ WITH {lists}, by_words AS (
     ) AS list WHERE weight > 0 GROUP BY video_id, idx ORDER BY score DESC, video_id, idx LIMIT %(limit)s
 )
 SELECT video_id, title, channel, published_at, source_kind, source_url, start_s, end_s, text, speaker,
-    sentence_offsets, sentence_starts_s, idx, speaker_score::float8, similarity, has_words, score, sentences
+    sentence_offsets, sentence_starts_s, idx, speaker_score::float8, also_speaking,
+    similarity, has_words, score, sentences
 FROM merged JOIN segments USING (video_id, idx) JOIN videos USING (video_id)
 LEFT JOIN (SELECT video_id, idx, sentences FROM embeddings WHERE model = {model}) AS known USING (video_id, idx)
 ORDER BY score DESC, video_id, idx

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 VECTOR = "SELECT embedding FROM embeddings WHERE video_id = %s AND idx = %s AND model = %s"
 QUERY = """
 SELECT video_id, title, channel, published_at, source_kind, source_url, start_s, end_s, text, speaker,
-    sentence_offsets, sentence_starts_s, idx, speaker_score::float8, similarity, false, similarity, sentences
+    sentence_offsets, sentence_starts_s, idx, speaker_score::float8, also_speaking,
+    similarity, false, similarity, sentences
 FROM (
     SELECT video_id, idx, sentences,
         1 - (embedding::halfvec({dimensions}) <=> %(vector)s::halfvec({dimensions})) AS similarity

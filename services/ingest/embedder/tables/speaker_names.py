@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ingest.embedder.corrections.names import author_of
+from ingest.embedder.overlap import also_speaking
 from ingest.shared.errors import Code, IngestError
 
 if TYPE_CHECKING:
@@ -15,18 +16,28 @@ if TYPE_CHECKING:
     from ingest.shared.artifacts.transcript import Turn
 
 LOCK = "SELECT indexed_generation FROM videos WHERE video_id = %s FOR UPDATE"
-PASSAGES = "SELECT idx, start_s, end_s, speaker, speaker_score, named_by FROM segments WHERE video_id = %s ORDER BY idx"
-CHANGE = "UPDATE segments SET speaker = %s, speaker_score = %s, named_by = %s WHERE video_id = %s AND idx = %s"
+PASSAGES = """
+SELECT idx, start_s, end_s, speaker, speaker_score, named_by, also_speaking
+FROM segments WHERE video_id = %s ORDER BY idx
+"""
+CHANGE = """
+UPDATE segments SET speaker = %s, speaker_score = %s, named_by = %s, also_speaking = %s WHERE video_id = %s AND idx = %s
+"""
 SPOKEN_BY = """
 SELECT video_id, count(*) FROM segments
-WHERE left(lower(speaker), 200) = left(lower(%(name)s), 200) AND lower(speaker) = lower(%(name)s) GROUP BY video_id
+WHERE left(lower(speaker), 200) = left(lower(%(name)s), 200) AND lower(speaker) = lower(%(name)s)
+    OR lower(%(name)s) IN (SELECT lower(name) FROM unnest(also_speaking) AS name)
+GROUP BY video_id
 """
 SAME_SCORE = 1e-3
 
 
 @dataclass(frozen=True)
 class SpokenPassage:
-    """A stored passage: its times, its speaker, the speaker's score, and who has named the speaker by hand."""
+    """A stored passage: its times, its speaker, the speaker's score, and who has named the speaker by hand.
+
+    `also_speaking` are those who speak at the same time.
+    """
 
     index: int
     start_s: float
@@ -34,6 +45,7 @@ class SpokenPassage:
     speaker: str | None
     score: float | None
     named_by: str | None = None
+    also_speaking: Sequence[str] = ()
 
 
 def name_passages(passages: Iterable[SpokenPassage], turns: Sequence[Turn]) -> list[SpokenPassage]:
@@ -52,7 +64,12 @@ def name_passages(passages: Iterable[SpokenPassage], turns: Sequence[Turn]) -> l
                     scores[turn.speaker] = min(turn.score, scores.get(turn.speaker, 1.0))
         best = max(shares, key=lambda name: (shares[name], name), default=None)
         if best is not None and passage.speaker is not None:
-            named.append(replace(passage, speaker=best, score=scores.get(best), named_by=authors[best]))
+            others = also_speaking(passage.start_s, passage.end_s, best, turns)
+            named.append(
+                replace(
+                    passage, speaker=best, score=scores.get(best), named_by=authors[best], also_speaking=list(others)
+                )
+            )
         else:
             named.append(passage)
     return named
@@ -65,7 +82,7 @@ class SpeakerNames:
         self._database = database
 
     def spoken_by(self, name: str) -> dict[str, int]:
-        """Return the number of passages that a speaker has in each video that has any, ignoring case."""
+        """Return the number of passages in which a speaker speaks in each video that has any, ignoring case."""
         with self._database.transaction() as connection:
             rows = connection.execute(SPOKEN_BY, {"name": name}).fetchall()
         return {str(video_id): int(str(count)) for video_id, count in rows}
@@ -86,12 +103,18 @@ class SpeakerNames:
             changed = [(old, new) for old, new in zip(before, decide(before), strict=True) if _differs(old, new)]
             with connection.cursor() as cursor:
                 cursor.executemany(
-                    CHANGE, [(new.speaker, new.score, new.named_by, video_id, new.index) for _, new in changed]
+                    CHANGE,
+                    [
+                        (new.speaker, new.score, new.named_by, list(new.also_speaking), video_id, new.index)
+                        for _, new in changed
+                    ],
                 )
         return [(old.speaker, new.speaker) for old, new in changed if old.speaker != new.speaker]
 
 
 def _differs(old: SpokenPassage, new: SpokenPassage) -> bool:
     if (old.speaker, old.named_by) != (new.speaker, new.named_by) or (old.score is None) != (new.score is None):
+        return True
+    if tuple(old.also_speaking) != tuple(new.also_speaking):
         return True
     return old.score is not None and new.score is not None and abs(old.score - new.score) > SAME_SCORE

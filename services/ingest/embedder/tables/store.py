@@ -40,12 +40,13 @@ STORED = "SELECT indexed_generation, passages FROM videos WHERE video_id = %s"
 DELETE_OLD = "DELETE FROM segments WHERE video_id = %s"
 COPY_SEGMENTS = """
 COPY segments (video_id, idx, start_s, end_s, text, speaker, speaker_score, is_overlap, sentence_offsets,
-    sentence_starts_s, avg_logprob, compression_ratio, no_speech_prob, refined, flags, ts_config, named_by)
+    sentence_starts_s, avg_logprob, compression_ratio, no_speech_prob, refined, flags, ts_config, named_by,
+    also_speaking)
 FROM STDIN (FORMAT BINARY)
 """
 SEGMENT_TYPES = (
     *("text", "int4", "float8", "float8", "text", "text", "float4", "bool", "int4[]", "float8[]"),
-    *("float4", "float4", "float4", "bool", "text[]", "oid", "text"),  # a regconfig is sent as its oid
+    *("float4", "float4", "float4", "bool", "text[]", "oid", "text", "text[]"),  # a regconfig is sent as its oid
 )
 COPY_EMBEDDINGS = "COPY embeddings (video_id, idx, model, embedding, sentences) FROM STDIN (FORMAT BINARY)"
 EMBEDDING_TYPES = ("text", "int4", "text", "halfvec", "bytea")
@@ -240,4 +241,5 @@ def _segment_row(video_id: str, passage: Passage, config: object) -> tuple[objec
         list(passage.flags),
         config,
         passage.named_by,
+        list(passage.also_speaking),
     )

@@ -19,6 +19,7 @@ def passage(index: int, start_s: float, end_s: float, letters: int = 10) -> Pass
         score=None,
         named_by=None,
         is_overlap=False,
+        also_speaking=(),
         flags=(),
         link=None,
         words=None,

@@ -10,6 +10,7 @@ from ingest.archive.export.registry import FORMATS
 from ingest.archive.web import highlight
 from ingest.archive.web.library import API
 from ingest.archive.web.pages import states
+from ingest.embedder import overlap
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -48,7 +49,7 @@ class Templates:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters.update(clock=clock, length_of=length, day=day, percent=percent)
+        self._environment.filters.update(clock=clock, length_of=length, day=day, percent=percent, too=overlap.said)
         self._environment.globals.update(
             api=API,
             files=offered(),

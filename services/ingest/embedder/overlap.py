@@ -1,0 +1,32 @@
+"""Finds who speaks at the same time as the speaker of a passage, by the turns of the recording. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from ingest.shared.artifacts.transcript import Turn
+
+LEAST_S = 0.2  # about a syllable: the limits of turns are no more exact
+
+
+def also_speaking(start_s: float, end_s: float, speaker: str | None, turns: Sequence[Turn]) -> tuple[str, ...]:
+    """Return the others who speak between two seconds while a speaker does, the one who does so longest first."""
+    near = [turn for turn in turns if turn.start_s < end_s and turn.end_s > start_s]
+    own = [turn for turn in near if turn.speaker == speaker]
+    shared_s: dict[str, float] = {}
+    for turn in near if own else ():
+        if turn.speaker != speaker:
+            both = (min(turn.end_s, one.end_s, end_s) - max(turn.start_s, one.start_s, start_s) for one in own)
+            shared_s[turn.speaker] = shared_s.get(turn.speaker, 0.0) + sum(max(0.0, seconds) for seconds in both)
+    return tuple(
+        name for name in sorted(shared_s, key=lambda name: (-shared_s[name], name)) if shared_s[name] >= LEAST_S
+    )
+
+
+def said(names: Collection[str]) -> str:
+    """Return that others speak, too, as `Bob and Eve speak, too`; nothing where there are none."""
+    verb = "speaks" if len(names) == 1 else "speak"
+    return f"{' and '.join(names)} {verb}, too" if names else ""
