@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ingest.asr import audio
 from ingest.asr.recognition.languages import LanguageHint
-from ingest.asr.recognition.sources import SourceLanguages, source_key
+from ingest.asr.recognition.sources import SourceLanguages, source_keys
 from ingest.asr.report import SpeakerResult, figures, notes
 from ingest.asr.speakers.windows import Bounds
 from ingest.shared import languages
@@ -191,12 +191,12 @@ class Transcribe:
     ) -> Transcription:
         progress = _reporter(report, Step.RECOGNISING, decoded.duration_s)
         progress(0.0)
-        metadata, key = message.metadata, source_key(message.source, message.metadata)
+        metadata, keys = message.metadata, source_keys(message.source, message.metadata)
         announced = metadata.likely_language or languages.code(decoded.language or "")
-        expected = LanguageHint(metadata.given_language, announced or self.sources.likely(key))
+        expected = LanguageHint(metadata.given_language, announced or self.sources.likely(keys))
         found = self.transcriber.transcribe(waveform, speech, decoded.duration_s, progress, expected)
         if speech:
-            self.sources.add(key, found.language, found.language_probability)
+            self.sources.add(keys, found.language, found.language_probability)
         return found
 
     def _identify_speakers(self, message: AudioReady, waveform: Waveform, speech: Sequence[Span]) -> SpeakerResult:
