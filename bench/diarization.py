@@ -126,6 +126,16 @@ def totals(figures: list[Figure]) -> list[tuple[str, ...]]:
     return rows
 
 
+def beside(figures: list[Figure]) -> list[tuple[str, ...]]:
+    """Return a row for each recording: the error rate of each way, and how many points ours is above the last one."""
+    rows: list[tuple[str, ...]] = []
+    for recording, found in groupby(figures, key=lambda one: (one.group, one.recording)):
+        errors = {one.way: 100 * one.wrong_s / max(1e-9, one.speech_s) for one in found}
+        above = f"{errors['ours'] - list(errors.values())[-1]:+.2f}" if "ours" in errors else "-"
+        rows.append(("/".join(recording), *(f"{error:.2f} %" for error in errors.values()), above))
+    return rows
+
+
 def _line(one: Figure) -> str:
     return f"{one.recording} {one.way}: {one.wrong_s / max(1e-9, one.speech_s):.2%}, {one.cpu_s:.1f} s of CPU"
 
@@ -151,6 +161,8 @@ def main() -> None:
         report.print_json([asdict(one) for one in figures])
         return
     report.print_machine()
+    report.print_table(("recording", *diarizers, f"points above {arguments.ways[-1]}"), beside(figures))
+    print()
     columns = ("group", "way", "minutes", "error", "speakers right", "CPU time", "wall time", "CPU of ours")
     report.print_table(columns, totals(figures))
 
