@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 RECORDING = Path(__file__).with_name("canary.ogg")  # a synthetic voice
 SENTENCES = "The joyful singer practices the symphony every morning. The orchestra practices the piano near the studio."
+SECONDS = 8.0  # of the recording
 EVERY_S = 3600.0
 LOWEST_SHARE = 0.5  # of the words; a working small model returns nearly all
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 MIN_FREE_BYTES = 5 << 30
 SANDBOX_DEADLINE_S = 60.0
+SMALLER = "too slow? INGEST_ASR_MODEL=base computes about a third as much, and has more wrong words"
 
 
 @dataclass(frozen=True)
@@ -222,17 +224,21 @@ def _models(settings: AllSettings) -> Finding:
 
 def _asr_model(settings: AllSettings) -> Finding:
     from ingest.asr.device import device_of
-    from ingest.asr.recognition import canary
+    from ingest.asr.recognition import canary, model_files
     from ingest.asr.recognition.build import recognizer_options
     from ingest.asr.recognition.whisper import Recognizer
 
     try:
         recognizer = Recognizer(recognizer_options(settings, device_of(settings.asr_device)))
+        started = time.monotonic()
         if settings.asr_canary:
             canary.verify(recognizer)
+        took_s = time.monotonic() - started
     except IngestError as error:
         return Finding("ASR model", "problem", error.message, _model_advice("INGEST_ASR_MODEL"))
-    return Finding("ASR model", "ok", f"{recognizer.key} on {recognizer.device}")
+    took = f", {canary.SECONDS:.0f} s of speech took {took_s:.1f} s" if settings.asr_canary else ""
+    is_slow = recognizer.device == "cpu" and settings.asr_model == model_files.AUTO
+    return Finding("ASR model", "ok", f"{recognizer.key} on {recognizer.device}{took}", SMALLER if is_slow else "")
 
 
 def _diarization(settings: AllSettings) -> Finding:
