@@ -22,6 +22,7 @@ from ingest.embedder.passages import PassageLimits
 from ingest.embedder.postgres.database import Database
 from ingest.embedder.tables.ledger import write_events
 from ingest.embedder.tables.store import Rows, Store
+from ingest.shared.about import About, Chapter, DateSource
 from ingest.shared.artifacts import transcript
 from ingest.shared.artifacts.transcript import Segment, Timings, Transcript, Word
 from ingest.shared.artifacts.volume import NewArtifact, Volume
@@ -42,6 +43,13 @@ FAILED = "fail_000001"
 WATCHED = "film_000001"
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 SECRET = "c0ffee-archive"  # noqa: S105 (in addresses, as a private feed has them)
+ABOUT = About(
+    description="Of <b>ships</b>.",
+    chapters=(Chapter(start_s=5.0, title="Sails & ropes"),),
+    persons=("Ada Lovelace",),
+    episode=7,
+    thumbnail=f"https://podcast.example/cover.jpg?token={SECRET}",
+)
 LIMITS = PassageLimits(min_chars=120, max_chars=600, max_gap_s=3, max_s=30, max_tokens=200)
 
 
@@ -102,7 +110,8 @@ def fill(database: Database, volume: Volume, encoder: TextModel, folder: Path) -
     spoken = _transcript(TALK)
     built = passages.build(spoken.segments, "en", LIMITS, lambda text: len(text.split()))
     address = f"https://reader:{SECRET}@podcast.example/talk.ogg"
-    _tell(database, 1, _event(TALK, address, title=talk.title, channel="Harbor Talks", duration_s=talk.duration_s))
+    said = {"title": talk.title, "channel": "Harbor Talks", "duration_s": talk.duration_s, "about": ABOUT}
+    _tell(database, 1, _event(TALK, address, date_source=DateSource.SITE, **said))
     failed = _event(FAILED, f"https://x:{SECRET}@podcast.example/b.ogg", title="<script>alert(1)</script>")
     text = f"https://x:{SECRET}@podcast.example/b.ogg: no audio"
     _tell(database, 2, failed)

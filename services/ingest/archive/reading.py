@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 OLDEST = datetime(1, 1, 1, tzinfo=UTC)  # takes the place of an unknown date in the order of recordings
 MOST_NAMED = 20  # speakers of a recording that are named in a feed
 COLUMNS = """video_id, title, channel, published_at, duration_s, language, state, passages, source_kind, source_url,
-    error_code, error_message, updated_at"""
+    error_code, error_message, updated_at, date_source"""
 LISTED = f"""
 SELECT {COLUMNS} FROM videos
 WHERE (%(channel)s::text IS NULL OR left(lower(channel), 200) = left(lower(%(channel)s), 200))
@@ -105,6 +105,7 @@ class RecordingRow:
     error_code: str | None
     error_message: str | None
     updated_at: datetime
+    date_source: str | None = None
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ M = TypeVar("M")
 T = TypeVar("T")
 M_contra = TypeVar("M_contra", contravariant=True)
 LOGIN_HELPS = frozenset({Code.AGE_RESTRICTED, Code.MEMBERS_ONLY, Code.VIDEO_PRIVATE, Code.ACCOUNT_REFUSED})
+UNDATED = "undated"  # the figure of a recording of unknown day, which --since lets in
 AUDIO_ORIGIN = "audio-1"  # a new value makes the download stage ignore the files on the volume and download again
 
 
@@ -66,7 +67,11 @@ class Check:
         apply_policy(message.policy, metadata, self.max_duration_s)
         number = way.number if way is not None and way.is_one_of_several else None
         accessible = message.next(VideoAccessible, metadata=metadata, exit=number)
-        return StageResult(accessible, numbers=figures(found.cut), metadata=metadata)
+        numbers = figures(found.cut)
+        if message.policy.published_after is not None and metadata.published_at is None:
+            numbers[UNDATED] = 1.0
+        news = metadata.model_copy(update={"about": found.metadata.about})  # the archive has that of the request
+        return StageResult(accessible, numbers=numbers, metadata=news)
 
 
 def asked(

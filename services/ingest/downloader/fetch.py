@@ -21,6 +21,7 @@ from ingest.downloader.check import AUDIO_ORIGIN, Permit, asked
 from ingest.downloader.exits import unlimited
 from ingest.downloader.sources.announced import Announcement, figures
 from ingest.downloader.sources.registry import connector_of
+from ingest.shared.about import DateSource
 from ingest.shared.artifacts.files import translate_os_errors
 from ingest.shared.artifacts.no_links import opened_folder, true_path
 from ingest.shared.artifacts.volume import NewArtifact, Volume
@@ -85,7 +86,11 @@ class Fetch:
         return _result(message, artifact, metadata, numbers)
 
     def _combined(self, message: VideoAccessible, announced: Metadata) -> Metadata:
-        return connector_of(message.source.kind).combine(message.metadata, announced)
+        """Return the metadata that is known now; the time inside of the file goes before a day in its name."""
+        submitted = message.metadata
+        if announced.date_source is DateSource.FILE and submitted.date_source is DateSource.NAME:
+            submitted = submitted.model_copy(update={"published_at": None, "date_source": None})
+        return connector_of(message.source.kind).combine(submitted, announced)
 
     def _download(self, message: VideoAccessible, report: Report) -> tuple[Artifact, Announcement, dict[str, float]]:
         """Return the stored file of a recording, what its source announces, and figures of its length."""
@@ -110,16 +115,18 @@ class Fetch:
                 duration_s=decoded.duration_s,
                 origin=AUDIO_ORIGIN,
                 generation=message.generation,
-                metadata=announced.metadata,
+                metadata=announced.metadata.model_copy(update={"about": None}),
             )
             with self.doing(WAITING_FOR_DISK):
                 return self.volume.keep(message.video_id, made, partial(verify, message)), announced, off
 
     def _dated(self, message: VideoAccessible, announced: Announcement, decoded: AudioInfo) -> Announcement:
-        """Return what a source announces, with the date of the file where nothing else gives one."""
-        if decoded.created_at is None or self._combined(message, announced.metadata).published_at is not None:
+        """Return what a source announces, with the date of the file where nothing better than a name gives one."""
+        known = self._combined(message, announced.metadata)
+        if decoded.created_at is None or (known.published_at is not None and known.date_source is not DateSource.NAME):
             return announced
-        return replace(announced, metadata=announced.metadata.model_copy(update={"published_at": decoded.created_at}))
+        dated = {"published_at": decoded.created_at, "date_source": DateSource.FILE}
+        return replace(announced, metadata=announced.metadata.model_copy(update=dated))
 
     def _decoded(self, download: Download, announced_s: float | None, report: Report) -> AudioInfo:
         """Return what decoding has found.
@@ -142,7 +149,7 @@ class Fetch:
 
 
 def _result(message: VideoAccessible, artifact: Artifact, metadata: Metadata, numbers: dict[str, float]) -> StageResult:
-    metadata = Metadata(duration_s=artifact.duration_s).over(metadata)
+    metadata = Metadata(duration_s=artifact.duration_s).over(metadata).model_copy(update={"about": None})
     ready = message.next(AudioReady, metadata=metadata, audio=artifact)
     return StageResult(ready, numbers=numbers, metadata=metadata)
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from ingest.shared.text import shorten
+from ingest.shared.text import one_line, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +23,9 @@ LONGEST_CHANNEL: Final = 200  # also the length of the index's key in the archiv
 LONGEST_ADDRESS: Final = 4096
 LONGEST_TEXT: Final = 2_000
 LONGEST_NAME: Final = 200
+LONGEST_DESCRIPTION: Final = 2_000
+MOST_CHAPTERS: Final = 100
+MOST_PERSONS: Final = 50
 LONGEST_LANGUAGE: Final = 20
 LONGEST_RECORDING_S: Final = 366 * 24 * 3600.0  # a longer value is an error of the site, and overflows a date
 EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
@@ -44,6 +47,13 @@ def title(text: str) -> str:
 def channel(text: str) -> str:
     """Return the name of a channel or an author as one line of bounded length."""
     return shorten(text, LONGEST_CHANNEL)
+
+
+def description(text: str) -> str:
+    """Return a description as clean text of bounded length, in its own lines."""
+    lines = [one_line(line) for line in text[: 4 * LONGEST_DESCRIPTION].splitlines()]
+    joined = re.sub("\n{3,}", "\n\n", "\n".join(lines)).strip()
+    return joined if len(joined) <= LONGEST_DESCRIPTION else joined[: LONGEST_DESCRIPTION - 1].rstrip() + "…"
 
 
 def address(url: str) -> str:

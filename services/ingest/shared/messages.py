@@ -32,6 +32,7 @@ from pydantic import (
 )
 
 from ingest.shared import bounds, languages
+from ingest.shared.about import About, DateSource, stays
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.text import clean, one_line, shorten
 
@@ -130,21 +131,25 @@ class Metadata(Part):
     """The metadata of a recording; the stages complete it.
 
     The bounds of speakers and `given_language` come from the submitter. `likely_language` is what the source announces,
-    or what the other recordings of the channel are in.
+    or what the other recordings of the channel are in. `about` is in requests and events alone: no stage reads it.
     """
 
     title: Title | None = None
     channel: Channel | None = None
     published_at: Date = None
+    date_source: DateSource | None = None
     duration_s: Length = None
     min_speakers: Speakers | None = None
     max_speakers: Speakers | None = None
     given_language: Language = None
     likely_language: Language = None
+    about: About | None = None
 
     def over(self, older: Metadata) -> Metadata:
-        """Return this metadata with its gaps filled from `older`."""
-        return Metadata(**{**older.model_dump(exclude_none=True), **self.model_dump(exclude_none=True)})
+        """Return this metadata with its gaps filled from `older`; a date that the submitter has given stays."""
+        dated = older if self.published_at is None or stays(older.date_source, self.date_source) else self
+        merged = {**older.model_dump(exclude_none=True), **self.model_dump(exclude_none=True)}
+        return Metadata(**{**merged, "published_at": dated.published_at, "date_source": dated.date_source})
 
 
 class Policy(Part):
@@ -202,9 +207,10 @@ class VideoMessage(Message):
         return f"{self.video_id}.{self.generation}.{self.redo}"
 
     def next(self, model: type[Following], **content: object) -> Following:
-        """Return the message that follows this one: the same video, generation and source, and `content`."""
+        """Return the message that follows: the same video, generation and source, and `content`; no `about`."""
         common = {name: getattr(self, name) for name in VideoMessage.model_fields}
-        return model.model_validate({**common, **content})
+        found = model.model_validate({**common, **content})
+        return found.model_copy(update={"metadata": found.metadata.model_copy(update={"about": None})})
 
 
 class VideoRequested(VideoMessage):

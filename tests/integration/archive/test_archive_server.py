@@ -360,7 +360,7 @@ def test_an_empty_archive_has_useful_pages(database_url: str, tmp_path: Path, ar
         for path in ("/", "/recordings", "/status"):
             assert b"The archive is empty" in ask(path).body
         assert b"No speaker has a name yet" in ask("/speakers").body
-        assert ask(f"{API}/search?q=ship").json == {"results": []}
+        assert ask(f"{API}/search?q=ship").json == {"results": [], "undated": 0}
 
 
 def is_closed(connection: socket.socket) -> bool:

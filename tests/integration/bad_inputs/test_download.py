@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import subprocess
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,6 @@ import pytest
 from prometheus_client import REGISTRY
 
 from ingest.downloader.refusals import Refusal, code_of
-from ingest.downloader.sources.file import recording_of
 from ingest.downloader.telemetry import counting_downloads
 from ingest.shared.artifacts.files import translate_os_errors
 from ingest.shared.artifacts.volume import Volume
@@ -366,26 +364,3 @@ def test_a_video_waits_for_room_on_the_disk_and_is_not_charged(
     subprocess.run(["/bin/mount", "-o", f"remount,{size}", str(small_disk)], check=True)
     wait_until(lambda: line.ended() == {VIDEO_ID: (EventKind.FINISHED, None)})
     assert {event.attempt for event in line.events()} == {1}
-
-
-# -- the day of a recording whose source names none -------------------------------------------------------------------
-
-RECORDED = "2024-05-03T08:11:12.000000Z"
-
-
-@pytest.mark.parametrize(
-    ("created", "known", "day"),
-    [
-        pytest.param(RECORDED, None, "2024-05-03", id="the one in the file"),
-        pytest.param(RECORDED, datetime(2020, 1, 2, tzinfo=UTC), "2020-01-02", id="the one that is known goes first"),
-        pytest.param("", None, None, id="unknown"),
-    ],
-)
-def test_the_day_of_a_file(downloader: Downloader, created: str, known: datetime | None, day: str | None) -> None:
-    path = encoded(downloader.files / "talk.m4a", "aac", created=created)
-    message = accessible(str(path), recording_of(path).video_id, SourceKind.FILE)
-    result = downloader.fetch(
-        message.model_copy(update={"metadata": Metadata(published_at=known)}), lambda _numbers: None
-    )
-    found = result.metadata and result.metadata.published_at
-    assert (found and f"{found:%Y-%m-%d}") == day

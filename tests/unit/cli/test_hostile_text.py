@@ -53,6 +53,9 @@ class OneVideo:
     def videos(self, _ids: object) -> dict[str, VideoRow]:
         return {VIDEO: row()}
 
+    def about(self, _video: str) -> dict[str, str]:
+        return {"description": HOSTILE}
+
     def speakers(self, _video: str) -> list[SpeakerRow]:
         return [SpeakerRow(HOSTILE, 1, 2.0, 0.5, 0)]
 

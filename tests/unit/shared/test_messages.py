@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.shared.about import About, Chapter, DateSource
 from ingest.shared.bounds import AHEAD, EARLIEST
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import (
@@ -292,3 +293,38 @@ def test_metadata_fills_its_gaps_from_older_metadata() -> None:
 def test_a_job_is_named_after_what_makes_it_another_one() -> None:
     message = decode(VideoRequested, json.dumps(FINE | {"generation": 4, "redo": 1, "fresh_from": 4}).encode())
     assert message.job == "abcdefghijk.4.1"
+
+
+# -- the day of a recording, and where it is from ---------------------------------------------------------------------
+
+EARLIER, LATER = datetime(2024, 5, 3, tzinfo=UTC), datetime(2025, 5, 3, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("newer", "older", "said"),
+    [
+        ((LATER, DateSource.SITE), (EARLIER, DateSource.NAME), (LATER, DateSource.SITE)),
+        ((LATER, None), (EARLIER, DateSource.NAME), (LATER, None)),
+        ((None, None), (EARLIER, DateSource.FILE), (EARLIER, DateSource.FILE)),
+        ((LATER, DateSource.SITE), (EARLIER, DateSource.GIVEN), (EARLIER, DateSource.GIVEN)),
+        ((LATER, DateSource.GIVEN), (EARLIER, DateSource.GIVEN), (LATER, DateSource.GIVEN)),
+        ((None, None), (None, None), (None, None)),
+    ],
+    ids=["the newer", "an older message", "a gap", "a given one stays", "given again", "nothing"],
+)
+def test_a_date_goes_with_its_source(
+    newer: tuple[datetime | None, DateSource | None],
+    older: tuple[datetime | None, DateSource | None],
+    said: tuple[datetime | None, DateSource | None],
+) -> None:
+    known = Metadata(published_at=older[0], date_source=older[1], title="A talk")
+    found = Metadata(published_at=newer[0], date_source=newer[1]).over(known)
+    assert (found.published_at, found.date_source, found.title) == (*said, "A talk")
+
+
+def test_what_a_source_says_for_readers_is_in_the_request_and_in_no_later_message() -> None:
+    about = About(description="Of ships", chapters=(Chapter(start_s=1.0, title="Sails"),), episode=3)
+    request = VideoRequested.model_validate({**FINE, "metadata": {"title": "A talk", "about": about.model_dump()}})
+    assert decode(VideoRequested, encode(request)).metadata.about == about
+    following = request.next(VideoAccessible)
+    assert (following.metadata.title, following.metadata.about) == ("A talk", None)

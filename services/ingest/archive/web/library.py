@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from ingest.archive import reading, spoken
@@ -60,7 +60,9 @@ class Library:
             video_id=asked.recording,
             limit=asked.limit,
         )
-        return shapes.Hits(results=tuple(map(_hit, self._search().ask(question))))
+        hits = self._search().ask(question)
+        undated = Catalog(self.reading.database).undated() if question.is_by_day else 0
+        return shapes.Hits(results=tuple(map(_hit, hits)), undated=undated)
 
     def similar(self, video_id: str, asked: inputs.SimilarInput) -> shapes.Hits:
         """Return the passages that are like a passage."""
@@ -91,7 +93,8 @@ class Library:
     def recording(self, video_id: str) -> shapes.RecordingDetail:
         """Return a recording with its speakers."""
         row = self.row(video_id)
-        spoken_rows = Catalog(self.reading.database).speakers(video_id)
+        catalog = Catalog(self.reading.database)
+        spoken_rows = catalog.speakers(video_id)
         total_s = sum(item.duration_s for item in spoken_rows) or 1.0
         shares = [
             shapes.Share(seconds=item.duration_s, share=item.duration_s / total_s, **_figures(item))
@@ -100,6 +103,7 @@ class Library:
         kept = self.volume.manifest(video_id, "audio") is not None
         return shapes.RecordingDetail(
             **_recording(row).model_dump(),
+            about=_about(catalog.about(video_id)),
             speakers=tuple(shares),
             by_hand=tuple(map(_statement, speaker_statements.listed(self.reading.database, video_id))),
             corrections=tuple(map(_correction, corrections.listed(self.reading.database, video_id, None, MOST_LISTED))),
@@ -215,6 +219,7 @@ def _recording(row: RecordingRow) -> shapes.Recording:
         title=row.title,
         channel=row.channel,
         published_at=row.published_at,
+        date_source=row.date_source,
         duration_s=row.duration_s,
         language=row.language,
         state=row.state,
@@ -225,6 +230,11 @@ def _recording(row: RecordingRow) -> shapes.Recording:
         reason=outgoing.redact(row.error_message) if shown_code and row.error_message else None,
         advice=_advice(shown_code),
     )
+
+
+def _about(said: dict[str, Any]) -> shapes.About:
+    thumbnail = said.get("thumbnail")
+    return shapes.About(**{**said, "thumbnail": outgoing.address(thumbnail) if thumbnail else None})
 
 
 def _advice(code: str | None) -> str | None:

@@ -21,6 +21,8 @@ class Recording(Shape):
     title: str | None
     channel: str | None
     published_at: datetime | None
+    date_source: str | None
+    """Where the date is from: given (by the submitter), site (or feed), file (the time inside it), name (of a file)."""
     duration_s: float | None
     language: str | None
     state: str
@@ -93,9 +95,29 @@ class Correction(Shape):
     """What it replaced or, where it needs a look, what is there."""
 
 
+class Chapter(Shape):
+    """A part of a recording, as its source names it."""
+
+    start_s: float
+    title: str
+
+
+class About(Shape):
+    """What the source says about a recording; null or empty where it says nothing."""
+
+    description: str | None = None
+    chapters: tuple[Chapter, ...] = ()
+    persons: tuple[str, ...] = ()
+    season: int | None = None
+    episode: int | None = None
+    thumbnail: str | None = None
+    """Address of a picture at the source."""
+
+
 class RecordingDetail(Recording):
     """A recording with its speakers."""
 
+    about: About
     speakers: tuple[Share, ...]
     by_hand: tuple[Statement, ...]
     """What people have said about its speakers, the latest first."""
@@ -189,6 +211,8 @@ class Hits(Shape):
     """The answers to a question, the best one first."""
 
     results: tuple[Hit, ...]
+    undated: int = 0
+    """Searchable recordings of unknown day, which `from` and `until` leave out."""
 
 
 class Speaker(Shape):

@@ -40,6 +40,7 @@ def search(
       ingest search ships -sailor '"a calm sea"'      (passages with this phrase, without sailors)
     """
     from ingest.cli.find.search import answers, print_hits
+    from ingest.cli.transcripts.undated import print_undated
     from ingest.embedder.search.question import Question
 
     question = Question(
@@ -51,7 +52,9 @@ def search(
         language=language,
         limit=limit,
     )
-    print_hits(answers(options.settings(state), question), as_json=json)
+    found = answers(options.settings(state), question)
+    print_hits(found.hits, as_json=json)
+    print_undated(found.undated)
 
 
 def _question(words: list[str]) -> str:

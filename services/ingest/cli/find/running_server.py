@@ -22,7 +22,7 @@ from urllib.parse import urlencode
 
 from ingest.cli.local.locks import Lock
 from ingest.cli.local.private_folder import make_private
-from ingest.embedder.search.question import Hit
+from ingest.embedder.search.question import Answers, Hit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,7 @@ def offered(settings: AllSettings) -> Iterator[socket.socket | None]:
         lock.close()
 
 
-def ask(settings: AllSettings, question: Question) -> list[Hit] | None:
+def ask(settings: AllSettings, question: Question) -> Answers | None:
     """Return the answers of the running server; None when none runs on this archive, or when it gives none in time."""
     place = _place(settings)
     token = settings.archive_token.get_secret_value() if settings.archive_token else None
@@ -67,7 +67,8 @@ def ask(settings: AllSettings, question: Question) -> list[Hit] | None:
         if settings.database_url is not None or not place.exists() or not _is_expressible(question):
             return None
         make_private(settings.state_path)  # that of another user is refused, not asked
-        return [_hit(found) for found in _results(place, _query(question), token)]
+        said = _said(place, _query(question), token)
+        return Answers([_hit(found) for found in said["results"]], int(said.get("undated", 0)))
     except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
         return None
 
@@ -106,16 +107,16 @@ def _query(question: Question) -> str:
     return urlencode({name: value for name, value in wanted.items() if value is not None})
 
 
-def _results(place: Path, query: str, token: str | None) -> list[dict[str, Any]]:
-    """Return the results of the API; raise ValueError for another answer."""
+def _said(place: Path, query: str, token: str | None) -> dict[str, Any]:
+    """Return the answer of the API; raise ValueError for another one."""
     with closing(_Connection(place)) as connection:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         connection.request("GET", f"/api/v1/search?{query}", headers=headers)
         answer = connection.getresponse()
         if answer.status != http.client.OK:
             raise ValueError(f"status {answer.status}")
-        results: list[dict[str, Any]] = json.loads(answer.read())["results"]
-        return results
+        said: dict[str, Any] = json.loads(answer.read())
+        return said
 
 
 class _Connection(http.client.HTTPConnection):

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from ingest.cli.local.state_folder import Archive, Connections
     from ingest.cli.settings import AllSettings
-    from ingest.embedder.search.question import Hit, Question
+    from ingest.embedder.search.question import Answers, Hit, Question
 
 
-def answers(settings: AllSettings, question: Question) -> list[Hit]:
+def answers(settings: AllSettings, question: Question) -> Answers:
     """Return the best results for a question: those of the server that runs on the archive, or computed here."""
     from ingest.cli.find import running_server
 
@@ -27,16 +27,19 @@ def answers(settings: AllSettings, question: Question) -> list[Hit]:
     return computed(settings, question) if found is None else found
 
 
-def computed(settings: AllSettings, question: Question) -> list[Hit]:
+def computed(settings: AllSettings, question: Question) -> Answers:
     """Return the best results for a question. The text model is loaded while the servers start."""
     from ingest.cli.local.state_folder import open_archive
     from ingest.embedder.search.hybrid import Search
+    from ingest.embedder.search.question import Answers
+    from ingest.embedder.tables.catalog import Catalog
     from ingest.embedder.text_model import light_encoder
 
     with ThreadPoolExecutor(1) as loading:
         model = loading.submit(light_encoder.load, settings)
         with open_archive(settings) as archive:
-            return Search(archive.database, model.result()).ask(question)
+            hits = Search(archive.database, model.result()).ask(question)
+            return Answers(hits, Catalog(archive.database).undated() if question.is_by_day else 0)
 
 
 def search(archive: Archive | Connections, question: Question) -> list[Hit]:

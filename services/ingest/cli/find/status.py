@@ -13,6 +13,7 @@ from ingest.downloader.sites.holds import Troubles
 from ingest.downloader.sites.rate_limiter import limiter_of
 from ingest.embedder.postgres.index_state import LARGE, missing_indexes, running_build
 from ingest.embedder.tables import corrections, set_aside, speaker_statements
+from ingest.embedder.tables.catalog import DATED_BY
 from ingest.embedder.text_model.model_files import is_english_only
 from ingest.shared import outgoing
 from ingest.shared.broker.topology import WORK_STREAM
@@ -40,7 +41,7 @@ def show_video(catalog: Catalog, video: str, *, as_json: bool) -> None:
         raise ConfigurationError(f"the archive has no video {video}")
     speakers = [item for item in catalog.speakers(video) if item.speaker is not None]
     if as_json:
-        console.print_json({**asdict(row), "speakers": speakers})
+        console.print_json({**asdict(row), "about": catalog.about(video), "speakers": speakers})
         return
     console.out.print(console.table(row.video_id, ("", ""), _fields(row)))
     if speakers:
@@ -52,7 +53,7 @@ def _fields(row: VideoRow) -> list[tuple[str, object]]:
     fields = [
         ("title", row.title),
         ("channel", row.channel),
-        ("published", row.published_at and f"{row.published_at:%Y-%m-%d}"),
+        ("published", _day(row)),
         ("length", row.duration_s and console.clock(row.duration_s)),
         ("source", _source(row)),
         ("state", f"{row.state} (stage {row.stage}, attempt {row.attempts}, generation {row.generation})"),
@@ -65,6 +66,14 @@ def _fields(row: VideoRow) -> list[tuple[str, object]]:
         *sorted(without_progress(row.figures).items()),
     ]
     return [(name, value) for name, value in fields if value]
+
+
+def _day(row: VideoRow) -> str | None:
+    """Return the day of a recording, and where it is from; None where it is not known."""
+    if row.published_at is None:
+        return None
+    by = DATED_BY.get(row.date_source or "")
+    return f"{row.published_at:%Y-%m-%d}" + (f" ({by})" if by else "")
 
 
 def _source(row: VideoRow) -> str | None:

@@ -11,6 +11,7 @@ from ingest.cli import console, options
 from ingest.cli.dashed import is_id, with_dashes
 from ingest.cli.options import ASK, MANY, MOST_SPEAKERS, YEAR_S, Json, Release, Since, State, with_release
 from ingest.cli.selection import Selection
+from ingest.shared.about import DateSource
 from ingest.shared.messages import Metadata, Policy
 
 ask_app = typer.Typer()
@@ -38,8 +39,8 @@ Published = Annotated[
     datetime | None,
     typer.Option(
         formats=["%Y-%m-%d"],
-        help="Day of the recordings, where the site names none; without it, the day in "
-        "the file's name, else the one inside the file.",
+        help="Day of the recordings; without it, the one of their site or feed, else the time inside the file, else "
+        "the day in its name.",
     ),
 ]
 MinSpeakers = Annotated[int | None, typer.Option(min=1, max=MOST_SPEAKERS, help="Fewest speakers in each recording.")]
@@ -77,7 +78,13 @@ def _selection(
         published_after=since.replace(tzinfo=UTC) if since else None,
     )
     day = published.replace(tzinfo=UTC) if published else None
-    known = Metadata(published_at=day, min_speakers=min_speakers, max_speakers=max_speakers, given_language=language)
+    known = Metadata(
+        published_at=day,
+        date_source=DateSource.GIVEN if day else None,
+        min_speakers=min_speakers,
+        max_speakers=max_speakers,
+        given_language=language,
+    )
     return Selection(policy, limit, limit_new, newest_first=newest_first, force=force, known=known)
 
 

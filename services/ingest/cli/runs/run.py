@@ -20,6 +20,7 @@ from ingest.cli.runs.display import Display
 from ingest.cli.runs.follower import Follower
 from ingest.cli.runs.room import Room
 from ingest.cli.runs.tally import Tally, count
+from ingest.downloader.check import UNDATED
 from ingest.downloader.settings import listed_paths
 from ingest.downloader.sites.holds import Hold, Troubles
 from ingest.downloader.sites.rate_limiter import limiter_of
@@ -29,6 +30,7 @@ from ingest.downloader.sources.listing import Listing
 from ingest.shared.broker import requests
 from ingest.shared.broker.bus import BusError, BusRefusedError
 from ingest.shared.errors import ConfigurationError, IngestError
+from ingest.shared.messages import Stage
 from ingest.shared.video_state import VideoRecord, VideoState
 
 if TYPE_CHECKING:
@@ -82,6 +84,12 @@ class RunResult:
     interrupted: bool
     request: Request
     holds: list[Hold] = field(default_factory=list)
+
+    @property
+    def undated(self) -> list[VideoRecord]:
+        """Return the recordings of unknown day that --since has let in, and that are still without one."""
+        named = f"{Stage.CHECK}.{UNDATED}"
+        return [one for one in self.videos if one.figures.get(named) and one.metadata.published_at is None]
 
     @property
     def requested(self) -> int:

@@ -66,7 +66,7 @@ def select(
         _listed(sources, settings, listing),
         lambda recording: listing.leave_out(REPEATED, recording.metadata.title or recording.source.url),
     )
-    found = (recording for recording in found if _is_recent(recording, selection.policy.published_after, listing))
+    found = (recording for recording in found if _is_recent(recording, selection, listing))
     if selection.newest_first:
         oldest = datetime.min.replace(tzinfo=UTC)
         found = iter(sorted(found, key=lambda item: item.metadata.published_at or oldest, reverse=True))
@@ -129,9 +129,9 @@ def _listed(sources: Sequence[str], settings: AllSettings, listing: Listing) -> 
             listing.fail(source, error)
 
 
-def _is_recent(recording: Recording, since: datetime | None, listing: Listing) -> bool:
+def _is_recent(recording: Recording, selection: Selection, listing: Listing) -> bool:
     """Return whether a recording may be recent enough; without a date in the listing, the check stage decides."""
-    published = recording.metadata.published_at
+    since, published = selection.policy.published_after, selection.known.over(recording.metadata).published_at
     if since is None or published is None or published >= since:
         return True
     listing.leave_out(f"published before {since:%Y-%m-%d}", recording.metadata.title or recording.source.url)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.cli import console
 from ingest.cli.runs import bottleneck
+from ingest.downloader.sources.listing import MOST_EXAMPLES
 from ingest.shared import outgoing
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ def print_result(result: RunResult, *, as_json: bool) -> None:
     if as_json:
         videos = [{"video_id": video.video_id, "state": video.state, "code": video.code} for video in result.videos]
         figures = {"elapsed_s": round(result.elapsed_s, 2), "requested": request.requested, "tally": result.tally}
-        console.print_json({**figures, "videos": videos, "holds": result.holds, **_account(request)})
+        undated = [video.video_id for video in result.undated]
+        more = {"videos": videos, "holds": result.holds, "undated": undated}
+        console.print_json({**figures, **more, **_account(request)})
         return
     if result.tally.total:
         _print_summary(result)
@@ -59,6 +62,10 @@ def _print_summary(result: RunResult) -> None:
         out.print(f"  {code}: {number} ({console.advice(code)})", markup=False)
     for name, number in sorted(tally.cut.items()):
         out.print(f"  {name} of {number} recordings was cut or dropped: too long, or impossible", markup=False)
+    if result.undated:
+        titles = ", ".join(_line(video.metadata.title or video.video_id) for video in result.undated[:MOST_EXAMPLES])
+        rest = ", ..." if len(result.undated) > MOST_EXAMPLES else ""
+        out.print(f"taken, as --since does not know their day: {len(result.undated)}: {titles}{rest}", markup=False)
     for hold in result.holds:
         for line in hold.lines():
             out.print(line, markup=False)

@@ -13,6 +13,8 @@ from ingest.archive.export.document import NO_WORDS, load, with_vectors
 from ingest.archive.export.registry import FORMATS
 from ingest.archive.reading import OLDEST, Reading
 from ingest.cli import console, streams
+from ingest.cli.transcripts.undated import print_undated
+from ingest.embedder.tables.catalog import Catalog
 from ingest.shared import outgoing
 from ingest.shared.artifacts.files import opened_atomically
 from ingest.shared.errors import ConfigurationError
@@ -162,6 +164,8 @@ def _rows(reading: Reading, choice: Choice, result: Result) -> Iterator[Recordin
     """Yield the chosen recordings that have a transcript; note the others."""
     if choice.listing is not None:
         yield from _listed(reading, choice.listing)
+        if choice.listing.since is not None:
+            print_undated(Catalog(reading.database).undated())
     for video in dict.fromkeys(choice.videos):
         row = reading.recording(video)
         if row is None:

@@ -7,15 +7,18 @@ Every connector makes its metadata here, inside the child process that reads the
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ingest.shared import bounds
+from ingest.shared.about import DateSource
 from ingest.shared.messages import Metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+
+    from ingest.shared.about import About
 
 CUT = "cut_"  # figures of this prefix count the fields that were cut
 
@@ -26,6 +29,10 @@ class Announcement:
 
     metadata: Metadata = field(default_factory=Metadata)
     cut: tuple[str, ...] = ()
+
+    def saying(self, about: About | None) -> Announcement:
+        """Return this announcement with what the source says for readers."""
+        return replace(self, metadata=self.metadata.model_copy(update={"about": about}))
 
 
 def figures(cut: tuple[str, ...], prefix: str = "") -> dict[str, float]:
@@ -39,6 +46,7 @@ def announced(
     channel: object = None,
     published_at: datetime | None = None,
     has_date: bool = False,
+    date_source: DateSource = DateSource.SITE,
     duration_s: float | None = None,
     language: object = None,
 ) -> Announcement:
@@ -48,10 +56,12 @@ def announced(
     language is left out, and does not count as cut.
     """
     cut: list[str] = []
+    day = bounds.possible_moment(published_at)
     metadata = Metadata(
         title=_line("title", title, bounds.title, cut),
         channel=_line("channel", channel, bounds.channel, cut),
-        published_at=bounds.possible_moment(published_at),
+        published_at=day,
+        date_source=None if day is None else date_source,
         duration_s=bounds.possible_length(duration_s),
         likely_language=language if isinstance(language, str) else None,
     )

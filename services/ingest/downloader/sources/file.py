@@ -21,21 +21,24 @@ from ingest.downloader.sources.dates import day_in
 from ingest.downloader.sources.feeds import lists
 from ingest.downloader.sources.feeds.forms import LIST_SUFFIXES
 from ingest.downloader.sources.folder import media_files
+from ingest.shared.about import DateSource
 from ingest.shared.artifacts.files import is_file, translate_os_errors
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.formats import MEDIA_SUFFIXES
 from ingest.shared.messages import Source, SourceKind
-from ingest.shared.sandbox import child
+from ingest.shared.sandbox import child, decode
 from ingest.shared.sandbox.child import ChildLimits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from ingest.downloader.settings import DownloaderSettings
     from ingest.downloader.sources.listing import Listing
     from ingest.shared.sandbox.child import Watcher
 
 LIST_DEADLINE_S = 60.0
+HEAD_DEADLINE_S = 30.0
 EMPTY = "an empty file (0 bytes)"
 
 
@@ -87,8 +90,8 @@ def _list_limits(path: Path) -> ChildLimits:
 def recording_of(path: Path) -> Recording:
     """Return the recording of a file, identified by its content.
 
-    Its day is the one in its name; without one, the download stage looks into the file. The time of its last change is
-    none of a recording: a copied folder would be all from today.
+    Its day is the one of its recording inside the file, else the one in its name. The time of its last change is none
+    of a recording: a copied folder would be all from today.
     """
     name = os.fsencode(path.name)
     if name != path.name.encode(errors="replace"):
@@ -106,8 +109,22 @@ def recording_of(path: Path) -> Recording:
         raise IngestError(Code.AUDIO_EMPTY_FILE, f"{path.name} is empty (0 bytes)")
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise IngestError(Code.BAD_URL, f"{path.name} is being written: name it again when it is complete")
-    found = announced(title=path.stem, published_at=day_in(path.stem))
+    recorded_at = _recorded_at(path)
+    found = announced(
+        title=path.stem,
+        published_at=recorded_at or day_in(path.stem),
+        date_source=DateSource.FILE if recorded_at else DateSource.NAME,
+    )
     return Recording(content_id(content), source, found.metadata, found.cut)
+
+
+def _recorded_at(path: Path) -> datetime | None:
+    """Return when a file says that it was recorded; None where it says nothing, or cannot be opened: see `download`."""
+    limits = ChildLimits(HEAD_DEADLINE_S, reads=(str(path.absolute()), str(path.resolve())))
+    try:
+        return child.run(decode.recorded_at, (str(path.absolute()),), limits)
+    except IngestError:
+        return None
 
 
 def content_id(sha256: str) -> str:

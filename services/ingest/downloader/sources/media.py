@@ -22,6 +22,7 @@ from ingest.downloader.sources.connector import (
     web_address,
 )
 from ingest.downloader.sources.dates import day_in
+from ingest.shared.about import DateSource
 from ingest.shared.formats import MEDIA_SUFFIXES
 from ingest.shared.messages import Source, SourceKind
 from ingest.shared.sandbox import child
@@ -50,7 +51,7 @@ def list_recordings(text: str, _settings: DownloaderSettings, _listing: Listing)
 def recording_at(url: str) -> Recording:
     """Return the recording at an address, without its fragment."""
     url = urldefrag(url).url
-    day = announced(published_at=day_in(unquote(urlsplit(url).path)))
+    day = announced(published_at=day_in(unquote(urlsplit(url).path)), date_source=DateSource.NAME)
     return Recording(derived_id("media", url), source_of(SourceKind.MEDIA, url), day.metadata)
 
 

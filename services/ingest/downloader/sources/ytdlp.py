@@ -20,6 +20,7 @@ import yt_dlp.utils
 
 from ingest.downloader.exits import secrets_of
 from ingest.downloader.refusals import COOKIES_ENDED, Refusal, availability_code, code_of, error_of
+from ingest.downloader.sources import about
 from ingest.downloader.sources.announced import Announcement, announced, text_in
 from ingest.downloader.sources.connector import Download, SiteOptions
 from ingest.downloader.sources.session import session
@@ -283,7 +284,7 @@ def announced_in(info: dict[str, Any]) -> Announcement:
         has_date=bool(said or info.get("upload_date")),
         duration_s=_duration_s(info),
         language=info.get("language"),
-    )
+    ).saying(about.in_info(info))
 
 
 def _duration_s(info: dict[str, Any]) -> float | None:

@@ -25,6 +25,11 @@ class Question:
     video_id: str | None = None
     limit: int = 10
 
+    @property
+    def is_by_day(self) -> bool:
+        """Return whether answers are filtered by the day of their recording: those of unknown day are left out."""
+        return self.since is not None or self.until is not None
+
 
 @dataclass(frozen=True)
 class Hit:
@@ -50,3 +55,11 @@ class Hit:
     has_words: bool
     score: float
     also_speaking: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What was found, and how many searchable recordings a filter by day leaves out, because their day is not known."""
+
+    hits: list[Hit]
+    undated: int = 0

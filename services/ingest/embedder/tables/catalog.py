@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ingest.embedder.tables import forgotten
+from ingest.shared.about import DateSource
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Metadata, Policy, Source, SourceKind, Stage
 from ingest.shared.telemetry.time_split import DEVICE_FIGURES
@@ -18,9 +19,15 @@ if TYPE_CHECKING:
 
     from ingest.embedder.postgres.database import Database
 
+DATED_BY: dict[str, str] = {  # in words, by the column `date_source`
+    DateSource.GIVEN: "given with --published",
+    DateSource.SITE: "by its site or feed",
+    DateSource.FILE: "by the time inside the file",
+    DateSource.NAME: "by its name",
+}
 COLUMNS = """video_id, generation, state, stage, attempts, error_code, error_message, retry_at, source_kind, source_url,
     title, channel, published_at, duration_s, min_speakers, max_speakers, given_language, likely_language,
-    policy, fresh_from, language, passages, figures, asked_at, event_epoch, event_sequence, updated_at"""
+    date_source, policy, fresh_from, language, passages, figures, asked_at, event_epoch, event_sequence, updated_at"""
 ONE = f"SELECT {COLUMNS} FROM videos WHERE video_id = ANY(%s)"  # noqa: S608 (constants only)
 CHOSEN = f"""
 SELECT {COLUMNS} FROM videos
@@ -58,8 +65,10 @@ SELECT speaker, count(*), sum(end_s - start_s), min(speaker_score)::float8, coun
     max(named_by)
 FROM segments WHERE video_id = %s GROUP BY speaker ORDER BY 3 DESC
 """
+ABOUT = "SELECT about FROM videos WHERE video_id = %s"
 PASSAGES = "SELECT start_s, end_s, text, speaker FROM segments WHERE video_id = %s ORDER BY idx"
 
+UNDATED = "SELECT count(*) FROM videos WHERE published_at IS NULL AND state = 'indexed'"
 PASSAGES_BY_LANGUAGE = """
 SELECT language, sum(passages) FROM videos WHERE state = 'indexed' AND language IS NOT NULL GROUP BY language
 """
@@ -87,6 +96,7 @@ class VideoRow:
     max_speakers: int | None
     given_language: str | None
     likely_language: str | None
+    date_source: str | None
     policy: dict[str, Any]
     fresh_from: int
     language: str | None
@@ -118,7 +128,7 @@ class VideoRow:
             message=self.error_message or "",
             retry_at=self.retry_at,
             source=source,
-            metadata=Metadata(**{name: getattr(self, name) for name in Metadata.model_fields}),
+            metadata=Metadata(**{name: getattr(self, name) for name in Metadata.model_fields if name != "about"}),
             policy=Policy.model_validate(self.policy),
             fresh_from=self.fresh_from,
             position=(self.event_epoch, self.event_sequence),
@@ -186,6 +196,18 @@ class Catalog:
         with self._database.transaction() as connection:
             rows = connection.execute(PASSAGES_BY_LANGUAGE).fetchall()
         return {str(language): int(str(passages)) for language, passages in rows}
+
+    def undated(self) -> int:
+        """Return the number of searchable recordings whose day is not known: filters by day leave them out."""
+        with self._database.transaction() as connection:
+            row = connection.execute(UNDATED).fetchone()
+        return int(str(row[0])) if row else 0
+
+    def about(self, video_id: str) -> dict[str, Any]:
+        """Return what the source of a video says about it; empty where that is nothing."""
+        with self._database.transaction() as connection:
+            row: Any = connection.execute(ABOUT, (video_id,)).fetchone()
+        return dict(row[0] or {}) if row else {}
 
     def chosen(
         self, *, states: Sequence[str] | None = None, codes: Sequence[str] | None = None, limit: int = 10_000

@@ -35,20 +35,22 @@ FETCH_WAIT_S = 1.0
 TROUBLE_WAIT_S = 2.0
 COLUMNS = """video_id, generation, state, stage, attempts, error_code, error_message, retry_at, source_kind, source_url,
     title, channel, published_at, duration_s, min_speakers, max_speakers, given_language, likely_language,
-    policy, fresh_from, figures, asked_at, event_epoch, event_sequence, updated_at"""
+    date_source, about, policy, fresh_from, figures, asked_at, event_epoch, event_sequence, updated_at"""
 ENSURE = "INSERT INTO videos (video_id) SELECT unnest(%s::text[]) ON CONFLICT (video_id) DO NOTHING"
 READ = f"SELECT {catalog.COLUMNS} FROM videos WHERE video_id = ANY(%s) ORDER BY video_id FOR UPDATE"  # noqa: S608 (constants only)
 WRITE = f"""
 INSERT INTO videos ({COLUMNS}) VALUES (%(video_id)s, %(generation)s, %(state)s, %(stage)s, %(attempts)s, %(code)s,
     %(message)s, %(retry_at)s, %(source_kind)s, %(source_url)s, %(title)s, %(channel)s, %(published_at)s,
     %(duration_s)s, %(min_speakers)s, %(max_speakers)s, %(given_language)s, %(likely_language)s,
-    %(policy)s, %(fresh_from)s, %(figures)s, %(asked_at)s, %(epoch)s, %(sequence)s, %(updated_at)s)
+    %(date_source)s, %(about)s, %(policy)s, %(fresh_from)s, %(figures)s, %(asked_at)s, %(epoch)s, %(sequence)s,
+    %(updated_at)s)
 ON CONFLICT (video_id) DO UPDATE SET generation = EXCLUDED.generation, state = EXCLUDED.state, stage = EXCLUDED.stage,
     attempts = EXCLUDED.attempts, error_code = EXCLUDED.error_code, error_message = EXCLUDED.error_message,
     retry_at = EXCLUDED.retry_at, source_kind = EXCLUDED.source_kind, source_url = EXCLUDED.source_url,
     title = EXCLUDED.title, channel = EXCLUDED.channel, published_at = EXCLUDED.published_at,
     duration_s = EXCLUDED.duration_s, min_speakers = EXCLUDED.min_speakers, max_speakers = EXCLUDED.max_speakers,
     given_language = EXCLUDED.given_language, likely_language = EXCLUDED.likely_language,
+    date_source = EXCLUDED.date_source, about = coalesce(EXCLUDED.about, videos.about),
     policy = EXCLUDED.policy, fresh_from = EXCLUDED.fresh_from, figures = EXCLUDED.figures,
     asked_at = EXCLUDED.asked_at, event_epoch = EXCLUDED.event_epoch, event_sequence = EXCLUDED.event_sequence,
     updated_at = EXCLUDED.updated_at
@@ -204,6 +206,7 @@ def _parameters(state: VideoRecord) -> dict[str, object]:
         "source_kind": state.source.kind if state.source else None,
         "source_url": state.source.url if state.source else None,
         **dict(state.metadata),
+        "about": None if state.metadata.about is None else state.metadata.about.model_dump_json(exclude_defaults=True),
         "policy": state.policy.model_dump_json(exclude_none=True),
         "fresh_from": state.fresh_from,
         "figures": json.dumps(state.figures),

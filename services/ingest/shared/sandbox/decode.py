@@ -14,8 +14,9 @@ import re
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime  # noqa: TC003 (read by pydantic)
+from datetime import UTC, datetime
 from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import av
@@ -43,7 +44,6 @@ from ingest.shared.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from av.audio.stream import AudioStream
     from av.container import InputContainer
@@ -59,6 +59,7 @@ __all__ = [
     "decode",
     "decode_progress",
     "off_s",
+    "recorded_at",
     "reporting",
     "tolerance_s",
 ]
@@ -300,8 +301,22 @@ def _head(container: InputContainer, stream: AudioStream, file: BinaryIO) -> _He
         tracks=len(container.streams.audio),
         track=container.streams.audio.index(stream),
         language=shorten(stream.language, LONGEST_LANGUAGE) if stream.language else None,
-        created_at=possible_moment(created_at(container.metadata, stream.metadata)),
+        created_at=_recorded_at(container, stream),
     )
+
+
+def recorded_at(_report: Reporter, path: str) -> datetime | None:
+    """Return when a file says that it was recorded, of its head alone (runs in a child process); None without a time.
+
+    Raise NOT_AUDIO or AUDIO_CORRUPT for a file that cannot be opened.
+    """
+    with _opened(Path(path)) as (file, size), _container(file, 0, size) as container:
+        return _recorded_at(container, *container.streams.audio[:1])
+
+
+def _recorded_at(container: InputContainer, *streams: AudioStream) -> datetime | None:
+    tags = (container.metadata, *(stream.metadata for stream in streams))
+    return possible_moment(created_at(*tags, now=datetime.now(UTC)))
 
 
 def _films(container: InputContainer) -> list[VideoStream]:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TIME_TAGS = ("creation_time", "date")  # of MP4, QuickTime and Matroska; of ID3 and Vorbis comments
-EPOCHS = (datetime(1904, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC))  # a program's zero, and no time
+EPOCHS = (  # the zero of a program or a clock, and no time: of QuickTime, Unix, FAT
+    datetime(1904, 1, 1, tzinfo=UTC),
+    datetime(1970, 1, 1, tzinfo=UTC),
+    datetime(1980, 1, 1, tzinfo=UTC),
+)
+A_DAY = timedelta(days=1)  # a zero in another zone, a clock that is fast
 
 
-def created_at(*tags: Mapping[str, str]) -> datetime | None:
+def created_at(*tags: Mapping[str, str], now: datetime) -> datetime | None:
     """Return when a file says that it was recorded, of the first tag with a whole date; None without one.
 
-    A year alone is no date. A time without zone is UTC.
+    A year alone is no date, nor is the zero of a clock, nor a time to come. A time without zone is UTC.
     """
     for name in TIME_TAGS:
         for found in tags:
             at = _moment(found.get(name, ""))
-            if at is not None:
+            if at is not None and at <= now + A_DAY:
                 return at
     return None
 
@@ -31,4 +36,4 @@ def _moment(text: str) -> datetime | None:
         at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
-    return None if at in EPOCHS else at
+    return None if any(abs(at - epoch) <= A_DAY for epoch in EPOCHS) else at

@@ -11,6 +11,7 @@ from ingest.archive.web import highlight
 from ingest.archive.web.library import API
 from ingest.archive.web.pages import states
 from ingest.embedder import overlap
+from ingest.embedder.tables.catalog import DATED_BY
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -54,6 +55,7 @@ class Templates:
             api=API,
             files=offered(),
             states=STATES,
+            dated_by=DATED_BY,
             pieces=highlight.pieces,
             address=states.address,
             page_of=states.page_of,

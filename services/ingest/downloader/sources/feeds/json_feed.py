@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from ingest.downloader.sources import about
 from ingest.downloader.sources.announced import announced, text_in
 from ingest.downloader.sources.feeds.items import bare_links, is_media
 from ingest.shared.errors import Code, IngestError
@@ -59,7 +60,7 @@ def _entry(item: dict[str, Any], page: dict[str, Any]) -> Entry:
         has_date=bool(said),
         duration_s=_seconds(attachments[0].get("duration_in_seconds")) if attachments else None,
         language=item.get("language") or page.get("language"),
-    )
+    ).saying(about.in_item(item))
     links = bare_links(text_in(item.get("url")), text_in(item.get("external_url")))[:1]
     return Entry(text_in(item.get("id")), [text_in(one["url"]) for one in attachments] or links, found)
 

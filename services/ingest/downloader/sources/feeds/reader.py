@@ -19,6 +19,7 @@ from urllib.parse import urljoin
 
 import feedparser
 
+from ingest.downloader.sources import about
 from ingest.downloader.sources.announced import announced
 from ingest.downloader.sources.feeds import items, json_feed, transfer
 from ingest.downloader.sources.feeds.forms import LARGEST_BYTES, Form
@@ -245,7 +246,7 @@ def _item(entry: Any, feed: Any, media_url: str) -> FeedItem:  # noqa: ANN401 (a
         has_date=bool(entry.get("published")),
         duration_s=duration_s(str(entry.get("itunes_duration", ""))),
         language=feed.get("language"),
-    )
+    ).saying(about.in_entry(entry))
     return FeedItem(_guid(entry), media_url, found)
 
 
