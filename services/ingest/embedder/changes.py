@@ -104,6 +104,12 @@ def undo(rebuilder: Rebuilder, correction: int, *, whole_command: bool) -> list[
     return changes
 
 
+def finish(rebuilder: Rebuilder) -> None:
+    """Build the passages again that an interrupted command has left as they were before its change."""
+    for video_id in corrections.unfinished(rebuilder.database):
+        rebuild(rebuilder, video_id)
+
+
 def checked(texts: tuple[str, str]) -> tuple[str, str]:
     """Return two texts in one line each; raise ConfigurationError for what no correction can be."""
     expected, replacement = (one_line(text) for text in texts)

@@ -23,6 +23,7 @@ def carry_out(rebuilder: Rebuilder, change: NameSpeaker | MergeSpeakers | UndoSt
 
     The reason of `by` is the wish: one that was interrupted is not made a second time, but ended.
     """
+    changes.finish(rebuilder)
     match change:
         case NameSpeaker():
             text = f"{change.speaker} is {change.name} now"

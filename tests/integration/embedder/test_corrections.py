@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -14,6 +15,7 @@ from ingest.archive.export.document import Document, load
 from ingest.archive.reading import Reading
 from ingest.cli.app import app
 from ingest.embedder.handler import Embed
+from ingest.embedder.search import occurrences
 from ingest.embedder.search.hybrid import Search
 from ingest.embedder.search.question import Question
 from ingest.embedder.tables import corrections, vectors
@@ -179,20 +181,66 @@ def test_a_text_is_corrected_everywhere_after_a_dry_run_and_taken_back_at_once(
     correct: Callable[..., str], database: Database, volume: Volume
 ) -> None:
     shown = json.loads(correct("--all", "astronaut", "cosmonaut", "--json"))
-    assert [(one["text"], one["start_s"]) for one in shown] == [("astronaut", 0.651), ("astronaut", 23.936)]
+    assert [(one["text"], one["start_s"]) for one in shown["shown"]] == [("astronaut", 0.651), ("astronaut", 23.936)]
+    assert (shown["places"], shown["recordings"], shown["pages"]) == (2, 1, 1)
     assert "[astronaut -> cosmonaut] measures" in correct("--all", "Astronaut", "cosmonaut")
     assert listed(database) == []
     assert "2 corrections in 1 recordings" in correct("--all", "astronaut", "cosmonaut", "--yes")
     assert sum("cosmonaut" in one.text for one in document(database, volume).passages) == 2
-    assert json.loads(correct("--all", "astronaut", "cosmonaut", "--json")) == []
+    assert json.loads(correct("--all", "astronaut", "cosmonaut", "--json"))["places"] == 0
     assert len(json.loads(correct("--undo", str(listed(database)[0].id), "--all", "--json"))) == 2
     assert sum("astronaut" in one.text for one in document(database, volume).passages) == 2
 
 
 def test_stop_words_and_replacements_that_contain_the_old_text_are_found_once(correct: Callable[..., str]) -> None:
-    assert len(json.loads(correct("--all", "the", "thee", "--json"))) > 20
+    assert json.loads(correct("--all", "the", "thee", "--json"))["places"] > 20
     assert len(json.loads(correct("--all", "joyful piano", "very joyful piano", "--yes", "--json"))) == 1
-    assert json.loads(correct("--all", "joyful piano", "very joyful piano", "--json")) == []
+    assert json.loads(correct("--all", "joyful piano", "very joyful piano", "--json"))["places"] == 0
+
+
+MANY = 1_500  # passages, ten places in each
+COLUMNS = (
+    "sentence_offsets, sentence_starts_s, avg_logprob, compression_ratio, no_speech_prob, refined, flags, ts_config"
+)
+COPIES = f"""
+INSERT INTO segments (video_id, idx, start_s, end_s, text, {COLUMNS})
+SELECT video_id, 1000 + number, number, number + 1, repeat('The rudder is here. ', 10), {COLUMNS}
+FROM segments, generate_series(1, {MANY}) AS number WHERE idx = 0
+"""  # noqa: S608 (constants only)
+
+
+def test_a_word_of_very_many_places_is_counted_and_shown_a_page_at_a_time(
+    correct: Callable[..., str], database: Database
+) -> None:
+    execute(database, COPIES)
+    tracemalloc.start()
+    try:
+        found = occurrences.page(database, ("rudder", "helm"), 15, 7)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (found.places, found.recordings, len(found.shown)) == (10 * MANY, 1, 7)
+    assert peak_bytes < 100 * 10 * MANY  # an object for each place would take more
+    words = ("--all", "rudder", "helm", "--limit", "7", "--page", "3")
+    assert "page 3 of 2143" in correct(*words)
+    shown = json.loads(correct(*words, "--json"))
+    assert (shown["places"], shown["page"], shown["pages"]) == (10 * MANY, 3, 2143)
+    assert [one["start_s"] for one in shown["shown"]] == [one.start_s for one in found.shown]
+    assert json.loads(correct("--all", "rudder", "helm", "--page", "9999", "--json"))["shown"] == []
+
+
+def test_what_an_interrupted_command_has_left_is_finished_by_the_next_one(
+    correct: Callable[..., str], database: Database, volume: Volume
+) -> None:
+    before = [one.text for one in document(database, volume).passages]
+    correct(TALK, OLD, NEW)
+    (made,) = listed(database)
+    corrections.remove(database, TALK, [made.id])  # what `--undo` does first
+    assert NEW in " ".join(one.text for one in document(database, volume).passages)
+    assert corrections.unfinished(database) == [TALK]
+    assert "there is no correction 99" in correct("--undo", "99", status=1)
+    assert [one.text for one in document(database, volume).passages] == before
+    assert corrections.unfinished(database) == []
 
 
 @pytest.mark.parametrize(

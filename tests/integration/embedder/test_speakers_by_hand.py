@@ -250,6 +250,17 @@ def test_what_cannot_be_said_is_refused(words: tuple[str, ...], told: str) -> No
     assert told in voices(*words, status=1)
 
 
+@pytest.mark.usefixtures("volume")
+def test_a_name_of_an_interrupted_undo_goes_with_the_next_command(database: Database) -> None:
+    voices("name", TALK, "Unknown 1", "Ada")
+    (one,) = speaker_statements.listed(database, TALK)
+    speaker_statements.remove(database, TALK, one.id)  # what `undo` does first
+    catalog = Catalog(database)
+    assert "Ada" in {row.speaker for row in catalog.speakers(TALK)}
+    voices("name", OTHER, "Unknown 2", "Bo")
+    assert {row.speaker for row in catalog.speakers(TALK)} == {"Unknown 1", "Unknown 2", "Unknown 3"}
+
+
 def test_the_erasure_of_a_person_takes_names_by_hand_and_their_voices(
     volume: Volume, database: Database, bus: NatsBus
 ) -> None:

@@ -125,7 +125,7 @@ def correct(
 
       ingest correct dQw4w9WgXcQ --at 12:31 "Jon Smyth" "John Smith"
 
-      ingest correct --all "Jon Smyth" "John Smith"      (shows every place; with --yes: corrects them)
+      ingest correct --all "Jon Smyth" "John Smith"      (counts and shows the places; with --yes: corrects them)
 
       ingest correct --list && ingest correct --undo 12
     """

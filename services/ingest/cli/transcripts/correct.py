@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ingest.cli.transcripts.correct_options import CorrectAction
     from ingest.embedder.changes import Change
     from ingest.embedder.rebuild import Rebuilder
-    from ingest.embedder.search.occurrences import Occurrence
+    from ingest.embedder.search.occurrences import Page
     from ingest.embedder.tables.corrections import Author, CorrectionRow
 
 MOST_LISTED = 100_000
@@ -63,7 +63,9 @@ def run(archive: Archive, task: Task, by: Author, *, as_json: bool) -> bool:
     elif action.yes:
         made = everywhere(archive, (words[0], words[1]), by)
     else:
-        print_places(places(archive, (words[0], words[1])), words[1], as_json=as_json)
+        texts = changes.checked((words[0], words[1]))
+        shown = occurrences.page(archive.database, texts, (action.page - 1) * action.limit, action.limit)
+        print_places(shown, texts[1], action, as_json=as_json)
         return True
     print_changes(made, as_json=as_json)
     return not any(one.trouble for one in made)
@@ -91,16 +93,11 @@ def correct(archive: Archive, video: str, at: str | None, texts: tuple[str, str]
 
 def everywhere(archive: Archive, texts: tuple[str, str], by: Author) -> list[Change]:
     """Correct a text in all recordings."""
-    videos = list(dict.fromkeys(place.video_id for place in places(archive, texts)))
+    videos = occurrences.videos(archive.database, changes.checked(texts))
     if not videos:
         return []
     with _progress(len(videos)) as advance:
         return changes.correct_everywhere(rebuilder_of(archive), videos, texts, by, advance)
-
-
-def places(archive: Archive, texts: tuple[str, str]) -> list[Occurrence]:
-    """Return the places at which a text would be corrected."""
-    return occurrences.find(archive.database, *changes.checked(texts))
 
 
 def undo(archive: Archive, number: int, *, every: bool) -> list[Change]:
@@ -109,8 +106,13 @@ def undo(archive: Archive, number: int, *, every: bool) -> list[Change]:
 
 
 def rebuilder_of(archive: Archive) -> Rebuilder:
-    """Return what stores the passages of recordings again, with the text model of the settings."""
-    return rebuilder(archive.settings, archive.database, light_encoder.load(archive.settings))
+    """Return what stores the passages of recordings again, with the text model of the settings.
+
+    What an interrupted command has left is finished first.
+    """
+    made = rebuilder(archive.settings, archive.database, light_encoder.load(archive.settings))
+    changes.finish(made)
+    return made
 
 
 @contextmanager
@@ -136,18 +138,20 @@ def print_changes(made: Sequence[Change], *, as_json: bool) -> None:
     console.out.print(f"{sum(not one.trouble for one in made)} corrections in {recordings} recordings")
 
 
-def print_places(found: Sequence[Occurrence], replacement: str, *, as_json: bool) -> None:
-    """Print every place that would be corrected."""
+def print_places(found: Page, replacement: str, action: CorrectAction, *, as_json: bool) -> None:
+    """Print a page of the places that would be corrected, and the number of all."""
+    pages = -(-found.places // action.limit)
     if as_json:
-        console.print_json(found)
+        console.print_json({**asdict(found), "page": action.page, "pages": pages})
         return
     cells = (
         (one.video_id, console.clock(one.start_s), f"{one.before}[{one.text} -> {replacement}]{one.after}")
-        for one in found
+        for one in found.shown
     )
-    recordings = len({one.video_id for one in found})
-    title = f"{len(found)} places in {recordings} recordings would be corrected (with --yes)"
+    title = f"{found.places} places in {found.recordings} recordings would be corrected (with --yes)"
     console.out.print(console.table(title, ("video", "sentence at", "text"), cells))
+    if pages > 1:
+        console.out.print(f"page {action.page} of {pages}; the others: --page, --limit", markup=False)
 
 
 def print_list(found: Sequence[CorrectionRow], *, as_json: bool) -> None:

@@ -30,6 +30,8 @@ class CorrectAction:
     only_list: bool
     look: bool
     undo: int | None
+    limit: int = 100
+    page: int = 1
 
     def check(self, words: Sequence[str], at: str | None) -> None:
         """Refuse words and options that do not belong together."""
@@ -47,12 +49,12 @@ class CorrectAction:
 def correct_action(
     *,
     every: Annotated[bool, typer.Option("--all", help="In all recordings; with --undo: the whole command.")] = False,
-    yes: Annotated[
-        bool, typer.Option("--yes/--dry-run", help="With --all: correct, or only show every place.")
-    ] = False,
+    yes: Annotated[bool, typer.Option("--yes/--dry-run", help="With --all: correct, or only show the places.")] = False,
     only_list: Annotated[bool, typer.Option("--list", help="List the corrections, or those of a video.")] = False,
     look: Annotated[bool, typer.Option("--look", help="With --list: only those that need a look.")] = False,
     undo: Annotated[int | None, typer.Option(metavar="ID", min=1, max=LARGEST, help="Take a correction back.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="With --all: places that are shown.")] = 100,
+    page: Annotated[int, typer.Option(min=1, max=LARGEST, help="With --all: which of these pages is shown.")] = 1,
 ) -> CorrectAction:
     """Return what the options ask for."""
-    return CorrectAction(every, yes, only_list, look, undo)
+    return CorrectAction(every, yes, only_list, look, undo, limit, page)

@@ -1,7 +1,8 @@
 """The corrections of people: stored beside the passages, and what became of each of them in the present text.
 
 A correction is added and removed with the row of its video locked, as passages are replaced with it locked: passages
-are never stored without a correction that was there before.
+are never stored without a correction that was there before. The row says that the passages are to be built again,
+until they are: a command may be interrupted in between.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from ingest.embedder.corrections.words import Outcome
     from ingest.embedder.postgres.database import Connection, Database
 
-LOCK = "SELECT FROM videos WHERE video_id = %s FOR UPDATE"
+LOCK = "UPDATE videos SET is_rebuild_due = true WHERE video_id = %s"  # until its passages are stored again
+DONE = "UPDATE videos SET is_rebuild_due = false WHERE video_id = %s AND is_rebuild_due"
+UNFINISHED = "SELECT video_id FROM videos WHERE is_rebuild_due ORDER BY video_id"
 OF_VIDEO = """
 SELECT id, start_s, end_s, expected, replacement, before, after FROM corrections WHERE video_id = %s ORDER BY id
 """
@@ -97,6 +100,12 @@ def note(connection: Connection, outcomes: Iterable[Outcome]) -> None:
     with connection.cursor() as cursor:
         values = [(one.state, one.found, one.correction, one.state, one.found) for one in outcomes]
         cursor.executemany(NOTE, values)
+
+
+def unfinished(database: Database) -> list[str]:
+    """Return the videos whose passages do not have the last changes of people yet."""
+    with database.transaction() as connection:
+        return [str(video_id) for (video_id,) in connection.execute(UNFINISHED).fetchall()]
 
 
 def listed(database: Database, video_id: str | None, state: str | None, limit: int) -> list[CorrectionRow]:

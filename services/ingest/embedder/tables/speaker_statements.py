@@ -7,6 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ingest.embedder.corrections.names import SpeakerStatement
+from ingest.embedder.tables.corrections import LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from ingest.embedder.postgres.database import Connection, Database
     from ingest.embedder.tables.corrections import Author
 
-LOCK = "SELECT FROM videos WHERE video_id = %s FOR UPDATE"
 COLUMNS = "video_id, id, kind, name, spans, others, alike, author"
 OF_VIDEO = f"SELECT {COLUMNS} FROM speaker_statements WHERE video_id = %s ORDER BY id"  # noqa: S608 (constants only)
 ALL = f"SELECT {COLUMNS} FROM speaker_statements ORDER BY id"  # noqa: S608 (constants only)

@@ -185,6 +185,7 @@ class Store:
             raise CorrectedMeanwhileError
         corrections.note(connection, rows.outcomes)
         speaker_statements.note(connection, rows.speaker_outcomes)
+        connection.execute(corrections.DONE, (rows.video_id,))
         connection.execute(DELETE_OLD, (rows.video_id,))
         self._copy(connection, rows)
         counted = connection.execute(COUNT, (self._model, rows.video_id)).fetchone()
