@@ -26,7 +26,7 @@ from ingest.shared.artifacts.files import is_file, translate_os_errors
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.formats import MEDIA_SUFFIXES
 from ingest.shared.messages import Source, SourceKind
-from ingest.shared.sandbox import child, decode
+from ingest.shared.sandbox import child
 from ingest.shared.sandbox.child import ChildLimits
 
 if TYPE_CHECKING:
@@ -120,6 +120,8 @@ def recording_of(path: Path) -> Recording:
 
 def _recorded_at(path: Path) -> datetime | None:
     """Return when a file says that it was recorded; None where it says nothing, or cannot be opened: see `download`."""
+    from ingest.shared.sandbox import decode  # FFmpeg and numpy: only for the first file
+
     limits = ChildLimits(HEAD_DEADLINE_S, reads=(str(path.absolute()), str(path.resolve())))
     try:
         return child.run(decode.recorded_at, (str(path.absolute()),), limits)
