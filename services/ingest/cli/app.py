@@ -23,6 +23,7 @@ from ingest.cli.models.app import models_app
 from ingest.cli.needed import needed
 from ingest.cli.operate.app import operate_app
 from ingest.cli.options import OPERATE, UPKEEP, VOICES
+from ingest.cli.quotes.app import quotes_app
 from ingest.cli.runs.app import ask_app
 from ingest.cli.transcripts.app import correct_app, transcripts_app
 from ingest.cli.upkeep.app import upkeep_app
@@ -42,6 +43,7 @@ app = typer.Typer(
 app.add_typer(ask_app)
 app.add_typer(find_app)
 app.add_typer(transcripts_app)
+app.add_typer(quotes_app)
 app.add_typer(voices_app, name="voices", rich_help_panel=VOICES)
 app.add_typer(upkeep_app)
 app.add_typer(correct_app)

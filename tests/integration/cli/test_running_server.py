@@ -91,9 +91,10 @@ def test_the_server_gives_the_answers_that_the_command_computes(
 
 @pytest.mark.parametrize("form", [(), ("--json",)], ids=["lines", "JSON"])
 def test_the_command_prints_the_same_with_a_server_and_without(
-    serving: AllSettings, archive_url: str, monkeypatch: pytest.MonkeyPatch, form: tuple[str, ...]
+    serving: AllSettings, archive_url: str, archive_volume: Path, monkeypatch: pytest.MonkeyPatch, form: tuple[str, ...]
 ) -> None:
     monkeypatch.setenv("INGEST_ARCHIVE_TOKEN", TOKEN)
+    monkeypatch.setenv("INGEST_VOLUME_PATH", str(archive_volume))
     command = ("search", "--channel", "Harbor Talks", "--until", "2026-10-31", *form, "boats", "on", "the", "water")
     asked = CliRunner().invoke(app, (*command, "--state", str(serving.state_path)))
     assert not (serving.state_path / "postgres").exists()  # it started no servers

@@ -17,7 +17,7 @@ from ingest.cli.find import search, status
 from ingest.cli.runs.display import Display
 from ingest.cli.upkeep import aside, dead
 from ingest.cli.voices import enroll, relabel
-from ingest.embedder.search.question import Hit
+from ingest.embedder.search.question import Answers, Hit
 from ingest.embedder.tables.catalog import SpeakerRow, VideoRow
 from ingest.embedder.tables.set_aside import RefusedEvent
 from ingest.shared.broker.topology import dead_subject
@@ -135,7 +135,7 @@ CATALOG, BUS = cast("Catalog", OneVideo()), cast("NatsBus", OneLetter())
 PRINTERS: tuple[tuple[str, Callable[[bool], object]], ...] = (
     ("status VIDEO", lambda as_json: status.show_video(CATALOG, VIDEO, as_json=as_json)),
     ("status --state-is", lambda as_json: status.show_list([row()], as_json=as_json)),
-    ("search", lambda as_json: search.print_hits([hit()], as_json=as_json)),
+    ("search", lambda as_json: search.print_answers(Answers([hit()]), as_json=as_json)),
     ("dead list", lambda as_json: dead.print_list(BUS, as_json=as_json)),
     ("aside list", lambda as_json: aside.print_list([refused_event()], as_json=as_json)),
     ("voices enroll", lambda as_json: enroll.print_enrolled(profile(), as_json=as_json)),

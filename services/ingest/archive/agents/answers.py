@@ -20,6 +20,8 @@ class Citation(Shape):
     """Similarity of the voice to the profile of this name; null where the name is of no profile."""
     link: str | None
     """Address of the recording at this second, at its source."""
+    token: str | None = None
+    """What a person checks a quote with: `ingest verify TOKEN`. null where there is none, and for a whole recording."""
 
 
 class Result(Shape):

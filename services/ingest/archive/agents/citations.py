@@ -26,7 +26,9 @@ def result(hit: shapes.Hit) -> answers.Result:
         title=heading(hit.title or hit.recording, hit.start_s, hit.speaker),
         url=hit.link,
         text=hit.text,
-        citation=_citation(hit.recording, hit.title, hit.link, hit.start_s, (hit.speaker, hit.speaker_score)),
+        citation=_citation(
+            hit.recording, hit.title, hit.link, hit.start_s, (hit.speaker, hit.speaker_score)
+        ).model_copy(update={"token": hit.citation}),
     )
 
 
@@ -44,7 +46,8 @@ def of_recording(item: shapes.Recording) -> Citation:
 def of_passage(transcript: shapes.Transcript, passage: shapes.Passage) -> Citation:
     """Return the citation of a passage."""
     voice = (passage.speaker, passage.score)
-    return _citation(transcript.id, transcript.title, passage.link, passage.start_s, voice)
+    found = _citation(transcript.id, transcript.title, passage.link, passage.start_s, voice)
+    return found.model_copy(update={"token": passage.citation})
 
 
 def of_example(row: ExampleRow) -> Citation:

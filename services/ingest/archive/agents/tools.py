@@ -37,7 +37,7 @@ def run(library: Library, tool: Tool, arguments: Mapping[str, object]) -> shapes
 
 def search(library: Library, wanted: inputs.Search) -> answers.Results:
     """Return the passages that answer a question."""
-    question = SearchInput(q=wanted.query, **wanted.model_dump(exclude={"query"}, by_alias=True))
+    question = SearchInput(q=wanted.query, citations=True, **wanted.model_dump(exclude={"query"}, by_alias=True))
     return answers.Results(results=tuple(map(citations.result, library.search(question).results)))
 
 
@@ -45,7 +45,7 @@ def fetch(library: Library, wanted: inputs.Fetch) -> answers.Document:
     """Return the text of a recording, or of a passage with those around it."""
     video_id, colon, number = wanted.id.partition(":")
     recording = library.recording(video_id)
-    transcript = library.transcript(video_id, TranscriptInput())
+    transcript = library.transcript(video_id, TranscriptInput(citations=bool(colon)))
     if not colon:
         return citations.document(recording, wanted.id, transcript.passages, citations.of_recording(recording))
     found = [passage for passage in transcript.passages if passage.index == int(number)]

@@ -7,6 +7,7 @@ from itertools import pairwise, repeat
 from typing import TYPE_CHECKING
 
 from ingest.archive import spoken
+from ingest.archive.citing import Citing
 from ingest.embedder.corrections import names
 from ingest.shared import outgoing, scripts
 from ingest.shared.artifacts.transcript import Turn, Word
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ingest.shared.artifacts.transcript import Transcript
     from ingest.shared.artifacts.volume import Volume
 
+CITED = "json"  # the format with citations
 NO_WORDS = "its words have no stored times: the times of its subtitles are estimated"
 
 
@@ -26,7 +28,7 @@ class Document:
     """A recording. `words` has the words of each passage; none where their times are not stored.
 
     `languages` has the language of each passage, None for that of the recording; it is empty where none is stored.
-    `vectors` has the vector of each passage by `model`, where they are asked for.
+    `vectors` has the vector of each passage by `model`, and `citations` their citations, where they are asked for.
     """
 
     recording: RecordingRow
@@ -36,6 +38,7 @@ class Document:
     languages: tuple[str | None, ...] = ()
     model: str | None = None
     vectors: tuple[list[float] | None, ...] | None = None
+    citations: tuple[str | None, ...] = ()
 
     @property
     def title(self) -> str:
@@ -64,7 +67,7 @@ class Document:
         passages = tuple(
             replace(passage, speaker=None, score=None, named_by=None, also_speaking=()) for passage in self.passages
         )
-        return replace(self, passages=passages, turns=())
+        return replace(self, passages=passages, turns=(), citations=())
 
     def printable(self) -> Document:
         """Return the document without what a terminal would obey, before a format escapes what has a meaning in it.
@@ -96,8 +99,11 @@ def _printable(text: str | None) -> str | None:
     return text and outgoing.printable(text)
 
 
-def load(reading: Reading, volume: Volume, recording: RecordingRow) -> Document:
-    """Return a recording with all that is stored of it. Damaged or deleted files on the volume count as none."""
+def load(reading: Reading, volume: Volume, recording: RecordingRow, *, cited: bool = False) -> Document:
+    """Return a recording with all that is stored of it; with `cited`, also a citation of each passage.
+
+    Damaged or deleted files on the volume count as none.
+    """
     video_id = recording.video_id
     passages, said = tuple(reading.passages(video_id)), reading.overlay(video_id)
     recognised = _transcript(volume, video_id)
@@ -105,7 +111,9 @@ def load(reading: Reading, volume: Volume, recording: RecordingRow) -> Document:
     transcript = spoken.corrected(recognised, turns, said)
     words = tuple(spoken.words_of(passages, transcript))
     languages = tuple(spoken.languages_of(passages, transcript))
-    return Document(recording, passages, words, names.apply(turns, said.speakers).turns, languages)
+    found = Document(recording, passages, words, names.apply(turns, said.speakers).turns, languages)
+    citing = Citing(reading, volume)
+    return replace(found, citations=tuple(citing.token(video_id, one) for one in passages)) if cited else found
 
 
 def with_vectors(document: Document, reading: Reading) -> Document:

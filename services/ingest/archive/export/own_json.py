@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from ingest.archive.export.form import Format, written
@@ -43,8 +44,9 @@ def content(document: Document) -> dict[str, Any]:
                 "text": passage.text,
                 "link": document.link(passage.start_s),
                 "words": [word.model_dump() for word in words],
+                "citation": citation,
             }
-            for passage, words in zip(document.passages, document.words, strict=True)
+            for passage, words, citation in zip_longest(document.passages, document.words, document.citations)
         ],
         "turns": [
             turn.model_dump(include={"start_s", "end_s", "speaker", "cluster", "score", "margin"})

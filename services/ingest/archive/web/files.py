@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from ingest.archive.export import names
 from ingest.archive.export.cues import Rules
-from ingest.archive.export.document import load, with_vectors
+from ingest.archive.export.document import CITED, load, with_vectors
 from ingest.archive.export.registry import FORMATS
 from ingest.archive.web.problems import NO_FILE, ProblemError
 
@@ -35,7 +35,7 @@ class File:
 def export(library: Library, video_id: str, asked: ExportInput) -> File:
     """Return the transcript of a recording as a file; raise ProblemError where the format needs what it lacks."""
     form, row = FORMATS[asked.format], library.row(video_id)
-    document = load(library.reading, library.volume, row)
+    document = load(library.reading, library.volume, row, cited=form.name == CITED)
     if not document.passages and row.state != "indexed":
         raise ProblemError(NO_FILE, "it has no transcript yet")
     document = document if asked.speakers else document.without_speakers()

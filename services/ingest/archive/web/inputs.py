@@ -80,6 +80,8 @@ class SearchInput(Filters):
     """Only passages of this recording."""
     limit: Annotated[int, Field(ge=1, le=MOST_RESULTS)] = 10
     """At most this many results."""
+    citations: bool = False
+    """Also a citation of each result, for `ingest verify`."""
 
 
 class RecordingsInput(Filters):
@@ -101,6 +103,8 @@ class RecordingsInput(Filters):
 class TranscriptInput(Input):
     """The form of a transcript."""
 
+    citations: bool = False
+    """Also a citation of each passage, for `ingest verify`."""
     words: bool = False
     """Also the words, with times and probabilities."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from ingest.archive import reading, spoken
+from ingest.archive.citing import Citing
 from ingest.archive.model import NotReadyError
 from ingest.archive.web import highlight, inputs, shapes
 from ingest.archive.web.problems import BAD_PARAMETER, LOADING, NOT_FOUND, ProblemError
@@ -62,7 +63,9 @@ class Library:
         )
         hits = self._search().ask(question)
         undated = Catalog(self.reading.database).undated() if question.is_by_day else 0
-        return shapes.Hits(results=tuple(map(_hit, hits)), undated=undated)
+        cited = Citing(self.reading, self.volume).of_hits(hits) if asked.citations else [None] * len(hits)
+        results = tuple(_hit(hit, citation) for hit, citation in zip(hits, cited, strict=True))
+        return shapes.Hits(results=results, undated=undated)
 
     def similar(self, video_id: str, asked: inputs.SimilarInput) -> shapes.Hits:
         """Return the passages that are like a passage."""
@@ -117,6 +120,7 @@ class Library:
         row = self.row(video_id)
         passages = self.reading.passages(video_id)
         words: list[tuple[shapes.SpokenWord, ...] | None] = [None] * len(passages)
+        citing = Citing(self.reading, self.volume)
         if asked.words:
             found = spoken.words_of(passages, self._text(video_id))
             words = [tuple(shapes.SpokenWord(**word.model_dump()) for word in group) for group in found]
@@ -127,7 +131,10 @@ class Library:
             duration_s=row.duration_s,
             passages=tuple(
                 shapes.Passage(
-                    **asdict(passage), link=link(row.source_kind, row.source_url, passage.start_s), words=group
+                    **asdict(passage),
+                    link=link(row.source_kind, row.source_url, passage.start_s),
+                    words=group,
+                    citation=citing.token(video_id, passage) if asked.citations else None,
                 )
                 for passage, group in zip(passages, words, strict=True)
             ),
@@ -254,6 +261,7 @@ def _correction(row: CorrectionRow) -> shapes.Correction:
     return shapes.Correction(**{name: getattr(row, name) for name in shapes.Correction.model_fields})
 
 
-def _hit(hit: Hit) -> shapes.Hit:
+def _hit(hit: Hit, citation: str | None = None) -> shapes.Hit:
     fields = {name: getattr(hit, name) for name in shapes.Hit.model_fields if hasattr(hit, name)}
-    return shapes.Hit(**fields, recording=hit.video_id, link=hit.url, page=page(hit.video_id, hit.start_s))
+    where = {"link": hit.url, "page": page(hit.video_id, hit.start_s)}
+    return shapes.Hit(**fields, **where, recording=hit.video_id, citation=citation)

@@ -163,6 +163,8 @@ class Passage(Shape):
     """Address of the recording at this second, at its source."""
     words: tuple[SpokenWord, ...] | None
     """null unless asked for; empty where the words are not kept."""
+    citation: str | None = None
+    """For `ingest verify`; null unless asked for, and where the transcript is not kept."""
 
 
 class Transcript(Shape):
@@ -205,6 +207,8 @@ class Hit(Shape):
     """Address of the recording at this second, at its source."""
     page: str
     """Path of the recording's page at this second, on this server."""
+    citation: str | None = None
+    """For `ingest verify`; null unless asked for, and where the transcript is not kept."""
 
 
 class Hits(Shape):

@@ -39,7 +39,7 @@ def search(
 
       ingest search ships -sailor '"a calm sea"'      (passages with this phrase, without sailors)
     """
-    from ingest.cli.find.search import answers, print_hits
+    from ingest.cli.find.search import answers, print_answers
     from ingest.cli.transcripts.undated import print_undated
     from ingest.embedder.search.question import Question
 
@@ -52,8 +52,8 @@ def search(
         language=language,
         limit=limit,
     )
-    found = answers(options.settings(state), question)
-    print_hits(found.hits, as_json=json)
+    found = answers(options.settings(state), question, cited=json)
+    print_answers(found, as_json=json)
     print_undated(found.undated)
 
 

@@ -59,16 +59,21 @@ def offered(settings: AllSettings) -> Iterator[socket.socket | None]:
         lock.close()
 
 
-def ask(settings: AllSettings, question: Question) -> Answers | None:
-    """Return the answers of the running server; None when none runs on this archive, or when it gives none in time."""
+def ask(settings: AllSettings, question: Question, *, cited: bool = False) -> Answers | None:
+    """Return the answers of the running server, with `cited` also their citations.
+
+    None when no server runs on this archive, or when it gives no answer in time.
+    """
     place = _place(settings)
     token = settings.archive_token.get_secret_value() if settings.archive_token else None
     try:
         if settings.database_url is not None or not place.exists() or not _is_expressible(question):
             return None
         make_private(settings.state_path)  # that of another user is refused, not asked
-        said = _said(place, _query(question), token)
-        return Answers([_hit(found) for found in said["results"]], int(said.get("undated", 0)))
+        said = _said(place, _query(question, cited=cited), token)
+        hits = said["results"]
+        citations = [found.get("citation") for found in hits] if cited else []
+        return Answers([_hit(found) for found in hits], int(said.get("undated", 0)), citations)
     except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
         return None
 
@@ -94,7 +99,7 @@ def _is_expressible(question: Question) -> bool:
     return all(text is None or text.strip() for text in texts)
 
 
-def _query(question: Question) -> str:
+def _query(question: Question, *, cited: bool) -> str:
     wanted = {
         "q": question.text,
         "speaker": question.speaker,
@@ -103,6 +108,7 @@ def _query(question: Question) -> str:
         "until": question.until and (question.until - timedelta(days=1)).date(),
         "language": question.language,
         "limit": question.limit,
+        "citations": "true" if cited else None,
     }
     return urlencode({name: value for name, value in wanted.items() if value is not None})
 

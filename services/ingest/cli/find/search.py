@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -19,27 +21,32 @@ if TYPE_CHECKING:
     from ingest.embedder.search.question import Answers, Hit, Question
 
 
-def answers(settings: AllSettings, question: Question) -> Answers:
+def answers(settings: AllSettings, question: Question, *, cited: bool = False) -> Answers:
     """Return the best results for a question: those of the server that runs on the archive, or computed here."""
     from ingest.cli.find import running_server
 
-    found = running_server.ask(settings, question)
-    return computed(settings, question) if found is None else found
+    found = running_server.ask(settings, question, cited=cited)
+    return computed(settings, question, cited=cited) if found is None else found
 
 
-def computed(settings: AllSettings, question: Question) -> Answers:
+def computed(settings: AllSettings, question: Question, *, cited: bool = False) -> Answers:
     """Return the best results for a question. The text model is loaded while the servers start."""
+    from ingest.archive.citing import Citing
+    from ingest.archive.reading import Reading
     from ingest.cli.local.state_folder import open_archive
     from ingest.embedder.search.hybrid import Search
     from ingest.embedder.search.question import Answers
     from ingest.embedder.tables.catalog import Catalog
     from ingest.embedder.text_model import light_encoder
+    from ingest.shared.homes.chosen import volume_of
 
     with ThreadPoolExecutor(1) as loading:
         model = loading.submit(light_encoder.load, settings)
         with open_archive(settings) as archive:
             hits = Search(archive.database, model.result()).ask(question)
-            return Answers(hits, Catalog(archive.database).undated() if question.is_by_day else 0)
+            undated = Catalog(archive.database).undated() if question.is_by_day else 0
+            citing = Citing(Reading(archive.database), volume_of(archive.settings))
+            return Answers(hits, undated, citing.of_hits(hits) if cited else [])
 
 
 def search(archive: Archive | Connections, question: Question) -> list[Hit]:
@@ -50,11 +57,17 @@ def search(archive: Archive | Connections, question: Question) -> list[Hit]:
     return Search(archive.database, light_encoder.load(archive.settings)).ask(question)
 
 
-def print_hits(hits: Sequence[Hit], *, as_json: bool) -> None:
-    """Print results: title, time, text with its best sentence highlighted, link."""
+def print_answers(found: Answers, *, as_json: bool) -> None:
+    """Print results; in JSON each with its citation."""
     if as_json:
-        console.print_json(hits)
-        return
+        cited = zip_longest(found.hits, found.citations)
+        console.print_json([{**asdict(hit), "citation": citation} for hit, citation in cited])
+    else:
+        print_hits(found.hits)
+
+
+def print_hits(hits: Sequence[Hit]) -> None:
+    """Print results: title, time, text with its best sentence highlighted, link."""
     if not hits:
         console.out.print("no results; try other words, or fewer filters")
     for number, hit in enumerate(hits, 1):

@@ -157,6 +157,6 @@ def _print_answers(connections: Connections) -> None:
     search = Search(connections.database, load(connections.settings))
     for question in QUESTIONS:
         console.out.print(f"\n  ingest search {question!r}", style="italic")
-        print_hits(search.ask(Question(question, channel=TITLE, limit=1)), as_json=False)
+        print_hits(search.ask(Question(question, channel=TITLE, limit=1)))
     console.out.print(f"\n  ingest search {SAID_BY_ENROLLED!r} --speaker {ENROLLED}", style="italic")
-    print_hits(search.ask(Question(SAID_BY_ENROLLED, speaker=ENROLLED, limit=1)), as_json=False)
+    print_hits(search.ask(Question(SAID_BY_ENROLLED, speaker=ENROLLED, limit=1)))

@@ -9,7 +9,7 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ingest.archive.export import names
-from ingest.archive.export.document import NO_WORDS, load, with_vectors
+from ingest.archive.export.document import CITED, NO_WORDS, load, with_vectors
 from ingest.archive.export.registry import FORMATS
 from ingest.archive.reading import OLDEST, Reading
 from ingest.cli import console, streams
@@ -100,7 +100,8 @@ def export(archive: Archive, choice: Choice, to: Target, rules: Rules) -> Result
     if len(rows) > 1 and not to.is_folder and not to.form.joins:
         text = f"{len(rows)} recordings do not fit into one {to.form.name} file: name a folder by --to FOLDER/"
         raise ConfigurationError(text)
-    documents = _documents((load(reading, volume, row) for row in rows), to, rules, result)
+    loaded = (load(reading, volume, row, cited=to.form.name == CITED) for row in rows)
+    documents = _documents(loaded, to, rules, result)
     if to.vectors:
         documents = (with_vectors(document, reading) for document in documents)
     if to.is_folder and to.path is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -59,7 +59,11 @@ class Hit:
 
 @dataclass(frozen=True)
 class Answers:
-    """What was found, and how many searchable recordings a filter by day leaves out, because their day is not known."""
+    """What was found, and how many searchable recordings a filter by day leaves out, because their day is not known.
+
+    `citations` has the citation of each hit, where they are asked for.
+    """
 
     hits: list[Hit]
     undated: int = 0
+    citations: list[str | None] = field(default_factory=list)

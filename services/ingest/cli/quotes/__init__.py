@@ -1,0 +1,1 @@
+"""`ingest verify`: checks citations against the kept audio."""
