@@ -18,6 +18,7 @@ from ingest.asr.recognition.chunks import merge
 from ingest.asr.recognition.invention import Evidence, is_invented
 from ingest.asr.recognition.languages import LanguageHint
 from ingest.asr.recognition.sources import folder_keys
+from ingest.asr.sound import WholeSound
 from ingest.shared.artifacts.attribution import attribute
 from ingest.shared.artifacts.transcript import INVENTED, Segment, join
 from ingest.shared.sandbox.child import ChildLimits
@@ -126,8 +127,8 @@ class Bench:
     def _transcribed(self, recording: Recording, waveform: Waveform, speech: list[Span]) -> Transcription:
         keys = folder_keys(recording.file)
         likely = self.sources.likely(keys) if self.sources else None
-        duration_s, hint = len(waveform) / SAMPLE_RATE, LanguageHint(likely=likely)
-        found = self.transcriber.transcribe(waveform, speech, duration_s, lambda _done_s: None, hint)
+        sound, hint = WholeSound(waveform, speech), LanguageHint(likely=likely)
+        found = self.transcriber.transcribe(sound, lambda _done_s: None, hint)
         if self.sources and speech:
             self.sources.add(keys, found.language, found.language_probability)
         return found

@@ -20,9 +20,10 @@ from bench.search_quality_set import Query, Transcript
 from ingest.asr import audio
 from ingest.asr.recognition.build import make_transcriber
 from ingest.asr.settings import AsrSettings
+from ingest.asr.sound import WholeSound
 from ingest.shared.artifacts.transcript import Segment
 from ingest.shared.sandbox.child import ChildLimits
-from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits
+from ingest.shared.sandbox.decode import DecodeLimits
 from ingest.shared.settings import load
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _recognise(folder: Path, kept: Path, recordings: Sequence[Recording]) -> Non
             for recording in recordings:
                 waveform, _ = audio.load(folder / recording.file, Path(scratch), DecodeLimits(), ChildLimits(DECODE_S))
                 speech = audio.find_speech(waveform)
-                found = transcriber.transcribe(waveform, speech, len(waveform) / SAMPLE_RATE, lambda _done_s: None)
+                found = transcriber.transcribe(WholeSound(waveform, speech), lambda _done_s: None)
                 _file(kept, recording).write_bytes(SEGMENTS.dump_json(list(found.segments)))
     finally:
         transcriber.batcher.close()

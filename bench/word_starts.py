@@ -33,8 +33,9 @@ from bench.real_speech_ways import PRODUCT
 from ingest.asr import audio
 from ingest.asr.recognition.build import make_transcriber
 from ingest.asr.settings import AsrSettings
+from ingest.asr.sound import WholeSound
 from ingest.shared.sandbox.child import ChildLimits
-from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits
+from ingest.shared.sandbox.decode import DecodeLimits
 from ingest.shared.settings import load
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def ways(transcriber: Transcriber, model: str, threads: int) -> dict[str, Way]:
 
     def product(waveform: Waveform) -> list[Start]:
         speech = audio.find_speech(waveform)
-        found = transcriber.transcribe(waveform, speech, len(waveform) / SAMPLE_RATE, lambda _done_s: None)
+        found = transcriber.transcribe(WholeSound(waveform, speech), lambda _done_s: None)
         return starts((word.text, word.start_s) for segment in found.segments for word in segment.words)
 
     def peer(waveform: Waveform) -> list[Start]:

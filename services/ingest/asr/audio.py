@@ -2,12 +2,11 @@
 
 The file is decoded once, in a child process without network, into a temporary file that is mapped into memory: a
 recording of ten hours takes page cache instead of process memory. Recognition and diarization share the array.
+`ingest.asr.decoding` does both at the same time.
 """
 
 from __future__ import annotations
 
-import uuid
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 
+from ingest.asr.sample_file import sample_file
 from ingest.asr.spans import PADDING_S, Span
 from ingest.shared.artifacts.files import translate_os_errors
-from ingest.shared.artifacts.no_links import opened_folder, true_path
 from ingest.shared.sandbox import child
 from ingest.shared.sandbox import decode as media
 from ingest.shared.sandbox.decode import SAMPLE_RATE, AudioInfo, DecodeLimits, decode_progress, reporting
@@ -26,7 +25,8 @@ from ingest.shared.sandbox.decode import SAMPLE_RATE, AudioInfo, DecodeLimits, d
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ingest.shared.sandbox.child import ChildLimits, Reporter
+    from ingest.asr.sample_file import SampleFile, Samples
+    from ingest.shared.sandbox.child import ChildLimits, Reporter, Watcher
 
 Waveform = npt.NDArray[np.float32]
 
@@ -49,52 +49,55 @@ def load(
 
     `progress` gets the seconds that are decoded.
     """
-    name = f"{uuid.uuid4().hex}.f32"
-    with ExitStack() as held:
-        with translate_os_errors("scratch folder"):
-            folder = held.enter_context(opened_folder(scratch.parent, scratch.name, create=True))
-            raw, for_child = folder / name, str(true_path(folder) / name)
-            held.callback(raw.unlink, missing_ok=True)  # the mapping keeps the data until the array is freed
-            raw.touch(exist_ok=False)
-        confined = replace(limits, reads=(str(path),), writes=(for_child,))
-        watch = decode_progress(progress)
-        decoded = child.run(decode_to, (str(path), for_child, decode_limits), confined, watch)
-        if raw.stat().st_size == 0:
-            return np.zeros(0, dtype=np.float32), decoded
-        return np.memmap(raw, dtype=np.float32, mode="r"), decoded
+    with sample_file(scratch) as samples:
+        decoded = run_decoder(path, samples, decode_limits, limits, decode_progress(progress))
+        return samples[:], decoded
+
+
+def run_decoder(
+    path: Path, target: SampleFile, decode_limits: DecodeLimits, limits: ChildLimits, watch: Watcher
+) -> AudioInfo:
+    """Decode a file in a child process into another, which may be read as it grows."""
+    confined = replace(limits, reads=(str(path),), writes=(target.path,))
+
+    def watching(numbers: dict[str, float] | None) -> None:
+        if numbers is not None:  # the child has opened the file
+            target.lose_name()
+        watch(numbers)
+
+    return child.run(decode_to, (str(path), target.path, decode_limits), confined, watching)
 
 
 def decode_to(report: Reporter, source: str, target: str, limits: DecodeLimits) -> AudioInfo:
-    """Decode a file into another, which exists already (runs in a child process)."""
+    """Decode a file into another, which exists already (runs in a child process); report when that is open."""
     with translate_os_errors("decoded audio"), Path(target).open("wb") as out:
+        report({"decoded_s": 0.0})
         return media.decode(Path(source), limits, reporting(report, lambda block: out.write(block.tobytes())))
 
 
-def find_speech(waveform: Waveform, progress: Callable[[float], None] = lambda _done_s: None) -> list[Span]:
-    """Return the spans of speech (Silero VAD) in order, each of at most 28 s. It works in windows of 10 min.
+def find_speech(waveform: Waveform, window_s: float = WINDOW_S) -> list[Span]:
+    """Return the spans of speech (Silero VAD) in order, each of at most 28 s. It works in windows."""
+    length = int(window_s * SAMPLE_RATE)
+    windows = ((start, waveform[start : start + length]) for start in range(0, len(waveform), length))
+    return [span for start, window in windows for span in in_window(window, start / SAMPLE_RATE)]
 
-    What is said softly beside a louder voice is found by a second look at long pauses, amplified. `progress` gets the
-    seconds that were searched.
+
+def in_window(window: Waveform, start_s: float, check: Callable[[], None] = lambda: None) -> list[Span]:
+    """Return the spans of speech in a window that begins at `start_s`.
+
+    What is said softly beside a louder voice is found by a second look at long pauses, amplified. `check` is called
+    before each pause; its error ends the search.
     """
-    spans: list[Span] = []
-    for start in range(0, len(waveform), WINDOW_S * SAMPLE_RATE):
-        progress(start / SAMPLE_RATE)
-        window = np.asarray(waveform[start : start + WINDOW_S * SAMPLE_RATE])
-        spans += [_later(span, start / SAMPLE_RATE) for span in _in_window(window)]
-    return spans
-
-
-def _in_window(window: Waveform) -> list[Span]:
-    """Return the spans of speech in a window; soft speech in its pauses counts where others speak up."""
+    window = np.asarray(window)
     loud = _detect(window)
     if sum(span.duration_s for span in loud) < LEAST_LOUD_S:
-        return loud
+        return [_later(span, start_s) for span in loud]
     soft = [
         _later(span, pause.start_s)
         for pause in pauses(loud, len(window) / SAMPLE_RATE)
-        for span in _detect(np.clip(cut(window, pause) * SOFT_GAIN, -1.0, 1.0))
+        for span in _detect_soft(window, pause, check)
     ]
-    return sorted([*loud, *soft], key=lambda span: span.start_s)
+    return [_later(span, start_s) for span in sorted([*loud, *soft], key=lambda span: span.start_s)]
 
 
 def _detect(samples: Waveform) -> list[Span]:
@@ -115,10 +118,15 @@ def pauses(speech: Sequence[Span], duration_s: float) -> list[Span]:
     return [pause for pause in between if pause.duration_s >= LONG_PAUSE_S]
 
 
+def _detect_soft(window: Waveform, pause: Span, check: Callable[[], None]) -> list[Span]:
+    check()
+    return _detect(np.clip(cut(window, pause) * SOFT_GAIN, -1.0, 1.0))
+
+
 def _later(span: Span, by_s: float) -> Span:
     return Span(span.start_s + by_s, span.end_s + by_s)
 
 
-def cut(waveform: Waveform, span: Span) -> Waveform:
+def cut(waveform: Samples, span: Span) -> Waveform:
     """Return the samples of a span."""
     return np.asarray(waveform[int(span.start_s * SAMPLE_RATE) : int(span.end_s * SAMPLE_RATE)])

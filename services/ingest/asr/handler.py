@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ingest.asr import audio
+from ingest.asr.decoding import Waiting, decoding
 from ingest.asr.recognition.languages import LanguageHint
 from ingest.asr.recognition.sources import SourceLanguages, source_keys
 from ingest.asr.report import SpeakerResult, figures, notes
 from ingest.asr.speakers.windows import Bounds
-from ingest.shared import languages
 from ingest.shared.artifacts import attribution, voiceprints
 from ingest.shared.artifacts import transcript as transcript_file
 from ingest.shared.artifacts.files import translate_os_errors
@@ -34,10 +33,13 @@ from ingest.shared.worker.stage import InputFile, StageResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from ingest.asr.audio import Waveform
+    from ingest.asr.decoding import DecodedSound
     from ingest.asr.recognition.transcriber import Transcriber, Transcription
+    from ingest.asr.sound import Sound
     from ingest.asr.spans import Span
     from ingest.asr.speakers.identifier import SpeakerIdentifier
     from ingest.shared.artifacts.voiceprints import Voiceprints
@@ -82,9 +84,19 @@ def _ignore(_transcript: Transcript, _speakers: SpeakerResult) -> None:
     """Observe nothing."""
 
 
-def _reporter(report: Report, step: Step, of_s: float) -> Callable[[float], None]:
-    """Return what reports the seconds that a step has done."""
-    return lambda done_s: report(Progress(step, done_s, of_s).figures())
+@dataclass
+class _Forward:
+    """Reports the seconds that a step has done; never less than before, nor an earlier step."""
+
+    report: Report
+    of_s: float
+    last: tuple[Step, float] = (Step.DECODING, 0.0)
+
+    def step(self, step: Step, done_s: float) -> None:
+        """Report the seconds that a step has done."""
+        if (step, done_s) >= self.last:
+            self.last = (step, done_s)
+            self.report(Progress(step, done_s, self.of_s).figures())
 
 
 def input_file(volume: Volume) -> InputFile:
@@ -149,21 +161,23 @@ class Transcribe:
 
     def _transcribe(self, message: AudioReady, origin: str, report: Report) -> StageResult:
         watch, device = _Stopwatch(), self.transcriber.time
+        forward = _Forward(report, message.audio.duration_s)
         with device.doing(BLOCKED):
             path = self.volume.verified(message.audio)
-        with device.doing(DECODING):
-            waveform, decoded = self._decode(path, _reporter(report, Step.DECODING, message.audio.duration_s))
-            decode_s = watch.lap_s()
-            speech = audio.find_speech(waveform, _reporter(report, Step.FINDING_SPEECH, decoded.duration_s))
-            speech_s = watch.lap_s()
-        transcription = self._recognise(message, waveform, speech, decoded, report)
+        watch.lap_s()
+        with self._decoding(path, forward) as sound:
+            transcription = self._recognise(message, sound, forward)
+            waveform, decoded = sound.whole()
+            speech = list(sound.speech())
         recognise_s = watch.lap_s()
+        if decoded.tracks > 1:
+            log.info("several_tracks", tracks=decoded.tracks, used=decoded.track, language=decoded.language)
         report(Progress(Step.FINDING_SPEAKERS, 0.0, 0.0).figures())
         speakers = self._identify_speakers(message, waveform, speech)
         diarize_s = watch.lap_s()
         timings = Timings(
-            decode_s=decode_s,
-            speech_s=speech_s,
+            decode_s=round(sound.decode_s, 3),
+            speech_s=round(sound.speech_s, 3),
             recognise_s=recognise_s,
             diarize_s=diarize_s if self.identifier else 0.0,
             total_s=watch.total_s(),
@@ -180,22 +194,15 @@ class Transcribe:
             numbers={**figures(transcript, transcription, decoded, speakers), **device.new_seconds()},
         )
 
-    def _decode(self, path: Path, progress: Callable[[float], None]) -> tuple[Waveform, AudioInfo]:
-        waveform, decoded = audio.load(path, self.scratch, self.decode_limits, self.child_limits, progress)
-        if decoded.tracks > 1:
-            log.info("several_tracks", tracks=decoded.tracks, used=decoded.track, language=decoded.language)
-        return waveform, decoded
+    def _decoding(self, path: Path, forward: _Forward) -> AbstractContextManager[DecodedSound]:
+        waiting = Waiting(partial(self.transcriber.time.doing, DECODING), forward.step)
+        return decoding(path, self.scratch, self.decode_limits, self.child_limits, waiting)
 
-    def _recognise(
-        self, message: AudioReady, waveform: Waveform, speech: list[Span], decoded: AudioInfo, report: Report
-    ) -> Transcription:
-        progress = _reporter(report, Step.RECOGNISING, decoded.duration_s)
-        progress(0.0)
+    def _recognise(self, message: AudioReady, sound: Sound, forward: _Forward) -> Transcription:
         metadata, keys = message.metadata, source_keys(message.source, message.metadata)
-        announced = metadata.likely_language or languages.code(decoded.language or "")
-        expected = LanguageHint(metadata.given_language, announced or self.sources.likely(keys))
-        found = self.transcriber.transcribe(waveform, speech, decoded.duration_s, progress, expected)
-        if speech:
+        expected = LanguageHint(metadata.given_language, metadata.likely_language, partial(self.sources.likely, keys))
+        found = self.transcriber.transcribe(sound, partial(forward.step, Step.RECOGNISING), expected)
+        if found.speech_s:
             self.sources.add(keys, found.language, found.language_probability)
         return found
 

@@ -24,6 +24,7 @@ from ingest.asr.recognition.build import make_transcriber
 from ingest.asr.recognition.invention import Evidence, is_invented
 from ingest.asr.recognition.pieces import Piece
 from ingest.asr.settings import AsrSettings
+from ingest.asr.sound import WholeSound
 from ingest.demo.accuracy import word_error_rate
 from ingest.shared.artifacts.transcript import INVENTED, join
 from ingest.shared.sandbox.child import ChildLimits
@@ -79,7 +80,7 @@ def load_audio(row: Row, folder: Path) -> audio.Waveform:
 def test_the_text_has_the_spacing_that_whisper_wrote(transcriber: Transcriber, tmp_path: Path, row: Row) -> None:
     waveform = load_audio(row, tmp_path)
     duration_s = len(waveform) / SAMPLE_RATE
-    parts = chunks.merge(audio.find_speech(waveform))
+    parts = list(chunks.merge(audio.find_speech(waveform)))
     recognizer = transcriber.recognizer
     requests = (recognizer.request(audio.cut(waveform, part.span), row["language"]) for part in parts)
     said = list(transcriber.batcher.map(requests))
@@ -91,9 +92,9 @@ def test_the_text_has_the_spacing_that_whisper_wrote(transcriber: Transcriber, t
 @pytest.mark.parametrize("row", [pytest.param(row, id=row["file"]) for row in silent()])
 def test_no_word_is_searchable_without_speech(transcriber: Transcriber, tmp_path: Path, row: Row) -> None:
     waveform = load_audio(row, tmp_path)
-    speech, duration_s = audio.find_speech(waveform), len(waveform) / SAMPLE_RATE
-    parts = chunks.merge(speech)
-    for segment in transcriber.transcribe(waveform, speech, duration_s, lambda _done_s: None).segments:
+    speech = audio.find_speech(waveform)
+    parts = list(chunks.merge(speech))
+    for segment in transcriber.transcribe(WholeSound(waveform, speech), lambda _done_s: None).segments:
         part = next(part for part in parts if part.span.end_s >= segment.start_s)
         speech_s = sum(span.duration_s for span in part.speech)
         found = Evidence(segment.text, segment.avg_logprob, segment.no_speech_prob, speech_s)
@@ -111,8 +112,8 @@ def short() -> list[Row]:
 @pytest.mark.parametrize("row", [pytest.param(row, id=row["file"]) for row in short()])
 def test_the_words_of_a_short_utterance_are_searchable(transcriber: Transcriber, tmp_path: Path, row: Row) -> None:
     waveform = load_audio(row, tmp_path)
-    speech, duration_s = audio.find_speech(waveform), len(waveform) / SAMPLE_RATE
-    found = transcriber.transcribe(waveform, speech, duration_s, lambda _done_s: None).segments
+    sound = WholeSound(waveform, audio.find_speech(waveform))
+    found = transcriber.transcribe(sound, lambda _done_s: None).segments
     assert join(found)
     assert not any(INVENTED in segment.flags for segment in found)
 
@@ -130,7 +131,7 @@ def test_words_behind_an_early_end_are_read_again(transcriber: Transcriber, tmp_
     def read(parts: Sequence[tuple[SpeechChunk, str | None]]) -> Iterator[ChunkTranscript]:
         return transcriber.batcher.map(recognizer.request(audio.cut(waveform, part.span), "en") for part, _ in parts)
 
-    parts = chunks.merge(audio.find_speech(waveform))
+    parts = list(chunks.merge(audio.find_speech(waveform)))
     said = list(read([(part, "en") for part in parts]))
     early = [Piece(part, replace(one, words=one.words[:words])) for part, one in zip(parts, said, strict=True)]
     found = rereading.read_again(early, read)
@@ -148,9 +149,7 @@ def test_a_recording_that_changes_its_language_is_read_in_both(transcriber: Tran
     first = load_audio(german, tmp_path)[: 25 * SAMPLE_RATE]
     pause = np.zeros(3 * SAMPLE_RATE, dtype=np.float32)
     waveform = np.concatenate([first, pause, load_audio(english, tmp_path)])
-    found = transcriber.transcribe(
-        waveform, audio.find_speech(waveform), len(waveform) / SAMPLE_RATE, lambda _done_s: None
-    )
+    found = transcriber.transcribe(WholeSound(waveform, audio.find_speech(waveform)), lambda _done_s: None)
     assert found.language == "de"
     second = [segment for segment in found.segments if segment.start_s > len(first) / SAMPLE_RATE]
     assert {segment.language for segment in found.segments if segment not in second} == {None}

@@ -18,6 +18,7 @@ from ingest.asr.recognition import canary
 from ingest.asr.recognition.build import make_transcriber, recognizer_options
 from ingest.asr.recognition.whisper import FRAMES_A_SECOND, WINDOW_S
 from ingest.asr.settings import AsrSettings
+from ingest.asr.sound import WholeSound
 from ingest.demo import ASR_MODEL, samples
 from ingest.demo.accuracy import word_error_rate
 from ingest.shared.artifacts import transcript
@@ -53,9 +54,7 @@ def transcriber() -> Iterator[Transcriber]:
 
 
 def transcribe(transcriber: Transcriber, waveform: audio.Waveform) -> Transcription:
-    return transcriber.transcribe(
-        waveform, audio.find_speech(waveform), len(waveform) / SAMPLE_RATE, lambda _seconds: None
-    )
+    return transcriber.transcribe(WholeSound(waveform, audio.find_speech(waveform)), lambda _seconds: None)
 
 
 def text_of(transcription: Transcription) -> str:

@@ -17,6 +17,7 @@ from ingest.asr import service
 from ingest.asr.handler import Transcribe
 from ingest.asr.recognition.build import make_transcriber
 from ingest.asr.settings import AsrSettings
+from ingest.asr.sound import WholeSound
 from ingest.asr.spans import Span
 from ingest.asr.speakers import build as speaker_models
 from ingest.asr.speakers.identifier import SpeakerIdentifier
@@ -100,7 +101,7 @@ def test_a_device_without_room_gets_smaller_batches(monkeypatch: pytest.MonkeyPa
     speech = [Span(40.0 * number, 40.0 * number + SPEECH_S) for number in range(4)]
     noise = np.random.default_rng(0).standard_normal(160 * SAMPLE_RATE, dtype=np.float32) * np.float32(0.01)
     with transcribing(asr_batch_wait_s=COMPANY_S) as transcriber:
-        transcriber.transcribe(noise, speech, 160.0, lambda _: None)
+        transcriber.transcribe(WholeSound(noise, speech), lambda _: None)
     assert max(asked) == 4
     assert [size for size in asked if size <= most][:2] == [2, 2]  # the next ones read gaps of the text again
     assert transcriber.batcher.figures.out_of_memory == 1

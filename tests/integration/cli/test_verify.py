@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest.archive.citation import Citation
+    from ingest.asr.sound import Sound
     from ingest.asr.spans import Span
     from ingest.asr.speakers.excerpts import Excerpt
     from ingest.asr.speakers.vectors import FloatArray
@@ -59,8 +60,9 @@ class Speech:
     loads: int = 0
     recognizer: Any = field(default_factory=lambda: SimpleNamespace(key=KEY))
 
-    def transcribe(self, _waveform: object, speech: Sequence[Span], *_rest: object) -> Transcription:
+    def transcribe(self, sound: Sound, *_rest: object) -> Transcription:
         """Return the words within the speech."""
+        speech = list(sound.speech())
         segments = tuple(found for one in self.content.segments if (found := _within(one, speech)) is not None)
         return Transcription(segments, 0.0, "en", 1.0, 0, 0, 0, ())
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 from ingest.asr.spans import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 LONGEST_CHUNK_S = 30.0
 LONGEST_GAP_S = 2.0
@@ -31,31 +32,32 @@ class SpeechChunk:
 
 def merge(
     speech: Iterable[Span], longest_s: float = LONGEST_CHUNK_S, longest_gap_s: float = LONGEST_GAP_S
-) -> list[SpeechChunk]:
-    """Merge neighbouring spans into chunks of at most `longest_s`. A pause over `longest_gap_s` always ends a chunk."""
-    chunks: list[SpeechChunk] = []
+) -> Iterator[SpeechChunk]:
+    """Merge neighbouring spans into chunks of at most `longest_s`. A pause over `longest_gap_s` always ends a chunk.
+
+    A chunk comes as soon as the span behind it is known.
+    """
     group: list[Span] = []
     for span in speech:
         if group and (span.end_s - group[0].start_s > longest_s or span.start_s - group[-1].end_s > longest_gap_s):
-            chunks.append(_chunk(group))
+            yield _chunk(group)
             group = []
         group.append(span)
     if group:
-        chunks.append(_chunk(group))
-    return chunks
+        yield _chunk(group)
 
 
-def with_context(chunks: Sequence[SpeechChunk]) -> list[SpeechChunk]:
-    """Return chunks with a bit of the audio around them: at most half of the pause between two, within 30 s.
+def with_context(chunks: Iterable[SpeechChunk]) -> Iterator[SpeechChunk]:
+    """Yield chunks with a bit of the audio around them: at most half of the pause between two, within 30 s.
 
-    The first chunk may begin with the recording.
+    The first chunk may begin with the recording. A chunk comes as soon as the next one is known.
     """
-    ends_s = [-math.inf, *(chunk.span.end_s for chunk in chunks)]
-    starts_s = [*(chunk.span.start_s for chunk in chunks[1:]), math.inf]
-    return [
-        replace(chunk, span=_wider(chunk.span, chunk.span.start_s - end_s, start_s - chunk.span.end_s))
-        for chunk, end_s, start_s in zip(chunks, ends_s, starts_s, strict=False)
-    ]
+    end_s = -math.inf
+    for chunk, following in pairwise(chain(chunks, [None])):
+        if chunk is not None:
+            start_s = following.span.start_s if following else math.inf
+            yield replace(chunk, span=_wider(chunk.span, chunk.span.start_s - end_s, start_s - chunk.span.end_s))
+            end_s = chunk.span.end_s
 
 
 def _wider(span: Span, before_s: float, after_s: float) -> Span:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ingest.asr.recognition.segments import REPETITIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from ingest.asr.recognition.chunks import SpeechChunk
     from ingest.asr.recognition.pieces import Piece
@@ -34,10 +34,15 @@ SHORTEST_STRETCH_S = 10.0  # of speech; a foreign name or a quotation is shorter
 
 @dataclass(frozen=True)
 class LanguageHint:
-    """The language of a recording as the submitter gave it, or as it is likely by its source; None if unknown."""
+    """The language of a recording as the submitter gave it, or as it is likely by its source; None if unknown.
+
+    `earlier` tells that of earlier recordings of the source, as far as they are read when it is asked. It counts where
+    neither the source nor the file names one.
+    """
 
     given: str | None = None
     likely: str | None = None
+    earlier: Callable[[], str | None] = lambda: None
 
 
 def samples(parts: Sequence[SpeechChunk]) -> list[SpeechChunk]:

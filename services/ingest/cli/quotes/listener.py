@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ingest.asr import audio
 from ingest.asr.recognition import chunks
 from ingest.asr.recognition.languages import LanguageHint
+from ingest.asr.sound import WholeSound
 from ingest.asr.spans import Span
 from ingest.asr.speakers import excerpts
 from ingest.cli.quotes.words import HeardWord
@@ -55,8 +56,8 @@ class Listener:
         heard: list[HeardWord] = []
         for run in _runs(wanted):
             speech = [span for number in run for span in made[number].speech]
-            hint = LanguageHint(given=language or None)
-            found = self.transcriber.transcribe(self.waveform, speech, self.duration_s, lambda _done_s: None, hint)
+            sound, hint = WholeSound(self.waveform, speech), LanguageHint(given=language or None)
+            found = self.transcriber.transcribe(sound, lambda _done_s: None, hint)
             heard += [
                 HeardWord(word.text, word.start_s, word.end_s)
                 for segment in found.segments
@@ -75,14 +76,13 @@ class Listener:
         return range(min(first, self._windows - 1), min(last, self._windows - 1) + 1)
 
     def _chunks(self, windows: Sequence[int]) -> list[SpeechChunk]:
-        return chunks.merge([span for number in windows for span in self._spoken(number)])
+        return list(chunks.merge(span for number in windows for span in self._spoken(number)))
 
     def _spoken(self, window: int) -> list[Span]:
         if window not in self._speech:
             start_s = float(window * audio.WINDOW_S)
             samples = audio.cut(self.waveform, Span(start_s, min(start_s + audio.WINDOW_S, self.duration_s)))
-            found = audio.find_speech(samples)
-            self._speech[window] = [Span(one.start_s + start_s, one.end_s + start_s) for one in found]
+            self._speech[window] = audio.in_window(samples, start_s)
         return self._speech[window]
 
 

@@ -114,7 +114,10 @@ class Stretch(Part):
 
 
 class Timings(Part):
-    """Wall seconds of each step; `recognise_s` includes the time that the device spent on other videos."""
+    """Wall seconds of each step. Decoding, the search for speech and recognition overlap.
+
+    `recognise_s` includes the time that the device spent on other videos, and waiting for the first chunks.
+    """
 
     decode_s: Seconds
     speech_s: Seconds

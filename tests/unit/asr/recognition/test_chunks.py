@@ -30,7 +30,7 @@ speeches = st.lists(st.tuples(st.floats(0, 5), st.floats(0.05, 40)), max_size=40
 def test_chunks_hold_all_speech_in_order_within_the_limits(
     speech: list[Span], longest_s: float, longest_gap_s: float
 ) -> None:
-    chunks = merge(speech, longest_s, longest_gap_s)
+    chunks = list(merge(speech, longest_s, longest_gap_s))
     assert [span for chunk in chunks for span in chunk.speech] == speech
     for chunk in chunks:
         assert chunk.span == Span(chunk.speech[0].start_s, chunk.speech[-1].end_s)
@@ -41,7 +41,7 @@ def test_chunks_hold_all_speech_in_order_within_the_limits(
 @settings(max_examples=200, deadline=None)
 @given(speech=speeches)
 def test_neighbouring_chunks_could_not_be_one(speech: list[Span]) -> None:
-    chunks = merge(speech)
+    chunks = list(merge(speech))
     for earlier, later in pairwise(chunks):
         gap_s = later.span.start_s - earlier.span.end_s
         assert gap_s > 2.0 or later.speech[0].end_s - earlier.span.start_s > LONGEST_CHUNK_S
@@ -64,14 +64,14 @@ def test_spans_are_merged_where_they_may(speech: list[Span], chunks: list[tuple[
 
 
 def test_a_chunk_has_the_spans_of_its_speech() -> None:
-    assert merge([Span(1, 2), Span(2.5, 4)]) == [SpeechChunk(Span(1, 4), (Span(1, 2), Span(2.5, 4)))]
+    assert list(merge([Span(1, 2), Span(2.5, 4)])) == [SpeechChunk(Span(1, 4), (Span(1, 2), Span(2.5, 4)))]
 
 
 @settings(max_examples=200, deadline=None)
 @given(speech=speeches)
 def test_context_is_no_speech_of_another_chunk_and_makes_none_too_long(speech: list[Span]) -> None:
-    bare = merge(speech)
-    wide = with_context(bare)
+    bare = list(merge(speech))
+    wide = list(with_context(bare))
     assert [chunk.speech for chunk in wide] == [chunk.speech for chunk in bare]
     for before, after in zip(bare, wide, strict=True):
         assert 0 <= before.span.start_s - after.span.start_s <= CONTEXT_S + 1e-9

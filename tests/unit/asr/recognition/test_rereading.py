@@ -166,7 +166,7 @@ def test_every_word_is_read_or_reported_or_too_short_to_miss(
     for pause_s, count in lengths:
         spans.append(Span(at + pause_s, at + pause_s + count * WORD_S + 1e-6))
         at = spans[-1].end_s
-    chunks = merge(spans)
+    chunks = list(merge(spans))
     reader = Reader(stops_after=stops_after)
     said = [reader.words(chunk) for chunk in chunks]
     first = [ChunkTranscript(words=(*some[: left_out[0]], *some[sum(left_out) :])) for some in said]

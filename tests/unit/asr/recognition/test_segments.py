@@ -55,7 +55,7 @@ def spans(lengths: list[tuple[float, float]]) -> list[Span]:
 def test_times_are_in_order_and_inside_the_recording_for_any_alignment(
     lengths: list[tuple[float, float]], data: st.DataObject, cut_s: float
 ) -> None:
-    chunks = merge(spans(lengths))
+    chunks = list(merge(spans(lengths)))
     transcripts = [data.draw(garbage) for _ in chunks]
     duration_s = max(0.0, chunks[-1].span.end_s - cut_s)
     built = build([Piece(*one) for one in zip(chunks, transcripts, strict=True)], duration_s, "en")
