@@ -36,7 +36,7 @@ QUESTION = "boats on the water"
 TOKEN = "s3cret"  # noqa: S105 (of this test)
 PING = b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}'
 JSON = {"content_type": "application/json", "accept": "application/json, text/event-stream"}
-CITED = {"recording", "title", "second", "speaker", "speaker_score", "link"}
+CITED = {"recording", "title", "second", "speaker", "speaker_score", "link", "token"}
 VIEW = """
 SELECT index, recording, title, channel, published_at, start_s, end_s, text, speaker, score FROM archive_passages
 """
