@@ -44,8 +44,11 @@ WATCHED = "film_000001"
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 SECRET = "c0ffee-archive"  # noqa: S105 (in addresses, as a private feed has them)
 ABOUT = About(
-    description="Of <b>ships</b>.",
-    chapters=(Chapter(start_s=5.0, title="Sails & ropes"),),
+    description=f"Of <b>ships</b>.\nMore at https://podcast.example/extra.mp3?token={SECRET}",
+    chapters=(
+        Chapter(start_s=5.0, title="Sails & ropes"),
+        Chapter(start_s=9.0, title=f"https://me:{SECRET}@sea.example"),
+    ),
     persons=("Ada Lovelace",),
     episode=7,
     thumbnail=f"https://podcast.example/cover.jpg?token={SECRET}",

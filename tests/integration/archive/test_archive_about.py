@@ -30,8 +30,8 @@ def test_what_a_source_says_about_a_recording_is_shown(ask: Client) -> None:
     found = ask(f"{API}/recordings/{TALK}").json
     assert found["date_source"] == "site"
     assert found["about"] == {
-        "description": "Of <b>ships</b>.",
-        "chapters": [{"start_s": 5.0, "title": "Sails & ropes"}],
+        "description": "Of <b>ships</b>.\nMore at https://podcast.example/extra.mp3?token=***",
+        "chapters": [{"start_s": 5.0, "title": "Sails & ropes"}, {"start_s": 9.0, "title": "https://***@sea.example"}],
         "persons": ["Ada Lovelace"],
         "season": None,
         "episode": 7,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
@@ -240,8 +241,10 @@ def _recording(row: RecordingRow) -> shapes.Recording:
 
 
 def _about(said: dict[str, Any]) -> shapes.About:
+    """Return what a source says, without the secrets of the addresses in any of its texts."""
     thumbnail = said.get("thumbnail")
-    return shapes.About(**{**said, "thumbnail": outgoing.address(thumbnail) if thumbnail else None})
+    shown = json.loads(outgoing.as_json(said, str))
+    return shapes.About(**{**shown, "thumbnail": outgoing.address(thumbnail) if thumbnail else None})
 
 
 def _advice(code: str | None) -> str | None:
