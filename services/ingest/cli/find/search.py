@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ingest.cli.local.state_folder import Archive, Connections
     from ingest.cli.settings import AllSettings
     from ingest.embedder.search.question import Answers, Hit, Question
+    from ingest.embedder.text_model.model_keys import PassageModel
 
 
 def answers(settings: AllSettings, question: Question, *, cited: bool = False) -> Answers:
@@ -31,22 +32,32 @@ def answers(settings: AllSettings, question: Question, *, cited: bool = False) -
 
 def computed(settings: AllSettings, question: Question, *, cited: bool = False) -> Answers:
     """Return the best results for a question. The text model is loaded while the servers start."""
-    from ingest.archive.citing import Citing
-    from ingest.archive.reading import Reading
     from ingest.cli.local.state_folder import open_archive
-    from ingest.embedder.search.hybrid import Search
     from ingest.embedder.search.question import Answers
-    from ingest.embedder.tables.catalog import Catalog
-    from ingest.embedder.text_model import light_encoder
-    from ingest.shared.homes.chosen import volume_of
 
     with ThreadPoolExecutor(1) as loading:
-        model = loading.submit(light_encoder.load, settings)
+        model = loading.submit(_model, settings)
         with open_archive(settings) as archive:
-            hits = Search(archive.database, model.result()).ask(question)
+            encoder = model.result()
+            from ingest.archive.citing import Citing
+            from ingest.archive.reading import Reading
+            from ingest.embedder.search.hybrid import Search
+            from ingest.embedder.tables.catalog import Catalog
+            from ingest.shared.homes.chosen import volume_of
+
+            hits = Search(archive.database, encoder).ask(question)
             undated = Catalog(archive.database).undated() if question.is_by_day else 0
             citing = Citing(Reading(archive.database), volume_of(archive.settings))
             return Answers(hits, undated, citing.of_hits(hits) if cited else [])
+
+
+def _model(settings: AllSettings) -> PassageModel:
+    """Load the text model, and everything else that takes time to import for an answer."""
+    from ingest.archive import citing  # noqa: F401
+    from ingest.embedder.search import hybrid  # noqa: F401
+    from ingest.embedder.text_model import light_encoder
+
+    return light_encoder.load(settings)
 
 
 def search(archive: Archive | Connections, question: Question) -> list[Hit]:

@@ -21,7 +21,6 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from ingest.cli.local import preparation
 from ingest.cli.local.addresses import Files
 from ingest.cli.local.locks import Lock
 from ingest.cli.local.nats_server import NATS_USER, EmbeddedNats
@@ -77,8 +76,9 @@ def main() -> int:
 def _start(settings: AllSettings, files: Files, lock: int, before: dict[str, str], running: ExitStack) -> list[Server]:
     """Start the servers that are not configured, prepare them, and write their addresses."""
     servers: list[Server] = []
+    postgres: EmbeddedPostgres | None = None
     if settings.database_url is None:
-        postgres = EmbeddedPostgres(files.state / "postgres", (lock,))
+        postgres = EmbeddedPostgres(files.state / "postgres", (lock,), wait=False)
         running.callback(postgres.stop)
         servers.append(postgres)
         settings = settings.model_copy(update={"database_url": SecretStr(postgres.url)})
@@ -89,6 +89,10 @@ def _start(settings: AllSettings, files: Files, lock: int, before: dict[str, str
         servers.append(nats)
         password = SecretStr(nats.password)
         settings = settings.model_copy(update={"nats_url": nats.url, "nats_user": NATS_USER, "nats_password": password})
+    from ingest.cli.local import preparation  # takes as long to import as Postgres to start
+
+    if postgres is not None:
+        postgres.await_ready()
     preparation.prepare(settings, owns_broker=embed_nats)
     files.write(settings)
     return servers

@@ -36,11 +36,11 @@ NOT_INSTALLED = (
 
 
 class EmbeddedPostgres:
-    """A Postgres with pgvector whose data are in `folder`."""
+    """A Postgres with pgvector whose data are in `folder`. Without `wait` it is ready when `await_ready` returns."""
 
     name = "Postgres"
 
-    def __init__(self, folder: Path, keep_open: tuple[int, ...] = ()) -> None:
+    def __init__(self, folder: Path, keep_open: tuple[int, ...] = (), *, wait: bool = True) -> None:
         require_name()
         folder = folder.resolve()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -53,16 +53,27 @@ class EmbeddedPostgres:
         self._data = OpenFolder(postgres_data.ensure(folder, installed, self._log, keep_open), self._user)
         self._keep_open = (*keep_open, self._data.handle)
         self.url = f"postgresql://postgres@/{DATABASE}?host={self._sockets}"
+        self._folder = folder
         self.process = self._start()
+        if wait:
+            try:
+                self.await_ready()
+            except ConfigurationError:
+                self.stop()
+                raise
+
+    def await_ready(self) -> None:
+        """Wait until the server accepts connections, and bring an archive of an earlier version up to date."""
+        processes.wait_for(self._database_ready, self.process, self._log, self.name)
         try:
-            postgres_data.mend_case(folder, DATABASE, self._maintenance_url, self.url)
+            postgres_data.mend_case(self._folder, DATABASE, self._maintenance_url, self.url)
         except psycopg.Error as error:
-            self.stop()
             raise ConfigurationError(f"{self.name} failed (log: {self._log}): {first_line(error)}") from error
 
     def restart(self) -> None:
         """Restart the server; it recovers from a crash by its log."""
         self.process = self._start()
+        processes.wait_for(self._database_ready, self.process, self._log, self.name)
 
     def _start(self) -> subprocess.Popen[bytes]:
         options = {
@@ -79,9 +90,7 @@ class EmbeddedPostgres:
         command = [str(self._program / "postgres"), "-D", self._data.path, *flags]
         for file in (self._data.folder / "postmaster.pid", self._sockets / f"{SOCKET}.lock"):
             _remove_stale_lock(file, str(self._data.folder))
-        process = processes.start(command, self._log, signal.SIGINT, self._keep_open, user=self._user)
-        processes.wait_for(self._database_ready, process, self._log, self.name)
-        return process
+        return processes.start(command, self._log, signal.SIGINT, self._keep_open, user=self._user)
 
     def _database_ready(self) -> bool | None:
         """Create the database unless it exists; return None while the server does not accept connections."""
