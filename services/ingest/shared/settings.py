@@ -95,8 +95,8 @@ class Settings(BaseSettings):
     volume_path: Path | None = None
     """Shared volume for audio and transcripts. Without it, the folder `volume` inside the state folder."""
     volume_url: str | None = None
-    """Where audio and transcripts are, if not in the folder INGEST_VOLUME_PATH: another path, or s3://BUCKET/PREFIX.
-    The folder then holds temporary files and local copies."""
+    """Where audio and transcripts are, if not in the folder INGEST_VOLUME_PATH: another path, s3://BUCKET/PREFIX, or
+    nats://BUCKET on the NATS server. The folder then holds temporary files and local copies."""
     volume_endpoint: Annotated[str | None, Field(pattern=r"^https?://[^/@]+/?$")] = None
     """Address of the S3-compatible server, if it is not that of AWS."""
     volume_region: str | None = None
@@ -105,6 +105,8 @@ class Settings(BaseSettings):
     """Key id for the bucket. Without it, the identity of the platform is used (a role of the pod or of the machine)."""
     volume_secret_key: SecretStr | None = None
     """Secret of that key."""
+    volume_bytes: Positive | None = None
+    """Space on NATS for a volume there (nats://); a full one takes no files. Without it, the limit of the server."""
     copies_bytes: Positive = 8 << 30
     """Space for local copies of files of a volume that is not a folder."""
     worker_name: str = socket.gethostname()

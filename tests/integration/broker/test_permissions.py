@@ -19,6 +19,7 @@ import yaml
 from ingest.shared.broker.bus import BusRefusedError
 from ingest.shared.broker.nats_bus import NatsBus
 from ingest.shared.broker.nats_connection import BusOptions
+from ingest.shared.broker.nats_files import NatsFiles
 from ingest.shared.broker.permissions import STREAMS, USERS, Client, User, accounts, authorization, inbox_prefix
 from ingest.shared.broker.topology import (
     ACCESSIBLE,
@@ -27,6 +28,7 @@ from ingest.shared.broker.topology import (
     CHANGES,
     DEAD_STREAM,
     EVENT_STREAM,
+    FILES_BUCKET,
     GOVERNOR_BUCKET,
     INPUT_OF,
     LATER_STREAM,
@@ -36,9 +38,13 @@ from ingest.shared.broker.topology import (
     Topology,
     dead_subject,
     event_subject,
+    files_spec,
     later_consumer,
     later_subject,
 )
+from ingest.shared.errors import IngestError
+from ingest.shared.homes.cache import Cache
+from ingest.shared.homes.jetstream import JetStreamHome
 from ingest.shared.messages import Stage
 from ingest.shared.pipeline import Service
 from tests.support.brokers import nats_with
@@ -168,11 +174,53 @@ def test_a_submitter_can_ask_and_follow(login: Callable[[User], NatsBus]) -> Non
     assert bus.lag(Stage.ASR, WORK_STREAM).waiting == 0
 
 
+FOLDERS = {"videos", "voices", "workers", "trials", "others"}
+WRITTEN: dict[User, set[str]] = {
+    Service.DOWNLOADER: {"videos", "workers", "trials"},
+    Service.ASR: FOLDERS - {"others"},
+    Service.EMBEDDER: FOLDERS - {"others"},
+    Client.ARCHIVE: set(),
+    Client.SUBMIT: {"videos", "trials"},
+    Client.ADMIN: FOLDERS,
+}
+
+
+def test_a_user_reads_the_files_of_a_volume_and_writes_its_folders(
+    guarded: str, passwords: dict[User, str], login: Callable[[User], NatsBus], tmp_path: Path
+) -> None:
+    bucket = Topology((files_spec(FILES_BUCKET),), ())
+    login(Client.ADMIN).wipe(bucket)
+    login(Client.ADMIN).provision(bucket)
+    large = bytes(2 << 20)
+    for user in reversed(WRITTEN):
+        options = BusOptions(guarded, f"test.{user}", user=user, password=passwords[user])
+        files = NatsFiles(options, FILES_BUCKET)
+        home = JetStreamHome(files, Cache(tmp_path / user, 1 << 20))
+        if user is Client.ADMIN:
+            home.put("others/large", large, None)
+        assert home.get("others/large", len(large)) == large
+        assert [entry.name for entry in home.list("")] == ["others/large"]
+        for folder in FOLDERS - WRITTEN[user]:
+            with pytest.raises(IngestError, match=f"check the permissions of NATS user {user}"):
+                home.put(f"{folder}/a", b"1", None)
+        for folder in WRITTEN[user]:
+            home.put(f"{folder}/a", b"1", None)
+            home.remove(f"{folder}/a")
+        files.close()
+
+
 FOREIGN: dict[User, tuple[str, ...]] = {
     Service.DOWNLOADER: (REQUESTED.replace("requested", "other"), TRANSCRIPT, event_subject(Stage.ASR)),
-    Service.ASR: (REQUESTED, dead_subject(Stage.CHECK), later_subject(Stage.DOWNLOAD), "$KV.ingest_governor.site"),
+    Service.ASR: (
+        f"$JS.API.STREAM.DELETE.OBJ_{FILES_BUCKET}",
+        REQUESTED,
+        dead_subject(Stage.CHECK),
+        later_subject(Stage.DOWNLOAD),
+        "$KV.ingest_governor.site",
+    ),
     Service.EMBEDDER: (AUDIO, event_subject(Stage.ASR), "$KV.ingest_governor.site", CHANGE_REQUESTED),
     Client.ARCHIVE: (
+        f"$JS.API.STREAM.PURGE.OBJ_{FILES_BUCKET}",
         *(REQUESTED, TRANSCRIPT, event_subject(Stage.CHECK), dead_subject(Stage.CHECK), "ingest.change.other"),
         *("$JS.API.INFO", f"$JS.API.STREAM.INFO.{WORK_STREAM}", f"$JS.API.STREAM.MSG.GET.{CHANGE_STREAM}"),
         f"$JS.ACK.{CHANGE_STREAM}.{CHANGES}.1.2.3.4.5",

@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ingest.cli.local.nats_server import NATS_USER
 from ingest.shared.artifacts.folder_home import FolderHome
+from ingest.shared.broker.nats_bus import NatsBus
+from ingest.shared.broker.nats_connection import BusOptions
+from ingest.shared.broker.nats_files import NatsFiles
+from ingest.shared.broker.topology import Topology, files_spec
 from ingest.shared.homes.cache import Cache
+from ingest.shared.homes.jetstream import JetStreamHome
 from ingest.shared.homes.s3 import Bucket, S3Home
 from tests.support import s3_server
 
@@ -17,10 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from ingest.cli.local.nats_server import EmbeddedNats
     from ingest.shared.artifacts.home import Home
     from tests.support.s3_server import S3Server
 
 CACHE_BYTES = 100 << 20
+FILES_BYTES = 200 << 20
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +44,34 @@ def bucket(s3: S3Server) -> Bucket:
     return replace(_bucket(s3), prefix=uuid.uuid4().hex)
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture
+def files(nats_server: EmbeddedNats) -> Iterator[Callable[[], NatsFiles]]:
+    """A function that opens a bucket of this test on NATS, for one machine."""
+    name, opened = f"files_{uuid.uuid4().hex}", list[NatsFiles]()
+    options = BusOptions(nats_server.url, "test.files", user=NATS_USER, password=nats_server.password)
+    wanted = Topology((files_spec(name, FILES_BYTES),), ())
+    bus = NatsBus(options).connect()
+    bus.provision(wanted)
+
+    def machine() -> NatsFiles:
+        opened.append(NatsFiles(options, name))
+        return opened[-1]
+
+    yield machine
+    for one in opened:
+        one.close()
+    bus.wipe(wanted)
+    bus.close()
+
+
+@pytest.fixture(params=["folder", "s3", "jetstream"])
 def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], Home]:
     """A function that gives the same home on a machine of this name."""
     if request.param == "folder":
         return lambda _name: FolderHome(tmp_path / "volume")
+    if request.param == "jetstream":
+        files = request.getfixturevalue("files")
+        return lambda name: JetStreamHome(files(), Cache(tmp_path / name, CACHE_BYTES))
     bucket = request.getfixturevalue("bucket")
     return lambda name: S3Home(bucket, Cache(tmp_path / name, CACHE_BYTES))
 

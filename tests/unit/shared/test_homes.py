@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from ingest.shared.artifacts.folder_home import FolderHome
+from ingest.shared.broker.connect import bus_topology
+from ingest.shared.broker.names import Names
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.homes.cache import IN_USE_S, Cache
 from ingest.shared.homes.chosen import bucket_of, home_of
+from ingest.shared.homes.jetstream import JetStreamHome
 from ingest.shared.homes.s3 import S3Home
 from ingest.shared.settings import Settings, load
 
@@ -32,6 +35,23 @@ def test_a_bucket_is_an_object_store(tmp_path: Path) -> None:
     assert "secret" not in repr(bucket)
 
 
+def test_a_bucket_on_nats_needs_the_server_of_the_services(tmp_path: Path) -> None:
+    settings = load(Settings, state_path=tmp_path, volume_url="nats://ingest_files", volume_bytes=10_000)
+    (files,) = [spec for spec in bus_topology(settings).streams if spec.holds_files]
+    assert (files.name, files.max_bytes) == ("OBJ_ingest_files", 10_000)
+    assert Names("talks").topology(bus_topology(settings)).streams[-1].subjects == (
+        "$O.talks_files.C.>",
+        "$O.talks_files.M.>",
+    )
+    with pytest.raises(ConfigurationError, match="INGEST_NATS_URL"):
+        home_of(settings)
+    server = settings.model_copy(update={"nats_url": "nats://127.0.0.1:1"})
+    first, second = home_of(server), home_of(server)
+    assert isinstance(first, JetStreamHome)
+    assert isinstance(second, JetStreamHome)
+    assert first.files is second.files  # one connection
+
+
 @pytest.mark.parametrize(
     ("url", "keys"),
     [
@@ -40,6 +60,8 @@ def test_a_bucket_is_an_object_store(tmp_path: Path) -> None:
         pytest.param("s3://archive?secret=x", {}, id="query"),
         pytest.param("ftp://archive", {}, id="another scheme"),
         pytest.param("s3://archive", {"volume_access_key": "id"}, id="half of the keys"),
+        pytest.param("nats://id:secret@host:4222/archive", {}, id="an address of NATS"),
+        pytest.param("nats://", {}, id="without bucket on NATS"),
     ],
 )
 def test_another_address_is_refused_and_not_shown(url: str, keys: dict[str, str]) -> None:

@@ -21,7 +21,7 @@ from ingest.cli.local.private_folder import PRIVATE_UMASK, make_private
 from ingest.cli.local.shared_servers import SharedServers, environment
 from ingest.embedder.postgres import database
 from ingest.embedder.tables.catalog import Catalog
-from ingest.shared.broker.connect import COMMAND_WAIT_S, bus_topology, connect
+from ingest.shared.broker.connect import COMMAND_WAIT_S, VOLUME_NEEDS_NATS, bus_topology, connect, files_bucket
 from ingest.shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ def open_state_folder(settings: AllSettings, *, exclusive: bool) -> Iterator[Sta
 
     With `exclusive`, raise ConfigurationError when services of another command run on them.
     """
+    if settings.nats_url is None and files_bucket(settings) is not None:
+        raise ConfigurationError(VOLUME_NEEDS_NATS)
     files = Files(settings.state_path)
     make_private(files.state)
     with ExitStack() as held:

@@ -125,7 +125,7 @@ def _store(settings: AllSettings) -> Finding:
     except ConfigurationError as error:
         return Finding("volume", "problem", str(error))
     if found is not None:
-        return Finding("volume", "problem", f"{place}: {found}", "check INGEST_VOLUME_URL, the keys and their rights")
+        return Finding("volume", "problem", f"{place}: {found}", "check INGEST_VOLUME_URL, the login and its rights")
     return Finding("volume", "ok", f"{place}: put, conditional put, get, list and delete work")
 
 

@@ -10,7 +10,7 @@ from ingest.cli import console, options
 from ingest.cli.options import Json, State
 
 volume_app = typer.Typer(help="Move audio, transcripts and profiles to another home.", no_args_is_help=True)
-Place = Annotated[str, typer.Argument(help="A folder, or s3://BUCKET/PREFIX.")]
+Place = Annotated[str, typer.Argument(help="A folder, s3://BUCKET/PREFIX or nats://BUCKET.")]
 
 
 @volume_app.callback()

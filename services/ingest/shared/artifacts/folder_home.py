@@ -138,6 +138,10 @@ class FolderHome:
                 else:
                     yield _entry(self.root / folder / name, f"{folder}/{name}")
 
+    def used_bytes(self) -> int:
+        """Return the sum of the sizes of all files of videos."""
+        return sum(entry.size_bytes for entry in self.list("videos/"))
+
     def name_of(self, path: Path) -> str | None:
         """Return the name of a folder of this one; None for one outside, and for a link."""
         place = path.parent.resolve() / path.name

@@ -2,6 +2,7 @@
 
     folder        shared by all machines, or on one (`artifacts/folder_home.py`)
     object store  S3-compatible, with local copies (`homes/s3.py`)
+    JetStream     a bucket on the NATS server, with local copies (`homes/jetstream.py`)
 
 A file has a name like `videos/<2 hex digits>/<video id>/audio-<16 hex>.mp3`. Every home keeps these promises:
 
@@ -97,6 +98,9 @@ class Home(Protocol):
 
         Those of one folder follow each other.
         """
+
+    def used_bytes(self) -> int:
+        """Return the space that the files of all videos take."""
 
     def remove(self, name: str) -> None:
         """Delete a file, if there is one, and all that is below this name."""

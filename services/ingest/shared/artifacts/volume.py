@@ -197,7 +197,7 @@ class Volume:
 
         Raise ENV_VOLUME when they cannot be listed: the volume must not count as empty.
         """
-        return sum(entry.size_bytes for entry in self.home.list("videos/"))
+        return self.home.used_bytes()
 
     def _is_of(self, video_id: str, artifact: Artifact) -> bool:
         """Return whether an artifact is in the folder of a video: a manifest could name another video's file."""

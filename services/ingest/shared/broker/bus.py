@@ -59,6 +59,10 @@ class BusConflictError(BusRefusedError):
     """The key was written by another client since."""
 
 
+class BusFullError(BusRefusedError):
+    """The stream, the account or the server has no room."""
+
+
 class Bus(Protocol):
     """The part of a broker that a worker uses. Every method blocks, and may be called from any thread."""
 

@@ -1,7 +1,7 @@
 """The names on a server that others use, too: those of `topology` under the prefix of an installation.
 
-    prefix `ingest` (the default)   ingest.video.requested   INGEST_LATER   ingest_governor
-    prefix `talks`                  talks.video.requested    TALKS_LATER    talks_governor
+    prefix `ingest` (the default)   ingest.video.requested   INGEST_LATER   ingest_governor   ingest_files
+    prefix `talks`                  talks.video.requested    TALKS_LATER    talks_governor    talks_files
 
 All other modules use the names of `topology`; only the connection to the server translates them.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DEFAULT = "ingest"
 _STREAM = re.compile(rf"{DEFAULT.upper()}(?=_[A-Z]+$|$)")
-_BUCKET = re.compile(rf"^(KV_)?{DEFAULT}(?=_)")
+_BUCKET = re.compile(rf"^(KV_|OBJ_)?{DEFAULT}(?=_)")
 _SUBJECT = re.compile(rf"^{DEFAULT}(?=\.)")
 
 
@@ -48,7 +48,7 @@ class Names:
         return replace(
             wanted,
             streams=tuple(
-                replace(spec, name=self.stream(spec.name), subjects=tuple(map(self.subject, spec.subjects)))
+                replace(spec, name=self.stream(spec.name), subjects=tuple(map(self.right, spec.subjects)))
                 for spec in wanted.streams
             ),
             consumers=tuple(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ingest.shared.broker.topology import ConsumerSpec, StreamSpec, Topology
 
 STREAM_FIELDS = ("subjects", "retention", "discard", "max_bytes", "max_age", "duplicate_window", "storage")
+FILE_FIELDS = ("allow_rollup_hdrs", "allow_direct", "allow_msg_ttl")
 CONSUMER_FIELDS = ("filter_subject", "ack_policy", "ack_wait", "max_ack_pending", "max_deliver")
 
 NOT_FOR_ACCOUNT = 10039
@@ -42,6 +43,9 @@ def stream_config(spec: StreamSpec) -> api.StreamConfig:
         max_age=spec.max_age_s,
         duplicate_window=spec.duplicate_window_s,
         storage=api.StorageType.FILE,
+        allow_rollup_hdrs=spec.holds_files,
+        allow_direct=spec.holds_files or None,
+        allow_msg_ttl=spec.holds_files or None,
     )
 
 
@@ -158,9 +162,10 @@ async def _stream(stream: JetStreamContext, spec: StreamSpec, *, update: bool) -
         found = (await stream.stream_info(spec.name)).config
     except NotFoundError:
         found = (await stream.add_stream(wanted)).config
-    if update and _differences(wanted, found, STREAM_FIELDS):
+    fields = (*STREAM_FIELDS, *FILE_FIELDS) if spec.holds_files else STREAM_FIELDS
+    if update and _differences(wanted, found, fields):
         found = (await stream.update_stream(wanted)).config
-    _require_equal(f"stream {spec.name}", wanted, found, STREAM_FIELDS)
+    _require_equal(f"stream {spec.name}", wanted, found, fields)
 
 
 async def _consumer(stream: JetStreamContext, spec: ConsumerSpec, *, update: bool) -> None:

@@ -4,7 +4,7 @@
     downloader  the downloader service                    work on check and download; keep the rate limiter's state
     asr         the asr service                           work on asr
     embedder    the embedder service                      work on embedder; keep the ledger; carry out changes
-    archive     the page                                  ask for changes, which the embedder carries out
+    archive     the page                                  ask for changes, which the embedder carries out; read files
     submit      a Job or CronJob with `ingest submit`     ask for recordings, and follow them
     admin       `ingest migrate` and operators            everything about our streams, and nothing about others
 
@@ -13,7 +13,8 @@ account it can: the server does not check the subject that a request names for i
 
 Only `admin` creates streams and consumers (`ingest migrate`), purges and deletes. A service subscribes only to its own
 inbox, named after its user, so that no service reads the replies to another. Every service may read single messages of
-the work queue, for one metric: the age of the oldest message of every stage.
+the work queue, for one metric: the age of the oldest message of every stage. Of a volume on NATS, all of them read the
+files, and each service writes its folders.
 
     python -m ingest.shared.broker.permissions               prints the accounts; passwords are variables of the
                                                              server's environment
@@ -38,6 +39,7 @@ from ingest.shared.broker.topology import (
     CHANGES,
     DEAD_STREAM,
     EVENT_STREAM,
+    FILES_BUCKET,
     GOVERNOR_BUCKET,
     LATER_STREAM,
     LEDGER,
@@ -46,6 +48,8 @@ from ingest.shared.broker.topology import (
     WORK_STREAM,
     dead_subject,
     event_subject,
+    file_subjects,
+    files_stream,
     later_consumer,
     later_subject,
 )
@@ -55,9 +59,11 @@ from ingest.shared.pipeline import Service, StageSpec, stages_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-STREAMS = (WORK_STREAM, LATER_STREAM, EVENT_STREAM, DEAD_STREAM, CHANGE_STREAM, f"KV_{GOVERNOR_BUCKET}")
+FILES = files_stream(FILES_BUCKET)
+STREAMS = (WORK_STREAM, LATER_STREAM, EVENT_STREAM, DEAD_STREAM, CHANGE_STREAM, f"KV_{GOVERNOR_BUCKET}", FILES)
 ACCOUNT = "INGEST"  # holds the streams
 SYSTEM_ACCOUNT = "SYS"
+JETSTREAM = "$JS.API.INFO"
 PASSWORD_VARIABLE = "INGEST_NATS_PASSWORD_{user}"  # noqa: S105 (the name of a variable)
 
 
@@ -122,15 +128,16 @@ def _owner(password: str, exported: list[str]) -> str:
 
 
 def _export(subject: str) -> str:
-    """Return the export of a subject; a pull may be answered with more than one message."""
-    several = ", response_type: stream" if ".MSG.NEXT." in subject else ""
+    """Return the export of a subject; a pull or a batch may be answered with more than one message."""
+    several = ", response_type: stream" if ".MSG.NEXT." in subject or ".DIRECT.GET." in subject else ""
     return f"{{ service: {json.dumps(subject)}{several} }}"
 
 
 def _importer(user: User, password: str) -> str:
+    """Return the account of a user. Without an import of JETSTREAM, its own JetStream would answer, which is off."""
     imports = "".join(
         f"      {{ service: {{ account: {ACCOUNT}, subject: {json.dumps(subject)} }} }}\n"
-        for subject in sorted(set(permissions(user).publish))
+        for subject in sorted({*permissions(user).publish, JETSTREAM})
     )
     return (
         f"  {ACCOUNT}_{user.upper()} {{\n    users: [\n{_user(user, password)}\n    ]\n"
@@ -173,7 +180,7 @@ def _work(spec: StageSpec[Any]) -> tuple[str, ...]:
 
 # What every service asks when it starts (is everything there, and as it should be?) and for its metrics.
 _LOOK = (
-    "$JS.API.INFO",
+    JETSTREAM,
     *(f"$JS.API.STREAM.INFO.{stream}" for stream in STREAMS),
     *(f"$JS.API.CONSUMER.INFO.{WORK_STREAM}.{stage}" for stage in Stage),
     *(f"$JS.API.CONSUMER.INFO.{LATER_STREAM}.{later_consumer(stage)}" for stage in Stage),
@@ -182,6 +189,22 @@ _LOOK = (
     f"$JS.API.STREAM.MSG.GET.{WORK_STREAM}",
 )
 _READ_GOVERNOR = (f"$JS.API.STREAM.MSG.GET.KV_{GOVERNOR_BUCKET}",)
+
+# A volume on NATS: each service writes the folders that it has something in.
+_READ_FILES = (f"$JS.API.STREAM.MSG.GET.{FILES}", f"$JS.API.DIRECT.GET.{FILES}")
+_FOLDERS: dict[User, tuple[str, ...]] = {
+    Service.DOWNLOADER: ("videos", "workers", "trials"),
+    Service.ASR: ("videos", "voices", "workers", "trials"),
+    Service.EMBEDDER: ("videos", "voices", "workers", "trials"),
+    Client.SUBMIT: ("videos", "trials"),  # `ingest purge`
+}
+
+
+def _files(user: User) -> tuple[str, ...]:
+    """Return what reading all files and writing some folders needs."""
+    written = (file_subjects(FILES_BUCKET, f"{folder}.>") for folder in _FOLDERS.get(user, ()))
+    return (*_READ_FILES, *(subject for subjects in written for subject in subjects))
+
 
 _MORE = {
     Service.DOWNLOADER: (*_READ_GOVERNOR, f"$KV.{GOVERNOR_BUCKET}.>"),
@@ -201,6 +224,7 @@ def _service(service: Service) -> tuple[str, ...]:
         *_LOOK,
         *(subject for spec in stages_of(service) for subject in _work(spec)),
         *_MORE.get(service, ()),
+        *_files(service),
     )
 
 
@@ -221,14 +245,16 @@ def _operate(stream: str) -> tuple[str, ...]:
 # The streams of others on a shared server stay out of reach.
 _OPERATE = (
     "ingest.>",
-    "$JS.API.INFO",
+    JETSTREAM,
     *(subject for stream in STREAMS for subject in _operate(stream)),
     f"$KV.{GOVERNOR_BUCKET}.>",
+    f"$JS.API.DIRECT.GET.{FILES}",
+    f"$O.{FILES_BUCKET}.>",
 )
 
 _PUBLISH: dict[User, tuple[str, ...]] = {
     **{service: _service(service) for service in Service},
-    Client.ARCHIVE: (CHANGE_REQUESTED,),
+    Client.ARCHIVE: (CHANGE_REQUESTED, f"$JS.API.STREAM.INFO.{FILES}", *_READ_FILES),
     Client.SUBMIT: (
         *_LOOK,
         *_READ_GOVERNOR,
@@ -236,6 +262,7 @@ _PUBLISH: dict[User, tuple[str, ...]] = {
         f"$JS.API.STREAM.MSG.GET.{EVENT_STREAM}",
         REQUESTED,
         event_subject(Stage.CHECK),
+        *_files(Client.SUBMIT),
     ),
     Client.ADMIN: _OPERATE,
 }

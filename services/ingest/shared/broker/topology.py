@@ -6,6 +6,7 @@
     stream INGEST_DEAD     dead letters, kept for ninety days
     stream INGEST_CHANGES  work queue: what readers of the archive want changed, kept for a day
     bucket ingest_governor the fleet's rate limit for each video site
+    stream OBJ_ingest_files the files of a volume that is on NATS (layout: `file_info`); a full one refuses new files
 
 `max_ack_pending` of a consumer is the fleet-wide limit of its stage, whatever the number of replicas. A delayed
 message does not stay in its consumer, where it would count against that limit. It moves to INGEST_LATER, where a
@@ -25,6 +26,8 @@ EVENT_STREAM = "INGEST_EVENTS"
 DEAD_STREAM = "INGEST_DEAD"
 CHANGE_STREAM = "INGEST_CHANGES"
 GOVERNOR_BUCKET = "ingest_governor"
+FILES_BUCKET = "ingest_files"
+UNLIMITED = -1
 LEDGER = "ledger"
 CHANGES = "changes"
 
@@ -70,6 +73,7 @@ class StreamSpec:
     max_age_s: float = 0.0
     forgets_oldest: bool = False
     duplicate_window_s: float = 120.0
+    holds_files: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,21 @@ class Topology:
     streams: tuple[StreamSpec, ...]
     consumers: tuple[ConsumerSpec, ...]
     bucket: str = GOVERNOR_BUCKET
+
+
+def files_stream(bucket: str) -> str:
+    """Return the stream of a bucket of files."""
+    return f"OBJ_{bucket}"
+
+
+def file_subjects(bucket: str, path: str) -> tuple[str, str]:
+    """Return the subjects of the chunks and of the infos of files."""
+    return f"$O.{bucket}.C.{path}", f"$O.{bucket}.M.{path}"
+
+
+def files_spec(bucket: str, max_bytes: int = UNLIMITED) -> StreamSpec:
+    """Return the stream of a bucket of files."""
+    return StreamSpec(files_stream(bucket), file_subjects(bucket, ">"), False, max_bytes, holds_files=True)
 
 
 def topology(*, ack_wait_s: float, check_limit: int, download_limit: int, work_bytes: int) -> Topology:

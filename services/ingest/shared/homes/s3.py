@@ -178,6 +178,10 @@ class S3Home:
                     if found["path"].startswith(prefix):
                         yield Entry(found["path"], found["size"], found["last_modified"].timestamp())
 
+    def used_bytes(self) -> int:
+        """Return the sum of the sizes of all files of videos."""
+        return sum(entry.size_bytes for entry in self.list("videos/"))
+
     def name_of(self, path: Path) -> str | None:  # noqa: ARG002 (of the interface)
         """Return None: no local path is a part of a bucket."""
         return None
