@@ -24,7 +24,7 @@ KIND_VALUES := k8s/kind/values.yaml
 kind-%: export KIND_EXPERIMENTAL_PROVIDER ?= $(if $(filter podman,$(ENGINE)),podman)
 
 .PHONY: help setup dist demo monitor test test-long check format lock faults soak fuzz bench asr-model voice-models sbom audit clean
-.PHONY: images images-gpu images-ytdlp kind kind-up kind-load kind-install kind-test kind-down
+.PHONY: images images-gpu images-models images-ytdlp kind kind-up kind-load kind-install kind-test kind-down
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -133,6 +133,17 @@ images-ytdlp: ## renew yt-dlp in the image of the downloader: a small layer on t
 	$(BUILD) --file Dockerfile.cpu --target ytdlp --build-arg DOWNLOADER=localhost/ingest-downloader:$(RELEASE) \
 	  --tag localhost/ingest-downloader:$(TAG) .
 
+# The settings that name the models, their roles, and the token of the hub, if they need one (TOKEN_FILE).
+SERVICE ?= asr
+MODELS ?= INGEST_ASR_MODEL=distil-large-v3
+ROLES ?= recognizer
+comma := ,
+images-models: ## add models to an image of RELEASE (SERVICE=asr MODELS=INGEST_ASR_MODEL=small ROLES=recognizer TAG=0.1.0-models)
+	@test "$(TAG)" != "$(RELEASE)" || { echo "name the new image: make images-models TAG=$(RELEASE)-models"; exit 1; }
+	$(BUILD) --file Dockerfile.cpu --target models --build-arg SERVICE=localhost/ingest-$(SERVICE):$(RELEASE) \
+	  --build-arg ROLES="$(ROLES)" --build-arg MODELS="$(MODELS)" $(if $(TOKEN_FILE),--secret id=ingest_diarization_token$(comma)src=$(TOKEN_FILE)) \
+	  --tag localhost/ingest-$(SERVICE):$(TAG) .
+
 images-gpu: ## build the images for CUDA: asr and embedder
 	for name in asr embedder; do \
 	  $(BUILD) --file Dockerfile.gpu --target $$name --tag localhost/ingest-$$name:$(TAG)-cuda . || exit 1; done
@@ -154,7 +165,7 @@ kind-load: ## load the images into every node of the cluster
 	  $(CTR) images import --all-platforms --digests --snapshotter overlayfs - && $(CTR) content prune references || exit 1; done
 
 kind-install: ## install the chart in the cluster, with the miniature models, and wait until it is ready
-	$(HELM) upgrade --install ingest charts/ --namespace ingest --create-namespace --values $(KIND_VALUES) --wait --timeout 10m
+	$(HELM) upgrade --install ingest charts/ --namespace ingest --create-namespace --values $(KIND_VALUES) $(if $(KIND_MORE),--values $(KIND_MORE)) --wait --timeout 10m
 
 kind-test: ## send a recording through the cluster, and find it by search
 	$(HELM) test ingest --namespace ingest --logs --timeout 10m

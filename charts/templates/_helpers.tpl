@@ -62,7 +62,7 @@ labels:
   {{- if eq .Values.volume.mode "shared" }}
   persistentVolumeClaim: {claimName: {{ include "ingest.claimName" . }}}
   {{- else }}
-  emptyDir: {sizeLimit: {{ .Values.volume.objectStore.scratchSize }}}
+  emptyDir: {sizeLimit: {{ (get .Values.volume .Values.volume.mode).scratchSize }}}
   {{- end }}
 {{- end }}
 
@@ -79,6 +79,10 @@ volume_endpoint: {{ . | quote }}
 volume_region: {{ . | quote }}
 {{- end }}
 {{- end }}
+{{- else if eq .Values.volume.mode "jetstream" }}
+volume_url: nats://ingest_files
+volume_bytes: {{ include "ingest.value" .Values.volume.jetstream.bytes }}
+disk_budget_bytes: {{ include "ingest.value" .Values.volume.jetstream.bytes }}
 {{- end }}
 {{- end }}
 
@@ -90,6 +94,12 @@ volume_region: {{ . | quote }}
 - {name: INGEST_VOLUME_SECRET_KEY, valueFrom: {secretKeyRef: {name: {{ . | quote }}, key: secret-key}}}
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* Size of the claim of NATS and the limit of its server: with files in it, those of the volume. */}}
+{{- define "ingest.nats.storage" -}}
+{{- $files := eq .Values.volume.mode "jetstream" -}}
+{{ pick (ternary .Values.volume.jetstream.storage .Values.nats.storage $files) "size" "maxBytes" | toYaml }}
 {{- end }}
 
 {{- define "ingest.natsUrl" -}}

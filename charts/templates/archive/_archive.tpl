@@ -10,10 +10,15 @@
 {{ join "," (uniq $names) }}
 {{- end }}
 
-{{/* Volumes or mounts with the authorities of its servers: (list root "ingest.caVolumes"). Without the right to edit, it reaches no NATS. */}}
+{{/* Not empty if it reaches NATS: to ask for changes, or to read files there. */}}
+{{- define "ingest.archive.nats" -}}
+{{- if or .Values.archive.auth.editTokenSecret (eq .Values.volume.mode "jetstream") }}yes{{ end -}}
+{{- end }}
+
+{{/* Volumes or mounts with the authorities of its servers: (list root "ingest.caVolumes"). */}}
 {{- define "ingest.archive.authorities" -}}
 {{- $root := first . -}}
-{{- if $root.Values.archive.auth.editTokenSecret }}
+{{- if include "ingest.archive.nats" $root }}
 {{- include (last .) $root }}
 {{- else }}
 {{- $nats := dict "enabled" false "tls" (dict "secretName" "") "caSecret" "" "credsSecret" "" "nkeySecret" "" "clientCertSecret" "" -}}
@@ -33,6 +38,6 @@
 {{- $model := pick .Values.embedder.settings "embedding_model" "embedding_revision" "database_schema" "database_timeout_s" -}}
 {{- $names := dict "archive_names" (include "ingest.archive.names" .) -}}
 {{- $broker := include "ingest.volumeSettings" . | fromYaml -}}
-{{- if .Values.archive.auth.editTokenSecret }}{{ $broker = merge (dict "nats_user" "archive") (include "ingest.commonSettings" . | fromYaml) }}{{ end -}}
+{{- if include "ingest.archive.nats" . }}{{ $broker = merge (dict "nats_user" "archive") (include "ingest.commonSettings" . | fromYaml) }}{{ end -}}
 {{- include "ingest.settings" (list . $own $proxy $broker $model .Values.settings .Values.archive.settings $names) }}
 {{- end }}

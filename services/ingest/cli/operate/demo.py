@@ -91,6 +91,7 @@ def _settings(state: Path) -> AllSettings:
         AllSettings,
         state_path=state,
         volume_path=None,
+        volume_url=None,
         asr_model=str(ASR_MODEL),
         asr_language="en",
         diarization_model=str(VOICE_MODEL),
