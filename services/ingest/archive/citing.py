@@ -67,7 +67,8 @@ class Origin:
 
     def _heard(self, passage: PassageRow) -> str | None:
         """Return the recognised words of a passage that people have corrected; None without a correction."""
-        if not any(one.start_s < passage.end_s and one.end_s > passage.start_s for one in self.said.words):
+        is_corrected = any(one.start_s < passage.end_s and one.end_s > passage.start_s for one in self.said.words)
+        if not (is_corrected or self.said.vocabulary):
             return None
         words = [
             word

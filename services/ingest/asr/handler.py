@@ -18,17 +18,18 @@ from ingest.asr.recognition.languages import LanguageHint
 from ingest.asr.recognition.sources import SourceLanguages, source_keys
 from ingest.asr.report import SpeakerResult, figures, notes
 from ingest.asr.speakers.windows import Bounds
-from ingest.shared.artifacts import attribution, voiceprints
+from ingest.shared.artifacts import attribution, vocabulary, voiceprints
 from ingest.shared.artifacts import transcript as transcript_file
 from ingest.shared.artifacts.files import translate_os_errors
 from ingest.shared.artifacts.no_links import opened_folder
-from ingest.shared.artifacts.transcript import Stretch, Timings, Transcript
+from ingest.shared.artifacts.transcript import Stretch, Timings, Transcript, Wording
 from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import AudioReady, Metadata, TranscriptReady
 from ingest.shared.progress import Progress, Step
 from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.telemetry.time_split import BLOCKED, DECODING
+from ingest.shared.text import first_line
 from ingest.shared.worker.stage import InputFile, StageResult
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from ingest.asr.sound import Sound
     from ingest.asr.spans import Span
     from ingest.asr.speakers.identifier import SpeakerIdentifier
+    from ingest.shared.artifacts.vocabulary import Vocabulary
     from ingest.shared.artifacts.voiceprints import Voiceprints
     from ingest.shared.messages import Artifact
     from ingest.shared.sandbox.child import ChildLimits
@@ -120,18 +122,26 @@ class Transcribe:
 
     def __call__(self, message: AudioReady, report: Report) -> StageResult:
         """Return TranscriptReady."""
-        origin = self._origin(message)
         with self.transcriber.time.doing(BLOCKED):
-            existing = self._existing(message, origin)
+            words = self._vocabulary(message)
+            existing = self._existing(message, words)
         if existing is not None:
             return StageResult(self._ready(message, existing), numbers={"audio_s": existing.duration_s, "fresh": 0.0})
-        return self._transcribe(message, origin, report)
+        return self._transcribe(message, words, report)
+
+    def _vocabulary(self, message: AudioReady) -> Vocabulary:
+        """Return the words that are expected in a recording; a damaged file of them costs no recording."""
+        try:
+            return vocabulary.read(self.volume.home, message.source, message.metadata)
+        except ValueError as error:
+            log.warning("vocabulary_unreadable", file=vocabulary.FILE, error=first_line(error))
+            return vocabulary.NONE
 
     # -- results that exist already -----------------------------------------------------------------------------------
 
-    def _origin(self, message: AudioReady) -> str:
-        """Return what the transcript of a message is made from: the audio and the models."""
-        parts = [message.audio.sha256, self.transcriber.recognizer.key]
+    def _origin(self, message: AudioReady, words: Vocabulary) -> str:
+        """Return what the transcript of a message is made from: the audio, the models and the vocabulary."""
+        parts = [message.audio.sha256, words.key(self.transcriber.recognizer.key)]
         if message.metadata.given_language is not None:
             parts.append(message.metadata.given_language)
         if self.identifier is not None:
@@ -145,10 +155,11 @@ class Transcribe:
             parts.append(self.identifier.voice_model.old_sha256[:KEY_LENGTH])
         return ":".join(parts)
 
-    def _existing(self, message: AudioReady, origin: str) -> Artifact | None:
-        """Return the transcript of an earlier run with the same audio and models."""
+    def _existing(self, message: AudioReady, words: Vocabulary) -> Artifact | None:
+        """Return the transcript of an earlier run with the same audio, models and vocabulary."""
+        origin = self._origin(message, words)
         found = self.volume.find(message.video_id, "transcript", origin, message.fresh_from)
-        if found is not None:
+        if found is not None or words.texts:
             return found
         old_origin = self._old_origin(message)
         found = self.volume.find(message.video_id, "transcript", old_origin, message.fresh_from)
@@ -159,14 +170,14 @@ class Transcribe:
 
     # -- a new transcript ---------------------------------------------------------------------------------------------
 
-    def _transcribe(self, message: AudioReady, origin: str, report: Report) -> StageResult:
+    def _transcribe(self, message: AudioReady, words: Vocabulary, report: Report) -> StageResult:
         watch, device = _Stopwatch(), self.transcriber.time
         forward = _Forward(report, message.audio.duration_s)
         with device.doing(BLOCKED):
             path = self.volume.verified(message.audio)
         watch.lap_s()
         with self._decoding(path, forward) as sound:
-            transcription = self._recognise(message, sound, forward)
+            transcription = self._recognise(message, words, sound, forward)
             waveform, decoded = sound.whole()
             speech = list(sound.speech())
         recognise_s = watch.lap_s()
@@ -184,7 +195,8 @@ class Transcribe:
         )
         with device.doing(BLOCKED):
             transcript = self._assemble(message, transcription, decoded, timings, speakers)
-            artifact = self._store(message, transcript, speakers.voices, origin)
+            transcript = transcript.model_copy(update={"model_key": words.key(self.transcriber.recognizer.key)})
+            artifact = self._store(message, transcript, speakers.voices, self._origin(message, words))
         self.observe(transcript, speakers)
         failure = speakers.failure
         return StageResult(
@@ -198,10 +210,11 @@ class Transcribe:
         waiting = Waiting(partial(self.transcriber.time.doing, DECODING), forward.step)
         return decoding(path, self.scratch, self.decode_limits, self.child_limits, waiting)
 
-    def _recognise(self, message: AudioReady, sound: Sound, forward: _Forward) -> Transcription:
+    def _recognise(self, message: AudioReady, words: Vocabulary, sound: Sound, forward: _Forward) -> Transcription:
         metadata, keys = message.metadata, source_keys(message.source, message.metadata)
         expected = LanguageHint(metadata.given_language, metadata.likely_language, partial(self.sources.likely, keys))
-        found = self.transcriber.transcribe(sound, partial(forward.step, Step.RECOGNISING), expected)
+        progress = partial(forward.step, Step.RECOGNISING)
+        found = self.transcriber.transcribe(sound, progress, expected, words.texts)
         if found.speech_s:
             self.sources.add(keys, found.language, found.language_probability)
         return found
@@ -241,6 +254,16 @@ class Transcribe:
             segments=segments,
             unread=tuple(
                 Stretch(start_s=round(one.start_s, 3), end_s=round(one.end_s, 3)) for one in transcription.unread
+            ),
+            vocabulary=tuple(
+                Wording(
+                    start_s=round(one.start_s, 3),
+                    end_s=round(one.end_s, 3),
+                    text=one.text,
+                    instead_of=one.instead_of,
+                    is_taken=one.is_taken,
+                )
+                for one in transcription.splices
             ),
             turns=speakers.voices.turns if speakers.voices else None,
             timings=timings,

@@ -58,6 +58,8 @@ def notes(transcription: Transcription, decoded: AudioInfo, segments: Sequence[S
         "timestamp_fixed": float(transcription.fixed_times),
         "text_sanitized": float(transcription.cleaned_words),
         "refined": float(transcription.refined),
+        "vocabulary_words": float(sum(one.is_taken for one in transcription.splices)),
+        "vocabulary_refused": float(sum(not one.is_taken for one in transcription.splices)),
         "unread_s": round(sum(span.duration_s for span in transcription.unread), 3),
         "other_tracks": float(decoded.tracks - 1),
         "sound_track": float(decoded.track + 1 if decoded.track else 0),

@@ -4,7 +4,8 @@
     find/app         search, serve, mcp, status  upkeep/dead_app   dead list, show, replay
     transcripts/app  show, export, correct     upkeep/aside_app  aside list, replay
     voices/app       voices list, enroll ...   operate/app       demo, doctor, config, migrate, selftest
-    models/app       models list, fetch, verify  boundary        checks words, gives every error a status and a line
+    models/app       models list, fetch, verify  vocabulary/app    vocabulary add, list, remove, used
+    quotes/app       verify                      boundary          checks words, gives every error a status and a line
 
 A command reads its options, opens connections where it needs them, and calls one function of another module.
 """
@@ -30,6 +31,7 @@ from ingest.cli.upkeep.app import upkeep_app
 from ingest.cli.upkeep.aside_app import aside_app
 from ingest.cli.upkeep.dead_app import dead_app
 from ingest.cli.upkeep.volume_app import volume_app
+from ingest.cli.vocabulary.app import vocabulary_app
 from ingest.cli.voices.app import voices_app
 
 app = typer.Typer(
@@ -47,6 +49,7 @@ app.add_typer(quotes_app)
 app.add_typer(voices_app, name="voices", rich_help_panel=VOICES)
 app.add_typer(upkeep_app)
 app.add_typer(correct_app)
+app.add_typer(vocabulary_app, name="vocabulary", rich_help_panel=UPKEEP)
 app.add_typer(dead_app, name="dead", rich_help_panel=UPKEEP)
 app.add_typer(aside_app, name="aside", rich_help_panel=UPKEEP)
 app.add_typer(volume_app, name="volume", rich_help_panel=UPKEEP)

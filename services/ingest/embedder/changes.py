@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ingest.embedder.corrections import places, said, words
+from ingest.embedder.corrections import overlay, places, said, vocabulary, words
 from ingest.embedder.corrections.places import WordCorrection
 from ingest.embedder.tables import corrections
 from ingest.shared.bounds import LONGEST_CORRECTION
@@ -48,7 +48,7 @@ def correct(rebuilder: Rebuilder, video_id: str, at_s: float | None, texts: tupl
     """
     expected, replacement = checked(texts)
     spoken = _present_words(rebuilder, video_id)
-    found = _occurrences(spoken, expected, replacement)
+    found = vocabulary.wrong_places(spoken, expected, replacement)
     if at_s is not None:
         found = [place for place in found if -EARLIER_S <= spoken[place.first].word.start_s - at_s <= LATER_S]
     if not found:
@@ -76,7 +76,7 @@ def correct_everywhere(
             spoken = _present_words(rebuilder, video_id)
             made = [
                 _correction(spoken, place, expected, replacement)
-                for place in _occurrences(spoken, expected, replacement)
+                for place in vocabulary.wrong_places(spoken, expected, replacement)
             ]
             changes += _make(rebuilder, video_id, made, by) if made else []
         except IngestError as error:
@@ -124,18 +124,8 @@ def checked(texts: tuple[str, str]) -> tuple[str, str]:
 
 def _present_words(rebuilder: Rebuilder, video_id: str) -> list[SpokenWord]:
     """Return the words of a recording with the corrections that it has."""
-    text = words.apply(rebuilder.transcript(video_id).segments, rebuilder.store.overlay(video_id).words)
+    text = overlay.words_of(rebuilder.transcript(video_id).segments, rebuilder.store.overlay(video_id))
     return said.words_of(text.segments)
-
-
-def _occurrences(spoken: Sequence[SpokenWord], expected: str, replacement: str) -> list[Place]:
-    """Return where a text is said, and is not part of its replacement already."""
-    exact_case = places.only_case_differs(expected, replacement)
-    right = list(places.occurrences(spoken, replacement, "right", exact_case=exact_case))
-    found = places.occurrences(spoken, expected, "expected", exact_case=exact_case)
-    return [
-        place for place in found if not any(one.covers(place) and len(replacement) > len(expected) for one in right)
-    ]
 
 
 def _correction(spoken: Sequence[SpokenWord], place: Place, expected: str, replacement: str) -> WordCorrection:

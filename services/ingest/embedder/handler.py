@@ -96,6 +96,7 @@ class Embed:
             sentences=sentences,
             outcomes=text.words,
             speaker_outcomes=text.speakers,
+            vocabulary=said.vocabulary,
         )
         began = time.monotonic()
         with self.time.doing(COMMITTING):

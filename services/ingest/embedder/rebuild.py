@@ -124,7 +124,7 @@ class Rebuilder:
             if not said.speakers:  # else words were joined with turns again
                 built = replace(built, passages=_renamed(built.passages, turns))
             try:
-                self.store.rewrite(self._rows(content, generation, built))
+                self.store.rewrite(replace(self._rows(content, generation, built), vocabulary=said.vocabulary))
             except CorrectedMeanwhileError:
                 if attempt == MOST_ATTEMPTS - 1:
                     raise

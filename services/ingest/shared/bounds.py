@@ -32,6 +32,8 @@ EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
 AHEAD: Final = timedelta(days=3653)  # ten years
 MOST_FIGURES: Final = 100
 LONGEST_CORRECTION: Final = 500  # of the words that are corrected at one place
+LONGEST_WORDS: Final = 100  # of an entry of the vocabulary
+MOST_ENTRIES: Final = 10_000  # of the vocabulary
 MOST_VIDEOS: Final = 1000  # of one wish for a change
 MOST_REASONS: Final = 50  # of items that a listing leaves out
 LARGEST_FIGURE: Final = 1e15

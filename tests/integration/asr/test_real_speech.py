@@ -22,6 +22,7 @@ from ingest.asr import audio
 from ingest.asr.recognition import chunks, rereading, segments
 from ingest.asr.recognition.build import make_transcriber
 from ingest.asr.recognition.invention import Evidence, is_invented
+from ingest.asr.recognition.languages import LanguageHint
 from ingest.asr.recognition.pieces import Piece
 from ingest.asr.settings import AsrSettings
 from ingest.asr.sound import WholeSound
@@ -155,3 +156,25 @@ def test_a_recording_that_changes_its_language_is_read_in_both(transcriber: Tran
     assert {segment.language for segment in found.segments if segment not in second} == {None}
     assert {segment.language for segment in second} == {"en"}
     assert word_error_rate(english["text"], join(second)) <= 0.10
+
+
+NAME = "Norsemen"
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row["file"]) for row in ROWS if "p225_016" in row["file"]])
+def test_a_name_of_the_vocabulary_is_written_where_it_is_said(
+    transcriber: Transcriber, tmp_path: Path, row: Row
+) -> None:
+    waveform = load_audio(row, tmp_path)
+    sound = WholeSound(waveform, audio.find_speech(waveform))
+    given = LanguageHint(given="en")
+    alone = transcriber.transcribe(sound, lambda _done_s: None, given)
+    found = transcriber.transcribe(sound, lambda _done_s: None, given, [NAME, "Rainbird", "Digium"])
+    assert NAME in row["text"]
+    assert NAME not in join(alone.segments)
+    assert NAME in join(found.segments)
+    assert "Rainbird" not in join(found.segments)
+    assert [(one.text, one.is_taken) for one in found.splices if one.text == NAME] == [(NAME, True)]
+    same = [word for one in alone.segments for word in one.words]
+    now = [word for one in found.segments for word in one.words]
+    assert [word for word in now if word.text != NAME] == [word for word in same if word.text != "Norseman"]

@@ -21,8 +21,9 @@ from ingest.asr.settings import AsrSettings
 from ingest.asr.sound import WholeSound
 from ingest.demo import ASR_MODEL, samples
 from ingest.demo.accuracy import word_error_rate
-from ingest.shared.artifacts import transcript
+from ingest.shared.artifacts import transcript, vocabulary
 from ingest.shared.artifacts.transcript import join
+from ingest.shared.artifacts.vocabulary import Entry
 from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import AudioReady, Source, SourceKind, TranscriptReady
@@ -255,3 +256,33 @@ def test_a_damaged_file_asks_for_another_download(handler: Transcribe, message: 
 def test_nothing_is_left_in_the_scratch_folder(handler: Transcribe, message: AudioReady, tmp_path: Path) -> None:
     handle(handler, message)
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_the_vocabulary_of_a_recording_is_part_of_what_its_transcript_is_made_from(
+    handler: Transcribe, message: AudioReady, volume: Volume
+) -> None:
+    handle(handler, message)
+    alone = volume.manifest(VIDEO, "transcript")
+    assert alone is not None
+    for entries, fresh in (
+        ((Entry(text="Sailors", source="http://other.example/"),), 0.0),
+        ((Entry(text="Sailors", channel="Harbor Talks"),), 0.0),
+        ((Entry(text="Zanzibar", source="http://example.org/"),), 1.0),
+        ((Entry(text="Zanzibar"),), 0.0),
+        ((Entry(text="Zanzibar"), Entry(text="Sailors")), 1.0),
+        ((), 1.0),
+    ):
+        vocabulary.write(volume.home, lambda entries=entries: entries)  # type: ignore[misc] # mypy infers no default
+        assert handle(handler, message).numbers["fresh"] == fresh, entries
+    written = volume.manifest(VIDEO, "transcript")
+    assert written is not None
+    assert written.origin == alone.origin
+    assert "words@" not in transcript.read(volume.verified(written.artifact)).model_key
+
+
+def test_a_damaged_vocabulary_costs_no_recording(handler: Transcribe, message: AudioReady, volume: Volume) -> None:
+    volume.home.put(vocabulary.FILE, b'{"entries": 7}', None)
+    with capture_logs() as logs:
+        done = handle(handler, message)
+    assert isinstance(done.message, TranscriptReady)
+    assert [line["event"] for line in logs] == ["vocabulary_unreadable"]

@@ -19,6 +19,7 @@ from ingest.embedder.tables.store import Rows, Store
 from ingest.shared.artifacts import transcript as transcript_file
 from ingest.shared.artifacts import voiceprints, zstd_json
 from ingest.shared.artifacts.transcript import Segment, Timings, Transcript, Turn
+from ingest.shared.artifacts.vocabulary import FILE
 from ingest.shared.artifacts.voiceprints import Voiceprints
 from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.broker.topology import INPUT_OF, WORK_STREAM
@@ -137,9 +138,13 @@ def kept(volume: Volume, video_id: str) -> Voiceprints:
 
 
 def test_nothing_of_a_person_is_left_but_the_words(volume: Volume, database: Database, database_url: str) -> None:
+    done = CliRunner().invoke(app, ["vocabulary", "add", NAME, "Another"])
+    assert done.exit_code == 0, done.output
+    assert NAME in (on_disk(volume).root / FILE).read_text()
     assert stored(volume, database_url).count(NAME) > 5
     receipt = json.loads(forget(NAME.upper(), "--yes", "--json"))
-    assert receipt["profile_versions"] == 1
+    assert (receipt["profile_versions"], receipt["vocabulary"]) == (1, 1)
+    assert [text for text in (NAME, "Another") if text in (on_disk(volume).root / FILE).read_text()] == ["Another"]
     assert [(one["video_id"], one["passages"], one["voice_embeddings"]) for one in receipt["videos"]] == [
         (OTHER, 0, 0),
         (TALK, 2, 2),

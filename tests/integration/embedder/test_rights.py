@@ -19,7 +19,7 @@ from ingest.embedder.corrections.places import WordCorrection
 from ingest.embedder.corrections.words import Outcome
 from ingest.embedder.postgres.database import Database
 from ingest.embedder.postgres.migrate import migrate
-from ingest.embedder.tables import corrections, set_aside, speaker_statements
+from ingest.embedder.tables import corrections, set_aside, speaker_statements, vocabulary
 from ingest.embedder.tables.catalog import Catalog
 from ingest.embedder.tables.ledger import write_events
 from ingest.embedder.tables.set_aside import RefusedEvent
@@ -58,6 +58,8 @@ DENIED: tuple[tuple[str, LiteralString], ...] = (
     ("ingest_reader", "DELETE FROM segments"),
     ("ingest_reader", "DELETE FROM corrections"),
     ("ingest_reader", "DELETE FROM speaker_statements"),
+    ("ingest_embedder", "UPDATE vocabulary SET channel = ''"),
+    ("ingest_reader", "DELETE FROM vocabulary"),
     ("ingest_reader", "UPDATE archive_recordings SET title = ''"),
     ("ingest_reader", "DELETE FROM archive_recordings"),
     ("ingest_reader", "INSERT INTO models VALUES ('x', 1)"),
@@ -123,6 +125,9 @@ def test_the_embedder_can_do_its_work(archive_of: dict[str, Database]) -> None:
     with archive.transaction() as connection:
         speaker_statements.note(connection, [SpeakerOutcome(number, "needs a look")])
     assert speaker_statements.about_person(archive, "ADA", erase=True) == 1
+    for _ in range(2):
+        (entry,) = vocabulary.add(archive, ["Ada"], ["Eda"], vocabulary.Scope(), corrections.author("Ada"), [VIDEO])
+    vocabulary.remove(archive, [entry], [VIDEO])
     with archive.transaction() as connection:
         assert connection.execute(model_keys.IDENTIFY, ("0" * 40, "test-model")).rowcount == 1
     assert len(Catalog(archive).passages(VIDEO)) == 3

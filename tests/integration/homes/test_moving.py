@@ -9,7 +9,9 @@ from typer.testing import CliRunner
 
 from ingest.asr.speakers.profiles import Profiles
 from ingest.cli.app import app
+from ingest.shared.artifacts import vocabulary
 from ingest.shared.artifacts.folder_home import FolderHome
+from ingest.shared.artifacts.vocabulary import Entry
 from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.homes import moving
@@ -35,6 +37,7 @@ def source(tmp_path: Path) -> Volume:
         (tmp_path / "file").write_bytes(video.encode() * 1000)
         volume.keep(video, NewArtifact(tmp_path / "file", "audio", "mp3", 1.0, "audio-1", 1))
     Profiles(volume.home).keep(profile())
+    vocabulary.write(volume.home, lambda: (Entry(text="Ada"),))
     root = on_disk(volume).root
     (root / "scratch").mkdir()
     (root / "scratch" / "left").touch()
@@ -45,16 +48,17 @@ def source(tmp_path: Path) -> Volume:
 def test_a_volume_moves_to_a_bucket_and_back(source: Volume, bucket: Bucket, tmp_path: Path) -> None:
     there = S3Home(bucket, Cache(tmp_path / "copies", 1 << 30))
     first = moving.copy(source.home, there)
-    assert (first.copied, first.present, first.refused) == (5, 0, [])
+    assert (first.copied, first.present, first.refused) == (6, 0, [])
     again = moving.copy(source.home, there)
-    assert (again.copied, again.present) == (0, 5)
+    assert (again.copied, again.present) == (0, 6)
     back = FolderHome(tmp_path / "back")
-    assert moving.copy(there, back).copied == 5
+    assert moving.copy(there, back).copied == 6
     for video in IDS:
         found = Volume(back).find(video, "audio", "audio-1")
         assert found is not None
         assert found == source.find(video, "audio", "audio-1")
     assert [kept.name for kept in Profiles(back).all()] == ["Ada"]
+    assert back.get(vocabulary.FILE, 1000) == source.home.get(vocabulary.FILE, 1000)
     assert list((tmp_path / "copies").iterdir()) == []
 
 
@@ -75,7 +79,7 @@ def test_an_interrupted_copy_continues(source: Volume, tmp_path: Path) -> None:
     with pytest.raises(IngestError, match="gone"):
         moving.copy(source.home, Breakdown(tmp_path / "there"))
     report = moving.copy(source.home, FolderHome(tmp_path / "there"))
-    assert (report.copied, report.present) == (2, 3)
+    assert (report.copied, report.present) == (3, 3)
 
 
 def test_a_damaged_file_is_left_out_and_named(source: Volume, tmp_path: Path) -> None:
@@ -110,9 +114,9 @@ def test_the_command_copies_to_a_bucket(
     place = f"s3://{bucket.name}/{bucket.prefix}"
     done = CliRunner().invoke(app, ["volume", "copy", str(on_disk(source).root), place])
     assert done.exit_code == 0, done.output
-    assert "5 files copied" in done.output
+    assert "6 files copied" in done.output
     assert (
-        "0 files copied (0.0 MB), 5 were there"
+        "0 files copied (0.0 MB), 6 were there"
         in CliRunner().invoke(app, ["volume", "copy", str(on_disk(source).root), place]).output
     )
     missing = CliRunner().invoke(app, ["volume", "copy", str(tmp_path / "nowhere"), place])

@@ -15,6 +15,8 @@ from ingest.asr.recognition import languages, rereading, segments
 from ingest.asr.recognition.first_reading import FirstReading, Reader
 from ingest.asr.recognition.languages import LanguageHint
 from ingest.asr.recognition.pieces import Piece
+from ingest.asr.recognition.vocabulary.likeness import Phrases
+from ingest.asr.recognition.vocabulary.second_reading import SplicedReading, read_with
 from ingest.shared.device.batcher import Batcher, OutOfDeviceMemoryError
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.sandbox.decode import SAMPLE_RATE
@@ -22,8 +24,9 @@ from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.telemetry.time_split import ASR_CAUSES, DECODING, DeviceTime
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from ingest.asr.recognition.vocabulary.splicing import Splice
     from ingest.asr.recognition.whisper import ChunkTranscript, Recognizer, Request
     from ingest.asr.sound import Sound
     from ingest.asr.spans import Span
@@ -47,7 +50,7 @@ class Refinement:
 class Transcription:
     """The recognised segments of a recording, and the speech that has no words after all readings.
 
-    `refined` counts the chunks that the second pass improved.
+    `refined` counts the chunks that the second pass improved, `splices` are the words of the vocabulary.
     """
 
     segments: tuple[Segment, ...]
@@ -58,6 +61,7 @@ class Transcription:
     cleaned_words: int
     refined: int
     unread: tuple[Span, ...]
+    splices: tuple[Splice, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,9 +90,11 @@ class Transcriber:
         sound: Sound,
         progress: Callable[[float], None],
         expected: LanguageHint = LanguageHint(),  # noqa: B008 (frozen)
+        vocabulary: Sequence[str] = (),
     ) -> Transcription:
         """Return the transcription of a sound; `progress` gets the seconds that are done.
 
+        Texts of the vocabulary are looked for where something sounds like them.
         Raise GPU_OOM when a single chunk does not fit into the memory of the device, and errors of the sound.
         """
         reader = Reader(self.recognizer, self.batcher, self.time)
@@ -98,8 +104,11 @@ class Transcriber:
             language = first.language
             pieces = self._in_their_languages(reader, sound, first, given)
             pieces = self._refine(sound, pieces, language)
+            spliced = SplicedReading(pieces)
+            if vocabulary:
+                spliced = read_with(reader, sound, pieces, Phrases(vocabulary), language)
             read = rereading.read_again(
-                pieces, lambda again: reader.read(sound, ((part, name or language) for part, name in again))
+                spliced.pieces, lambda again: reader.read(sound, ((part, name or language) for part, name in again))
             )
         except OutOfDeviceMemoryError as error:
             raise IngestError(Code.GPU_OOM, f"a single chunk does not fit into the device memory: {error}") from error
@@ -114,6 +123,7 @@ class Transcriber:
             language_probability=first.language_probability,
             refined=sum(piece.refined for piece in pieces),
             unread=read.unread,
+            splices=spliced.splices,
         )
 
     def _given(self, expected: LanguageHint) -> str | None:

@@ -67,18 +67,20 @@ class RecognizerOptions:
 class Request:
     """A chunk for the device: log-mel features (mels, 3000) and its length.
 
-    A request without a language detects the language only. `strong` decodes with a wider beam.
+    A request without a language detects the language only. `strong` decodes with a wider beam. `hotwords` are words
+    that may be said: the prompt of the model.
     """
 
     features: npt.NDArray[np.float32] = field(repr=False)
     duration_s: float
     language: str | None
     strong: bool = False
+    hotwords: str = ""
 
     @property
-    def group(self) -> tuple[str | None, bool]:
+    def group(self) -> tuple[str | None, bool, str]:
         """Return the key that all requests of one batch have in common."""
-        return (self.language, self.strong)
+        return (self.language, self.strong, self.hotwords)
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,8 @@ class Recognizer:
         )
         beam = max(STRONG_BEAM, self._options.beam) if first.strong else self._options.beam
         features = np.stack([request.features for request in requests])
-        encoded, outputs = self._pipeline.generate_segment_batched(features, tokenizer, _options(tokenizer, beam))
+        options = _options(tokenizer, beam, first.hotwords)
+        encoded, outputs = self._pipeline.generate_segment_batched(features, tokenizer, options)
         tokens = [[token for token in output["tokens"] if token < tokenizer.eot] for output in outputs]
         # a chunk may be longer than the window by a rounded sample: CTranslate2 then writes behind its buffer
         frames = [min(math.ceil(request.duration_s), WINDOW_S) * FRAMES_A_SECOND for request in requests]
@@ -221,7 +224,7 @@ def _chunk_words(words: list[dict[str, Any]]) -> Iterator[ChunkWord]:
             blanks = ""
 
 
-def _options(tokenizer: Tokenizer, beam: int) -> TranscriptionOptions:
+def _options(tokenizer: Tokenizer, beam: int, hotwords: str) -> TranscriptionOptions:
     return TranscriptionOptions(
         beam_size=beam,
         best_of=1,
@@ -248,7 +251,7 @@ def _options(tokenizer: Tokenizer, beam: int) -> TranscriptionOptions:
         max_new_tokens=None,
         clip_timestamps="0",
         hallucination_silence_threshold=None,
-        hotwords=None,
+        hotwords=hotwords or None,
     )
 
 

@@ -19,6 +19,7 @@ from ingest.asr.spans import Span
 from ingest.asr.speakers import excerpts
 from ingest.cli.quotes.words import HeardWord
 from ingest.shared.artifacts.transcript import INVENTED
+from ingest.shared.artifacts.vocabulary import NONE, Vocabulary
 from ingest.shared.sandbox.decode import SAMPLE_RATE
 
 if TYPE_CHECKING:
@@ -40,7 +41,13 @@ class Listener:
 
     transcriber: Transcriber
     waveform: Waveform
+    vocabulary: Vocabulary = NONE
     _speech: dict[int, list[Span]] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Return what the recognised words depend on, beside the audio."""
+        return self.vocabulary.key(self.transcriber.recognizer.key)
 
     @property
     def duration_s(self) -> float:
@@ -57,7 +64,7 @@ class Listener:
         for run in _runs(wanted):
             speech = [span for number in run for span in made[number].speech]
             sound, hint = WholeSound(self.waveform, speech), LanguageHint(given=language or None)
-            found = self.transcriber.transcribe(sound, lambda _done_s: None, hint)
+            found = self.transcriber.transcribe(sound, lambda _done_s: None, hint, self.vocabulary.texts)
             heard += [
                 HeardWord(word.text, word.start_s, word.end_s)
                 for segment in found.segments

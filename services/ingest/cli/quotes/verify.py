@@ -10,6 +10,7 @@ from ingest.asr import audio
 from ingest.asr.spans import Span
 from ingest.cli.quotes import voice, words
 from ingest.cli.quotes.listener import Listener, voice_vectors
+from ingest.shared.artifacts import vocabulary
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.sandbox.decode import DecodeLimits
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from ingest.cli.quotes.words import Edit, HeardWord, WordMatch
     from ingest.cli.settings import AllSettings
     from ingest.embedder.tables.catalog import Catalog
+    from ingest.shared.artifacts.vocabulary import Vocabulary
     from ingest.shared.artifacts.volume import Volume
 
 Result = Literal["same", "words differ", "another time", "another voice", "another file", "gone", "no citation"]
@@ -119,13 +121,20 @@ class Verifier:
         models = self.models()
         limits = DecodeLimits(max_duration_s=self.settings.max_audio_s)
         waveform, _ = audio.load(path, self.settings.scratch, limits, ChildLimits(self.settings.asr_deadline_s))
-        listener = Listener(models.transcriber, waveform)
+        listener = Listener(models.transcriber, waveform, self._vocabulary(video_id))
         origin = self.citing.origin(video_id)
         verdicts = self._by_words(listener, citations, origin, whole=False)
         for number, one in enumerate(citations):
             if verdicts[number].result != "same":
                 verdicts[number] = self._again(listener, one, origin)
         return self._by_voice(models, waveform, citations, verdicts, origin)
+
+    def _vocabulary(self, video_id: str) -> Vocabulary:
+        """Return the words that the recognizer may expect in a recording."""
+        known = self.catalog.videos([video_id])[video_id].as_record()
+        if known.source is None:
+            return vocabulary.NONE
+        return vocabulary.read(self.volume.home, known.source, known.metadata)
 
     # -- words --------------------------------------------------------------------------------------------------------
 
@@ -154,7 +163,7 @@ class Verifier:
     def _judged(
         self, citation: Citation, heard: Sequence[HeardWord], listener: Listener, origin: Origin | None
     ) -> Verdict:
-        notes = changes_since(citation, origin, listener.transcriber.recognizer.key)
+        notes = changes_since(citation, origin, listener.key)
         if citation.to_s > listener.duration_s + words.OFF_S:
             text = f"the recording ends after {listener.duration_s:.1f} s"
             return _about(citation, Verdict("another time", text, notes=notes))

@@ -219,6 +219,8 @@ def _forget_videos(videos: Sequence[str], channel: str | None, state: Path | Non
 
     with options.connections(state) as connections:
         receipts = command.forget(connections, command.chosen(connections, videos, channel), erase=yes)
+        if yes and channel is not None:
+            command.forget_vocabulary(connections, channel)
     command.print_receipts(receipts, erased=yes, as_json=as_json)
     return not any(receipt.trouble for receipt in receipts)
 

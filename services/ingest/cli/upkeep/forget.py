@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from ingest.cli import console
 from ingest.cli.upkeep import local_logs
-from ingest.embedder.tables import forgotten
+from ingest.cli.vocabulary import command
+from ingest.embedder.tables import forgotten, vocabulary
 from ingest.shared.broker.topology import DEAD_STREAM, EVENT_STREAM, LATER_STREAM, WORK_STREAM
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.homes.chosen import volume_of
@@ -95,6 +96,12 @@ def forget(connections: Connections, rows: dict[str, VideoRow | None], *, erase:
     if erase:
         forgotten.erase_rows(database, ids)
     return receipts
+
+
+def forget_vocabulary(connections: Connections, channel: str) -> None:
+    """Erase what the vocabulary has for the recordings of a channel."""
+    if vocabulary.forget_channel(connections.database, channel):
+        command.publish(connections.settings, connections.database)
 
 
 def _in_work(bus: NatsBus, rows: dict[str, VideoRow | None]) -> set[str]:

@@ -18,8 +18,9 @@ from ingest.asr.speakers.profiles import Profiles, checked_name
 from ingest.cli import console
 from ingest.cli.upkeep import local_logs
 from ingest.cli.upkeep.forget import ALL, IN_WORK, OUT_OF_REACH
+from ingest.cli.vocabulary import command
 from ingest.embedder.corrections import names as by_hand
-from ingest.embedder.tables import speaker_statements
+from ingest.embedder.tables import speaker_statements, vocabulary
 from ingest.embedder.tables.speaker_names import SpeakerNames
 from ingest.shared import outgoing
 from ingest.shared.artifacts import transcript as transcript_file
@@ -68,13 +69,15 @@ class VideoReceipt:
 class SpeakerReceipt:
     """What was erased of a person: versions of the profile, log lines of the local mode, and what each video had.
 
-    `statements` are what was said by hand: that a speaker is this person, or is not.
+    `statements` are what was said by hand: that a speaker is this person, or is not. `vocabulary` are its entries with
+    the name.
     """
 
     name: str
     profile_versions: int
     log_lines: int
     statements: int
+    vocabulary: int
     videos: tuple[VideoReceipt, ...]
 
     @property
@@ -99,6 +102,9 @@ def forget(connections: Connections, name: str, *, erase: bool) -> SpeakerReceip
         profiles.remove(name)
     said = speaker_statements.of_all(connections.database)
     statements = speaker_statements.about_person(connections.database, name, erase=erase)
+    entries = vocabulary.about_person(connections.database, name, erase=erase)
+    if erase and entries:
+        command.publish(settings, connections.database)
     person = _Person(name, volume_of(settings), SpeakerNames(connections.database), said)
     running = any(connections.bus.lag(stage, WORK_STREAM).in_flight for stage in (Stage.ASR, Stage.EMBEDDER))
     spoken = person.names.spoken_by(name)
@@ -107,9 +113,9 @@ def forget(connections: Connections, name: str, *, erase: bool) -> SpeakerReceip
         for row in connections.catalog.chosen(limit=ALL)
     ]
     videos = tuple(receipt for receipt in found if not receipt.is_empty)
-    if not (versions or videos or lines or statements):
+    if not (versions or videos or lines or statements or entries):
         raise ConfigurationError(f"no voice is enrolled as {name!r}, and no passage is spoken by that person")
-    return SpeakerReceipt(name, versions, lines, statements, videos)
+    return SpeakerReceipt(name, versions, lines, statements, entries, videos)
 
 
 @dataclass(frozen=True)
@@ -224,7 +230,7 @@ def print_receipt(receipt: SpeakerReceipt, *, erased: bool, as_json: bool) -> No
     console.out.print(console.table("Erased" if erased else "Would be erased (with --yes)", columns, cells))
     console.out.print(
         f"{receipt.profile_versions} versions of the profile, {receipt.statements} statements by hand, "
-        f"{receipt.log_lines} log lines",
+        f"{receipt.vocabulary} entries of the vocabulary, {receipt.log_lines} log lines",
         markup=False,
     )
     for one in receipt.videos:

@@ -14,7 +14,7 @@ BEGIN
             EXECUTE format('GRANT USAGE ON SCHEMA %I TO ingest_embedder', current_schema());
         END IF;
         REVOKE ALL ON videos, segments, models, embeddings, migrations, events_set_aside, forgotten, corrections,
-                speaker_statements, changes
+                speaker_statements, changes, vocabulary
             FROM ingest_embedder;
         GRANT SELECT, INSERT ON videos TO ingest_embedder;
         EXECUTE (SELECT format('GRANT UPDATE (%s) ON videos TO ingest_embedder', string_agg(quote_ident(attname), ', '))
@@ -25,6 +25,7 @@ BEGIN
         GRANT SELECT, INSERT, UPDATE (content_id) ON models TO ingest_embedder;
         GRANT SELECT, INSERT, DELETE, UPDATE (state, found) ON corrections TO ingest_embedder;
         GRANT SELECT, INSERT, DELETE, UPDATE (state) ON speaker_statements TO ingest_embedder;
+        GRANT SELECT, INSERT, DELETE, UPDATE (text, heard_as, author, reason, made_at) ON vocabulary TO ingest_embedder;
         GRANT SELECT ON migrations, forgotten TO ingest_embedder;
         GRANT SELECT, INSERT, UPDATE (folded_at) ON events_set_aside TO ingest_embedder;
         GRANT SELECT, INSERT, DELETE ON changes TO ingest_embedder;
@@ -34,10 +35,10 @@ BEGIN
             EXECUTE format('GRANT USAGE ON SCHEMA %I TO ingest_reader', current_schema());
         END IF;
         REVOKE ALL ON videos, segments, models, embeddings, migrations, events_set_aside, forgotten, corrections,
-                speaker_statements, changes
+                speaker_statements, changes, vocabulary
             FROM ingest_reader;
         GRANT SELECT ON videos, segments, models, embeddings, migrations, events_set_aside, forgotten, corrections,
-                speaker_statements, changes
+                speaker_statements, changes, vocabulary
             TO ingest_reader;
         FOREACH view IN ARRAY ARRAY['archive_recordings', 'archive_passages', 'archive_speakers'] LOOP
             IF to_regclass(view) IS NOT NULL THEN -- it stays behind when only the tables are moved to another schema

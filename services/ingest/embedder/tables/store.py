@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pgvector import HalfVector
 
 from ingest.embedder.corrections.overlay import Overlay
-from ingest.embedder.tables import corrections, speaker_statements
+from ingest.embedder.tables import corrections, speaker_statements, vocabulary
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.text import clean
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ingest.embedder.corrections.names import Outcome as SpeakerOutcome
+    from ingest.embedder.corrections.vocabulary import Replacement
     from ingest.embedder.corrections.words import Outcome
     from ingest.embedder.passages import Passage
     from ingest.embedder.postgres.database import Connection, Database
@@ -91,8 +92,8 @@ LANGUAGES = {
 class Rows:
     """The rows of one video. `sentences` are the packed vectors of the sentences of each passage.
 
-    The two outcomes are what became of the corrections that the passages were built with. `others` are vectors of other
-    models.
+    The two outcomes are what became of the corrections that the passages were built with, `vocabulary` what it replaces
+    in them. `others` are vectors of other models.
     """
 
     video_id: str
@@ -103,6 +104,7 @@ class Rows:
     sentences: Sequence[bytes | None] = ()
     outcomes: Sequence[Outcome] = ()
     speaker_outcomes: Sequence[SpeakerOutcome] = ()
+    vocabulary: Sequence[Replacement] = ()
     others: Sequence[OtherVector] = ()
 
 
@@ -183,6 +185,8 @@ class Store:
         said = {outcome.statement for outcome in rows.speaker_outcomes}
         if {one.id for one in known.words} != applied or {one.id for one in known.speakers} != said:
             raise CorrectedMeanwhileError
+        if set(known.vocabulary) != set(rows.vocabulary):
+            raise CorrectedMeanwhileError
         corrections.note(connection, rows.outcomes)
         speaker_statements.note(connection, rows.speaker_outcomes)
         connection.execute(corrections.DONE, (rows.video_id,))
@@ -213,7 +217,11 @@ class Store:
 
 def overlay_of(connection: Connection, video_id: str) -> Overlay:
     """Return what people have said about a video."""
-    return Overlay(corrections.of_video(connection, video_id), speaker_statements.of_video(connection, video_id))
+    return Overlay(
+        corrections.of_video(connection, video_id),
+        speaker_statements.of_video(connection, video_id),
+        vocabulary.of_video(connection, video_id),
+    )
 
 
 def embedding_rows(rows: Rows, model: str) -> Iterator[tuple[object, ...]]:

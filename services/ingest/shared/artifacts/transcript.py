@@ -113,6 +113,19 @@ class Stretch(Part):
     end_s: Seconds
 
 
+class Wording(Part):
+    """A text of the vocabulary that the recognizer had when it was told to expect it, and what it had without that.
+
+    Where the two do not sound alike it is not taken: the recognizer may have made it up.
+    """
+
+    start_s: Seconds
+    end_s: Seconds
+    text: Text
+    instead_of: Text
+    is_taken: bool
+
+
 class Timings(Part):
     """Wall seconds of each step. Decoding, the search for speech and recognition overlap.
 
@@ -129,7 +142,8 @@ class Timings(Part):
 class Transcript(Part):
     """The transcript of one recording. `notes` are counts of corrected or flagged values.
 
-    `unread` is speech for which the recognizer found no words in any reading.
+    `unread` is speech for which the recognizer found no words in any reading, `vocabulary` what it made of the words
+    that it was told to expect.
     """
 
     transcript_version: int = TRANSCRIPT_VERSION
@@ -142,6 +156,7 @@ class Transcript(Part):
     model_key: str
     segments: tuple[Segment, ...]
     unread: tuple[Stretch, ...] = ()
+    vocabulary: Annotated[tuple[Wording, ...], Field(exclude_if=lambda found: not found)] = ()
     turns: tuple[Turn, ...] | None = None
     timings: Timings
     notes: dict[str, float] = Field(default_factory=dict)

@@ -7,6 +7,7 @@
                                      voices.json              what the voiceprints are
                                      voices-<16 hex>.zst      turns with voice embeddings
     voices/                          the profiles of enrolled voices
+    vocabulary/words.json            words and names that the recognizer may expect
 
 Where these files are is the matter of a `Home`. The manifest is written last. File names are made from content and
 ids, never from titles. A file is never overwritten while it is read, since another content has another name. Of two

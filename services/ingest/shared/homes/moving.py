@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ingest.shared.artifacts import vocabulary
 from ingest.shared.artifacts.files import sha256_of
 from ingest.shared.artifacts.home import TEMPORARY_PREFIX, ConflictError
 from ingest.shared.errors import Code, IngestError
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 
     from ingest.shared.artifacts.home import Entry, Home
 
-PREFIXES = ("videos/", "voices/")
+PREFIXES = ("videos/", "voices/", "vocabulary/")
 LARGEST_SMALL = 128 << 20  # a profile has 64 MiB of JSON at most, before it is compressed
 BLOCK_BYTES = 8 << 20
 _FOLDER = r"videos/[0-9a-f]{2}/[\w-]{11}"
 _ARTIFACT = re.compile(_FOLDER + r"/(?:audio|transcript|voices)-(?P<start>[0-9a-f]{16})\.[\w.]+", re.ASCII)
-_SMALL = re.compile(_FOLDER + r"/\w+\.json|voices/[0-9a-f]{16}/\d+\.json\.zst", re.ASCII)
+_SMALL = re.compile(_FOLDER + r"/\w+\.json|voices/[0-9a-f]{16}/\d+\.json\.zst|" + re.escape(vocabulary.FILE), re.ASCII)
 
 
 @dataclass
@@ -39,7 +40,10 @@ class CopyReport:
 
 
 def copy(source: Home, target: Home, copied: Callable[[str], None] = lambda _name: None) -> CopyReport:
-    """Copy artifacts, manifests and profiles; `copied` gets the name of each file. The source stays as it is."""
+    """Copy artifacts, manifests, profiles and the vocabulary; `copied` gets the name of each file.
+
+    The source stays as it is.
+    """
     report = CopyReport()
     for entry, is_small in _in_order(source):
         try:
@@ -59,7 +63,7 @@ def copy(source: Home, target: Home, copied: Callable[[str], None] = lambda _nam
 
 
 def _in_order(source: Home) -> Iterator[tuple[Entry, bool]]:
-    """Yield the files to copy, and whether they are small: artifacts, then profiles and manifests."""
+    """Yield the files to copy, and whether they are small: artifacts, then all others."""
     for is_small, pattern in ((False, _ARTIFACT), (True, _SMALL)):
         for prefix in PREFIXES:
             for entry in source.list(prefix):

@@ -1,0 +1,1 @@
+"""`ingest vocabulary`: words and names that are expected, and what is always misspelt."""
