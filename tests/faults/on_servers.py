@@ -12,7 +12,7 @@ from ingest.shared.artifacts.volume import KINDS
 from ingest.shared.broker.topology import WORK_STREAM
 from ingest.shared.errors import Code
 from ingest.shared.video_state import ENDED
-from ingest.shared.worker.service import EXIT_PASSING
+from ingest.shared.worker.ending import EXIT_PASSING
 from tests.faults.fleet import PATIENCE_S
 from tests.faults.trials import (
     CALL_S,

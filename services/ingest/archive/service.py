@@ -29,7 +29,7 @@ from ingest.shared.errors import Code, ConfigurationError, IngestError
 from ingest.shared.homes.chosen import volume_of
 from ingest.shared.settings import load
 from ingest.shared.telemetry import health, logs, metrics
-from ingest.shared.worker.service import EXIT_CONFIGURATION, EXIT_PASSING, PASSING
+from ingest.shared.worker.ending import EXIT_CONFIGURATION, EXIT_PASSING, PASSING
 
 if TYPE_CHECKING:
     import socket

@@ -18,6 +18,7 @@ import typer
 from ingest.downloader.sources.file_address import path_of
 from ingest.shared import languages
 from ingest.shared.errors import Code, ConfigurationError
+from ingest.shared.runs.messages import RUN_NAME_PATTERN
 from ingest.shared.telemetry import logs
 from ingest.shared.text import shorten
 
@@ -49,6 +50,13 @@ def _codes(names: list[str] | None) -> list[str] | None:
 def _dns_label(name: str | None) -> str | None:
     if name is not None and not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name):
         raise typer.BadParameter(f"{name!r} is not a name that Kubernetes takes: a-z, 0-9 and -, at most 63 characters")
+    return name
+
+
+def run_name(name: str | None) -> str | None:
+    """Return the name of a run; refuse one that the names of its Jobs cannot contain."""
+    if name is not None and not re.match(RUN_NAME_PATTERN, name):
+        raise typer.BadParameter(f"{name!r} is no name of a run: at most 20 characters, a-z, 0-9 and - inside")
     return name
 
 

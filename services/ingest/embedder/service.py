@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from ingest.embedder.postgres.migrate import migrate
 from ingest.embedder.rebuild import Rebuilder, passage_limits
 from ingest.embedder.requested_changes import Changes, Tools
 from ingest.embedder.tables.ledger import Ledger
+from ingest.embedder.tables.standings import standings
 from ingest.embedder.tables.store import Store
 from ingest.embedder.text_model import model_keys
 from ingest.embedder.text_model.encoder import load
@@ -26,8 +28,6 @@ from ingest.shared.worker.service import ServiceSpec
 from ingest.shared.worker.stage import StageWork
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ingest.embedder.settings import EmbedderSettings
     from ingest.embedder.text_model.encoder import Encoder, Vector
     from ingest.shared.broker.nats_bus import NatsBus
@@ -70,10 +70,10 @@ def build(settings: EmbedderSettings, bus: NatsBus) -> ServiceSpec:
         batcher.close()
         archive.close()
 
-    return _service(settings, handler, time, stop)
+    return replace(_service(settings, handler, time), stop=stop, standings=partial(standings, archive))
 
 
-def _service(settings: EmbedderSettings, handler: Embed, time: DeviceTime, stop: Callable[[], None]) -> ServiceSpec:
+def _service(settings: EmbedderSettings, handler: Embed, time: DeviceTime) -> ServiceSpec:
     """Return the stage with its handler; it takes no messages while its device is lost."""
     work = StageWork(
         spec=pipeline.EMBEDDER,
@@ -84,7 +84,7 @@ def _service(settings: EmbedderSettings, handler: Embed, time: DeviceTime, stop:
         held=lambda: handler.encoder.broken,
         talking=partial(time.doing, COMMITTING),
     )
-    return ServiceSpec(stages=(work,), stop=stop, broken=work.held, keeps_ledger=True)
+    return ServiceSpec(stages=(work,), broken=work.held, keeps_ledger=True)
 
 
 def _count(stored: StoredTranscript) -> None:

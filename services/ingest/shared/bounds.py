@@ -35,6 +35,7 @@ LONGEST_CORRECTION: Final = 500  # of the words that are corrected at one place
 LONGEST_WORDS: Final = 100  # of an entry of the vocabulary
 MOST_ENTRIES: Final = 10_000  # of the vocabulary
 MOST_VIDEOS: Final = 1000  # of one wish for a change
+MOST_OF_A_RUN: Final = 20_000  # of one message about a run
 MOST_REASONS: Final = 50  # of items that a listing leaves out
 LARGEST_FIGURE: Final = 1e15
 LARGEST_GENERATION: Final = (1 << 53) - 1  # JSON numbers are exact up to here

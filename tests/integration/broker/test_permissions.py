@@ -41,12 +41,18 @@ from ingest.shared.broker.topology import (
     files_spec,
     later_consumer,
     later_subject,
+    run_settled_subject,
+    run_subject,
 )
 from ingest.shared.errors import IngestError
 from ingest.shared.homes.cache import Cache
 from ingest.shared.homes.jetstream import JetStreamHome
 from ingest.shared.messages import Stage
 from ingest.shared.pipeline import Service
+from ingest.shared.runs.record import publish_recordings, settled
+from ingest.shared.runs.verdict import Fate, Standing
+from ingest.shared.runs.watch import Judge
+from ingest.shared.video_state import VideoState
 from tests.support.brokers import nats_with
 
 if TYPE_CHECKING:
@@ -163,6 +169,16 @@ def test_the_page_can_ask_for_a_change_and_the_embedder_takes_it(login: Callable
     assert bus.stored(CHANGE_STREAM) == 0
 
 
+def test_a_run_is_named_by_its_submitter_and_its_end_is_recorded_by_the_embedder(
+    login: Callable[[User], NatsBus],
+) -> None:
+    publish_recordings(login(Client.SUBMIT), "a", {"abcdefghijk": 1})
+    bus = login(Service.EMBEDDER)
+    found = Judge(bus, "a", lambda _: {"abcdefghijk": Standing(1, VideoState.FAILED)}).ask()
+    assert found == {Fate.FAILED: 1}
+    assert [settled(login(service), "a") for service in Service] == [found] * len(Service)
+
+
 def test_a_submitter_can_ask_and_follow(login: Callable[[User], NatsBus]) -> None:
     bus = login(Client.SUBMIT)
     assert bus.fill(WORK_STREAM) == 0
@@ -213,19 +229,28 @@ FOREIGN: dict[User, tuple[str, ...]] = {
     Service.DOWNLOADER: (REQUESTED.replace("requested", "other"), TRANSCRIPT, event_subject(Stage.ASR)),
     Service.ASR: (
         f"$JS.API.STREAM.DELETE.OBJ_{FILES_BUCKET}",
+        run_subject("a"),
+        run_settled_subject("a"),
         REQUESTED,
         dead_subject(Stage.CHECK),
         later_subject(Stage.DOWNLOAD),
         "$KV.ingest_governor.site",
     ),
-    Service.EMBEDDER: (AUDIO, event_subject(Stage.ASR), "$KV.ingest_governor.site", CHANGE_REQUESTED),
+    Service.EMBEDDER: (AUDIO, event_subject(Stage.ASR), "$KV.ingest_governor.site", CHANGE_REQUESTED, run_subject("a")),
     Client.ARCHIVE: (
         f"$JS.API.STREAM.PURGE.OBJ_{FILES_BUCKET}",
         *(REQUESTED, TRANSCRIPT, event_subject(Stage.CHECK), dead_subject(Stage.CHECK), "ingest.change.other"),
         *("$JS.API.INFO", f"$JS.API.STREAM.INFO.{WORK_STREAM}", f"$JS.API.STREAM.MSG.GET.{CHANGE_STREAM}"),
         f"$JS.ACK.{CHANGE_STREAM}.{CHANGES}.1.2.3.4.5",
     ),
-    Client.SUBMIT: (ACCESSIBLE, AUDIO, TRANSCRIPT, event_subject(Stage.EMBEDDER), dead_subject(Stage.CHECK)),
+    Client.SUBMIT: (
+        run_settled_subject("a"),
+        ACCESSIBLE,
+        AUDIO,
+        TRANSCRIPT,
+        event_subject(Stage.EMBEDDER),
+        dead_subject(Stage.CHECK),
+    ),
     Client.ADMIN: (
         "elsewhere",
         "$KV.other.key",

@@ -28,6 +28,7 @@ from ingest.shared.broker.topology import (
     EVENT_STREAM,
     INPUT_OF,
     LATER_STREAM,
+    RUN_STREAM,
     WORK_STREAM,
     dead_subject,
     event_subject,
@@ -45,6 +46,7 @@ from ingest.shared.messages import (
     VideoRequested,
     encode,
 )
+from ingest.shared.runs.record import Recordings, publish_recordings
 from ingest.shared.settings import load
 from tests.support.on_disk import on_disk
 
@@ -136,6 +138,7 @@ def archive(bus: NatsBus, database: Database, volume: Volume, tmp_path: Path) ->
         bus.publish(later_subject(Stage.CHECK), message, f"{video_id}:later")
         bus.publish(event_subject(Stage.CHECK), encode(event(video_id, title)), f"{video_id}:event")
         bus.publish(dead_subject(Stage.ASR), encode(letter), f"{video_id}:dead")
+    publish_recordings(bus, "backfill", dict.fromkeys(titles, 1))
     return titles
 
 
@@ -155,7 +158,7 @@ def forget(archive: dict[str, str], volume: Volume, use_servers: Callable[[Path]
 
 def stored(bus: NatsBus, volume: Volume, database_url: str) -> bytes:
     """Return everything that the streams, the volume and the database hold, as bytes."""
-    found = [data for stream in STREAMS for _, data in bus.read(stream, ">")]
+    found = [data for stream in (*STREAMS, RUN_STREAM) for _, data in bus.read(stream, ">")]
     for path in sorted(on_disk(volume).root.rglob("*")):
         found += [str(path).encode(), path.read_bytes() if path.is_file() else b""]
     with psycopg.connect(database_url, autocommit=True) as connection:
@@ -173,13 +176,16 @@ def test_nothing_of_an_erased_recording_is_left(
     assert before.count(MARKED.encode()) > 10
     receipt = json.loads(forget("erased00001", "--yes", "--json"))
     (of_video,) = receipt["videos"]
-    assert (of_video["passages"], of_video["messages"], of_video["files"]) == (1, 4, 7)
+    assert (of_video["passages"], of_video["messages"], of_video["files"]) == (1, 5, 7)
     assert receipt["erased"] is True
     assert receipt["not_reached"]
     after = stored(bus, volume, database_url)
     assert MARKED.encode() not in after
     assert b"erased00001" not in after
     assert after.count(b"ordinary") == before.count(b"ordinary")
+    left = Recordings(bus, "backfill")
+    left.read()
+    assert (left.videos, left.is_complete) == ({"stays000001": 1}, True)
 
 
 def test_a_dry_run_changes_nothing(forget: Forget, bus: NatsBus, volume: Volume, database_url: str) -> None:

@@ -37,6 +37,7 @@ from ingest.shared.messages import (
     decode,
     encode,
 )
+from ingest.shared.runs.record import Recordings
 from ingest.shared.video_state import VideoState
 from tests.support.http_servers import serving
 
@@ -213,3 +214,29 @@ def test_a_replayed_dead_letter_queues_the_video_as_it_was_requested(bus: NatsBu
     assert (row.state, row.generation, row.error_code) == (VideoState.QUEUED, 2, None)
     assert (row.fresh_from, row.policy, row.max_speakers) == (2, before.policy, 2)
     assert bus.lag("ledger", EVENT_STREAM).waiting == 0
+
+
+def test_two_runs_that_name_one_recording_wait_for_the_same_generation(
+    settings: AllSettings, bus: NatsBus, recording: Path
+) -> None:
+    for name in ("first", "second"):
+        submit(settings, [str(recording)], Selection(), wait=False, quiet=True, run_name=name)
+    first, second = Recordings(bus, "first"), Recordings(bus, "second")
+    assert first.read()
+    assert second.read()
+    assert first.videos == second.videos
+    assert list(first.videos.values()) == [1]
+    assert first.is_complete
+    forced = submit(settings, [str(recording)], Selection(force=True), wait=False, quiet=True, run_name="third")
+    assert forced.requested == 0, "it is queued"
+
+
+def test_a_run_waits_for_the_generation_that_it_has_requested(
+    settings: AllSettings, bus: NatsBus, recording: Path
+) -> None:
+    ask(settings, recording)
+    end(bus, EventKind.SKIPPED, Code.TOO_LONG)
+    submit(settings, [str(recording)], Selection(force=True), wait=False, quiet=True, run_name="again")
+    recordings = Recordings(bus, "again")
+    recordings.read()
+    assert list(recordings.videos.values()) == [2]

@@ -20,7 +20,8 @@ from ingest.shared.broker.topology import REQUESTED
 from ingest.shared.errors import Code
 from ingest.shared.messages import Source, SourceKind, VideoRequested, encode
 from ingest.shared.worker.crash_journal import CrashJournal
-from ingest.shared.worker.service import EXIT_BROKEN, EXIT_CONFIGURATION, EXIT_PASSING, OVERTIME_S
+from ingest.shared.worker.ending import EXIT_BROKEN, EXIT_CONFIGURATION, EXIT_PASSING
+from ingest.shared.worker.service import OVERTIME_S
 from tests.support.obedient import REFUSES
 
 if TYPE_CHECKING:

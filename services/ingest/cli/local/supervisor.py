@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ingest.cli.local import processes
 from ingest.shared.errors import RULES, Code, ConfigurationError
 from ingest.shared.pipeline import Service
-from ingest.shared.worker.service import EXIT_CONFIGURATION, EXIT_PASSING
+from ingest.shared.worker.ending import EXIT_CONFIGURATION, EXIT_PASSING
 
 if TYPE_CHECKING:
     import subprocess

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ingest.cli import console, options
+from ingest.cli import options
 from ingest.cli.dashed import is_id, with_dashes
 from ingest.cli.options import ASK, MANY, MOST_SPEAKERS, YEAR_S, Json, Release, Since, State, with_release
 from ingest.cli.selection import Selection
@@ -53,6 +53,16 @@ Language = Annotated[
         callback=options.language_code,
     ),
 ]
+RunName = Annotated[
+    str | None,
+    typer.Option(
+        "--run",
+        metavar="NAME",
+        help="Name of this backfill: services that were started with `--until-settled NAME` end after it.",
+        callback=options.run_name,
+    ),
+]
+Jobs = Annotated[bool, typer.Option("--jobs", help="With --k8s: start Jobs that end after these recordings.")]
 Force = Annotated[bool, typer.Option("--force", help="Repeat all stages, also for indexed recordings.")]
 
 
@@ -130,31 +140,37 @@ def submit(
     selection: Selection,
     sources: Sources = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until all recordings are finished.")] = False,
+    run: RunName = None,
+    jobs: Jobs = False,
     release: Release | None = None,
     state: State = None,
     json: Json = False,
 ) -> None:
     """Ask for recordings; services that run elsewhere process them.
 
+    With --k8s --jobs, three Jobs of the cluster process them, and end when all of them are finished.
+    Exit status: 0 success, 3 a source could not be read, or with --wait some recordings failed.
+
     [bold]Examples[/]
 
       ingest submit https://youtu.be/dQw4w9WgXcQ --wait      (with INGEST_NATS_URL and INGEST_DATABASE_URL set)
 
-      ingest submit --k8s --namespace ingest https://example.org/podcast.xml
+      ingest submit --k8s --namespace ingest --jobs https://example.org/podcast.xml
     """
     if not sources:
         raise typer.BadParameter("name at least one source: ingest submit SOURCE...")
+    if jobs and release is None:
+        raise typer.BadParameter("--jobs needs --k8s: Jobs are those of a cluster")
     if release is not None:
         from ingest.cli.k8s import cluster, remote
 
-        succeeded = remote.submit(
-            cluster.Release(release.name, release.namespace), sources, selection, wait=wait, as_json=json
-        )
-        raise typer.Exit(console.OK if succeeded else console.FAILED)
+        asked = remote.Submission(sources, selection, run, wait=wait, as_json=json)
+        submit_there = remote.backfill if jobs else remote.submit
+        raise typer.Exit(submit_there(cluster.Release(release.name, release.namespace), asked))
     from ingest.cli.runs.run import submit as submit_sources
     from ingest.cli.runs.summary import print_requested, print_result
 
-    result = submit_sources(options.settings(state), sources, selection, wait=wait, quiet=json)
+    result = submit_sources(options.settings(state), sources, selection, wait=wait, quiet=json, run_name=run)
     if wait:
         print_result(result, as_json=json)
     else:

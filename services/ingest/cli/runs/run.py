@@ -31,6 +31,7 @@ from ingest.shared.broker import requests
 from ingest.shared.broker.bus import BusError, BusRefusedError
 from ingest.shared.errors import ConfigurationError, IngestError
 from ingest.shared.messages import Stage
+from ingest.shared.runs.record import publish_recordings
 from ingest.shared.video_state import VideoRecord, VideoState
 
 if TYPE_CHECKING:
@@ -58,8 +59,14 @@ class Request:
     listing: Listing = field(default_factory=Listing)
     recordings: dict[str, Recording] = field(default_factory=dict)
     again: list[Decision] = field(default_factory=list)
-    requested: int = 0
+    generations: dict[str, int] = field(default_factory=dict)  # of the recordings that were requested
+    run: str | None = None  # the name under which services may wait for the recordings
     waits_for_room: bool = False  # in the queue, which services that run elsewhere make
+
+    @property
+    def requested(self) -> int:
+        """Return how many recordings were put into the queue."""
+        return len(self.generations)
 
     def wants(self, video: VideoRecord, now: datetime) -> bool:
         """Return whether a video is put into the queue; note the decision on one that had ended."""
@@ -144,12 +151,21 @@ def run(settings: AllSettings, sources: Sequence[str], selection: Selection, *, 
 
 
 def submit(
-    settings: AllSettings, sources: Sequence[str], selection: Selection, *, wait: bool, quiet: bool
+    settings: AllSettings,
+    sources: Sequence[str],
+    selection: Selection,
+    *,
+    wait: bool,
+    quiet: bool,
+    run_name: str | None = None,
 ) -> RunResult:
-    """Request the recordings of sources from services that run elsewhere. With `wait`, follow them to their end."""
+    """Request the recordings of sources from services that run elsewhere. With `wait`, follow them to their end.
+
+    Services that are started with `--until-settled` and the name of the run end after these recordings.
+    """
     if wait and settings.is_local:
         raise ConfigurationError("no service would process the recordings: set INGEST_NATS_URL, or use `ingest run`")
-    with _requested(settings, sources, selection) as requested:
+    with _requested(settings, sources, selection, run_name=run_name) as requested:
         if requested.interrupts or not wait:
             return requested.result()
         return _follow(requested, None, quiet=quiet)
@@ -157,11 +173,16 @@ def submit(
 
 @contextmanager
 def _requested(
-    settings: AllSettings, sources: Sequence[str], selection: Selection, *, exclusive: bool = False
+    settings: AllSettings,
+    sources: Sequence[str],
+    selection: Selection,
+    *,
+    exclusive: bool = False,
+    run_name: str | None = None,
 ) -> Iterator[RequestSession]:
     """Find the recordings and put them into the queue; an interrupt while they are looked for leaves none."""
     with open_connections(settings, exclusive=exclusive) as connections:
-        request = Request(sources, selection, waits_for_room=not (exclusive or settings.is_local))
+        request = Request(sources, selection, run=run_name, waits_for_room=not (exclusive or settings.is_local))
         follower = Follower(connections.bus)
         is_found = False
         with suppress(KeyboardInterrupt), ending_at_once():
@@ -221,8 +242,11 @@ def _publish(connections: Connections, request: Request, follower: Follower, int
                 return
             raise
         follower.restart(video.video_id)
-        request.requested += 1
+        request.generations[video.video_id] = message.generation
     submissions.publish_account(connections.bus, request.listing)
+    if request.run is not None:
+        known_ones = {video.video_id: max(1, video.generation) for video in follower.videos.values()}
+        publish_recordings(connections.bus, request.run, known_ones | request.generations)
 
 
 def _add(follower: Follower, video_id: str, row: VideoRow | None, listing: Listing) -> None:

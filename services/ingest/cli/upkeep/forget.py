@@ -20,6 +20,7 @@ from ingest.shared.broker.topology import DEAD_STREAM, EVENT_STREAM, LATER_STREA
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.homes.chosen import volume_of
 from ingest.shared.messages import Stage
+from ingest.shared.runs.record import leave_out
 from ingest.shared.video_state import ENDED
 from ingest.shared.worker.crash_journal import LONGEST_NUMBER, counts_of
 from ingest.shared.worker.notes import notes_of
@@ -123,7 +124,7 @@ def _messages(bus: NatsBus, ids: Sequence[str], *, erase: bool) -> Counter[str]:
                 found[video_id] += 1
                 if erase:
                     bus.delete(stream, sequence)
-    return found
+    return found + leave_out(bus, wanted, erase=erase)
 
 
 def _video_of(data: bytes) -> str:

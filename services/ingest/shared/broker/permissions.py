@@ -3,7 +3,8 @@
     user        who logs in                               may
     downloader  the downloader service                    work on check and download; keep the rate limiter's state
     asr         the asr service                           work on asr
-    embedder    the embedder service                      work on embedder; keep the ledger; carry out changes
+    embedder    the embedder service                      work on embedder; keep the ledger; carry out changes;
+                                                          record the end of a run
     archive     the page                                  ask for changes, which the embedder carries out; read files
     submit      a Job or CronJob with `ingest submit`     ask for recordings, and follow them
     admin       `ingest migrate` and operators            everything about our streams, and nothing about others
@@ -44,6 +45,7 @@ from ingest.shared.broker.topology import (
     LATER_STREAM,
     LEDGER,
     REQUESTED,
+    RUN_STREAM,
     SUBJECT_OF,
     WORK_STREAM,
     dead_subject,
@@ -52,6 +54,8 @@ from ingest.shared.broker.topology import (
     files_stream,
     later_consumer,
     later_subject,
+    run_settled_subject,
+    run_subject,
 )
 from ingest.shared.messages import Stage
 from ingest.shared.pipeline import Service, StageSpec, stages_of
@@ -60,7 +64,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FILES = files_stream(FILES_BUCKET)
-STREAMS = (WORK_STREAM, LATER_STREAM, EVENT_STREAM, DEAD_STREAM, CHANGE_STREAM, f"KV_{GOVERNOR_BUCKET}", FILES)
+STREAMS = (
+    *(WORK_STREAM, LATER_STREAM, EVENT_STREAM, DEAD_STREAM, CHANGE_STREAM, RUN_STREAM),
+    *(f"KV_{GOVERNOR_BUCKET}", FILES),
+)
 ACCOUNT = "INGEST"  # holds the streams
 SYSTEM_ACCOUNT = "SYS"
 JETSTREAM = "$JS.API.INFO"
@@ -187,6 +194,7 @@ _LOOK = (
     f"$JS.API.CONSUMER.INFO.{EVENT_STREAM}.{LEDGER}",
     f"$JS.API.CONSUMER.INFO.{CHANGE_STREAM}.{CHANGES}",
     f"$JS.API.STREAM.MSG.GET.{WORK_STREAM}",
+    f"$JS.API.STREAM.MSG.GET.{RUN_STREAM}",  # whether the run is settled for which a service works
 )
 _READ_GOVERNOR = (f"$JS.API.STREAM.MSG.GET.KV_{GOVERNOR_BUCKET}",)
 
@@ -211,6 +219,8 @@ _MORE = {
     Service.EMBEDDER: (
         *_take(LEDGER, EVENT_STREAM),
         f"$JS.API.STREAM.MSG.GET.{EVENT_STREAM}",
+        f"$JS.API.STREAM.MSG.GET.{LATER_STREAM}",  # the ledger and the queues say whether a run is settled
+        run_settled_subject("*"),
         *_take(CHANGES, CHANGE_STREAM),
         REQUESTED,  # a change may be a wish to request recordings again
         event_subject(Stage.CHECK),
@@ -260,6 +270,7 @@ _PUBLISH: dict[User, tuple[str, ...]] = {
         *_READ_GOVERNOR,
         f"$JS.API.STREAM.MSG.GET.{LATER_STREAM}",
         f"$JS.API.STREAM.MSG.GET.{EVENT_STREAM}",
+        run_subject("*"),
         REQUESTED,
         event_subject(Stage.CHECK),
         *_files(Client.SUBMIT),

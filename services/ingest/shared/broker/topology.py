@@ -5,6 +5,7 @@
     stream INGEST_EVENTS   events, kept for a week
     stream INGEST_DEAD     dead letters, kept for ninety days
     stream INGEST_CHANGES  work queue: what readers of the archive want changed, kept for a day
+    stream INGEST_RUNS     the recordings of backfills, and how these have ended, kept for ninety days
     bucket ingest_governor the fleet's rate limit for each video site
     stream OBJ_ingest_files the files of a volume that is on NATS (layout: `file_info`); a full one refuses new files
 
@@ -25,6 +26,7 @@ LATER_STREAM = "INGEST_LATER"
 EVENT_STREAM = "INGEST_EVENTS"
 DEAD_STREAM = "INGEST_DEAD"
 CHANGE_STREAM = "INGEST_CHANGES"
+RUN_STREAM = "INGEST_RUNS"
 GOVERNOR_BUCKET = "ingest_governor"
 FILES_BUCKET = "ingest_files"
 UNLIMITED = -1
@@ -40,6 +42,7 @@ MESSAGE_ID = "Nats-Msg-Id"
 DUE = "Ingest-Due"
 DAY_S = 86_400.0
 CHANGE_BYTES = 10_000_000
+RUN_BYTES = 20_000_000  # of a million recordings
 
 
 def event_subject(stage: Stage) -> str:
@@ -60,6 +63,16 @@ def later_subject(stage: Stage) -> str:
 def later_consumer(stage: Stage) -> str:
     """Return the consumer of the delayed messages of a stage."""
     return f"later-{stage}"
+
+
+def run_subject(run: str) -> str:
+    """Return where the recordings of a run are named."""
+    return f"ingest.run.recordings.{run}"
+
+
+def run_settled_subject(run: str) -> str:
+    """Return where the end of a run is recorded."""
+    return f"ingest.run.settled.{run}"
 
 
 @dataclass(frozen=True)
@@ -127,6 +140,7 @@ def topology(*, ack_wait_s: float, check_limit: int, download_limit: int, work_b
             StreamSpec(EVENT_STREAM, ("ingest.event.*",), False, work_bytes, 7 * DAY_S, forgets_oldest=True),
             StreamSpec(DEAD_STREAM, ("ingest.dead.*",), False, work_bytes, 90 * DAY_S),
             StreamSpec(CHANGE_STREAM, (CHANGE_REQUESTED,), True, CHANGE_BYTES, DAY_S),
+            StreamSpec(RUN_STREAM, ("ingest.run.>",), False, RUN_BYTES, 90 * DAY_S, forgets_oldest=True),
         ),
         consumers=(
             *work,

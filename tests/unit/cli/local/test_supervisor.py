@@ -25,7 +25,7 @@ from ingest.cli.settings import AllSettings
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.pipeline import Service
 from ingest.shared.settings import load
-from ingest.shared.worker.service import EXIT_BROKEN, EXIT_CONFIGURATION, EXIT_PASSING
+from ingest.shared.worker.ending import EXIT_BROKEN, EXIT_CONFIGURATION, EXIT_PASSING
 
 if TYPE_CHECKING:
     from pathlib import Path

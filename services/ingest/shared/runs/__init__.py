@@ -1,0 +1,1 @@
+"""A run: the recordings of a backfill, and when all of them are settled."""
