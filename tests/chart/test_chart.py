@@ -18,7 +18,7 @@ from ingest.downloader.settings import DownloaderSettings
 from ingest.embedder.settings import EmbedderSettings
 from ingest.shared.settings import Settings, variable
 from k8s.manifest import CHART
-from tests.support.rendered import RELABELLING, containers, deployment, pods
+from tests.support.rendered import RELABELLING, containers, deployment, pods, workload
 
 if TYPE_CHECKING:
     from tests.support.rendered import Render
@@ -30,7 +30,7 @@ SETTINGS: dict[str, type[Settings]] = {
     "downloader": DownloaderSettings,
     "embedder": EmbedderSettings,
 }
-CUSTOM = {"HTTPRoute", "PodMonitor", "PrometheusRule", "ScaledObject"}
+CUSTOM = {"HTTPRoute", "JobSet", "PodMonitor", "PrometheusRule", "ScaledObject"}
 KEDA: dict[str, Any] = {"enabled": True}
 LOGINS = {"nats.creds", "tls.crt", "tls.key"}  # of an existing server of NATS
 MATRIX = {
@@ -89,6 +89,11 @@ MATRIX = {
             "settings": {"diarization_model": "pyannote/some", "diarization_window_s": 900.5, "voice_accept": 0.5},
         },
         "settings": {"log_level": "DEBUG", "queue_bytes": 536870912},
+    },
+    "a backfill": {
+        "mode": "jobs",
+        "submit": {"sources": ["https://example.org/feed.xml"]},
+        "backfill": {"queue": "gpus", "activeDeadlineSeconds": 172800},
     },
     "least": {
         "networkPolicy": {"enabled": False},
@@ -167,7 +172,7 @@ def test_passwords_are_files_and_each_service_gets_only_its_own(render: Render, 
         "downloader": {"nats-downloader"},
         "embedder": {"nats-embedder", "postgres-embedder"},
     }.items():
-        spec = deployment(manifests, component)["spec"]["template"]["spec"]
+        spec = workload(manifests, component)["spec"]["template"]["spec"]
         (container,) = spec["containers"]
         mounted = {mount["name"] for mount in container["volumeMounts"]}
         volumes = [volume for volume in spec["volumes"] if volume["name"] in mounted and "secret" in volume]

@@ -41,6 +41,13 @@ def deployment(manifests: list[Manifest], component: str) -> Manifest:
     return found[0]
 
 
+def workload(manifests: list[Manifest], component: str) -> Manifest:
+    """Return the Deployment of a service, or its Job in a backfill."""
+    kinds = {"Deployment", "Job"}
+    (found,) = [item for item in manifests if item["kind"] in kinds and item["metadata"]["name"].endswith(component)]
+    return found
+
+
 def environment(container: Manifest) -> dict[str, str]:
     return {item["name"]: item.get("value", "") for item in container.get("env", [])}
 

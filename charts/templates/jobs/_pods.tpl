@@ -22,6 +22,26 @@
     {{- include "ingest.caMounts" $root | nindent 4 }}
 {{- end }}
 
+{{/* Pod of the Job that migrates. */}}
+{{- define "ingest.migratePod" -}}
+metadata:
+  labels:
+    {{- include "ingest.labels" (list . "migrate") | nindent 4 }}
+    ingest/role: command
+spec:
+  {{- include "ingest.scheduling" (list . .Values.jobs) | nindent 2 }}
+  restartPolicy: OnFailure
+  securityContext:
+    {{- include "ingest.podSecurity" . | nindent 4 }}
+  containers:
+    {{- include "ingest.migrate" (list . "cli") | nindent 4 }}
+  volumes:
+    - name: tmp
+      emptyDir: {sizeLimit: 1Gi}
+    {{- include "ingest.passwords" (list . "admin" "owner" "owner") | nindent 4 }}
+    {{- include "ingest.caVolumes" . | nindent 4 }}
+{{- end }}
+
 {{/* Pod of a command of the CLI, with the settings and volumes of the downloader, since commands read listings:
      (dict "root" . "component" "submit" "command" list "image" component "settings" map), and the lists "env", "volumes", "mounts". */}}
 {{- define "ingest.commandPod" -}}

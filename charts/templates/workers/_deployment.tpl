@@ -1,9 +1,8 @@
-{{/* Deployment of a service: (dict "root" . "component" "asr" "settings" map), and the lists "env", "init", "volumes", "mounts". */}}
+{{/* Deployment of a service: (list root "asr"). */}}
 {{- define "ingest.worker" -}}
-{{- $root := .root -}}{{- $component := .component -}}{{- $values := get $root.Values $component -}}
-{{- $role := (include "ingest.component" (list $root $component) | fromYaml).role -}}
+{{- $root := first . -}}{{- $component := last . -}}{{- $values := get $root.Values $component -}}
 {{- $scaled := or $values.autoscaling.enabled $values.keda.enabled -}}
-{{- $own := dict "metrics_port" 9090 "grace_s" $values.graceSeconds "nats_user" $component -}}
+{{- if eq $root.Values.mode "deployments" -}}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -20,97 +19,6 @@ spec:
     matchLabels:
       {{- include "ingest.selectorLabels" (list $root $component) | nindent 6 }}
   template:
-    metadata:
-      labels:
-        {{- include "ingest.labels" (list $root $component) | nindent 8 }}
-        {{- with $values.podLabels }}
-        {{- toYaml . | nindent 8 }}
-        {{- end }}
-      annotations:
-        kubectl.kubernetes.io/default-container: {{ $component }}
-        ingest/passwords: {{ include "ingest.auth.checksum" $root }}
-        {{- with $values.podAnnotations }}
-        {{- toYaml . | nindent 8 }}
-        {{- end }}
-    spec:
-      {{- include "ingest.scheduling" (list $root $values) | nindent 6 }}
-      terminationGracePeriodSeconds: {{ add $values.graceSeconds 30 }}
-      securityContext:
-        {{- include "ingest.podSecurity" $root | nindent 8 }}
-      {{- with concat (.init | default list) $values.initContainers }}
-      initContainers:
-        {{- toYaml . | nindent 8 }}
-      {{- end }}
-      containers:
-        - name: {{ $component }}
-          image: {{ include "ingest.image" (list $root $component) }}
-          imagePullPolicy: {{ $root.Values.image.pullPolicy }}
-          securityContext:
-            {{- include "ingest.containerSecurity" $root | nindent 12 }}
-          env:
-            - {name: INGEST_SECRETS_DIR, value: /etc/ingest/passwords}
-            {{- if $role }}
-            - {name: INGEST_DATABASE_URL, value: {{ include "ingest.databaseUrl" (list $root (printf "ingest_%s" $role)) | quote }}}
-            {{- end }}
-            {{- include "ingest.settings" (list $root (include "ingest.commonSettings" $root | fromYaml) $own .settings $root.Values.settings $values.settings) | nindent 12 }}
-            {{- with include "ingest.volumeKeys" $root | trim }}
-            {{- . | nindent 12 }}
-            {{- end }}
-            {{- with .env }}
-            {{- toYaml . | nindent 12 }}
-            {{- end }}
-            {{- with $values.extraEnv }}
-            {{- toYaml . | nindent 12 }}
-            {{- end }}
-          {{- with $values.extraEnvFrom }}
-          envFrom:
-            {{- toYaml . | nindent 12 }}
-          {{- end }}
-          ports:
-            - {name: metrics, containerPort: 9090}
-          startupProbe: # succeeds when NATS is connected, the streams exist and the model is loaded
-            httpGet: {path: /readyz, port: metrics}
-            periodSeconds: 2
-            timeoutSeconds: 5
-            failureThreshold: {{ div $values.startSeconds 2 }}
-          livenessProbe: # for a hung process; a hung job ends its process by its deadline
-            httpGet: {path: /healthz, port: metrics}
-            periodSeconds: 20
-            timeoutSeconds: 10
-            failureThreshold: 6
-          readinessProbe:
-            httpGet: {path: /readyz, port: metrics}
-            periodSeconds: 10
-            timeoutSeconds: 5
-          resources:
-            {{- $resources := deepCopy $values.resources }}
-            {{- if and (hasKey $values "gpu") ($values.gpu).count }}
-            {{- $gpu := dict $values.gpu.resourceName $values.gpu.count }}
-            {{- $resources = mergeOverwrite $resources (dict "limits" $gpu) }}
-            {{- end }}
-            {{- toYaml $resources | nindent 12 }}
-          terminationMessagePolicy: FallbackToLogsOnError
-          volumeMounts:
-            - {name: data, mountPath: /data}
-            - {name: tmp, mountPath: /tmp}
-            - {name: passwords, mountPath: /etc/ingest/passwords, readOnly: true}
-            {{- include "ingest.caMounts" $root | nindent 12 }}
-            {{- with .mounts }}
-            {{- toYaml . | nindent 12 }}
-            {{- end }}
-            {{- with $values.extraVolumeMounts }}
-            {{- toYaml . | nindent 12 }}
-            {{- end }}
-      volumes:
-        {{- include "ingest.dataVolume" $root | nindent 8 }}
-        - name: tmp
-          emptyDir: {sizeLimit: {{ $values.tmpSize }}}
-        {{- include "ingest.passwords" (list $root $component $role "passwords") | nindent 8 }}
-        {{- include "ingest.caVolumes" $root | nindent 8 }}
-        {{- with .volumes }}
-        {{- toYaml . | nindent 8 }}
-        {{- end }}
-        {{- with $values.extraVolumes }}
-        {{- toYaml . | nindent 8 }}
-        {{- end }}
+    {{- include (printf "ingest.pod.%s" $component) (list $root "") | nindent 4 }}
+{{- end }}
 {{- end }}

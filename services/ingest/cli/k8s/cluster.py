@@ -6,52 +6,38 @@ credentials and the addresses. The chart's Role `...-operator` contains the nece
 
 from __future__ import annotations
 
-import json
-import re
 import time
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
 
+from ingest.cli.k8s.pods import COMPONENT, RUN, Object, RunPods, WorkerPods, pod_problems, run_pods, sorted_by_service
+from ingest.cli.k8s.pods import worker_pods as of_deployment
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.pipeline import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-COMPONENT = "app.kubernetes.io/component"
 INSTANCE = "app.kubernetes.io/instance"
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 POLL_S = 0.5
 
-Object = dict[str, Any]  # an object of the Kubernetes API as JSON
-
 
 @dataclass(frozen=True)
 class JobResult:
-    """Whether a command in the cluster succeeded, and its output."""
+    """The exit status of a command in the cluster, and its output."""
 
-    succeeded: bool
+    status: int
     log: str
-
-
-@dataclass(frozen=True)
-class WorkerPods:
-    """The pods of one service: how many are wanted and ready, their device resources, and problems of unready pods."""
-
-    component: str
-    wanted: int
-    ready: int
-    resources: str
-    troubles: tuple[str, ...]
 
 
 class Release:
@@ -64,6 +50,7 @@ class Release:
         self._batch = client.BatchV1Api()
         self._apps = client.AppsV1Api()
         self._core = client.CoreV1Api()
+        self._custom = client.CustomObjectsApi()
 
     def run(self, command: Sequence[str], limit_s: float) -> JobResult:
         """Run a command in a Job and wait for its end."""
@@ -72,14 +59,19 @@ class Release:
             self._batch.create_namespaced_job(self.namespace, job)  # type: ignore[arg-type] # the API takes plain objects, too
             return self._end(job["metadata"]["name"], limit_s)
 
-    def _job(self, command: Sequence[str]) -> Object:
+    def _command(self) -> Object:
+        """Return the CronJob of commands."""
         selector = f"{INSTANCE}={self.name},{COMPONENT}=command"
         found = _plain(self._batch.list_namespaced_cron_job(self.namespace, label_selector=selector))
         if not found:
             raise ConfigurationError(
                 f"namespace {self.namespace} has no release {self.name}: check --release and --namespace"
             )
-        metadata, spec = found[0]["metadata"], found[0]["spec"]["jobTemplate"]["spec"]
+        return found[0]
+
+    def _job(self, command: Sequence[str]) -> Object:
+        found = self._command()
+        metadata, spec = found["metadata"], found["spec"]["jobTemplate"]["spec"]
         spec["template"]["spec"]["containers"][0]["command"] = ["tini", "--", *command]
         name = f"{metadata['name']}-{uuid.uuid4().hex[:8]}"
         owner = {"apiVersion": "batch/v1", "kind": "CronJob", "name": metadata["name"], "uid": metadata["uid"]}
@@ -93,72 +85,84 @@ class Release:
                 reasons = pod_problems(pod)
                 if pod["status"]["phase"] in {"Succeeded", "Failed"}:
                     log = self._core.read_namespaced_pod_log(pod["metadata"]["name"], self.namespace)
-                    return JobResult(pod["status"]["phase"] == "Succeeded", str(log))
+                    return JobResult(_exit_status(pod), str(log))
             time.sleep(POLL_S)
         reason = "; ".join(reasons) or "it is still running"
         raise ConfigurationError(f"the Job {name} did not finish within {limit_s:.0f} s: {reason}")
 
     def workers(self) -> list[WorkerPods]:
-        """Return the pods of each service."""
-        selector = f"{INSTANCE}={self.name},{COMPONENT} in ({','.join(Service)})"
+        """Return the pods of each service that has a Deployment."""
         with _translated(f"namespace {self.namespace}"):
-            deployments = _plain(self._apps.list_namespaced_deployment(self.namespace, label_selector=selector))
-            pods = _plain(self._core.list_namespaced_pod(self.namespace, label_selector=selector))
-        found = [_workers(deployment, pods) for deployment in deployments]
-        return sorted(found, key=lambda item: list(Service).index(Service(item.component)))
+            deployments = _plain(self._apps.list_namespaced_deployment(self.namespace, label_selector=self._services))
+            pods = _plain(self._core.list_namespaced_pod(self.namespace, label_selector=self._services))
+        return sorted_by_service([of_deployment(deployment, pods) for deployment in deployments])
+
+    def runs(self, run: str | None = None) -> list[RunPods]:
+        """Return the Jobs of all runs, or of one."""
+        chosen = f"{self._services},{RUN}" if run is None else f"{self._services},{RUN}={run}"
+        with _translated(f"namespace {self.namespace}"):
+            jobs = _plain(self._batch.list_namespaced_job(self.namespace, label_selector=chosen))
+            pods = _plain(self._core.list_namespaced_pod(self.namespace, label_selector=chosen))
+        return [run_pods(job, pods) for job in jobs]
+
+    @property
+    def _services(self) -> str:
+        return f"{INSTANCE}={self.name},{COMPONENT} in ({','.join(Service)})"
+
+    def backfill_template(self) -> Object:
+        """Return the ConfigMap with the objects of a run."""
+        with _translated(f"namespace {self.namespace}"):
+            command = self._command()["metadata"]["name"]
+            name = f"{command.removesuffix('-command')}-backfill"
+            return _as_json(self._core.read_namespaced_config_map(name, self.namespace))
+
+    def create(self, manifest: Object) -> None:
+        """Create a Job or a JobSet."""
+        with _translated(f"namespace {self.namespace}"):
+            if manifest["kind"] == "Job":
+                self._batch.create_namespaced_job(self.namespace, manifest)  # type: ignore[arg-type] # the API takes plain objects, too
+                return
+            try:
+                self._custom.create_namespaced_custom_object(*_place(manifest, self.namespace), manifest)
+            except ApiException as error:
+                if error.status == HTTPStatus.NOT_FOUND:
+                    advice = "install its controller, or set backfill.jobSet.enabled=false"
+                    raise ConfigurationError(f"the cluster knows no {manifest['kind']}: {advice}") from error
+                raise
+
+    def conditions(self, manifest: Object) -> set[str]:
+        """Return the conditions that a JobSet has reached, as Completed."""
+        with _translated(f"namespace {self.namespace}"):
+            name = manifest["metadata"]["name"]
+            found = _as_json(self._custom.get_namespaced_custom_object(*_place(manifest, self.namespace), name))
+        return {one["type"] for one in found.get("status", {}).get("conditions", ()) if one["status"] == "True"}
+
+
+def _place(manifest: Object, namespace: str) -> tuple[str, str, str, str]:
+    """Return group, version, namespace and plural of a custom object."""
+    group, _, version = manifest["apiVersion"].partition("/")
+    return group, version, namespace, f"{manifest['kind'].lower()}s"
+
+
+def _as_json(found: object) -> Object:
+    plain: Object = client.ApiClient().sanitize_for_serialization(found)  # type: ignore[no-untyped-call] # the client has no types
+    return plain
 
 
 def _plain(found: object) -> list[Object]:
     """Return the objects of a list of the API as JSON."""
-    items: list[Object] = client.ApiClient().sanitize_for_serialization(found)["items"]  # type: ignore[no-untyped-call] # the client has no types
+    items: list[Object] = _as_json(found)["items"]
     return items
 
 
-def _workers(deployment: Object, pods: Sequence[Object]) -> WorkerPods:
-    component = deployment["metadata"]["labels"][COMPONENT]
-    limits = deployment["spec"]["template"]["spec"]["containers"][0]["resources"].get("limits", {})
-    cards = [f"{count} {name}" for name, count in limits.items() if name not in {"cpu", "memory", "ephemeral-storage"}]
-    texts = [text for pod in pods if pod["metadata"]["labels"][COMPONENT] == component for text in pod_problems(pod)]
-    return WorkerPods(
-        component=component,
-        wanted=deployment["spec"].get("replicas", 0),
-        ready=deployment["status"].get("readyReplicas", 0),
-        resources=", ".join(cards),
-        troubles=tuple(f"{texts.count(text)} x {text}" for text in dict.fromkeys(texts)),
-    )
-
-
-def pod_problems(pod: Object) -> list[str]:
-    """Return why a pod does not run: missing resources, or how its containers ended."""
-    status = pod["status"]
-    for condition in status.get("conditions", ()):
-        if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            message = condition.get("message", "no reason given")
-            missing = ", ".join(sorted(set(re.findall(r"Insufficient ([\w./-]*\w)", message))))
-            return [f"waits for {missing}: {message}" if missing else f"not scheduled: {message}"]
-    containers = [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
-    return [text for container in containers if (text := _container_problem(container))]
-
-
-def _container_problem(container: Object) -> str | None:
-    """Return why a container waits or was restarted, with the last line of its output."""
-    waiting = container["state"].get("waiting", {})
-    ended = container.get("lastState", {}).get("terminated", {})
-    reason = waiting.get("reason")
-    if reason in {None, "PodInitializing", "ContainerCreating"}:
-        if container["ready"] or not ended.get("exitCode"):
-            return None
-        reason = f"ended with status {ended['exitCode']} and was restarted"
-    lines = str(ended.get("message") or waiting.get("message") or "").strip().splitlines()
-    return f"{container['name']}: {reason}" + (f": {_error_in(lines[-1])}" if lines else "")
-
-
-def _error_in(line: str) -> str:
-    """Return the error in a JSON line of a service's log, or the line itself."""
-    try:
-        return str(json.loads(line)["error"])
-    except (ValueError, KeyError, TypeError):
-        return line
+def _exit_status(pod: Object) -> int:
+    """Return the exit status of a pod's only container; 1 where the pod failed without one."""
+    if pod["status"]["phase"] == "Succeeded":
+        return 0
+    ended = [
+        one["state"].get("terminated", {}).get("exitCode", 0) for one in pod["status"].get("containerStatuses", ())
+    ]
+    return next((int(code) for code in ended if code), 1)
 
 
 def _configure() -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ingest.cli.k8s.cluster import pod_problems
+from ingest.cli.k8s.pods import pod_problems
 from ingest.cli.k8s.remote import options
 from ingest.cli.selection import Selection
 from ingest.shared.messages import Metadata, Policy
