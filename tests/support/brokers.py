@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from ingest.shared.broker.permissions import User
+
 ACK_WAIT_S = 2.0  # of the broker of all tests
 
 
@@ -33,3 +35,8 @@ def nats_with(folder: Path, configuration: str) -> Iterator[str]:
             yield str(json.loads(found[0].read_text())["nats"][0])
         finally:
             server.send_signal(signal.SIGTERM)
+
+
+def quoted(passwords: dict[User, str]) -> dict[User, str]:
+    """Return passwords as texts of a server's configuration."""
+    return {user: json.dumps(password) for user, password in passwords.items()}

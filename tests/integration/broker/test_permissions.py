@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
-import secrets
 import subprocess
 import time
 from datetime import UTC, datetime
@@ -53,10 +51,10 @@ from ingest.shared.runs.record import publish_recordings, settled
 from ingest.shared.runs.verdict import Fate, Standing
 from ingest.shared.runs.watch import Judge
 from ingest.shared.video_state import VideoState
-from tests.support.brokers import nats_with
+from tests.support.brokers import nats_with, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 AUDIO = INPUT_OF[Stage.ASR]
 TRANSCRIPT = INPUT_OF[Stage.EMBEDDER]
@@ -74,43 +72,6 @@ RESULTS = {
 AT_ONCE_S = 2.0
 STATEFULSET = Path(__file__).parents[3] / "charts" / "templates" / "nats" / "statefulset.yaml"
 Login = "Callable[[User], NatsBus]"
-
-
-@pytest.fixture(scope="module")
-def passwords() -> dict[User, str]:
-    return {user: secrets.token_urlsafe(12) for user in USERS}
-
-
-@pytest.fixture(scope="module", params=[accounts, authorization], ids=["an account each", "one account"])
-def guarded(
-    tmp_path_factory: pytest.TempPathFactory, passwords: dict[User, str], request: pytest.FixtureRequest
-) -> Iterator[str]:
-    """The address of a nats-server with the users of `ingest.shared.broker.permissions`."""
-    folder = tmp_path_factory.mktemp("guarded")
-    with nats_with(folder, request.param(quoted(passwords))) as url:
-        yield url
-
-
-def quoted(passwords: dict[User, str]) -> dict[User, str]:
-    return {user: json.dumps(password) for user, password in passwords.items()}
-
-
-@pytest.fixture
-def login(guarded: str, passwords: dict[User, str], test_topology: Topology) -> Iterator[Callable[[User], NatsBus]]:
-    """A function that logs a user in, to a broker whose streams are new and empty."""
-    opened: list[NatsBus] = []
-
-    def enter(user: User) -> NatsBus:
-        options = BusOptions(guarded, f"test.{user}", ack_wait_s=2.0, user=user, password=passwords[user])
-        opened.append(NatsBus(options).connect())
-        return opened[-1]
-
-    admin = enter(Client.ADMIN)
-    admin.wipe(test_topology)
-    admin.provision(test_topology)
-    yield enter
-    for bus in opened:
-        bus.close()
 
 
 @pytest.mark.parametrize("user", STAGES)
