@@ -197,7 +197,7 @@ def test_a_server_without_jetstream_is_told_how_to_start_it(tmp_path: Path, test
 def test_a_storage_that_is_too_small_names_the_setting_and_the_need(tmp_path: Path, test_topology: Topology) -> None:
     with (
         nats_with(tmp_path, f'jetstream {{ store_dir: "{tmp_path}", max_file_store: 100MB }}') as url,
-        pytest.raises(ConfigurationError, match=r"INGEST_QUEUE_BYTES=67108864 need 278435456 bytes .* max_file_store"),
+        pytest.raises(ConfigurationError, match=r"INGEST_QUEUE_BYTES=67108864 need 298435456 bytes .* max_file_store"),
     ):
         work_through(test_topology, url)
 
@@ -205,7 +205,7 @@ def test_a_storage_that_is_too_small_names_the_setting_and_the_need(tmp_path: Pa
 @pytest.mark.parametrize(
     ("account", "reason"),
     [
-        pytest.param("tiny", "INGEST_QUEUE_BYTES=67108864 need 278435456 bytes", id="too little storage"),
+        pytest.param("tiny", "INGEST_QUEUE_BYTES=67108864 need 298435456 bytes", id="too little storage"),
         pytest.param("none", "JetStream is off for the account of this NATS user", id="no JetStream"),
     ],
 )
