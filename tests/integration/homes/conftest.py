@@ -45,23 +45,30 @@ def bucket(s3: S3Server) -> Bucket:
 
 
 @pytest.fixture
-def files(nats_server: EmbeddedNats) -> Iterator[Callable[[], NatsFiles]]:
-    """A function that opens a bucket of this test on NATS, for one machine."""
-    name, opened = f"files_{uuid.uuid4().hex}", list[NatsFiles]()
+def nats_bucket(nats_server: EmbeddedNats) -> Iterator[tuple[BusOptions, str]]:
+    """A bucket of this test on NATS: how to reach the server, and its name."""
+    name = f"files_{uuid.uuid4().hex}"
     options = BusOptions(nats_server.url, "test.files", user=NATS_USER, password=nats_server.password)
     wanted = Topology((files_spec(name, FILES_BYTES),), ())
     bus = NatsBus(options).connect()
     bus.provision(wanted)
+    yield options, name
+    bus.wipe(wanted)
+    bus.close()
+
+
+@pytest.fixture
+def files(nats_bucket: tuple[BusOptions, str]) -> Iterator[Callable[[], NatsFiles]]:
+    """A function that opens the bucket for one machine."""
+    opened = list[NatsFiles]()
 
     def machine() -> NatsFiles:
-        opened.append(NatsFiles(options, name))
+        opened.append(NatsFiles(*nats_bucket))
         return opened[-1]
 
     yield machine
     for one in opened:
         one.close()
-    bus.wipe(wanted)
-    bus.close()
 
 
 @pytest.fixture(params=["folder", "s3", "jetstream"])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest.cli.local.nats_server import NATS_USER
+from ingest.cli.local.nats_server import NATS_USER, EmbeddedNats
 from ingest.shared.artifacts.home import TEMPORARY_PREFIX
 from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.broker import file_info
@@ -23,10 +25,8 @@ from ingest.shared.homes.jetstream_upload import upload
 from tests.support.brokers import nats_with
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
-
-    from ingest.cli.local.nats_server import EmbeddedNats
 
 ID = "abcdefghijk"
 MIB = 1 << 20
@@ -175,3 +175,63 @@ def test_what_another_program_has_stored_is_no_file_of_ours(home: JetStreamHome)
     with pytest.raises(IngestError, match="too long") as caught:
         home.size(f"videos/{'a' * 2000}")
     assert caught.value.code is Code.BAD_FIELD
+
+
+class HarmedFiles(NatsFiles):
+    """A bucket to which something happens before its second part is stored."""
+
+    parts = 0
+
+    def __init__(self, options: BusOptions, bucket: str, harm: Callable[[], None]) -> None:
+        super().__init__(options, bucket)
+        self._harm = harm
+
+    def add_chunks(self, place: str, chunks: Sequence[bytes]) -> list[int]:
+        """Harm once."""
+        self.parts += 1
+        if self.parts == 2:
+            self._harm()
+        return super().add_chunks(place, chunks)
+
+
+@pytest.mark.long  # the client waits for an answer that does not come
+def test_a_server_that_is_killed_in_the_middle_of_an_upload_gets_it_again(tmp_path: Path) -> None:
+    server = EmbeddedNats(tmp_path / "nats")
+    is_half_done = threading.Event()
+
+    def kill() -> None:
+        server.process.kill()
+        server.process.wait()
+        is_half_done.set()
+
+    options = BusOptions(server.url, "test.files", user=NATS_USER, password=server.password)
+    with made(server.url, tmp_path, server) as whole:
+        files = HarmedFiles(options, "files", kill)
+        home, content = JetStreamHome(files, Cache(tmp_path / "harmed", 100 * MIB)), bytes(range(256)) * (9 << 12)
+        with ThreadPoolExecutor(1) as pool:
+            uploading = pool.submit(keep, home, tmp_path / "file", content)
+            assert is_half_done.wait(30)
+            server.restart()  # by the thread that lives as long as the server has to
+            kept = uploading.result()
+        assert files.parts > 2
+        assert whole.read(kept, 8 * MIB - 5, 10) == content[8 * MIB - 5 : 8 * MIB + 5]
+        assert [entry.name.rpartition("/")[2] for entry in whole.list("videos/")] == [
+            kept.rpartition("/")[2],
+            "audio.json",
+        ]
+        files.close()
+    server.stop()
+
+
+def test_a_bucket_that_is_deleted_in_the_middle_of_an_upload_is_named(
+    nats_bucket: tuple[BusOptions, str], tmp_path: Path
+) -> None:
+    options, name = nats_bucket
+    bus = NatsBus(options).connect()
+    files = HarmedFiles(options, name, lambda: bus.wipe(Topology((files_spec(name),), ())))
+    home = JetStreamHome(files, Cache(tmp_path / "copies", 100 * MIB))
+    with pytest.raises(IngestError, match="does not exist") as caught:
+        keep(home, tmp_path / "file", bytes(9 * MIB))
+    assert caught.value.code is Code.ENV_VOLUME
+    files.close()
+    bus.close()
