@@ -16,7 +16,7 @@ from ingest.asr import audio
 from ingest.asr.handler import Transcribe, input_file
 from ingest.asr.recognition import canary
 from ingest.asr.recognition.build import make_transcriber, recognizer_options
-from ingest.asr.recognition.whisper import FRAMES_A_SECOND, WINDOW_S
+from ingest.asr.recognition.whisper import FRAMES_A_SECOND, WINDOW_S, Memory
 from ingest.asr.settings import AsrSettings
 from ingest.asr.sound import WholeSound
 from ingest.demo import ASR_MODEL, samples
@@ -124,6 +124,29 @@ def test_words_are_aligned_within_the_window_of_the_model(
     lengths = (WINDOW_S * SAMPLE_RATE + 1, 2 * SAMPLE_RATE)
     recognizer.run([recognizer.request(waveforms[0][:length], "en") for length in lengths])
     assert asked == [WINDOW_S * FRAMES_A_SECOND, 2 * FRAMES_A_SECOND]
+
+
+def test_a_chunk_that_is_asked_for_again_is_encoded_once(
+    transcriber: Transcriber, waveforms: list[audio.Waveform], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode, sizes = WhisperModel.encode, list[int]()
+
+    def counted(model: WhisperModel, features: np.ndarray) -> object:
+        sizes.append(len(features))
+        return encode(model, features)
+
+    monkeypatch.setattr(WhisperModel, "encode", counted)
+    recognizer = transcriber.recognizer
+    plain = [recognizer.request(waveform[: 8 * SAMPLE_RATE], "en") for waveform in waveforms[:3]]
+    expected = recognizer.run(plain)
+    kept = [plain[0], *(replace(one, memory=Memory()) for one in plain[1:])]
+    found = [*recognizer.run(kept[1:2]), *recognizer.run(kept)]
+    strong = recognizer.run([replace(one, strong=True) for one in kept[1:]])
+    assert sizes == [3, 1, 2]
+    assert [one.text for one in found] == [one.text for one in (expected[1], *expected)]
+    assert [one.avg_logprob for one in found[1:]] == pytest.approx([one.avg_logprob for one in expected], abs=1e-3)
+    assert [one.words for one in found[1:]] == [one.words for one in expected]
+    assert all(one.text for one in strong)
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,13 @@ at once. As soon as the whole recording is known, its language is found. If it i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ingest.asr import audio
 from ingest.asr.recognition import chunks, languages
 from ingest.asr.recognition.pieces import Piece
+from ingest.asr.recognition.whisper import Memory
 from ingest.shared import languages as language_codes
 from ingest.shared.telemetry.time_split import DECODING
 
@@ -46,6 +47,7 @@ class Reader:
     recognizer: Recognizer
     batcher: Batcher[Request, ChunkTranscript]
     time: DeviceTime
+    samples: dict[Span, Request] = field(default_factory=dict)  # whose encoding is remembered: up to six of 4 to 12 MB
 
     def read(self, sound: Sound, parts: Iterable[tuple[SpeechChunk, str]]) -> Iterator[ChunkTranscript]:
         """Yield what the recognizer reads in chunks, each in its language."""
@@ -53,6 +55,8 @@ class Reader:
 
     def request(self, sound: Sound, span: Span, language: str | None, *, strong: bool = False) -> Request:
         """Return the request for a span of a sound."""
+        if span in self.samples:
+            return replace(self.samples[span], language=language, strong=strong)
         with self.time.doing(DECODING):
             return self.recognizer.request(audio.cut(sound, span), language, strong=strong)
 
@@ -116,6 +120,8 @@ class Reader:
         return found, round(detected[found], 4)
 
     def _detected(self, sound: Sound, samples: Sequence[SpeechChunk]) -> dict[str, float]:
+        for span in (sample.span for sample in samples):
+            self.samples.setdefault(span, replace(self.request(sound, span, None), memory=Memory()))
         requests = (self.request(sound, sample.span, None) for sample in samples)
         return languages.shares(zip(samples, self.batcher.map(requests), strict=True))
 

@@ -1,7 +1,8 @@
 """Speech to words with faster-whisper: the only file that runs the recognition model.
 
 `Recognizer.run` recognises chunks of several videos in one batch. The batcher (`ingest.shared.device.batcher`) calls
-it. Callers compute the features on the CPU before they queue a request.
+it. Callers compute the features on the CPU before they queue a request. A chunk that is asked for several times (its
+language, then its words in several languages) is encoded once: the encoder takes most of the time.
 """
 
 from __future__ import annotations
@@ -12,17 +13,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import ctranslate2
 import numpy as np
 import numpy.typing as npt
-from faster_whisper import BatchedInferencePipeline, WhisperModel
+from faster_whisper import WhisperModel
 from faster_whisper.audio import pad_or_trim
 from faster_whisper.tokenizer import Tokenizer
-from faster_whisper.transcribe import (
-    TranscriptionOptions,
-    get_compression_ratio,
-    get_suppressed_tokens,
-    merge_punctuations,
-)
+from faster_whisper.transcribe import get_compression_ratio, get_suppressed_tokens, merge_punctuations
 
 from ingest.asr.recognition import cuda_library, model_files
 from ingest.shared.artifacts.fingerprint import short_id
@@ -63,26 +60,6 @@ class RecognizerOptions:
     revision: str | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Request:
-    """A chunk for the device: log-mel features (mels, 3000) and its length.
-
-    A request without a language detects the language only. `strong` decodes with a wider beam. `hotwords` are words
-    that may be said: the prompt of the model.
-    """
-
-    features: npt.NDArray[np.float32] = field(repr=False)
-    duration_s: float
-    language: str | None
-    strong: bool = False
-    hotwords: str = ""
-
-    @property
-    def group(self) -> tuple[str | None, bool, str]:
-        """Return the key that all requests of one batch have in common."""
-        return (self.language, self.strong, self.hotwords)
-
-
 @dataclass(frozen=True)
 class ChunkWord:
     """A recognised word. Its times are seconds from the start of its chunk."""
@@ -108,6 +85,51 @@ class ChunkTranscript:
     languages: dict[str, float] = field(default_factory=dict)
 
 
+Group = tuple[str | None, bool, str]
+DETECTION: Group = (None, False, "")
+
+
+@dataclass(eq=False)
+class Memory:
+    """What is known about a chunk that is asked for several times: the encoder's output, and the answers by group."""
+
+    encoded: npt.NDArray[np.float32] | None = field(default=None, repr=False)
+    answers: dict[Group, ChunkTranscript] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """A chunk for the device: log-mel features (mels, 3000) and its length.
+
+    A request without a language detects the language only. `strong` decodes with a wider beam. `hotwords` are words
+    that may be said: the prompt of the model. Requests for the same chunk may share a `memory`, which belongs to the
+    device thread.
+    """
+
+    features: npt.NDArray[np.float32] = field(repr=False)
+    duration_s: float
+    language: str | None
+    strong: bool = False
+    hotwords: str = ""
+    memory: Memory | None = None
+
+    @property
+    def group(self) -> Group:
+        """Return the key that all requests of one batch have in common."""
+        return (self.language, self.strong, self.hotwords)
+
+    @property
+    def known(self) -> ChunkTranscript | None:
+        """The answer to an earlier request for the same."""
+        return self.memory.answers.get(self.group) if self.memory else None
+
+    def remember(self, answer: ChunkTranscript) -> ChunkTranscript:
+        """Keep the answer for further requests, if they are expected; return it."""
+        if self.memory is not None:
+            self.memory.answers[self.group] = answer
+        return answer
+
+
 class Recognizer:
     """A loaded model. Raise ENV_MODEL when it cannot be loaded, ENV_CUDA when its device does not work.
 
@@ -130,7 +152,6 @@ class Recognizer:
             )
         except Exception as error:
             raise _cannot_load(self.name, error) from error
-        self._pipeline = BatchedInferencePipeline(self._model)
         decoding = f"{self.compute_type}/beam{options.beam}"
         self.key = f"{_model_id(self.name, folder)}/{decoding}"
         self.old_key = f"{_old_model_id(self.name)}/{decoding}"
@@ -153,40 +174,71 @@ class Recognizer:
 
     def run(self, requests: Sequence[Request]) -> list[ChunkTranscript]:
         """Return the transcripts of requests of one group, recognised in one batch."""
+        new = [request for request in requests if request.known is None]
         try:
-            if requests[0].language is None:
-                return self._languages(requests)
-            return self._recognise(requests)
+            answers = iter(self._answers(new) if new else [])
         except RuntimeError as error:
             raise self._device_error(error) from error
+        return [request.known or request.remember(next(answers)) for request in requests]
 
-    def _languages(self, requests: Sequence[Request]) -> list[ChunkTranscript]:
-        encoded = self._model.encode(np.stack([request.features for request in requests]))
-        return [ChunkTranscript(languages=languages) for languages in self._detect(encoded)]
+    def _answers(self, requests: Sequence[Request]) -> list[ChunkTranscript]:
+        encoded = self._encode(requests)
+        languages = self._languages(requests, encoded)
+        if requests[0].language is None:
+            return [ChunkTranscript(languages=shares) for shares in languages]
+        return [
+            replace(said, languages=shares)
+            for said, shares in zip(self._recognise(requests, encoded), languages, strict=True)
+        ]
 
-    def _detect(self, encoded: Any) -> list[dict[str, float]]:  # noqa: ANN401 (CTranslate2 has no types)
+    def _encode(self, requests: Sequence[Request]) -> Any:  # noqa: ANN401 (CTranslate2 has no types)
+        """Return the output of the encoder; for requests with a memory, that of an earlier one."""
+        new = [request for request in requests if request.memory is None or request.memory.encoded is None]
+        made = self._model.encode(np.stack([request.features for request in new])) if new else None
+        if all(request.memory is None for request in requests):
+            return made
+        rows = iter([] if made is None else _array(made))
+        outputs = [_encoded(request, rows) for request in requests]
+        return ctranslate2.StorageView.from_array(np.stack(outputs))
+
+    def _languages(self, requests: Sequence[Request], encoded: Any) -> list[dict[str, float]]:  # noqa: ANN401 (the same)
         """Return the probabilities of the languages of encoded chunks."""
+        known = [request.memory.answers.get(DETECTION) if request.memory else None for request in requests]
+        if all(known):
+            return [one.languages for one in known if one]
+        if not self.is_multilingual:
+            return [{}] * len(requests)
         found = self._model.model.detect_language(encoded)
         return [{token[2:-2]: share for token, share in shares} for shares in found]
 
-    def _recognise(self, requests: Sequence[Request]) -> list[ChunkTranscript]:
+    def _recognise(self, requests: Sequence[Request], encoded: Any) -> Iterator[ChunkTranscript]:  # noqa: ANN401 (the same)
         first = requests[0]
         tokenizer = Tokenizer(
             self._model.hf_tokenizer, self.is_multilingual, task="transcribe", language=first.language or "en"
         )
         beam = max(STRONG_BEAM, self._options.beam) if first.strong else self._options.beam
-        features = np.stack([request.features for request in requests])
-        options = _options(tokenizer, beam, first.hotwords)
-        encoded, outputs = self._pipeline.generate_segment_batched(features, tokenizer, options)
-        tokens = [[token for token in output["tokens"] if token < tokenizer.eot] for output in outputs]
+        results = self._generate(encoded, len(requests), tokenizer, beam, first.hotwords)
+        tokens = [[token for token in result.sequences_ids[0] if token < tokenizer.eot] for result in results]
         # a chunk may be longer than the window by a rounded sample: CTranslate2 then writes behind its buffer
         frames = [min(math.ceil(request.duration_s), WINDOW_S) * FRAMES_A_SECOND for request in requests]
         aligned = self._model.find_alignment(tokenizer, tokens, encoded, frames)
-        languages = self._detect(encoded) if self.is_multilingual else [{}] * len(requests)
-        return [
-            replace(_chunk_transcript(output, tokenizer.decode(text), words), languages=shares)
-            for output, text, words, shares in zip(outputs, tokens, aligned, languages, strict=True)
-        ]
+        for result, text, words in zip(results, tokens, aligned, strict=True):
+            yield _chunk_transcript(result, tokenizer.decode(text), words)
+
+    def _generate(self, encoded: Any, count: int, tokenizer: Tokenizer, beam: int, hotwords: str) -> Any:  # noqa: ANN401 (the same)
+        """Return the tokens of encoded chunks, as faster-whisper's batched pipeline decodes them."""
+        prompt = self._model.get_prompt(tokenizer, [], without_timestamps=True, hotwords=hotwords or None)
+        return self._model.model.generate(
+            encoded,
+            [prompt] * count,
+            beam_size=beam,
+            max_length=self._model.max_length,
+            suppress_blank=True,
+            suppress_tokens=get_suppressed_tokens(tokenizer, [-1]),
+            return_scores=True,
+            return_no_speech_prob=True,
+            sampling_temperature=0.0,
+        )
 
     def _device_error(self, error: RuntimeError) -> Exception:
         if is_out_of_memory(error):
@@ -200,16 +252,32 @@ class Recognizer:
         return error
 
 
-def _chunk_transcript(output: dict[str, Any], text: str, words: list[dict[str, Any]]) -> ChunkTranscript:
-    if not (math.isfinite(output["avg_logprob"]) and math.isfinite(output["no_speech_prob"])):
+def _array(view: Any) -> npt.NDArray[np.float32]:  # noqa: ANN401 (CTranslate2 has no types)
+    """Return what the device has computed, as an array of the main memory."""
+    on_cpu = view if view.device == "cpu" else view.to_device(ctranslate2.Device.cpu)
+    return np.array(on_cpu.to(ctranslate2.DataType.float32))
+
+
+def _encoded(request: Request, made: Iterator[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+    """Return the encoder's output for a request: the remembered one, else the next that was made."""
+    if request.memory is None:
+        return next(made)
+    if request.memory.encoded is None:
+        request.memory.encoded = next(made)
+    return request.memory.encoded
+
+
+def _chunk_transcript(result: Any, text: str, words: list[dict[str, Any]]) -> ChunkTranscript:  # noqa: ANN401 (the same)
+    avg_logprob = result.scores[0] * len(result.sequences_ids[0]) / (len(result.sequences_ids[0]) + 1)
+    if not (math.isfinite(avg_logprob) and math.isfinite(result.no_speech_prob)):
         raise IngestError(Code.ENV_MODEL, "the model returns NaN; another INGEST_ASR_COMPUTE_TYPE may help")
     merge_punctuations(words, PREPEND, APPEND)
     return ChunkTranscript(
         text=text.strip(),
         words=tuple(_chunk_words(words)),
-        avg_logprob=float(output["avg_logprob"]),
+        avg_logprob=float(avg_logprob),
         compression_ratio=float(get_compression_ratio(text)),
-        no_speech_prob=float(output["no_speech_prob"]),
+        no_speech_prob=float(result.no_speech_prob),
     )
 
 
@@ -222,37 +290,6 @@ def _chunk_words(words: list[dict[str, Any]]) -> Iterator[ChunkWord]:
             probability = min(1.0, max(0.0, float(word["probability"])))
             yield ChunkWord(float(word["start"]), float(word["end"]), blanks, probability)
             blanks = ""
-
-
-def _options(tokenizer: Tokenizer, beam: int, hotwords: str) -> TranscriptionOptions:
-    return TranscriptionOptions(
-        beam_size=beam,
-        best_of=1,
-        patience=1,
-        length_penalty=1,
-        repetition_penalty=1,
-        no_repeat_ngram_size=0,
-        log_prob_threshold=None,
-        no_speech_threshold=None,
-        compression_ratio_threshold=None,
-        condition_on_previous_text=False,
-        prompt_reset_on_temperature=0.5,
-        temperatures=[0.0],
-        initial_prompt=None,
-        prefix=None,
-        suppress_blank=True,
-        suppress_tokens=get_suppressed_tokens(tokenizer, [-1]),
-        without_timestamps=True,
-        max_initial_timestamp=0.0,
-        word_timestamps=True,
-        prepend_punctuations=PREPEND,
-        append_punctuations=APPEND,
-        multilingual=False,
-        max_new_tokens=None,
-        clip_timestamps="0",
-        hallucination_silence_threshold=None,
-        hotwords=hotwords or None,
-    )
 
 
 def _compute_type(wanted: str, device: str) -> str:

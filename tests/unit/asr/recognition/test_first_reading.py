@@ -36,11 +36,16 @@ class Listener:
     detects: Callable[[int], dict[str, float]]
     is_multilingual: bool = True
     asked: list[tuple[int, str | None]] = field(default_factory=list)
+    encoded: int = 0
 
     def request(self, samples: np.ndarray, language: str | None, *, strong: bool = False) -> Request:
         return Request(samples, float(len(samples)), language, strong)
 
     def run(self, requests: Sequence[Request]) -> list[ChunkTranscript]:
+        for request in requests:
+            self.encoded += request.memory is None or request.memory.encoded is None
+            if request.memory is not None:
+                request.memory.encoded = request.features
         return [self._answer(int(request.features[0]), request.language) for request in requests]
 
     def _answer(self, number: int, language: str | None) -> ChunkTranscript:
@@ -156,6 +161,19 @@ def test_chunks_are_read_before_all_are_known_and_only_once() -> None:
     detections = [place for place, (_, language) in enumerate(recognizer.asked) if language is None]
     assert max(detections) < len(SPEECH)  # the second is made as soon as all is known, not at the end
     assert len(detections) == 2 * SAMPLES
+
+
+@pytest.mark.parametrize(
+    "detects",
+    [pytest.param(always(fr=0.95, en=0.05), id="sure"), pytest.param(always(fr=0.5, en=0.4), id="read in both")],
+)
+def test_chunks_by_which_the_language_is_found_are_not_encoded_again(
+    detects: Callable[[int], dict[str, float]],
+) -> None:
+    recognizer = Listener(detects)
+    read(recognizer, NumberedSound(WAVEFORM, SPEECH[:5]))
+    assert recognizer.encoded == 5
+    assert len(recognizer.asked) > 5 + SAMPLES - 1
 
 
 def test_a_wrong_guess_is_given_up_as_soon_as_all_is_known() -> None:
