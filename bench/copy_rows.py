@@ -94,26 +94,43 @@ class Size:
     row_bytes: float
 
 
+@dataclass(frozen=True)
+class Amount:
+    """How many passages a video has (those of `committed` fewer), and how many videos each way stores."""
+
+    rounds: int = 15
+    passages: int = 300
+    committed_passages: int = 50
+    seed: int = 7
+
+
 def main() -> None:
     """Measure and print."""
     options = _options()
     report.quiet()
+    amount = Amount(options.rounds, options.passages, options.committed_passages, options.seed)
+    rounds, sizes = measured(amount)
+    if options.json:
+        figures = {way: [asdict(one) for one in each] for way, each in rounds.items()}
+        sizes_json = {kind: asdict(size) for kind, size in sizes.items()}
+        report.print_json({"options": vars(options), "rounds": figures, "sizes": sizes_json})
+    else:
+        report.print_machine()
+        print_ways(amount, rounds)
+        _print_sizes(sizes)
+
+
+def measured(amount: Amount) -> tuple[dict[str, list[Figures]], dict[str, Size]]:
+    """Return the figures of each way and round, and the sizes of vectors, in a database that is made for this."""
     with tempfile.TemporaryDirectory(prefix="ingest-bench-") as folder:
         server = EmbeddedPostgres(Path(folder) / "postgres")
         try:
             with _open(server.url) as database:
                 migrate(database)
             with _open(server.url) as database:  # connections learn about vectors when they are made
-                rounds = _measure(database, options)
-                sizes = _sizes(database)
+                return _measure(database, amount), _sizes(database)
         finally:
             server.stop()
-    if options.json:
-        figures = {way: [asdict(one) for one in each] for way, each in rounds.items()}
-        sizes_json = {kind: asdict(size) for kind, size in sizes.items()}
-        report.print_json({"options": vars(options), "rounds": figures, "sizes": sizes_json})
-    else:
-        _print(options, rounds, sizes)
 
 
 def _options() -> argparse.Namespace:
@@ -130,7 +147,7 @@ def _open(url: str) -> Database:
     return Database(SecretStr(url), password=None, size=2, timeout_s=TIMEOUT_S, name="bench").open()
 
 
-def _measure(database: Database, options: argparse.Namespace) -> dict[str, list[Figures]]:
+def _measure(database: Database, amount: Amount) -> dict[str, list[Figures]]:
     """Store a video in each way in turn, so many times; the first of each is thrown away."""
     ways: dict[str, Way] = {
         COPY: ByCopy(database),
@@ -142,11 +159,11 @@ def _measure(database: Database, options: argparse.Namespace) -> dict[str, list[
         connection.execute(REGISTER_MODEL, (SECOND_MODEL, DIMENSIONS))
     figures: dict[str, list[Figures]] = {name: [] for name in ways}
     numbers = itertools.count()
-    for number in range(options.rounds + 1):
+    for number in range(amount.rounds + 1):
         stored = {}
         for name, way in ways.items():
-            count = options.committed_passages if name == COMMITTED else options.passages
-            rows = make_rows(f"video{next(numbers):06}", count, options.seed + number)
+            count = amount.committed_passages if name == COMMITTED else amount.passages
+            rows = make_rows(f"video{next(numbers):06}", count, amount.seed + number)
             one = _store(database, way, rows)
             if number:
                 figures[name].append(one)
@@ -198,10 +215,10 @@ def _one(database: Database, query: bytes, *values: object) -> tuple[object, ...
     return row
 
 
-def _print(options: argparse.Namespace, rounds: dict[str, list[Figures]], sizes: dict[str, Size]) -> None:
-    report.print_machine()
-    print(f"one video: {options.passages} passages ({COMMITTED}: {options.committed_passages}), {DIMENSIONS}-d vectors")
-    print(f"medians of {options.rounds} rounds, taken in turn; every way stored the same rows\n")
+def print_ways(amount: Amount, rounds: dict[str, list[Figures]]) -> None:
+    """Print a row for each way."""
+    print(f"one video: {amount.passages} passages ({COMMITTED}: {amount.committed_passages}), {DIMENSIONS}-d vectors")
+    print(f"medians of {amount.rounds} rounds, taken in turn; every way stored the same rows\n")
     base = rounds[COPY]
     columns = (
         "way",
@@ -214,6 +231,9 @@ def _print(options: argparse.Namespace, rounds: dict[str, list[Figures]], sizes:
         "log bytes/passage",
     )
     report.print_table(columns, (_row(name, base, each) for name, each in rounds.items()))
+
+
+def _print_sizes(sizes: dict[str, Size]) -> None:
     print(f"\nthe same {DIMENSIONS}-d vectors in a column of each type")
     report.print_table(
         ("type", "bytes/value", "table bytes/row", "share of vector"),

@@ -13,6 +13,7 @@ import time
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pyannote.core import Annotation, Segment, Timeline
@@ -21,6 +22,9 @@ from pyannote.metrics.diarization import DiarizationErrorRate
 from bench import report
 from ingest.asr.speakers.diarizer import Diarizer, DiarizerOptions
 from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits, FloatArray, decode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 COLLAR_S = 0.25  # total: half of it on each side of a boundary
 TURNS = ".rttm"
@@ -72,27 +76,44 @@ def read(path: Path, most_s: float) -> FloatArray:
     return np.concatenate(blocks)[: int(most_s * SAMPLE_RATE)]
 
 
+@dataclass(frozen=True)
+class Difference:
+    """How far found turns are from the true ones, in seconds, and the numbers of speakers."""
+
+    speech_s: float
+    wrong_s: float
+    speakers: int
+    found: int
+
+
+def compared(turns: Path, found: Iterable[tuple[float, float, str]], length_s: float) -> Difference:
+    """Compare turns (start, end, speaker) with those of a file."""
+    annotation = Annotation()
+    for number, (start_s, end_s, speaker) in enumerate(found):
+        annotation[Segment(start_s, end_s), number] = speaker
+    true = reference(turns, length_s)
+    part = DiarizationErrorRate(collar=COLLAR_S)(true, annotation, uem=Timeline([Segment(0, length_s)]), detailed=True)
+    wrong_s = part["missed detection"] + part["false alarm"] + part["confusion"]
+    return Difference(part["total"], wrong_s, len(true.labels()), len(annotation.labels()))
+
+
 def measure(path: Path, waveform: FloatArray, way: str, diarizer: Diarizer) -> Figure:
     """Diarize a recording and compare it with its turns."""
     length_s = len(waveform) / SAMPLE_RATE
     wall, cpu = time.monotonic(), time.process_time()
     turns = diarizer.diarize(waveform, [])
     took_s, cpu_s = time.monotonic() - wall, time.process_time() - cpu
-    found = Annotation()
-    for number, turn in enumerate(turns):
-        found[Segment(turn.span.start_s, turn.span.end_s), number] = turn.speaker
-    true = reference(path.with_suffix(TURNS), length_s)
-    part = DiarizationErrorRate(collar=COLLAR_S)(true, found, uem=Timeline([Segment(0, length_s)]), detailed=True)
-    wrong_s = part["missed detection"] + part["false alarm"] + part["confusion"]
+    found = [(turn.span.start_s, turn.span.end_s, turn.speaker) for turn in turns]
+    part = compared(path.with_suffix(TURNS), found, length_s)
     return Figure(
         group=path.parent.name,
         recording=path.name,
         way=way,
         length_s=length_s,
-        speakers=len(true.labels()),
-        found=len(found.labels()),
-        speech_s=part["total"],
-        wrong_s=wrong_s,
+        speakers=part.speakers,
+        found=part.found,
+        speech_s=part.speech_s,
+        wrong_s=part.wrong_s,
         took_s=took_s,
         cpu_s=cpu_s,
     )
