@@ -19,11 +19,11 @@ from ingest.embedder.postgres.database import Database
 from ingest.embedder.postgres.index_care import IndexCare
 from ingest.embedder.postgres.index_state import LOCK, index_name, may_build, missing_indexes
 from ingest.embedder.postgres.vector_index import build_index
-from ingest.embedder.search import search_query
+from ingest.embedder.search import narrowing, search_query
 from ingest.embedder.search.hybrid import Search
 from ingest.embedder.search.question import Question
 from ingest.embedder.search.search_query import CONFIGS, Statement
-from ingest.embedder.search.tuning import USUAL
+from ingest.embedder.search.tuning import USUAL, Tuning
 from ingest.shared.errors import IngestError
 
 if TYPE_CHECKING:
@@ -144,29 +144,51 @@ def indexes(found: Sequence[dict[str, Any]]) -> set[str]:
         pytest.param(Question("3fa", "other"), {"segments_words", "vectors"}, set(), id="common speaker"),
         pytest.param(Question("the harbor", "rare"), {"segments_speaker"}, {"vectors"}, id="rare speaker"),
         pytest.param(
-            Question("3fa", channel="channel 3"), {"segments_words", "videos_channel"}, {"vectors"}, id="channel"
+            Question("3fa", channel="channel 3"), {"segments_words", "embeddings_pkey"}, {"vectors"}, id="channel"
         ),
-        pytest.param(Question("harbor", since=OCTOBER), {"videos_published"}, {"vectors"}, id="since"),
+        pytest.param(Question("harbor", since=OCTOBER), {"embeddings_pkey"}, {"vectors"}, id="since"),
         pytest.param(Question("3fa", since=FEBRUARY), {"segments_words", "vectors"}, set(), id="long since"),
-        pytest.param(Question("harbor", until=FEBRUARY), {"videos_published"}, {"vectors"}, id="until"),
+        pytest.param(Question("harbor", until=FEBRUARY), {"embeddings_pkey"}, {"vectors"}, id="until"),
         pytest.param(Question("3fa", language="en"), {"segments_words", "vectors"}, set(), id="common language"),
-        pytest.param(Question("harbor", language="ca"), {"videos_language"}, {"vectors"}, id="rare language"),
+        pytest.param(Question("harbor", language="ca"), {"embeddings_pkey"}, {"vectors"}, id="rare language"),
         pytest.param(Question("harbor", video_id="v0000000007"), {"segments_pkey"}, {"vectors"}, id="recording"),
         pytest.param(
             Question("harbor", "other", since=FEBRUARY, language="en"), {"vectors"}, set(), id="common filters"
         ),
         pytest.param(
-            Question("3fa", "rare", "channel 3", FEBRUARY, OCTOBER, "en"), {"segments_speaker"}, {"vectors"}, id="all"
+            Question("3fa", "rare", "channel 3", FEBRUARY, OCTOBER, "en"), {"embeddings_pkey"}, {"vectors"}, id="all"
         ),
     ],
 )
 def test_a_question_reads_indexes_and_never_a_whole_table(
-    large: Database, question: Question, read: set[str], not_read: set[str]
+    large: Database, monkeypatch: pytest.MonkeyPatch, question: Question, read: set[str], not_read: set[str]
 ) -> None:
+    monkeypatch.setattr(narrowing, "MOST_RECORDINGS", 80)  # of 400: the archive is small
     found = plan(large, question)
     assert indexes(found) >= read, indexes(found)
     assert not indexes(found) & not_read, indexes(found)
     assert [node["Relation Name"] for node in found if node["Node Type"] == "Seq Scan"] == []
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        pytest.param(Question("harbor", channel="channel 3"), id="channel"),
+        pytest.param(Question("häfen", "other", since=OCTOBER), id="speaker and day"),
+        pytest.param(Question("harbor -3fa", until=FEBRUARY, channel="CHANNEL 4"), id="word left out"),
+        pytest.param(Question('"the harbor"', language="ca"), id="phrase"),
+        pytest.param(Question("harbor", channel="no such channel"), id="nothing"),
+    ],
+)
+def test_few_recordings_are_compared_exactly(
+    large: Database, monkeypatch: pytest.MonkeyPatch, question: Question
+) -> None:
+    by_ids = Search(large, _Encoder()).ask(question)
+    for bound in ("MOST_RECORDINGS", "MOST_PASSAGES"):
+        with monkeypatch.context() as patched:
+            patched.setattr(narrowing, bound, 0)
+            assert Search(large, _Encoder(), Tuning(is_exact=True)).ask(question) == by_ids
+    assert bool(by_ids) == (question.channel != "no such channel")
 
 
 @pytest.mark.parametrize("text", ["harbor", '"the harbor"', "harbor -3fa", "harbor OR häfen"])

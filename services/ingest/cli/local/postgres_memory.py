@@ -7,7 +7,7 @@ from pathlib import Path
 
 LIMIT = Path("/sys/fs/cgroup/memory.max")
 MEGABYTE = 1 << 20
-LEAST_BUFFERS, MOST_BUFFERS = 128, 1024  # megabytes
+LEAST_BUFFERS, MOST_BUFFERS = 128, 4096  # megabytes
 MOST_WORKERS = 8
 
 
@@ -23,7 +23,7 @@ def fitted(memory_bytes: int, cores: int) -> dict[str, str]:
     quarter of it.
     """
     megabytes = memory_bytes // MEGABYTE
-    buffers = max(LEAST_BUFFERS, min(MOST_BUFFERS, megabytes // 16))
+    buffers = max(LEAST_BUFFERS, min(MOST_BUFFERS, megabytes // 8))
     return {
         "shared_buffers": f"{buffers}MB",
         "effective_cache_size": f"{max(megabytes // 2, 2 * buffers)}MB",

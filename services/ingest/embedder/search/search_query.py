@@ -1,6 +1,6 @@
 """The SQL of a search: three short lists, merged by reciprocal rank. No part of it reads a whole table.
 
-by_meaning  the passages nearest to the question: from the vector index, or from few passages exactly
+by_meaning  the passages nearest to the question: from the vector index, or from few passages or recordings exactly
 by_words    the passages with the words of the question: at most `most_read` are read, at most `most_ranked` ranked
 by_title    the recordings whose title or channel has the words, each with its nearest passage
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pgvector import HalfVector
 from psycopg import sql
 
-from ingest.embedder.search import wording
+from ingest.embedder.search import narrowing, wording
 from ingest.embedder.search.tuning import USUAL, Tuning
 from ingest.shared import scripts
 
@@ -33,6 +33,7 @@ TITLES = 10
 MOST_TITLES = 500  # read for those
 LEAST_SIMILARITY = 0.2  # cosine below which a passage is not an answer
 OF_VIDEOS = frozenset({"channel", "since", "until", "language"})  # filters of the table `videos`
+OF_PASSAGES = frozenset({"speaker", "condition"})  # of the table `segments`
 
 # The text configurations of the stored passages, one jump in the index segments_ts_config for each.
 CONFIGS = """
@@ -125,6 +126,11 @@ CASE WHEN segments.words @@ websearch_to_tsquery(segments.ts_config, %(condition
 ELSE numnode(websearch_to_tsquery(segments.ts_config, %(condition)s)) = 0 END
 """
 AMONG = "{} JOIN embeddings USING (video_id, idx)"
+# OFFSET 0: what is within is read first, so by the ids of the recordings and not in the order of the vector index.
+WITHIN = """
+(SELECT video_id, idx, model, embedding FROM embeddings {join} WHERE model = {model} AND {filters} OFFSET 0)
+AS embeddings
+"""
 ALL = sql.SQL("true")
 
 
@@ -155,6 +161,7 @@ class Statement:
 
     def build(self, connection: Connection) -> tuple[sql.Composed, dict[str, object]]:
         """Return the query and its parameters, for the text configurations of the archive."""
+        self._narrow(connection)
         configs = [str(name) for (name,) in connection.execute(CONFIGS)] or ["simple"]
         phrases = scripts.question(self._wording.required)
         (is_empty,) = connection.execute(ARE_EMPTY, (phrases, configs)).fetchone() or (True,)
@@ -166,9 +173,27 @@ class Statement:
             found = {"loose": phrases, "required": scripts.question(self._wording.condition)}
         return self._merged(sql.SQL(", ").join(lists)), self._values | found
 
+    def _narrow(self, connection: Connection) -> None:
+        """Put the ids of the recordings in the place of the filters of the table `videos`, if these leave few."""
+        if not OF_VIDEOS & self._conditions.keys():
+            return
+        ids = narrowing.recordings(connection, self._filters(leave_out=OF_PASSAGES), self._values)
+        if ids is not None:
+            kept = {name: known for name, known in self._conditions.items() if name not in OF_VIDEOS}
+            self._conditions = {**kept, "video_ids": ("video_id = ANY(%(video_ids)s)", ids)}
+            self._values["video_ids"] = ids
+
     def _nearest(self, connection: Connection) -> list[sql.Composed]:
-        """Return the list of the nearest passages: exactly, if the statistics say that the filters leave few."""
+        """Return the list of the nearest passages: exactly, if the filters leave few, as counted or estimated."""
         join, filters = self._join(), self._filters()
+        if "video_ids" in self._conditions:
+            needs_segments = bool(self._conditions.keys() & OF_PASSAGES)
+            within = sql.SQL(WITHIN).format(
+                join=sql.SQL("JOIN segments USING (video_id, idx)" if needs_segments else ""),
+                model=self._model,
+                filters=filters,
+            )
+            return [self._by_meaning(within)]
         if self._filters_used():
             plan: Any = connection.execute(
                 sql.SQL(ESTIMATE).format(join=join, filters=filters), self._values
@@ -219,8 +244,8 @@ class Statement:
         return sql.SQL(QUERY).format(
             lists=lists,
             candidates=sql.Literal(self._tuning.candidates),
-            video_filters=self._filters(leave_out=frozenset({"speaker", "condition"})),
-            segment_filters=self._filters(leave_out=OF_VIDEOS | {"video_id"}),
+            video_filters=self._filters(leave_out=OF_PASSAGES),
+            segment_filters=self._filters(leave_out=OF_VIDEOS | {"video_id", "video_ids"}),
             titles=sql.Literal(TITLES),
             most_titles=sql.Literal(MOST_TITLES),
             dimensions=self._dimensions,

@@ -25,7 +25,7 @@ class Tuning:
     @property
     def ef_search(self) -> int:
         """Return how many vectors the index looks at: with fewer, it misses near passages."""
-        return 2 * self.candidates
+        return 3 * self.candidates
 
 
 USUAL = Tuning()

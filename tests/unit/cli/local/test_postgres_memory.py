@@ -13,8 +13,8 @@ GB = 1 << 30
     ("memory_bytes", "cores", "expected"),
     [
         pytest.param(1 * GB, 1, ("128MB", "512MB", "1"), id="a small container"),
-        pytest.param(8 * GB, 2, ("512MB", "4096MB", "1"), id="a laptop"),
-        pytest.param(256 * GB, 64, ("1024MB", "131072MB", "8"), id="a server"),
+        pytest.param(8 * GB, 2, ("1024MB", "4096MB", "1"), id="a laptop"),
+        pytest.param(256 * GB, 64, ("4096MB", "131072MB", "8"), id="a server"),
     ],
 )
 def test_the_server_is_fitted_to_the_machine(memory_bytes: int, cores: int, expected: tuple[str, str, str]) -> None:
