@@ -16,7 +16,6 @@ import psycopg
 import pytest
 from mcp.client import Client as Agent
 from mcp.client.stdio import StdioServerParameters
-from typer.testing import CliRunner
 
 from ingest.archive.agents.server import LONGEST_REQUEST_BYTES
 from ingest.archive.agents.tools import TOOLS
@@ -24,6 +23,7 @@ from ingest.archive.web.library import API
 from ingest.cli.app import app
 from ingest.cli.console import INTERRUPTED
 from tests.support.archive_server import FAILED, SECRET, TALK, Client, archive
+from tests.support.command_line import CommandLine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,7 +126,7 @@ def test_page_api_tool_command_and_view_give_the_same_answer(
     (answer,) = contents(asked(f"http://127.0.0.1:{ask.port}/mcp", CALLS[:1]))
     monkeypatch.setenv("INGEST_DATABASE_URL", archive_url)
     monkeypatch.setenv("INGEST_VOLUME_PATH", str(archive_volume))
-    by_command = json.loads(CliRunner().invoke(app, ["search", QUESTION, "--limit", "10", "--json"]).stdout)
+    by_command = json.loads(CommandLine().invoke(app, ["search", QUESTION, "--limit", "10", "--json"]).stdout)
     page = ask(f"/?q={QUESTION.replace(' ', '+')}").body.decode()
     assert [hit["citation"]["second"] for hit in answer["results"]] == [hit["start_s"] for hit in by_api]
     assert [(hit["url"], hit["text"], hit["id"]) for hit in answer["results"]] == [

@@ -10,7 +10,6 @@ import numpy as np
 import psycopg
 import pytest
 from psycopg import sql
-from typer.testing import CliRunner
 
 from ingest.cli.app import app
 from ingest.cli.runs import submissions
@@ -48,6 +47,7 @@ from ingest.shared.messages import (
 )
 from ingest.shared.runs.record import Recordings, publish_recordings
 from ingest.shared.settings import load
+from tests.support.command_line import CommandLine
 from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def forget(archive: dict[str, str], volume: Volume, use_servers: Callable[[Path]
     use_servers(on_disk(volume).root)
 
     def typed(*words: str, status: int = 0) -> str:
-        done = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["forget", *words])
+        done = CommandLine(env={"COLUMNS": "200"}).invoke(app, ["forget", *words])
         assert done.exit_code == status, done.output
         return done.output
 

@@ -9,7 +9,6 @@ import numpy as np
 import psycopg
 import pytest
 from psycopg import sql
-from typer.testing import CliRunner
 
 from ingest.asr.speakers.profiles import Profile, Profiles
 from ingest.cli.app import app
@@ -26,6 +25,7 @@ from ingest.shared.broker.topology import INPUT_OF, WORK_STREAM
 from ingest.shared.messages import EventKind, Stage, encode
 from tests.integration.cli.test_forget import event, request
 from tests.support.archive_rows import passage
+from tests.support.command_line import CommandLine
 from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def volume(bus: NatsBus, database: Database, tmp_path: Path, use_servers: Callab
 
 
 def forget(*words: str, status: int = 0) -> str:
-    done = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["forget", "--speaker", *words])
+    done = CommandLine(env={"COLUMNS": "200"}).invoke(app, ["forget", "--speaker", *words])
     assert done.exit_code == status, done.output
     return done.output
 
@@ -138,7 +138,7 @@ def kept(volume: Volume, video_id: str) -> Voiceprints:
 
 
 def test_nothing_of_a_person_is_left_but_the_words(volume: Volume, database: Database, database_url: str) -> None:
-    done = CliRunner().invoke(app, ["vocabulary", "add", NAME, "Another"])
+    done = CommandLine().invoke(app, ["vocabulary", "add", NAME, "Another"])
     assert done.exit_code == 0, done.output
     assert NAME in (on_disk(volume).root / FILE).read_text()
     assert stored(volume, database_url).count(NAME) > 5

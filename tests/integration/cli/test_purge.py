@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from typer.testing import CliRunner
 
 from ingest.cli.app import app
 from ingest.cli.settings import AllSettings
@@ -16,6 +15,7 @@ from ingest.embedder.tables.ledger import write_events
 from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.messages import Event, EventKind, Metadata, Source, SourceKind, Stage
 from ingest.shared.settings import load
+from tests.support.command_line import CommandLine
 from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def purge(bus: NatsBus, volume: Volume, use_servers: Callable[[Path], None], mon
     def typed(*words: str, **settings: int) -> str:
         for name, value in settings.items():
             monkeypatch.setenv(f"INGEST_{name.upper()}", str(value))
-        done = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["purge", *words])
+        done = CommandLine(env={"COLUMNS": "200"}).invoke(app, ["purge", *words])
         assert done.exit_code == 0, done.output
         return done.stdout
 

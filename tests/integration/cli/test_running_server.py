@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from typer.testing import CliRunner
 
 from ingest.archive.service import served
 from ingest.archive.settings import ArchiveSettings
@@ -24,6 +23,7 @@ from ingest.embedder.search.question import Question
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.settings import load
 from tests.support.archive_server import TALK, running
+from tests.support.command_line import CommandLine
 
 if TYPE_CHECKING:
     import socket
@@ -96,10 +96,10 @@ def test_the_command_prints_the_same_with_a_server_and_without(
     monkeypatch.setenv("INGEST_ARCHIVE_TOKEN", TOKEN)
     monkeypatch.setenv("INGEST_VOLUME_PATH", str(archive_volume))
     command = ("search", "--channel", "Harbor Talks", "--until", "2026-10-31", *form, "boats", "on", "the", "water")
-    asked = CliRunner().invoke(app, (*command, "--state", str(serving.state_path)))
+    asked = CommandLine().invoke(app, (*command, "--state", str(serving.state_path)))
     assert not (serving.state_path / "postgres").exists()  # it started no servers
     monkeypatch.setenv("INGEST_DATABASE_URL", archive_url)
-    computed = CliRunner().invoke(app, command)
+    computed = CommandLine().invoke(app, command)
     assert asked.stdout == computed.stdout
     assert TALK in asked.stdout or "talk.ogg" in asked.stdout
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from ingest.archive import citation
 from ingest.archive.citing import Citing
@@ -29,6 +28,7 @@ from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.settings import load
 from tests.support import archive_server
 from tests.support.archive_server import FAILED, TALK
+from tests.support.command_line import CommandLine
 from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
@@ -229,12 +229,12 @@ def test_the_command_reads_tokens_files_and_standard_input(
     use_servers(on_disk(desk.volume).root)
     gone = [one.model_copy(update={"recording": FAILED}).token() for one in desk.citations[:2]]
     (tmp_path / "quotes").write_text("\n".join(gone))
-    done = CliRunner().invoke(app, ["verify", gone[0], str(tmp_path / "quotes"), "-", "--json"], input="ingest1.x\n")
+    done = CommandLine().invoke(app, ["verify", gone[0], str(tmp_path / "quotes"), "-", "--json"], input="ingest1.x\n")
     assert done.exit_code == 3, done.output
     found = json.loads(done.stdout)
     assert [one["result"] for one in found] == ["gone", "gone", "gone", "no citation"]
-    assert "0 of 1 citations" in CliRunner().invoke(app, ["verify", gone[0]]).stdout
-    assert CliRunner().invoke(app, ["verify", "no such file"]).exit_code == 1
+    assert "0 of 1 citations" in CommandLine().invoke(app, ["verify", gone[0]]).stdout
+    assert CommandLine().invoke(app, ["verify", "no such file"]).exit_code == 1
 
 
 def test_results_exports_and_the_api_have_citations(
@@ -242,11 +242,11 @@ def test_results_exports_and_the_api_have_citations(
 ) -> None:
     use_servers(on_disk(desk.volume).root)
     tokens = [one.token() for one in desk.citations]
-    done = CliRunner().invoke(app, ["search", "astronaut", "--limit", "3", "--json"])
+    done = CommandLine().invoke(app, ["search", "astronaut", "--limit", "3", "--json"])
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
     assert {one["citation"] for one in found} <= set(tokens)
-    done = CliRunner().invoke(app, ["export", TALK, "--format", "json"])
+    done = CommandLine().invoke(app, ["export", TALK, "--format", "json"])
     assert [one["citation"] for one in json.loads(done.stdout)["passages"]] == tokens
     with archive_server.archive(database_url, on_disk(desk.volume).root, archive_encoder) as ask:
         hits = ask("/api/v1/search?q=astronaut&citations=true").json["results"]

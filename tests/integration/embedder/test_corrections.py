@@ -7,7 +7,6 @@ import tracemalloc
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from typer.testing import CliRunner
 
 from ingest.archive.export import vtt
 from ingest.archive.export.cues import Rules
@@ -28,6 +27,7 @@ from ingest.shared.messages import Source, SourceKind, TranscriptReady
 from tests.support import archive_server
 from tests.support.archive_rows import execute, passage
 from tests.support.archive_server import LIMITS, TALK
+from tests.support.command_line import CommandLine
 from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def correct(volume: Volume, use_servers: Callable[[Path], None], monkeypatch: py
         monkeypatch.setenv(name, value)
 
     def typed(*words: str, status: int = 0) -> str:
-        done = CliRunner(env={"COLUMNS": "250"}).invoke(app, ["correct", *words])
+        done = CommandLine(env={"COLUMNS": "250"}).invoke(app, ["correct", *words])
         assert done.exit_code == status, done.output
         return done.stdout if status == 0 else done.output
 
@@ -289,18 +289,18 @@ def test_a_correction_without_its_transcript_is_kept_and_said(
 @pytest.mark.usefixtures("bus")
 def test_the_status_counts_the_corrections_that_need_a_look(correct: Callable[..., str], database: Database) -> None:
     correct(TALK, OLD, NEW)
-    shown = CliRunner(env={"COLUMNS": "250"}).invoke(app, ["status"])
+    shown = CommandLine(env={"COLUMNS": "250"}).invoke(app, ["status"])
     assert (shown.exit_code, "a look" in shown.output) == (0, False)
     execute(database, "UPDATE corrections SET state = 'needs a look'")
-    shown = CliRunner(env={"COLUMNS": "250"}).invoke(app, ["status"])
+    shown = CommandLine(env={"COLUMNS": "250"}).invoke(app, ["status"])
     assert "1 correction needs a look: `ingest correct --list --look`" in shown.output
-    shown = CliRunner().invoke(app, ["status", "--json"])
+    shown = CommandLine().invoke(app, ["status", "--json"])
     assert json.loads(shown.stdout)["corrections"] == {"needs a look": 1}
 
 
 @pytest.mark.usefixtures("bus")
 def test_corrections_go_with_their_recording(correct: Callable[..., str], database: Database) -> None:
     correct(TALK, OLD, NEW)
-    done = CliRunner().invoke(app, ["forget", TALK, "--yes"])
+    done = CommandLine().invoke(app, ["forget", TALK, "--yes"])
     assert done.exit_code == 0, done.output
     assert listed(database) == []

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from ingest.cli.app import app
 from ingest.cli.settings import AllSettings
@@ -19,6 +18,7 @@ from ingest.embedder.tables.store import Rows, Store
 from ingest.embedder.text_model import light_encoder
 from ingest.shared.settings import load
 from tests.support.archive_rows import passage
+from tests.support.command_line import CommandLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,7 +46,7 @@ def embed(database_of_old: Database, use_servers: Callable[[Path], None], tmp_pa
     use_servers(tmp_path)
 
     def typed(*words: str, status: int = 0) -> str:
-        done = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["embed", *words])
+        done = CommandLine(env={"COLUMNS": "200"}).invoke(app, ["embed", *words])
         assert done.exit_code == status, done.output
         return done.stdout if status == 0 else done.output
 

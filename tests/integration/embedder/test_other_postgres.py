@@ -14,7 +14,6 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
-from typer.testing import CliRunner
 
 from ingest.cli import console
 from ingest.cli.app import app
@@ -30,6 +29,7 @@ from ingest.embedder.tables.store import Store
 from ingest.shared.errors import Code, ConfigurationError, IngestError
 from ingest.shared.messages import EventKind
 from tests.support.archive_rows import VIDEO, event, rows
+from tests.support.command_line import CommandLine
 from tests.support.postgres_servers import postgres_with_passwords
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def test_a_command_ends_with_the_one_line_of_what_is_missing(
 ) -> None:
     monkeypatch.setenv("INGEST_DATABASE_URL", plain_server)
     monkeypatch.setenv("INGEST_NATS_URL", "nats://127.0.0.1:1")
-    ended = CliRunner().invoke(app, command)
+    ended = CommandLine().invoke(app, command)
     assert ended.exit_code == console.FAILED
     (line,) = ended.output.splitlines()
     assert "has no pgvector: install" in line

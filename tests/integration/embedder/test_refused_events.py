@@ -8,7 +8,6 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
-from typer.testing import CliRunner
 
 from ingest.cli.app import app
 from ingest.cli.local.nats_server import NATS_USER
@@ -27,6 +26,7 @@ from ingest.shared.messages import Event, EventKind, Metadata, Source, SourceKin
 from ingest.shared.telemetry import metrics
 from ingest.shared.video_state import VideoState
 from tests.support.archive_rows import execute
+from tests.support.command_line import CommandLine
 
 if TYPE_CHECKING:
     from ingest.cli.local.nats_server import EmbeddedNats
@@ -164,7 +164,7 @@ def aside(database_url: str, nats: EmbeddedNats, *words: str) -> tuple[int, str]
         "NATS_PASSWORD": nats.password,
     }
     variables = {f"INGEST_{name}": value for name, value in servers.items()}
-    done = CliRunner(env={**variables, "COLUMNS": "300"}).invoke(app, ["aside", *words])
+    done = CommandLine(env={**variables, "COLUMNS": "300"}).invoke(app, ["aside", *words])
     return done.exit_code, done.output
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from ingest.archive.export.document import load
 from ingest.archive.reading import Reading
@@ -25,6 +24,7 @@ from ingest.shared.artifacts.voiceprints import Voiceprints
 from ingest.shared.artifacts.volume import NewArtifact, Volume
 from tests.integration.cli.test_forget import event
 from tests.support.archive_server import LIMITS
+from tests.support.command_line import CommandLine
 from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def index(database: Database, volume: Volume, encoder: TextModel, content: Trans
 
 
 def voices(*words: str, status: int = 0) -> str:
-    done = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["voices", *words])
+    done = CommandLine(env={"COLUMNS": "200"}).invoke(app, ["voices", *words])
     assert done.exit_code == status, done.output
     return done.stdout if status == 0 else done.output
 
@@ -266,7 +266,7 @@ def test_the_erasure_of_a_person_takes_names_by_hand_and_their_voices(
 ) -> None:
     assert bus
     voices("name", TALK, "Unknown 1", "Žofie Xylander")
-    done = CliRunner().invoke(app, ["forget", "--speaker", "žofie xylander", "--yes", "--json"])
+    done = CommandLine().invoke(app, ["forget", "--speaker", "žofie xylander", "--yes", "--json"])
     assert done.exit_code == 0, done.output
     receipt = json.loads(done.stdout)
     assert (receipt["statements"], receipt["videos"][0]["voice_embeddings"]) == (1, 2)
@@ -284,7 +284,7 @@ def test_names_go_with_their_recording(volume: Volume, database: Database, bus: 
     assert volume
     assert bus
     voices("name", TALK, "Unknown 1", "Ada")
-    assert CliRunner().invoke(app, ["forget", TALK, "--yes"]).exit_code == 0
+    assert CommandLine().invoke(app, ["forget", TALK, "--yes"]).exit_code == 0
     assert speaker_statements.listed(database, None) == []
 
 
@@ -300,11 +300,11 @@ def test_those_who_speak_at_the_same_time_are_shown_renamed_and_erased(
         return [(row.speaker, tuple(row.also_speaking)) for row in Reading(database).passages(TALK)]
 
     assert found() == [("Unknown 1", ("Unknown 2",))]
-    assert "(Unknown 2 speaks, too)" in CliRunner().invoke(app, ["show", TALK]).stdout
-    assert "(Unknown 2 speaks, too)" in CliRunner().invoke(app, ["search", "word12"]).stdout
+    assert "(Unknown 2 speaks, too)" in CommandLine().invoke(app, ["show", TALK]).stdout
+    assert "(Unknown 2 speaks, too)" in CommandLine().invoke(app, ["search", "word12"]).stdout
     voices("name", TALK, "Unknown 2", "Grace Hopper")
     assert found() == [("Unknown 1", ("Grace Hopper",))]
-    done = CliRunner().invoke(app, ["forget", "--speaker", "grace hopper", "--yes", "--json"])
+    done = CommandLine().invoke(app, ["forget", "--speaker", "grace hopper", "--yes", "--json"])
     assert json.loads(done.stdout)["videos"][0]["passages"] == 1
     assert found() == [("Unknown 1", ())]
     voices("relabel", "--all")

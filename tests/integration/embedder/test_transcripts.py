@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from pyarrow import parquet
-from typer.testing import CliRunner
 
 from ingest.cli import console
 from ingest.cli.app import app
 from ingest.embedder.tables.store import Rows, Store
 from tests.support.archive_rows import VIDEO, passage, vectors
+from tests.support.command_line import CommandLine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +41,7 @@ def _archive(database: Database, database_url: str, tmp_path: Path, monkeypatch:
 
 
 def ran(*words: str, status: int = console.OK) -> Result:
-    done = CliRunner().invoke(app, [*words])
+    done = CommandLine().invoke(app, [*words])
     assert done.exit_code == status, done.output
     assert not any(secret in done.output for secret in ("hunter2", "swordfish"))
     return done

@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from typer.testing import CliRunner
 
 from ingest.archive.citing import Citing
 from ingest.archive.reading import Reading
@@ -19,6 +18,7 @@ from ingest.shared.messages import Metadata, Source, SourceKind
 from tests.support import archive_server
 from tests.support.archive_rows import passage
 from tests.support.archive_server import TALK
+from tests.support.command_line import CommandLine
 from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def typed(volume: Volume, use_servers: Callable[[Path], None]) -> Callable[..., 
     use_servers(on_disk(volume).root)
 
     def run(*words: str, status: int = 0) -> str:
-        done = CliRunner(env={"COLUMNS": "250"}).invoke(app, list(words))
+        done = CommandLine(env={"COLUMNS": "250"}).invoke(app, list(words))
         assert done.exit_code == status, done.output
         return done.stdout if status == 0 else done.output
 

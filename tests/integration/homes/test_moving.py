@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from typer.testing import CliRunner
 
 from ingest.asr.speakers.profiles import Profiles
 from ingest.cli.app import app
@@ -18,6 +17,7 @@ from ingest.shared.homes import moving
 from ingest.shared.homes.cache import Cache
 from ingest.shared.homes.s3 import S3Home
 from tests.support import s3_server
+from tests.support.command_line import CommandLine
 from tests.support.on_disk import on_disk
 from tests.unit.asr.speakers.test_profiles import profile
 
@@ -112,12 +112,12 @@ def test_the_command_copies_to_a_bucket(
     ):
         monkeypatch.setenv(f"INGEST_{name}", value)
     place = f"s3://{bucket.name}/{bucket.prefix}"
-    done = CliRunner().invoke(app, ["volume", "copy", str(on_disk(source).root), place])
+    done = CommandLine().invoke(app, ["volume", "copy", str(on_disk(source).root), place])
     assert done.exit_code == 0, done.output
     assert "6 files copied" in done.output
     assert (
         "0 files copied (0.0 MB), 6 were there"
-        in CliRunner().invoke(app, ["volume", "copy", str(on_disk(source).root), place]).output
+        in CommandLine().invoke(app, ["volume", "copy", str(on_disk(source).root), place]).output
     )
-    missing = CliRunner().invoke(app, ["volume", "copy", str(tmp_path / "nowhere"), place])
+    missing = CommandLine().invoke(app, ["volume", "copy", str(tmp_path / "nowhere"), place])
     assert missing.exit_code != 0

@@ -13,12 +13,12 @@ import pytest
 import typer
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
 from ingest.cli import boundary, console
 from ingest.cli.app import app
 from ingest.shared.broker.bus import BusUnavailableError
 from ingest.shared.errors import Code, ConfigurationError, IngestError
+from tests.support.command_line import CommandLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +76,7 @@ def test_a_number_has_a_least_and_a_greatest_value_that_the_archive_and_the_cloc
 
 
 def invoke(words: list[str]) -> Any:  # noqa: ANN401
-    done = CliRunner(env=UNREACHABLE).invoke(app, words)
+    done = CommandLine(env=UNREACHABLE).invoke(app, words)
     assert done.exit_code in DOCUMENTED, (words, done.output, done.exception)
     lines = done.stderr.splitlines()
     if done.exit_code in (console.FAILED, console.USAGE):

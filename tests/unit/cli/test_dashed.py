@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
 from ingest.cli import console
 from ingest.cli.app import app
 from ingest.cli.dashed import arranged, is_id, is_left_out
+from tests.support.command_line import CommandLine
 
 OPTIONS = {"--json": False, "--limit": True, "--state": True}
 ID = "-cxqlIrdiIx"
@@ -54,7 +54,7 @@ def test_no_word_is_lost(words: list[str]) -> None:
     ],
 )
 def test_a_typing_error_is_told_from_an_argument(words: list[str], said: str) -> None:
-    done = CliRunner().invoke(app, words)
+    done = CommandLine().invoke(app, words)
     assert (done.exit_code, said in done.stderr) == (console.USAGE, True), done.output
 
 
@@ -62,5 +62,5 @@ def test_a_typing_error_is_told_from_an_argument(words: list[str], said: str) ->
     "words", [["status", ID], ["run", ID], ["submit", ID], ["search", "ship", "-sailor"], ["search", "a", "-old sea"]]
 )
 def test_a_command_takes_an_argument_with_a_dash(words: list[str]) -> None:
-    done = CliRunner().invoke(app, [*words, "--state", "/dev/null/state"])
+    done = CommandLine().invoke(app, [*words, "--state", "/dev/null/state"])
     assert (done.exit_code, "/dev/null/state" in done.stderr) == (console.FAILED, True), done.output

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from typer import rich_utils
-from typer.testing import CliRunner
 
 from ingest.cli import options
 from ingest.cli.app import app
 from ingest.shared.errors import Code
 from ingest.shared.video_state import VideoState
+from tests.support.command_line import CommandLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ ALL = dict(commands(app))
 
 
 def shown(*words: str) -> str:
-    done = CliRunner(env={"COLUMNS": "200"}).invoke(app, [*words])
+    done = CommandLine(env={"COLUMNS": "200"}).invoke(app, [*words])
     assert done.exit_code == 0, done.output
     return done.output
 
@@ -90,7 +90,7 @@ def test_the_shell_completes_commands_states_and_codes(words: str, expected: lis
 @pytest.mark.parametrize("columns", ["1", "10", "20"])
 def test_the_help_of_every_command_is_whole_on_a_narrow_terminal(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rich_utils, "MAX_WIDTH", None)
-    runner = CliRunner(env={"COLUMNS": columns})
+    runner = CommandLine(env={"COLUMNS": columns})
     for words in ALL:
         done = runner.invoke(app, [*words, "--help"])
         assert (done.exit_code, done.exception) == (0, None)

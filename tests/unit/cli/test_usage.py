@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from typer.testing import CliRunner
 
 from ingest.cli import console
 from ingest.cli.app import app
+from tests.support.command_line import CommandLine
 
 
 @pytest.mark.parametrize(
@@ -25,5 +25,5 @@ from ingest.cli.app import app
     ids=str,
 )
 def test_invalid_words_are_refused_with_a_hint(words: list[str], said: str) -> None:
-    done = CliRunner(env={"COLUMNS": "300"}).invoke(app, words)
+    done = CommandLine(env={"COLUMNS": "300"}).invoke(app, words)
     assert (done.exit_code, said in done.output) == (console.USAGE, True), done.output

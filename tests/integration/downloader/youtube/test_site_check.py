@@ -6,11 +6,11 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from typer.testing import CliRunner
 
 from ingest.cli.app import app
 from tests.integration.downloader.youtube.conftest import ACCOUNT, SECRETS, WITH_ACCOUNT
 from tests.integration.downloader.youtube.test_extractor import VIDEO
+from tests.support.command_line import CommandLine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,9 @@ def test_each_exit_shows_what_it_is_given(
     ways.proxies[2].stop()
     youtube.rules.ended = {ACCOUNT}
     monkeypatch.setenv("INGEST_SITE_PROXIES", str(ways.file))
-    done = CliRunner().invoke(app, ["doctor", "--site", "youtube", VIDEO, "--json", "--state", str(tmp_path / "state")])
+    done = CommandLine().invoke(
+        app, ["doctor", "--site", "youtube", VIDEO, "--json", "--state", str(tmp_path / "state")]
+    )
     assert done.exit_code == 1
     rows = {row["exit"]: row for row in json.loads(done.stdout)}
     found = {number: (row["verdict"], row["is_reachable"]) for number, row in rows.items()}

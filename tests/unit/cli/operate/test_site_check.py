@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
-from typer.testing import CliRunner
 
 from ingest.cli.app import app
 from ingest.cli.operate.site_check import Row, show, video_id_of
 from ingest.shared.errors import ConfigurationError
+from tests.support.command_line import CommandLine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ def test_each_exit_and_account_has_a_row_with_its_verdict(tmp_path: Path, monkey
         "# Netscape HTTP Cookie File\n.youtube.com\tTRUE\t/\tTRUE\t1700000000\tSID\thidden\n"
     )
     monkeypatch.setenv("INGEST_SITE_PROXIES", str(exits))
-    done = CliRunner().invoke(app, ["doctor", "--site", "youtube", "--json", "--state", str(tmp_path / "state")])
+    done = CommandLine().invoke(app, ["doctor", "--site", "youtube", "--json", "--state", str(tmp_path / "state")])
     assert done.exit_code == 1, done.output
     first, second = json.loads(done.stdout)
     assert (first["way"], first["is_reachable"], first["verdict"]) == ("proxy", False, "PROXY_REFUSED")
@@ -74,5 +74,5 @@ def test_what_is_no_video_of_youtube_is_refused(text: str) -> None:
 
 
 def test_a_video_without_a_site_is_a_mistake() -> None:
-    done = CliRunner().invoke(app, ["doctor", "dQw4w9WgXcQ"])
+    done = CommandLine().invoke(app, ["doctor", "dQw4w9WgXcQ"])
     assert done.exit_code == 2
