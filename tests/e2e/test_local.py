@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ingest.demo import ASR_MODEL
 from ingest.shared.messages import Stage
 from tests.e2e.conftest import NOWHERE, SECRETS, SIGNATURE
 
@@ -40,6 +42,24 @@ def test_a_feed_is_indexed_and_a_second_run_repeats_nothing(undisturbed: FirstRu
     assert undisturbed.podcast.asked == []
     assert undisturbed.ingest.rows() == undisturbed.rows
     assert undisturbed.ingest.processes() == {}
+
+
+def test_a_recording_is_recognised_again_by_another_model_and_goes_back(undisturbed: FirstRun, tmp_path: Path) -> None:
+    ingest, video = undisturbed.ingest, undisturbed.rows[0][0]
+    other = tmp_path / "another-model"
+    shutil.copytree(ASR_MODEL, other)
+    weights = bytearray((other / "model.bin").read_bytes())
+    weights[-1] ^= 1
+    (other / "model.bin").write_bytes(weights)
+    result = ingest.json("rerun", video, "--model", str(other))
+    assert [one["state"] for one in result["videos"]] == ["indexed"]
+    assert [result["tally"][name] for name in ("fresh_downloads", "fresh_transcripts")] == [0, 1]
+    (compared,) = ingest.json("compare", video)["recordings"]
+    assert compared["present"]["key"].startswith(other.name)
+    assert compared["other"]["key"].startswith(ASR_MODEL.name)
+    (back,) = ingest.json("rerun", "--back", video)
+    assert back["model"] == compared["other"]["key"]
+    assert same_texts(ingest.rows()) == same_texts(undisturbed.rows)
 
 
 def test_no_log_contains_a_password_a_signature_a_cookie_or_a_token(undisturbed: FirstRun) -> None:

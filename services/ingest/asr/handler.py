@@ -29,7 +29,6 @@ from ingest.shared.messages import AudioReady, Metadata, TranscriptReady
 from ingest.shared.progress import Progress, Step
 from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.telemetry.time_split import BLOCKED, DECODING
-from ingest.shared.text import first_line
 from ingest.shared.worker.stage import InputFile, StageResult
 
 if TYPE_CHECKING:
@@ -133,8 +132,10 @@ class Transcribe:
         """Return the words that are expected in a recording; a damaged file of them costs no recording."""
         try:
             return vocabulary.read(self.volume.home, message.source, message.metadata)
-        except ValueError as error:
-            log.warning("vocabulary_unreadable", file=vocabulary.FILE, error=first_line(error))
+        except IngestError as error:
+            if error.code is not Code.BAD_FIELD:
+                raise
+            log.warning("vocabulary_unreadable", error=error.message)
             return vocabulary.NONE
 
     # -- results that exist already -----------------------------------------------------------------------------------
@@ -282,6 +283,7 @@ class Transcribe:
                 self.volume.keep(message.video_id, made)
         with self._temporary_file(transcript_file.EXTENSION) as file:
             transcript_file.write(transcript, file)
+            self.volume.keep_before(message.video_id, origin)
             made = NewArtifact(file, "transcript", transcript_file.EXTENSION, duration_s, origin, generation)
             return self.volume.keep(message.video_id, made)
 

@@ -5,7 +5,8 @@
     transcripts/app  show, export, correct     upkeep/aside_app  aside list, replay
     voices/app       voices list, enroll ...   operate/app       demo, doctor, config, migrate, selftest
     models/app       models list, fetch, verify  vocabulary/app    vocabulary add, list, remove, used
-    quotes/app       verify                      boundary          checks words, gives every error a status and a line
+    quotes/app       verify                      readings/app      compare, rerun
+    boundary         checks words, gives every error a status and a line
 
 A command reads its options, opens connections where it needs them, and calls one function of another module.
 """
@@ -25,6 +26,7 @@ from ingest.cli.needed import needed
 from ingest.cli.operate.app import operate_app
 from ingest.cli.options import OPERATE, UPKEEP, VOICES
 from ingest.cli.quotes.app import quotes_app
+from ingest.cli.readings.app import readings_app
 from ingest.cli.runs.app import ask_app
 from ingest.cli.transcripts.app import correct_app, transcripts_app
 from ingest.cli.upkeep.app import upkeep_app
@@ -49,6 +51,7 @@ app.add_typer(quotes_app)
 app.add_typer(voices_app, name="voices", rich_help_panel=VOICES)
 app.add_typer(upkeep_app)
 app.add_typer(correct_app)
+app.add_typer(readings_app)
 app.add_typer(vocabulary_app, name="vocabulary", rich_help_panel=UPKEEP)
 app.add_typer(dead_app, name="dead", rich_help_panel=UPKEEP)
 app.add_typer(aside_app, name="aside", rich_help_panel=UPKEEP)

@@ -142,6 +142,7 @@ def test_nothing_of_a_person_is_left_but_the_words(volume: Volume, database: Dat
     assert done.exit_code == 0, done.output
     assert NAME in (on_disk(volume).root / FILE).read_text()
     assert stored(volume, database_url).count(NAME) > 5
+    volume.keep_before(TALK, "of another model")
     receipt = json.loads(forget(NAME.upper(), "--yes", "--json"))
     assert (receipt["profile_versions"], receipt["vocabulary"]) == (1, 1)
     assert [text for text in (NAME, "Another") if text in (on_disk(volume).root / FILE).read_text()] == ["Another"]
@@ -149,6 +150,7 @@ def test_nothing_of_a_person_is_left_but_the_words(volume: Volume, database: Dat
         (OTHER, 0, 0),
         (TALK, 2, 2),
     ]
+    assert volume.manifest(TALK, "before") is None
     after = stored(volume, database_url)
     assert NAME not in after
     assert after.count("words 0") >= 4

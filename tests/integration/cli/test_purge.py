@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -138,3 +140,25 @@ def test_above_the_budget_the_oldest_audio_is_deleted(purge: Purge, budget_bytes
 )
 def test_the_longest_job_is_twice_the_longest_deadline(settings: dict[str, float], seconds: int) -> None:
     assert longest_job(load(AllSettings, **settings)) == timedelta(seconds=seconds)
+
+
+def test_the_transcript_before_the_last_run_is_kept_as_long_as_audio(
+    purge: Purge, volume: Volume, tmp_path: Path
+) -> None:
+    video_id = "indexed0001"
+    volume.keep_before(video_id, "another")
+    (tmp_path / "file").write_bytes(b"another transcript")
+    volume.keep(video_id, NewArtifact(tmp_path / "file", "transcript", "bin", 5.0, "another", 2))
+    before = volume.manifest(video_id, "before")
+    assert before is not None
+    folder = on_disk(volume).folder(video_id)
+
+    def removed() -> list[str]:
+        printed = json.loads(purge("--older-than-days", "7", "--json"))
+        return [one["reason"] for one in printed["files"] if one["what"] == before.artifact.path]
+
+    for path in (on_disk(volume).resolve(before.artifact.path), folder / "before.json"):
+        os.utime(path, (time.time() - 6 * 86_400,) * 2)
+    assert removed() == []
+    os.utime(folder / "before.json", (time.time() - 8 * 86_400,) * 2)
+    assert removed() == ["earlier"]

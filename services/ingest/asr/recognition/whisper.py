@@ -152,9 +152,8 @@ class Recognizer:
             )
         except Exception as error:
             raise _cannot_load(self.name, error) from error
-        decoding = f"{self.compute_type}/beam{options.beam}"
-        self.key = f"{_model_id(self.name, folder)}/{decoding}"
-        self.old_key = f"{_old_model_id(self.name)}/{decoding}"
+        self.key = _key(self.name, folder, options)
+        self.old_key = f"{_old_model_id(self.name)}/{self.compute_type}/beam{options.beam}"
 
     @property
     def is_multilingual(self) -> bool:
@@ -296,6 +295,16 @@ def _compute_type(wanted: str, device: str) -> str:
     if wanted != "auto":
         return wanted
     return "float16" if device == "cuda" else "int8"
+
+
+def key_of(options: RecognizerOptions) -> str:
+    """Return the key of a recognizer, without loading its model."""
+    name = model_files.model_name(options.model, options.device)
+    return _key(name, model_files.locate(name, revision=options.revision), options)
+
+
+def _key(name: str, folder: Path, options: RecognizerOptions) -> str:
+    return f"{_model_id(name, folder)}/{_compute_type(options.compute_type, options.device)}/beam{options.beam}"
 
 
 def _model_id(name: str, folder: Path) -> str:

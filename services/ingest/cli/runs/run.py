@@ -6,7 +6,7 @@ import json
 import signal
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from ingest.cli.runs.display import Display
 from ingest.cli.runs.follower import Follower
 from ingest.cli.runs.room import Room
 from ingest.cli.runs.tally import Tally, count
+from ingest.cli.selection import Selection
 from ingest.downloader.check import UNDATED
 from ingest.downloader.settings import listed_paths
 from ingest.downloader.sites.holds import Hold, Troubles
@@ -30,16 +31,15 @@ from ingest.downloader.sources.listing import Listing
 from ingest.shared.broker import requests
 from ingest.shared.broker.bus import BusError, BusRefusedError
 from ingest.shared.errors import ConfigurationError, IngestError
-from ingest.shared.messages import Stage
+from ingest.shared.messages import SourceKind, Stage
 from ingest.shared.runs.record import publish_recordings
 from ingest.shared.video_state import VideoRecord, VideoState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from ingest.cli.local.state_folder import Connections
+    from ingest.cli.local.state_folder import Connections, StateFolder
     from ingest.cli.local.supervisor import Supervisor
-    from ingest.cli.selection import Selection
     from ingest.cli.settings import AllSettings
     from ingest.downloader.sources.connector import Recording
     from ingest.embedder.tables.catalog import VideoRow
@@ -139,15 +139,38 @@ def run(settings: AllSettings, sources: Sequence[str], selection: Selection, *, 
     with _requested(settings, sources, selection, exclusive=True) as requested:
         if requested.follower.is_done or requested.interrupts:
             return requested.result()
-        supervisor = requested.connections.state_folder.supervisor()
-        supervisor.start()
-        try:
-            result = _follow(requested, supervisor, quiet=quiet)
-        finally:
-            supervisor.stop()
-        if not result.interrupted:
-            vector_index.build_where_large(requested.connections.database, lambda: bool(requested.interrupts))
-        return result
+        return _served(requested, requested.connections.state_folder, quiet=quiet)
+
+
+def _served(requested: RequestSession, folder: StateFolder, *, quiet: bool) -> RunResult:
+    """Run services until the recordings are finished."""
+    supervisor = folder.supervisor()
+    supervisor.start()
+    try:
+        result = _follow(requested, supervisor, quiet=quiet)
+    finally:
+        supervisor.stop()
+    if not result.interrupted:
+        vector_index.build_where_large(requested.connections.database, lambda: bool(requested.interrupts))
+    return result
+
+
+def repeat(settings: AllSettings, choose: Callable[[Connections], Iterable[VideoRow]], *, quiet: bool) -> RunResult:
+    """Request recordings of the archive again; in the local mode, follow them with services of this process."""
+    with open_connections(settings, exclusive=settings.is_local) as connections:
+        request = Request((), Selection(force=True), waits_for_room=not settings.is_local)
+        follower = Follower(connections.bus)
+        rows = {row.video_id: row for row in choose(connections)}
+        for video_id, row in rows.items():
+            _add(follower, video_id, row, request.listing)
+        with catch_interrupts() as interrupts:
+            _publish(connections, request, follower, interrupts)
+            requested = RequestSession(connections, request, follower, interrupts)
+            if not settings.is_local or follower.is_done or interrupts:
+                return requested.result()
+            folder = connections.state_folder
+            files = [row.source_url for row in rows.values() if row.source_kind == SourceKind.FILE and row.source_url]
+            return _served(requested, replace(folder, settings=_with_roots(folder.settings, files)), quiet=quiet)
 
 
 def submit(

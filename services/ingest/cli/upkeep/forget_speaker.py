@@ -182,6 +182,7 @@ class _Person:
         if erase:
             if after != before:
                 self._keep(video_id, "transcript", manifest, lambda file: transcript_file.write(after, file))
+            self.volume.forget_before(video_id)
             self.volume.discard_older(video_id, "transcript")
         spoken = sum(erasure.is_named(segment.speaker, self.name) for segment in before.segments)
         return max(spoken, erasure.mentions(before.turns or (), self.name))

@@ -92,9 +92,13 @@ def _audio(volume: Volume, row: VideoRow) -> Iterator[Audio]:
 
 def _in_folder(volume: Volume, video_id: str, entries: Sequence[Entry]) -> Iterator[Stray]:
     named = {manifest.artifact.path for manifest in _manifests(volume, video_id)}
+    before = volume.manifest(video_id, "before")
+    replaced = [entry for entry in entries if _last(entry.name) == "before.json"]
     for path, parts in _grouped(entries, depth=4):
         if _last(path).startswith(TEMPORARY_PREFIX):
             yield _stray(path, "unfinished", parts)
+        elif before is not None and path == before.artifact.path and path not in named and replaced:
+            yield Stray(path, "earlier", parts[0].size_bytes, _stray(path, "earlier", replaced).changed_at)
         elif not path.endswith(".json") and path not in named:
             yield _stray(path, "replaced", parts)
 

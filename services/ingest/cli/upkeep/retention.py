@@ -4,6 +4,7 @@
     budget     the oldest audio of indexed videos, while the volume uses more of its budget than allows downloads
     unfinished a temporary file of an interrupted write, older than the longest job
     replaced   a file in the folder of a video that no manifest names, after a grace period
+    earlier    the transcript before the last run, for as long as audio is kept
     unknown    the folder of a video that is not in the table, after a grace period
 
 Files of an unfinished video are kept.
@@ -31,7 +32,7 @@ class Audio:
 
 @dataclass(frozen=True)
 class Stray:
-    """A file or folder on the volume that belongs to no video; `kind` is one of the last three reasons."""
+    """A file or folder on the volume that belongs to no video; `kind` is one of the last four reasons."""
 
     path: str
     kind: str
@@ -73,9 +74,10 @@ def audio_to_remove(found: Iterable[Audio], limits: Limits, now: datetime) -> li
 
 
 def strays_to_remove(found: Iterable[Stray], limits: Limits, now: datetime) -> list[Removal]:
-    """Return the strays to delete: unfinished ones after the longest job, others after the grace period."""
+    """Return the strays to delete: unfinished ones after the longest job, most others after the grace period."""
+    after = {"unfinished": limits.longest_job, "earlier": max(limits.keep, limits.grace)}
     return [
         Removal(stray.path, stray.kind, stray.size_bytes)
         for stray in found
-        if now - stray.changed_at >= (limits.longest_job if stray.kind == "unfinished" else limits.grace)
+        if now - stray.changed_at >= after.get(stray.kind, limits.grace)
     ]

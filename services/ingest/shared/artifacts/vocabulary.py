@@ -16,6 +16,7 @@ from ingest.shared.artifacts.home import ConflictError
 from ingest.shared.bounds import LONGEST_ADDRESS, LONGEST_CHANNEL, LONGEST_WORDS, MOST_ENTRIES
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Part
+from ingest.shared.text import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -66,9 +67,12 @@ NONE = Vocabulary()
 
 
 def read(home: Home, source: Source, metadata: Metadata) -> Vocabulary:
-    """Return what is expected in a recording; raise ValueError for a damaged file."""
-    data = home.get(FILE, LARGEST_BYTES)
-    content = VocabularyFile() if data is None else VocabularyFile.model_validate_json(data)
+    """Return what is expected in a recording; raise BAD_FIELD for a damaged file."""
+    try:
+        data = home.get(FILE, LARGEST_BYTES)
+        content = VocabularyFile() if data is None else VocabularyFile.model_validate_json(data)
+    except ValueError as error:  # a ValidationError is one
+        raise IngestError(Code.BAD_FIELD, f"{FILE} cannot be read: {first_line(error)}") from error
     return Vocabulary(tuple(sorted({entry.text for entry in content.entries if entry.is_for(source, metadata)})))
 
 

@@ -4,6 +4,7 @@
                                      audio-<16 hex>.<ext>     the audio, named by its content
                                      transcript.json          what the transcript is
                                      transcript-<16 hex>.zst  the transcript
+                                     before.json              what the transcript before it was, of another model
                                      voices.json              what the voiceprints are
                                      voices-<16 hex>.zst      turns with voice embeddings
     voices/                          the profiles of enrolled voices
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 
     from ingest.shared.artifacts.home import Home
 
-Kind = Literal["audio", "transcript", "voices"]
-KINDS: tuple[Kind, ...] = ("audio", "transcript", "voices")
+Kind = Literal["audio", "transcript", "voices", "before"]
+KINDS: tuple[Kind, ...] = ("audio", "transcript", "voices")  # with files of their own
 LONGEST_MANIFEST = 100_000
 LATE_FILE_S = 10.0  # another machine may see a new file this much later (NFS attribute cache)
 MOST_CONFLICTS = 20
@@ -115,6 +116,27 @@ class Volume:
             else:
                 return
         raise IngestError(Code.ENV_VOLUME, f"{name} is written by others all the time")
+
+    def keep_before(self, video_id: str, origin: str) -> None:
+        """Keep the present transcript as the earlier one, before one from another origin takes its place."""
+        present = self.manifest(video_id, "transcript")
+        if present is not None and present.origin != origin:
+            version = self.home.version(f"{self.folder(video_id)}/before.json")
+            self._write_manifest(video_id, "before", present, version)
+
+    def go_back(self, video_id: str) -> None:
+        """Put the earlier transcript in the place of the present one, which becomes the earlier one."""
+        earlier, present = self.manifest(video_id, "before"), self.manifest(video_id, "transcript")
+        if earlier is None or present is None:
+            raise IngestError(Code.ARTIFACT_MISSING, f"the volume has no earlier transcript of {video_id}")
+        back = earlier.model_copy(update={"generation": present.generation})
+        for kind, manifest in (("transcript", back), ("before", present)):
+            name = f"{self.folder(video_id)}/{kind}.json"
+            self.home.put(name, manifest.model_dump_json(exclude_defaults=True).encode(), self.home.version(name))
+
+    def forget_before(self, video_id: str) -> None:
+        """Forget the earlier transcript; `discard_older` deletes its file."""
+        self.home.remove(f"{self.folder(video_id)}/before.json")
 
     def discard(self, video_id: str, kind: Kind) -> None:
         """Delete an artifact: its manifest, so that `find` returns None, and its file."""

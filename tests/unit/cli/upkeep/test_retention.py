@@ -42,6 +42,9 @@ def test_above_the_budget_only_the_oldest_audio_is_deleted(excess: float, gone: 
         ("replaced", 24, True),
         ("unknown", 23.9, False),
         ("unknown", 24, True),
+        ("earlier", 24, False),
+        ("earlier", 7 * 24 - 1, False),
+        ("earlier", 7 * 24, True),
     ],
 )
 def test_strays_are_deleted_after_the_longest_job_or_a_day(kind: str, hours: float, goes: bool) -> None:  # noqa: FBT001 (a table)
