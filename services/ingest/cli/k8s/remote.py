@@ -61,6 +61,8 @@ def backfill(release: Release, asked: Submission, pause_s: float = ASK_EVERY_S) 
     Without a request there are no Jobs. Return the exit status.
     """
     run = asked.run or template.new_name(datetime.now(UTC), uuid.uuid4().hex)
+    if release.runs(run):
+        raise ConfigurationError(f"the run {run} has Jobs already: name another one with --run, or delete them")
     objects = template.objects(release.backfill_template(), run)
     result = _submitted(release, replace(asked, run=run, wait=False))
     if not asked.as_json or result.status not in DONE:

@@ -13,6 +13,7 @@ from ingest.cli.k8s import backfill, remote
 from ingest.cli.k8s.cluster import JobResult
 from ingest.cli.k8s.pods import COMPONENT, RUN, RunPods, job_state, run_pods, worker_pods
 from ingest.cli.selection import Selection
+from ingest.shared.errors import ConfigurationError
 from ingest.shared.pipeline import Service
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ class Cluster:
         self.created: list[Object] = []
         self.commands: list[Sequence[str]] = []
         self.kind = kind
+        self.earlier: list[RunPods] = []
 
     def backfill_template(self) -> Object:
         names = Service if self.kind == "Job" else ("set",)
@@ -123,7 +125,7 @@ class Cluster:
 
     def runs(self, run: str | None = None) -> list[RunPods]:
         assert run == "mine"
-        return states(*self.looks.pop(0))
+        return states(*self.looks.pop(0)) if self.created else self.earlier
 
     def conditions(self, manifest: Object) -> set[str]:
         assert manifest["kind"] == "JobSet"
@@ -142,6 +144,14 @@ def test_recordings_are_requested_before_the_jobs_start() -> None:
     assert command == "ingest submit --limit 3 --run mine -- http://x/feed"
     assert [one["metadata"]["name"] for one in cluster.created] == [f"ingest-mine-{name}" for name in Service]
     assert {one["metadata"]["ownerReferences"][0]["uid"] for one in cluster.created} == {"7"}
+
+
+def test_a_run_that_has_jobs_is_refused_before_anything_is_requested() -> None:
+    cluster = Cluster(console.OK)
+    cluster.earlier = states("running")
+    with pytest.raises(ConfigurationError, match="--run"):
+        ask(cluster)
+    assert cluster.commands == []
 
 
 def test_without_a_request_no_job_starts() -> None:
