@@ -86,8 +86,9 @@ disk_budget_bytes: {{ include "ingest.value" .Values.volume.jetstream.bytes }}
 {{- end }}
 {{- end }}
 
-{{/* The keys of the object store, as environment variables. */}}
-{{- define "ingest.volumeKeys" -}}
+{{/* By which servers outside are trusted, and the object store is reached, as environment variables. */}}
+{{- define "ingest.outsideEnv" -}}
+{{- include "ingest.bundleEnv" . }}
 {{- if eq .Values.volume.mode "objectStore" }}
 {{- with .Values.volume.objectStore.existingSecret }}
 - {name: INGEST_VOLUME_ACCESS_KEY, valueFrom: {secretKeyRef: {name: {{ . | quote }}, key: access-key}}}
@@ -162,10 +163,17 @@ nats_key_file: /etc/ingest/nats-client/tls.key
 {{- end }}
 
 {{- define "ingest.podSecurity" -}}
+{{ include "ingest.podSecurityAs" (list . .Values.podSecurity.user) }}
+{{- end }}
+
+{{/* Without a user of ours, the cluster gives one to all pods, those of the servers as well: (list root 999). */}}
+{{- define "ingest.podSecurityAs" -}}
 runAsNonRoot: true
-runAsUser: {{ .Values.podSecurity.user }}
-runAsGroup: {{ .Values.podSecurity.user }}
-fsGroup: {{ .Values.podSecurity.user }}
+{{- if not (kindIs "invalid" (first .).Values.podSecurity.user) }}
+runAsUser: {{ last . }}
+runAsGroup: {{ last . }}
+fsGroup: {{ last . }}
+{{- end }}
 fsGroupChangePolicy: OnRootMismatch
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
@@ -203,8 +211,33 @@ nats-client: {secret: {{ . }}, keys: [tls.crt, tls.key]}
 {{- end }}
 {{- end }}
 
+{{/* The authorities that all pods of ingest trust, for its own programs and for libraries: environment, volume, mount. */}}
+{{- define "ingest.bundleEnv" -}}
+{{- if (.Values.caBundle).configMap }}
+{{- range list "SSL_CERT_FILE" "REQUESTS_CA_BUNDLE" }}
+- {name: {{ . }}, value: /etc/ingest/ca-bundle/ca-bundle.crt}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "ingest.bundleVolumes" -}}
+{{- with .Values.caBundle }}
+{{- if .configMap }}
+- name: ca-bundle
+  configMap: {name: {{ .configMap | quote }}, items: [{key: {{ .key | quote }}, path: ca-bundle.crt}]}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "ingest.bundleMounts" -}}
+{{- if (.Values.caBundle).configMap }}
+- {name: ca-bundle, mountPath: /etc/ingest/ca-bundle, readOnly: true}
+{{- end }}
+{{- end }}
+
 {{/* Volumes with the certificate authorities of the servers, and with the logins of an existing NATS server. */}}
 {{- define "ingest.caVolumes" -}}
+{{- include "ingest.bundleVolumes" . }}
 {{- range $name, $login := include "ingest.natsLogins" . | fromYaml }}
 - name: {{ $name }}
   secret:
@@ -230,6 +263,7 @@ nats-client: {secret: {{ . }}, keys: [tls.crt, tls.key]}
 {{- end }}
 
 {{- define "ingest.caMounts" -}}
+{{- include "ingest.bundleMounts" . }}
 {{- range $name, $_ := include "ingest.natsLogins" . | fromYaml }}
 - {name: {{ $name }}, mountPath: /etc/ingest/{{ $name }}, readOnly: true}
 {{- end }}

@@ -22,7 +22,7 @@
 {{- include (last .) $root }}
 {{- else }}
 {{- $nats := dict "enabled" false "tls" (dict "secretName" "") "caSecret" "" "credsSecret" "" "nkeySecret" "" "clientCertSecret" "" -}}
-{{- include (last .) (dict "Values" (dict "nats" $nats "postgres" $root.Values.postgres)) }}
+{{- include (last .) (dict "Values" (dict "nats" $nats "postgres" $root.Values.postgres "caBundle" $root.Values.caBundle)) }}
 {{- end }}
 {{- end }}
 

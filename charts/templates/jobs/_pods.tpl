@@ -67,7 +67,7 @@ spec:
         - {name: INGEST_DATABASE_URL, value: {{ include "ingest.databaseUrl" (list $root "ingest_reader") | quote }}}
         - {name: INGEST_NATS_USER, value: submit}
         {{- include "ingest.settings" (list $root (include "ingest.commonSettings" $root | fromYaml) (include "ingest.sourceSettings" $root | fromYaml) $root.Values.settings $downloader.settings .settings) | nindent 8 }}
-        {{- with include "ingest.volumeKeys" $root | trim }}
+        {{- with include "ingest.outsideEnv" $root | trim }}
         {{- . | nindent 8 }}
         {{- end }}
         {{- with .env }}

@@ -112,6 +112,9 @@ containers:
       {{- if $secret }}
       - {name: INGEST_SECRETS_DIR, value: /etc/ingest/token}
       {{- end }}
+      {{- with include "ingest.bundleEnv" . | trim }}
+      {{- . | nindent 6 }}
+      {{- end }}
       {{- with .Values.models.extraEnv }}
       {{- toYaml . | nindent 6 }}
       {{- end }}
@@ -121,6 +124,9 @@ containers:
     volumeMounts:
       - {name: {{ $volume }}, mountPath: /{{ $volume }}}
       - {name: tmp, mountPath: /tmp}
+      {{- with include "ingest.bundleMounts" . | trim }}
+      {{- . | nindent 6 }}
+      {{- end }}
       {{- if $secret }}
       - {name: token, mountPath: /etc/ingest/token, readOnly: true}
       {{- end }}
@@ -128,6 +134,9 @@ volumes:
   {{- include "ingest.models.volumes" . | trim | default (include "ingest.dataVolume" .) | nindent 2 }}
   - name: tmp
     emptyDir: {sizeLimit: 1Gi}
+  {{- with include "ingest.bundleVolumes" . | trim }}
+  {{- . | nindent 2 }}
+  {{- end }}
   {{- if $secret }}
   - name: token
     secret:

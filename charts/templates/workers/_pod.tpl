@@ -46,7 +46,7 @@ spec:
         - {name: INGEST_DATABASE_URL, value: {{ include "ingest.databaseUrl" (list $root (printf "ingest_%s" $role)) | quote }}}
         {{- end }}
         {{- include "ingest.settings" (list $root (include "ingest.commonSettings" $root | fromYaml) $own .settings $root.Values.settings $values.settings) | nindent 8 }}
-        {{- with include "ingest.volumeKeys" $root | trim }}
+        {{- with include "ingest.outsideEnv" $root | trim }}
         {{- . | nindent 8 }}
         {{- end }}
         {{- with .env }}

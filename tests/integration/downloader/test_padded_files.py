@@ -185,6 +185,17 @@ def with_roles(path: Path, to: Path, roles: tuple[Disposition, Disposition]) -> 
     return to
 
 
+@pytest.mark.parametrize(
+    ("suffix", "codec", "rate"),
+    [("wav", "g722", 16_000), ("wav", "ac3", 48_000), ("avi", "aac", 44_100), ("avi", "eac3", 48_000)],
+)
+def test_a_codec_whose_tag_is_a_number_and_no_letters_is_decoded(
+    tmp_path: Path, suffix: str, codec: str, rate: int
+) -> None:
+    found = read(encoded(tmp_path / f"a.{suffix}", codec, tone(SOUND_S, rate), rate=rate))[1]
+    assert found.duration_s == pytest.approx(SOUND_S, abs=CODER_S)
+
+
 # -- recorders with many tracks ---------------------------------------------------------------------------------------
 
 

@@ -51,6 +51,7 @@ CODECS = (
 )
 COMPRESSED = ("flv", "mpegts")  # FFmpeg writes raw samples into them, but not so that they can be read
 NOT_WRITTEN = {"ape", "dsf", "dss", "dts", "dv", "mpc", "mpc8", "mxf", "oma", "qcp", "tak"}  # by FFmpeg, or from a tone
+REFUSED_TWICE = {"wv"}
 MUXERS = {"aac": "adts", "loas": "latm"}  # where a muxer has another name than its demuxer
 NO_FILES = (
     "alsa",
@@ -281,6 +282,33 @@ def test_every_format_of_the_list_is_decoded(tmp_path: Path, demuxer: str) -> No
     waveform, found = read(path)
     assert found.duration_s == pytest.approx(3.0, abs=0.15)
     assert loudness(waveform, 0.5, 2.5) > LOUD
+
+
+@pytest.mark.parametrize("demuxer", sorted(set(SUFFIXES_OF) - NOT_WRITTEN))
+def test_a_file_of_two_recordings_of_any_format_is_decoded_to_its_end_or_refused(tmp_path: Path, demuxer: str) -> None:
+    path = muxed(tmp_path, MUXERS.get(demuxer, demuxer))
+    assert path is not None
+    both = written(tmp_path / "both", 2 * path.read_bytes())
+    if demuxer in REFUSED_TWICE:
+        with pytest.raises(IngestError, match="cannot be read behind 3"):
+            read(both)
+    else:
+        assert read(both)[1].duration_s == pytest.approx(6.0, abs=0.2)
+
+
+@pytest.mark.parametrize("part", [HIGH, LOW], ids=["high", "low"])
+@pytest.mark.parametrize(("name", "codec"), [("a.wav", "pcm_s16le"), ("a.m4a", "aac"), ("a.aiff", "pcm_s16be")])
+def test_many_recordings_of_several_formats_follow_each_other(
+    tmp_path: Path, name: str, codec: str, part: tuple[int, int]
+) -> None:
+    forms = [part, HIGH, LOW] * 4
+    parts = {
+        form: encoded(tmp_path / f"{form[0]}-{name}", codec, tone(1.0, *form), rate=form[0]).read_bytes()
+        for form in (HIGH, LOW)
+    }
+    waveform, found = read(written(tmp_path / name, b"".join(parts[form] for form in forms)))
+    assert found.duration_s == pytest.approx(len(forms), abs=len(forms) * 0.05)
+    assert all(loudness(waveform, at, at + 0.5) > LOUD for at in np.arange(0.0, len(forms) - 1.0, 0.5))
 
 
 @pytest.mark.long

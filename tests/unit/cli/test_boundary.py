@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 UNREACHABLE = {"INGEST_STATE_PATH": "/dev/null/state", "KUBECONFIG": "/dev/null/kubeconfig", "COLUMNS": "200"}
+WRONG = {  # servers whose addresses are refused at once: what a command does before it connects is done
+    "INGEST_DATABASE_URL": "mysql://x",
+    "INGEST_NATS_URL": "http://x",
+    "INGEST_VOLUME_PATH": "/dev/null/volume",
+    "KUBECONFIG": "/dev/null/kubeconfig",
+    "HF_HUB_OFFLINE": "1",
+    "COLUMNS": "200",
+}
 DOCUMENTED = {console.OK, console.FAILED, console.USAGE, console.SOME_FAILED, console.INTERRUPTED}
 SLOW = {"demo", "doctor", "selftest"}  # they load models, or wait for servers; their options are those of others
 
@@ -75,8 +83,8 @@ def test_a_number_has_a_least_and_a_greatest_value_that_the_archive_and_the_cloc
         assert done.exit_code == console.USAGE, (value, done.output)
 
 
-def invoke(words: list[str]) -> Any:  # noqa: ANN401
-    done = CommandLine(env=UNREACHABLE).invoke(app, words)
+def invoke(words: list[str], environment: dict[str, str] = UNREACHABLE) -> Any:  # noqa: ANN401
+    done = CommandLine(env=environment).invoke(app, words)
     assert done.exit_code in DOCUMENTED, (words, done.output, done.exception)
     lines = done.stderr.splitlines()
     if done.exit_code in (console.FAILED, console.USAGE):
@@ -138,6 +146,17 @@ def test_a_word_that_no_command_can_take_is_refused_by_all(words: tuple[str, ...
     done = invoke([*words, word])
     assert done.exit_code == console.USAGE
     assert done.stderr.startswith(f"error: argument {len(words) + 1} ")
+
+
+@pytest.mark.parametrize("words", [words for words in COMMANDS if words[0] not in SLOW], ids=" ".join)
+@pytest.mark.parametrize("word", ["~nobody-of-this-name/x", "/dev/null/x", "x" * 5000, "https://[x"], ids=repr)
+def test_an_argument_that_names_nothing_is_an_error_and_makes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], word: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = [one for one in COMMANDS[words].params if one.param_type_name == "argument"]
+    invoke([*words, *[word] * len(arguments)], WRONG)
+    assert list(tmp_path.iterdir()) == []
 
 
 class Odd(Exception):  # noqa: N818 (an exception that nothing expects)

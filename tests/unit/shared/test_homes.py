@@ -59,6 +59,7 @@ def test_a_bucket_on_nats_needs_the_server_of_the_services(tmp_path: Path) -> No
         pytest.param("s3://id:secret@archive", {}, id="keys in the address"),
         pytest.param("s3://archive?secret=x", {}, id="query"),
         pytest.param("ftp://archive", {}, id="another scheme"),
+        pytest.param("s3://[archive", {}, id="half an address"),
         pytest.param("s3://archive", {"volume_access_key": "id"}, id="half of the keys"),
         pytest.param("nats://id:secret@host:4222/archive", {}, id="an address of NATS"),
         pytest.param("nats://", {}, id="without bucket on NATS"),

@@ -84,11 +84,10 @@ def _texts(named: str) -> list[str]:
         return citation.in_text(sys.stdin.read(LARGEST_FILE))
     if named.startswith((PREFIX, "{")):
         return [named]
-    path = Path(named).expanduser()
     try:
-        with path.open(encoding="utf-8") as file:
+        with Path(named).expanduser().open(encoding="utf-8") as file:
             return citation.in_text(file.read(LARGEST_FILE))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, RuntimeError) as error:  # the last: the home folder of an unknown user
         raise ConfigurationError(f"{named[:LONGEST_JSON]!r} is neither a citation nor a readable file") from error
 
 

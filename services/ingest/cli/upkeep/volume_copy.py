@@ -32,7 +32,10 @@ def copy(settings: AllSettings, source: str, target: str) -> CopyReport:
 def _home(settings: AllSettings, place: str, copies: Path) -> Home:
     """Return the home at a place; local copies are temporary."""
     if "://" not in place:
-        return FolderHome(Path(place).expanduser())
+        try:
+            return FolderHome(Path(place).expanduser())
+        except RuntimeError as error:  # the home folder of an unknown user
+            raise ConfigurationError(f"{outgoing.line(place)}: {str(error).rstrip('.')}") from error
     return home_of(settings.model_copy(update={"volume_url": place, "volume_path": copies}))
 
 

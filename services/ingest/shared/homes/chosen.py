@@ -68,8 +68,11 @@ def bucket_of(settings: Settings) -> Bucket:
     """Return the bucket of INGEST_VOLUME_URL; raise ConfigurationError for any other address."""
     from ingest.shared.homes.s3 import Bucket
 
-    url = urlsplit(settings.volume_url or "")
     keys = (settings.volume_access_key, settings.volume_secret_key)
+    try:
+        url = urlsplit(settings.volume_url or "")
+    except ValueError:  # half an IPv6 address
+        url = urlsplit("")
     if url.scheme != "s3" or not url.hostname or url.netloc != url.hostname or url.query or url.fragment:
         raise ConfigurationError(
             "INGEST_VOLUME_URL: must be a path, s3://BUCKET/PREFIX or nats://BUCKET (keys have their own settings)"

@@ -37,12 +37,20 @@ def sound_track(container: InputContainer, again: Callable[[], AbstractContextMa
     usable = sorted((track for track in tracks if track.codec_context), key=_rank)  # PyAV: None without a decoder
     if not usable:
         raise IngestError(Code.NOT_AUDIO, "no decoder for the format of its audio track")
-    usable = [track for track in usable if track.codec_context.codec_tag not in PROTECTED]
+    usable = [track for track in usable if _tag(track) not in PROTECTED]
     if not usable:
         raise IngestError(Code.DRM_PROTECTED, "the sound is encrypted by the program or the shop that it comes from")
     if len(usable) == 1:
         return usable[0]
     return next((track for track in usable if _has_sound(track.index, again)), usable[0])
+
+
+def _tag(track: AudioStream) -> str:
+    """Return the tag of a track's codec; of a number above 127, which PyAV does not take for letters, none."""
+    try:
+        return track.codec_context.codec_tag
+    except UnicodeDecodeError:
+        return ""
 
 
 def _rank(track: AudioStream) -> tuple[bool, bool, int]:

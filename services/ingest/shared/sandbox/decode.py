@@ -29,10 +29,12 @@ from ingest.shared.formats import SUFFIXES_OF
 from ingest.shared.sandbox.choice import sound_track
 from ingest.shared.sandbox.clock import TIMED
 from ingest.shared.sandbox.file_parts import (
+    MOST_PARTS,
     Part,
     end_of_content,
     missing_bytes,
     mp3_frames,
+    next_head,
     rest_of_stream,
     starts_of_parts,
 )
@@ -118,7 +120,7 @@ def decode(path: Path, limits: DecodeLimits, take: Callable[[FloatArray], object
         heads = [
             head
             for start, end in zip(starts, [*starts[1:], size], strict=True)
-            for head in _decode_part(file, start, end, output)
+            for head in _decode_parts(file, start, end, output)
         ]
         head = heads[0]
     return AudioInfo(
@@ -183,8 +185,19 @@ class _Head:
     created_at: datetime | None
 
 
-def _decode_part(file: BinaryIO, start: int, end: int, output: Output) -> Iterator[_Head]:
-    """Decode one of the recordings that are joined in a file; yield its head, and those of what follows in it."""
+def _decode_parts(file: BinaryIO, start: int, end: int, output: Output) -> Iterator[_Head]:
+    """Decode what begins at a place of a file, and the recordings that follow in it; yield the head of each."""
+    following: int | None = start
+    for _ in range(MOST_PARTS):
+        if following is None:
+            return
+        head, following = _decode_part(file, following, end, output)
+        yield head
+    raise IngestError(Code.AUDIO_SUSPICIOUS, f"more than {MOST_PARTS} recordings joined in one file")
+
+
+def _decode_part(file: BinaryIO, start: int, end: int, output: Output) -> tuple[_Head, int | None]:
+    """Decode one of the recordings that are joined in a file; return its head, and where the next one begins."""
     size = end - start
     with _container(file, start, end) as container:
         stream = sound_track(container, partial(_opened_again, file, start, end))
@@ -200,9 +213,9 @@ def _decode_part(file: BinaryIO, start: int, end: int, output: Output) -> Iterat
     _check_complete(track, head, output, missing_bytes(file, size) / size if head.kind == "matroska" else 0.0)
     if track.is_stuck and rest is None and track.read_to < (1 - MISSING_SHARE) * used:
         raise IngestError(Code.AUDIO_CORRUPT, f"cannot be read behind {track.seconds:.1f} s")
-    yield head
     if rest is not None:
-        yield from _decode_part(file, start + rest, end, output)
+        return head, start + rest
+    return head, next_head(head.kind, file, start, track.read_to, end)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ Fill are bytes of one value with which recorders, cutters and servers take the r
 from __future__ import annotations
 
 import os
+import re
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -18,6 +19,23 @@ if TYPE_CHECKING:
 FIRST_PAGE = b"OggS\x00\x02"  # of a stream in Ogg
 FIRST_BLOCK = b"fLaC\x00\x00\x00\x22"  # of a FLAC file
 PAGE_HEAD_BYTES = 27
+ASF_HEAD = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+W64_HEAD = bytes.fromhex("726966662e91cf11a5d628db04c10000")
+HEADS = {  # of files whose demuxer stops where the first of several joined recordings ends
+    "aiff": re.compile(rb"FORM.{4}AIF[FC]", re.DOTALL),
+    "asf": re.compile(re.escape(ASF_HEAD)),
+    "caf": re.compile(rb"caff\x00\x01\x00\x00desc"),
+    "dsf": re.compile(rb"DSD \x1c\x00{7}"),
+    "flv": re.compile(rb"FLV\x01[\x01\x04\x05]\x00\x00\x00\x09"),
+    "mov": re.compile(rb"\x00\x00[\x00-\x10].ftyp[ -~]{4}", re.DOTALL),
+    "qcp": re.compile(rb"RIFF.{4}QLCMfmt ", re.DOTALL),
+    "rm": re.compile(rb"\.RMF\x00\x00\x00"),
+    "tta": re.compile(rb"TTA1[\x01-\x03]\x00"),
+    "voc": re.compile(rb"Creative Voice File\x1a"),
+    "w64": re.compile(re.escape(W64_HEAD)),
+    "wav": re.compile(rb"(?:RIFF|RIFX|RF64|BW64).{4}WAVE", re.DOTALL),
+}
+LONGEST_HEAD = 64
 MOST_PARTS = 10_000
 LEAST_REST_BYTES = 1 << 16
 REST_SHARE = 0.02
@@ -54,9 +72,9 @@ class Part:
         return self._file.read(left if size < 0 else min(size, left))
 
     def seek(self, to: int, whence: int = os.SEEK_SET) -> int:
-        """Change the position; return it."""
+        """Change the position, at most to the end; return it, or -1 before the beginning, where nothing is."""
         base = {os.SEEK_SET: self._start, os.SEEK_CUR: self._file.tell(), os.SEEK_END: self._end}[whence]
-        return self._file.seek(base + to) - self._start
+        return -1 if base + to < self._start else self._file.seek(min(base + to, self._end)) - self._start
 
     def tell(self) -> int:
         """Return the position."""
@@ -116,6 +134,27 @@ def rest_of_stream(container: str, read_to: int, size: int) -> int | None:
     """Return where the packets of a transport stream end that FFmpeg has read, if much follows: another track."""
     follows = container == "mpegts" and read_to > 0 and size - read_to > max(LEAST_REST_BYTES, REST_SHARE * size)
     return read_to if follows else None
+
+
+def next_head(container: str, file: BinaryIO, start: int, read_to: int, end: int) -> int | None:
+    """Return where a recording begins behind the packets that FFmpeg has read of the one that begins at `start`.
+
+    Return None where none is joined. `read_to` counts from `start`.
+    """
+    head = HEADS.get(container)
+    if head is None:
+        return None
+    into = LEAST_REST_BYTES if container == "rm" else 0  # FFmpeg reads on, and stops within the next one
+    at = start + max(1, read_to - into)
+    file.seek(at)
+    kept = b""
+    while at < end and (block := file.read(min(BLOCK_BYTES, end - at))):
+        data = kept + block
+        if found := head.search(data):
+            return at - len(kept) + found.start()
+        at += len(block)
+        kept = data[-LONGEST_HEAD:]
+    return None
 
 
 def missing_bytes(file: BinaryIO, size: int) -> int:

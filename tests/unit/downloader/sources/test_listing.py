@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import threading
+from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,6 +20,12 @@ from ingest.shared.errors import Code, ConfigurationError, IngestError
 from ingest.shared.formats import MEDIA_SUFFIXES
 from ingest.shared.messages import Source, SourceKind
 from ingest.shared.settings import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+NOBODY = 12345  # a user that does not exist
 
 
 def listed(path: Path) -> tuple[list[str], Listing]:
@@ -136,6 +145,73 @@ def test_a_folder_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
     assert list(folder.media_files(tmp_path / "gone meanwhile", listing, tmp_path / "state")) == []
     assert [(one.name, one.error.code) for one in listing.problems] == [
         (str(tmp_path / "gone meanwhile"), Code.BAD_URL)
+    ]
+
+
+def nested(folder: Path, name: str, times: int) -> None:
+    """Make folders within each other, and a recording in the innermost; their path may be longer than one may be."""
+    folder.mkdir()
+    inner = os.open(folder, os.O_RDONLY)
+    for _ in range(times):
+        os.mkdir(name, dir_fd=inner)
+        outer, inner = inner, os.open(name, os.O_RDONLY, dir_fd=inner)
+        os.close(outer)
+    os.close(os.open("z.ogg", os.O_CREAT | os.O_WRONLY, dir_fd=inner))
+    os.close(inner)
+
+
+def stale(folder: Path) -> None:
+    """Make a link through a file, as to a share that has become one."""
+    write(folder.with_name("notes.txt"))
+    folder.symlink_to(folder.with_name("notes.txt") / "talks")
+
+
+@pytest.mark.parametrize(
+    ("make", "found", "reasons"),
+    [
+        pytest.param(lambda it: nested(it, "d", 1100), 1, {}, id="deeper than Python may call"),
+        pytest.param(lambda it: nested(it, "d" * 250, 20), 0, {"File name too long": 1}, id="longer than a path"),
+        pytest.param(lambda it: it.symlink_to(it.name), 0, {folder.BROKEN_LINK: 1}, id="a link to itself"),
+        pytest.param(lambda it: it.symlink_to("x" * 300), 0, {"File name too long": 1}, id="a link to an endless name"),
+        pytest.param(stale, 0, {folder.BROKEN_LINK: 1, folder.NO_MEDIA: 1}, id="a link through a file"),
+    ],
+)
+def test_whatever_a_folder_holds_its_recordings_are_listed(
+    tmp_path: Path, make: Callable[[Path], None], found: int, reasons: dict[str, int]
+) -> None:
+    write(tmp_path / "a.ogg", tmp_path / "z.ogg")
+    make(tmp_path / "b.ogg")
+    listing = Listing()
+    try:
+        paths = list(folder.media_files(tmp_path, listing, tmp_path / "state"))
+    finally:
+        subprocess.run(["/bin/rm", "-r", tmp_path / "b.ogg"], check=True)  # Python's own way is recursive
+    assert [path.name for path in paths[:1] + paths[-1:]] == ["a.ogg", "z.ogg"]
+    assert len(paths) == 2 + found
+    said = Counter(one.error.message.rpartition(": ")[2] for one in listing.problems)
+    assert {**{reason: one.count for reason, one in listing.left_out.items()}, **said} == reasons
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+@pytest.mark.parametrize(
+    ("mode", "problem"), [(0o000, "b.ogg"), (0o111, "b.ogg"), (0o444, "b.ogg/deep")], ids=["no right", "enter", "list"]
+)
+def test_a_folder_without_the_right_to_enter_or_list_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, problem: str
+) -> None:
+    write(tmp_path / "a.ogg", tmp_path / "b.ogg" / "deep" / "c.ogg", tmp_path / "z.ogg")
+    tmp_path.chmod(0o755)
+    (tmp_path / "b.ogg").chmod(mode)
+    monkeypatch.chdir(tmp_path)  # whatever the folders above it permit
+    listing = Listing()
+    os.seteuid(NOBODY)
+    try:
+        found = [path.name for path in folder.media_files(Path(), listing, Path("state"))]
+    finally:
+        os.seteuid(0)
+    assert found == ["a.ogg", "z.ogg"]
+    assert [(one.name, one.error.message) for one in listing.problems] == [
+        (problem, f"{problem} cannot be read: Permission denied")
     ]
 
 
