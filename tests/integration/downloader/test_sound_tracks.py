@@ -221,6 +221,19 @@ def test_silence_that_takes_few_bytes_is_no_bomb(tmp_path: Path) -> None:
     assert read(path)[1].duration_s == pytest.approx(902.0, abs=CODER_S)
 
 
+@pytest.mark.parametrize(("longest_s", "said"), [(2.0, "more than 2 s"), (359.0, None)])
+def test_a_recording_that_is_too_long_is_refused_with_the_limit_and_its_setting(
+    tmp_path: Path, longest_s: float, said: str | None
+) -> None:
+    path = encoded(tmp_path / "a.wav", "pcm_s16le", tone(FIRST_S, 16_000), rate=16_000)
+    if said is None:
+        assert read(path, DecodeLimits(max_duration_s=longest_s))[1].duration_s == pytest.approx(FIRST_S)
+        return
+    with pytest.raises(IngestError, match=f"{said} of audio, which is the limit INGEST_MAX_AUDIO_S") as caught:
+        read(path, DecodeLimits(max_duration_s=longest_s))
+    assert caught.value.code is Code.DECODED_LIMIT
+
+
 @pytest.mark.parametrize(
     ("name", "codec"), [("a.m4a", "aac"), ("a.webm", "libopus"), ("a.mp3", "libmp3lame"), ("a.flac", "flac")]
 )

@@ -90,6 +90,22 @@ def test_a_start_that_does_not_get_far_is_no_traceback(tmp_path: Path, raised: s
     assert len(done.stderr.splitlines()) == bool(line)
 
 
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [("config", console.OK), ("status", console.FAILED), ("run ~/talk.ogg --state ~/x", console.FAILED)],
+)
+def test_a_user_without_a_name_and_a_home_folder_gets_one_line(words: str, status: int) -> None:
+    """As in a container whose user is any number."""
+    program = "import os; os.getuid = lambda: 123456; from ingest.cli.__main__ import main; main()"
+    places = {"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words.split()], env=places, capture_output=True, text=True, check=False
+    )
+    lines = [line.partition(": ")[2].partition(": ")[2] for line in done.stderr.splitlines()]
+    said = "Could not determine home directory; name a state folder by --state FOLDER or INGEST_STATE_PATH"
+    assert (done.returncode, lines) == (status, [] if status == console.OK else [said])
+
+
 def test_a_umask_does_not_close_new_files_to_their_own_user() -> None:
     program = "import os; from ingest.cli import streams; os.umask(0o777); streams.prepare(); print(oct(os.umask(0)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.cli.local.disk_room import DiskWatch, explained
+from ingest.cli.local.disk_room import DiskWatch, Room, explained
 
 FOLDER = Path("/state")
 MEBI = 1 << 20
@@ -20,18 +20,21 @@ MEBI = 1 << 20
         pytest.param([3, 100, 3], ["3 MB left"], id="at the edge"),
         pytest.param([3, 128, 500, 2], ["3 MB left", "room again", "2 MB left"], id="room again"),
         pytest.param([None, 3], ["3 MB left"], id="a folder that is not there yet"),
+        pytest.param([(500, 9), (500, 9), (500, 5000)], ["takes 9 more files", "room again"], id="no more files"),
+        pytest.param([(3, 9), (500, 9)], ["3 MB left"], id="neither"),
     ],
 )
-def test_each_change_of_a_disk_is_said_once(free_mb: list[int | None], said: list[str]) -> None:
+def test_each_change_of_a_disk_is_said_once(free_mb: list[int | tuple[int, int] | None], said: list[str]) -> None:
     left = iter(free_mb)
 
-    def free(_folder: Path) -> int:
+    def measure(_folder: Path) -> Room:
         found = next(left)
         if found is None:
             raise FileNotFoundError
-        return found * MEBI
+        size, files = found if isinstance(found, tuple) else (found, None)
+        return Room(size * MEBI, files)
 
-    watch = DiskWatch((FOLDER, FOLDER), free)
+    watch = DiskWatch((FOLDER, FOLDER), measure)
     lines = [line for _ in free_mb for line in watch.news()]
     assert len(lines) == len(said)
     assert all(words in line and "/state" in line for line, words in zip(lines, said, strict=True))
