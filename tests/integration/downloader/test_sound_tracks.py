@@ -189,6 +189,44 @@ def test_a_sound_that_begins_after_the_pictures_has_the_times_of_the_film(
     assert found.starts_at_s == pytest.approx(sound_at_s, abs=0.1)
 
 
+@pytest.mark.parametrize(
+    ("name", "codec", "rate", "options"),
+    [
+        ("a.m4a", "aac", 44_100, {}),
+        ("a.mp4", "flac", 44_100, {}),
+        ("a.webm", "libopus", 48_000, {}),
+        ("a.webm", "libopus", 48_000, {"live": "1"}),
+        ("a.mka", "aac", 44_100, {}),
+    ],
+)
+@pytest.mark.parametrize("pause_s", [1.0, 3.0, 60.0])
+def test_a_pause_of_the_recorder_is_silence_and_the_times_behind_it_stay(
+    tmp_path: Path, name: str, codec: str, rate: int, options: dict[str, str], pause_s: float
+) -> None:
+    waveform, found = read(paused(tmp_path / name, codec, rate, pause_s, options))
+    assert found.duration_s == pytest.approx(WHOLE_S + pause_s, abs=CODER_S)
+    assert found.missing_s == pytest.approx(pause_s, abs=CODER_S)
+    assert loudness(waveform, FIRST_S + 0.3, FIRST_S + pause_s - 0.3) < 0.01
+    assert loudness(waveform, FIRST_S + pause_s + 0.3, WHOLE_S + pause_s - 0.5) > LOUD
+
+
+def paused(path: Path, codec: str, rate: int, pause_s: float, options: dict[str, str]) -> Path:
+    """Write a recording in which nothing was sent for some seconds."""
+    with av.open(str(path), "w", options=options) as out:
+        sound = out.add_stream(codec, rate=rate, layout="mono")
+        size = sound.codec_context.frame_size or 1024
+        samples = tone(WHOLE_S, rate)
+        for start in range(0, samples.shape[1] - size, size):
+            frame = AudioFrame.from_ndarray(
+                np.ascontiguousarray(samples[:, start : start + size]), format="fltp", layout="mono"
+            )
+            frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
+            frame.pts = start + (int(pause_s * rate) if start > FIRST_S * rate else 0)
+            out.mux(sound.encode(frame))
+        out.mux(sound.encode(None))
+    return path
+
+
 def film(path: Path, sound_at_s: float, pictures_s: float) -> Path:
     """Write a film; its packets are in the order of their times."""
     rate, packets = 44_100, []

@@ -32,6 +32,7 @@ from ingest.shared.sandbox.file_parts import (
     MOST_PARTS,
     Part,
     end_of_content,
+    is_whole_matroska,
     missing_bytes,
     mp3_frames,
     next_head,
@@ -80,10 +81,10 @@ MP3_FRAME = 576
 class AudioInfo:
     """Properties of a decoded track. `container_s`, `language`, `created_at` are None where the file has none.
 
-    `missing_s` is silence in place of missing packets, `starts_at_s` silence before a sound that begins after the
-    pictures; both are part of `duration_s`. In `one_channel_s` the channels had opposite signs, and one was used.
-    `track` is the number of the track that was used, from 0. `padding_bytes` fill the file behind the sound, and are
-    left out.
+    `missing_s` is silence in place of packets that are missing, or were never sent; `starts_at_s` before a sound
+    that begins after the pictures; both are part of `duration_s`. In `one_channel_s` the channels had opposite signs,
+    and one was used. `track` is the number of the track that was used, from 0. `padding_bytes` fill the file behind the
+    sound, and are left out.
     """
 
     duration_s: float
@@ -128,7 +129,7 @@ def decode(path: Path, limits: DecodeLimits, take: Callable[[FloatArray], object
         container_s=None
         if head.announced_s is None
         else head.announced_s + (output.starts_at_s if head.index_s else 0),
-        missing_s=output.missing_s,
+        missing_s=output.missing_s + output.paused_s,
         starts_at_s=output.starts_at_s,
         one_channel_s=output.one_channel_s,
         padding_bytes=output.padding_bytes,
@@ -204,7 +205,7 @@ def _decode_part(file: BinaryIO, start: int, end: int, output: Output) -> tuple[
         head = _head(container, stream, file)
         if head.sample_rate:  # else the sound begins too late for FFmpeg to look at it
             output.check_format(head.sample_rate, head.channels)
-        track = Track(stream, head.kind, head.pictures_at_s, output)
+        track = Track(stream, head.kind, head.pictures_at_s, output, cache(partial(_is_whole, file, end, stream, head)))
         track.read(container)
         output.padding_bytes += track.padding_bytes
         has_pictures = bool(_films(container))
@@ -216,6 +217,13 @@ def _decode_part(file: BinaryIO, start: int, end: int, output: Output) -> tuple[
     if rest is not None:
         return head, start + rest
     return head, next_head(head.kind, file, start, track.read_to, end)
+
+
+def _is_whole(file: BinaryIO, end: int, stream: AudioStream, head: _Head) -> bool:
+    """Return whether the file says of each packet that it has where it is, so that between two of them none is lost."""
+    if head.kind == "matroska":
+        return is_whole_matroska(file, end)
+    return head.kind == "mov" and stream.frames > 0  # a table of all packets; fragments may lack one
 
 
 @contextmanager

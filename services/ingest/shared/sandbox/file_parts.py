@@ -42,6 +42,14 @@ REST_SHARE = 0.02
 BLOCK_BYTES = 1 << 20
 SEGMENT = b"\x18\x53\x80\x67"  # Matroska's element that holds everything else
 HEAD_BYTES = 4096
+ENTERED = frozenset({0x18538067, 0x1F43B675, 0xA0})  # the segment, its clusters, groups of blocks
+ELEMENTS = ENTERED | {
+    *(0x1A45DFA3, 0x114D9B74, 0xEC, 0xBF, 0x1549A966, 0x1654AE6B),  # heads, space, checksums, tracks
+    *(0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367),  # cues, attachments, chapters, tags
+    *(0xE7, 0xA7, 0xAB, 0x5854, 0xA3, 0xAF),  # in a cluster: its time and place, blocks
+    *(0xA1, 0x9B, 0xFB, 0xFD, 0xFA, 0x75A1, 0x75A2, 0xA4, 0x8E),  # in a group: the block, its length, what it refers to
+}
+LONGEST_ELEMENT_HEAD = 12
 SYNCSAFE = (21, 14, 7, 0)
 MP3_HEADS = (b"Xing", b"Info", b"VBRI")  # in the first frame of a recording
 MP3_HEAD_BYTES = 4
@@ -170,6 +178,31 @@ def missing_bytes(file: BinaryIO, size: int) -> int:
     length = number - (1 << (7 * width))
     is_known = width <= 8 and number != (1 << (7 * width + 1)) - 1  # noqa: PLR2004 (bytes of the longest number)
     return max(0, start + width + length - size) if is_known else 0
+
+
+def is_whole_matroska(file: BinaryIO, size: int) -> bool:
+    """Return whether each element of a Matroska file ends where the next one begins, up to the end of the file.
+
+    Elements of unknown length, as in a stream, are entered. The position in the file stays.
+    """
+    before, at = file.tell(), 0
+    while at < size:
+        file.seek(at)
+        data = file.read(LONGEST_ELEMENT_HEAD)
+        name, width = _number(data)
+        length, more = _number(data[width:])
+        if name not in ELEMENTS or not more:
+            break
+        is_entered = name in ENTERED
+        at += width + more + (0 if is_entered else length - (1 << (7 * more)))
+    file.seek(before)
+    return at == size
+
+
+def _number(data: bytes) -> tuple[int, int]:
+    """Return a number of Matroska with the mark of its width, and its width; 0 and 0 for none."""
+    width = 9 - data[0].bit_length() if data else 0
+    return (int.from_bytes(data[:width], "big"), width) if 0 < width <= len(data) and data[0] else (0, 0)
 
 
 def mp3_frames(file: BinaryIO) -> int | None:

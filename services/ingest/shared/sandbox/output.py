@@ -61,6 +61,7 @@ class Output:
         self.samples = 0
         self.changes = 0
         self.missing_s = 0.0
+        self.paused_s = 0.0
         self.starts_at_s = 0.0
         self.one_channel_s = 0.0
         self.padding_bytes = 0
@@ -69,7 +70,7 @@ class Output:
     @property
     def given_s(self) -> float:
         """Return the seconds that were put in."""
-        return self.starts_at_s + self.frames_s + self.missing_s
+        return self.starts_at_s + self.frames_s + self.missing_s + self.paused_s
 
     def frame(self, frame: AudioFrame) -> None:
         """Give out a decoded frame; its format may be another than that of the frame before."""
@@ -90,6 +91,11 @@ class Output:
     def delay(self, seconds: float) -> None:
         """Give out silence before the sound begins."""
         self.starts_at_s += seconds
+        self._silence(seconds)
+
+    def pause(self, seconds: float) -> None:
+        """Give out silence where the recorder was paused: nothing is missing."""
+        self.paused_s += seconds
         self._silence(seconds)
 
     def fill(self, seconds: float) -> None:

@@ -20,7 +20,7 @@ from ingest.shared.sandbox.file_parts import (
 from ingest.shared.sandbox.limits import MISSING_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from av.audio.stream import AudioStream
     from av.container import InputContainer
@@ -35,11 +35,19 @@ LEAST_DELAY_S = 0.05  # of the sound after the pictures; less is rounding
 class Track:
     """Reads the packets of one track; counts those that cannot be decoded, and fills their place."""
 
-    def __init__(self, stream: AudioStream, kind: str, pictures_at_s: float | None, output: Output) -> None:
+    def __init__(
+        self,
+        stream: AudioStream,
+        kind: str,
+        pictures_at_s: float | None,
+        output: Output,
+        is_whole: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._stream = stream
         self._kind = kind
         self._pictures_at_s = pictures_at_s
         self._output = output
+        self._is_whole = is_whole
         self._clock = Clock(kind)
         self._before_s = output.given_s
         self._has_begun = False
@@ -138,10 +146,18 @@ class Track:
         if frame.sample_rate != self._rate and self._rate:
             self._clock.change()
         self._rate = frame.sample_rate
-        self._fill(self._clock.hole_s(frame.time))
+        self._hole(self._clock.hole_s(frame.time))
         self._output.frame(frame)
         self._clock.advance(seconds)
         self._frame_s = seconds
+
+    def _hole(self, seconds: float) -> None:
+        """Fill a hole between two frames. In a file that lacks nothing, it is a pause, or silence that was not sent."""
+        if seconds > 0 and not self.errors and not self._unheard_s and self._is_whole():
+            self._output.pause(seconds)
+            self._clock.advance(seconds)
+        else:
+            self._fill(seconds)
 
     def _begin(self, time_s: float | None) -> None:
         """Give out the silence before a sound that begins later than the pictures."""
