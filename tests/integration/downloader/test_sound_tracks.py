@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import av
 import av.error
@@ -28,6 +28,8 @@ from tests.integration.bad_inputs.recordings import encoded, silence, tone, trun
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from av.audio.stream import AudioStream
 
     from tests.integration.bad_inputs.recordings import Samples
 
@@ -213,7 +215,7 @@ def test_a_pause_of_the_recorder_is_silence_and_the_times_behind_it_stay(
 def paused(path: Path, codec: str, rate: int, pause_s: float, options: dict[str, str]) -> Path:
     """Write a recording in which nothing was sent for some seconds."""
     with av.open(str(path), "w", options=options) as out:
-        sound = out.add_stream(codec, rate=rate, layout="mono")
+        sound = cast("AudioStream", out.add_stream(codec, rate=rate, layout="mono"))
         size = sound.codec_context.frame_size or 1024
         samples = tone(WHOLE_S, rate)
         for start in range(0, samples.shape[1] - size, size):
