@@ -23,7 +23,7 @@ ENCODING = "UTF8"
 OWN_SCHEMA = "ingest"
 TABLES = (
     *("migrations", "videos", "segments", "models", "embeddings", "events_set_aside", "forgotten"),
-    *("corrections", "changes", "speaker_statements"),
+    *("corrections", "changes", "speaker_statements", "vocabulary"),
 )
 VIEWS = ("archive_recordings", "archive_passages", "archive_speakers")
 MARK = {"name", "sha256", "applied_at"}  # columns of our table `migrations`
