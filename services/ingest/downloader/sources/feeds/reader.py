@@ -27,7 +27,7 @@ from ingest.downloader.sources.feeds.found import FeedItem, FeedListing, SourceL
 from ingest.downloader.sources.feeds.limits import MOST_ITEMS, bounded
 from ingest.downloader.sources.feeds.links import feeds_of, sent_on_to
 from ingest.downloader.sources.feeds.lists import sources_in
-from ingest.downloader.sources.feeds.text import breaks_off
+from ingest.downloader.sources.feeds.text import breaks_off, escaped
 from ingest.downloader.sources.listing import Listing
 from ingest.shared.bounds import LONGEST_ADDRESS
 from ingest.shared.errors import Code, IngestError
@@ -163,7 +163,7 @@ class _Reader:
     def _xml(self, page: Page, most: int) -> tuple[list[FeedItem], int, str | None]:
         """Return the first episodes of a page, how many items are left out after them, and the next page."""
         part = bounded(page.data, most)
-        feed = _parse(part.data)
+        feed = _parse(escaped(part.data))
         self.moved_to = str(feed.feed.get("itunes_new-feed-url", ""))
         if breaks_off(page.data):
             self.account.leave_out(BREAKS_OFF, page.address)

@@ -28,6 +28,9 @@ HALVES = re.compile(
     rb"(?:&#(?:x[dD][89A-Fa-f][0-9A-Fa-f]{2}|5[5-7][0-9]{3});)+"
 )  # numbers of U+D800 to U+DFFF, and few more
 HALF = re.compile(rb"&#(?:x([0-9A-Fa-f]+)|([0-9]+));")
+BARE_AMPERSAND = re.compile(rb"&(?!(?:[A-Za-z][A-Za-z0-9]{1,31}|#[0-9]{1,8}|#[xX][0-9A-Fa-f]{1,6});)")
+CDATA: Final = b"<![CDATA["
+CDATA_END: Final = b"]]>"
 WIDE: Final = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"<\0", "utf-16-le"), (b"\0<", "utf-16-be"))
 
 
@@ -59,6 +62,15 @@ def _joined(halves: re.Match[bytes]) -> bytes:
     numbers = [int(half[1], 16) if half[1] else int(half[2]) for half in HALF.finditer(halves[0])]
     text = "".join(map(chr, numbers)).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return "".join(f"&#{ord(letter)};" for letter in text).encode()
+
+
+def escaped(data: bytes) -> bytes:
+    """Return a feed whose bare ampersands (`AT&T`, as people write them) are escaped; those in CDATA are right."""
+    parts, at = [], 0
+    while (start := data.find(CDATA, at)) >= 0 and (end := data.find(CDATA_END, start)) >= 0:
+        parts += [BARE_AMPERSAND.sub(b"&amp;", data[at:start]), data[start:end]]
+        at = end
+    return b"".join([*parts, BARE_AMPERSAND.sub(b"&amp;", data[at:])])
 
 
 def breaks_off(data: bytes) -> bool:

@@ -192,6 +192,13 @@ def test_an_alternate_enclosure_is_found_whatever_prefix_its_namespace_has() -> 
             "<title>&#55357;&#56832; &#xD83D;&#xde00; &#128512;</title>", "\U0001f600 " * 3, id="halves of letters"
         ),
         pytest.param("<title>one &#55357; half</title>", "one \ufffd half", id="a half alone"),
+        pytest.param("<title>AT&T, R&D & Q&A</title>", "AT&T, R&D & Q&A", id="bare ampersands"),
+        pytest.param("<title><![CDATA[R&D & A &amp; B]]></title>", "R&D & A & B", id="ampersands in CDATA"),
+        pytest.param(
+            "<title>A&lt B &copy 2020 &#38; C&#x26;D</title>",
+            "A&lt B &copy 2020 & C&D",
+            id="names of letters without their end",
+        ),
         pytest.param("<itunes:title>Other</itunes:title>", "Other", id="only that of iTunes"),
         pytest.param("<title>Main</title><itunes:title>Other</itunes:title>", "Main", id="both"),
     ],
