@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 from threading import BoundedSemaphore
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ingest.shared.broker import file_info
 from ingest.shared.broker.bus import BusConflictError, BusRefusedError, BusUnavailableError
-from ingest.shared.broker.nats_connection import REQUEST_TIMEOUT_S
 from ingest.shared.broker.nats_requests import NatsRequests
 from ingest.shared.broker.topology import file_subjects, files_stream
 
@@ -27,11 +26,14 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 512 << 10
 HEADER_BYTES = 4096  # of max_payload, for the headers of a message
 LEAST_PAYLOAD = 64 << 10
+CHUNKS_TIMEOUT_S = 60.0  # over a slow network, to a server that flushes each chunk
+WATCH_S = 0.5
 BATCHES_AT_ONCE = 4  # the server gives up a client for which too much is waiting
 PAGE = 500  # infos in an answer
 ROLLUP = {"Nats-Rollup": "sub"}  # the message takes the place of all others of its subject
 ENDING = {**ROLLUP, "Nats-TTL": "1s"}  # and is gone soon itself
 EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+T = TypeVar("T")
 NOTHING = 0  # the sequence of a subject without messages
 
 
@@ -73,8 +75,8 @@ class NatsFiles:
         subject, _ = file_subjects(self._bucket, place)
 
         async def work(nats: NatsConnection) -> list[int]:
-            sent = (nats.stream.publish(subject, chunk, timeout=REQUEST_TIMEOUT_S) for chunk in chunks)
-            return [answer.seq for answer in await asyncio.gather(*sent)]
+            sent = (nats.stream.publish(subject, chunk, timeout=CHUNKS_TIMEOUT_S) for chunk in chunks)
+            return [answer.seq for answer in await _while_connected(nats, asyncio.gather(*sent))]
 
         found = self._nats.once(subject, work)
         if any(after <= before for before, after in pairwise(found)):
@@ -167,6 +169,16 @@ class NatsFiles:
     def stored(self) -> int:
         """Return how many messages the bucket holds."""
         return int(self._nats.state()["state"]["messages"])
+
+
+async def _while_connected(nats: NatsConnection, work: asyncio.Future[T]) -> T:
+    """Await `work`; raise BusUnavailableError when the connection is lost: its answers do not come any more."""
+    while not (await asyncio.wait({work}, timeout=WATCH_S))[0]:
+        if nats.away_s:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)  # else its error is reported when it is collected
+            raise BusUnavailableError("the connection to NATS was lost")
+    return await work
 
 
 def _below(folder: str) -> str:

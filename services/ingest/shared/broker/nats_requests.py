@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from nats.js.api import RawStreamMsg
 
 RETRY_S = 30.0
+NEXT_TIMEOUT_S = 15.0  # for one message of a batch, over a slow network
 RETRY_PAUSE_S = 0.5
 NOT_STORED = 10077  # for a limit of the stream, and for an error of the server's disk
 NO_MESSAGE = 10037
@@ -132,7 +133,7 @@ class NatsRequests:
         answers = await nats.client.subscribe(inbox)
         try:
             await nats.client.publish(self._api("DIRECT.GET"), json.dumps(wanted).encode(), reply=inbox)
-            while (message := await answers.next_msg(REQUEST_TIMEOUT_S)).headers is not None:
+            while (message := await answers.next_msg(NEXT_TIMEOUT_S)).headers is not None:
                 status = message.headers.get("Status")
                 if status in {"204", "404"}:  # the end of the batch; no such message
                     return found
