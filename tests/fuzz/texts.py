@@ -7,10 +7,12 @@ import re
 from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 from ingest.cli.find.status import held_until
 from ingest.cli.upkeep import dead
+from ingest.downloader.captions import cues
 from ingest.downloader.exits import YOUTUBE
 from ingest.downloader.sites.holds import Troubles
 from ingest.downloader.sites.rate_limit import Budget
@@ -23,6 +25,8 @@ from ingest.downloader.sources.feeds.lists import sources_in
 from ingest.downloader.sources.feeds.text import as_utf8
 from ingest.downloader.sources.feeds.transfer import Page
 from ingest.downloader.sources.listing import Listing
+from ingest.shared.artifacts.captions import Captions, Cue, transcript
+from ingest.shared.artifacts.transcript import Transcript
 from ingest.shared.broker.bus import Entry
 from ingest.shared.errors import Code, ConfigurationError, IngestError
 from ingest.shared.messages import DeadLetter, Event, Message, VideoRequested, decode, encode
@@ -67,6 +71,25 @@ OPML = b"""<opml version="2.0"><body><outline text="A"><outline xmlUrl="https://
 PLAYLIST = b"#EXTM3U\n#EXTINF:3,One\n1.ogg\nhttp://a.example/2.ogg\n"
 HOME = b"""<!DOCTYPE html><html><head><title>Show</title><!-- words -->
 <link rel="alternate" type="application/rss+xml" title="Show" href="/feed"></head><body><a href="1.html">One</a>"""
+WEBVTT = b"""WEBVTT
+
+NOTE by hand
+
+one
+00:01.000 --> 00:03.500 line:0
+<v Ada>The <00:02.000><c>sea</c> is &quot;calm&quot;.</v>
+
+00:00:03.500 --> 01:00:04.000
+The <i>garden</i> [waves]
+"""
+SRT = b"1\r\n00:00:01,000 --> 00:00:03,500\r\nThe sea\r\n\r\n2\r\n00:00:04,000 --> 00:00:05,000\r\nis calm.\r\n"
+PODCAST_JSON = (
+    b'{"version": "1.0.0", "segments": [{"speaker": "Ada", "startTime": 0.5, "endTime": 2.75, "body": "The sea"}],'
+    b' "events": [{"tStartMs": 3000, "dDurationMs": 500, "segs": [{"utf8": "is calm", "tOffsetMs": 10}]}]}'
+)
+PODCAST_HTML = (
+    b"<html><body><cite>Ada:</cite><time>0:01</time><p>The sea &amp; the garden</p><time>1:02:03.5</time><p>calm"
+)
 INFO = {
     "id": "abcdefghijk",
     "title": "Talk",
@@ -143,6 +166,29 @@ def read_feed(data: bytes) -> str:
 def read_json_feed(data: bytes) -> str:
     """Read a JSON feed likewise."""
     return read_page(Page(FEED_URL, as_utf8(data), Form.JSON))
+
+
+def read_captions(data: bytes) -> str:
+    """Read captions as the child does; return whether they have times."""
+    try:
+        found = cues.read(data)
+    except IngestError as error:
+        return str(error.code)
+    plain.Answers(cues.read_file).take(plain.done_frame(cues.read_file, found))
+    kept = Captions(
+        video_id="abcdefghijk",
+        kind="manual",
+        origin="file",
+        sha256="0" * 64,
+        has_times=found.has_times,
+        cues=tuple(Cue(start_s=cue.start_s, end_s=cue.end_s, text=cue.text) for cue in found.cues),
+    )
+    assert all(cue.text and cue.text.isprintable() for cue in kept.cues)
+    assert all(one.start_s <= two.start_s for one, two in pairwise(kept.cues))
+    assert all(cue.start_s <= cue.end_s for cue in kept.cues)
+    made = transcript(kept, max(kept.end_s, 1.0), "en")
+    assert Transcript.model_validate_json(made.model_dump_json()) == made
+    return "with times" if found.has_times else "without times"
 
 
 def read_way(data: bytes) -> str:
@@ -310,6 +356,12 @@ TARGETS = (
         "ends with addresses of the web or a code",
         mutation.damaged(OPML, PLAYLIST, HOME),
         read_way,
+    ),
+    Target(
+        "captions",
+        "end with lines in order, printable, within a transcript, or with a code",
+        mutation.damaged(WEBVTT, SRT, PODCAST_JSON, PODCAST_HTML),
+        read_captions,
     ),
     Target("listing", "metadata can be sent, stored and shown", mutation.altered(INFO), read_listing),
     Target(

@@ -79,6 +79,7 @@ class Rules:
     ended: set[str] = field(default_factory=set)  # accounts: their cookies
     per_hour: dict[str, int] = field(default_factory=dict)  # videos for an address or an account
     forbidden: Callable[[str, int], bool] = lambda _video, _before: False  # whether media, refused so often, give a 403
+    captions: dict[str, bytes] = field(default_factory=dict)  # by language; a program has made those of `a.LANGUAGE`
     tokens: set[str] | None = None  # PO tokens, one of which media needs; None: none is needed
     clock: Callable[[], float] = time.time
 
@@ -98,6 +99,7 @@ class YouTube(ThreadingHTTPServer):
         self.listings = Listings()
         self.asked: list[Inquiry] = []
         self.given: list[Inquiry] = []
+        self.captioned: list[str] = []  # the names of captions that were sent
         self.before: Callable[[Inquiry], None] = lambda _asked: None  # a test may change the rules here
         self._numbers = itertools.count(1)
         self._forbidden: defaultdict[str, set[int]] = defaultdict(set)
@@ -152,7 +154,20 @@ class YouTube(ThreadingHTTPServer):
         if refusal:
             return found
         images = {"playerStoryboardSpecRenderer": {"spec": STORYBOARD}} if self.rules.kind == IMAGES else {}
-        return {**found, "storyboards": images, "streamingData": {"adaptiveFormats": [self._format(video_id)]}}
+        formats = {"streamingData": {"adaptiveFormats": [self._format(video_id)]}}
+        tracks = {"playerCaptionsTracklistRenderer": {"captionTracks": list(self._tracks())}}
+        return {**found, "storyboards": images, **formats, "captions": tracks}
+
+    def _tracks(self) -> Iterator[dict[str, Any]]:
+        for name in self.rules.captions:
+            language = name.removeprefix("a.")
+            track = {
+                "baseUrl": f"https://www.youtube.com/api/timedtext?{urlencode({'name': name, 'lang': language})}",
+                "vssId": name if name.startswith("a.") else f".{name}",
+                "languageCode": language,
+                "name": {"simpleText": language},
+            }
+            yield {**track, "kind": "asr", "isTranslatable": True} if name.startswith("a.") else track
 
     def _format(self, video_id: str) -> dict[str, Any]:
         address: dict[str, str] = {
@@ -195,6 +210,9 @@ class _Request(BaseHTTPRequestHandler):
                 self._send(_script(f"ytcfg.set({json.dumps(self._settings('WEB_EMBEDDED_PLAYER'))});"))
             case path if path.startswith("/s/player/"):
                 self._send(PLAYER if self.server.rules.kind == SCRAMBLED else "var renewed = true;")
+            case "/api/timedtext":
+                self.server.captioned.append(query["name"][0])
+                self._send(self.server.rules.captions.get(query["name"][0], b""))
             case "/videoplayback":
                 self._media({name: values[0] for name, values in query.items()})
             case path:

@@ -47,7 +47,9 @@ class Origin:
     said: Overlay
 
     def cite(self, passage: PassageRow) -> Citation | None:
-        """Return the citation of a passage; None for one without words or time."""
+        """Return the citation of a passage; None for one without words or time, or whose audio was never there."""
+        if not self.transcript.audio_sha256:
+            return None
         if passage.end_s <= passage.start_s or not passage.text or len(passage.text) > LONGEST_TEXT:
             return None
         return Citation(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ingest.asr import captioned
 from ingest.asr.decoding import Waiting, decoding
 from ingest.asr.recognition.languages import LanguageHint
 from ingest.asr.recognition.sources import SourceLanguages, source_keys
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest.asr.audio import Waveform
+    from ingest.asr.captioned import Given
     from ingest.asr.decoding import DecodedSound
     from ingest.asr.recognition.transcriber import Transcriber, Transcription
     from ingest.asr.sound import Sound
@@ -122,11 +124,12 @@ class Transcribe:
     def __call__(self, message: AudioReady, report: Report) -> StageResult:
         """Return TranscriptReady."""
         with self.transcriber.time.doing(BLOCKED):
-            words = self._vocabulary(message)
-            existing = self._existing(message, words)
-        if existing is not None:
-            return StageResult(self._ready(message, existing), numbers={"audio_s": existing.duration_s, "fresh": 0.0})
-        return self._transcribe(message, words, report)
+            given = captioned.given(self._vocabulary(message), self.volume, message)
+            existing = self._existing(message, given)
+            if existing is not None:
+                numbers = {"audio_s": existing.duration_s, "fresh": 0.0, **self._compared(existing, given)}
+                return StageResult(self._ready(message, existing), numbers=numbers)
+        return self._transcribe(message, given, report)
 
     def _vocabulary(self, message: AudioReady) -> Vocabulary:
         """Return the words that are expected in a recording; a damaged file of them costs no recording."""
@@ -140,9 +143,9 @@ class Transcribe:
 
     # -- results that exist already -----------------------------------------------------------------------------------
 
-    def _origin(self, message: AudioReady, words: Vocabulary) -> str:
-        """Return what the transcript of a message is made from: the audio, the models and the vocabulary."""
-        parts = [message.audio.sha256, words.key(self.transcriber.recognizer.key)]
+    def _origin(self, message: AudioReady, given: Given) -> str:
+        """Return what the transcript of a message is made from: the audio, the models and vocabulary, or captions."""
+        parts = [message.audio.sha256, given.key(self.transcriber.recognizer.key)]
         if message.metadata.given_language is not None:
             parts.append(message.metadata.given_language)
         if self.identifier is not None:
@@ -156,11 +159,11 @@ class Transcribe:
             parts.append(self.identifier.voice_model.old_sha256[:KEY_LENGTH])
         return ":".join(parts)
 
-    def _existing(self, message: AudioReady, words: Vocabulary) -> Artifact | None:
-        """Return the transcript of an earlier run with the same audio, models and vocabulary."""
-        origin = self._origin(message, words)
+    def _existing(self, message: AudioReady, given: Given) -> Artifact | None:
+        """Return the transcript of an earlier run with the same audio, models and vocabulary, or captions."""
+        origin = self._origin(message, given)
         found = self.volume.find(message.video_id, "transcript", origin, message.fresh_from)
-        if found is not None or words.texts:
+        if found is not None or given.preferred is not None or given.vocabulary.texts:
             return found
         old_origin = self._old_origin(message)
         found = self.volume.find(message.video_id, "transcript", old_origin, message.fresh_from)
@@ -169,16 +172,22 @@ class Transcribe:
             log.warning("transcript_with_old_key", video_id=message.video_id, origin=old_origin, hint=hint)
         return found
 
+    def _compared(self, existing: Artifact, given: Given) -> dict[str, float]:
+        """Return the figures of a transcript that exists, and captions."""
+        if given.captions is None:
+            return dict(captioned.NONE)
+        return captioned.figures(transcript_file.read(self.volume.verified(existing)), given.captions)
+
     # -- a new transcript ---------------------------------------------------------------------------------------------
 
-    def _transcribe(self, message: AudioReady, words: Vocabulary, report: Report) -> StageResult:
+    def _transcribe(self, message: AudioReady, given: Given, report: Report) -> StageResult:
         watch, device = _Stopwatch(), self.transcriber.time
         forward = _Forward(report, message.audio.duration_s)
         with device.doing(BLOCKED):
             path = self.volume.verified(message.audio)
         watch.lap_s()
         with self._decoding(path, forward) as sound:
-            transcription = self._recognise(message, words, sound, forward)
+            transcription = self._words(message, given, sound, forward)
             waveform, decoded = sound.whole()
             speech = list(sound.speech())
         recognise_s = watch.lap_s()
@@ -196,20 +205,32 @@ class Transcribe:
         )
         with device.doing(BLOCKED):
             transcript = self._assemble(message, transcription, decoded, timings, speakers)
-            transcript = transcript.model_copy(update={"model_key": words.key(self.transcriber.recognizer.key)})
-            artifact = self._store(message, transcript, speakers.voices, self._origin(message, words))
+            transcript = transcript.model_copy(update={"model_key": given.key(self.transcriber.recognizer.key)})
+            artifact = self._store(message, transcript, speakers.voices, self._origin(message, given))
         self.observe(transcript, speakers)
         failure = speakers.failure
         return StageResult(
             self._ready(message, artifact),
             code=failure.code if failure else None,
             text=f"{failure.message}; kept without speakers" if failure else "",
-            numbers={**figures(transcript, transcription, decoded, speakers), **device.new_seconds()},
+            numbers={
+                **figures(transcript, transcription, decoded, speakers),
+                **captioned.figures(transcript, given.captions),
+                **device.new_seconds(),
+            },
         )
 
     def _decoding(self, path: Path, forward: _Forward) -> AbstractContextManager[DecodedSound]:
         waiting = Waiting(partial(self.transcriber.time.doing, DECODING), forward.step)
         return decoding(path, self.scratch, self.decode_limits, self.child_limits, waiting)
+
+    def _words(self, message: AudioReady, given: Given, sound: DecodedSound, forward: _Forward) -> Transcription:
+        """Return the words of a recording: those of captions, where they are preferred, else those recognised."""
+        if given.preferred is None:
+            return self._recognise(message, given.vocabulary, sound, forward)
+        speech = list(sound.speech())  # ends when the whole file is decoded
+        _, decoded = sound.whole()
+        return captioned.transcription(given.preferred, message, decoded, speech)
 
     def _recognise(self, message: AudioReady, words: Vocabulary, sound: Sound, forward: _Forward) -> Transcription:
         metadata, keys = message.metadata, source_keys(message.source, message.metadata)

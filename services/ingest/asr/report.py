@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ingest.shared.artifacts.captions import CAPTIONED
 from ingest.shared.artifacts.transcript import INVENTED
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def notes(transcription: Transcription, decoded: AudioInfo, segments: Sequence[S
     """Return how much was corrected or flagged."""
     return {
         "no_speech": float(not segments),
-        "hallucination_flagged": float(sum(bool(segment.flags) for segment in segments)),
+        "hallucination_flagged": float(sum(bool({*segment.flags} - {CAPTIONED}) for segment in segments)),
         "invented_words": float(sum(len(segment.words) for segment in segments if INVENTED in segment.flags)),
         "language_unsure": float(transcription.language_probability < MIN_LANGUAGE_PROBABILITY),
         "other_language_s": round(

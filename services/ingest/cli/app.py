@@ -2,7 +2,7 @@
 
     runs/app         run, submit               upkeep/app        retry, resume, mend, embed, purge, forget
     find/app         search, serve, mcp, status  upkeep/dead_app   dead list, show, replay
-    transcripts/app  show, export, correct     upkeep/aside_app  aside list, replay
+    transcripts/app  show, export, import, ... upkeep/aside_app  aside list, replay
     voices/app       voices list, enroll ...   operate/app       demo, doctor, config, migrate, selftest
     models/app       models list, fetch, verify  vocabulary/app    vocabulary add, list, remove, used
     quotes/app       verify                      readings/app      compare, rerun

@@ -66,7 +66,7 @@ class Check:
         metadata = connector.combine(message.metadata, found.metadata)
         apply_policy(message.policy, metadata, self.max_duration_s)
         number = way.number if way is not None and way.is_one_of_several else None
-        accessible = message.next(VideoAccessible, metadata=metadata, exit=number)
+        accessible = message.next(VideoAccessible, metadata=metadata, exit=number, captions=message.policy.captions)
         numbers = figures(found.cut)
         if message.policy.published_after is not None and metadata.published_at is None:
             numbers[UNDATED] = 1.0

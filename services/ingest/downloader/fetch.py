@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ingest.downloader.captions import captioning
 from ingest.downloader.check import AUDIO_ORIGIN, Permit, asked
 from ingest.downloader.exits import unlimited
 from ingest.downloader.sources.announced import Announcement, figures
@@ -25,6 +26,7 @@ from ingest.shared.about import DateSource
 from ingest.shared.artifacts.files import translate_os_errors
 from ingest.shared.artifacts.no_links import opened_folder, true_path
 from ingest.shared.artifacts.volume import NewArtifact, Volume
+from ingest.shared.captions import CaptionUse
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.formats import MEDIA_SUFFIXES
 from ingest.shared.messages import Artifact, AudioReady, Metadata, VideoAccessible
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from ingest.downloader.captions.found import CaptionFile
     from ingest.downloader.exits import Exit
     from ingest.downloader.sources.connector import Access, Download
     from ingest.shared.sandbox.child import ChildLimits, Reporter
@@ -71,19 +74,35 @@ class Fetch:
     doing: Callable[[str], AbstractContextManager[object]] = nullcontext
 
     def __call__(self, message: VideoAccessible, report: Report) -> StageResult:
-        """Return AudioReady; raise the reason why the recording could not be downloaded."""
+        """Return AudioReady, or TranscriptReady of captions alone; raise the reason why there is neither."""
+        if message.captions is not None and message.captions.use is CaptionUse.ONLY:
+            with _folder(self.scratch) as folder:
+                return captioning.alone(self.volume, message, folder, self._captions)
         with self.doing(CHECKING):
             stored = self.volume.find(message.video_id, "audio", AUDIO_ORIGIN, message.fresh_from)
         if stored is not None:
             numbers = {"bytes": float(stored.size_bytes), "audio_s": stored.duration_s, "fresh": 0.0}
+            if message.captions is not None:
+                with _folder(self.scratch) as folder:
+                    numbers |= captioning.beside(self.volume, message, folder, self._captions)
             manifest = self.volume.manifest(message.video_id, "audio")
             announced = manifest.metadata if manifest is not None else Metadata()
             return _result(message, stored, self._combined(message, announced), numbers)
-        artifact, found, off = self._download(message, report)
+        artifact, found, more = self._download(message, report)
         metadata = self._combined(message, found.metadata)
-        numbers = {"bytes": float(artifact.size_bytes), "audio_s": artifact.duration_s, "fresh": 1.0, **off}
+        numbers = {"bytes": float(artifact.size_bytes), "audio_s": artifact.duration_s, "fresh": 1.0, **more}
         numbers |= figures(found.cut)
         return _result(message, artifact, metadata, numbers)
+
+    def _captions(self, message: VideoAccessible, folder: Path) -> CaptionFile | None:
+        """Return the captions that the source of a recording has, in a file of this folder or beside the recording."""
+        connector, access = connector_of(message.source.kind), self.access.with_captions(message)
+
+        def find(way: Exit | None) -> CaptionFile | None:
+            with self.doing(TRANSFERRING):
+                return connector.captions(message.source, folder, access.through(way))
+
+        return asked(message, self.permit, find, has_accounts=self.has_accounts)[0]
 
     def _combined(self, message: VideoAccessible, announced: Metadata) -> Metadata:
         """Return the metadata that is known now; the time inside of the file goes before a day in its name."""
@@ -93,20 +112,22 @@ class Fetch:
         return connector_of(message.source.kind).combine(submitted, announced)
 
     def _download(self, message: VideoAccessible, report: Report) -> tuple[Artifact, Announcement, dict[str, float]]:
-        """Return the stored file of a recording, what its source announces, and figures of its length."""
-        connector = connector_of(message.source.kind)
+        """Return the stored file of a recording, what its source announces, and figures of its length and captions."""
+        connector, access = connector_of(message.source.kind), self.access.with_captions(message)
         watch = _RateWatch(self.pace, report)
         with _folder(self.scratch) as folder:
 
             def fetch(way: Exit | None) -> Download:
                 with self.doing(TRANSFERRING):
-                    return connector.fetch(message.source, folder, self.access.through(way), watch)
+                    return connector.fetch(message.source, folder, access.through(way), watch)
 
             download, _ = asked(message, self.permit, fetch, has_accounts=self.has_accounts)
             announced_s = download.announced_s or message.metadata.duration_s
             with self.doing(CHECKING):
                 decoded = self._decoded(download, announced_s, report)
-            off = differences(decoded, announced_s)
+            more = differences(decoded, announced_s)
+            if access.options.captions is not None:
+                more |= captioning.keep_found(self.volume, message, download.captions, folder)
             announced = self._dated(message, download.announced, decoded)
             made = NewArtifact(
                 file=Path(download.path),
@@ -118,7 +139,7 @@ class Fetch:
                 metadata=announced.metadata.model_copy(update={"about": None}),
             )
             with self.doing(WAITING_FOR_DISK):
-                return self.volume.keep(message.video_id, made, partial(verify, message)), announced, off
+                return self.volume.keep(message.video_id, made, partial(verify, message)), announced, more
 
     def _dated(self, message: VideoAccessible, announced: Announcement, decoded: AudioInfo) -> Announcement:
         """Return what a source announces, with the date of the file where nothing better than a name gives one."""

@@ -11,7 +11,7 @@ from ingest.downloader.ytdlp_age import released_at
 from ingest.shared.broker.bus import BusError
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.loop_thread import LoopThread
-from ingest.shared.messages import Stage, VideoAccessible
+from ingest.shared.messages import Stage, TranscriptReady, VideoAccessible
 from ingest.shared.telemetry import metrics
 from ingest.shared.telemetry.time_split import SlotTimes
 
@@ -41,7 +41,8 @@ def counting_downloads(handle: Handler) -> Handler:
             metrics.DOWNLOADS.labels("playlist" if is_playlist else error.code).inc()
             raise
         is_new = bool(done.numbers["fresh"])
-        metrics.DOWNLOADS.labels("fresh" if is_new else "there_already").inc()
+        outcome = "fresh" if is_new else "captions" if isinstance(done.message, TranscriptReady) else "there_already"
+        metrics.DOWNLOADS.labels(outcome).inc()
         if is_new:
             metrics.AUDIO_SECONDS.labels(Stage.DOWNLOAD).inc(done.numbers["audio_s"])
         return done

@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ingest.shared import scripts
 from ingest.shared.artifacts import asides, sentences
-from ingest.shared.artifacts.transcript import INVENTED, Segment, Word, join
+from ingest.shared.artifacts.transcript import INVENTED, join, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from ingest.shared.artifacts.transcript import Segment, Word
 
 
 @dataclass(frozen=True)
@@ -134,20 +135,11 @@ def _sentences(
 ) -> Iterator[Sentence]:
     for segment in segments:
         words = [word for word in segment.words if word.text.strip()]
-        for sentence in sentences.split(words or spread(segment), segment.language or language):
+        for sentence in sentences.split(
+            words or spread(segment.text, segment.start_s, segment.end_s), segment.language or language
+        ):
             for piece in _fitting(sentence, limits, count_tokens):
                 yield Sentence(piece[0].start_s, piece[-1].end_s, piece[0].before, join(piece), segment)
-
-
-def spread(segment: Segment) -> list[Word]:
-    """Return the words of a segment without word times, each with an equal share of its time."""
-    texts = scripts.tokens(f" {segment.text}")
-    share_s = (segment.end_s - segment.start_s) / max(1, len(texts))
-    times_s = [*(segment.start_s + share_s * number for number in range(len(texts))), segment.end_s]
-    return [
-        Word(start_s=start_s, end_s=end_s, before=before[:1] and " ", text=text, probability=1.0)
-        for (before, text), (start_s, end_s) in zip(texts, pairwise(times_s), strict=True)
-    ]
 
 
 def _fitting(

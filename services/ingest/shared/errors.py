@@ -64,6 +64,7 @@ class Code(StrEnum):
     TOO_SHORT = "TOO_SHORT"
     TOO_LONG = "TOO_LONG"
     TOO_OLD = "TOO_OLD"
+    NO_CAPTIONS = "NO_CAPTIONS"
     SOURCE_RATE_LIMITED = "SOURCE_RATE_LIMITED"
     SITE_HELD = "SITE_HELD"
     SOURCE_FORBIDDEN = "SOURCE_FORBIDDEN"
@@ -100,6 +101,7 @@ class Code(StrEnum):
     TOO_LITTLE_SPEECH = "TOO_LITTLE_SPEECH"
     SEVERAL_VOICES = "SEVERAL_VOICES"
     BAD_TRANSCRIPT = "BAD_TRANSCRIPT"
+    BAD_CAPTIONS = "BAD_CAPTIONS"
     BAD_SEGMENT = "BAD_SEGMENT"
     SUPERSEDED = "SUPERSEDED"
     # the worker
@@ -156,6 +158,7 @@ RULES: dict[Code, Rule] = {
     Code.TOO_SHORT: _SKIPPED,
     Code.TOO_LONG: _SKIPPED,
     Code.TOO_OLD: _SKIPPED,
+    Code.NO_CAPTIONS: Rule(Outcome.SKIPPED, 1, "request it without `--captions only`: it is recognised"),
     Code.NOT_YET_AVAILABLE: _DEFERRED,
     Code.IS_LIVE: _DEFERRED,
     Code.SOURCE_FORBIDDEN: Rule(Outcome.TRANSIENT, 3, "the site refuses the media itself; try again later"),
@@ -188,6 +191,7 @@ RULES: dict[Code, Rule] = {
         Outcome.DONE, 1, "the transcript is there, without speakers; `ingest submit --force`"
     ),
     Code.BAD_TRANSCRIPT: Rule(Outcome.TRANSIENT, 2, "transcribe again: `ingest submit --force`"),
+    Code.BAD_CAPTIONS: Rule(Outcome.PERMANENT, 1, "write the file as SRT or WebVTT with times, in UTF-8"),
     Code.SUPERSEDED: Rule(Outcome.DONE, 1, "a newer run of this video is stored already"),
     Code.CRASH_LOOP: Rule(Outcome.PERMANENT, 3, "this video ended its worker three times; look at the worker's log"),
     Code.JOB_CRASHED: Rule(Outcome.TRANSIENT, 3, "this recording ends the process that reads it"),

@@ -7,9 +7,9 @@ Every arrow is a subject of the work queue `INGEST`; every box is a durable cons
 small fact: ids, paths and checksums, never audio or text. Beside the queue, each stage publishes what it does as an
 `Event`, which the ledger (in the embedder) folds into the table `videos`; what cannot be done becomes a `DeadLetter`.
 
-`schema_version` grows when a message changes; readers are deployed before writers. A message that cannot be read is
-BAD_MESSAGE (not JSON), MESSAGE_TOO_LARGE, BAD_VERSION, BAD_VIDEO_ID or BAD_FIELD, and goes to the dead letters in one
-attempt. Titles, dates and figures beyond `ingest.shared.bounds` are cut or dropped, not refused: they cost no video.
+`schema_version` grows when a message changes; readers are deployed before writers. A message that cannot be read (not
+JSON, too large, another version, a wrong field) goes to the dead letters in one attempt. Titles, dates and figures
+beyond `ingest.shared.bounds` are cut or dropped, not refused: they cost no video.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from pydantic import (
 
 from ingest.shared import bounds, languages
 from ingest.shared.about import About, DateSource, stays
+from ingest.shared.captions import CaptionWish
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.text import clean, one_line, shorten
 
@@ -153,11 +154,12 @@ class Metadata(Part):
 
 
 class Policy(Part):
-    """What the submitter wants: recordings outside these limits are skipped with a reason."""
+    """What the submitter wants: recordings outside these limits are skipped with a reason; what captions are for."""
 
     min_duration_s: Seconds | None = None
     max_duration_s: Seconds | None = None
     published_after: Moment | None = None
+    captions: CaptionWish | None = None
 
 
 class Artifact(Part):
@@ -179,11 +181,10 @@ Following = TypeVar("Following", bound="VideoMessage")
 
 
 class VideoMessage(Message):
-    """Base of the four facts of the work queue.
+    """Base of the four facts of the work queue; `captions` is the wish of the policy, after the check.
 
     `generation` grows with every deliberate new run of a video; `fresh_from` is the oldest generation whose files may
-    be used again (of a forced run its own, else 0); `redo` counts how often a later stage asked an earlier one for its
-    file again.
+    be used again (of a forced run its own, else 0); `redo` counts how often a later stage asked for a file again.
     """
 
     video_id: VideoId
@@ -192,6 +193,7 @@ class VideoMessage(Message):
     metadata: Metadata = Metadata()
     fresh_from: FreshFrom = 0
     redo: Count = 0
+    captions: CaptionWish | None = None
 
     @field_validator("fresh_from")
     @classmethod
@@ -381,8 +383,7 @@ def decode(model: type[M], data: bytes) -> M:
         raise IngestError(Code.BAD_MESSAGE, f"payload is a JSON {type(content).__name__}, not an object")
     if len(data) > MAX_MESSAGE_BYTES:  # with headers it could not be sent again
         raise IngestError(Code.MESSAGE_TOO_LARGE, f"{len(data)} bytes, limit {MAX_MESSAGE_BYTES}")
-    version = content.get("schema_version", SCHEMA_VERSION)
-    if version != SCHEMA_VERSION:
+    if (version := content.get("schema_version", SCHEMA_VERSION)) != SCHEMA_VERSION:
         raise IngestError(Code.BAD_VERSION, f"got {shorten(repr(version), 100)}, support {SCHEMA_VERSION}")
     try:
         return model.model_validate(content)
@@ -393,7 +394,7 @@ def decode(model: type[M], data: bytes) -> M:
 def _field_error(error: ValidationError) -> IngestError:
     first = error.errors()[0]
     field = shorten(".".join(str(part) for part in first["loc"]), 200)
-    if field == "video_id" and first["type"] != "missing":
-        return IngestError(Code.BAD_VIDEO_ID, "must match [A-Za-z0-9_-]{11}")
     reason = "missing" if first["type"] == "missing" else first["msg"]
+    if field == "video_id" and reason != "missing":
+        return IngestError(Code.BAD_VIDEO_ID, "must match [A-Za-z0-9_-]{11}")
     return IngestError(Code.BAD_FIELD, f"{field} {reason}")

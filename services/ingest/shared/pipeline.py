@@ -28,7 +28,8 @@ class Service(StrEnum):
 class StageSpec(Generic[Input_co]):
     """A stage: its service, its input, where that arrives, and its output (None: rows of the archive).
 
-    A stage with `asks_again` may ask for a file again that an earlier one has made.
+    A stage with `asks_again` may ask for a file again that an earlier one has made. `may_publish` is the output of a
+    later stage, where there is nothing for the stages between to do.
     """
 
     stage: Stage
@@ -37,10 +38,18 @@ class StageSpec(Generic[Input_co]):
     subject: str
     publishes: type[VideoMessage] | None
     asks_again: bool = False
+    may_publish: type[VideoMessage] | None = None
 
 
 CHECK = StageSpec(Stage.CHECK, Service.DOWNLOADER, VideoRequested, "ingest.video.requested", VideoAccessible)
-DOWNLOAD = StageSpec(Stage.DOWNLOAD, Service.DOWNLOADER, VideoAccessible, "ingest.video.accessible", AudioReady)
+DOWNLOAD = StageSpec(
+    Stage.DOWNLOAD,
+    Service.DOWNLOADER,
+    VideoAccessible,
+    "ingest.video.accessible",
+    AudioReady,
+    may_publish=TranscriptReady,  # of captions alone
+)
 ASR = StageSpec(Stage.ASR, Service.ASR, AudioReady, "ingest.audio.ready", TranscriptReady, asks_again=True)
 EMBEDDER = StageSpec(
     Stage.EMBEDDER, Service.EMBEDDER, TranscriptReady, "ingest.transcript.ready", None, asks_again=True

@@ -19,6 +19,7 @@ WIDE = 3  # a Han letter, a kana or a Hangul syllable takes about as long to say
 _LETTER = re.compile(f"[{UNSPACED}]")
 _NEEDS_NO_BLANK = re.compile(f"[{UNSPACED}\u3000-\u303f\uff00-\uff65]")  # these letters and their punctuation
 _TOKENS = re.compile(f"(\\s*)([{UNSPACED}]|[^\\s{UNSPACED}]+)")
+_MARKS = re.compile(r"[^\w']+|_+")
 _QUESTION_PARTS = re.compile(r'-?"[^"]*"?|[^\s"]+')
 
 
@@ -30,6 +31,13 @@ def needs_blank(before: str, after: str) -> bool:
 def tokens(text: str) -> list[tuple[str, str]]:
     """Return the words of a text, each with the blanks before it; each letter of a script without blanks is one."""
     return _TOKENS.findall(text)
+
+
+def folded(text: str) -> list[str]:
+    """Return the words of a text without upper case and punctuation."""
+    plain = unicodedata.normalize("NFKC", text).casefold().replace("\u2019", "'")
+    found = (word.strip("'") for _, word in tokens(_MARKS.sub(" ", plain)))
+    return [word for word in found if word]
 
 
 def length(text: str) -> int:

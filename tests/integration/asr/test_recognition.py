@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
@@ -21,10 +21,12 @@ from ingest.asr.settings import AsrSettings
 from ingest.asr.sound import WholeSound
 from ingest.demo import ASR_MODEL, samples
 from ingest.demo.accuracy import word_error_rate
-from ingest.shared.artifacts import transcript, vocabulary
+from ingest.shared.artifacts import captions, transcript, vocabulary
+from ingest.shared.artifacts.captions import Captions, Cue
 from ingest.shared.artifacts.transcript import join
 from ingest.shared.artifacts.vocabulary import Entry
 from ingest.shared.artifacts.volume import NewArtifact, Volume
+from ingest.shared.captions import CaptionUse, CaptionWish
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import AudioReady, Source, SourceKind, TranscriptReady
 from ingest.shared.sandbox.child import ChildLimits
@@ -259,6 +261,57 @@ def test_a_transcript_of_another_model_is_not_found(
     origin = f"{message.audio.sha256}:mini-whisper@00000000/int8/beam5"
     volume.keep(VIDEO, NewArtifact(tmp_path / "old", "transcript", transcript.EXTENSION, 1.0, origin, 1))
     assert handle(handler, message).numbers["fresh"] == 1.0
+
+
+def captioned(volume: Volume, folder: Path, text: str, *, is_automatic: bool = False) -> None:
+    """Keep captions of the recording on the volume: each word takes half a second."""
+    cues = tuple(Cue(start_s=n / 2, end_s=n / 2 + 0.5, text=word) for n, word in enumerate(text.split()))
+    kind: Literal["manual", "automatic"] = "automatic" if is_automatic else "manual"
+    found = Captions(video_id=VIDEO, kind=kind, origin="feed", language="en", sha256="0" * 64, cues=cues)
+    captions.write(found, folder / "captions")
+    volume.keep(VIDEO, NewArtifact(folder / "captions", "captions", captions.EXTENSION, 1.0, found.key, 1))
+
+
+def wishing(message: AudioReady, use: CaptionUse) -> AudioReady:
+    return message.model_copy(update={"captions": CaptionWish(use=use)})
+
+
+def test_captions_are_compared_with_a_new_transcript_and_with_one_that_is_there(
+    handler: Transcribe, message: AudioReady, volume: Volume, tmp_path: Path
+) -> None:
+    assert handle(handler, message).numbers["captions_compared"] == 0
+    captioned(volume, tmp_path, f"hello {samples()[0].text}")
+    found = handle(handler, wishing(message, CaptionUse.COMPARE))
+    again = handle(handler, wishing(message.model_copy(update={"fresh_from": 2, "generation": 2}), CaptionUse.COMPARE))
+    assert (found.numbers["fresh"], again.numbers["fresh"]) == (0, 1)
+    for numbers in (found.numbers, again.numbers):
+        assert (numbers["captions_compared"], numbers["captions_taken"]) == (1, 0)
+        assert 0 < numbers["captions_disagreement"] < 0.2
+
+
+@pytest.mark.parametrize(
+    ("use", "kind", "words"),
+    [
+        pytest.param(CaptionUse.PREFER, "manual", "captions", id="a person has written them"),
+        pytest.param(CaptionUse.PREFER, "automatic", "recognised", id="a program has made them"),
+        pytest.param(CaptionUse.COMPARE, "manual", "recognised", id="they are to be compared"),
+    ],
+)
+def test_words_of_captions_are_preferred_where_a_person_has_written_them(
+    handler: Transcribe, message: AudioReady, tmp_path: Path, use: CaptionUse, kind: str, words: str
+) -> None:
+    captioned(handler.volume, tmp_path, "The words of a person.", is_automatic=kind == "automatic")
+    batches = handler.transcriber.batcher.figures.batches
+    done = handle(handler, wishing(message, use))
+    assert isinstance(done.message, TranscriptReady)
+    is_taken = words == "captions"
+    assert (handler.transcriber.batcher.figures.batches == batches) is is_taken
+    assert done.numbers["captions_taken"] == float(is_taken)
+    written = transcript.read(handler.volume.verified(done.message.transcript))
+    assert (written.text == "The words of a person.") is is_taken
+    assert written.model_key.startswith("captions:feed:manual:") is is_taken
+    assert written.audio_sha256 == message.audio.sha256
+    assert handle(handler, wishing(message, use)).numbers["fresh"] == 0
 
 
 def test_a_damaged_file_asks_for_another_download(handler: Transcribe, message: AudioReady, volume: Volume) -> None:

@@ -187,7 +187,7 @@ def test_a_user_reads_the_files_of_a_volume_and_writes_its_folders(
 
 
 FOREIGN: dict[User, tuple[str, ...]] = {
-    Service.DOWNLOADER: (REQUESTED.replace("requested", "other"), TRANSCRIPT, event_subject(Stage.ASR)),
+    Service.DOWNLOADER: (REQUESTED.replace("requested", "other"), CHANGE_REQUESTED, event_subject(Stage.ASR)),
     Service.ASR: (
         f"$JS.API.STREAM.DELETE.OBJ_{FILES_BUCKET}",
         run_subject("a"),

@@ -13,16 +13,17 @@ from psycopg import sql
 from ingest.asr.speakers.profiles import Profile, Profiles
 from ingest.cli.app import app
 from ingest.embedder.tables.catalog import Catalog
-from ingest.embedder.tables.ledger import write_events
+from ingest.embedder.tables.ledger import Ledger, write_events
 from ingest.embedder.tables.store import Rows, Store
+from ingest.shared.about import About
 from ingest.shared.artifacts import transcript as transcript_file
 from ingest.shared.artifacts import voiceprints, zstd_json
 from ingest.shared.artifacts.transcript import Segment, Timings, Transcript, Turn
 from ingest.shared.artifacts.vocabulary import FILE
 from ingest.shared.artifacts.voiceprints import Voiceprints
 from ingest.shared.artifacts.volume import NewArtifact, Volume
-from ingest.shared.broker.topology import INPUT_OF, WORK_STREAM
-from ingest.shared.messages import EventKind, Stage, encode
+from ingest.shared.broker.topology import EVENT_STREAM, INPUT_OF, WORK_STREAM, event_subject
+from ingest.shared.messages import EventKind, Metadata, Stage, encode
 from tests.integration.cli.test_forget import event, request
 from tests.support.archive_rows import passage
 from tests.support.command_line import CommandLine
@@ -99,7 +100,11 @@ def volume(bus: NatsBus, database: Database, tmp_path: Path, use_servers: Callab
     for number, (video_id, speakers, second_best) in enumerate(
         ((TALK, (NAME, "Bob", NAME), None), (OTHER, ("Bob", "Bob", "Bob"), NAME)), start=1
     ):
-        write_events(database, [(event(video_id, "a talk"), (1, number))])
+        said = About(description="a talk", persons=("Bob", f"zofie@example.org ({NAME})"))
+        told = event(video_id, "a talk").model_copy(update={"metadata": Metadata(title="a talk", about=said)})
+        subject = event_subject(told.stage)
+        bus.publish(subject, encode(told), f"{subject}:{number}")
+        Ledger(bus, database).catch_up()
         passages = [passage(index, f"words {index}", speaker) for index, speaker in enumerate(speakers)]
         Store(database, "test", 2).replace(Rows(video_id, 1, "en", passages, [HIS] * 3))
         keep(volume, tmp_path, video_id, (NAME, *speakers[1:]), second_best)  # an earlier version of the files
@@ -127,6 +132,11 @@ def stored(volume: Volume, database_url: str) -> str:
     return "\n".join(found)
 
 
+def sent(bus: NatsBus) -> str:
+    """Return the content of all events."""
+    return "\n".join(data.decode() for _, data in bus.read(EVENT_STREAM, ">"))
+
+
 def speakers(database: Database, video_id: str) -> list[str | None]:
     return [row.speaker for row in Catalog(database).passages(video_id)]
 
@@ -137,22 +147,25 @@ def kept(volume: Volume, video_id: str) -> Voiceprints:
     return voiceprints.read(volume.verified(manifest.artifact))
 
 
-def test_nothing_of_a_person_is_left_but_the_words(volume: Volume, database: Database, database_url: str) -> None:
+def test_nothing_of_a_person_is_left_but_the_words(
+    volume: Volume, database: Database, database_url: str, bus: NatsBus
+) -> None:
     done = CommandLine().invoke(app, ["vocabulary", "add", NAME, "Another"])
     assert done.exit_code == 0, done.output
     assert NAME in (on_disk(volume).root / FILE).read_text()
     assert stored(volume, database_url).count(NAME) > 5
+    assert sent(bus).count(NAME) == 2
     volume.keep_before(TALK, "of another model")
     receipt = json.loads(forget(NAME.upper(), "--yes", "--json"))
     assert (receipt["profile_versions"], receipt["vocabulary"]) == (1, 1)
     assert [text for text in (NAME, "Another") if text in (on_disk(volume).root / FILE).read_text()] == ["Another"]
-    assert [(one["video_id"], one["passages"], one["voice_embeddings"]) for one in receipt["videos"]] == [
-        (OTHER, 0, 0),
-        (TALK, 2, 2),
-    ]
+    columns = ("video_id", "passages", "voice_embeddings", "persons")
+    assert [tuple(one[name] for name in columns) for one in receipt["videos"]] == [(OTHER, 0, 0, 1), (TALK, 2, 2, 1)]
     assert volume.manifest(TALK, "before") is None
     after = stored(volume, database_url)
     assert NAME not in after
+    assert NAME not in sent(bus)
+    assert Catalog(database).about(TALK) == {"description": "a talk", "persons": ["Bob"]}
     assert after.count("words 0") >= 4
     assert speakers(database, TALK) == ["Unknown 1", "Bob", "Unknown 1"]
     assert speakers(database, OTHER) == ["Bob"] * 3

@@ -17,7 +17,8 @@ from ingest.asr.recognition.transcriber import Transcription
 from ingest.asr.speakers.matching import Thresholds
 from ingest.asr.speakers.profiles import Profiles
 from ingest.cli.app import app
-from ingest.cli.quotes.verify import Models, Verdict, Verifier
+from ingest.cli.quotes.models import Models
+from ingest.cli.quotes.verify import Verifier
 from ingest.cli.settings import AllSettings
 from ingest.demo import conversation
 from ingest.embedder.tables.catalog import Catalog
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from ingest.asr.spans import Span
     from ingest.asr.speakers.excerpts import Excerpt
     from ingest.asr.speakers.vectors import FloatArray
+    from ingest.cli.quotes.verdicts import Verdict
     from ingest.embedder.postgres.database import Database
     from ingest.embedder.text_model.model_keys import TextModel
     from ingest.shared.artifacts.transcript import Segment, Transcript

@@ -158,7 +158,7 @@ class Passage(Shape):
     also_speaking: tuple[str, ...]
     """These speakers, as far as they are known; empty in recordings that were indexed by an earlier version."""
     flags: tuple[str, ...]
-    """Reasons to doubt the text."""
+    """Reasons to doubt the text; `captions` where its words are those of captions, which nothing has recognised."""
     link: str | None
     """Address of the recording at this second, at its source."""
     words: tuple[SpokenWord, ...] | None

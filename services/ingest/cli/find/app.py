@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, timedelta
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -13,6 +14,18 @@ from ingest.cli.options import FIND, MANY, Codes, Json, Release, Since, State, U
 from ingest.shared.video_state import VideoState
 
 find_app = typer.Typer()
+
+
+class Order(StrEnum):
+    """By what videos are ordered in a list."""
+
+    DISAGREEMENT = "disagreement"
+
+
+Sort = Annotated[
+    Order | None,
+    typer.Option(help="List the videos whose words were compared with captions, the most different ones first."),
+]
 
 
 @find_app.command(rich_help_panel=FIND, cls=with_dashes(is_left_out))
@@ -111,6 +124,7 @@ def status(
         list[VideoState] | None, typer.Option("--state-is", help="List the videos in this state.")
     ] = None,
     code: Codes = None,
+    sort: Sort = None,
     limit: Annotated[int, typer.Option(min=1, max=MANY, help="List at most this many videos.")] = 50,
     release: Release | None = None,
     state: State = None,
@@ -124,7 +138,7 @@ def status(
 
       ingest status --state-is failed
 
-      ingest status dQw4w9WgXcQ --json
+      ingest status --sort disagreement      (then: ingest show VIDEO --disagreement)
 
       ingest status --k8s --namespace ingest      (the pods, queues and videos of a cluster)
     """
@@ -138,8 +152,8 @@ def status(
     with options.connections(state) as connections:
         if video is not None:
             command.show_video(connections.catalog, video, as_json=json)
-        elif state_is or code:
-            rows = connections.catalog.chosen(states=state_is, codes=code, limit=limit)
-            command.show_list(rows, as_json=json)
+        elif sort or state_is or code:
+            chosen = connections.catalog.disagreeing if sort else connections.catalog.chosen
+            command.show_list(chosen(states=state_is, codes=code, limit=limit), as_json=json)
         else:
             command.show_totals(connections, as_json=json)

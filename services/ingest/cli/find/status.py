@@ -23,6 +23,8 @@ from ingest.shared.progress import progress_of, without_progress
 from ingest.shared.video_state import VideoState
 
 MOST_RUNNING = 10
+COMPARED = "asr.captions_compared"
+DISAGREEMENT = "asr.captions_disagreement"
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -111,8 +113,19 @@ def show_list(rows: Sequence[VideoRow], *, as_json: bool) -> None:
     if as_json:
         console.print_json(rows)
         return
-    cells = ((row.video_id, row.state, row.title, row.error_code, row.error_message) for row in rows)
-    console.out.print(console.table(f"{len(rows)} videos", ("video", "state", "title", "code", "message"), cells))
+    columns: tuple[str, ...] = ("video", "state", "title", "code", "message")
+    cells: list[tuple[object, ...]] = [
+        (row.video_id, row.state, row.title, row.error_code, row.error_message) for row in rows
+    ]
+    if any(row.figures.get(COMPARED) for row in rows):
+        columns = (*columns, "words that differ")
+        cells = [(*cell, _difference(row)) for cell, row in zip(cells, rows, strict=True)]
+    console.out.print(console.table(f"{len(rows)} videos", columns, cells))
+
+
+def _difference(row: VideoRow) -> str | None:
+    """Return the share of recognised words that differ from the captions; None where they were not compared."""
+    return f"{row.figures[DISAGREEMENT]:.1%}" if row.figures.get(COMPARED) else None
 
 
 def held_until(sites: Mapping[str, SiteState]) -> dict[str, datetime]:

@@ -110,6 +110,7 @@ def options(selection: Selection) -> list[str]:
         "--min-speakers": selection.known.min_speakers,
         "--max-speakers": selection.known.max_speakers,
         "--language": selection.known.given_language,
+        "--captions": selection.policy.captions and selection.policy.captions.use,
     }
     flags = {"--newest-first": selection.newest_first, "--force": selection.force}
     return [

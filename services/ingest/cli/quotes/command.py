@@ -17,7 +17,9 @@ from ingest.asr.speakers import build as speaker_models
 from ingest.asr.speakers.profiles import Profiles
 from ingest.cli import console
 from ingest.cli.local.state_folder import open_archive
-from ingest.cli.quotes.verify import Models, Verdict, Verifier
+from ingest.cli.quotes.models import Models
+from ingest.cli.quotes.verdicts import Verdict
+from ingest.cli.quotes.verify import Verifier
 from ingest.cli.voices.progress import shown
 from ingest.embedder.tables.catalog import Catalog
 from ingest.shared import outgoing

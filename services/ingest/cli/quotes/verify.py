@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ingest.asr import audio
 from ingest.asr.spans import Span
-from ingest.cli.quotes import voice, words
-from ingest.cli.quotes.listener import Listener, voice_vectors
+from ingest.cli.quotes import speakers, words
+from ingest.cli.quotes.listener import Listener
+from ingest.cli.quotes.verdicts import Result, Verdict, about, changes_since, elsewhere, judge_words, place_of
+from ingest.shared import scripts
 from ingest.shared.artifacts import vocabulary
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.sandbox.child import ChildLimits
@@ -21,49 +23,15 @@ if TYPE_CHECKING:
 
     from ingest.archive.citation import Citation
     from ingest.archive.citing import Citing, Origin
-    from ingest.asr.audio import Waveform
-    from ingest.asr.recognition.transcriber import Transcriber
-    from ingest.asr.speakers.identifier import VoiceModel
-    from ingest.asr.speakers.matching import Thresholds
-    from ingest.asr.speakers.profiles import Profiles
-    from ingest.cli.quotes.voice import VoiceMatch
-    from ingest.cli.quotes.words import Edit, HeardWord, WordMatch
+    from ingest.cli.quotes.models import Models
+    from ingest.cli.quotes.words import HeardWord
     from ingest.cli.settings import AllSettings
     from ingest.embedder.tables.catalog import Catalog
     from ingest.shared.artifacts.vocabulary import Vocabulary
     from ingest.shared.artifacts.volume import Volume
 
-Result = Literal["same", "words differ", "another time", "another voice", "another file", "gone", "no citation"]
 BETWEEN_S = 2.0  # passages that may hold a word of another speaker
 FAR_S = 45.0  # words that are heard further away are those of another citation
-UNKNOWN_PLACE = "no transcript of the recording is kept"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What hearing a citation again has found. `notes` are what could not be compared, and what has changed since."""
-
-    result: Result
-    reason: str = ""
-    recording: str = ""
-    from_s: float = 0.0
-    to_s: float = 0.0
-    text: str = ""
-    edits: tuple[Edit, ...] = ()
-    said_from_s: float | None = None
-    said_to_s: float | None = None
-    voice: VoiceMatch | None = None
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Models:
-    """The models of the settings. `voice` is None where diarization is off."""
-
-    transcriber: Transcriber
-    voice: VoiceModel | None
-    profiles: Profiles
-    thresholds: Thresholds
 
 
 @dataclass(frozen=True)
@@ -95,12 +63,12 @@ class Verifier:
             if error.code not in (Code.ARTIFACT_MISSING, Code.CHECKSUM_MISMATCH):
                 raise
             result: Result = "gone" if error.code is Code.ARTIFACT_MISSING else "another file"
-            return [_about(one, Verdict(result, error.message)) for one in citations]
+            return [about(one, Verdict(result, error.message)) for one in citations]
         is_same = [one.audio_sha256 == self._sha256(video_id) for one in citations]
         kept = [one for one, same in zip(citations, is_same, strict=True) if same]
         heard = iter(self._heard(video_id, path, kept) if kept else ())
         other = Verdict("another file", "the audio that is kept is not the file of the citation")
-        return [next(heard) if same else _about(one, other) for one, same in zip(citations, is_same, strict=True)]
+        return [next(heard) if same else about(one, other) for one, same in zip(citations, is_same, strict=True)]
 
     def _sha256(self, video_id: str) -> str:
         manifest = self.volume.manifest(video_id, "audio")
@@ -127,7 +95,7 @@ class Verifier:
         for number, one in enumerate(citations):
             if verdicts[number].result != "same":
                 verdicts[number] = self._again(listener, one, origin)
-        return self._by_voice(models, waveform, citations, verdicts, origin)
+        return speakers.judged(models, waveform, citations, verdicts, origin)
 
     def _vocabulary(self, video_id: str) -> Vocabulary:
         """Return the words that the recognizer may expect in a recording."""
@@ -158,7 +126,7 @@ class Verifier:
         if there.result != "same":
             return verdict
         found = words.WordMatch(there.said_from_s or place.start_s, there.said_to_s or place.end_s, ())
-        return replace(_elsewhere(citation, found), notes=verdict.notes)
+        return replace(elsewhere(citation, found), notes=verdict.notes)
 
     def _judged(
         self, citation: Citation, heard: Sequence[HeardWord], listener: Listener, origin: Origin | None
@@ -166,15 +134,15 @@ class Verifier:
         notes = changes_since(citation, origin, listener.key)
         if citation.to_s > listener.duration_s + words.OFF_S:
             text = f"the recording ends after {listener.duration_s:.1f} s"
-            return _about(citation, Verdict("another time", text, notes=notes))
+            return about(citation, Verdict("another time", text, notes=notes))
         near = [word for word in heard if word.end_s > citation.from_s - FAR_S and word.start_s < citation.to_s + FAR_S]
         match = words.compare(citation.recognised, near, citation.from_s)
         if match is None:
-            return _about(citation, Verdict("words differ", "no words are heard there", notes=notes))
+            return about(citation, Verdict("words differ", "no words are heard there", notes=notes))
         match = words.allowing(match, self._asides(citation))
         if not self._is_corrected_so(citation):
             notes = (*notes, "the archive has no such correction by hand")
-            return _about(citation, Verdict("words differ", "the words were not heard, but corrected", notes=notes))
+            return about(citation, Verdict("words differ", "the words were not heard, but corrected", notes=notes))
         return replace(judge_words(citation, match), notes=notes)
 
     def _asides(self, citation: Citation) -> list[str]:
@@ -189,119 +157,11 @@ class Verifier:
 
     def _is_corrected_so(self, citation: Citation) -> bool:
         """Return whether people have corrected the recognised words to those of the citation."""
-        if citation.heard is None or words.tokens(citation.heard) == words.tokens(citation.text):
+        if citation.heard is None or scripts.folded(citation.heard) == scripts.folded(citation.text):
             return True
-        cited = words.tokens(citation.text)
+        cited = scripts.folded(citation.text)
         return any(
-            words.tokens(passage.text) == cited
+            scripts.folded(passage.text) == cited
             for passage in self.citing.reading.passages(citation.recording)
             if passage.start_s < citation.to_s and passage.end_s > citation.from_s
         )
-
-    # -- voice --------------------------------------------------------------------------------------------------------
-
-    def _by_voice(
-        self,
-        models: Models,
-        waveform: Waveform,
-        citations: Sequence[Citation],
-        verdicts: list[Verdict],
-        origin: Origin | None,
-    ) -> list[Verdict]:
-        """Return the verdicts with those on the voice, where the words are the same."""
-        wanted = [
-            number
-            for number, one in enumerate(citations)
-            if one.speaker is not None and verdicts[number].result == "same"
-        ]
-        why_not = self._why_no_voice(models, origin)
-        if why_not is not None or models.voice is None or origin is None or not wanted:
-            return [
-                replace(one, notes=(*one.notes, why_not or "")) if number in wanted and why_not else one
-                for number, one in enumerate(verdicts)
-            ]
-        parts = [Span(citations[number].from_s, citations[number].to_s) for number in wanted]
-        known = voice.voices_of(origin.turns, origin.vectors) if origin.vectors is not None else {}
-        profiles = models.profiles.of(models.voice.key, models.voice.old_key)
-        for number, vectors in zip(wanted, voice_vectors(models.voice, waveform, parts), strict=True):
-            speaker = citations[number].speaker or ""
-            if not len(vectors):
-                note = "the voice was not compared: the citation is too short, or too quiet"
-                verdicts[number] = replace(verdicts[number], notes=(*verdicts[number].notes, note))
-                continue
-            found = voice.compare(vectors, speaker, known, profiles, models.thresholds.split_accept)
-            verdicts[number] = judge_voice(verdicts[number], speaker, found)
-        return verdicts
-
-    def _why_no_voice(self, models: Models, origin: Origin | None) -> str | None:
-        """Return why voices are not compared; None where they are."""
-        if models.voice is None:
-            return "the voice was not compared: INGEST_DIARIZATION_MODEL is not set"
-        if origin is None or origin.voice_model is None:
-            return "the voice was not compared: the archive has no voiceprints of the recording"
-        if origin.voice_model not in (models.voice.key, models.voice.old_key):
-            return "the voice was not compared: the voiceprints are of another model than that of the settings"
-        return None
-
-
-def judge_words(citation: Citation, match: WordMatch) -> Verdict:
-    """Return the verdict on the words of a citation, by where they are heard."""
-    if match.edits:
-        lost = "".join(f" {edit.kind}{edit.text}" for edit in match.edits[:20])
-        found = Verdict("words differ", f"heard with these differences:{lost}", edits=match.edits)
-        return replace(_about(citation, found), said_from_s=match.start_s, said_to_s=match.end_s)
-    if not match.is_at(citation.from_s, citation.to_s):
-        return _elsewhere(citation, match)
-    return replace(_about(citation, Verdict("same")), said_from_s=match.start_s, said_to_s=match.end_s)
-
-
-def judge_voice(verdict: Verdict, speaker: str, found: VoiceMatch) -> Verdict:
-    """Return a verdict with that on the voice."""
-    verdict = replace(verdict, voice=found)
-    if found.is_same:
-        return verdict
-    if found.score is None:
-        return replace(verdict, result="another voice", reason=f"no voice of {speaker} is known")
-    is_other = found.nearest is not None and found.nearest != speaker.casefold()
-    other = f"; it is nearest to {found.nearest} ({found.nearest_score})" if is_other else ""
-    return replace(verdict, result="another voice", reason=f"similarity {found.score} to {speaker}{other}")
-
-
-def changes_since(citation: Citation, origin: Origin | None, model: str) -> tuple[str, ...]:
-    """Return what is different now, and is no difference of what was said."""
-    notes = []
-    if model != citation.model:
-        notes.append(f"heard with {model}, recognised with {citation.model}")
-    if origin is None:
-        notes.append(UNKNOWN_PLACE)
-    elif origin.transcript_sha256 != citation.transcript_sha256:
-        notes.append(f"the archive has another transcript now (generation {origin.generation})")
-    return tuple(notes)
-
-
-def place_of(citation: Citation, origin: Origin) -> Span | None:
-    """Return where the transcript of the archive has the words of a citation; None where it does not have them."""
-    spoken = [
-        words.HeardWord(word.text, word.start_s, word.end_s)
-        for segment in origin.transcript.segments
-        for word in segment.words
-    ]
-    wanted = words.tokens(citation.recognised)
-    said = [(token, word) for word in spoken for token in words.tokens(word.text)]
-    found = [
-        Span(said[at][1].start_s, said[at + len(wanted) - 1][1].end_s)
-        for at in range(len(said) - len(wanted) + 1)
-        if all(said[at + number][0] == token for number, token in enumerate(wanted))
-    ]
-    return min(found, key=lambda span: abs(span.start_s - citation.from_s), default=None) if wanted else None
-
-
-def _elsewhere(citation: Citation, match: WordMatch) -> Verdict:
-    text = f"the words are said from {match.start_s:.1f} to {match.end_s:.1f} s"
-    return replace(_about(citation, Verdict("another time", text)), said_from_s=match.start_s, said_to_s=match.end_s)
-
-
-def _about(citation: Citation, verdict: Verdict) -> Verdict:
-    return replace(
-        verdict, recording=citation.recording, from_s=citation.from_s, to_s=citation.to_s, text=citation.text
-    )

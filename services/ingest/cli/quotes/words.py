@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -13,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 OFF_S = 1.0  # by which the time of a citation may differ from the one that was heard
-_MARKS = re.compile(r"[^\w']+|_+")
 
 
 @dataclass(frozen=True)
@@ -46,17 +43,10 @@ class WordMatch:
         return abs(self.start_s - from_s) <= OFF_S and abs(self.end_s - to_s) <= OFF_S
 
 
-def tokens(text: str) -> list[str]:
-    """Return the words of a text without upper case and punctuation."""
-    folded = unicodedata.normalize("NFKC", text).casefold().replace("\u2019", "'")
-    found = (word.strip("'") for _, word in scripts.tokens(_MARKS.sub(" ", folded)))
-    return [word for word in found if word]
-
-
 def compare(cited: str, heard: Sequence[HeardWord], near_s: float) -> WordMatch | None:
     """Return where the cited words are said with the fewest differences, and nearest to a time; None without words."""
-    wanted = tokens(cited)
-    spoken = [(token, word) for word in heard for token in tokens(word.text)]
+    wanted = scripts.folded(cited)
+    spoken = [(token, word) for word in heard for token in scripts.folded(word.text)]
     if not wanted or not spoken:
         return None
     table = _distances(wanted, [token for token, _ in spoken])
@@ -67,7 +57,7 @@ def compare(cited: str, heard: Sequence[HeardWord], near_s: float) -> WordMatch 
 
 def allowing(match: WordMatch, asides: Iterable[str]) -> WordMatch:
     """Return a match without the words that another speaker says in between, in passages of their own."""
-    others = [token for text in asides for token in tokens(text)]
+    others = [token for text in asides for token in scripts.folded(text)]
     kept = []
     for edit in match.edits:
         if edit.kind == "+" and edit.text in others:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
-from ingest.cli.quotes.words import tokens
+from ingest.shared import scripts
 from ingest.shared.artifacts.transcript import INVENTED
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def words_of(segments: Iterable[Segment], until_s: float) -> list[ReadWord]:
         if INVENTED not in segment.flags
         for word in segment.words
         if word.start_s < until_s
-        for token in tokens(word.text)
+        for token in scripts.folded(word.text)
     ]
 
 

@@ -12,6 +12,7 @@ from ingest.cli.dashed import is_id, with_dashes
 from ingest.cli.options import ASK, MANY, MOST_SPEAKERS, YEAR_S, Json, Release, Since, State, with_release
 from ingest.cli.selection import Selection
 from ingest.shared.about import DateSource
+from ingest.shared.captions import CaptionUse, CaptionWish
 from ingest.shared.messages import Metadata, Policy
 
 ask_app = typer.Typer()
@@ -63,6 +64,14 @@ RunName = Annotated[
     ),
 ]
 Jobs = Annotated[bool, typer.Option("--jobs", help="With --k8s: start Jobs that end after these recordings.")]
+Captions = Annotated[
+    CaptionUse | None,
+    typer.Option(
+        help="What to do with captions that the source has already (of YouTube, `podcast:transcript` of a feed, .vtt "
+        "or .srt beside a file): ignore (default); compare: how many words differ; prefer: take the words that a "
+        "person has written, else compare; only: take the words of captions, fetch no audio, recognise nothing.",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Repeat all stages, also for indexed recordings.")]
 
 
@@ -78,6 +87,7 @@ def _selection(
     min_speakers: MinSpeakers = None,
     max_speakers: MaxSpeakers = None,
     language: Language = None,
+    captions: Captions = None,
     force: Force = False,
 ) -> Selection:
     if min_speakers is not None and max_speakers is not None and min_speakers > max_speakers:
@@ -86,6 +96,7 @@ def _selection(
         min_duration_s=skip_shorts,
         max_duration_s=max_duration,
         published_after=since.replace(tzinfo=UTC) if since else None,
+        captions=CaptionWish(use=captions) if captions not in (None, CaptionUse.IGNORE) else None,
     )
     day = published.replace(tzinfo=UTC) if published else None
     known = Metadata(
@@ -119,6 +130,8 @@ def run(selection: Selection, sources: Sources = None, state: State = None, json
       ingest run https://example.org/podcast.xml --since 2026-01-01
 
       ingest run talk.m4a recordings/
+
+      ingest run https://www.youtube.com/@SomeChannel --captions only      (a first version, in seconds for each)
     """
     from ingest.cli.config import warn_of_typing_errors
     from ingest.cli.runs.run import run as run_sources

@@ -21,6 +21,7 @@ from ingest.cli.runs.follower import Follower
 from ingest.cli.runs.room import Room
 from ingest.cli.runs.tally import Tally, count
 from ingest.cli.selection import Selection
+from ingest.downloader.captions.beside import paths_beside
 from ingest.downloader.check import UNDATED
 from ingest.downloader.settings import listed_paths
 from ingest.downloader.sites.holds import Hold, Troubles
@@ -30,8 +31,9 @@ from ingest.downloader.sources.announced import figures
 from ingest.downloader.sources.listing import Listing
 from ingest.shared.broker import requests
 from ingest.shared.broker.bus import BusError, BusRefusedError
+from ingest.shared.captions import CaptionUse
 from ingest.shared.errors import ConfigurationError, IngestError
-from ingest.shared.messages import SourceKind, Stage
+from ingest.shared.messages import Policy, SourceKind, Stage
 from ingest.shared.runs.record import publish_recordings
 from ingest.shared.video_state import VideoRecord, VideoState
 
@@ -75,10 +77,22 @@ class Request:
         recording = self.recordings.get(video.video_id)
         if recording is None:
             return False
+        if is_first_version(video) and not is_only(self.selection.policy):
+            return True
         decision = decide(video, recording.source, now)
         if decision.reason is not Reason.FINAL:
             self.again.append(decision)
         return decision.reason.is_request
+
+
+def is_first_version(video: VideoRecord) -> bool:
+    """Return whether the words of an indexed recording are those of captions alone: it can still be recognised."""
+    return video.state is VideoState.INDEXED and is_only(video.policy)
+
+
+def is_only(policy: Policy) -> bool:
+    """Return whether captions alone are wanted of a recording."""
+    return policy.captions is not None and policy.captions.use is CaptionUse.ONLY
 
 
 @dataclass(frozen=True)
@@ -135,7 +149,7 @@ class RequestSession:
 
 def run(settings: AllSettings, sources: Sequence[str], selection: Selection, *, quiet: bool) -> RunResult:
     """Bring recordings into the archive with services of this process; without sources, continue unfinished videos."""
-    settings = _with_roots(settings, sources)
+    settings = _with_roots(settings, sources, with_captions=selection.policy.captions is not None)
     with _requested(settings, sources, selection, exclusive=True) as requested:
         if requested.follower.is_done or requested.interrupts:
             return requested.result()
@@ -331,10 +345,15 @@ def catch_interrupts() -> Iterator[list[bool]]:
             signal.signal(number, handler)
 
 
-def _with_roots(settings: AllSettings, sources: Sequence[str]) -> AllSettings:
-    """Allow the services to read the local files and folders among the sources, and what links in them lead to."""
+def _with_roots(settings: AllSettings, sources: Sequence[str], *, with_captions: bool = False) -> AllSettings:
+    """Allow the services to read the local files and folders among the sources, and what links in them lead to.
+
+    Where captions are wanted, those beside a file may be read, too.
+    """
     found = [Path(source).expanduser() for source in sources if source.strip() and file.recognises(source)]
     roots = [*map(str, listed_paths(settings.file_roots)), *(str(file.read_with(path)) for path in found)]
+    if with_captions:
+        roots += [captions for path in found if path.is_file() for captions in paths_beside(path.absolute())]
     text = json.dumps(roots)
     if len(text) > LONGEST_VARIABLE:
         folders = {str(path.absolute() if path.is_dir() else path.absolute().parent) for path in found}

@@ -14,10 +14,12 @@ from ingest.cli.runs import identity
 from ingest.downloader.sources.registry import recordings
 from ingest.shared.bounds import MOST_REASONS
 from ingest.shared.broker.topology import LATER_STREAM, WORK_STREAM, event_subject
+from ingest.shared.captions import CaptionWish
 from ingest.shared.errors import IngestError
 from ingest.shared.messages import (
     ListingAccount,
     Metadata,
+    Policy,
     Stage,
     VideoMessage,
     VideoRequested,
@@ -167,8 +169,16 @@ def build_request(recording: Recording, selection: Selection, generation: int) -
         source=recording.source,
         metadata=selection.known.over(recording.metadata),
         fresh_from=generation if selection.force else 0,
-        policy=selection.policy,
+        policy=_policy(recording, selection.policy),
     )
+
+
+def _policy(recording: Recording, wanted: Policy) -> Policy:
+    """Return what is wanted of a recording, with the transcripts that its feed names where captions are wanted."""
+    if wanted.captions is None or not recording.transcripts:
+        return wanted
+    wish = CaptionWish(use=wanted.captions.use, published=recording.transcripts)
+    return wanted.model_copy(update={"captions": wish})
 
 
 def publish_account(bus: NatsBus, listing: Listing) -> None:

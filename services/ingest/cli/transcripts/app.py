@@ -1,4 +1,4 @@
-"""The commands about transcripts: `ingest show`, `export` and `correct`. Each reads its options here."""
+"""The commands about transcripts: `ingest show`, `export`, `import` and `correct`. Each reads its options here."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ingest.cli import console, options
 from ingest.cli.dashed import is_id, with_dashes
 from ingest.cli.options import FIND, UPKEEP, Json, Since, State, replaced
 from ingest.cli.transcripts.correct_options import CorrectAction, correct_action
+from ingest.shared.captions import CaptionUse
 
 if TYPE_CHECKING:
     from ingest.archive.reading import Listing
@@ -43,17 +44,28 @@ correct_app = typer.Typer()  # of another panel of `--help`
 def show(
     video: Annotated[str, typer.Argument(help="A video id.")],
     speakers: Annotated[bool, typer.Option("--speakers/--no-speakers", help="Name the speakers.")] = True,
+    disagreement: Annotated[
+        bool, typer.Option("--disagreement", help="Show where the recognised words differ from the captions.")
+    ] = False,
     state: State = None,
     json: Json = False,
 ) -> None:
     """Show the transcript of a recording with times and speakers; on a terminal, in a pager.
 
-    [bold]Example[/]
+    [bold]Examples[/]
 
       ingest show dQw4w9WgXcQ
+
+      ingest show dQw4w9WgXcQ --disagreement      (after `ingest run SOURCE --captions compare`)
     """
     from ingest.cli.transcripts import show as command
 
+    if disagreement:
+        from ingest.cli.transcripts import differences
+
+        with options.archive(state) as archive:
+            differences.print_differences(differences.of(archive, video), as_json=json)
+        return
     with options.archive(state) as archive:
         document = command.read(archive, video)
     command.print_document(document if speakers else document.without_speakers(), as_json=json)
@@ -98,6 +110,48 @@ def export(
         result = command.export(archive, chosen, target, rules)
     command.print_result(result, target)
     raise typer.Exit(console.SOME_FAILED if result.left_out else console.OK)
+
+
+@correct_app.command("import", rich_help_panel=UPKEEP, cls=with_dashes(is_id))
+def import_captions(
+    video: Annotated[str, typer.Argument(help="A video id.")],
+    file: Annotated[
+        Path | None, typer.Argument(help="Captions: WebVTT, SRT, or the JSON or HTML of a podcast.")
+    ] = None,
+    captions: Annotated[
+        CaptionUse, typer.Option(help="What to do with them: compare, prefer, or only (see `ingest run --help`).")
+    ] = CaptionUse.PREFER,
+    language: Annotated[
+        str | None,
+        typer.Option(metavar="CODE", help="Language of the captions, as de.", callback=options.language_code),
+    ] = None,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Remove the captions; the words are recognised again.")
+    ] = False,
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """Give a recording captions of your own, and request it again. They replace those of its source.
+
+    [bold]Examples[/]
+
+      ingest import dQw4w9WgXcQ talk.vtt && ingest run
+
+      ingest import dQw4w9WgXcQ talk.vtt --captions compare
+
+      ingest import dQw4w9WgXcQ --remove && ingest run
+    """
+    from ingest.cli.transcripts import imported
+
+    if remove is (file is not None) or captions is CaptionUse.IGNORE:
+        raise typer.BadParameter("name a file with captions, or --remove; --captions is compare, prefer or only")
+    with options.connections(state) as connections:
+        result = (
+            imported.remove(connections, video)
+            if file is None
+            else imported.give(connections, video, file, imported.Use(captions, language))
+        )
+    imported.print_result(result, as_json=json)
 
 
 @correct_app.command(rich_help_panel=UPKEEP, cls=with_dashes(is_id))

@@ -13,6 +13,7 @@ from ingest.archive.reading import Reading
 from ingest.cli import console
 from ingest.embedder import overlap
 from ingest.shared import outgoing
+from ingest.shared.artifacts.captions import CAPTIONED
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.homes.chosen import volume_of
 
@@ -65,6 +66,8 @@ def _parts(document: Document) -> Iterator[RenderableType]:
         yield Text(address, style="blue")
     if not document.passages:
         yield Text("\nno speech was found")
+    elif CAPTIONED in document.passages[0].flags:
+        yield Text("the words are those of captions, which were not recognised from the audio", style="dim")
     has_speakers = any(passage.speaker for passage in document.passages)
     before: str | None = ""
     for passage in document.passages:

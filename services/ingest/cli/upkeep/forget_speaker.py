@@ -1,5 +1,7 @@
 """`ingest forget --speaker`: erases the profile, the voice embeddings and the name of a person. The words stay.
 
+The name also goes from what sources say of who takes part in a recording, in the archive and in the events about it.
+
 The profile goes first, so that no worker gives the name again. Everything may be repeated: what an interrupted command
 has left is removed by the next one.
 """
@@ -20,16 +22,16 @@ from ingest.cli.upkeep import local_logs
 from ingest.cli.upkeep.forget import ALL, IN_WORK, OUT_OF_REACH
 from ingest.cli.vocabulary import command
 from ingest.embedder.corrections import names as by_hand
-from ingest.embedder.tables import speaker_statements, vocabulary
+from ingest.embedder.tables import persons, speaker_statements, vocabulary
 from ingest.embedder.tables.speaker_names import SpeakerNames
 from ingest.shared import outgoing
 from ingest.shared.artifacts import transcript as transcript_file
 from ingest.shared.artifacts import voiceprints
 from ingest.shared.artifacts.volume import NewArtifact, Volume
-from ingest.shared.broker.topology import WORK_STREAM
+from ingest.shared.broker.topology import EVENT_STREAM, LEDGER, WORK_STREAM
 from ingest.shared.errors import ConfigurationError, IngestError
 from ingest.shared.homes.chosen import home_of, volume_of
-from ingest.shared.messages import Stage
+from ingest.shared.messages import Event, Stage, decode
 from ingest.shared.video_state import ENDED
 
 if TYPE_CHECKING:
@@ -41,28 +43,34 @@ if TYPE_CHECKING:
     from ingest.embedder.tables.speaker_names import SpokenPassage
     from ingest.shared.artifacts.transcript import Turn
     from ingest.shared.artifacts.volume import Kind, Manifest
+    from ingest.shared.broker.nats_bus import NatsBus
 
 WORDS_STAY = (
     "the words of the person stay, and texts that name the person: what was said, titles, descriptions",
     "turns in which the voice was not recognised keep their voice embeddings, as those of an unknown speaker",
+    "a source that still names the person does so again when it is requested again",
 )
 
 
 @dataclass(frozen=True)
 class VideoReceipt:
-    """What was erased of a person in a video, or with a dry run would be; `trouble` is why it was left, else empty."""
+    """What was erased of a person in a video, or with a dry run would be; `trouble` is why it was left, else empty.
+
+    `persons` are entries of the source's list of those who take part.
+    """
 
     video_id: str
     title: str = ""
     passages: int = 0
     turns: int = 0
     voice_embeddings: int = 0
+    persons: int = 0
     trouble: str = ""
 
     @property
     def is_empty(self) -> bool:
         """Return whether the video has nothing of the person."""
-        return not (self.passages or self.turns or self.voice_embeddings or self.trouble)
+        return not (self.passages or self.turns or self.voice_embeddings or self.persons or self.trouble)
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,7 @@ class SpeakerReceipt:
     """What was erased of a person: versions of the profile, log lines of the local mode, and what each video had.
 
     `statements` are what was said by hand: that a speaker is this person, or is not. `vocabulary` are its entries with
-    the name.
+    the name, `events` those in which a source names the person.
     """
 
     name: str
@@ -78,6 +86,7 @@ class SpeakerReceipt:
     log_lines: int
     statements: int
     vocabulary: int
+    events: int
     videos: tuple[VideoReceipt, ...]
 
     @property
@@ -93,9 +102,7 @@ def forget(connections: Connections, name: str, *, erase: bool) -> SpeakerReceip
     """
     name = checked_name(name)
     settings = connections.settings
-    texts = b"|".join(re.escape(text.encode()) for text in (name, json.dumps(name)[1:-1]))
-    pattern = re.compile(rb"(?<!\w)(?:" + texts + rb")(?!\w)", re.IGNORECASE)
-    lines = local_logs.count(settings, {name: pattern}, erase=erase)[name]
+    lines = local_logs.count(settings, {name: _in_lines(name)}, erase=erase)[name]
     profiles = Profiles(home_of(settings))
     versions = profiles.versions(name)
     if erase and versions:
@@ -105,7 +112,10 @@ def forget(connections: Connections, name: str, *, erase: bool) -> SpeakerReceip
     entries = vocabulary.about_person(connections.database, name, erase=erase)
     if erase and entries:
         command.publish(settings, connections.database)
-    person = _Person(name, volume_of(settings), SpeakerNames(connections.database), said)
+    said_by_sources = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
+    named = persons.naming(connections.database, said_by_sources, erase=erase)
+    events = _events(connections.bus, said_by_sources, erase=erase)
+    person = _Person(name, volume_of(settings), SpeakerNames(connections.database), said, named)
     running = any(connections.bus.lag(stage, WORK_STREAM).in_flight for stage in (Stage.ASR, Stage.EMBEDDER))
     spoken = person.names.spoken_by(name)
     found = [
@@ -113,9 +123,35 @@ def forget(connections: Connections, name: str, *, erase: bool) -> SpeakerReceip
         for row in connections.catalog.chosen(limit=ALL)
     ]
     videos = tuple(receipt for receipt in found if not receipt.is_empty)
-    if not (versions or videos or lines or statements or entries):
+    if not (versions or videos or lines or statements or entries or events):
         raise ConfigurationError(f"no voice is enrolled as {name!r}, and no passage is spoken by that person")
-    return SpeakerReceipt(name, versions, lines, statements, entries, videos)
+    return SpeakerReceipt(name, versions, lines, statements, entries, events, videos)
+
+
+def _in_lines(name: str) -> re.Pattern[bytes]:
+    """Return what a line of a log contains: the name, as it is or in JSON."""
+    texts = b"|".join(re.escape(text.encode()) for text in (name, json.dumps(name)[1:-1]))
+    return re.compile(rb"(?<!\w)(?:" + texts + rb")(?!\w)", re.IGNORECASE)
+
+
+def _events(bus: NatsBus, pattern: re.Pattern[str], *, erase: bool) -> int:
+    """Count the events in which a source names a person; with `erase`, delete those that the ledger has written."""
+    written, count = bus.acknowledged(LEDGER, EVENT_STREAM), 0
+    for sequence, data in bus.read(EVENT_STREAM, "ingest.event.*"):
+        if sequence <= written and pattern.search(json.dumps(_persons(data), ensure_ascii=False)):
+            count += 1
+            if erase:
+                bus.delete(EVENT_STREAM, sequence)
+    return count
+
+
+def _persons(data: bytes) -> Sequence[str]:
+    """Return the persons that an event names; none of one that cannot be read."""
+    try:
+        about = decode(Event, data).metadata.about
+    except IngestError:
+        return ()
+    return about.persons if about is not None else ()
 
 
 @dataclass(frozen=True)
@@ -124,12 +160,13 @@ class _Person:
     volume: Volume
     names: SpeakerNames
     said: Mapping[str, Sequence[SpeakerStatement]]
+    named: Mapping[str, int]
 
     def in_video(self, row: VideoRow, passages: int, *, running: bool, erase: bool) -> VideoReceipt:
         """Return what a video has of the person; with `erase`, erase it."""
-        title = row.title or ""
+        title, named = row.title or "", self.named.get(row.video_id, 0)
         if running and row.state not in ENDED:
-            return VideoReceipt(row.video_id, title, trouble=IN_WORK)
+            return VideoReceipt(row.video_id, title, persons=named, trouble=IN_WORK)
         try:
             turns, embeddings, new_turns = self._in_voiceprints(row.video_id, erase=erase)
             turns = max(turns, self._in_transcript(row.video_id, erase=erase))
@@ -138,8 +175,8 @@ class _Person:
         except IngestError as error:
             if error.code.startswith("ENV_"):
                 raise
-            return VideoReceipt(row.video_id, title, passages, trouble=str(error))
-        return VideoReceipt(row.video_id, title, passages, turns, embeddings)
+            return VideoReceipt(row.video_id, title, passages, persons=named, trouble=str(error))
+        return VideoReceipt(row.video_id, title, passages, turns, embeddings, named)
 
     def _in_voiceprints(self, video_id: str, *, erase: bool) -> tuple[int, int, Sequence[Turn]]:
         """Return the numbers of turns and voice embeddings of the person, and the turns without the person."""
@@ -222,16 +259,16 @@ def print_receipt(receipt: SpeakerReceipt, *, erased: bool, as_json: bool) -> No
     if as_json:
         console.print_json({"erased": erased, **vars(receipt), "not_reached": (*WORDS_STAY, *OUT_OF_REACH)})
         return
-    columns = ("video", "passages", "turns", "voice embeddings", "title")
+    columns = ("video", "passages", "turns", "voice embeddings", "named by its source", "title")
     cells = (
-        (one.video_id, one.passages, one.turns, one.voice_embeddings, one.title)
+        (one.video_id, one.passages, one.turns, one.voice_embeddings, one.persons or None, one.title)
         for one in receipt.videos
         if not one.trouble
     )
     console.out.print(console.table("Erased" if erased else "Would be erased (with --yes)", columns, cells))
     console.out.print(
         f"{receipt.profile_versions} versions of the profile, {receipt.statements} statements by hand, "
-        f"{receipt.vocabulary} entries of the vocabulary, {receipt.log_lines} log lines",
+        f"{receipt.vocabulary} entries of the vocabulary, {receipt.events} events, {receipt.log_lines} log lines",
         markup=False,
     )
     for one in receipt.videos:

@@ -25,8 +25,10 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import ValidationError
 
+from ingest.downloader.captions.found import CaptionFile  # noqa: TC001 (the boundary of a child reads it)
 from ingest.downloader.settings import listed
 from ingest.downloader.sources.announced import Announcement  # noqa: TC001 (the boundary of a child reads it)
+from ingest.shared.captions import CaptionUse
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Metadata, Source, SourceKind
 from ingest.shared.sandbox.child import ChildLimits
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from ingest.downloader.exits import Exit
     from ingest.downloader.settings import DownloaderSettings
     from ingest.downloader.sources.listing import Listing
+    from ingest.shared.captions import PublishedTranscript
+    from ingest.shared.messages import VideoAccessible
     from ingest.shared.sandbox.child import Watcher
 
 ANY_SITE = ("generic",)  # the extractors for a site without an extractor of its own
@@ -53,7 +57,7 @@ class Recording:
     """One recording of a source, before it is submitted; `cut` names the fields that were cut in the listing.
 
     `other_id` is its id when another recording has the first one already. `earlier_id` is the id that it has if it was
-    archived before its feed gave the same identifier to another episode.
+    archived before its feed gave the same identifier to another episode. `transcripts` are those that its feed names.
     """
 
     video_id: str
@@ -62,6 +66,7 @@ class Recording:
     cut: tuple[str, ...] = ()
     other_id: str | None = None
     earlier_id: str | None = None
+    transcripts: tuple[PublishedTranscript, ...] = ()
 
     @property
     def ids(self) -> set[str]:
@@ -74,18 +79,19 @@ class Download:
     """A media file as the source delivered it.
 
     `announced_s` is the length that the source announces, if it does. `is_copy` is false for a file that is the source
-    itself and was not transferred.
+    itself and was not transferred. `captions` are those that were found beside it, where captions are wanted.
     """
 
     path: str
     announced_s: float | None
     announced: Announcement
     is_copy: bool = True
+    captions: CaptionFile | None = None
 
 
 @dataclass(frozen=True)
 class SiteOptions:
-    """Options of yt-dlp for one job."""
+    """Options of yt-dlp for one job. `captions` are the languages of the captions to take; None: none are wanted."""
 
     extractors: tuple[str, ...]
     socket_timeout_s: float
@@ -97,19 +103,22 @@ class SiteOptions:
     extractor_args: str = ""
     pot_provider: str | None = None
     between_requests_s: float = BETWEEN_REQUESTS_S
+    captions: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Access:
     """What a connector may use: options for yt-dlp, limits of the child process, folders whose files may be read.
 
-    With `follows_links`, links inside of these folders may lead out of them.
+    With `follows_links`, links inside of these folders may lead out of them. `published` are the transcripts that a
+    feed names for the recording.
     """
 
     options: SiteOptions
     limits: ChildLimits
     file_roots: tuple[Path, ...] = ()
     follows_links: bool = False
+    published: tuple[PublishedTranscript, ...] = ()
 
     def through(self, way: Exit | None) -> Access:
         """Return the same access through an exit; unchanged without one."""
@@ -117,6 +126,15 @@ class Access:
             return self
         options = replace(self.options, proxy=way.proxy, cookies_file=way.cookies_file)
         return replace(self, options=options, limits=through(self.limits, way))
+
+    def with_captions(self, message: VideoAccessible) -> Access:
+        """Return the same access with the captions that a message wants; unchanged where it wants none."""
+        wish, known = message.captions, message.metadata
+        if wish is None or wish.use is CaptionUse.IGNORE:
+            return self
+        spoken = (known.given_language,) if known.given_language else (known.likely_language,)
+        options = replace(self.options, captions=tuple(code for code in spoken if code))
+        return replace(self, options=options, published=wish.published)
 
 
 @dataclass(frozen=True)
@@ -129,6 +147,7 @@ class Connector:
     site              the name under which the rate limiter keeps the site of an address; None: nothing is rate limited
     check             what the source says about a recording that can be downloaded; raises the reason otherwise
     fetch             downloads a recording into an empty folder; the watcher reads the reports of the child process
+    captions          finds captions that the source has already, without its media; None without any
     content_id        the id of a recording by the SHA-256 of its file; None where something else identifies it
     is_authoritative  whether metadata from `check` and `fetch` replaces submitted metadata, instead of filling its gaps
     """
@@ -139,6 +158,7 @@ class Connector:
     site: Callable[[str], str | None]
     check: Callable[[Source, Access], Announcement]
     fetch: Callable[[Source, Path, Access, Watcher | None], Download]
+    captions: Callable[[Source, Path, Access], CaptionFile | None]
     content_id: Callable[[str], str] | None = None
     is_authoritative: bool = False
 
@@ -188,6 +208,12 @@ def in_folder(folder: Path, download: Download) -> Download:
     if path.resolve().parent != folder.resolve() or not path.is_file():
         raise IngestError(Code.JOB_CRASHED, "its process named a file that it has not downloaded")
     return download
+
+
+def captions_in(folder: Path, found: CaptionFile | None) -> CaptionFile | None:
+    """Return a file with captions that is in the folder that a child process was given; None for any other."""
+    is_inside = found is not None and Path(found.path).resolve().parent == folder.resolve()
+    return found if is_inside else None
 
 
 def web_address(text: str) -> SplitResult | None:

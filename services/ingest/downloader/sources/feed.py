@@ -6,6 +6,7 @@ that it names, a list (OPML, a playlist) to further sources.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from ingest.downloader.sources.connector import (
 )
 from ingest.downloader.sources.feeds import items, reader
 from ingest.downloader.sources.feeds.found import SourceList
+from ingest.shared.captions import PublishedTranscript
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import SourceKind
 from ingest.shared.sandbox import child
@@ -77,16 +79,26 @@ def _episode(feed_url: str, repeated: frozenset[str], item: FeedItem) -> Recordi
     except ValueError as error:
         raise IngestError(Code.BAD_URL, f"{shorten(item.media_url, 100)!r}: {error}") from error
     source = source_of(SourceKind.MEDIA, url)
-    found = item.announced
+    found, transcripts = item.announced, tuple(_transcripts(item, feed_url))
     if not item.guid:
-        return Recording(derived_id("feed", item.media_url), source, found.metadata, found.cut)
+        video_id = derived_id("feed", item.media_url)
+        return Recording(video_id, source, found.metadata, found.cut, transcripts=transcripts)
     feed = urlsplit(feed_url)
     guid, earlier_id = item.guid, None
     if guid in repeated:
         guid, earlier_id = f"{guid}|{item.media_url}", derived_id("feed", f"{feed.hostname}|{guid}")
     video_id = derived_id("feed", f"{feed.hostname}|{guid}")
     other_id = derived_id("feed", f"{feed.hostname}{feed.path}?{feed.query}|{guid}")
-    return Recording(video_id, source, found.metadata, found.cut, other_id, earlier_id)
+    return Recording(video_id, source, found.metadata, found.cut, other_id, earlier_id, transcripts)
+
+
+def _transcripts(item: FeedItem, feed_url: str) -> Iterator[PublishedTranscript]:
+    """Yield the transcripts of an episode at web addresses, with the login of their feed where they are beside it."""
+    for one in item.transcripts:
+        with suppress(ValueError):
+            address = items.with_login(one.address, feed_url)
+            if web_address(address) is not None:
+                yield PublishedTranscript(address=address, media_type=one.media_type, language=one.language)
 
 
 CONNECTOR = replace(media.CONNECTOR, recognises=recognises, list=list_recordings)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ingest.downloader.captions.beside import beside
 from ingest.downloader.sources.announced import Announcement, announced
 from ingest.downloader.sources.connector import (
     Access,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from ingest.downloader.captions.found import CaptionFile
     from ingest.downloader.settings import DownloaderSettings
     from ingest.downloader.sources.listing import Listing
     from ingest.shared.sandbox.child import Watcher
@@ -140,10 +143,25 @@ def check(source: Source, access: Access) -> Announcement:
     return Announcement()
 
 
-def fetch(source: Source, _folder: Path, access: Access, _watch: Watcher | None) -> Download:
+def fetch(source: Source, folder: Path, access: Access, _watch: Watcher | None) -> Download:
     """Return the file where it is; nothing is copied."""
     path = allowed_file(source, access.file_roots, follows_links=access.follows_links)
-    return Download(str(path), None, announced(title=path.stem), is_copy=False)
+    beside_it = captions(source, folder, access)
+    return Download(str(path), None, announced(title=path.stem), is_copy=False, captions=beside_it)
+
+
+def captions(source: Source, _folder: Path, access: Access) -> CaptionFile | None:
+    """Return the captions beside a file, where they may be read; None without any."""
+    wanted = access.options.captions
+    found = None if wanted is None else beside(Path(source.url), wanted)
+    if found is None:
+        return None
+    try:
+        named = source_of(SourceKind.FILE, found.path)
+        path = allowed_file(named, access.file_roots, follows_links=access.follows_links)
+    except IngestError:  # a link that leads out of the folders that may be read
+        return None
+    return replace(found, path=str(path))
 
 
 def allowed_file(source: Source, roots: tuple[Path, ...], *, follows_links: bool = False) -> Path:
@@ -174,5 +192,6 @@ CONNECTOR = Connector(
     site=lambda _url: None,
     check=check,
     fetch=fetch,
+    captions=captions,
     content_id=content_id,
 )

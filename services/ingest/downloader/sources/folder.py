@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ingest.downloader.captions.beside import SUFFIXES as CAPTION_SUFFIXES
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.formats import is_media_file
 from ingest.shared.text import shorten
@@ -39,6 +40,7 @@ SYSTEM_FOLDERS = frozenset(  # of Windows, Synology, QNAP, Linux and unpacked ar
     }
 )
 NO_MEDIA = "no media file by its name"
+CAPTIONS = "captions, which are taken with their recording (--captions)"
 BROKEN_LINK = "a link to nothing"
 LOOP = "a link to a folder that was listed already"
 OUR_STATE = "the state folder of ingest"
@@ -113,7 +115,8 @@ def _kind(entry: os.DirEntry[str], path: Path) -> str:
     if is_folder:
         return FOLDER
     if is_file:
-        return FILE if is_media_file(path) else NO_MEDIA
+        other = CAPTIONS if path.suffix.lower() in CAPTION_SUFFIXES else NO_MEDIA
+        return FILE if is_media_file(path) else other
     return NO_MEDIA if not entry.is_symlink() or path.exists() else BROKEN_LINK
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urldefrag, urlsplit
 
+from ingest.downloader.captions.found import CaptionFile
 from ingest.downloader.sources.announced import Announcement, announced
 from ingest.downloader.sources.connector import (
     ANY_SITE,
@@ -23,6 +24,7 @@ from ingest.downloader.sources.connector import (
 )
 from ingest.downloader.sources.dates import day_in
 from ingest.shared.about import DateSource
+from ingest.shared.errors import IngestError
 from ingest.shared.formats import MEDIA_SUFFIXES
 from ingest.shared.messages import Source, SourceKind
 from ingest.shared.sandbox import child
@@ -76,14 +78,38 @@ def fetch(source: Source, folder: Path, access: Access, watch: Watcher | None) -
 
     args = (source.url, str(folder), generic(access.options))
     limits = replace(access.limits, memory_bytes=PAGE_MEMORY_BYTES, writes=(str(folder),))
-    return in_folder(folder, child.run(ytdlp.fetch, args, limits, watch))
+    found = in_folder(folder, child.run(ytdlp.fetch, args, limits, watch))
+    with suppress(IngestError):  # what cannot be had of them costs no recording
+        return replace(found, captions=captions(source, folder, access))
+    return found
+
+
+def captions(_source: Source, folder: Path, access: Access) -> CaptionFile | None:
+    """Return the transcript that a feed names for an episode; None where it names none that can be read."""
+    from ingest.downloader.captions import published  # its imports take long
+
+    wanted = access.options.captions
+    taken = None if wanted is None else published.chosen(access.published, wanted)
+    if taken is None:
+        return None
+    path = folder / "captions"
+    args = (taken.address, str(path), access.options.socket_timeout_s, access.options.user_agent or "")
+    child.run(published.download, args, replace(access.limits, writes=(str(folder),)))
+    return CaptionFile(str(path), "manual", "feed", published.language_of(taken))
 
 
 def generic(options: SiteOptions) -> SiteOptions:
     """Return options for any site: no extractors of video sites, and none of the user's cookies and proxies."""
-    return replace(options, extractors=ANY_SITE, cookies_file=None, proxy=None, extractor_args="", pot_provider=None)
+    ours = replace(options, cookies_file=None, proxy=None, extractor_args="", pot_provider=None, captions=None)
+    return replace(ours, extractors=ANY_SITE)
 
 
 CONNECTOR = Connector(
-    recognises=recognises, list=list_recordings, kind=SourceKind.MEDIA, site=site, check=check, fetch=fetch
+    recognises=recognises,
+    list=list_recordings,
+    kind=SourceKind.MEDIA,
+    site=site,
+    check=check,
+    fetch=fetch,
+    captions=captions,
 )

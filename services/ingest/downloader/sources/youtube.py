@@ -15,6 +15,7 @@ from ingest.downloader.sources.connector import (
     Connector,
     Download,
     Recording,
+    captions_in,
     in_folder,
     listing_limits,
     reads_of,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from ingest.downloader.captions.found import CaptionFile
     from ingest.downloader.settings import DownloaderSettings
     from ingest.downloader.sources.listing import Listing
     from ingest.downloader.sources.ytdlp import ListingEntry, Sample
@@ -123,7 +125,16 @@ def fetch(source: Source, folder: Path, access: Access, watch: Watcher | None) -
     from ingest.downloader.sources import ytdlp  # its imports take long: only for the first recording of a site
 
     limits = replace(engine_limits(access), writes=(str(folder),))
-    return in_folder(folder, child.run(ytdlp.fetch, (source.url, str(folder), access.options), limits, watch))
+    found = child.run(ytdlp.fetch, (source.url, str(folder), access.options), limits, watch)
+    return replace(in_folder(folder, found), captions=captions_in(folder, found.captions))
+
+
+def captions(source: Source, folder: Path, access: Access) -> CaptionFile | None:
+    """Return the captions of a video, in the language of the request, else in its own."""
+    from ingest.downloader.sources import ytdlp  # its imports take long: only for the first recording of a site
+
+    limits = replace(engine_limits(access), writes=(str(folder),))
+    return captions_in(folder, child.run(ytdlp.fetch_captions, (source.url, str(folder), access.options), limits))
 
 
 def engine_limits(access: Access) -> ChildLimits:
@@ -206,5 +217,6 @@ CONNECTOR = Connector(
     site=lambda _url: YOUTUBE,
     check=check,
     fetch=fetch,
+    captions=captions,
     is_authoritative=True,
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,8 @@ import yt_dlp.networking
 import yt_dlp.networking.exceptions
 import yt_dlp.utils
 
+from ingest.downloader.captions import site as site_captions
+from ingest.downloader.captions.found import CaptionFile  # noqa: TC001 (the boundary of a child reads it)
 from ingest.downloader.exits import secrets_of
 from ingest.downloader.refusals import COOKIES_ENDED, Refusal, availability_code, code_of, error_of
 from ingest.downloader.sources import about
@@ -135,11 +138,25 @@ def _fetch_once(report: Reporter, url: str, folder: str, options: SiteOptions, p
     with session(options, progress_hooks=[hook], match_filter=admit, **names) as site:
         info = _extract(site, url, options, download=True)
         text = "\n".join(site.params["logger"].messages)
-    files = [path for path in Path(folder).iterdir() if path.suffix not in (".part", ".ytdl")]
-    if len(files) != 1 or not files[0].is_file():
-        raise error_of(Refusal(text or "the download left no file"), datetime.now(UTC), options.site_pause_s)
+        files = [path for path in Path(folder).iterdir() if path.suffix not in (".part", ".ytdl")]
+        if len(files) != 1 or not files[0].is_file():
+            raise error_of(Refusal(text or "the download left no file"), datetime.now(UTC), options.site_pause_s)
+        captions = None
+        with suppress(yt_dlp.utils.YoutubeDLError, OSError, ValueError, *UNFORESEEN):  # they cost no recording
+            captions = site_captions.take(site, info, Path(folder), options.captions)
     found = announced_in(info)
-    return Download(str(files[0]), found.metadata.duration_s, found)
+    return Download(str(files[0]), found.metadata.duration_s, found, captions=captions)
+
+
+def fetch_captions(_report: Reporter, url: str, folder: str, options: SiteOptions) -> CaptionFile | None:
+    """Write the captions of a recording into a folder; None without any. Raise the refusal of the site."""
+    with session(options, ignore_no_formats_error=True) as site:
+        info = _extract(site, url, options, download=False)
+        inspect_info(site, info, options, datetime.now(UTC))
+        try:
+            return site_captions.take(site, info, Path(folder), options.captions)
+        except (yt_dlp.utils.YoutubeDLError, OSError, ValueError) as error:
+            raise _translate(error, options, site.params["logger"].messages) from error
 
 
 def list_entries(_report: Reporter, url: str, options: SiteOptions, first: int, last: int) -> list[ListingEntry]:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from itertools import accumulate, groupby, pairwise
 from typing import TYPE_CHECKING
 
-from ingest.embedder.passages import spread
 from ingest.shared import scripts
-from ingest.shared.artifacts.transcript import INVENTED, Word, join
+from ingest.shared.artifacts.transcript import INVENTED, Word, join, spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,7 +30,7 @@ def words_of(segments: Iterable[Segment]) -> list[SpokenWord]:
         SpokenWord(word, number)
         for number, segment in enumerate(segments)
         if INVENTED not in segment.flags
-        for word in segment.words or spread(segment)
+        for word in segment.words or spread(segment.text, segment.start_s, segment.end_s)
         if word.text.strip()
     ]
 
@@ -42,7 +41,9 @@ def segments_of(segments: Sequence[Segment], words: Iterable[SpokenWord]) -> lis
     changed = []
     for number, segment in enumerate(segments):
         own = tuple(one.word for one in found.get(number, ()))
-        before = tuple(word for word in segment.words or spread(segment) if word.text.strip())
+        before = tuple(
+            word for word in segment.words or spread(segment.text, segment.start_s, segment.end_s) if word.text.strip()
+        )
         if INVENTED in segment.flags or own == before:
             changed.append(segment)
         elif own:

@@ -41,6 +41,13 @@ WHERE video_id > %(after)s AND (%(states)s::text[] IS NULL OR state = ANY(%(stat
     AND (%(codes)s::text[] IS NULL OR error_code = ANY(%(codes)s))
 ORDER BY video_id LIMIT %(limit)s
 """  # noqa: S608 (constants only)
+DISAGREEING = f"""
+SELECT {COLUMNS} FROM videos
+WHERE (figures ->> 'asr.captions_compared')::float8 > 0 AND policy #>> '{{captions,use}}' <> 'only'
+    AND (%(states)s::text[] IS NULL OR state = ANY(%(states)s))
+    AND (%(codes)s::text[] IS NULL OR error_code = ANY(%(codes)s))
+ORDER BY (figures ->> 'asr.captions_disagreement')::float8 DESC, video_id LIMIT %(limit)s
+"""  # noqa: S608 (constants only)
 PAGE = 1000  # rows that are read at a time, of all
 TOTALS = """
 SELECT state, coalesce(error_code, ''), count(*), coalesce(sum(duration_s), 0), coalesce(sum(passages), 0)
@@ -215,6 +222,13 @@ class Catalog:
         """Return the rows in given states and with given error codes, latest first."""
         wanted = {"states": list(states) if states else None, "codes": list(codes) if codes else None, "limit": limit}
         return self._rows(CHOSEN, wanted)
+
+    def disagreeing(
+        self, *, states: Sequence[str] | None = None, codes: Sequence[str] | None = None, limit: int = 10_000
+    ) -> list[VideoRow]:
+        """Return the rows whose words were compared with captions, those with the most different words first."""
+        wanted = {"states": list(states) if states else None, "codes": list(codes) if codes else None, "limit": limit}
+        return self._rows(DISAGREEING, wanted)
 
     def each(
         self, *, states: Sequence[str] | None = None, codes: Sequence[str] | None = None, page: int = PAGE

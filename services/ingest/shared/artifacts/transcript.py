@@ -7,10 +7,12 @@ is the only way from words to text.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Protocol
 
 from pydantic import Field
 
+from ingest.shared import scripts
 from ingest.shared.artifacts import zstd_json
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Part, Seconds, Text
@@ -53,6 +55,17 @@ class Word(Part):
     before: Text = " "
     text: Text
     probability: Annotated[float, Field(ge=0, le=1)]
+
+
+def spread(text: str, start_s: float, end_s: float) -> list[Word]:
+    """Return the words of a text that is said from `start_s` to `end_s`, each with an equal share of that time."""
+    texts = scripts.tokens(f" {text}")
+    share_s = (end_s - start_s) / max(1, len(texts))
+    times_s = [*(start_s + share_s * number for number in range(len(texts))), end_s]
+    return [
+        Word(start_s=first_s, end_s=last_s, before=before[:1] and " ", text=text, probability=1.0)
+        for (before, text), (first_s, last_s) in zip(texts, pairwise(times_s), strict=True)
+    ]
 
 
 class Segment(Part):

@@ -2,6 +2,8 @@
 
     videos/<2 hex digits>/<video id>/audio.json              what the audio is (manifest)
                                      audio-<16 hex>.<ext>     the audio, named by its content
+                                     captions.json            what the captions are
+                                     captions-<16 hex>.zst    captions that the source has, where they are wanted
                                      transcript.json          what the transcript is
                                      transcript-<16 hex>.zst  the transcript
                                      before.json              what the transcript before it was, of another model
@@ -35,8 +37,8 @@ if TYPE_CHECKING:
 
     from ingest.shared.artifacts.home import Home
 
-Kind = Literal["audio", "transcript", "voices", "before"]
-KINDS: tuple[Kind, ...] = ("audio", "transcript", "voices")  # with files of their own
+Kind = Literal["audio", "captions", "transcript", "voices", "before"]
+KINDS: tuple[Kind, ...] = ("audio", "captions", "transcript", "voices")  # with files of their own
 LONGEST_MANIFEST = 100_000
 LATE_FILE_S = 10.0  # another machine may see a new file this much later (NFS attribute cache)
 MOST_CONFLICTS = 20

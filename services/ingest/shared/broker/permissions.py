@@ -172,7 +172,7 @@ def _take(consumer: str, stream: str) -> tuple[str, ...]:
 
 def _work(spec: StageSpec[Any]) -> tuple[str, ...]:
     """Return what working on a stage needs: its input, its results, and what becomes of failures."""
-    results = (SUBJECT_OF[spec.publishes],) if spec.publishes else ()
+    results = (SUBJECT_OF[model] for model in (spec.publishes, spec.may_publish) if model is not None)
     return (
         *_take(spec.stage, WORK_STREAM),
         *_take(later_consumer(spec.stage), LATER_STREAM),

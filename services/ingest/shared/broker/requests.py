@@ -9,7 +9,7 @@ from ingest.shared.bounds import LARGEST_GENERATION
 from ingest.shared.broker.bus import BusRefusedError
 from ingest.shared.broker.topology import REQUESTED, WORK_STREAM, event_subject
 from ingest.shared.errors import Code, IngestError
-from ingest.shared.messages import Event, EventKind, Stage, VideoRequested, encode
+from ingest.shared.messages import Event, EventKind, Policy, Stage, VideoRequested, encode
 from ingest.shared.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def each_request(rows: Iterable[Row], build: Callable[[VideoRecord], VideoReques
 
 
 def build_repetition(known: VideoRecord) -> VideoRequested:
-    """Return a request for a known video without limits; stages reuse their finished files."""
+    """Return a request for a known video without limits; stages reuse their finished files, and captions as before."""
     if known.source is None:
         raise IngestError(Code.BAD_FIELD, f"{known.video_id} has no source in the archive")
     return VideoRequested(
@@ -61,6 +61,7 @@ def build_repetition(known: VideoRecord) -> VideoRequested:
         source=known.source,
         metadata=known.metadata,
         fresh_from=known.fresh_from,
+        policy=Policy(captions=known.policy.captions),
     )
 
 

@@ -130,7 +130,7 @@ MODEL_LOAD = Gauge("ingest_model_load_seconds", "Time that loading a model took"
 
 DOWNLOADS = Counter(
     "ingest_downloads",
-    "Downloads by verdict: fresh, there_already, playlist (instead of audio), or the error code",
+    "Downloads by verdict: fresh, there_already, captions (alone), playlist (instead of audio), or the error code",
     ("verdict",),
 )
 FIELDS_CUT = Counter(

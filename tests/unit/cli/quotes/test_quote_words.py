@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ingest.cli.quotes.words import Edit, HeardWord, allowing, compare, tokens
+from ingest.cli.quotes.words import Edit, HeardWord, allowing, compare
+from ingest.shared.scripts import folded
 
 SAID = "We were going to sail tomorrow, she said. We're going to stay."
 HEARD = tuple(HeardWord(text, float(second), second + 0.9) for second, text in enumerate(SAID.split(), 10))
@@ -58,4 +59,4 @@ def test_nothing_is_found_where_there_are_no_words(cited: str) -> None:
 
 
 def test_letters_of_scripts_without_blanks_are_words() -> None:
-    assert tokens("船が。ABC \uff11\uff12") == ["船", "が", "abc", "12"]
+    assert folded("船が。ABC \uff11\uff12") == ["船", "が", "abc", "12"]

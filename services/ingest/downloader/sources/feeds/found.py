@@ -6,15 +6,20 @@ from dataclasses import dataclass, field
 
 from ingest.downloader.sources.announced import Announcement  # noqa: TC001 (the boundary of a child reads it)
 from ingest.downloader.sources.listing import LeftOut  # noqa: TC001 (the same)
+from ingest.shared.captions import PublishedTranscript  # noqa: TC001 (the same)
 
 
 @dataclass(frozen=True)
 class FeedItem:
-    """An episode: its identifier (may be empty), the absolute address of its audio, and what the feed announces."""
+    """An episode: its identifier (may be empty), the absolute address of its audio, and what the feed announces.
+
+    `transcripts` are those that the feed names for it.
+    """
 
     guid: str
     media_url: str
     announced: Announcement
+    transcripts: list[PublishedTranscript] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
+from ingest.shared.bounds import LONGEST_LANGUAGE
+from ingest.shared.captions import LONGEST_TYPE, MOST_PUBLISHED
 from ingest.shared.formats import MEDIA_SUFFIXES, TYPESCRIPT
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ NAMESPACES = {  # their names here, whatever prefix a feed gives to them
     "http://purl.oclc.org/net/rss_2.0/enc#": "enc",
 }
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+TRANSCRIPTS = "podcast_transcripts"
 TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 
 
@@ -64,6 +67,16 @@ def _other_places(entry: Any) -> Iterator[tuple[object, object, str]]:  # noqa: 
     yield _fields(entry.get("podcast_source")).get("uri"), kind, ""
     for address in bare_links(entry.get("link"), entry.get("id")):
         yield address, "", ""
+
+
+def transcripts(entry: Any) -> list[tuple[str, str, str]]:  # noqa: ANN401 (a foreign or generic shape)
+    """Return address, type and language of the transcripts that an entry names, as far as a message can hold them."""
+    found = []
+    for one in map(_fields, entry.get(TRANSCRIPTS, ())):
+        address, media_type, language = (str(one.get(name) or "").strip() for name in ("url", "type", "language"))
+        if address and len(media_type) <= LONGEST_TYPE:
+            found.append((address, media_type, language if len(language) <= LONGEST_LANGUAGE else ""))
+    return found[:MOST_PUBLISHED]
 
 
 def bare_links(*addresses: object) -> list[str]:

@@ -30,6 +30,7 @@ from ingest.downloader.sources.feeds.lists import sources_in
 from ingest.downloader.sources.feeds.text import breaks_off, escaped
 from ingest.downloader.sources.listing import Listing
 from ingest.shared.bounds import LONGEST_ADDRESS
+from ingest.shared.captions import PublishedTranscript
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.text import shorten
 
@@ -116,11 +117,17 @@ def _leave_authors(*_: object) -> None:
     """Leave the author of a feed or an entry as it is: nothing reads it."""
 
 
+def _add_transcript(parser: Any, attributes: dict[str, str]) -> None:  # noqa: ANN401 (a foreign shape)
+    """Keep each transcript that an entry names."""
+    parser._get_context().setdefault(items.TRANSCRIPTS, []).append(attributes)  # noqa: SLF001 (it has no public name)
+
+
 def _parse(data: bytes) -> Any:  # noqa: ANN401 (a foreign shape)
     """Return what feedparser finds; it raises these errors for data that it does not foresee, such as odd encodings."""
     # It looks for an address of mail in each author: in one of 100 kB for a minute.
     parser = feedparser.mixin._FeedParserMixin  # noqa: SLF001 (it has no options for these)
     parser._sync_author_detail = _leave_authors  # noqa: SLF001
+    parser._start_podcast_transcript = _add_transcript  # noqa: SLF001 (it would keep the last one alone)
     known = {**parser.namespaces, **items.NAMESPACES}
     parser._matchnamespaces = {uri.lower(): prefix for uri, prefix in known.items()}  # noqa: SLF001
     try:
@@ -185,7 +192,7 @@ class _Reader:
     def _item(self, entry: Any, feed: Any, base: str) -> FeedItem | None:  # noqa: ANN401 (a foreign or generic shape)
         """Return the episode of an entry; count an entry without one."""
         first = self._first(items.media_addresses(entry), str(items.title(entry) or ""))
-        return None if first is None else _item(entry, feed, _absolute(_absolute(base, items.base(entry, feed)), first))
+        return None if first is None else _item(entry, feed, _absolute(base, items.base(entry, feed)), first)
 
     def _first(self, addresses: list[str], title: str) -> str | None:
         """Return the first address of an item; count the others, and an item without any."""
@@ -238,7 +245,7 @@ def _absolute(base: str, address: str) -> str:
         return address[: LONGEST_ADDRESS + 1]
 
 
-def _item(entry: Any, feed: Any, media_url: str) -> FeedItem:  # noqa: ANN401 (a foreign or generic shape)
+def _item(entry: Any, feed: Any, base: str, media_url: str) -> FeedItem:  # noqa: ANN401 (a foreign or generic shape)
     found = announced(
         title=items.title(entry),
         channel=items.title(feed),
@@ -247,7 +254,12 @@ def _item(entry: Any, feed: Any, media_url: str) -> FeedItem:  # noqa: ANN401 (a
         duration_s=duration_s(str(entry.get("itunes_duration", ""))),
         language=feed.get("language"),
     ).saying(about.in_entry(entry))
-    return FeedItem(_guid(entry), media_url, found)
+    transcripts = [
+        PublishedTranscript(address=address, media_type=media_type, language=language)
+        for named, media_type, language in items.transcripts(entry)
+        if len(address := _absolute(base, named)) <= LONGEST_ADDRESS
+    ]
+    return FeedItem(_guid(entry), _absolute(base, media_url), found, transcripts)
 
 
 def _guid(entry: Any) -> str:  # noqa: ANN401 (a foreign or generic shape)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import requests
 
-from ingest.downloader.sources import web
+from ingest.downloader import web
 from ingest.downloader.sources.feeds.forms import (
     LARGEST_BYTES,
     Form,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest.downloader.sources import web
+from ingest.downloader import web
 from tests.support.http_servers import serving
 
 if TYPE_CHECKING:
