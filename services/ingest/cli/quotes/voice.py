@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ingest.asr.speakers.vectors import FloatArray
     from ingest.shared.artifacts.transcript import Turn
 
-LEAST = 0.7  # of the score that names a single turn: the voice of a sentence is a little off that of a recording
+LEAST = 0.9  # of the score that names a single turn: between strangers and the speakers (`bench.citation_voices`)
 
 
 @dataclass(frozen=True)
