@@ -55,7 +55,7 @@ def _dns_label(name: str | None) -> str | None:
 
 def run_name(name: str | None) -> str | None:
     """Return the name of a run; refuse one that the names of its Jobs cannot contain."""
-    if name is not None and not re.match(RUN_NAME_PATTERN, name):
+    if name is not None and not re.fullmatch(RUN_NAME_PATTERN, name):
         raise typer.BadParameter(f"{name!r} is no name of a run: at most 20 characters, a-z, 0-9 and - inside")
     return name
 

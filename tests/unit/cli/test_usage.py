@@ -16,6 +16,8 @@ from tests.support.command_line import CommandLine
         (["run", "--force"], "name a source, or omit them"),
         (["run", "talk.m4a", "--min-speakers", "3", "--max-speakers", "2"], "is more than --max-speakers 2"),
         (["submit"], "ingest submit SOURCE..."),
+        (["submit", "talk.m4a", "--jobs"], "--jobs needs --k8s"),
+        (["submit", "talk.m4a", "--run", "My Run"], "at most 20 characters"),
         (["retry"], "--code CODE, --video ID or --all"),
         (["dead", "replay"], "name numbers from `ingest dead list`, or --all"),
         (["dead", "replay", "7", "--all"], "name numbers from `ingest dead list`, or --all"),

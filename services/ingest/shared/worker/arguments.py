@@ -34,6 +34,6 @@ def parse(service: str, words: Sequence[str]) -> Arguments:
 
 
 def _run_name(text: str) -> str:
-    if not re.match(RUN_NAME_PATTERN, text):
+    if not re.fullmatch(RUN_NAME_PATTERN, text):
         raise ArgumentTypeError("a name has at most 20 characters: a-z, 0-9 and - inside")
     return text
