@@ -15,7 +15,7 @@ from av.stream import Disposition
 
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.sandbox.file_parts import before_fill, end_of_content
-from tests.integration.bad_inputs.recordings import encoded, silence, tone, written
+from tests.integration.bad_inputs.recordings import encoded, silence, tone, truncated, written
 from tests.integration.downloader.test_sound_tracks import CODER_S, read, without_head
 
 if TYPE_CHECKING:
@@ -212,6 +212,18 @@ def test_each_microphone_of_a_recorder_is_heard(tmp_path: Path, number: int) -> 
         assert found.channels == number
         assert found.duration_s == pytest.approx(0.5, abs=0.01)
         assert np.abs(waveform).max() > 0.02
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("wav", "pcm_s16le"), ("wav", "adpcm_ms"), ("avi", "pcm_s16le")])
+def test_a_file_that_was_copied_half_is_read_and_shorter_than_it_announces(
+    tmp_path: Path, suffix: str, codec: str
+) -> None:
+    """Its bytes may be cut anywhere: nothing but its head knows of the rest."""
+    whole = encoded(tmp_path / f"a.{suffix}", codec, tone(4 * SOUND_S, 16_000), rate=16_000)
+    assert read(whole)[1].announced_off_s == 0
+    found = read(truncated(whole, 0.25))[1]
+    assert found.duration_s == pytest.approx(SOUND_S, abs=2 * CODER_S)
+    assert found.announced_off_s == pytest.approx(3 * SOUND_S, abs=2.0)
 
 
 SIZES = [0, 0x7FFFF000, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF]  # as recorders write them that never came back to it

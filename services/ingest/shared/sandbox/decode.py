@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -37,6 +37,7 @@ from ingest.shared.sandbox.file_parts import (
     mp3_frames,
     next_head,
     rest_of_stream,
+    riff_share,
     starts_of_parts,
 )
 from ingest.shared.sandbox.limits import MISSING_SHARE, DecodeLimits, off_s, tolerance_s
@@ -72,6 +73,7 @@ INDEXED = frozenset({"ape", "flac", "mov", "tak", "tta", "wv"})  # with a count 
 COUNTED = frozenset({"flac", "mp3"})  # of these, the head has a count of frames or samples, but not their places
 GUESSED_LENGTH = frozenset({"aac", "ac3", "amr", "dts", "eac3", "loas", "mp3", "oma", "qcp", "voc"})  # by the bit rate
 SIGNATURES = (b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"ID3")
+RIFF = frozenset({"avi", "wav"})  # of plain samples, FFmpeg takes the length of the file for that in its head
 REPORT_EVERY_S = 0.5
 MPEG_1_RATE = 32_000  # the lowest sample rate of MPEG-1, whose frames of layer III are twice as long
 MP3_FRAME = 576
@@ -203,6 +205,8 @@ def _decode_part(file: BinaryIO, start: int, end: int, output: Output) -> tuple[
     with _container(file, start, end) as container:
         stream = sound_track(container, partial(_opened_again, file, start, end))
         head = _head(container, stream, file)
+        if head.kind in RIFF and head.codec.startswith("pcm_") and head.announced_s is not None:
+            head = replace(head, announced_s=head.announced_s * riff_share(file, start, size))
         if head.sample_rate:  # else the sound begins too late for FFmpeg to look at it
             output.check_format(head.sample_rate, head.channels)
         track = Track(stream, head.kind, head.pictures_at_s, output, cache(partial(_is_whole, file, end, stream, head)))

@@ -50,6 +50,7 @@ ELEMENTS = ENTERED | {
     *(0xA1, 0x9B, 0xFB, 0xFD, 0xFA, 0x75A1, 0x75A2, 0xA4, 0x8E),  # in a group: the block, its length, what it refers to
 }
 LONGEST_ELEMENT_HEAD = 12
+OPEN_LENGTH = 0x7FFF0000  # from here on the length in a head is none: its recorder never came back to it
 SYNCSAFE = (21, 14, 7, 0)
 MP3_HEADS = (b"Xing", b"Info", b"VBRI")  # in the first frame of a recording
 MP3_HEAD_BYTES = 4
@@ -178,6 +179,19 @@ def missing_bytes(file: BinaryIO, size: int) -> int:
     length = number - (1 << (7 * width))
     is_known = width <= 8 and number != (1 << (7 * width + 1)) - 1  # noqa: PLR2004 (bytes of the longest number)
     return max(0, start + width + length - size) if is_known else 0
+
+
+def riff_share(file: BinaryIO, start: int, size: int) -> float:
+    """Return by how much the head of a RIFF file (wav, avi) says that it is longer than it is: 2.0 for half a file.
+
+    Return 1 where it says less, or leaves its length open. The position in the file stays.
+    """
+    before = file.tell()
+    file.seek(start)
+    head = file.read(8)
+    file.seek(before)
+    said = int.from_bytes(head[4:], "little") + 8
+    return said / size if head.startswith(b"RIFF") and size < said < OPEN_LENGTH else 1.0
 
 
 def is_whole_matroska(file: BinaryIO, size: int) -> bool:
