@@ -6,15 +6,18 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from helm_python import HelmRenderError
 
 from ingest.shared.broker.topology import CHANGE_BYTES, FILES_BUCKET
 from ingest.shared.pipeline import Service
 from ingest.shared.settings import Settings
+from k8s.manifest import CHART
 from tests.chart.test_network import policies
 from tests.chart.test_object_store import pods
 from tests.support.rendered import VALUES as DEFAULTS
 from tests.support.rendered import containers, deployment, environment, named
+from tests.support.rendered import pods as all_pods
 
 if TYPE_CHECKING:
     from tests.support.rendered import Manifest, Render
@@ -98,6 +101,17 @@ def test_the_page_reads_files_from_nats_by_its_own_user(render: Render) -> None:
 def test_what_does_not_fit_is_refused(render: Render, values: dict[str, Any], words: str) -> None:
     with pytest.raises(HelmRenderError, match=words):
         render(values)
+
+
+def test_the_values_for_a_cluster_on_this_machine_share_no_folder(render: Render) -> None:
+    kind = CHART.parent / "k8s" / "kind"
+    first, more = (yaml.safe_load((kind / name).read_text()) for name in ("values.yaml", "jetstream.yaml"))
+    found = named(render({**first, **more, "volume": {**first["volume"], **more["volume"]}}), "ingest-")
+    assert [item for item in found if item["kind"] in {"PersistentVolume", "PersistentVolumeClaim"}] == []
+    assert all("hostPath" not in volume for _, pod in all_pods(found) for volume in pod.get("volumes", []))
+    files = more["volume"]["jetstream"]
+    queues = QUEUES * Settings.model_fields["queue_bytes"].default + CHANGE_BYTES
+    assert files["bytes"] + queues <= bytes_of(files["storage"]["maxBytes"]) < bytes_of(files["storage"]["size"])
 
 
 def test_a_class_for_the_models_is_enough_to_download_them(render: Render) -> None:
