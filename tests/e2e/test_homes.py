@@ -9,6 +9,8 @@ import pytest
 from ingest.cli.local.nats_server import NATS_USER, EmbeddedNats
 from ingest.shared.artifacts.folder_home import FolderHome
 from ingest.shared.artifacts.volume import Volume
+from ingest.shared.homes.cache import Cache
+from ingest.shared.homes.s3 import Bucket, S3Home
 from tests.e2e.test_local import RECORDINGS, same_texts
 from tests.support import s3_server
 
@@ -26,6 +28,8 @@ Place = tuple[str, dict[str, str]]
 def s3(tmp_path: Path) -> Iterator[Place]:
     (tmp_path / "store").mkdir()
     with s3_server.running(tmp_path / "store") as server:
+        bucket = Bucket("archive", "made", server.endpoint, None, s3_server.ACCESS_KEY, s3_server.SECRET_KEY)
+        S3Home(bucket, Cache(tmp_path / "none", 0)).put("made/bucket", b"", None)  # the first write makes it
         yield (
             "s3://archive/ingest",
             {
