@@ -123,9 +123,9 @@ def test_words_are_aligned_within_the_window_of_the_model(
 
     monkeypatch.setattr(WhisperModel, "find_alignment", find_alignment)
     recognizer = transcriber.recognizer
-    lengths = (WINDOW_S * SAMPLE_RATE + 1, 2 * SAMPLE_RATE)
+    lengths = (WINDOW_S * SAMPLE_RATE + 1, 27 * SAMPLE_RATE)
     recognizer.run([recognizer.request(waveforms[0][:length], "en") for length in lengths])
-    assert asked == [WINDOW_S * FRAMES_A_SECOND, 2 * FRAMES_A_SECOND]
+    assert asked == [WINDOW_S * FRAMES_A_SECOND, 27 * FRAMES_A_SECOND]
 
 
 def test_a_chunk_that_is_asked_for_again_is_encoded_once(
@@ -149,6 +149,17 @@ def test_a_chunk_that_is_asked_for_again_is_encoded_once(
     assert [one.avg_logprob for one in found[1:]] == pytest.approx([one.avg_logprob for one in expected], abs=1e-3)
     assert [one.words for one in found[1:]] == [one.words for one in expected]
     assert all(one.text for one in strong)
+
+
+def test_a_short_chunk_has_a_short_window_and_the_same_words(
+    transcriber: Transcriber, waveforms: list[audio.Waveform]
+) -> None:
+    spoken = transcriber.recognizer.request(waveforms[0][: 8 * SAMPLE_RATE], "en")
+    (short,) = transcriber.recognizer.run([spoken])
+    (whole,) = transcriber.recognizer.run([spoken.in_whole_window()])
+    assert (spoken.frames, spoken.in_whole_window().frames) == (1500, 3000)
+    assert short.text == whole.text
+    assert short.text
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,8 @@ language, then its words in several languages) is encoded once: the encoder take
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ctranslate2
@@ -22,7 +20,6 @@ from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_compression_ratio, get_suppressed_tokens, merge_punctuations
 
 from ingest.asr.recognition import cuda_library, model_files
-from ingest.shared.artifacts.fingerprint import short_id
 from ingest.shared.device.batcher import OutOfDeviceMemoryError
 from ingest.shared.device.cuda_errors import is_device_lost, is_out_of_memory
 from ingest.shared.errors import Code, IngestError
@@ -31,13 +28,19 @@ from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.text import first_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from ingest.asr.audio import Waveform
     from ingest.asr.device import Device
 
 FRAMES_A_SECOND = 100
-WINDOW_S = 30  # what the model reads at once
+WINDOW_S = 30  # what the model was trained on
+MARGIN_S = 5.0  # of a shorter window, which a CPU reads faster: with less, words go missing
+STEP_S = 5  # of its length: chunks in windows of one length share batches
+SURE_LANGUAGE = 0.6  # probability; below it, and for words below the next one, a shorter window is not enough
+SURE_WORDS = -0.5  # mean log probability
+LARGEST_RATIO = 2.4  # of compression: more is repeated text
 PREPEND = "\"'“¿([{-"
 APPEND = "\"'.。,，!！?？:：”)]}、"  # noqa: RUF001 (punctuation of other scripts)
 STRONG_BEAM = 8
@@ -85,16 +88,20 @@ class ChunkTranscript:
     languages: dict[str, float] = field(default_factory=dict)
 
 
-Group = tuple[str | None, bool, str]
-DETECTION: Group = (None, False, "")
+Question = tuple[str | None, bool, str]
+DETECTION: Question = (None, False, "")
 
 
 @dataclass(eq=False)
 class Memory:
-    """What is known about a chunk that is asked for several times: the encoder's output, and the answers by group."""
+    """What is known about a chunk that is asked for several times: the encoder's output, and the answers.
+
+    `whole` is what is known of it in a whole window, if its own was too short.
+    """
 
     encoded: npt.NDArray[np.float32] | None = field(default=None, repr=False)
-    answers: dict[Group, ChunkTranscript] = field(default_factory=dict)
+    answers: dict[Question, ChunkTranscript] = field(default_factory=dict)
+    whole: Memory | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,20 +121,37 @@ class Request:
     memory: Memory | None = None
 
     @property
-    def group(self) -> Group:
-        """Return the key that all requests of one batch have in common."""
+    def frames(self) -> int:
+        """The length of the window."""
+        return int(self.features.shape[-1])
+
+    @property
+    def question(self) -> Question:
+        """What is asked about the chunk."""
         return (self.language, self.strong, self.hotwords)
+
+    @property
+    def group(self) -> tuple[Question, int]:
+        """Return the key that all requests of one batch have in common."""
+        return (self.question, self.frames)
 
     @property
     def known(self) -> ChunkTranscript | None:
         """The answer to an earlier request for the same."""
-        return self.memory.answers.get(self.group) if self.memory else None
+        return self.memory.answers.get(self.question) if self.memory else None
 
     def remember(self, answer: ChunkTranscript) -> ChunkTranscript:
         """Keep the answer for further requests, if they are expected; return it."""
         if self.memory is not None:
-            self.memory.answers[self.group] = answer
+            self.memory.answers[self.question] = answer
         return answer
+
+    def in_whole_window(self) -> Request:
+        """Return the request for the same chunk in a window of 30 s."""
+        memory = self.memory
+        if memory is not None:
+            memory.whole = memory.whole or Memory()
+        return replace(self, features=pad_or_trim(self.features), memory=memory and memory.whole)
 
 
 class Recognizer:
@@ -153,7 +177,7 @@ class Recognizer:
         except Exception as error:
             raise _cannot_load(self.name, error) from error
         self.key = _key(self.name, folder, options)
-        self.old_key = f"{_old_model_id(self.name)}/{self.compute_type}/beam{options.beam}"
+        self.old_key = f"{model_files.old_model_id(self.name)}/{self.compute_type}/beam{options.beam}"
 
     @property
     def is_multilingual(self) -> bool:
@@ -167,20 +191,26 @@ class Recognizer:
         return self._model.hf_tokenizer.token_to_id(f"<|{language}|>") is not None
 
     def request(self, samples: Waveform, language: str | None, *, strong: bool = False) -> Request:
-        """Return the request for a chunk of up to 30 s (CPU work: log-mel features, padded with zeros)."""
+        """Return the request for a chunk of up to 30 s (CPU work: log-mel features, padded with zeros).
+
+        On a CPU, the window of a short chunk is shorter: the encoder's time grows with it. It depends on the chunk
+        alone, so that a chunk has the same words whatever else is recognised.
+        """
         features = self._model.feature_extractor(samples)[..., :-1]
-        return Request(pad_or_trim(features), len(samples) / SAMPLE_RATE, language, strong)
+        duration_s = len(samples) / SAMPLE_RATE
+        window_s = window(duration_s) if self.device == "cpu" else WINDOW_S
+        return Request(pad_or_trim(features, window_s * FRAMES_A_SECOND), duration_s, language, strong)
 
     def run(self, requests: Sequence[Request]) -> list[ChunkTranscript]:
         """Return the transcripts of requests of one group, recognised in one batch."""
         new = [request for request in requests if request.known is None]
         try:
-            answers = iter(self._answers(new) if new else [])
+            answers = iter(answered(new, self._read) if new else [])
         except RuntimeError as error:
             raise self._device_error(error) from error
         return [request.known or request.remember(next(answers)) for request in requests]
 
-    def _answers(self, requests: Sequence[Request]) -> list[ChunkTranscript]:
+    def _read(self, requests: Sequence[Request]) -> list[ChunkTranscript]:
         encoded = self._encode(requests)
         languages = self._languages(requests, encoded)
         if requests[0].language is None:
@@ -219,7 +249,7 @@ class Recognizer:
         results = self._generate(encoded, len(requests), tokenizer, beam, first.hotwords)
         tokens = [[token for token in result.sequences_ids[0] if token < tokenizer.eot] for result in results]
         # a chunk may be longer than the window by a rounded sample: CTranslate2 then writes behind its buffer
-        frames = [min(math.ceil(request.duration_s), WINDOW_S) * FRAMES_A_SECOND for request in requests]
+        frames = [min(math.ceil(request.duration_s) * FRAMES_A_SECOND, request.frames) for request in requests]
         aligned = self._model.find_alignment(tokenizer, tokens, encoded, frames)
         for result, text, words in zip(results, tokens, aligned, strict=True):
             yield _chunk_transcript(result, tokenizer.decode(text), words)
@@ -249,6 +279,34 @@ class Recognizer:
             self.broken = str(error)  # the CUDA context is lost: the process exits when its messages are settled
             return IngestError(Code.ENV_CUDA, str(error))
         return error
+
+
+def window(duration_s: float) -> int:
+    """Return the seconds of the window for a chunk: with a margin, in steps, 30 at most."""
+    return min(WINDOW_S, STEP_S * math.ceil((duration_s + MARGIN_S) / STEP_S))
+
+
+def is_odd(request: Request, said: ChunkTranscript) -> bool:
+    """Whether an answer from a short window is doubtful: the model was trained on windows of 30 s."""
+    if request.frames == WINDOW_S * FRAMES_A_SECOND:
+        return False
+    if request.language is None:
+        return max(said.languages.values(), default=1.0) < SURE_LANGUAGE
+    return not said.words or said.avg_logprob < SURE_WORDS or said.compression_ratio >= LARGEST_RATIO
+
+
+def answered(
+    requests: Sequence[Request], read: Callable[[Sequence[Request]], list[ChunkTranscript]]
+) -> list[ChunkTranscript]:
+    """Return the answers of a batch; those from a short window that are doubtful come from a whole one."""
+    answers = read(requests)
+    odd = [number for number, said in enumerate(answers) if is_odd(requests[number], said)]
+    again = [requests[number].in_whole_window() for number in odd]
+    new = [request for request in again if request.known is None]
+    made = iter(read(new) if new else [])
+    for number, request in zip(odd, again, strict=True):
+        answers[number] = request.known or request.remember(next(made))
+    return answers
 
 
 def _array(view: Any) -> npt.NDArray[np.float32]:  # noqa: ANN401 (CTranslate2 has no types)
@@ -304,25 +362,9 @@ def key_of(options: RecognizerOptions) -> str:
 
 
 def _key(name: str, folder: Path, options: RecognizerOptions) -> str:
-    return f"{_model_id(name, folder)}/{_compute_type(options.compute_type, options.device)}/beam{options.beam}"
-
-
-def _model_id(name: str, folder: Path) -> str:
-    """Return the name of a model with its commit on the hub or, for a local one, the hash of its content."""
-    shown = folder.name if Path(name).is_dir() else name
-    return f"{shown}@{short_id(folder)}"
-
-
-def _old_model_id(name: str) -> str:
-    """Return the id that version 0.1.0 gave a model: equal for local models of equal sizes, and for all revisions."""
-    folder = Path(name)
-    if not folder.is_dir():
-        return name
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.json")):
-        digest.update(path.read_bytes())
-    digest.update(str((folder / "model.bin").stat().st_size).encode())
-    return f"{folder.name}@{digest.hexdigest()[:8]}"
+    return (
+        f"{model_files.model_id(name, folder)}/{_compute_type(options.compute_type, options.device)}/beam{options.beam}"
+    )
 
 
 def _cannot_load(name: str, error: Exception) -> IngestError:
