@@ -252,7 +252,7 @@ class Recognizer:
         frames = [min(math.ceil(request.duration_s) * FRAMES_A_SECOND, request.frames) for request in requests]
         aligned = self._model.find_alignment(tokenizer, tokens, encoded, frames)
         for result, text, words in zip(results, tokens, aligned, strict=True):
-            yield _chunk_transcript(result, tokenizer.decode(text), words)
+            yield _chunk_transcript(_figures(result), tokenizer.decode(text), words)
 
     def _generate(self, encoded: Any, count: int, tokenizer: Tokenizer, beam: int, hotwords: str) -> Any:  # noqa: ANN401 (the same)
         """Return the tokens of encoded chunks, as faster-whisper's batched pipeline decodes them."""
@@ -324,17 +324,22 @@ def _encoded(request: Request, made: Iterator[npt.NDArray[np.float32]]) -> npt.N
     return request.memory.encoded
 
 
-def _chunk_transcript(result: Any, text: str, words: list[dict[str, Any]]) -> ChunkTranscript:  # noqa: ANN401 (the same)
-    avg_logprob = result.scores[0] * len(result.sequences_ids[0]) / (len(result.sequences_ids[0]) + 1)
-    if not (math.isfinite(avg_logprob) and math.isfinite(result.no_speech_prob)):
+def _figures(result: Any) -> dict[str, float]:  # noqa: ANN401 (CTranslate2 has no types)
+    """Return the figures of a decoded chunk; the end counts as a token, as faster-whisper counts it."""
+    count = len(result.sequences_ids[0])
+    return {"avg_logprob": result.scores[0] * count / (count + 1), "no_speech_prob": result.no_speech_prob}
+
+
+def _chunk_transcript(figures: dict[str, float], text: str, words: list[dict[str, Any]]) -> ChunkTranscript:
+    if not all(map(math.isfinite, figures.values())):
         raise IngestError(Code.ENV_MODEL, "the model returns NaN; another INGEST_ASR_COMPUTE_TYPE may help")
     merge_punctuations(words, PREPEND, APPEND)
     return ChunkTranscript(
         text=text.strip(),
         words=tuple(_chunk_words(words)),
-        avg_logprob=float(avg_logprob),
+        avg_logprob=float(figures["avg_logprob"]),
         compression_ratio=float(get_compression_ratio(text)),
-        no_speech_prob=float(result.no_speech_prob),
+        no_speech_prob=float(figures["no_speech_prob"]),
     )
 
 
