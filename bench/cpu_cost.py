@@ -1,21 +1,19 @@
 """CPU seconds for one hour of audio, part by part: what a core does beside a GPU, and what the models take on a CPU.
 
-Each recording goes through the asr stage's own functions, one after the other: decoding (in a child process; the
-downloader does it, too, as the proof that a file is complete), voice activity detection, log-mel features, the calls of
-the recognition model, words and their times, and the JSON and its compression. With a pipeline, also the diarization.
-`model` are the parts that move to a GPU; `CPU` those that stay. The alignment is counted as `model`, though its search
-for the best path stays on a core. The seconds are those of all threads; other processes do not show in them.
+Each recording goes through the asr stage's own functions, one after the other: decoding (the downloader does it, too,
+as the proof that a file is complete), voice activity detection, log-mel features, the calls of the recognition model,
+words and their times, and the JSON and its compression. With a pipeline, also the diarization. `model` are the parts
+that move to a GPU; `CPU` those that stay. The alignment is counted as `model`, though its search for the best path
+stays on a core. The seconds are those of all threads; other processes do not show in them.
 """
 
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from resource import RUSAGE_CHILDREN, getrusage
 from typing import TYPE_CHECKING, Any
 
 import zstandard
@@ -36,6 +34,7 @@ from bench.cpu_cost_meter import (
     Meter,
     TimedModel,
 )
+from bench.diarization import read
 from ingest.asr import audio
 from ingest.asr.recognition import segments
 from ingest.asr.recognition.chunks import SpeechChunk, merge, with_context
@@ -44,8 +43,7 @@ from ingest.asr.recognition.whisper import Recognizer, RecognizerOptions
 from ingest.asr.speakers.diarizer import Diarizer, DiarizerOptions
 from ingest.demo import ASR_MODEL, samples
 from ingest.shared.artifacts.transcript import Timings, Transcript
-from ingest.shared.sandbox.child import ChildLimits
-from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits
+from ingest.shared.sandbox.decode import SAMPLE_RATE
 
 if TYPE_CHECKING:
     import argparse
@@ -56,6 +54,7 @@ if TYPE_CHECKING:
 BATCH = 4
 REPEATS = 20  # of what takes milliseconds
 HOUR_S = 3600.0
+LONGEST_S = 12 * HOUR_S
 
 
 @dataclass(frozen=True)
@@ -67,11 +66,10 @@ class Bench:
     diarizer: Diarizer | None
     language: str
 
-    def measure(self, path: Path, scratch: Path) -> float:
+    def measure(self, path: Path) -> float:
         """Measure a recording; return its seconds."""
-        before = _children_s()
-        waveform, _ = audio.load(path, scratch, DecodeLimits(), ChildLimits(HOUR_S))
-        self.meter.seconds[DECODING] += _children_s() - before
+        with self.meter.measure(DECODING):
+            waveform = read(path, LONGEST_S)
         with self.meter.measure(SPEECH):
             speech = audio.find_speech(waveform)
         pieces = list(self._pieces(waveform, list(with_context(merge(speech)))))
@@ -150,11 +148,6 @@ def cores(seconds: dict[str, float], audio_s: float, pace: float) -> float:
     return stays_s / audio_s * pace
 
 
-def _children_s() -> float:
-    used = getrusage(RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
 def _options() -> argparse.Namespace:
     parser = report.parser("bench.cpu_cost", __doc__)
     parser.add_argument("recordings", nargs="*", type=Path, help="(default: the bundled samples)")
@@ -173,9 +166,8 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = str(options.threads)
     report.quiet()
     bench = loaded(options)
-    with tempfile.TemporaryDirectory(prefix="ingest-bench-") as scratch:
-        paths = options.recordings or [sample.path for sample in samples()]
-        audio_s = sum([bench.measure(path, Path(scratch)) for path in paths])
+    paths = options.recordings or [sample.path for sample in samples()]
+    audio_s = sum([bench.measure(path) for path in paths])
     seconds = dict(bench.meter.seconds)
     if options.json:
         report.print_json({"audio_s": audio_s, "seconds": seconds})

@@ -43,9 +43,9 @@ def spread(found: Sequence[Recording], most_s: float) -> list[Recording]:
     kept: list[Recording] = []
     for number in range(max(map(len, turns), default=0)):
         for one in (turn[number] for turn in turns if number < len(turn)):
-            if not kept or sum(before.seconds for before in kept) + one.seconds <= most_s:
+            if sum(before.seconds for before in kept) + one.seconds <= most_s:
                 kept.append(one)
-    return kept
+    return kept or [min(found, key=lambda one: one.seconds)]
 
 
 def _from_both_ends(ordered: Sequence[Recording]) -> list[Recording]:
