@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from faster_whisper import BatchedInferencePipeline
+from faster_whisper import WhisperModel
 
 from ingest.asr import service
 from ingest.asr.handler import Transcribe
@@ -48,7 +48,7 @@ OUT_OF_MEMORY = "CUDA failed with error out of memory"
 SPEECH_S = 12.0
 COMPANY_S = 30.0  # a full batch starts at once; on a busy machine its last chunk may be late
 
-generate = BatchedInferencePipeline.generate_segment_batched
+encode = WhisperModel.encode
 
 
 @contextmanager
@@ -70,15 +70,13 @@ def device_that_takes(most: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Let the device refuse batches of more than `most` chunks; return the list of those that it is asked for."""
     asked: list[int] = []
 
-    def run(
-        pipeline: BatchedInferencePipeline, features: npt.NDArray[np.float32], *others: object, **named: object
-    ) -> object:
+    def run(model: WhisperModel, features: npt.NDArray[np.float32]) -> object:
         asked.append(len(features))
         if len(features) > most:
             raise RuntimeError(OUT_OF_MEMORY)
-        return generate(pipeline, features, *others, **named)
+        return encode(model, features)
 
-    monkeypatch.setattr(BatchedInferencePipeline, "generate_segment_batched", run)
+    monkeypatch.setattr(WhisperModel, "encode", run)
     return asked
 
 
@@ -131,7 +129,7 @@ def test_a_broken_device_refuses_to_start(monkeypatch: pytest.MonkeyPatch, bus: 
     def fail(*_: object, **__: object) -> object:
         raise RuntimeError(text)
 
-    monkeypatch.setattr(BatchedInferencePipeline, "generate_segment_batched", fail)
+    monkeypatch.setattr(WhisperModel, "encode", fail)
     settings = load(AsrSettings, asr_model=str(ASR_MODEL), asr_device="cpu")
     with pytest.raises(IngestError, match=text) as caught:
         service.build(settings, bus)
@@ -145,7 +143,7 @@ def test_a_device_that_breaks_at_work_costs_no_attempt_and_ends_the_worker(
     def fail(*_: object, **__: object) -> object:
         raise RuntimeError(text)
 
-    monkeypatch.setattr(BatchedInferencePipeline, "generate_segment_batched", fail)
+    monkeypatch.setattr(WhisperModel, "encode", fail)
     transcribe = handler(tmp_path, transcriber)
     with pytest.raises(IngestError, match=text) as caught:
         transcribe(ready(transcribe.volume), lambda _: None)
