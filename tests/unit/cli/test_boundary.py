@@ -149,7 +149,7 @@ def test_a_word_that_no_command_can_take_is_refused_by_all(words: tuple[str, ...
 
 
 @pytest.mark.parametrize("words", [words for words in COMMANDS if words[0] not in SLOW], ids=" ".join)
-@pytest.mark.parametrize("word", ["~nobody-of-this-name/x", "/dev/null/x", "x" * 5000, "https://[x"], ids=repr)
+@pytest.mark.parametrize("word", ["~nobody-of-this-name/x", "https://[x"], ids=repr)
 def test_an_argument_that_names_nothing_is_an_error_and_makes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], word: str
 ) -> None:
