@@ -109,7 +109,7 @@ def index(database: Database, volume: Volume, encoder: TextModel, content: Trans
     """Store a run of a recording, as the asr stage and the embedder do."""
     store = Store(database, encoder.key, encoder.dimensions)
     own = content.turns or ()
-    vectors = zstd_json.vectors(VOICES[[int(turn.cluster[1:]) - 1 for turn in own]])
+    vectors = zstd_json.vectors(VOICES[[(int(turn.cluster[1:]) - 1) % len(VOICES) for turn in own]])
     prints = Voiceprints(video_id=content.video_id, model_key="m", outcome="full", turns=own, vectors=vectors)
     file = on_disk(volume).root / "file"
     file.parent.mkdir(exist_ok=True)

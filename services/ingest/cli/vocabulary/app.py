@@ -52,8 +52,8 @@ def add(
 
     Speech in which something sounds like an entry is read a second time with it. The entry is taken only where the
     first reading has something like it: what the hint alone made up is refused, and listed by `ingest vocabulary used`.
-    This holds for recordings that are recognised from now on. Misspellings that --heard names are replaced at once in
-    passages, search, exports and the page, and in all later runs; the transcript stays as it was recognised.
+    This holds for recordings that are recognised from now on; `ingest rerun --changed` recognises the others again.
+    Misspellings that --heard names are replaced in passages at once, and in all later runs.
 
     [bold]Examples[/]
 

@@ -144,7 +144,7 @@ def print_added(done: ChangeResult, *, as_json: bool) -> None:
         console.print_json(done)
         return
     console.out.print(f"{len(done.entries)} entries; {done.rebuilt} recordings have new passages")
-    console.out.print("recordings that are recognised from now on are read with them")
+    console.out.print("recordings that are recognised from now on are read with them (others: ingest rerun --changed)")
 
 
 def print_removed(done: ChangeResult, *, as_json: bool) -> None:
