@@ -14,8 +14,9 @@ from ingest.asr.recognition import whisper
 from ingest.asr.recognition.build import recognizer_options
 from ingest.asr.settings import AsrSettings
 from ingest.cli.app import app
-from ingest.demo import ASR_MODEL
-from ingest.shared.artifacts import transcript
+from ingest.demo import ASR_MODEL, conversation
+from ingest.shared.artifacts import captions, transcript
+from ingest.shared.artifacts.captions import Captions, Cue
 from ingest.shared.artifacts.transcript import join
 from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.broker.topology import REQUESTED, WORK_STREAM
@@ -93,15 +94,27 @@ def text_of(database: Database) -> str:
     return " ".join(one.text for one in Reading(database).passages(TALK))
 
 
-def test_another_recognizer_is_compared_on_the_recordings_of_the_archive(typed: Callable[..., str]) -> None:
+def said() -> Captions:
+    """Return captions of all that is said."""
+    cues = [Cue(start_s=one.start_s, end_s=one.end_s, text=one.text) for one in conversation().sentences]
+    return Captions(video_id=TALK, kind="manual", origin="import", sha256="0" * 64, cues=tuple(cues))
+
+
+def test_another_recognizer_is_compared_on_the_recordings_of_the_archive(
+    typed: Callable[..., str], volume: Volume
+) -> None:
     typed("correct", TALK, "--at", "0:18", WRONG, RIGHT)
     typed("vocabulary", "add", "restaurant", "zeppelin")
+    captions.write(said(), on_disk(volume).root / "file")
+    volume.keep(TALK, NewArtifact(on_disk(volume).root / "file", "captions", captions.EXTENSION, 75.0, "import", 1))
     found = printed(typed("compare", "--model", str(ASR_MODEL), "--json"))
     (one,) = found["recordings"]
     assert (one["video_id"], one["trouble"], one["corrections"]) == (TALK, "", 1)
     present, other = one["present"], one["other"]
     assert (present["corrected_right"], other["corrected_right"]) == (0, 1)
     assert (present["expected_words"], other["expected_words"]) == (1, 1)
+    assert one["captions_words"] == present["words"]
+    assert (present["captions_wrong"], other["captions_wrong"] > 2) == (2, True)
     assert present["key"] == "model of another"
     assert other["key"].startswith(f"{ASR_MODEL.name}@")
     assert 0 < one["share"] < 0.1

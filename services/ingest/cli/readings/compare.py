@@ -148,6 +148,10 @@ def _rows(
     count = sum(one.corrections for one in compared)
     right = [sum(one.corrected_right for one in side) for side in sides]
     yield ("corrections that it has right", *(f"{one} of {count}" for one in right))
+    written = sum(one.captions_words for one in compared)
+    if written:
+        wrong = [sum(one.captions_wrong for one in side) for side in sides]
+        yield ("words that differ from captions by a person", *(f"{one} of {written}" for one in wrong))
     yield ("words of the vocabulary", *(sum(one.expected_words for one in side) for side in sides))
     yield ("invented words", *(sum(one.invented_words for one in side) for side in sides))
     yield ("speech without words", *(f"{sum(one.unread_s for one in side):.1f} s" for side in sides))

@@ -1,7 +1,7 @@
 """Compares the present reading of recordings with another one: of another recognizer, or the one before the last run.
 
-Which of two readings is right, only people know: corrections by hand, and the words of the vocabulary, count for the
-reading that has them.
+Which of two readings is right, only people know: corrections by hand, captions that a person has written, and the words
+of the vocabulary count for the reading that has them.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from ingest.archive.reading import Reading
-from ingest.asr import audio
+from ingest.asr import audio, disagreement
 from ingest.asr.recognition.languages import LanguageHint
 from ingest.asr.sound import WholeSound
 from ingest.cli.readings.difference import DifferentSpan, compare, words_of
 from ingest.embedder.corrections import places, said, words
-from ingest.shared.artifacts import attribution, transcript, vocabulary
+from ingest.shared.artifacts import attribution, captions, transcript, vocabulary
 from ingest.shared.artifacts.transcript import INVENTED
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.sandbox.child import ChildLimits
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ingest.embedder.corrections.places import WordCorrection
     from ingest.embedder.postgres.database import Database
     from ingest.embedder.tables.catalog import VideoRow
-    from ingest.shared.artifacts.transcript import Segment, Transcript
+    from ingest.shared.artifacts.transcript import Segment, Transcript, Word
     from ingest.shared.artifacts.vocabulary import Vocabulary
     from ingest.shared.artifacts.volume import Volume
 
@@ -41,7 +41,7 @@ class ReadingFigures:
     """The figures of one reading of a recording, or of a part of it.
 
     `corrected_right` counts the corrections by hand whose right words it has, `expected_words` the places with a text
-    of the vocabulary, `unread_s` is speech without words.
+    of the vocabulary, `unread_s` is speech without words. `captions_wrong` words differ from captions by a person.
     """
 
     key: str
@@ -51,16 +51,21 @@ class ReadingFigures:
     invented_words: int
     unread_s: float
     took_s: float
+    captions_wrong: int
 
 
 @dataclass(frozen=True)
 class ComparedRecording:
-    """Two readings of a recording up to `seconds`; `trouble` is why there is no second one, else empty."""
+    """Two readings of a recording up to `seconds`; `trouble` is why there is no second one, else empty.
+
+    `captions_words` is the number of words of its captions, 0 where no person has written any.
+    """
 
     video_id: str
     title: str
     seconds: float
     corrections: int = 0
+    captions_words: int = 0
     present: ReadingFigures | None = None
     other: ReadingFigures | None = None
     differing: int = 0
@@ -85,6 +90,15 @@ class SecondReading:
     segments: Sequence[Segment]
     unread_s: float
     took_s: float
+
+
+@dataclass(frozen=True)
+class References:
+    """What people have said is right: corrections, words of the vocabulary, and the words of captions."""
+
+    corrections: Sequence[WordCorrection]
+    vocabulary: Sequence[str]
+    captions: Sequence[Word]
 
 
 @dataclass
@@ -145,6 +159,13 @@ class Comparer:
         unread_s = sum(one.duration_s for one in found.unread)
         return SecondReading(expected.key(self.transcriber.recognizer.key), segments, unread_s, took_s)
 
+    def _captions(self, present: Transcript, seconds: float) -> list[Word]:
+        """Return the words of captions that a person has written; none where the present reading is made of them."""
+        found = captions.kept(self.volume, present.video_id)
+        if found is None or not found.is_preferred or present.model_key.startswith(captions.KEY_PREFIX):
+            return []
+        return [word for word in captions.words(found) if word.start_s < seconds]
+
     def _vocabulary(self, row: VideoRow) -> Vocabulary:
         known = row.as_record()
         if known.source is None:
@@ -153,13 +174,13 @@ class Comparer:
 
     def _compared(self, row: VideoRow, present: Transcript, other: SecondReading, seconds: float) -> ComparedRecording:
         corrections = [one for one in Reading(self.database).overlay(row.video_id).words if one.end_s <= seconds]
-        texts = self._vocabulary(row).texts
+        references = References(corrections, self._vocabulary(row).texts, self._captions(present, seconds))
         found = compare(words_of(present.segments, seconds), words_of(other.segments, seconds))
         own_s = present.timings.recognise_s * seconds / max(present.duration_s, 0.001)
         unread_s = sum(one.end_s - one.start_s for one in present.unread if one.start_s < seconds)
         first = SecondReading(present.model_key, present.segments, unread_s, own_s)
         figures = [
-            _figures(one, count, corrections, texts, seconds)
+            _figures(one, count, references, seconds)
             for one, count in ((first, found.present_words), (other, found.other_words))
         ]
         return ComparedRecording(
@@ -167,6 +188,7 @@ class Comparer:
             title=row.title or "",
             seconds=round(seconds, 3),
             corrections=len(corrections),
+            captions_words=len(references.captions),
             present=figures[0],
             other=figures[1],
             differing=found.differing,
@@ -177,20 +199,22 @@ class Comparer:
         )
 
 
-def _figures(
-    one: SecondReading, count: int, corrections: Sequence[WordCorrection], texts: Sequence[str], seconds: float
-) -> ReadingFigures:
+def _figures(one: SecondReading, count: int, references: References, seconds: float) -> ReadingFigures:
     spoken = [word for word in said.words_of(one.segments) if word.word.start_s < seconds]
-    outcomes = words.apply(one.segments, corrections).outcomes
+    outcomes = words.apply(one.segments, references.corrections).outcomes
     invented = [segment for segment in one.segments if INVENTED in segment.flags and segment.start_s < seconds]
+    wrong = disagreement.compare(references.captions, [word.word for word in spoken]) if references.captions else None
     return ReadingFigures(
         key=one.key,
         words=count,
         corrected_right=sum(outcome.state == "right" for outcome in outcomes),
-        expected_words=sum(1 for text in texts for _ in places.occurrences(spoken, text, "right", exact_case=False)),
+        expected_words=sum(
+            1 for text in references.vocabulary for _ in places.occurrences(spoken, text, "right", exact_case=False)
+        ),
         invented_words=sum(len(segment.words) for segment in invented),
         unread_s=round(one.unread_s, 3),
         took_s=round(one.took_s, 3),
+        captions_wrong=round(wrong.error * wrong.words) if wrong is not None else 0,
     )
 
 

@@ -19,6 +19,7 @@ from ingest.cli.transcripts.correct import rebuilder_of
 from ingest.embedder.tables.catalog import Catalog
 from ingest.shared import outgoing
 from ingest.shared.artifacts import transcript, vocabulary
+from ingest.shared.artifacts.captions import KEY_PREFIX
 from ingest.shared.errors import Code, ConfigurationError, IngestError
 from ingest.shared.homes.chosen import volume_of
 from ingest.shared.video_state import VideoState
@@ -99,6 +100,8 @@ def _changed(settings: AllSettings, rows: Iterable[VideoRow]) -> Iterator[VideoR
 def _is_made_by(manifest: Manifest, key: str) -> bool:
     """Return whether a transcript is made by a recognizer; its origin begins with the checksum of the audio."""
     made_by = manifest.origin[SHA256_LENGTH + 1 :]
+    if made_by.startswith(KEY_PREFIX):  # its words are those of captions
+        return True
     return made_by == key or made_by.startswith(f"{key}:")
 
 
