@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,21 @@ FEED = "https://example.org/feed.xml"
 JOBS: dict[str, Any] = {"mode": "jobs", "submit": {"sources": [FEED]}}
 LONG = "a-release-with-a-name-that-is-as-long-as-one-may-be"
 PODS = {"downloader": 12, "asr": 2, "embedder": 12}
+
+
+@pytest.fixture(scope="module")
+def render(render: Render) -> Render:
+    """As that of all charts' tests; the objects of the same values are rendered once."""
+    known: dict[str, str] = {}
+
+    def rendered(values: dict[str, Any] | None = None, name: str = "ingest") -> list[Manifest]:
+        key = json.dumps([values, name])
+        if key not in known:
+            known[key] = json.dumps(render(values, name))
+        found: list[Manifest] = json.loads(known[key])
+        return found
+
+    return rendered
 
 
 def with_backfill(**values: object) -> dict[str, Any]:
