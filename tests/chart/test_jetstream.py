@@ -118,3 +118,10 @@ def test_a_class_for_the_models_is_enough_to_download_them(render: Render) -> No
     found = named(render({**VALUES, "models": {"storageClass": "nfs"}}), "ingest-")
     claim = one(found, "PersistentVolumeClaim", "ingest-models")
     assert claim["spec"]["storageClassName"] == "nfs"
+
+
+@pytest.mark.parametrize("mode", ["jetstream", "objectStore"])
+def test_without_a_shared_folder_there_is_no_self_test(render: Render, mode: str) -> None:
+    store = {"objectStore": {"url": "s3://bucket"}} if mode == "objectStore" else {}
+    assert named(render({**VALUES, "volume": {"mode": mode, **store}}), "ingest-selftest") == []
+    assert named(render(), "ingest-selftest")

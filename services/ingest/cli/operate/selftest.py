@@ -25,6 +25,11 @@ SEARCHED_HITS = 10
 
 def run(settings: AllSettings) -> int:
     """Copy the recording to a folder that the downloader reads, request it, wait, search; return the exit status."""
+    if settings.volume_url is not None and "://" in settings.volume_url:
+        raise ConfigurationError(
+            "the recording of the self-test lies in a folder that the downloader reads, too, and a volume in a store "
+            "(INGEST_VOLUME_URL) has none: `ingest submit --wait ADDRESS` tries a recording of the web"
+        )
     roots = listed_paths(settings.file_roots)
     if not roots:
         raise ConfigurationError("INGEST_FILE_ROOTS is not set: name a folder that the downloader can read, too")
