@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 TOO_SHORT = "the voice was not compared: the citation is too short, or too quiet"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class KnownVoices:
     """The voice model, and the voices to compare with; `least` is the score that names a single turn."""
 
