@@ -114,3 +114,17 @@ def test_what_a_service_imports_at_its_start_is_in_its_image(image: str, module:
         if not there & {canonicalize_name(one) for one in by_module.get(name, ())}
     }
     assert missing == {}
+
+
+@pytest.mark.parametrize("dockerfile", ["Dockerfile.cpu", "Dockerfile.gpu"])
+def test_a_change_of_the_locked_packages_is_in_a_command_below_all_that_install_them(dockerfile: str) -> None:
+    """podman's cache compares neither mounted folders nor the arguments of LABEL: it would keep the old packages."""
+    stages = re.split(r"^FROM ", (ROOT / dockerfile).read_text(), flags=re.MULTILINE)
+    runtime = next(stage for stage in stages if re.match(r"\S+ AS runtime\n", stage))
+    assert re.search(r'^ARG LOCKED=\nRUN .*"\$\{LOCKED\}"', runtime, re.MULTILINE)
+    assert "/build/install" not in runtime
+    installing = {
+        re.match(r"(\S+) AS (\S+)", stage) for stage in stages if re.search(r"/build/install(?!-ytdlp)", stage)
+    }
+    below = {"runtime"} | {match[2] for match in installing if match and match[1] == "runtime"}
+    assert [match[2] for match in installing if match and match[1] not in below] == []
