@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from ingest.cli.upkeep.resume import resume
 from ingest.embedder.tables.catalog import Catalog
-from ingest.shared.artifacts.volume import KINDS
 from ingest.shared.broker.topology import WORK_STREAM
 from ingest.shared.errors import Code
 from ingest.shared.video_state import ENDED
@@ -16,6 +15,7 @@ from ingest.shared.worker.ending import EXIT_PASSING
 from tests.faults.fleet import PATIENCE_S
 from tests.faults.trials import (
     CALL_S,
+    MADE,
     Trial,
     done_again,
     events_of,
@@ -99,7 +99,7 @@ def _not_ended(fleet: Fleet) -> set[str]:
 
 
 def _has_each_kind(files: Iterable[tuple[str, Kind]]) -> bool:
-    return {kind for _, kind in files} == set(KINDS)
+    return {kind for _, kind in files} == set(MADE)
 
 
 def broker_frozen(trial: Trial) -> None:

@@ -19,13 +19,13 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ingest.shared.artifacts.home import TEMPORARY_PREFIX
-from ingest.shared.artifacts.volume import KINDS
 from ingest.shared.broker.topology import EVENT_STREAM, LATER_STREAM, LEDGER, WORK_STREAM, later_consumer
 from ingest.shared.errors import IngestError
 from ingest.shared.messages import EventKind, Stage
 from ingest.shared.video_state import ENDED, VideoState
 from tests.faults.processes import open_files, resident_bytes
 from tests.faults.stored import stored
+from tests.faults.trials import MADE
 from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _files(fleet: Fleet) -> list[str]:
     folders = {folder.name for folder in (fleet.settings.volume / "videos").glob("*/*")}
     for video_id in sorted(folders | set(fleet.generations)):
         is_indexed = video_id in states and states[video_id][0] == VideoState.INDEXED
-        for kind in KINDS:
+        for kind in MADE:
             named = on_disk(fleet.volume).folder(video_id) / f"{kind}.json"
             manifest = fleet.volume.manifest(video_id, kind)
             try:

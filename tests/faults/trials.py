@@ -33,6 +33,7 @@ LOAD = 24
 LOAD_WORK_S = 1.5
 LOAD_S = 45.0  # with the rest of the load
 FINISHED_WITH: dict[Kind, tuple[Kind, ...]] = {"audio": ("audio",), "transcript": ("transcript", "voices")}
+MADE: tuple[Kind, ...] = ("audio", "transcript", "voices")  # of each indexed video: no source has captions here
 STAGES_OF = {
     "downloader": (Stage.CHECK, Stage.DOWNLOAD),
     "asr": (Stage.ASR,),
