@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import tempfile
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ import numpy as np
 import zstandard
 from hypothesis import strategies as st
 
+from ingest.downloader.captions import keep
+from ingest.downloader.captions import tracks as captions_inside
 from ingest.downloader.fetch import probe
 from ingest.embedder import passages
 from ingest.shared.artifacts import transcript, voiceprints
@@ -190,6 +193,37 @@ def read_media(data: bytes) -> str:
     return "read"
 
 
+def tracks() -> tuple[bytes, ...]:
+    """Return files with captions inside, in the formats that are read."""
+    lines = [(500, 1000, b"0,0,Default,,0,0,0,,{\\i1}The sea is calm.")]
+    found = []
+    for container, form in (("matroska", "subrip"), ("matroska", "ass"), ("matroska", "webvtt"), ("mp4", "mov_text")):
+        file = io.BytesIO()
+        with av.open(file, "w", format=container) as out:
+            stream: Any = out.add_mux_stream(form, time_base=Fraction(1, 1000))
+            for at, length, data in lines:
+                packet = av.Packet(len(data).to_bytes(2, "big") + data if form == "mov_text" else data)
+                packet.stream, packet.time_base, packet.duration = stream, Fraction(1, 1000), length
+                packet.pts = packet.dts = at
+                out.mux(packet)
+        found.append(file.getvalue())
+    return tuple(found)
+
+
+def read_inside(data: bytes) -> str:
+    """Read the captions inside of a file, in a child, as the downloader does."""
+    path = FOLDER / "film"
+    path.write_bytes(data)
+    (FOLDER / "captions").mkdir(exist_ok=True)
+    try:
+        file = captions_inside.inside(path, FOLDER / "captions", [])
+        found = None if file is None else keep.read(VIDEO_ID, file)
+    except IngestError as error:
+        return refused(error, Code.BAD_CAPTIONS, Code.NO_CAPTIONS, Code.JOB_CRASHED)
+    assert found is None or all(0 <= cue.start_s <= cue.end_s for cue in found.cues)
+    return "none" if found is None else "read"
+
+
 TARGETS = (
     Target(
         "transcript",
@@ -215,5 +249,11 @@ TARGETS = (
         "has a length within the limits, or is refused with a code, in bounded time and memory",
         mutation.damaged(*media()),
         read_media,
+    ),
+    Target(
+        "captions inside of a file",
+        "are lines with possible times, or are refused with a code",
+        mutation.damaged(*tracks()),
+        read_inside,
     ),
 )

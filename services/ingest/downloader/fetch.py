@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest.downloader.captions import captioning
+from ingest.downloader.captions import captioning, tracks
 from ingest.downloader.check import AUDIO_ORIGIN, Permit, asked
 from ingest.downloader.exits import unlimited
 from ingest.downloader.sources.announced import Announcement, figures
@@ -29,7 +29,7 @@ from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.captions import CaptionUse
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.formats import MEDIA_SUFFIXES
-from ingest.shared.messages import Artifact, AudioReady, Metadata, VideoAccessible
+from ingest.shared.messages import Artifact, AudioReady, Metadata, SourceKind, VideoAccessible
 from ingest.shared.progress import Progress, Step
 from ingest.shared.sandbox import child, decode
 from ingest.shared.sandbox.decode import AudioInfo, DecodeLimits, off_s
@@ -84,7 +84,7 @@ class Fetch:
             numbers = {"bytes": float(stored.size_bytes), "audio_s": stored.duration_s, "fresh": 0.0}
             if message.captions is not None:
                 with _folder(self.scratch) as folder:
-                    numbers |= captioning.beside(self.volume, message, folder, self._captions)
+                    numbers |= captioning.beside(self.volume, message, folder, partial(self._captions, stored=stored))
             manifest = self.volume.manifest(message.video_id, "audio")
             announced = manifest.metadata if manifest is not None else Metadata()
             return _result(message, stored, self._combined(message, announced), numbers)
@@ -94,15 +94,20 @@ class Fetch:
         numbers |= figures(found.cut)
         return _result(message, artifact, metadata, numbers)
 
-    def _captions(self, message: VideoAccessible, folder: Path) -> CaptionFile | None:
-        """Return the captions that the source of a recording has, in a file of this folder or beside the recording."""
+    def _captions(
+        self, message: VideoAccessible, folder: Path, *, stored: Artifact | None = None
+    ) -> CaptionFile | None:
+        """Return the captions that a recording has: those of its source, else those inside of a file that is stored."""
         connector, access = connector_of(message.source.kind), self.access.with_captions(message)
 
         def find(way: Exit | None) -> CaptionFile | None:
             with self.doing(TRANSFERRING):
                 return connector.captions(message.source, folder, access.through(way))
 
-        return asked(message, self.permit, find, has_accounts=self.has_accounts)[0]
+        found, _ = asked(message, self.permit, find, has_accounts=self.has_accounts)
+        if found is not None or stored is None or message.source.kind is SourceKind.FILE:
+            return found
+        return tracks.inside(self.volume.verified(stored), folder, access.options.captions or ())
 
     def _combined(self, message: VideoAccessible, announced: Metadata) -> Metadata:
         """Return the metadata that is known now; the time inside of the file goes before a day in its name."""
@@ -127,7 +132,8 @@ class Fetch:
                 decoded = self._decoded(download, announced_s, report)
             more = differences(decoded, announced_s)
             if access.options.captions is not None:
-                more |= captioning.keep_found(self.volume, message, download.captions, folder)
+                inside = partial(tracks.inside, Path(download.path), folder, access.options.captions)
+                more |= captioning.keep_found(self.volume, message, download.captions, folder, inside)
             announced = self._dated(message, download.announced, decoded)
             made = NewArtifact(
                 file=Path(download.path),

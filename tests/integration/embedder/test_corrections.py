@@ -13,6 +13,8 @@ from ingest.archive.export.cues import Rules
 from ingest.archive.export.document import Document, load
 from ingest.archive.reading import Reading
 from ingest.cli.app import app
+from ingest.cli.transcripts.correct import print_places
+from ingest.cli.transcripts.correct_options import CorrectAction
 from ingest.embedder.handler import Embed
 from ingest.embedder.search import occurrences
 from ingest.embedder.search.hybrid import Search
@@ -227,6 +229,32 @@ def test_a_word_of_very_many_places_is_counted_and_shown_a_page_at_a_time(
     assert (shown["places"], shown["page"], shown["pages"]) == (10 * MANY, 3, 2143)
     assert [one["start_s"] for one in shown["shown"]] == [one.start_s for one in found.shown]
     assert json.loads(correct("--all", "rudder", "helm", "--page", "9999", "--json"))["shown"] == []
+
+
+def test_the_count_of_a_stop_word_ends_with_a_recording_and_says_so(
+    correct: Callable[..., str],
+    database: Database,
+    archive_encoder: TextModel,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    said = ["The sea is the sea."]
+    rows = Rows("zzzzzzzzzzz", 1, "en", [passage(0, *said)], archive_encoder.run(said))
+    Store(database, archive_encoder.key, archive_encoder.dimensions).replace(rows)
+    texts = ("the", "thee")
+    whole = json.loads(correct("--all", *texts, "--json"))
+    assert (whole["is_whole"], whole["recordings"]) == (True, 2)
+    part = occurrences.page(database, texts, 1, 2, counted=1)
+    assert (part.is_whole, part.recordings, part.places) == (False, 1, whole["places"] - 2)
+    assert occurrences.page(database, texts, whole["places"] - 2, 2, counted=1).is_whole
+    print_places(
+        part,
+        texts[1],
+        CorrectAction(every=True, yes=False, only_list=False, look=False, undo=None, limit=2),
+        as_json=False,
+    )
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"{part.places} places in the first 1 recordings, and more that are not counted" in told
+    assert "of at least" in told
 
 
 def test_what_an_interrupted_command_has_left_is_finished_by_the_next_one(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ingest.asr.device import device_of
@@ -16,22 +17,29 @@ if TYPE_CHECKING:
     from ingest.asr.device import Device
     from ingest.asr.settings import AsrSettings
 
+Read = Callable[[Sequence[Request]], Sequence[ChunkTranscript]]
+
 BATCH_ON: dict[Device, int] = {"cuda": 16, "cpu": 4}  # a CPU core has no idle lanes that a larger batch would fill
 
 
-def make_transcriber(settings: AsrSettings, time: DeviceTime | None = None) -> Transcriber:
-    """Load the recognizer, and that of the second pass, and return the transcriber; `time` measures the device."""
+def make_transcriber(
+    settings: AsrSettings, time: DeviceTime | None = None, around: Callable[[Read], Read] = lambda read: read
+) -> Transcriber:
+    """Load the recognizer, and that of the second pass, and return the transcriber.
+
+    `time` measures the device; `around` returns what answers requests in the place of a recognizer.
+    """
     time = time or DeviceTime(ASR_CAUSES)
     device = device_of(settings.asr_device)
     recognizer = _recognizer(recognizer_options(settings, device), "asr")
-    batcher = _batcher(settings, recognizer, time)
+    batcher = _batcher(settings, recognizer, time, around)
     refinement = None
     if settings.asr_refine_model is not None:
         same = settings.asr_refine_model == SAME_MODEL
         second = recognizer if same else _second_recognizer(settings, device)
         refinement = Refinement(
             recognizer=second,
-            batcher=batcher if same else _batcher(settings, second, time),
+            batcher=batcher if same else _batcher(settings, second, time, around),
             logprob=settings.asr_refine_logprob,
             compression=settings.asr_refine_compression,
             no_speech=settings.asr_refine_no_speech,
@@ -60,9 +68,11 @@ def _recognizer(options: RecognizerOptions, role: str) -> Recognizer:
         return Recognizer(options)
 
 
-def _batcher(settings: AsrSettings, recognizer: Recognizer, time: DeviceTime) -> Batcher[Request, ChunkTranscript]:
+def _batcher(
+    settings: AsrSettings, recognizer: Recognizer, time: DeviceTime, around: Callable[[Read], Read]
+) -> Batcher[Request, ChunkTranscript]:
     return Batcher(
-        recognizer.run,
+        around(recognizer.run),
         BatchLimits(settings.asr_batch or BATCH_ON[recognizer.device], settings.asr_batch_wait_s),
         length=lambda request: request.duration_s,
         group=lambda request: request.group,

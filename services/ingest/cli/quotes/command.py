@@ -18,6 +18,7 @@ from ingest.asr.speakers.profiles import Profiles
 from ingest.cli import console
 from ingest.cli.local.state_folder import open_archive
 from ingest.cli.quotes.models import Models
+from ingest.cli.quotes.remembered import RememberedAnswers
 from ingest.cli.quotes.verdicts import Verdict
 from ingest.cli.quotes.verify import Verifier
 from ingest.cli.voices.progress import shown
@@ -77,7 +78,8 @@ def _models(settings: AllSettings) -> Models:
     voice = None
     if settings.diarization_model is not None:
         voice = speaker_models.load(settings, device_of(settings.asr_device))
-    return Models(make_transcriber(settings), voice, Profiles(home_of(settings)), speaker_models.thresholds(settings))
+    transcriber = make_transcriber(settings, around=lambda read: RememberedAnswers(read).run)
+    return Models(transcriber, voice, Profiles(home_of(settings)), speaker_models.thresholds(settings))
 
 
 def _texts(named: str) -> list[str]:

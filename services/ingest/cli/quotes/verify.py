@@ -92,9 +92,10 @@ class Verifier:
         listener = Listener(models.transcriber, waveform, self._vocabulary(video_id))
         origin = self.citing.origin(video_id)
         verdicts = self._by_words(listener, citations, origin, whole=False)
-        for number, one in enumerate(citations):
-            if verdicts[number].result != "same":
-                verdicts[number] = self._again(listener, one, origin)
+        unsure = [number for number, verdict in enumerate(verdicts) if verdict.result != "same"]
+        again = self._again(listener, [citations[number] for number in unsure], origin)
+        for number, verdict in zip(unsure, again, strict=True):
+            verdicts[number] = verdict
         return speakers.judged(models, waveform, citations, verdicts, origin)
 
     def _vocabulary(self, video_id: str) -> Vocabulary:
@@ -115,18 +116,24 @@ class Verifier:
             heard[language] = listener.words(parts, language, whole=whole)
         return [self._judged(one, heard[one.language], listener, origin) for one in citations]
 
-    def _again(self, listener: Listener, citation: Citation, origin: Origin | None) -> Verdict:
-        """Return the verdict with the chunks of the whole recording; where the words are said elsewhere, from there."""
-        (verdict,) = self._by_words(listener, [citation], origin, whole=True)
-        place = None if origin is None or verdict.result != "words differ" else place_of(citation, origin)
-        if place is None:
-            return verdict
-        moved = citation.model_copy(update={"from_s": place.start_s, "to_s": place.end_s})
-        (there,) = self._by_words(listener, [moved], origin, whole=True)
-        if there.result != "same":
-            return verdict
-        found = words.WordMatch(there.said_from_s or place.start_s, there.said_to_s or place.end_s, ())
-        return replace(elsewhere(citation, found), notes=verdict.notes)
+    def _again(self, listener: Listener, citations: Sequence[Citation], origin: Origin | None) -> list[Verdict]:
+        """Return the verdicts with the chunks of the whole recording; of words that are said elsewhere, from there."""
+        verdicts = self._by_words(listener, citations, origin, whole=True)
+        places = {
+            number: place
+            for number, one in enumerate(citations)
+            if origin is not None and verdicts[number].result == "words differ" and (place := place_of(one, origin))
+        }
+        moved = [
+            citations[number].model_copy(update={"from_s": place.start_s, "to_s": place.end_s})
+            for number, place in places.items()
+        ]
+        there = self._by_words(listener, moved, origin, whole=True)
+        for (number, place), verdict in zip(places.items(), there, strict=True):
+            if verdict.result == "same":
+                found = words.WordMatch(verdict.said_from_s or place.start_s, verdict.said_to_s or place.end_s, ())
+                verdicts[number] = replace(elsewhere(citations[number], found), notes=verdicts[number].notes)
+        return verdicts
 
     def _judged(
         self, citation: Citation, heard: Sequence[HeardWord], listener: Listener, origin: Origin | None

@@ -68,8 +68,9 @@ Captions = Annotated[
     CaptionUse | None,
     typer.Option(
         help="What to do with captions that the source has already (of YouTube, `podcast:transcript` of a feed, .vtt "
-        "or .srt beside a file): ignore (default); compare: how many words differ; prefer: take the words that a "
-        "person has written, else compare; only: take the words of captions, fetch no audio, recognise nothing.",
+        "or .srt beside a file, a track inside of it): ignore (default); compare: how many words differ; prefer: take "
+        "the words that a person has written, else compare; only: take the words of captions, fetch no audio, "
+        "recognise nothing.",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Repeat all stages, also for indexed recordings.")]

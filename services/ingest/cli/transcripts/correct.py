@@ -148,10 +148,14 @@ def print_places(found: Page, replacement: str, action: CorrectAction, *, as_jso
         (one.video_id, console.clock(one.start_s), f"{one.before}[{one.text} -> {replacement}]{one.after}")
         for one in found.shown
     )
-    title = f"{found.places} places in {found.recordings} recordings would be corrected (with --yes)"
+    count = f"{found.places} places in {found.recordings} recordings"
+    if not found.is_whole:
+        count = f"{found.places} places in the first {found.recordings} recordings, and more that are not counted,"
+    title = f"{count} would be corrected (with --yes)"
     console.out.print(console.table(title, ("video", "sentence at", "text"), cells))
     if pages > 1:
-        console.out.print(f"page {action.page} of {pages}; the others: --page, --limit", markup=False)
+        least = "" if found.is_whole else "at least "
+        console.out.print(f"page {action.page} of {least}{pages}; the others: --page, --limit", markup=False)
 
 
 def print_list(found: Sequence[CorrectionRow], *, as_json: bool) -> None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,13 +30,16 @@ from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.video_state import VideoState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ingest.asr.speakers.matching import Thresholds
+    from ingest.asr.speakers.profiles import Profile
     from ingest.cli.local.state_folder import Connections
     from ingest.embedder.corrections.names import SpeakerStatement
     from ingest.embedder.tables.catalog import Catalog
     from ingest.shared.artifacts.voiceprints import Voiceprints
+
+AT_ONCE = 3  # videos: most of the time is waiting for the disk and the database
 
 log = get_logger(__name__)
 
@@ -65,12 +70,16 @@ def print_reports(reports: Sequence[RelabelReport], *, as_json: bool) -> None:
 def relabel(
     connections: Connections, *, videos: Sequence[str] | None = None, channel: str | None = None
 ) -> list[RelabelReport]:
-    """Name the speakers of videos again; raise ConfigurationError for a video that is not in the archive."""
+    """Name the speakers of videos again; raise ConfigurationError for a video that is not in the archive.
+
+    All get the names of the profiles that are present at the beginning.
+    """
     settings = connections.settings
-    volume, profiles = volume_of(settings), Profiles(home_of(settings))
+    volume, profiles = volume_of(settings), cache(Profiles(home_of(settings)).of)
     thresholds, names = speaker_models.thresholds(settings), SpeakerNames(connections.database)
     relabeler = Relabeler(volume, profiles, thresholds, names, speaker_statements.of_all(connections.database))
-    return [relabeler.relabel(video_id) for video_id in _video_ids(connections.catalog, videos, channel)]
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="relabel") as pool:
+        return list(pool.map(relabeler.relabel, _video_ids(connections.catalog, videos, channel)))
 
 
 def _video_ids(catalog: Catalog, videos: Sequence[str] | None, channel: str | None) -> list[str]:
@@ -85,10 +94,13 @@ def _video_ids(catalog: Catalog, videos: Sequence[str] | None, channel: str | No
 
 @dataclass(frozen=True)
 class Relabeler:
-    """Names the speakers of one video at a time; what people have `said` beats the voice models."""
+    """Names the speakers of one video; what people have `said` beats the voice models.
+
+    `profiles` returns those that a voice model has made. Several threads may use it.
+    """
 
     volume: Volume
-    profiles: Profiles
+    profiles: Callable[[str], Sequence[Profile]]
     thresholds: Thresholds
     names: SpeakerNames
     said: Mapping[str, Sequence[SpeakerStatement]]
@@ -100,7 +112,7 @@ class Relabeler:
             return RelabelReport(video_id, {}, NO_DIARIZATION)
         try:
             before = voiceprints.read(self.volume.verified(manifest.artifact, patience_s=0))
-            after = renamed(before, self.profiles, self.thresholds)
+            after = renamed(before, self.profiles(before.model_key), self.thresholds)
             turns = by_hand.apply(after.turns, self.said.get(video_id, ())).turns
             changes = self.names.change(video_id, manifest.generation, lambda passages: name_passages(passages, turns))
             if after != before:
@@ -114,10 +126,9 @@ class Relabeler:
         return RelabelReport(video_id, dict(named))
 
 
-def renamed(before: Voiceprints, profiles: Profiles, thresholds: Thresholds) -> Voiceprints:
-    """Return voiceprints with the names by the present profiles."""
-    known = profiles.of(before.model_key)
-    turns = matching.name_turns(before.turns, before.vectors.array(), known, thresholds)
+def renamed(before: Voiceprints, profiles: Sequence[Profile], thresholds: Thresholds) -> Voiceprints:
+    """Return voiceprints with the names by profiles of their voice model."""
+    turns = matching.name_turns(before.turns, before.vectors.array(), profiles, thresholds)
     return before.model_copy(update={"turns": tuple(turns)})
 
 

@@ -27,18 +27,28 @@ if TYPE_CHECKING:
 Find = Callable[[VideoAccessible, Path], "CaptionFile | None"]
 IMPORTED = "captions:import:"
 UNKNOWN_LANGUAGE = "und"
-UNREADABLE = frozenset({Code.BAD_CAPTIONS, Code.DEADLINE_EXCEEDED, Code.JOB_CRASHED})
+UNREADABLE = frozenset({Code.BAD_CAPTIONS, Code.NO_CAPTIONS, Code.DEADLINE_EXCEEDED, Code.JOB_CRASHED})
 FOUND, LEFT_OUT = "captions_found", "captions_left_out"
 log = get_logger(__name__)
 
 
-def keep_found(volume: Volume, message: VideoAccessible, found: CaptionFile | None, folder: Path) -> dict[str, float]:
-    """Keep what a source has beside a recording; return figures. What cannot be read costs no recording."""
+def keep_found(
+    volume: Volume,
+    message: VideoAccessible,
+    found: CaptionFile | None,
+    folder: Path,
+    inside: Callable[[], CaptionFile | None] = lambda: None,
+) -> dict[str, float]:
+    """Keep what a source has beside a recording, else what is `inside`; return figures.
+
+    What cannot be read costs no recording.
+    """
     if imported(volume, message.video_id) is not None:
         return {FOUND: 1.0}
-    if found is None:
-        return {FOUND: 0.0}
     try:
+        found = found or inside()
+        if found is None:
+            return {FOUND: 0.0}
         _kept(volume, message, found, folder)
     except IngestError as error:
         if error.code not in UNREADABLE:

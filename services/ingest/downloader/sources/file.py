@@ -143,15 +143,24 @@ def check(source: Source, access: Access) -> Announcement:
     return Announcement()
 
 
-def fetch(source: Source, folder: Path, access: Access, _watch: Watcher | None) -> Download:
+def fetch(source: Source, _folder: Path, access: Access, _watch: Watcher | None) -> Download:
     """Return the file where it is; nothing is copied."""
     path = allowed_file(source, access.file_roots, follows_links=access.follows_links)
-    beside_it = captions(source, folder, access)
-    return Download(str(path), None, announced(title=path.stem), is_copy=False, captions=beside_it)
+    return Download(str(path), None, announced(title=path.stem), is_copy=False, captions=_beside(source, access))
 
 
-def captions(source: Source, _folder: Path, access: Access) -> CaptionFile | None:
-    """Return the captions beside a file, where they may be read; None without any."""
+def captions(source: Source, folder: Path, access: Access) -> CaptionFile | None:
+    """Return the captions beside a file, where they may be read, else those inside of it; None without any."""
+    found = _beside(source, access)
+    if found is not None or access.options.captions is None:
+        return found
+    from ingest.downloader.captions import tracks  # FFmpeg: only for the first file
+
+    path = allowed_file(source, access.file_roots, follows_links=access.follows_links)
+    return tracks.inside(path, folder, access.options.captions)
+
+
+def _beside(source: Source, access: Access) -> CaptionFile | None:
     wanted = access.options.captions
     found = None if wanted is None else beside(Path(source.url), wanted)
     if found is None:

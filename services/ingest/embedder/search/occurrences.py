@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_right
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from ingest.embedder.corrections.places import only_case_differs, pattern
 from ingest.embedder.search.search_query import CONFIGS
 from ingest.shared import scripts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from ingest.embedder.postgres.database import Database
 
 CONTEXT = 40  # letters on both sides
 FETCHED = 500  # passages at a time
+MOST_COUNTED = 300_000  # places: two or three seconds
 ROWS = """
 SELECT segments.video_id, idx, title, text, sentence_offsets, sentence_starts_s
 FROM segments JOIN videos USING (video_id)
@@ -30,6 +31,20 @@ BY_WORDS = f"""
 BY_LETTERS = f"{ROWS} WHERE ts_config = %(config)s::regconfig AND strpos(lower(text), lower(%(part)s)) > 0"
 IN_ORDER = "ORDER BY segments.video_id, idx"
 IS_EMPTY = "SELECT numnode(plainto_tsquery(%s::regconfig, %s)) = 0"
+
+
+Span = tuple[int, int]
+
+
+class _Row(NamedTuple):
+    """A passage that may have a text."""
+
+    video_id: str
+    number: int
+    title: str | None
+    text: str
+    offsets: list[int]
+    starts_s: list[float]
 
 
 @dataclass(frozen=True)
@@ -46,46 +61,83 @@ class Occurrence:
 
 @dataclass(frozen=True)
 class Page:
-    """Some of the places where a text is said, and how many there are in all."""
+    """Some of the places where a text is said, and how many there are in all.
+
+    `is_whole`: all were counted. A text that is said so often is hardly one to correct; counting takes its time.
+    """
 
     shown: list[Occurrence]
     places: int
     recordings: int
+    is_whole: bool = True
 
 
-def page(database: Database, texts: tuple[str, str], first: int, most: int) -> Page:
-    """Return at most `most` places, from number `first` (from 0) on, and count all of them."""
-    shown, places, recordings, last = [], 0, 0, ""
-    for found in each(database, *texts):
-        if first <= places < first + most:
-            shown.append(found)
-        places += 1
-        recordings += found.video_id != last
-        last = found.video_id
+def page(database: Database, texts: tuple[str, str], first: int, most: int, counted: int = MOST_COUNTED) -> Page:
+    """Return at most `most` places, from number `first` (from 0) on, and count all of them.
+
+    The count ends at the recording that has place `counted`, unless the page is behind it.
+    """
+    shown: list[Occurrence] = []
+    places, recordings, last = 0, 0, ""
+    find = _finder(*texts)
+    with closing(_rows(database, texts[0])) as rows:
+        for row in rows:
+            found = find(row.text)
+            if not found:
+                continue
+            if row.video_id != last and places >= max(counted, first + most):
+                return Page(shown, places, recordings, is_whole=False)
+            shown += [_occurrence(row, span) for span in found[max(0, first - places) : max(0, first + most - places)]]
+            places += len(found)
+            recordings += row.video_id != last
+            last = row.video_id
     return Page(shown, places, recordings)
 
 
 def videos(database: Database, texts: tuple[str, str]) -> list[str]:
     """Return the recordings in which a text is said, in their order."""
-    return list(dict.fromkeys(found.video_id for found in each(database, *texts)))
+    find = _finder(*texts)
+    known: dict[str, None] = {}
+    for row in _rows(database, texts[0]):
+        if row.video_id not in known and find(row.text):
+            known[row.video_id] = None
+    return list(known)
 
 
 def each(database: Database, expected: str, replacement: str) -> Iterator[Occurrence]:
     """Yield all places with a text that would be another one after its replacement, in the order of videos."""
+    find = _finder(expected, replacement)
+    for row in _rows(database, expected):
+        for span in find(row.text):
+            yield _occurrence(row, span)
+
+
+def _finder(expected: str, replacement: str) -> Callable[[str], list[Span]]:
+    """Return what finds the places of a text that are not part of its replacement already."""
     wanted = pattern(expected, exact_case=only_case_differs(expected, replacement))
     right = pattern(replacement, exact_case=False)
-    for video_id, _, title, text, offsets, starts_s in _rows(database, expected):
-        is_right = [hit.span() for hit in right.finditer(text)]
-        for hit in wanted.finditer(text):
-            start, end = hit.span()
-            if any(low <= start and end <= high and high - low > end - start for low, high in is_right):
-                continue  # the replacement contains what it replaces, and is there already
-            at_s = starts_s[max(0, bisect_right(offsets, start) - 1)]
-            before, after = text[max(0, start - CONTEXT) : start], text[end : end + CONTEXT]
-            yield Occurrence(video_id, title, at_s, before, hit[0], after)
+    is_part = pattern(expected, exact_case=False).search(replacement) is not None
+
+    def find(text: str) -> list[Span]:
+        found = [hit.span() for hit in wanted.finditer(text)]
+        done = [hit.span() for hit in right.finditer(text)] if found and is_part else []
+        return [
+            (start, end)
+            for start, end in found
+            if not any(low <= start and end <= high and high - low > end - start for low, high in done)
+        ]
+
+    return find
 
 
-def _rows(database: Database, expected: str) -> Iterator[Any]:
+def _occurrence(row: _Row, span: Span) -> Occurrence:
+    start, end = span
+    at_s = row.starts_s[max(0, bisect_right(row.offsets, start) - 1)]
+    before, after = row.text[max(0, start - CONTEXT) : start], row.text[end : end + CONTEXT]
+    return Occurrence(row.video_id, row.title, at_s, before, row.text[start:end], after)
+
+
+def _rows(database: Database, expected: str) -> Generator[_Row, None, None]:
     """Yield the passages that may have a text, in the order of videos; of each text search, some are in memory."""
     text, part = scripts.spaced(expected), max(expected.split(), key=len)
     with database.long_transaction() as connection, ExitStack() as opened:
@@ -97,4 +149,4 @@ def _rows(database: Database, expected: str) -> Iterator[Any]:
             cursor.itersize = FETCHED
             cursor.execute(query.encode(), {"config": config, "text": text, "part": part})
             streams.append(cursor)
-        yield from heapq.merge(*streams, key=itemgetter(0, 1))
+        yield from map(_Row._make, heapq.merge(*streams, key=itemgetter(0, 1)))

@@ -14,7 +14,7 @@ import re
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime  # noqa: TC003 (the boundary of a child reads it)
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -23,7 +23,7 @@ import av
 import av.error
 from av.stream import Disposition
 
-from ingest.shared.bounds import LONGEST_LANGUAGE, possible_moment
+from ingest.shared.bounds import LONGEST_LANGUAGE
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.formats import SUFFIXES_OF
 from ingest.shared.sandbox.choice import sound_track
@@ -42,7 +42,7 @@ from ingest.shared.sandbox.file_parts import (
 )
 from ingest.shared.sandbox.limits import MISSING_SHARE, DecodeLimits, off_s, tolerance_s
 from ingest.shared.sandbox.output import SAMPLE_RATE, FloatArray, Output
-from ingest.shared.sandbox.tags import created_at
+from ingest.shared.sandbox.tags import created_in
 from ingest.shared.sandbox.track import Track
 from ingest.shared.text import shorten
 
@@ -63,6 +63,7 @@ __all__ = [
     "decode",
     "decode_progress",
     "off_s",
+    "opened",
     "recorded_at",
     "reporting",
     "tolerance_s",
@@ -326,7 +327,7 @@ def _head(container: InputContainer, stream: AudioStream, file: BinaryIO) -> _He
         tracks=len(container.streams.audio),
         track=container.streams.audio.index(stream),
         language=shorten(stream.language, LONGEST_LANGUAGE) if stream.language else None,
-        created_at=_recorded_at(container, stream),
+        created_at=created_in(container, stream),
     )
 
 
@@ -335,13 +336,15 @@ def recorded_at(_report: Reporter, path: str) -> datetime | None:
 
     Raise NOT_AUDIO or AUDIO_CORRUPT for a file that cannot be opened.
     """
-    with _opened(Path(path)) as (file, size), _container(file, 0, size) as container:
-        return _recorded_at(container, *container.streams.audio[:1])
+    with opened(Path(path)) as container:
+        return created_in(container, *container.streams.audio[:1])
 
 
-def _recorded_at(container: InputContainer, *streams: AudioStream) -> datetime | None:
-    tags = (container.metadata, *(stream.metadata for stream in streams))
-    return possible_moment(created_at(*tags, now=datetime.now(UTC)))
+@contextmanager
+def opened(path: Path) -> Iterator[InputContainer]:
+    """Open the container of a file, to look at its tracks; raise NOT_AUDIO or AUDIO_CORRUPT where it is none."""
+    with _opened(path) as (file, size), _container(file, 0, size) as container:
+        yield container
 
 
 def _films(container: InputContainer) -> list[VideoStream]:

@@ -5,8 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from ingest.shared.bounds import possible_moment
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
 
 TIME_TAGS = ("creation_time", "date")  # of MP4, QuickTime and Matroska; of ID3 and Vorbis comments
 EPOCHS = (  # the zero of a program or a clock, and no time: of QuickTime, Unix, FAT
@@ -15,6 +20,12 @@ EPOCHS = (  # the zero of a program or a clock, and no time: of QuickTime, Unix,
     datetime(1980, 1, 1, tzinfo=UTC),
 )
 A_DAY = timedelta(days=1)  # a zero in another zone, a clock that is fast
+
+
+def created_in(container: InputContainer, *tracks: AudioStream) -> datetime | None:
+    """Return when a file or its tracks say that it was recorded; None where they say nothing."""
+    tags = (container.metadata, *(track.metadata for track in tracks))
+    return possible_moment(created_at(*tags, now=datetime.now(UTC)))
 
 
 def created_at(*tags: Mapping[str, str], now: datetime) -> datetime | None:
