@@ -42,7 +42,7 @@ from ingest.shared.sandbox.file_parts import (
 )
 from ingest.shared.sandbox.limits import MISSING_SHARE, DecodeLimits, off_s, tolerance_s
 from ingest.shared.sandbox.output import SAMPLE_RATE, FloatArray, Output
-from ingest.shared.sandbox.tags import created_in
+from ingest.shared.sandbox.tags import created_by_now
 from ingest.shared.sandbox.track import Track
 from ingest.shared.text import shorten
 
@@ -327,7 +327,7 @@ def _head(container: InputContainer, stream: AudioStream, file: BinaryIO) -> _He
         tracks=len(container.streams.audio),
         track=container.streams.audio.index(stream),
         language=shorten(stream.language, LONGEST_LANGUAGE) if stream.language else None,
-        created_at=created_in(container, stream),
+        created_at=created_by_now(container.metadata, stream.metadata),
     )
 
 
@@ -337,7 +337,7 @@ def recorded_at(_report: Reporter, path: str) -> datetime | None:
     Raise NOT_AUDIO or AUDIO_CORRUPT for a file that cannot be opened.
     """
     with opened(Path(path)) as container:
-        return created_in(container, *container.streams.audio[:1])
+        return created_by_now(container.metadata, *(one.metadata for one in container.streams.audio[:1]))
 
 
 @contextmanager

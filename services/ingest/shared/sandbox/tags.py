@@ -10,9 +10,6 @@ from ingest.shared.bounds import possible_moment
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from av.audio.stream import AudioStream
-    from av.container import InputContainer
-
 TIME_TAGS = ("creation_time", "date")  # of MP4, QuickTime and Matroska; of ID3 and Vorbis comments
 EPOCHS = (  # the zero of a program or a clock, and no time: of QuickTime, Unix, FAT
     datetime(1904, 1, 1, tzinfo=UTC),
@@ -22,9 +19,8 @@ EPOCHS = (  # the zero of a program or a clock, and no time: of QuickTime, Unix,
 A_DAY = timedelta(days=1)  # a zero in another zone, a clock that is fast
 
 
-def created_in(container: InputContainer, *tracks: AudioStream) -> datetime | None:
-    """Return when a file or its tracks say that it was recorded; None where they say nothing."""
-    tags = (container.metadata, *(track.metadata for track in tracks))
+def created_by_now(*tags: Mapping[str, str]) -> datetime | None:
+    """Return when a file or its tracks say that they were recorded; None where they say nothing."""
     return possible_moment(created_at(*tags, now=datetime.now(UTC)))
 
 
