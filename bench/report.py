@@ -18,6 +18,7 @@ from ingest.shared.telemetry import logs
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+MULTIPLES = {"k": 1_000, "M": 1_000_000}
 WIDEST_TABLE = 500  # characters: a table is never cut to the width of the terminal
 
 
@@ -39,6 +40,14 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not at least 1")
     return number
+
+
+def sizes(text: str) -> list[int]:
+    """Return growing numbers, as of 1k,10k,1M: an argparse type."""
+    made = [int(float(part.rstrip("kM")) * MULTIPLES.get(part[-1:], 1)) for part in text.split(",")]
+    if made != sorted(set(made)) or made[0] < 1:
+        raise argparse.ArgumentTypeError(f"{text}: growing numbers, as 10k,100k,1M")
+    return made
 
 
 def quiet() -> None:

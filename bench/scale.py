@@ -8,7 +8,6 @@ With `--keep FOLDER` the archive stays there: the next run continues it, and mea
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 from contextlib import contextmanager
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from ingest.embedder.text_model.encoder import Vector
 
 TIMEOUT_S = 3600.0
-MULTIPLES = {"k": 1_000, "M": 1_000_000}
 WITH_INDEX = 20  # videos stored once more while the index exists
 NEAREST = """
 SELECT video_id, idx FROM embeddings WHERE model = {model}
@@ -104,14 +102,8 @@ class Size:
 
 
 def sizes(text: str) -> list[int]:
-    """Return growing numbers of passages: an argparse type."""
-    made = [
-        int(float(part.rstrip("kM")) * MULTIPLES.get(part[-1:], 1)) // IN_A_VIDEO * IN_A_VIDEO
-        for part in text.split(",")
-    ]
-    if made != sorted(set(made)) or made[0] < IN_A_VIDEO:
-        raise argparse.ArgumentTypeError(f"{text}: growing numbers from {IN_A_VIDEO} on, as 10k,100k,1M")
-    return made
+    """Return growing numbers of passages of whole videos: an argparse type."""
+    return report.sizes(",".join(str(passages // IN_A_VIDEO * IN_A_VIDEO) for passages in report.sizes(text)))
 
 
 def grow(database: Database, archive: Archive, have: int, to: int) -> float:

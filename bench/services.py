@@ -179,7 +179,7 @@ class Pipeline:
     def _stand_in(self, stage: Stage, visits: Visits) -> Handle:
         def handle(message: VideoMessage, _report: Report) -> StageResult:
             visits.spend(stage, self._times[stage].times_s[_number(message)])
-            return _done(stage, message)
+            return done(stage, message)
 
         return handle
 
@@ -187,7 +187,7 @@ class Pipeline:
         def handle(message: VideoMessage, _report: Report) -> StageResult:
             for stage in Stage:
                 visits.spend(stage, self._times[stage].times_s[_number(message)])
-            return _done(Stage.EMBEDDER, message)
+            return done(Stage.EMBEDDER, message)
 
         return handle
 
@@ -219,7 +219,7 @@ def _number(message: VideoMessage) -> int:
     return int(message.video_id.removeprefix("video"))
 
 
-def _done(stage: Stage, message: VideoMessage) -> StageResult:
+def done(stage: Stage, message: VideoMessage) -> StageResult:
     """Return the result of a stage, with a stand-in for each file of its message."""
     following = SPEC_OF[stage].publishes
     if following is None:

@@ -18,11 +18,6 @@ class LoopThread:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
-    @property
-    def is_stopping(self) -> bool:
-        """Return whether the present step is the last one."""
-        return self._stop.is_set()
-
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()

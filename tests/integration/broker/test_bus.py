@@ -35,6 +35,19 @@ def test_a_published_message_is_fetched_once_and_gone_after_its_acknowledgement(
     assert list(bus.read(WORK_STREAM, "ingest.>")) == []
 
 
+def test_a_group_is_what_is_there_up_to_a_number_and_is_acknowledged_at_once(bus: NatsBus) -> None:
+    assert bus.fetch_group("check", WORK_STREAM, 3, 0.1) == []
+    bus.ack_group([])
+    for number in range(4):
+        bus.publish(REQUESTED, b"%d" % number, str(number))
+    groups = [bus.fetch_group("check", WORK_STREAM, 3, 2.0) for _ in range(2)]
+    assert [[one.data for one in group] for group in groups] == [[b"0", b"1", b"2"], [b"3"]]
+    assert bus.lag("check", WORK_STREAM).in_flight == len(groups[0]) + len(groups[1])
+    for group in groups:
+        bus.ack_group(group)
+    assert bus.stored(WORK_STREAM) == bus.lag("check", WORK_STREAM).in_flight == 0
+
+
 def test_publishing_twice_with_one_id_stores_one_message(bus: NatsBus) -> None:
     bus.publish(REQUESTED, b"one", "same")
     bus.publish(REQUESTED, b"one", "same")

@@ -98,17 +98,10 @@ class Ledger:
             return
         epoch, _ = self._bus.position(EVENT_STREAM)
         fold_or_set_aside(self._database, [((epoch, item.sequence), item.data) for item in group])
-        for item in group:
-            self._bus.ack(item)
+        self._bus.ack_group(group)
 
     def _take(self) -> list[Delivery]:
-        group: list[Delivery] = []
-        while len(group) < GROUP and not self._thread.is_stopping:
-            item = self._bus.fetch(LEDGER, EVENT_STREAM, 0.05 if group else FETCH_WAIT_S)
-            if item is None:
-                break
-            group.append(item)
-        return group
+        return self._bus.fetch_group(LEDGER, EVENT_STREAM, GROUP, FETCH_WAIT_S)
 
 
 def fold_or_set_aside(database: Database, messages: Iterable[tuple[Position, bytes]]) -> None:
@@ -184,9 +177,9 @@ def write_events(
         for event, position in events:
             if event.video_id in states:  # the others were erased, and the table takes no row of them
                 states[event.video_id] = fold(states[event.video_id], event, position)
-        for video_id, state in states.items():
-            if state != before[video_id]:
-                connection.execute(WRITE, _parameters(state))
+        changed = [_parameters(state) for video_id, state in states.items() if state != before[video_id]]
+        with connection.cursor() as cursor:
+            cursor.executemany(WRITE, changed)
 
 
 def _state(row: VideoRow) -> VideoRecord:

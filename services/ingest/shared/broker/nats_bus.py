@@ -25,7 +25,7 @@ from ingest.shared.broker.nats_connection import REQUEST_TIMEOUT_S, BusOptions, 
 from ingest.shared.broker.topology import MESSAGE_ID, WORK_STREAM, Topology
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 
     from nats.aio.msg import Msg
     from nats.js import JetStreamContext
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ingest.shared.video_state import Position
 
 CHANGES_LIMIT_S = 180.0
+GROUP_WAIT_S = 0.05  # for more messages of a group, when there are fewer
 
 
 class NatsBus:
@@ -85,23 +86,44 @@ class NatsBus:
         work = self._fetch(threading.get_ident(), consumer, self._names.stream(stream), wait_s)
         return self._nats.run(work, limit_s=wait_s + 30)
 
+    def fetch_group(self, consumer: str, stream: str, most: int, wait_s: float) -> list[Delivery]:
+        """Return up to `most` messages of a consumer that are there; without any, wait for the first."""
+        first = self.fetch(consumer, stream, wait_s)
+        if first is None:
+            return []
+        work = self._fetch_some(threading.get_ident(), consumer, self._names.stream(stream), most - 1, GROUP_WAIT_S)
+        return [first, *self._nats.run(work, limit_s=GROUP_WAIT_S + 30)]
+
     async def _fetch(self, caller: int, consumer: str, stream: str, wait_s: float) -> Delivery | None:
+        return next(iter(await self._fetch_some(caller, consumer, stream, 1, wait_s)), None)
+
+    async def _fetch_some(self, caller: int, consumer: str, stream: str, most: int, wait_s: float) -> list[Delivery]:
         try:
             subscription = self._subscriptions.get((caller, consumer))
             if subscription is None:
                 subscription = await self._nats.stream.pull_subscribe_bind(consumer=consumer, stream=stream)
                 self._subscriptions[(caller, consumer)] = subscription
             subject = f"{self._options.api}.CONSUMER.MSG.NEXT.{stream}.{consumer}"
-            (message,) = await self._nats.unless_denied(subject, subscription.fetch(1, timeout=wait_s))
+            messages = await self._nats.unless_denied(subject, subscription.fetch(most, timeout=wait_s))
         except (TimeoutError, nats.errors.Error) as error:
             if isinstance(error, (asyncio.TimeoutError, nats.errors.TimeoutError)):
-                return None
+                return []
             raise BusUnavailableError(f"cannot fetch from {consumer}: {error}") from error
-        return _delivery(message)
+        return [_delivery(message) for message in messages]
 
     def ack(self, delivery: Delivery) -> None:
         """Ack a message and wait for the server's confirmation."""
         self._answer(delivery, b"+ACK")
+
+    def ack_group(self, deliveries: Sequence[Delivery]) -> None:
+        """Ack messages that have no beats, all at once, and wait for the server's confirmations."""
+
+        async def ask() -> None:
+            asked = (self._nats.client.request(one.reply, b"+ACK", timeout=REQUEST_TIMEOUT_S) for one in deliveries)
+            await asyncio.gather(*asked)
+
+        if deliveries:
+            self._nats.run(self._nats.repeat(deliveries[0].reply, ask, self._options.ack_wait_s))
 
     def nak(self, delivery: Delivery, delay_s: float = 0.0) -> None:
         """Nak a message, to be redelivered after `delay_s`."""
