@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from ingest.cli.settings import AllSettings
     from ingest.downloader.sources.connector import Recording
     from ingest.embedder.tables.catalog import VideoRow
+    from ingest.shared.broker.nats_bus import NatsBus
 
 EVENT_WAIT_S = 0.2
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
@@ -255,35 +256,40 @@ def _publish(connections: Connections, request: Request, follower: Follower, int
     known = list(follower.videos.values())
     queued = submissions.queued_ids(connections.bus) if any(video.generation for video in known) else set()
     may_wait = Room(lambda: bool(interrupts)).wait if request.waits_for_room else requests.never
-    for video in known:
-        if interrupts:
-            return
-        if video.video_id in queued or not request.wants(video, datetime.now(UTC)):
-            continue
-        recording = request.recordings.get(video.video_id)
-        try:
-            message = (
-                submissions.build_request(recording, request.selection, requests.next_generation(video))
-                if recording
-                else requests.build_replacement(video)
-            )
-        except IngestError as error:  # of this video: the others are requested
-            request.listing.fail(video.video_id, error)
-            follower.leave(video.video_id)
-            continue
-        numbers = figures(recording.cut, "listing_") if recording else None
-        try:
-            requests.publish(connections.bus, message, numbers, may_wait=may_wait)
-        except BusRefusedError:
+    with console.err.status("requesting recordings") as shown:
+        for number, video in enumerate(known):
             if interrupts:
                 return
-            raise
-        follower.restart(video.video_id)
-        request.generations[video.video_id] = message.generation
+            if video.video_id not in queued and request.wants(video, datetime.now(UTC)):
+                try:
+                    _ask(connections.bus, request, follower, video, may_wait)
+                except BusRefusedError:
+                    if interrupts:
+                        return
+                    raise
+            shown.update(f"requesting recordings: {number + 1} of {len(known)}")
     submissions.publish_account(connections.bus, request.listing)
     if request.run is not None:
         known_ones = {video.video_id: max(1, video.generation) for video in follower.videos.values()}
         publish_recordings(connections.bus, request.run, known_ones | request.generations)
+
+
+def _ask(bus: NatsBus, request: Request, follower: Follower, video: VideoRecord, may_wait: Callable[[], bool]) -> None:
+    """Put a recording into the queue; note the one for which no request is possible."""
+    recording = request.recordings.get(video.video_id)
+    try:
+        message = (
+            submissions.build_request(recording, request.selection, requests.next_generation(video))
+            if recording
+            else requests.build_replacement(video)
+        )
+    except IngestError as error:  # of this video: the others are requested
+        request.listing.fail(video.video_id, error)
+        follower.leave(video.video_id)
+        return
+    requests.publish(bus, message, figures(recording.cut, "listing_") if recording else None, may_wait=may_wait)
+    follower.restart(video.video_id)
+    request.generations[video.video_id] = message.generation
 
 
 def _add(follower: Follower, video_id: str, row: VideoRow | None, listing: Listing) -> None:

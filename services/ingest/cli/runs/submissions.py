@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -143,15 +144,15 @@ def _is_recent(recording: Recording, selection: Selection, listing: Listing) -> 
 def queued_ids(bus: NatsBus) -> set[str]:
     """Return the videos that have a waiting or unacknowledged message.
 
-    Reads both streams twice, because a message may move from one to the other meanwhile.
+    Reads both streams, and then what was added to them, because a message may move from one to the other meanwhile.
     """
     found: set[str] = set()
+    reached = {WORK_STREAM: 0, LATER_STREAM: 0}
     for stream, subject in ((WORK_STREAM, "ingest.>"), (LATER_STREAM, "ingest.later.*")) * 2:
-        for _, data in bus.read(stream, subject):
-            try:
+        while (message := bus.after(stream, subject, reached[stream])) is not None:
+            reached[stream], data = message
+            with suppress(IngestError):  # its stage will make it a dead letter
                 found.add(decode(_AnyVideo, data).video_id)
-            except IngestError:
-                continue  # its stage will make it a dead letter
     return found
 
 
