@@ -141,7 +141,9 @@ def indexes(found: Sequence[dict[str, Any]]) -> set[str]:
         pytest.param(Question("the harbor"), {"segments_words", "vectors"}, set(), id="common word"),
         pytest.param(Question("3fa -harbor"), {"segments_words", "vectors"}, set(), id="word left out"),
         pytest.param(Question('"harbor häfen"'), {"segments_words"}, {"vectors"}, id="phrase"),
-        pytest.param(Question("3fa", "other"), {"segments_words", "vectors"}, set(), id="common speaker"),
+        pytest.param(
+            Question("3fa", "other"), {"segments_words", "vectors"}, {"segments_speaker"}, id="common speaker"
+        ),
         pytest.param(Question("the harbor", "rare"), {"segments_speaker"}, {"vectors"}, id="rare speaker"),
         pytest.param(
             Question("3fa", channel="channel 3"), {"segments_words", "embeddings_pkey"}, {"vectors"}, id="channel"

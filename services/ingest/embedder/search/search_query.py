@@ -55,7 +55,7 @@ CHOSEN = """
 chosen AS MATERIALIZED (SELECT segments.video_id, idx FROM segments {join} WHERE {filters} LIMIT {most_read})"""
 # Fewer than all rows are wanted, so Postgres would hope for an early end of reading the whole table.
 PREPARE = """
-SET LOCAL enable_seqscan = {is_exact}; SET LOCAL enable_indexscan = {is_bounded};
+SET LOCAL enable_seqscan = {is_exact}; SET LOCAL enable_indexscan = {is_bounded}; SET LOCAL jit = off;
 SET LOCAL hnsw.ef_search = {ef_search}; SET LOCAL hnsw.iterative_scan = relaxed_order
 """
 QUERY = """
@@ -158,6 +158,7 @@ class Statement:
         self._values["included"] = scripts.question(self._wording.included)
         self._model = sql.Literal(model)
         self._dimensions = sql.Literal(len(vector))
+        self._leave_many = False  # the filters: unknown is as few
 
     def build(self, connection: Connection) -> tuple[sql.Composed, dict[str, object]]:
         """Return the query and its parameters, for the text configurations of the archive."""
@@ -198,7 +199,8 @@ class Statement:
             plan: Any = connection.execute(
                 sql.SQL(ESTIMATE).format(join=join, filters=filters), self._values
             ).fetchone()
-            if plan[0][0]["Plan"]["Plan Rows"] <= FEW:
+            self._leave_many = plan[0][0]["Plan"]["Plan Rows"] > FEW
+            if not self._leave_many:
                 chosen = sql.SQL(CHOSEN).format(
                     join=join, filters=filters, most_read=sql.Literal(self._tuning.most_read)
                 )
@@ -232,7 +234,7 @@ class Statement:
                 required=required,
                 of_config=of_config,
                 join=self._join(),
-                filters=self._filters(leave_out=frozenset({"condition"})),
+                filters=self._filters(leave_out=frozenset({"condition"}), unindexed=self._unindexed()),
                 most_read=sql.Literal(self._tuning.most_read),
                 most_ranked=sql.Literal(self._tuning.most_ranked),
                 near=sql.SQL(near).format(of_config=of_config, required=required),
@@ -259,8 +261,18 @@ class Statement:
     def _join(self) -> sql.SQL:
         return sql.SQL("JOIN videos USING (video_id)" if OF_VIDEOS & self._conditions.keys() else "")
 
-    def _filters(self, leave_out: frozenset[str] = frozenset()) -> sql.Composable:
-        chosen = [sql.SQL(text) for name, (text, _) in self._conditions.items() if name not in leave_out]
+    def _unindexed(self) -> frozenset[str]:
+        """Return the filters whose index is not to be read for words: one of a common speaker has many passages."""
+        return frozenset({"speaker"}) if self._leave_many else frozenset()
+
+    def _filters(
+        self, leave_out: frozenset[str] = frozenset(), unindexed: frozenset[str] = frozenset()
+    ) -> sql.Composable:
+        chosen = [
+            sql.SQL("({}) IS TRUE" if name in unindexed else "{}").format(sql.SQL(text))
+            for name, (text, _) in self._conditions.items()
+            if name not in leave_out
+        ]
         return sql.SQL(" AND ").join(chosen) if chosen else ALL
 
 

@@ -145,7 +145,7 @@ class NatsBus:
             self._stop_beat(delivery.reply)
             self._beats[delivery.reply] = self._nats.loop.create_task(self._beat(delivery.reply, limit_s))
 
-        self._nats.run(start())
+        self._nats.begin(start())
 
     async def _beat(self, reply: str, limit_s: float) -> None:
         end = time.monotonic() + limit_s
