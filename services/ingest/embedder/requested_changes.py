@@ -111,8 +111,15 @@ class Changes:
         if changes.outcome(self._database, asked.change_id) is not None:
             return
         found = carry_out(self._tools, asked)
-        changes.store(self._database, asked.change_id, found)
-        log.info("change", change_id=asked.change_id, kind=asked.change.kind, done=found.is_done, result=found.result)
+        video = video_of(asked)
+        changes.store(self._database, asked.change_id, found, video)
+        known = {"change_id": asked.change_id, "kind": asked.change.kind, "video_id": video}
+        log.info("change", **known, done=found.is_done, result=found.result)
+
+
+def video_of(asked: ChangeRequested) -> str | None:
+    """Return the one video that a wish is about; None for a wish about several."""
+    return None if isinstance(asked.change, Retry) else asked.change.video
 
 
 def carry_out(tools: Tools, asked: ChangeRequested) -> Outcome:

@@ -18,11 +18,15 @@ from ingest.cli.settings import AllSettings
 from ingest.downloader.sources.file import recording_of
 from ingest.downloader.sources.listing import Listing
 from ingest.embedder.passages import Passage
+from ingest.embedder.requested_changes import video_of
+from ingest.embedder.tables import changes
 from ingest.embedder.tables.catalog import Catalog
 from ingest.embedder.tables.ledger import write_events
 from ingest.embedder.tables.store import Rows, Store
-from ingest.shared.artifacts.volume import NewArtifact, Volume
+from ingest.shared.artifacts.volume import KINDS, NewArtifact, Volume
 from ingest.shared.broker.topology import (
+    CHANGE_REQUESTED,
+    CHANGE_STREAM,
     DEAD_STREAM,
     EVENT_STREAM,
     INPUT_OF,
@@ -33,12 +37,16 @@ from ingest.shared.broker.topology import (
     event_subject,
     later_subject,
 )
+from ingest.shared.captions import CaptionUse, CaptionWish, PublishedTranscript
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import (
+    ChangeRequested,
+    CorrectWords,
     DeadLetter,
     Event,
     EventKind,
     Metadata,
+    Policy,
     Source,
     SourceKind,
     Stage,
@@ -60,15 +68,24 @@ if TYPE_CHECKING:
     Forget = Callable[..., str]
 
 MARKED = "xylophonic"  # a word of the erased recording, and of nothing else
-STREAMS = (WORK_STREAM, LATER_STREAM, EVENT_STREAM, DEAD_STREAM)
+STREAMS = (WORK_STREAM, LATER_STREAM, EVENT_STREAM, DEAD_STREAM, CHANGE_STREAM)
 VECTOR = np.full(4, 0.5, dtype=np.float32)
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
+FILES = """
+SELECT pg_read_binary_file(pg_relation_filepath(oid), true) FROM pg_class
+WHERE relkind IN ('r', 'i', 't', 'm') AND pg_relation_filepath(oid) IS NOT NULL
+"""
 
 
 def request(video_id: str, title: str) -> VideoRequested:
     source = Source(kind=SourceKind.MEDIA, url=f"http://example.org/{title}.mp3")
+    published = PublishedTranscript(address=f"http://example.org/{title}.vtt", media_type="text/vtt")
     return VideoRequested(
-        video_id=video_id, generation=1, source=source, metadata=Metadata(title=title, channel=f"{title} radio")
+        video_id=video_id,
+        generation=1,
+        source=source,
+        metadata=Metadata(title=title, channel=f"{title} radio"),
+        policy=Policy(captions=CaptionWish(use=CaptionUse.PREFER, published=(published,))),
     )
 
 
@@ -117,9 +134,10 @@ def archive(bus: NatsBus, database: Database, volume: Volume, tmp_path: Path) ->
     for number, (video_id, title) in enumerate(titles.items(), start=1):
         write_events(database, [(event(video_id, title), (1, number))])
         store.replace(Rows(video_id, 1, "en", [passage(f"an {title} talk")], [VECTOR]))
-        for kind in ("audio", "transcript", "voices"):
+        for kind in KINDS:
             (tmp_path / "file").write_text(f"{title} {kind}")
             volume.keep(video_id, NewArtifact(tmp_path / "file", kind, "bin", 5.0, kind, 1))
+        volume.keep_before(video_id, "another recognizer")
         crashes = on_disk(volume).root / "workers" / "crashes"
         crashes.mkdir(parents=True, exist_ok=True)
         (crashes / f"asr.{video_id}.1.0").write_text("1")
@@ -138,6 +156,14 @@ def archive(bus: NatsBus, database: Database, volume: Volume, tmp_path: Path) ->
         bus.publish(later_subject(Stage.CHECK), message, f"{video_id}:later")
         bus.publish(event_subject(Stage.CHECK), encode(event(video_id, title)), f"{video_id}:event")
         bus.publish(dead_subject(Stage.ASR), encode(letter), f"{video_id}:dead")
+        unread = letter.model_copy(update={"video_id": None, "payload": f"{message.decode()}, and more {title}"})
+        bus.publish(dead_subject(Stage.ASR), encode(unread), f"{video_id}:unread")
+        wish = CorrectWords(video=video_id, expected=title, replacement="right")
+        asked = ChangeRequested(change_id=f"change{number:05}", at=NOW, change=wish)
+        bus.publish(CHANGE_REQUESTED, encode(asked), f"{video_id}:change")
+        done = changes.Outcome(True, f"{title!r} is 'right' now")
+        changes.store(database, f"done{number:07}", done, video_of(asked))
+        changes.store(database, f"refused{number:04}", changes.Outcome(False, f"{title!r} is not said in {video_id}"))
     publish_recordings(bus, "backfill", dict.fromkeys(titles, 1))
     return titles
 
@@ -176,7 +202,7 @@ def test_nothing_of_an_erased_recording_is_left(
     assert before.count(MARKED.encode()) > 10
     receipt = json.loads(forget("erased00001", "--yes", "--json"))
     (of_video,) = receipt["videos"]
-    assert (of_video["passages"], of_video["messages"], of_video["files"]) == (1, 5, 7)
+    assert (of_video["passages"], of_video["messages"], of_video["files"]) == (1, 7, 10)
     assert receipt["erased"] is True
     assert receipt["not_reached"]
     after = stored(bus, volume, database_url)
@@ -186,6 +212,17 @@ def test_nothing_of_an_erased_recording_is_left(
     left = Recordings(bus, "backfill")
     left.read()
     assert (left.videos, left.is_complete) == ({"stays000001": 1}, True)
+
+
+def test_a_vacuum_leaves_no_byte_of_it_in_the_files_of_the_database(forget: Forget, database_url: str) -> None:
+    forget("erased00001", "--yes")
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("VACUUM FULL")
+        connection.execute("CHECKPOINT")
+        rows = connection.execute(FILES).fetchall()
+    content = b"".join(bytes(data) for (data,) in rows)
+    assert b"ordinary" in content
+    assert MARKED[:8].encode() not in content  # its stem, which the index of words has
 
 
 def test_a_dry_run_changes_nothing(forget: Forget, bus: NatsBus, volume: Volume, database_url: str) -> None:

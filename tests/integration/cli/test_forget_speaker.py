@@ -12,6 +12,7 @@ from psycopg import sql
 
 from ingest.asr.speakers.profiles import Profile, Profiles
 from ingest.cli.app import app
+from ingest.embedder.tables import changes
 from ingest.embedder.tables.catalog import Catalog
 from ingest.embedder.tables.ledger import Ledger, write_events
 from ingest.embedder.tables.store import Rows, Store
@@ -22,9 +23,16 @@ from ingest.shared.artifacts.transcript import Segment, Timings, Transcript, Tur
 from ingest.shared.artifacts.vocabulary import FILE
 from ingest.shared.artifacts.voiceprints import Voiceprints
 from ingest.shared.artifacts.volume import NewArtifact, Volume
-from ingest.shared.broker.topology import EVENT_STREAM, INPUT_OF, WORK_STREAM, event_subject
-from ingest.shared.messages import EventKind, Metadata, Stage, encode
-from tests.integration.cli.test_forget import event, request
+from ingest.shared.broker.topology import (
+    CHANGE_REQUESTED,
+    CHANGE_STREAM,
+    EVENT_STREAM,
+    INPUT_OF,
+    WORK_STREAM,
+    event_subject,
+)
+from ingest.shared.messages import ChangeRequested, EventKind, Metadata, NameSpeaker, Stage, encode
+from tests.integration.cli.test_forget import NOW, event, request
 from tests.support.archive_rows import passage
 from tests.support.command_line import CommandLine
 from tests.support.on_disk import on_disk
@@ -133,8 +141,8 @@ def stored(volume: Volume, database_url: str) -> str:
 
 
 def sent(bus: NatsBus) -> str:
-    """Return the content of all events."""
-    return "\n".join(data.decode() for _, data in bus.read(EVENT_STREAM, ">"))
+    """Return the content of all events, and of the wishes that wait."""
+    return "\n".join(data.decode() for stream in (EVENT_STREAM, CHANGE_STREAM) for _, data in bus.read(stream, ">"))
 
 
 def speakers(database: Database, video_id: str) -> list[str | None]:
@@ -154,10 +162,16 @@ def test_nothing_of_a_person_is_left_but_the_words(
     assert done.exit_code == 0, done.output
     assert NAME in (on_disk(volume).root / FILE).read_text()
     assert stored(volume, database_url).count(NAME) > 5
-    assert sent(bus).count(NAME) == 2
+    for number, name in enumerate((NAME, "Bob"), start=1):
+        wish = ChangeRequested(
+            change_id=f"{number:011}", at=NOW, change=NameSpeaker(video=TALK, speaker="S", name=name)
+        )
+        bus.publish(CHANGE_REQUESTED, encode(wish), wish.change_id)
+        changes.store(database, f"done{number:07}", changes.Outcome(True, f"Unknown 1 is {name} now"), TALK)
+    assert sent(bus).count(NAME) == 3
     volume.keep_before(TALK, "of another model")
     receipt = json.loads(forget(NAME.upper(), "--yes", "--json"))
-    assert (receipt["profile_versions"], receipt["vocabulary"]) == (1, 1)
+    assert (receipt["profile_versions"], receipt["vocabulary"], receipt["statements"]) == (1, 1, 1)
     assert [text for text in (NAME, "Another") if text in (on_disk(volume).root / FILE).read_text()] == ["Another"]
     columns = ("video_id", "passages", "voice_embeddings", "persons")
     assert [tuple(one[name] for name in columns) for one in receipt["videos"]] == [(OTHER, 0, 0, 1), (TALK, 2, 2, 1)]
@@ -165,6 +179,8 @@ def test_nothing_of_a_person_is_left_but_the_words(
     after = stored(volume, database_url)
     assert NAME not in after
     assert NAME not in sent(bus)
+    assert "Unknown 1 is Bob now" in after
+    assert len(list(bus.read(CHANGE_STREAM, ">"))) == 1
     assert Catalog(database).about(TALK) == {"description": "a talk", "persons": ["Bob"]}
     assert after.count("words 0") >= 4
     assert speakers(database, TALK) == ["Unknown 1", "Bob", "Unknown 1"]

@@ -16,7 +16,7 @@ from ingest.cli import console
 from ingest.cli.upkeep import local_logs
 from ingest.cli.vocabulary import command
 from ingest.embedder.tables import forgotten, vocabulary
-from ingest.shared.broker.topology import DEAD_STREAM, EVENT_STREAM, LATER_STREAM, WORK_STREAM
+from ingest.shared.broker.topology import CHANGE_STREAM, DEAD_STREAM, EVENT_STREAM, LATER_STREAM, WORK_STREAM
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.homes.chosen import volume_of
 from ingest.shared.messages import Stage
@@ -26,7 +26,7 @@ from ingest.shared.worker.crash_journal import LONGEST_NUMBER, counts_of
 from ingest.shared.worker.notes import notes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from ingest.cli.local.state_folder import Connections
     from ingest.cli.settings import AllSettings
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ingest.shared.broker.nats_bus import NatsBus
 
 ALL = 10_000_000
-STREAMS = (WORK_STREAM, LATER_STREAM, DEAD_STREAM, EVENT_STREAM)
+STREAMS = (WORK_STREAM, LATER_STREAM, DEAD_STREAM, EVENT_STREAM, CHANGE_STREAM)
 IN_WORK = "a worker may have it in work: repeat the command when `ingest status` shows its end, or stop the services"
 OUT_OF_REACH = (
     "not reached: standard output and logs that others collect, backups, copies and exports",
@@ -119,7 +119,7 @@ def _messages(bus: NatsBus, ids: Sequence[str], *, erase: bool) -> Counter[str]:
     found: Counter[str] = Counter()
     for stream in STREAMS:
         for sequence, data in bus.read(stream, ">"):
-            video_id = _video_of(data)
+            video_id = _video_of(data, wanted)
             if video_id in wanted:
                 found[video_id] += 1
                 if erase:
@@ -127,13 +127,23 @@ def _messages(bus: NatsBus, ids: Sequence[str], *, erase: bool) -> Counter[str]:
     return found + leave_out(bus, wanted, erase=erase)
 
 
-def _video_of(data: bytes) -> str:
-    """Return the id of the video of any message, also of one that no stage can read; empty if it names none."""
+def _video_of(data: bytes, wanted: Collection[str]) -> str:
+    """Return the id of the video of any message, also of one that no stage can read; empty if it names none.
+
+    A dead letter whose message could not be read is about the wanted video that is named anywhere in it.
+    """
     try:
         content = json.loads(data)
     except ValueError:
         return ""
-    return str(content.get("video_id", "")) if isinstance(content, dict) else ""
+    if not isinstance(content, dict):
+        return ""
+    change = content.get("change")
+    named = content.get("video_id") or (change.get("video") if isinstance(change, dict) else None)
+    payload = content.get("payload")
+    if named is None and isinstance(payload, str):
+        return next((video_id for video_id in wanted if video_id in payload), "")
+    return str(named or "")
 
 
 def _files(settings: AllSettings, video_id: str, *, erase: bool) -> list[int]:

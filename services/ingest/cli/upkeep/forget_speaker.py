@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,16 +23,16 @@ from ingest.cli.upkeep import local_logs
 from ingest.cli.upkeep.forget import ALL, IN_WORK, OUT_OF_REACH
 from ingest.cli.vocabulary import command
 from ingest.embedder.corrections import names as by_hand
-from ingest.embedder.tables import persons, speaker_statements, vocabulary
+from ingest.embedder.tables import changes, persons, speaker_statements, vocabulary
 from ingest.embedder.tables.speaker_names import SpeakerNames
 from ingest.shared import outgoing
 from ingest.shared.artifacts import transcript as transcript_file
 from ingest.shared.artifacts import voiceprints
 from ingest.shared.artifacts.volume import NewArtifact, Volume
-from ingest.shared.broker.topology import EVENT_STREAM, LEDGER, WORK_STREAM
+from ingest.shared.broker.topology import CHANGE_STREAM, EVENT_STREAM, LEDGER, WORK_STREAM
 from ingest.shared.errors import ConfigurationError, IngestError
 from ingest.shared.homes.chosen import home_of, volume_of
-from ingest.shared.messages import Event, Stage, decode
+from ingest.shared.messages import ChangeRequested, Event, Stage, decode
 from ingest.shared.video_state import ENDED
 
 if TYPE_CHECKING:
@@ -77,8 +78,8 @@ class VideoReceipt:
 class SpeakerReceipt:
     """What was erased of a person: versions of the profile, log lines of the local mode, and what each video had.
 
-    `statements` are what was said by hand: that a speaker is this person, or is not. `vocabulary` are its entries with
-    the name, `events` those in which a source names the person.
+    `statements` are what was said by hand: that a speaker is this person, or is not, and what waits to be said.
+    `vocabulary` are its entries with the name, `events` those in which a source names the person.
     """
 
     name: str
@@ -115,6 +116,9 @@ def forget(connections: Connections, name: str, *, erase: bool) -> SpeakerReceip
     said_by_sources = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
     named = persons.naming(connections.database, said_by_sources, erase=erase)
     events = _events(connections.bus, said_by_sources, erase=erase)
+    statements += _wishes(connections.bus, said_by_sources, erase=erase)
+    if erase:
+        changes.forget_person(connections.database, name)
     person = _Person(name, volume_of(settings), SpeakerNames(connections.database), said, named)
     running = any(connections.bus.lag(stage, WORK_STREAM).in_flight for stage in (Stage.ASR, Stage.EMBEDDER))
     spoken = person.names.spoken_by(name)
@@ -142,6 +146,18 @@ def _events(bus: NatsBus, pattern: re.Pattern[str], *, erase: bool) -> int:
             count += 1
             if erase:
                 bus.delete(EVENT_STREAM, sequence)
+    return count
+
+
+def _wishes(bus: NatsBus, pattern: re.Pattern[str], *, erase: bool) -> int:
+    """Count the wishes of readers that name a person and wait for the embedder; with `erase`, delete them."""
+    count = 0
+    for sequence, data in bus.read(CHANGE_STREAM, ">"):
+        with suppress(IngestError):
+            if pattern.search(json.dumps(decode(ChangeRequested, data).change.model_dump(), ensure_ascii=False)):
+                count += 1
+                if erase:
+                    bus.delete(CHANGE_STREAM, sequence)
     return count
 
 

@@ -11,8 +11,11 @@ if TYPE_CHECKING:
     from ingest.embedder.postgres.database import Database
 
 READ = "SELECT is_done, result, done_at FROM changes WHERE change_id = %s"
-STORE = "INSERT INTO changes (change_id, is_done, result) VALUES (%s, %s, %s) ON CONFLICT (change_id) DO NOTHING"
+STORE = """
+INSERT INTO changes (change_id, is_done, result, video_id) VALUES (%s, %s, %s, %s) ON CONFLICT (change_id) DO NOTHING
+"""
 FORGET = "DELETE FROM changes WHERE done_at < now() - interval '30 days'"
+OF_PERSON = "DELETE FROM changes WHERE position(lower(%s) IN lower(result)) > 0"
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,14 @@ def outcome(database: Database, change_id: str) -> Outcome | None:
     return Outcome(*rows[0]) if rows else None
 
 
-def store(database: Database, change_id: str, found: Outcome) -> None:
-    """Store what became of a change; forget the old ones."""
+def store(database: Database, change_id: str, found: Outcome, video_id: str | None = None) -> None:
+    """Store what became of a change, of one video if it is about one; forget the old ones."""
     with database.transaction() as connection:
         connection.execute(FORGET)
-        connection.execute(STORE, (change_id, found.is_done, found.result))
+        connection.execute(STORE, (change_id, found.is_done, found.result, video_id))
+
+
+def forget_person(database: Database, name: str) -> None:
+    """Delete the results that have the name of a person."""
+    with database.transaction() as connection:
+        connection.execute(OF_PERSON, (name,))

@@ -18,6 +18,9 @@ SET_ASIDE = """
 DELETE FROM events_set_aside USING unnest(%(ids)s::text[]) AS id
 WHERE events_set_aside.video_id = id OR position(convert_to(id, 'UTF8') IN payload) > 0
 """
+CHANGES = """
+DELETE FROM changes USING unnest(%(ids)s::text[]) AS id WHERE changes.video_id = id OR position(id IN result) > 0
+"""
 ROWS = "DELETE FROM videos WHERE video_id = ANY(%s)"
 
 
@@ -54,8 +57,9 @@ def passages(database: Database, video_ids: Iterable[str]) -> dict[str, int]:
 
 
 def erase_rows(database: Database, video_ids: Iterable[str]) -> None:
-    """Delete the rows of videos with their passages and vectors, and the events of them that were set aside."""
+    """Delete the rows of videos with their passages and vectors, events of them that were set aside, and changes."""
     ids = list(video_ids)
     with database.transaction() as connection:
         connection.execute(SET_ASIDE, {"ids": ids})
+        connection.execute(CHANGES, {"ids": ids})
         connection.execute(ROWS, (ids,))
