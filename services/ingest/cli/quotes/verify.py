@@ -146,6 +146,7 @@ class Verifier:
         match = words.compare(citation.recognised, near, citation.from_s)
         if match is None:
             return about(citation, Verdict("words differ", "no words are heard there", notes=notes))
+        match = words.with_ends(match, near, citation.from_s, citation.to_s)
         match = words.allowing(match, self._asides(citation))
         if not self._is_corrected_so(citation):
             notes = (*notes, "the archive has no such correction by hand")

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 OFF_S = 1.0  # by which the time of a citation may differ from the one that was heard
+INSIDE_S = 0.05  # a word is within the seconds of a citation if it reaches over them by less
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,20 @@ def compare(cited: str, heard: Sequence[HeardWord], near_s: float) -> WordMatch 
     fewest = min(table[-1])
     found = [_traced(table, wanted, spoken, end) for end, distance in enumerate(table[-1]) if distance == fewest]
     return min(found, key=lambda one: abs(one.start_s - near_s))
+
+
+def with_ends(match: WordMatch, heard: Iterable[HeardWord], from_s: float, to_s: float) -> WordMatch:
+    """Return a match with the words before and behind it that are said within the seconds of the citation.
+
+    A citation of which the last word is left out says something else. At another time, there is nothing to compare.
+    """
+    if min(abs(match.start_s - from_s), abs(match.end_s - to_s)) > OFF_S:
+        return match
+    inside = [word for word in heard if word.start_s >= from_s - INSIDE_S and word.end_s <= to_s + INSIDE_S]
+    before = [word.text for word in inside if word.end_s <= match.start_s]
+    behind = [word.text for word in inside if word.start_s >= match.end_s]
+    added = [[Edit("+", token) for text in texts for token in scripts.folded(text)] for texts in (before, behind)]
+    return WordMatch(match.start_s, match.end_s, (*added[0], *match.edits, *added[1]))
 
 
 def allowing(match: WordMatch, asides: Iterable[str]) -> WordMatch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ingest.cli.quotes.words import Edit, HeardWord, allowing, compare
+from ingest.cli.quotes.words import Edit, HeardWord, allowing, compare, with_ends
 from ingest.shared.scripts import folded
 
 SAID = "We were going to sail tomorrow, she said. We're going to stay."
@@ -51,6 +51,25 @@ def test_only_what_another_speaker_says_in_between_may_be_left_out() -> None:
     assert allowing(found, ["Mhm."]).edits == (Edit("+", "to"),)
     assert allowing(found, ["To."]).edits == ()
     assert allowing(compare("we were not going", HEARD, 10.0) or found, ["not"]).edits == (Edit("-", "not"),)
+
+
+@pytest.mark.parametrize(
+    ("cited", "from_s", "to_s", "edits"),
+    [
+        pytest.param("we were going to sail", 10.0, 14.9, (), id="all words"),
+        pytest.param("we were going to sail", 9.3, 15.6, (), id="a word that only reaches in"),
+        pytest.param("we were going to", 10.0, 14.9, (Edit("+", "sail"),), id="the last word less"),
+        pytest.param("were going to sail", 10.0, 14.9, (Edit("+", "we"),), id="the first word less"),
+        pytest.param("going", 10.0, 14.9, (), id="elsewhere: both ends are far"),
+        pytest.param("we're going to stay", 10.0, 13.9, (), id="at another time"),
+    ],
+)
+def test_a_word_that_is_left_out_at_an_end_counts(
+    cited: str, from_s: float, to_s: float, edits: tuple[Edit, ...]
+) -> None:
+    found = compare(cited, HEARD, from_s)
+    assert found is not None
+    assert with_ends(found, HEARD, from_s, to_s).edits == edits
 
 
 @pytest.mark.parametrize("cited", ["", "...", "whatever"])
