@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 PAUSES = Pauses(first_s=0.2, longest_s=0.5, postponed_s=0.2, deferred_s=3600.0)
 LIMIT_S = 60.0
+FETCH_WAIT_S = 0.2  # each test waits for it when its worker stops
 ENDS = {EventKind.FINISHED, EventKind.INDEXED, EventKind.FAILED, EventKind.SKIPPED}
 KIND_OF = {
     Outcome.PERMANENT: EventKind.FAILED,
@@ -68,8 +69,8 @@ class Line:
         self._stage = stage
         spec = SPEC_OF[stage]
         work = StageWork(spec, handle, lambda _: LIMIT_S, slots=slots, input_file=input_file, gave_up=gave_up)
-        worker = Worker(work, bus or self.bus, self.journal(), WorkerOptions("test", 5.0, PAUSES))
-        started: list[Worker[Any] | LoopThread] = [worker, delayed_redelivery(stage, self.bus)]
+        worker = Worker(work, bus or self.bus, self.journal(), WorkerOptions("test", 5.0, PAUSES, FETCH_WAIT_S))
+        started: list[Worker[Any] | LoopThread] = [worker, delayed_redelivery(stage, self.bus, FETCH_WAIT_S)]
         for runner in started:
             runner.start()
         self._running += started

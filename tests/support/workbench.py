@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ingest.shared.loop_thread import LoopThread
 
 Wait = Callable[[Callable[[], bool]], None]
+FETCH_WAIT_S = 0.2  # each test waits for it when its worker stops
 PAUSES = Pauses(first_s=0.2, longest_s=1.0, postponed_s=0.2, deferred_s=0.5)
 
 
@@ -68,8 +69,8 @@ class Bench:
 
         work = StageWork(pipeline.CHECK, counted, deadline_s, slots)
         journal = CrashJournal(self.folder, "check-test")
-        worker = Worker(work, self.bus, journal, WorkerOptions("test", grace_s, PAUSES))
-        waker = delayed_redelivery(Stage.CHECK, self.bus)
+        worker = Worker(work, self.bus, journal, WorkerOptions("test", grace_s, PAUSES, FETCH_WAIT_S))
+        waker = delayed_redelivery(Stage.CHECK, self.bus, FETCH_WAIT_S)
         self.running.append((worker, waker))
         worker.start()
         waker.start()

@@ -18,7 +18,7 @@ from ingest.embedder.tables import changes, corrections
 from ingest.embedder.tables.catalog import Catalog
 from ingest.embedder.tables.changes import Outcome
 from ingest.shared.broker import requests
-from ingest.shared.broker.bus import BusError, BusRefusedError
+from ingest.shared.broker.bus import FETCH_WAIT_S, BusError, BusRefusedError
 from ingest.shared.broker.topology import CHANGE_STREAM, CHANGES
 from ingest.shared.errors import ConfigurationError, IngestError
 from ingest.shared.loop_thread import LoopThread
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from ingest.shared.broker.bus import Delivery
     from ingest.shared.broker.nats_bus import NatsBus
 
-FETCH_WAIT_S = 1.0
 TROUBLE_WAIT_S = 2.0
 LONGEST_S = 600.0  # of a change
 RETRIED = (VideoState.FAILED, VideoState.SKIPPED)

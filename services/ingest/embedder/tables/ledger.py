@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ingest.embedder.tables import accounts, catalog, set_aside
 from ingest.embedder.tables.catalog import VideoRow
 from ingest.embedder.tables.set_aside import RefusedEvent
-from ingest.shared.broker.bus import BusError, Delivery
+from ingest.shared.broker.bus import FETCH_WAIT_S, BusError, Delivery
 from ingest.shared.broker.topology import EVENT_STREAM, LEDGER
 from ingest.shared.errors import IngestError, Outcome
 from ingest.shared.loop_thread import LoopThread
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from ingest.shared.messages import ListingAccount
 
 GROUP = 100
-FETCH_WAIT_S = 1.0
 LATE_S = 0.2  # after the last event that is known to be there
 TROUBLE_WAIT_S = 2.0
 COLUMNS = """video_id, generation, state, stage, attempts, error_code, error_message, retry_at, source_kind, source_url,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+
+FETCH_WAIT_S: Final = 1.0  # of a thread that fetches in a loop: so long may pass until it sees that it has to stop
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ingest.shared.broker.bus import Bus, BusError, Delivery
+from ingest.shared.broker.bus import FETCH_WAIT_S, Bus, BusError, Delivery
 from ingest.shared.broker.topology import DUE, INPUT_OF, LATER_STREAM, later_consumer
 from ingest.shared.loop_thread import LoopThread
 from ingest.shared.telemetry.logs import get_logger
@@ -19,22 +19,21 @@ from ingest.shared.telemetry.logs import get_logger
 if TYPE_CHECKING:
     from ingest.shared.messages import Stage
 
-FETCH_WAIT_S = 1.0
 TROUBLE_WAIT_S = 5.0
 LONGEST_NAP_S = 24 * 3600.0
 LATE_CLOCK = timedelta(minutes=1)  # the clocks of the broker and of a worker may differ by so much
 log = get_logger(__name__)
 
 
-def delayed_redelivery(stage: Stage, bus: Bus) -> LoopThread:
+def delayed_redelivery(stage: Stage, bus: Bus, fetch_wait_s: float = FETCH_WAIT_S) -> LoopThread:
     """Return a thread that moves the due messages of a stage back to its work queue."""
-    return LoopThread(f"waker-{stage}", partial(_move, stage, bus))
+    return LoopThread(f"waker-{stage}", partial(_move, stage, bus, fetch_wait_s))
 
 
-def _move(stage: Stage, bus: Bus) -> float:
+def _move(stage: Stage, bus: Bus, fetch_wait_s: float) -> float:
     """Move the next message, if one is due; return the seconds of the pause after it."""
     try:
-        delivery = bus.fetch(later_consumer(stage), LATER_STREAM, FETCH_WAIT_S)
+        delivery = bus.fetch(later_consumer(stage), LATER_STREAM, fetch_wait_s)
         if delivery is not None:
             _wake(stage, bus, delivery)
     except BusError as error:

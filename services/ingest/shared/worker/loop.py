@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from ingest.shared.worker.crash_journal import CrashJournal
     from ingest.shared.worker.watchdog import Watchdog
 
-FETCH_WAIT_S = 1.0
 PAUSED_WAIT_S = 1.0
 BUS_TROUBLE_WAIT_S = 2.0
 PROGRESS_EVERY_S = 2.0
@@ -128,7 +127,7 @@ class Worker(Generic[In]):
                     self._stop.wait(PAUSED_WAIT_S)
                 continue
             try:
-                delivery = self._bus.fetch(self._work.stage, WORK_STREAM, FETCH_WAIT_S)
+                delivery = self._bus.fetch(self._work.stage, WORK_STREAM, self._options.fetch_wait_s)
                 if delivery is not None:
                     self._handle(delivery)
             except BusError as error:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from ingest.shared.broker.bus import FETCH_WAIT_S
 from ingest.shared.messages import EventKind, Metadata, Stage, VideoId, VideoMessage
 from ingest.shared.worker.retry import Pauses
 
@@ -45,11 +46,15 @@ class InputFile:
 
 @dataclass(frozen=True)
 class WorkerOptions:
-    """The name of a worker, its grace period after SIGTERM, and its retry pauses."""
+    """The name of a worker, its grace period after SIGTERM, its retry pauses, and how long a fetch waits for a message.
+
+    A worker that stops ends its present fetch.
+    """
 
     name: str
     grace_s: float
     pauses: Pauses = field(default_factory=Pauses)
+    fetch_wait_s: float = FETCH_WAIT_S
 
 
 @dataclass(frozen=True)
