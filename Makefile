@@ -6,6 +6,8 @@ PYTHON ?= $(or $(filter $(shell python3 -c 'import sys; print(sys.executable)' 2
 PYTHONS = $(filter /%,$(shell .ci/pythons))
 VENV := .venv
 BIN := $(VENV)/bin
+# The tests start hundreds of processes: without compiled modules, each would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 READY := $(VENV)/.ready
 
 
@@ -56,7 +58,7 @@ monitor: $(READY) ## run the demonstration under Prometheus (and Grafana, where 
 
 # Tests wait half of the time, so three processes keep two processors busy. All tests of a file run in one process, with its
 # servers and models. Threads of torch must not spin while they wait: beside other processes, spinning takes most of the time.
-WORKERS ?= 3
+WORKERS ?= 4
 TESTS ?= # a part of the tests, as in TESTS=tests/unit
 PYTEST := OMP_WAIT_POLICY=passive $(BIN)/pytest --numprocesses $(WORKERS)
 

@@ -57,6 +57,16 @@ def test_a_file_with_fill_at_its_end_is_as_long_as_its_sound(
     assert found.missing_s < CODER_S
 
 
+@pytest.mark.parametrize("between", [b"", b"LIST\4\0\0\0INFO"], ids=["next to each other", "apart"])
+def test_sound_in_two_chunks_of_a_wav_is_not_read_by_half(tmp_path: Path, between: bytes) -> None:
+    data = encoded(tmp_path / "a.wav", "pcm_s16le", tone(SOUND_S, 16_000), rate=16_000).read_bytes()
+    sound = data[data.index(b"data") :]
+    with pytest.raises(IngestError, match="another data chunk") as caught:
+        read(written(tmp_path / "b.wav", data + between + sound))
+    assert caught.value.code is Code.AUDIO_CORRUPT
+    assert read(written(tmp_path / "c.wav", data + between))[1].duration_s == pytest.approx(SOUND_S)
+
+
 @pytest.mark.parametrize("has_heads", [True, False])
 def test_fill_between_joined_parts_of_an_mp3_is_no_sound_and_is_counted(tmp_path: Path, *, has_heads: bool) -> None:
     whole = encoded(tmp_path / "a.mp3", "libmp3lame", tone(SOUND_S, 44_100), rate=44_100).read_bytes()

@@ -39,6 +39,7 @@ from ingest.shared.sandbox.file_parts import (
     rest_of_stream,
     riff_share,
     starts_of_parts,
+    unread_data_bytes,
 )
 from ingest.shared.sandbox.limits import MISSING_SHARE, DecodeLimits, off_s, tolerance_s
 from ingest.shared.sandbox.output import SAMPLE_RATE, FloatArray, Output
@@ -219,6 +220,8 @@ def _decode_part(file: BinaryIO, start: int, end: int, output: Output) -> tuple[
     _check_complete(track, head, output, missing_bytes(file, size) / size if head.kind == "matroska" else 0.0)
     if track.is_stuck and rest is None and track.read_to < (1 - MISSING_SHARE) * used:
         raise IngestError(Code.AUDIO_CORRUPT, f"cannot be read behind {track.seconds:.1f} s")
+    if head.kind == "wav" and (unread := unread_data_bytes(file, start, start + track.read_to)):
+        raise IngestError(Code.AUDIO_CORRUPT, f"{unread} bytes of sound in another data chunk, which cannot be read")
     if rest is not None:
         return head, start + rest
     return head, next_head(head.kind, file, start, track.read_to, end)

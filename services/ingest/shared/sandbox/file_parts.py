@@ -36,6 +36,9 @@ HEADS = {  # of files whose demuxer stops where the first of several joined reco
     "wav": re.compile(rb"(?:RIFF|RIFX|RF64|BW64).{4}WAVE", re.DOTALL),
 }
 LONGEST_HEAD = 64
+RIFF_HEAD_BYTES = 12
+CHUNK_HEAD_BYTES = 8
+CHUNK_NAME = re.compile(rb"[ -~]{4}")
 MOST_PARTS = 10_000
 LEAST_REST_BYTES = 1 << 16
 REST_SHARE = 0.02
@@ -164,6 +167,21 @@ def next_head(container: str, file: BinaryIO, start: int, read_to: int, end: int
         at += len(block)
         kept = data[-LONGEST_HEAD:]
     return None
+
+
+def unread_data_bytes(file: BinaryIO, start: int, end: int) -> int:
+    """Return the length of all chunks of sound in a wav file but the last, which is the one that FFmpeg reads."""
+    at, lengths = start + RIFF_HEAD_BYTES, [0]
+    while at + CHUNK_HEAD_BYTES <= end:
+        file.seek(at)
+        head = file.read(CHUNK_HEAD_BYTES)
+        length = int.from_bytes(head[4:], "little")
+        if not CHUNK_NAME.match(head):
+            break
+        if head.startswith(b"data"):
+            lengths.append(length)
+        at += CHUNK_HEAD_BYTES + length + length % 2
+    return sum(lengths[:-1])
 
 
 def missing_bytes(file: BinaryIO, size: int) -> int:
