@@ -22,7 +22,7 @@ from pgvector import HalfVector
 from psycopg import sql
 from pydantic import SecretStr
 
-from bench import report
+from bench import processes, report
 from bench.rows import DIMENSIONS, MODEL
 from bench.scale_rows import COMMON_WORDS, IN_A_VIDEO, NEWEST, Archive
 from ingest.cli.local.postgres_server import EmbeddedPostgres
@@ -92,6 +92,7 @@ class Size:
     stored_per_s: float | None  # None: it was there, and so its index
     stored_with_index_per_s: float
     index_s: float | None
+    index_cpu_s: float | None
     index_bytes: int
     archive_bytes: int
     p50_s: dict[str, float]
@@ -189,22 +190,23 @@ def grown(database: Database, archive: Archive, have: int, to: int) -> float | N
     return stored_per_s
 
 
-def indexed(database: Database) -> float | None:
-    """Build the index, and return how long it took; None when it is there."""
-    began = monotonic()
+def indexed(database: Database, folder: Path) -> tuple[float | None, float | None]:
+    """Build the index, and return how long it took and the processor time of the server; None when it is there."""
+    server = processes.family(first_process(folder))
+    began, spent_s = monotonic(), processes.cpu_s(server)
     if not build_index(database):
-        return None
-    index_s = monotonic() - began
+        return None, None
+    index_s, index_cpu_s = monotonic() - began, processes.cpu_s(processes.family(server[0])) - spent_s
     with database.session() as connection:
         connection.execute("VACUUM ANALYZE")  # as autovacuum does
-    return index_s
+    return index_s, index_cpu_s
 
 
 def one_size(database: Database, folder: Path, archive: Archive, videos: tuple[int, int], asked: int) -> Size:
     """Let the archive grow, build the index and ask the questions."""
     index = index_name(MODEL)
     stored_per_s = grown(database, archive, *videos)
-    index_s = indexed(database)
+    index_s, index_cpu_s = indexed(database, folder)
     vectors = [archive.vector() for _ in range(asked)]
     p50, p95 = questions(database, vectors)
     with database.transaction() as connection:
@@ -216,16 +218,31 @@ def one_size(database: Database, folder: Path, archive: Archive, videos: tuple[i
     server = server_bytes(folder)
     last = max(videos)
     with_index_per_s = grow(database, archive, last, last + WITH_INDEX)
-    return Size(count, stored_per_s, with_index_per_s, index_s, index_bytes, archive_bytes, p50, p95, *shares, server)
+    return Size(
+        count,
+        stored_per_s,
+        with_index_per_s,
+        index_s,
+        index_cpu_s,
+        index_bytes,
+        archive_bytes,
+        p50,
+        p95,
+        *shares,
+        server,
+    )
+
+
+def first_process(folder: Path) -> int:
+    """Return the first process of the server."""
+    (lock,) = folder.rglob("postmaster.pid")
+    return int(lock.read_text().split("\n", 1)[0])
 
 
 def server_bytes(folder: Path) -> int:
     """Return the memory of the server's processes, what they share counted once."""
-    (lock,) = folder.rglob("postmaster.pid")
-    first = lock.read_text().split("\n", 1)[0]
-    children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
     total = 0
-    for process in (first, *children):
+    for process in processes.family(first_process(folder)):
         lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
         total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
     return total
@@ -243,6 +260,7 @@ def show(measured: Sequence[Size]) -> None:
         ("stored, passages/s", lambda one: taken(one.stored_per_s, "{:.0f}")),
         ("stored while the index exists, passages/s", lambda one: f"{one.stored_with_index_per_s:.0f}"),
         ("vector index built in", lambda one: taken(one.index_s, "{:.1f} s")),
+        ("processor time of that", lambda one: taken(one.index_cpu_s, "{:.1f} s")),
         ("vector index", lambda one: f"{one.index_bytes / 1e6:.0f} MB"),
         ("archive with its indexes", lambda one: f"{one.archive_bytes / 1e6:.0f} MB"),
         ("memory of the server", lambda one: f"{one.server_bytes / 1e6:.0f} MB"),
