@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 EARLIER_S = 5.0  # the place that is meant may begin so much before the time that a person names, ...
 LATER_S = 60.0  # ... or so much after it: the time of a passage is that of its beginning
 SHOWN_S = 10.0
+TAKEN_BACK = "taken back"
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def undo(rebuilder: Rebuilder, correction: int, *, whole_command: bool) -> list[
     for video_id, ids in by_video.items():
         corrections.remove(rebuilder.database, video_id, ids)
         _, trouble = rebuild(rebuilder, video_id)
-        changes += [Change(video_id, number, state="taken back", trouble=trouble) for number in ids]
+        changes += [Change(video_id, number, state=TAKEN_BACK, trouble=trouble) for number in ids]
     return changes
 
 

@@ -73,7 +73,7 @@ def undo(rebuilder: Rebuilder, statement: int) -> Change:
         raise ConfigurationError(f"there is no statement {statement}; see `ingest voices named`")
     speaker_statements.remove(rebuilder.database, video_id, statement)
     _, trouble = changes.rebuild(rebuilder, video_id)
-    return Change(video_id, statement, state="taken back", trouble=trouble)
+    return Change(video_id, statement, state=changes.TAKEN_BACK, trouble=trouble)
 
 
 def checked_name(text: str) -> str:

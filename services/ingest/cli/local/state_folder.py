@@ -100,6 +100,11 @@ class Connections:
     state_folder: StateFolder
 
     @property
+    def is_local(self) -> bool:
+        """Return whether these are servers of the state folder. The settings name the addresses of any servers."""
+        return self.state_folder.servers is not None
+
+    @property
     def catalog(self) -> Catalog:
         """Return the read side of the archive's table of videos."""
         return Catalog(self.database)

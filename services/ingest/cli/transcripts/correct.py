@@ -132,8 +132,8 @@ def print_changes(made: Sequence[Change], *, as_json: bool) -> None:
         if one.trouble:
             console.err.print(f"{one.video_id}  left as it was: {one.trouble}", markup=False)
         else:
-            line = f"{one.video_id}  {console.clock(one.at_s):>8}  correction {one.correction}: {one.state}"
-            console.out.print(line, markup=False)
+            at = "" if one.state == changes.TAKEN_BACK else console.clock(one.at_s)
+            console.out.print(f"{one.video_id}  {at:>8}  correction {one.correction}: {one.state}", markup=False)
     recordings = len({one.video_id for one in made if not one.trouble})
     console.out.print(f"{sum(not one.trouble for one in made)} corrections in {recordings} recordings")
 

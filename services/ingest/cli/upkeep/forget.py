@@ -84,7 +84,9 @@ def forget(connections: Connections, rows: dict[str, VideoRow | None], *, erase:
         forgotten.mark(database, ids)
     passages = forgotten.passages(database, ids)
     messages = _messages(bus, ids, erase=erase)
-    lines = local_logs.count(settings, {video_id: _pattern(video_id, rows[video_id]) for video_id in ids}, erase=erase)
+    lines = local_logs.count(
+        connections, {video_id: _pattern(video_id, rows[video_id]) for video_id in ids}, erase=erase
+    )
     receipts = []
     for video_id, row in rows.items():
         title = (row.title if row is not None else None) or ""

@@ -103,7 +103,7 @@ def forget(connections: Connections, name: str, *, erase: bool) -> SpeakerReceip
     """
     name = checked_name(name)
     settings = connections.settings
-    lines = local_logs.count(settings, {name: _in_lines(name)}, erase=erase)[name]
+    lines = local_logs.count(connections, {name: _in_lines(name)}, erase=erase)[name]
     profiles = Profiles(home_of(settings))
     versions = profiles.versions(name)
     if erase and versions:

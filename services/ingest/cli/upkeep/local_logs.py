@@ -14,17 +14,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from ingest.cli.settings import AllSettings
+    from ingest.cli.local.state_folder import Connections
 
 
-def count(settings: AllSettings, patterns: Mapping[str, re.Pattern[bytes]], *, erase: bool) -> Counter[str]:
+def count(connections: Connections, patterns: Mapping[str, re.Pattern[bytes]], *, erase: bool) -> Counter[str]:
     """Count the lines in which the pattern of each key is found; with `erase`, remove them.
 
     Raise ConfigurationError while an `ingest run` writes to the logs.
     """
     found: Counter[str] = Counter()
-    if not settings.is_local:
+    if not connections.is_local:
         return found
+    settings = connections.settings
     if erase and not locks.is_free(Files(settings.state_path).run_lock):
         raise ConfigurationError("an `ingest run` writes to the logs of this state folder: repeat when it has ended")
     for log in sorted((settings.state_path / "logs").glob("*.log")):
