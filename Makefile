@@ -87,8 +87,9 @@ lock: ## renew requirements.lock from pyproject.toml
 
 ROUNDS ?= 3
 SEED ?= 1
-faults: $(READY) ## inject every fault into a pipeline, and print the results (ROUNDS=3 SEED=1 ONLY=)
-	$(BIN)/python -m tests.faults --rounds $(ROUNDS) --seed $(SEED) --only '$(ONLY)'
+VOLUME ?= folder
+faults: $(READY) ## inject every fault into a pipeline, and print the results (ROUNDS=3 SEED=1 ONLY= VOLUME=folder|s3|jetstream)
+	$(BIN)/python -m tests.faults --rounds $(ROUNDS) --seed $(SEED) --only '$(ONLY)' --home $(VOLUME)
 
 fuzz: MINUTES = 10
 fuzz: $(READY) ## read damaged and hostile inputs, and print what breaks a property (MINUTES=10 SEED=1)

@@ -294,7 +294,7 @@ imagePullSecrets:
 
 {{/* Settings of permitted sources, for the downloader and for commands that read listings. */}}
 {{- define "ingest.sourceSettings" -}}
-file_roots: /data/inbox
+file_roots: {{ ternary "/data/inbox" "/opt/samples" (eq .Values.volume.mode "shared") }}
 {{- $hosts := .Values.downloader.allowedHosts }}
 {{- if .Values.demo.enabled }}{{ $hosts = append $hosts (printf "%s-demo" (include "ingest.fullname" .)) }}{{ end }}
 {{- with $hosts }}

@@ -121,7 +121,9 @@ def test_a_class_for_the_models_is_enough_to_download_them(render: Render) -> No
 
 
 @pytest.mark.parametrize("mode", ["jetstream", "objectStore"])
-def test_without_a_shared_folder_there_is_no_self_test(render: Render, mode: str) -> None:
+def test_without_a_shared_folder_the_self_test_takes_a_recording_of_the_images(render: Render, mode: str) -> None:
     store = {"objectStore": {"url": "s3://bucket"}} if mode == "objectStore" else {}
-    assert named(render({**VALUES, "volume": {"mode": mode, **store}}), "ingest-selftest") == []
-    assert named(render(), "ingest-selftest")
+    found = render({**VALUES, "volume": {"mode": mode, **store}})
+    (pod,) = named(found, "ingest-selftest")
+    for spec in (pod["spec"], deployment(found, "downloader")["spec"]["template"]["spec"]):
+        assert environment(containers(spec)[0])["INGEST_FILE_ROOTS"] == "/opt/samples"

@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 from ingest.demo import episodes
+from ingest.shared.pipeline import Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -173,3 +174,35 @@ def empty(reachable: None) -> Iterator[Cluster]:  # noqa: ARG001 (asked for its 
     found.remove()
     yield found
     found.remove()
+
+
+@dataclass(frozen=True)
+class TwoNodes:
+    """A cluster of two nodes, and values by which two pods of each service are on both."""
+
+    cluster: Cluster
+    names: set[str]
+    values: Path
+
+    def install(self, *more: str) -> None:
+        """Install a release, and see that its pods are on both nodes."""
+        self.cluster.install("--values", str(self.values), *more)
+        for service in Service:
+            assert {pod["spec"]["nodeName"] for pod in self.cluster.pods(service)} == self.names
+
+
+@pytest.fixture
+def two_nodes(empty: Cluster, tmp_path: Path) -> TwoNodes:
+    """A namespace in which nothing is installed, in a cluster of two nodes."""
+    names = {node["metadata"]["name"] for node in empty.get("nodes")["items"]}
+    if len(names) == 1:
+        missing("needs a second node: make kind-up KIND_CONFIG=k8s/kind/two-nodes.yaml")
+    values = tmp_path / "spread.json"
+    values.write_text(json.dumps({service: _spread(service) for service in Service}))
+    return TwoNodes(empty, names, values)
+
+
+def _spread(component: str) -> JsonObject:
+    labels = {"app.kubernetes.io/instance": "ingest", "app.kubernetes.io/component": component}
+    constraint = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule"}
+    return {"replicas": 2, "topologySpreadConstraints": [{**constraint, "labelSelector": {"matchLabels": labels}}]}

@@ -1,4 +1,4 @@
-"""On two nodes that share nothing, in a cluster without a class for ReadWriteMany, the files are on NATS."""
+"""On two nodes that share nothing, in a cluster without a class for ReadWriteMany: files on NATS, or in a store."""
 
 from __future__ import annotations
 
@@ -6,48 +6,65 @@ import http.client
 import json
 from typing import TYPE_CHECKING
 
-from tests.cluster.conftest import ROOT, SAMPLES, missing
-from tests.cluster.test_nodes import WORKERS, spread
+import pytest
+
+from ingest.shared.pipeline import Service
+from tests.cluster import s3_pod
+from tests.cluster.conftest import ROOT, SAMPLES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cluster.conftest import Cluster, JsonObject
+    from tests.cluster.conftest import Cluster, JsonObject, TwoNodes
 
-MORE = str(ROOT / "k8s" / "kind" / "jetstream.yaml")
+ON_NATS = ROOT / "k8s" / "kind" / "jetstream.yaml"
 
 
-def test_two_nodes_that_share_nothing_share_the_work(empty: Cluster, tmp_path: Path) -> None:
-    cluster = empty
-    nodes = {node["metadata"]["name"] for node in cluster.get("nodes")["items"]}
-    if len(nodes) == 1:
-        missing("needs a second node: make kind-up KIND_CONFIG=k8s/kind/two-nodes.yaml")
-    values = tmp_path / "values.json"
-    values.write_text(json.dumps({component: spread(component) for component in WORKERS}))
-    cluster.install("--values", MORE, "--values", str(values), "--set", "archive.enabled=true")
+@pytest.mark.parametrize("mode", ["jetstream", "objectStore"])
+def test_two_nodes_that_share_nothing_share_the_work(two_nodes: TwoNodes, tmp_path: Path, mode: str) -> None:
+    cluster = two_nodes.cluster
+    values = ON_NATS if mode == "jetstream" else store_values(cluster, tmp_path)
+    two_nodes.install("--values", str(values), "--set", "archive.enabled=true")
     claims = cluster.get("persistentvolumeclaims")["items"]
     assert {mode for claim in claims for mode in claim["spec"]["accessModes"]} == {"ReadWriteOnce"}
-    for component in WORKERS:
-        assert {pod["spec"]["nodeName"] for pod in cluster.pods(component)} == nodes
-        assert all(not shared(pod) for pod in cluster.pods(component))
+    assert all(not shared(pod) for component in Service for pod in cluster.pods(component))
 
     cluster.submit()
     victim = cluster.pods("asr")[0]["metadata"]["name"]
     cluster.kubectl("delete", "pod", victim, "--grace-period=0", "--force")
     cluster.until(cluster.all_indexed, "all recordings")
-    cluster.kubectl("delete", "pod", "ingest-nats-0", "--wait")
-    cluster.kubectl("rollout", "status", "statefulset/ingest-nats", "--timeout=240s")
-    cluster.submit()
-    cluster.until(cluster.all_indexed, "all recordings, after NATS was started again")
+    start_again(cluster, mode)
+    assert "a search finds it" in cluster.helm("test", "ingest", "--logs", "--timeout", "5m")
 
     said = cluster.kubectl("exec", "deploy/ingest-embedder", "--", "ingest", "doctor", "--json", ok=False)
     assert "put, conditional put, get, list and delete work" in said
     with cluster.forwarded("ingest-archive", 80) as port:
         recordings = answer(port, "/api/v1/recordings")
         found = json.loads(recordings)["recordings"]
-        assert len(found) == SAMPLES
+        assert len(found) >= SAMPLES
         audio = answer(port, f"/api/v1/recordings/{found[0]['id']}/audio")
     assert audio.startswith(b"OggS")
+    if mode == "objectStore":
+        with s3_pod.opened(cluster, tmp_path) as home:
+            kept = {entry.name for entry in home.list("videos/")}
+        assert sum(name.endswith("/transcript.json") for name in kept) == len(found)
+
+
+def store_values(cluster: Cluster, folder: Path) -> Path:
+    """Start an S3 server in the cluster; return the values of a release that uses it."""
+    s3_pod.install(cluster, folder)
+    values = folder / "store-values.json"
+    values.write_text(json.dumps(s3_pod.values()))
+    return values
+
+
+def start_again(cluster: Cluster, mode: str) -> None:
+    """End the server that has the files, and wait until it works again."""
+    if mode == "objectStore":
+        s3_pod.restart(cluster)
+        return
+    cluster.kubectl("delete", "pod", "ingest-nats-0", "--wait")
+    cluster.kubectl("rollout", "status", "statefulset/ingest-nats", "--timeout=240s")
 
 
 def shared(pod: JsonObject) -> list[JsonObject]:

@@ -1,4 +1,7 @@
-"""Injects faults into a whole pipeline and prints the result of each: `python -m tests.faults --rounds 20 --seed 1`."""
+"""Injects faults into a whole pipeline and prints the result of each: `python -m tests.faults --rounds 20 --seed 1`.
+
+With `--home s3` or `--home jetstream`, the volume of the pipeline is there, and not in a shared folder.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,16 @@ from pathlib import Path
 
 from ingest.shared.telemetry import logs
 from tests.faults.fleet import running
+from tests.faults.home_rows import ALL, on_home
+from tests.faults.homes import HomeName
 from tests.faults.needs import CannotPlayError
-from tests.faults.on_state_folder import STATE_ROWS, StateRow
+from tests.faults.on_state_folder import StateRow
 from tests.faults.oracle import Oracle
 from tests.faults.reader import Reader
 from tests.faults.rounds import play_round
-from tests.faults.rows import ROWS
 from tests.faults.trials import Row, Trial
 
+KEPT, BROKEN, NOT_PLAYED = "kept", "broken", "not played"
 HEAD = "| row | fault | promise | rounds | result | recovery (median / longest) |\n|---|---|---|---|---|---|"
 
 
@@ -48,11 +53,11 @@ class Result:
         return [*self.wrong, f"recovery took {self.slowest_s:.1f} s, promised {limit_s:.0f} s"]
 
 
-def play(row: Row, rounds: int, seed: int, keep: Path | None = None) -> Result:
+def play(row: Row, rounds: int, seed: int, keep: Path | None = None, home: HomeName = HomeName.FOLDER) -> Result:
     """Play rounds of a row on a fleet of its own, until a round breaks a promise."""
     logs.configure(json_lines=True, level="ERROR")
     folder = Path(tempfile.mkdtemp(prefix="ingest-faults-"))
-    with running(folder, row.needs) as fleet, Reader(fleet) as reader:
+    with running(folder, row.needs, home) as fleet, Reader(fleet) as reader:
         trial = Trial(fleet, random.Random(f"{seed}:{row.number}"))  # noqa: S311 (repeatable)
         fleet.wait(fleet.submit(2))
         oracle = Oracle(fleet, reader)
@@ -90,14 +95,13 @@ def line(result: Result) -> str:
 
 def chosen(only: str) -> list[Row | StateRow]:
     """Return the rows with these numbers, separated by commas; all rows for an empty text. 24 means 24a to 24c."""
-    rows: tuple[Row | StateRow, ...] = (*ROWS, *STATE_ROWS)
-    numbers = {row.number: {row.number, row.family} for row in rows}
+    numbers = {row.number: {row.number, row.family} for row in ALL}
     wanted = {number for number in only.split(",") if number}
     unknown = wanted - set().union(*numbers.values())
     if unknown:
         raise argparse.ArgumentTypeError(f"no row {', '.join(sorted(unknown))}; there are {', '.join(numbers)}")
     families = wanted - set(numbers)
-    return [row for row in rows if not wanted or row.number in wanted or row.family in families]
+    return [row for row in ALL if not wanted or row.number in wanted or row.family in families]
 
 
 def main() -> int:
@@ -106,25 +110,39 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", type=chosen, default="", help="numbers of rows: 6,12 (1: all of 1.x, 24: 24a to 24c)")
+    parser.add_argument("--home", type=HomeName, choices=tuple(HomeName), default=HomeName.FOLDER)
     parser.add_argument("--keep", type=Path, help="folder for the logs of rows that fail")
     options = parser.parse_args()
     print(HEAD, flush=True)
-    broken, not_played = list[str](), list[str]()
+    numbers: dict[str, list[str]] = {KEPT: [], BROKEN: [], NOT_PLAYED: [], f"not on the home {options.home}": []}
     for row in options.only:
-        try:
-            result = (
-                play_state(row, options.rounds, options.seed)
-                if isinstance(row, StateRow)
-                else play(row, options.rounds, options.seed, options.keep)
-            )
-        except CannotPlayError as reason:
-            print(f"| {row.number} | {row.fault} | {row.promise} | 0 | not played: {reason} | |", flush=True)
-            not_played.append(row.number)
-            continue
-        broken += [row.number] if result.broken else []
-        print(line(result), flush=True)
-    print(f"\n{len(options.only)} rows, {counted(broken, 'broken')}, {counted(not_played, 'not played')}")
-    return 1 if broken else 0
+        text, became = attempt(row, options)
+        print(text, flush=True)
+        numbers[became].append(row.number)
+    del numbers[KEPT]
+    print(f"\n{len(options.only)} rows, {', '.join(counted(found, what) for what, found in numbers.items())}")
+    return 1 if numbers[BROKEN] else 0
+
+
+def attempt(row: Row | StateRow, options: argparse.Namespace) -> tuple[str, str]:
+    """Play a row on a home; return its line of the table, and what became of it."""
+    found = on_home(options.home, row)
+    if isinstance(found, str):
+        return without(row, f"not on this home: {found}"), f"not on the home {options.home}"
+    try:
+        result = (
+            play_state(found, options.rounds, options.seed)
+            if isinstance(found, StateRow)
+            else play(found, options.rounds, options.seed, options.keep, options.home)
+        )
+    except CannotPlayError as reason:
+        return without(found, f"{NOT_PLAYED}: {reason}"), NOT_PLAYED
+    return line(result), BROKEN if result.broken else KEPT
+
+
+def without(row: Row | StateRow, reason: str) -> str:
+    """Return the line of a row that was not played."""
+    return f"| {row.number} | {row.fault} | {row.promise} | 0 | {reason} | |"
 
 
 def counted(numbers: list[str], what: str) -> str:

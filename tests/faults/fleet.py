@@ -16,16 +16,17 @@ from ingest.cli.local.nats_server import NATS_USER
 from ingest.embedder.postgres.database import Database
 from ingest.embedder.postgres.migrate import migrate
 from ingest.embedder.settings import EmbedderSettings
-from ingest.shared.artifacts.volume import Volume
 from ingest.shared.broker.bus import BusError
 from ingest.shared.broker.connect import bus_topology, connect
 from ingest.shared.broker.requests import publish
 from ingest.shared.broker.topology import EVENT_STREAM
+from ingest.shared.homes.chosen import volume_of
 from ingest.shared.messages import Event, Source, SourceKind, VideoRequested, decode
 from ingest.shared.pipeline import Service
 from ingest.shared.settings import as_environment, load
 from ingest.shared.video_state import SETTLED
 from tests.faults import points
+from tests.faults.homes import HomeName
 from tests.faults.needs import CannotPlayError, Needs, own_clock
 from tests.faults.servers import Servers
 from tests.support import disks
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from ingest.shared.artifacts.volume import Volume
+
 SERVICES = tuple(Service)
 REPLICAS = 2
 ACK_WAIT_S = 3.0
@@ -41,6 +44,8 @@ GRACE_S = 2.0
 PATIENCE_S = 30.0
 POLL_S = 0.1
 LIMIT_S = 300.0
+DEADLINE_S = 4.0  # of a stage
+REMOTE_DEADLINE_S = 120.0  # where a call to the home of the volume may take a minute until it ends by itself
 DISK_BYTES = {  # the broker lets its streams grow to three quarters of its disk
     "nats": 4 << 30,
     "postgres": 4 << 30,
@@ -63,22 +68,27 @@ class Worker:
 class Fleet:
     """The servers, two replicas of each service, and the driver's actions. Use from the main thread only."""
 
-    def __init__(self, folder: Path, needs: Needs) -> None:
+    def __init__(self, folder: Path, needs: Needs, home: HomeName = HomeName.FOLDER) -> None:
         self.folder = folder
+        self.home = home
+        self.disk = folder / "volume"  # the volume, or the disks of all machines
         self._clock = own_clock(folder) if needs.own_clock else {}
         self.faults = folder / "faults"
         self.logs = folder / "logs"
         for path in (self.faults, self.logs):
             path.mkdir(parents=True)
-        self.servers = Servers(folder)
+        self.servers = Servers(folder, home)
         self.settings = self._settings(proxied=False)
         self._workers_settings = self._settings(proxied=needs.proxied)
-        self.volume = Volume(self.settings.volume)
+        self.volume: Volume = volume_of(self.settings)
+        self.without_files = set[str]()  # videos whose files went with the broker
         self.archive = self._archive()
         self.topology = bus_topology(self.settings)
         self.bus = connect(self.settings, "driver")
         self.bus.provision(self.topology)
         self._work_s = needs.work_s
+        is_short = needs.stuck or home is HomeName.FOLDER
+        self._deadline_s = DEADLINE_S if is_short else REMOTE_DEADLINE_S
         self._numbers = itertools.count()
         self._events: list[Event] = []
         self._last_event = 0
@@ -91,7 +101,7 @@ class Fleet:
             **self.servers.addresses(proxied=proxied),
             nats_user=NATS_USER,
             nats_password=self.servers.nats.password,
-            volume_path=self.folder / "volume",
+            volume_path=self.machine("driver"),
             ack_wait_s=ACK_WAIT_S,
             bus_patience_s=PATIENCE_S,
             grace_s=GRACE_S,
@@ -101,6 +111,10 @@ class Fleet:
             database_timeout_s=5.0,
             log_format="json",
         )
+
+    def machine(self, name: str) -> Path:
+        """Return the folder of the volume, as a worker has it: only the home `folder` is shared."""
+        return self.disk if self.home is HomeName.FOLDER else self.disk / name
 
     def _worker(self, service: str, number: int) -> Worker:
         name = f"{service}-{number}"
@@ -118,6 +132,8 @@ class Fleet:
             **others,
             **as_environment(self._workers_settings),
             "INGEST_WORKER_NAME": name,
+            "INGEST_VOLUME_PATH": str(self.machine(name)),
+            points.DEADLINE: str(self._deadline_s),
             points.FOLDER: str(self.faults),
             "INGEST_FAULT_WORK_S": str(self._work_s),
             **self._clock,
@@ -262,7 +278,7 @@ class Fleet:
 
 
 @contextlib.contextmanager
-def running(folder: Path, needs: Needs) -> Iterator[Fleet]:
+def running(folder: Path, needs: Needs, home: HomeName = HomeName.FOLDER) -> Iterator[Fleet]:
     """Provide a fleet for the block; raise CannotPlayError where the machine cannot meet the needs."""
     with contextlib.ExitStack() as stack:
         if needs.small_disk:
@@ -271,6 +287,6 @@ def running(folder: Path, needs: Needs) -> Iterator[Fleet]:
                 stack.enter_context(disk)
             except disks.NoRightToMountError as error:
                 raise CannotPlayError(f"no right to mount a small disk: {error}") from error
-        fleet = Fleet(folder, needs)
+        fleet = Fleet(folder, needs, home)
         stack.callback(fleet.stop)
         yield fleet

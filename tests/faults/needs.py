@@ -19,13 +19,15 @@ class Needs:
     """Requirements that a fault has of its fleet: how long work takes, and which parts can be harmed.
 
     `small_disk` is the part ("nats", "postgres", "volume") that gets a small disk. `own_clock` allows to set the
-    workers' clock. With `proxied`, the workers connect to the servers through proxies.
+    workers' clock. With `proxied`, the workers connect to the servers through proxies. Where work gets `stuck`, its
+    deadline is short, also on a home whose calls may take a minute.
     """
 
     work_s: float = 0.0
     small_disk: str = ""
     own_clock: bool = False
     proxied: bool = False
+    stuck: bool = False
 
 
 def own_clock(folder: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from ingest.shared.messages import EventKind
@@ -45,12 +46,14 @@ def postgres_stalled(trial: Trial) -> None:
 
 
 def slow(trial: Trial) -> None:
-    """The network to broker and Postgres is slow for a while."""
+    """The network to all servers is slow for a while."""
     servers = trial.fleet.servers
     ids = under_load(trial)
     trial.harm()
     before = {name: proxy.held_s for name, proxy in servers.proxies.items()}
-    with servers.to_nats.slowed(SLOW_BYTES_PER_S), servers.to_postgres.slowed(SLOW_BYTES_PER_S):
+    with ExitStack() as slowed:
+        for proxy in servers.proxies.values():
+            slowed.enter_context(proxy.slowed(SLOW_BYTES_PER_S))
         trial.fleet.let_pass(AWAY_S)
     trial.recover_uncharged(ids)
     for name, proxy in servers.proxies.items():
@@ -59,13 +62,13 @@ def slow(trial: Trial) -> None:
 
 
 def reset(trial: Trial) -> None:
-    """Every connection to broker and Postgres is reset, five times."""
+    """Every connection to a server is reset, five times."""
     servers = trial.fleet.servers
     ids = under_load(trial)
     trial.harm()
     for _ in range(RESETS):
-        servers.to_nats.reset()
-        servers.to_postgres.reset()
+        for proxy in servers.proxies.values():
+            proxy.reset()
         trial.fleet.let_pass(trial.rng.uniform(0.2, 1.5))
     trial.recover_uncharged(ids)
 

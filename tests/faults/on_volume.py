@@ -1,20 +1,21 @@
-"""Faults of the shared volume: one function for a round of each."""
+"""Faults of the volume, and of the disks of workers: one function for a round of each."""
 
 from __future__ import annotations
 
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.shared.errors import Code
 from ingest.shared.messages import EventKind
+from tests.faults.homes import content_of, replace_content
 from tests.faults.trials import Trial, events_of, under_load, until_postponed
-from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
+    from ingest.shared.artifacts.home import Home
     from ingest.shared.artifacts.volume import Kind
 
 NOTICED_S = 10.0
@@ -22,12 +23,12 @@ AFTERWARDS_S = 3.0
 READ_BY: dict[Kind, str] = {"audio": "asr", "transcript": "embedder"}
 
 
-def volume_says(names: tuple[str, ...], points: tuple[str, ...]) -> Callable[[Trial], None]:
-    """Return a round in which the operating system refuses a step of writing a file or the crash journal."""
+def volume_says(actions: tuple[str, ...], points: tuple[str, ...]) -> Callable[[Trial], None]:
+    """Return a round in which a step of writing a file or the crash journal is refused, by one of these actions."""
 
     def play(trial: Trial) -> None:
-        point, name = trial.rng.choice(points), trial.rng.choice(names)
-        trial.fleet.arm(point, f"errno:{name}")
+        point, action = trial.rng.choice(points), trial.rng.choice(actions)
+        trial.fleet.arm(point, action)
         ids = trial.fleet.submit(3)
         trial.harm()
         trial.recover_uncharged(ids)
@@ -43,7 +44,7 @@ def volume_harmed(harmed: Callable[[Path], AbstractContextManager[None]], code: 
         fleet = trial.fleet
         ids = under_load(trial)
         trial.harm()
-        with harmed(fleet.settings.volume):
+        with harmed(fleet.disk):
             until_postponed(fleet, ids, code, NOTICED_S)
             fleet.let_pass(AFTERWARDS_S)
         trial.recover_uncharged(ids)
@@ -65,7 +66,7 @@ def _harm_files(trial: Trial, kind: Kind, reader: str) -> None:
     for video, (harm, _) in videos.items():
         manifest = fleet.volume.manifest(video, kind)
         assert manifest is not None
-        harm(on_disk(fleet.volume).resolve(manifest.artifact.path))
+        harm(fleet.volume.home, manifest.artifact.path)
     trial.harm()
     fleet.send(signal.SIGCONT, reader)
     trial.recover(list(videos))
@@ -74,20 +75,25 @@ def _harm_files(trial: Trial, kind: Kind, reader: str) -> None:
         trial.demand(told == {code}, f"{kind}, {harm.__name__}: code {told or 'none'} was reported, not {code}")
 
 
-def shortened(path: Path) -> None:
+def vanished(home: Home, name: str) -> None:
+    """Delete a file."""
+    home.remove(name)
+
+
+def shortened(home: Home, name: str) -> None:
     """Replace a file by one of another size."""
-    path.write_bytes(bytes(100))
+    replace_content(home, name, bytes(100))
 
 
-def flipped(path: Path) -> None:
+def flipped(home: Home, name: str) -> None:
     """Flip one bit of a file."""
-    data = bytearray(path.read_bytes())
+    data = bytearray(content_of(home, name))
     data[len(data) // 2] ^= 1
-    path.write_bytes(data)
+    replace_content(home, name, bytes(data))
 
 
-HARMS: dict[Callable[[Path], None], Code] = {
-    Path.unlink: Code.ARTIFACT_MISSING,
+HARMS: dict[Callable[[Home, str], None], Code] = {
+    vanished: Code.ARTIFACT_MISSING,
     shortened: Code.CHECKSUM_MISMATCH,
     flipped: Code.CHECKSUM_MISMATCH,
 }

@@ -26,7 +26,7 @@ from ingest.shared.video_state import ENDED, VideoState
 from tests.faults.processes import open_files, resident_bytes
 from tests.faults.stored import stored
 from tests.faults.trials import MADE
-from tests.support.on_disk import on_disk
+from tests.support.s3_server import SECRET_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,7 +87,7 @@ class Oracle:
     def _unfinished(self) -> list[str]:
         if self._fleet.ended > self._ended:
             return []
-        return [f"I4: {path.name} is unfinished, and no worker has ended" for path in unfinished_writes(self._fleet)]
+        return [f"I4: {name} is unfinished, and no worker has ended" for name in unfinished_writes(self._fleet)]
 
     def _begins(self, repeats: Mapping[Stage, int]) -> list[str]:
         began: Counter[tuple[str, int, Stage]] = Counter()
@@ -101,11 +101,20 @@ class Oracle:
         return wrong
 
 
-def unfinished_writes(fleet: Fleet) -> list[Path]:
-    """Return the unfinished writes on the volume."""
-    root = fleet.settings.volume
-    found = [path for path in (root / "videos").rglob("*") if path.name.startswith(TEMPORARY_PREFIX)]
-    return found + list((root / "scratch").glob("*"))
+def unfinished_writes(fleet: Fleet) -> list[str]:
+    """Return the unfinished writes: on the volume, and in the scratch of each machine."""
+    names = [name.rpartition("/")[2] for name in _names(fleet)]
+    found = [name for name in names if name.startswith(TEMPORARY_PREFIX)]
+    return found + [path.name for scratch in scratches(fleet) for path in scratch.glob("*")]
+
+
+def scratches(fleet: Fleet) -> set[Path]:
+    """Return the folders of temporary files; one for all workers if they share a folder."""
+    return {fleet.machine(worker.name) / "scratch" for worker in fleet.workers}
+
+
+def _names(fleet: Fleet) -> list[str]:
+    return [entry.name for entry in fleet.volume.home.list("videos/")]
 
 
 def _ends(fleet: Fleet, failures: Mapping[str, str]) -> list[str]:
@@ -126,17 +135,20 @@ def _rows(fleet: Fleet) -> list[str]:
 def _files(fleet: Fleet) -> list[str]:
     wrong = []
     states = fleet.states(list(fleet.generations))
-    folders = {folder.name for folder in (fleet.settings.volume / "videos").glob("*/*")}
+    names = set(_names(fleet))
+    folders = {name.split("/")[2] for name in names}
     for video_id in sorted(folders | set(fleet.generations)):
         is_indexed = video_id in states and states[video_id][0] == VideoState.INDEXED
+        wants_files = is_indexed and video_id not in fleet.without_files
         for kind in MADE:
-            named = on_disk(fleet.volume).folder(video_id) / f"{kind}.json"
+            named = f"{fleet.volume.folder(video_id)}/{kind}.json"
             manifest = fleet.volume.manifest(video_id, kind)
             try:
                 if manifest is not None:
+                    fleet.volume.home.forget_copy(manifest.artifact.path)
                     fleet.volume.verified(manifest.artifact, patience_s=0)
-                elif is_indexed or named.exists():
-                    wrong.append(f"I4: {video_id} has no readable {named.name}")
+                elif wants_files or named in names:
+                    wrong.append(f"I4: {video_id} has no readable {kind}.json")
             except IngestError as error:
                 wrong.append(f"I4: {video_id}: {error}")
     return wrong
@@ -169,11 +181,11 @@ def _processes(fleet: Fleet) -> list[str]:
 
 
 def _logs(fleet: Fleet) -> list[str]:
-    password = fleet.servers.nats.password
+    secrets = (fleet.servers.nats.password, SECRET_KEY, "SIGNATURE")
     wrong = []
     for path in sorted(fleet.logs.glob("*.log")):
         for line in path.read_text(errors="replace").splitlines():
-            if password in line or "SIGNATURE" in line:
+            if any(secret in line for secret in secrets):
                 wrong.append(f"I8: a secret in {path.name}: {line[:200]}")
             said = _whole(line)
             if said.get("event") in FAILURES and not (said.get("video_id") and said.get("code")):

@@ -6,7 +6,8 @@ file to `<point>.done`, so that a fault happens once and its time is known. INGE
 start. If the folder has a folder `reached`, a file there records every point that is reached.
 
 Actions: `kill`, `stop` (SIGSTOP), `hang` (a native call that never returns and holds the interpreter's lock), `segv`,
-`bomb` (more memory than the limit), `errno:<NAME>` (an error of the operating system).
+`bomb` (more memory than the limit), `errno:<NAME>` (an error of the operating system), `code:<NAME>` (a refusal of a
+home that is no folder, whose points are in `home_points.py`).
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from ingest.shared.artifacts.volume import KINDS
 from ingest.shared.broker import nats_connection
 from ingest.shared.broker.nats_bus import NatsBus
 from ingest.shared.broker.topology import ACCESSIBLE
+from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import EventKind, Stage
 from ingest.shared.worker import loop as worker_loop
 from ingest.shared.worker import notes
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
 FOLDER = "INGEST_FAULT_FOLDER"
 AT = "INGEST_FAULT_AT"
+DEADLINE = "INGEST_FAULT_DEADLINE_S"
 BOMB_BYTES = 1 << 30
 PING_EVERY_S = 2  # a half-open connection is closed after three of them
 PROGRESS_EVERY_S = 0.5  # short work reports progress, as long work does
@@ -128,6 +131,8 @@ def act(action: str) -> None:
         case ("errno", _, name):
             number = getattr(errno, name)
             raise OSError(number, os.strerror(number))
+        case ("code", _, name):
+            raise IngestError(Code(name), "refused by a fault")
 
 
 def install() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING
 from ingest.cli.upkeep.purge import sweep
 from ingest.cli.upkeep.retention import Limits
 from ingest.embedder.tables.catalog import Catalog
-from tests.faults.oracle import Oracle, unfinished_writes
+from tests.faults.homes import HomeName
+from tests.faults.oracle import Oracle, scratches, unfinished_writes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,13 +50,11 @@ def verdict(trial: Trial, oracle: Oracle) -> list[str]:
 def tidy(trial: Trial) -> None:
     """Remove the unfinished files of killed workers from the volume, as `ingest purge` does."""
     fleet = trial.fleet
-    rows = Catalog(fleet.archive).videos
-    sweep(
-        fleet.volume,
-        fleet.settings.volume / "scratch",
-        rows,
-        Limits(AGE_KEPT, AT_ONCE, AT_ONCE, 0.0),
-        delete=True,
-    )
+    limits = Limits(AGE_KEPT, AT_ONCE, AT_ONCE, 0.0)
+    for scratch in scratches(fleet):
+        sweep(fleet.volume, scratch, Catalog(fleet.archive).videos, limits, delete=True)
+        if fleet.home is not HomeName.FOLDER:  # it goes with its machine
+            shutil.rmtree(scratch, ignore_errors=True)
+            scratch.mkdir(parents=True)
     left = unfinished_writes(fleet)
     trial.demand(not left, f"I4: the sweep has left {len(left)} unfinished writes")

@@ -19,6 +19,7 @@ from tests.support.disks import full, read_only
 SAME = "nothing lost, no attempt charged"
 LOADED = Needs(LOAD_WORK_S)
 PROXIED = Needs(LOAD_WORK_S, proxied=True)
+STUCK = Needs(stuck=True)
 DRAIN_WORK_S = 3.0  # longer than the grace period of 2 s; two stages work that long after the drain
 DRAINED = (RECOVERY_S + 2 * DRAIN_WORK_S, Needs(DRAIN_WORK_S))
 CRASHES_S = 60.0
@@ -41,7 +42,7 @@ ON_WORKERS = (
         workers.frozen,
     ),
     Row("4b", "the same while a newer run is stored", "the fence refuses the older run", workers.frozen_before_commit),
-    Row("5", "native call that never returns", "the watchdog ends the worker", workers.hung, RECOVERY_S + 4),
+    Row("5", "native call that never returns", "the watchdog ends the worker", workers.hung, RECOVERY_S + 4, STUCK),
 )
 ON_SERVERS = (
     Row("6", "broker SIGKILLed under load", SAME, servers.broker_ended(signal.SIGKILL, 0.0), LOAD_S, LOADED),
@@ -102,7 +103,7 @@ ON_VOLUME = (
         "17",
         "ENOSPC, EDQUOT or EIO at fsync, rename or a note",
         NO_PARTIAL_FILE,
-        volume.volume_says(("ENOSPC", "EIO", "EDQUOT"), WRITES + NOTES),
+        volume.volume_says(("errno:ENOSPC", "errno:EIO", "errno:EDQUOT"), WRITES + NOTES),
     ),
     Row(
         "17b",
@@ -116,7 +117,7 @@ ON_VOLUME = (
         "18",
         "EROFS or ESTALE on the volume",
         NO_PARTIAL_FILE,
-        volume.volume_says(("EROFS", "ESTALE"), ("download.written", "asr.fsync", *NOTES)),
+        volume.volume_says(("errno:EROFS", "errno:ESTALE"), ("download.written", "asr.fsync", *NOTES)),
     ),
     Row(
         "18b",
@@ -139,7 +140,7 @@ ON_MESSAGES = (
     Row("23", "unreadable and too large messages", "dead letter at once, the rest continues", messages.poison_messages),
     Row("24a", "recording that crashes its worker", BURIED, messages.poison_jobs("segv"), CRASHES_S),
     Row("24b", "recording that takes all memory", BURIED, messages.poison_jobs("bomb"), CRASHES_S),
-    Row("24c", "recording that hangs its worker", BURIED, messages.poison_jobs("hang"), CRASHES_S),
+    Row("24c", "recording that hangs its worker", BURIED, messages.poison_jobs("hang"), CRASHES_S, STUCK),
 )
 ROWS: tuple[Row, ...] = (
     *KILLS,

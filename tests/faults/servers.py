@@ -16,6 +16,7 @@ import psycopg
 from ingest.cli.local.nats_server import EmbeddedNats
 from ingest.cli.local.postgres_server import DATABASE, EmbeddedPostgres
 from ingest.shared.errors import ConfigurationError
+from tests.faults.homes import ON_NATS, HomeName, Store
 from tests.faults.proxy import Proxy
 
 if TYPE_CHECKING:
@@ -26,10 +27,11 @@ STARTS = 20
 
 
 class Servers:
-    """A nats-server and a Postgres in `folder`, each also behind a proxy."""
+    """A nats-server and a Postgres in `folder`, and an S3 server where it is the home; each also behind a proxy."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, home: HomeName = HomeName.FOLDER) -> None:
         self._folder = folder
+        self._home = home
         self.nats = EmbeddedNats(folder / "nats")
         self.postgres = EmbeddedPostgres(folder / "postgres")
         host, port = self.nats.url.removeprefix("nats://").split(":")
@@ -37,12 +39,25 @@ class Servers:
         self.to_nats = Proxy(lambda: asyncio.open_connection(host, int(port)))
         self.to_postgres = Proxy(lambda: asyncio.open_unix_connection(f"{sockets}/.s.PGSQL.5432"))
         self.proxies = {"nats-server": self.to_nats, "Postgres": self.to_postgres}
+        self._store = Store(folder / "store") if home is HomeName.S3 else None
+        if self._store:
+            self.proxies["S3 server"] = self._store.network
+
+    @property
+    def store(self) -> Store:
+        """Return the S3 server; only its own rows ask for it."""
+        assert self._store is not None, f"a volume on {self._home} has no S3 server"
+        return self._store
 
     def addresses(self, *, proxied: bool) -> dict[str, str]:
         """Return the settings with the addresses of the servers, or of the proxies before them."""
+        volume = ON_NATS if self._home is HomeName.JETSTREAM else {}
+        if self._store:
+            volume = self._store.settings(proxied=proxied)
         if not proxied:
-            return {"nats_url": self.nats.url, "database_url": self.postgres.url}
+            return {"nats_url": self.nats.url, "database_url": self.postgres.url, **volume}
         return {
+            **volume,
             "nats_url": f"nats://127.0.0.1:{self.to_nats.port}",
             "database_url": f"postgresql://postgres@127.0.0.1:{self.to_postgres.port}/{DATABASE}",
         }
@@ -115,8 +130,10 @@ class Servers:
 
     def stop(self) -> None:
         """End everything."""
-        for proxy in self.proxies.values():
-            proxy.close()
+        self.to_nats.close()
+        self.to_postgres.close()
+        if self._store:
+            self._store.stop()
         self.nats.stop()
         self.postgres.stop()
 

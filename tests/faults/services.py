@@ -5,6 +5,7 @@ python -m tests.faults.services downloader | asr | embedder
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -18,23 +19,23 @@ from ingest.embedder.settings import EmbedderSettings
 from ingest.embedder.tables.ledger import Ledger
 from ingest.embedder.tables.store import Store
 from ingest.shared import pipeline
-from ingest.shared.artifacts.volume import Volume
 from ingest.shared.device.batcher import Batcher, BatchLimits
+from ingest.shared.homes.chosen import volume_of
 from ingest.shared.messages import VideoMessage
 from ingest.shared.worker.service import ServiceSpec, main
 from ingest.shared.worker.stage import InputFile, StageWork
-from tests.faults import points
+from tests.faults import home_points, points
 from tests.faults.work import Encodes, Work, suffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ingest.embedder.text_model.encoder import Encoder
+    from ingest.shared.artifacts.volume import Volume
     from ingest.shared.broker.nats_bus import NatsBus
     from ingest.shared.pipeline import StageSpec
     from ingest.shared.worker.stage import Report, StageResult
 
-DEADLINE_S = 4.0
 COMMIT_DEADLINE_S = 60.0  # longer than the deadline of a database call, as in the real settings
 SLOTS = 4
 
@@ -54,19 +55,21 @@ def _stage(
         points.reach("made")
         return done
 
-    deadline_s = COMMIT_DEADLINE_S if spec is pipeline.EMBEDDER else DEADLINE_S
+    deadline_s = float(os.environ[points.DEADLINE])
+    if spec is pipeline.EMBEDDER:
+        deadline_s = max(deadline_s, COMMIT_DEADLINE_S)
     return StageWork(spec, handled, lambda _: deadline_s, SLOTS, input_file=input_file)
 
 
 def downloader(settings: EmbedderSettings, _bus: NatsBus) -> ServiceSpec:
-    volume = Volume(settings.volume)
+    volume = volume_of(settings)
     work = Work(volume, settings.volume / "scratch")
     check = _stage(pipeline.CHECK, work.check, volume)
     return ServiceSpec((check, _stage(pipeline.DOWNLOAD, work.download, volume)))
 
 
 def asr(settings: EmbedderSettings, _bus: NatsBus) -> ServiceSpec:
-    volume = Volume(settings.volume)
+    volume = volume_of(settings)
     work = Work(volume, settings.volume / "scratch")
     return ServiceSpec((_stage(pipeline.ASR, work.asr, volume, audio_file(volume)),))
 
@@ -78,7 +81,7 @@ def embedder(settings: EmbedderSettings, bus: NatsBus) -> ServiceSpec:
     ledger = Ledger(bus, archive)
     ledger.start()
     encoder = Encodes()
-    volume = Volume(settings.volume)
+    volume = volume_of(settings)
     handler = Embed(
         volume=volume,
         store=Store(archive, encoder.key, encoder.dimensions),
@@ -102,4 +105,5 @@ SERVICES = {"downloader": downloader, "asr": asr, "embedder": embedder}
 
 if __name__ == "__main__":
     points.install()
+    home_points.install()
     main(sys.argv[1], EmbedderSettings, SERVICES[sys.argv[1]])

@@ -12,6 +12,8 @@ import pytest
 
 from ingest.shared.messages import Event, EventKind, Stage
 from tests.faults.__main__ import chosen
+from tests.faults.home_rows import ABSENT, ALL, TWINS, on_home
+from tests.faults.homes import HomeName
 from tests.faults.on_state_folder import STATE_ROWS
 from tests.faults.points import happened_at
 from tests.faults.rows import ROWS
@@ -57,11 +59,25 @@ def test_a_stage_that_ends_explains_nothing_about_the_next() -> None:
         pytest.param("24", ["24a", "24b", "24c"], id="all of a family"),
         pytest.param("4", ["4"], id="a number that is also a family's"),
         pytest.param("1.1", ["1.1"], id="one of a family"),
-        pytest.param("", [*(row.number for row in ROWS), *(row.number for row in STATE_ROWS)], id="all"),
+        pytest.param("", [row.number for row in ALL], id="all"),
     ],
 )
 def test_rows_are_chosen_by_number(only: str, numbers: list[str]) -> None:
     assert [row.number for row in chosen(only)] == numbers
+
+
+@pytest.mark.parametrize("home", HomeName)
+def test_each_row_has_on_each_home_a_twin_or_a_reason_why_it_has_none(home: HomeName) -> None:
+    numbers = {row.number for row in ALL}
+    assert {*TWINS[home], *ABSENT[home]} <= numbers
+    assert not set(TWINS[home]) & set(ABSENT[home])
+    assert all(twin.number == number for number, twin in TWINS[home].items())
+    played = [found for row in ALL if not isinstance(found := on_home(home, row), str)]
+    assert len(played) == len(ALL) - len(ABSENT[home])
+
+
+def test_on_a_folder_the_table_is_as_it_was() -> None:
+    assert [row for row in ALL if on_home(HomeName.FOLDER, row) is row] == [*ROWS, *STATE_ROWS]
 
 
 def test_a_number_that_no_row_has_is_an_error_that_names_those_there_are() -> None:

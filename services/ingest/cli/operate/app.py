@@ -98,6 +98,7 @@ def selftest(state: State = None) -> None:
     """Send a bundled recording through services that run elsewhere, and find it by search.
 
     The downloader must be able to read the folder INGEST_FILE_ROOTS, as with the chart: `helm test` runs this command.
+    Without a shared folder it is /opt/samples, which each image has.
 
     [bold]Example[/]
 

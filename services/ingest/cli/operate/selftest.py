@@ -15,29 +15,23 @@ from ingest.demo import samples
 from ingest.downloader.settings import listed_paths
 from ingest.embedder.search.question import Question
 from ingest.shared.errors import ConfigurationError
+from ingest.shared.homes.chosen import is_folder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ingest.cli.settings import AllSettings
+    from ingest.demo import Sample
 
 FOLDER = "selftest"
 SEARCHED_HITS = 10
 
 
 def run(settings: AllSettings) -> int:
-    """Copy the recording to a folder that the downloader reads, request it, wait, search; return the exit status."""
-    if settings.volume_url is not None and "://" in settings.volume_url:
-        raise ConfigurationError(
-            "the recording of the self-test lies in a folder that the downloader reads, too, and a volume in a store "
-            "(INGEST_VOLUME_URL) has none: `ingest submit --wait ADDRESS` tries a recording of the web"
-        )
-    roots = listed_paths(settings.file_roots)
-    if not roots:
-        raise ConfigurationError("INGEST_FILE_ROOTS is not set: name a folder that the downloader can read, too")
+    """Request a recording that the downloader can read, too, wait, search; return the exit status."""
     sample = min(samples(), key=lambda sample: sample.duration_s)
-    copy = roots[0] / FOLDER / sample.file
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(sample.path, copy)
-    result = submit(settings, [str(copy)], Selection(force=True), wait=True, quiet=True)
+    path = placed(sample, settings)
+    result = submit(settings, [str(path)], Selection(force=True), wait=True, quiet=True)
     print_result(result, as_json=False)
     if result.status or not result.tally.indexed:
         return result.status or console.FAILED
@@ -50,3 +44,22 @@ def run(settings: AllSettings) -> int:
         return console.FAILED
     console.out.print(f"{sample.file} was downloaded, recognised and indexed; a search finds it as result {found[0]}")
     return console.OK
+
+
+def placed(sample: Sample, settings: AllSettings) -> Path:
+    """Return a recording in a folder that the downloader reads, too; it is copied where no such folder has it."""
+    roots = listed_paths(settings.file_roots)
+    if not roots:
+        raise ConfigurationError("INGEST_FILE_ROOTS is not set: name a folder that the downloader can read, too")
+    for root in roots:
+        if (root / sample.file).is_file():
+            return root / sample.file
+    if not is_folder(settings):
+        raise ConfigurationError(
+            f"no folder of INGEST_FILE_ROOTS has {sample.file}, and with a volume in a store (INGEST_VOLUME_URL) the "
+            "downloader cannot read what is copied here: name /opt/samples for both, which each image has"
+        )
+    copy = roots[0] / FOLDER / sample.file
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(sample.path, copy)
+    return copy

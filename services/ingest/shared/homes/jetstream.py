@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest.shared.broker.file_info import FileInfo
-    from ingest.shared.broker.nats_files import NatsFiles
+    from ingest.shared.broker.nats_files import InfoMessage, NatsFiles
     from ingest.shared.homes.cache import Cache
 
 MOST_CONFLICTS = 20
@@ -59,17 +59,33 @@ class JetStreamHome:
     def put(self, name: str, data: bytes, before: str | None) -> None:
         """Store a small file in the place of a message, or of none."""
         with _translated("write"):
-            found = self.files.find(_checked(name))
-            if before is None and found.info is None:
-                before = str(found.sequence)
-            if before != str(found.sequence):
-                raise ConflictError(name)
+            found = self._expected(name, before)
             info = upload(self.files, name, BytesIO(data))
-            if not self.files.replace(name, info, int(before)):
+            try:
+                replaced = self._replace(info, found, before)
+            except ConflictError:
                 self.files.drop_chunks(info.place)
-                raise ConflictError(name)
-            if found.info is not None:
-                self.files.drop_chunks(found.info.place)
+                raise
+            if replaced is not None:
+                self.files.drop_chunks(replaced.place)
+
+    def _replace(self, info: FileInfo, found: InfoMessage, before: str | None) -> FileInfo | None:
+        """Put an info in the place of the version that was found, and return that.
+
+        Where a file was deleted, its subject has a message for a second. If that ends meanwhile, nobody has written.
+        """
+        for _ in range(MOST_CONFLICTS):
+            if self.files.replace(info.name, info, found.sequence):
+                return found.info
+            found = self._expected(info.name, before)
+        raise ConflictError(info.name)
+
+    def _expected(self, name: str, version: str | None) -> InfoMessage:
+        """Return what the subject of a file holds; raise ConflictError where it is not this version."""
+        found = self.files.find(_checked(name))
+        if version != (None if found.info is None else str(found.sequence)):
+            raise ConflictError(name)
+        return found
 
     def remove(self, name: str) -> None:
         """Delete a file and those below its name."""

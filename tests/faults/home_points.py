@@ -1,0 +1,80 @@
+"""The named points at which a home that is no folder stores a file: the twins of those of a folder (`points.py`).
+
+`written` comes before the step that makes a file or a manifest known, `renamed` after it. In an object store that step
+is the PUT, on JetStream the info, whose chunks are there by then.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import obstore
+
+from ingest.shared.artifacts.volume import KINDS
+from ingest.shared.broker.nats_files import NatsFiles
+from ingest.shared.homes.jetstream import JetStreamHome
+from ingest.shared.homes.s3 import S3Home
+from ingest.shared.worker.notes import COUNTS, HomeNotes
+from tests.faults.points import reach
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def install() -> None:
+    """Put the points into this process."""
+    _around(
+        obstore, "put", lambda _, name, *__: _stored(name, "written"), lambda _, name, *__: _stored(name, "renamed")
+    )
+    _around(NatsFiles, "replace", _before_info, _after_info)
+    for home in (S3Home, JetStreamHome):
+        _around(home, "remove", after=lambda _, name: _removed(name))
+    _around(HomeNotes, "write", lambda _, name, *__: None if _is_count(name) else reach("note"))
+    _around(HomeNotes, "read", lambda _, name, *__: reach("count") if _is_count(name) else None)
+
+
+def _around(
+    owner: Any,  # noqa: ANN401 (a class or a module)
+    name: str,
+    before: Callable[..., object] = lambda *_: None,
+    after: Callable[..., object] = lambda *_: None,
+) -> None:
+    inner = getattr(owner, name)
+
+    @functools.wraps(inner)
+    def outer(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (the arguments of the wrapped function)
+        before(*args)
+        answer = inner(*args, **kwargs)
+        after(*args)
+        return answer
+
+    setattr(owner, name, outer)
+
+
+def _before_info(_files: NatsFiles, name: str, info: object, *_: object) -> None:
+    if info is not None:
+        _stored(name, "written")
+
+
+def _after_info(_files: NatsFiles, name: str, info: object, *_: object) -> None:
+    if info is not None:
+        _stored(name, "renamed")
+
+
+def _stored(name: str, moment: str) -> None:
+    """Reach a moment of a file or a manifest; notes and profiles have none."""
+    if name.startswith("videos/"):
+        last = name.rpartition("/")[2]
+        voices = "voices_" if last.startswith("voices") else ""
+        reach(f"{voices}{'manifest_' if last.endswith('.json') else ''}{moment}")
+
+
+def _removed(name: str) -> None:
+    folder, _, last = name.rpartition("/")
+    if folder.startswith("videos/") and last in {f"{kind}.json" for kind in KINDS}:
+        reach("manifest_discarded")
+
+
+def _is_count(name: str) -> bool:
+    return name.startswith(f"{COUNTS}/")
