@@ -57,6 +57,38 @@ CACHE_BYTES = 8 << 30
 NOISE = os.urandom(1 << 20)
 
 
+@dataclass(frozen=True)
+class Site:
+    """A home, which any process can open."""
+
+    name: str
+    folder: Path
+    bucket: Bucket
+    nats: BusOptions
+
+    def machine(self, service: str) -> Home:
+        """Return the home as a machine of its own has it, with copies of its own."""
+        if self.name == FOLDER:
+            return FolderHome(self.folder)
+        copies = Cache(self.folder / service, CACHE_BYTES)
+        if self.name == S3:
+            return S3Home(self.bucket, copies)
+        return JetStreamHome(NatsFiles(self.nats, FILES_BUCKET), copies)
+
+
+def made(name: str, folder: Path, server: EmbeddedNats, store: s3_server.S3Server) -> Site:
+    """Make a home on these servers."""
+    bucket = Bucket("archive", folder.name, store.endpoint, None, s3_server.ACCESS_KEY, s3_server.SECRET_KEY)
+    nats = BusOptions(server.url, "files.bench", user=NATS_USER, password=server.password)
+    if name == S3:  # the first write makes the bucket
+        S3Home(bucket, Cache(folder / "none", 0)).put("made/bucket", b"", None)
+    if name == JETSTREAM:
+        bus = NatsBus(nats).connect()
+        bus.provision(Topology((files_spec(FILES_BUCKET),), ()))
+        bus.close()
+    return Site(name, folder, bucket, nats)
+
+
 @dataclass
 class Traffic:
     """Bytes of files that went to a home and came from it, and the seconds that this took."""
@@ -190,21 +222,13 @@ def _run(server: EmbeddedNats, folder: Path, trace: Trace, place: Place, seconds
 
 
 def _place(name: str, opened: ExitStack, folder: Path, server: EmbeddedNats, store: s3_server.S3Server) -> Place:
-    if name == FOLDER:
-        return Place(lambda _service: FolderHome(folder))
-    if name == S3:
-        bucket = Bucket("archive", folder.name, store.endpoint, None, s3_server.ACCESS_KEY, s3_server.SECRET_KEY)
-        S3Home(bucket, Cache(folder / "none", 0)).put("made/bucket", b"", None)
-        return Place(lambda service: S3Home(bucket, Cache(folder / service, CACHE_BYTES)))
-    options = BusOptions(server.url, "files.bench", user=NATS_USER, password=server.password)
-    bus = NatsBus(options).connect()
-    bus.provision(Topology((files_spec(FILES_BUCKET),), ()))
-    bus.close()
+    site = made(name, folder, server, store)
 
     def machine(service: str) -> Home:
-        files = NatsFiles(options, FILES_BUCKET)
-        opened.callback(files.close)
-        return JetStreamHome(files, Cache(folder / service, CACHE_BYTES))
+        home = site.machine(service)
+        if isinstance(home, JetStreamHome):
+            opened.callback(home.files.close)
+        return home
 
     return Place(machine)
 

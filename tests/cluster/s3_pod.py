@@ -80,13 +80,13 @@ def wait(cluster: Cluster) -> None:
 
 
 def restart(cluster: Cluster) -> None:
-    """End the server; its container is started again with what is stored."""
+    """Kill the server; its container is started again with what is stored."""
 
     def starts() -> int:
         return int(cluster.get("pod", NAME)["status"]["containerStatuses"][0]["restartCount"])
 
     before = starts()
-    cluster.kubectl("exec", NAME, "--", "kill", "1")
+    cluster.kubectl("exec", NAME, "--", "sh", "-c", "kill -QUIT 1")  # at once; after a SIGTERM it takes 16 s
     cluster.until(lambda: starts() > before, "another start of the S3 server", 60)
     wait(cluster)
 

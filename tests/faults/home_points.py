@@ -15,7 +15,7 @@ from ingest.shared.artifacts.volume import KINDS
 from ingest.shared.broker.nats_files import NatsFiles
 from ingest.shared.homes.jetstream import JetStreamHome
 from ingest.shared.homes.s3 import S3Home
-from ingest.shared.worker.notes import COUNTS, HomeNotes
+from ingest.shared.worker.notes import COUNTS, FOLDER
 from tests.faults.points import reach
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ def install() -> None:
     _around(NatsFiles, "replace", _before_info, _after_info)
     for home in (S3Home, JetStreamHome):
         _around(home, "remove", after=lambda _, name: _removed(name))
-    _around(HomeNotes, "write", lambda _, name, *__: None if _is_count(name) else reach("note"))
-    _around(HomeNotes, "read", lambda _, name, *__: reach("count") if _is_count(name) else None)
 
 
 def _around(
@@ -53,8 +51,11 @@ def _around(
 
 
 def _before_info(_files: NatsFiles, name: str, info: object, *_: object) -> None:
-    if info is not None:
-        _stored(name, "written")
+    if info is None:
+        return
+    _stored(name, "written")
+    if name.startswith(f"{FOLDER}/") and not name.startswith(f"{FOLDER}/{COUNTS}/"):
+        reach("note")
 
 
 def _after_info(_files: NatsFiles, name: str, info: object, *_: object) -> None:
@@ -74,7 +75,3 @@ def _removed(name: str) -> None:
     folder, _, last = name.rpartition("/")
     if folder.startswith("videos/") and last in {f"{kind}.json" for kind in KINDS}:
         reach("manifest_discarded")
-
-
-def _is_count(name: str) -> bool:
-    return name.startswith(f"{COUNTS}/")

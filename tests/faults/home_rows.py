@@ -11,7 +11,7 @@ from tests.faults import on_volume as volume
 from tests.faults.homes import HomeName
 from tests.faults.needs import Needs
 from tests.faults.on_state_folder import STATE_ROWS, StateRow
-from tests.faults.rows import LOADED, NO_PARTIAL_FILE, NOTES, PROXIED, ROWS, SAME
+from tests.faults.rows import LOADED, NO_PARTIAL_FILE, PROXIED, ROWS, SAME
 from tests.faults.trials import LOAD_S, LOAD_WORK_S, RECOVERY_S, Row
 from tests.support.disks import full, read_only
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 S3, JETSTREAM = HomeName.S3, HomeName.JETSTREAM
 ASKED_AGAIN_S = 60.0  # for so long a client of a store asks again before it gives up
-FILES = ("download.written", "asr.written", "download.manifest_written", "asr.manifest_written")
+MESSAGES = tuple(f"{stage}.{moment}" for stage in ("download", "asr") for moment in ("written", "manifest_written"))
+MESSAGES += tuple(f"{stage}.note" for stage in ("check", "download", "asr", "embedder"))
 OWN_DISK = Needs(LOAD_WORK_S, small_disk="volume")
 LOST_FILES = "`ingest resume` rebuilds the queue, the files are made again"
 
@@ -95,16 +96,16 @@ TWINS: Mapping[HomeName, Mapping[str, Row]] = {
         "10": replace(_row("10"), promise=LOST_FILES),
         "17": Row(
             "17",
-            "a message of a file, a manifest or a note refused: no room",
+            "a message that makes a file, a manifest or a note refused: no room",
             NO_PARTIAL_FILE,
-            volume.volume_says(("code:ENV_DISK_FULL",), FILES + NOTES),
+            volume.volume_says(("bus:full",), MESSAGES),
         ),
         "17b": Row("17b", "the bucket full", NO_PARTIAL_FILE, store.bucket_full, LOAD_S, LOADED),
         "18": Row(
             "18",
-            "a message of a file, a manifest or a note refused: no answer, no right",
+            "the same refused: no right",
             NO_PARTIAL_FILE,
-            volume.volume_says(("code:ENV_VOLUME",), FILES + NOTES),
+            volume.volume_says(("bus:denied",), MESSAGES),
         ),
     },
 }

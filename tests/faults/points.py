@@ -6,8 +6,8 @@ file to `<point>.done`, so that a fault happens once and its time is known. INGE
 start. If the folder has a folder `reached`, a file there records every point that is reached.
 
 Actions: `kill`, `stop` (SIGSTOP), `hang` (a native call that never returns and holds the interpreter's lock), `segv`,
-`bomb` (more memory than the limit), `errno:<NAME>` (an error of the operating system), `code:<NAME>` (a refusal of a
-home that is no folder, whose points are in `home_points.py`).
+`bomb` (more memory than the limit), `errno:<NAME>` (an error of the operating system), `bus:<NAME>` (a refusal of the
+broker, where it is the home of the volume: `home_points.py` has the points of such homes).
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from ingest.embedder.tables.store import Store
 from ingest.shared.artifacts.home import TEMPORARY_PREFIX
 from ingest.shared.artifacts.volume import KINDS
 from ingest.shared.broker import nats_connection
+from ingest.shared.broker.bus import BusFullError, BusRefusedError
 from ingest.shared.broker.nats_bus import NatsBus
 from ingest.shared.broker.topology import ACCESSIBLE
-from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import EventKind, Stage
 from ingest.shared.worker import loop as worker_loop
 from ingest.shared.worker import notes
@@ -72,6 +72,7 @@ BESIDE: dict[
     Stage.EMBEDDER: ("cleared", "sent_later", *_BACK, *_DEAD),
     "waker-check": ("before_nak", "nakked"),
 }
+REFUSALS = {"full": BusFullError, "denied": BusRefusedError}
 REFUSABLE = ("note", "count", "fsync")  # where the operating system may return an error
 
 
@@ -131,8 +132,8 @@ def act(action: str) -> None:
         case ("errno", _, name):
             number = getattr(errno, name)
             raise OSError(number, os.strerror(number))
-        case ("code", _, name):
-            raise IngestError(Code(name), "refused by a fault")
+        case ("bus", _, name):
+            raise REFUSALS[name]("refused by a fault")
 
 
 def install() -> None:

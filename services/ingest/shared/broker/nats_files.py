@@ -13,7 +13,7 @@ from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, TypeVar
 
 from ingest.shared.broker import file_info
-from ingest.shared.broker.bus import BusConflictError, BusRefusedError, BusUnavailableError
+from ingest.shared.broker.bus import BusConflictError, BusFullError, BusRefusedError, BusUnavailableError
 from ingest.shared.broker.nats_requests import NatsRequests
 from ingest.shared.broker.topology import file_subjects, files_stream
 
@@ -30,6 +30,7 @@ CHUNKS_TIMEOUT_S = 60.0  # over a slow network, to a server that flushes each ch
 WATCH_S = 0.5
 BATCHES_AT_ONCE = 4  # the server gives up a client for which too much is waiting
 PAGE = 500  # infos in an answer
+KEPT_FREE_BYTES, KEPT_FREE_SHARE = 256 << 20, 8  # of a bucket: a file is deleted by messages, which take room first
 ROLLUP = {"Nats-Rollup": "sub"}  # the message takes the place of all others of its subject
 ENDING = {**ROLLUP, "Nats-TTL": "1s"}  # and is gone soon itself
 EXPECTED = "Nats-Expected-Last-Subject-Sequence"
@@ -71,7 +72,9 @@ class NatsFiles:
         """Store chunks, in this order; return their sequences.
 
         It is not repeated: where an answer is missing, it is unknown what is stored. The upload begins again elsewhere.
+        Raise BusFullError where files would take the room without which none can be deleted.
         """
+        self._require_room(sum(map(len, chunks)))
         subject, _ = file_subjects(self._bucket, place)
 
         async def work(nats: NatsConnection) -> list[int]:
@@ -82,6 +85,12 @@ class NatsFiles:
         if any(after <= before for before, after in pairwise(found)):
             raise BusUnavailableError("chunks were stored in another order")
         return found
+
+    def _require_room(self, size: int) -> None:
+        found = self._nats.state()
+        limit = int(found["config"]["max_bytes"])
+        if limit > 0 and found["state"]["bytes"] + size > limit - min(KEPT_FREE_BYTES, limit // KEPT_FREE_SHARE):
+            raise BusFullError("the bucket on NATS is full: `ingest purge` makes room")
 
     def replace(self, name: str, info: FileInfo | None, before: int) -> bool:
         """Put an info, or with None a tombstone, in the place of message `before`; return whether it is there.

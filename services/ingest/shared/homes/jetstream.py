@@ -8,7 +8,7 @@ listed under a temporary name, as in a folder.
 from __future__ import annotations
 
 import hashlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from ingest.shared import outgoing
 from ingest.shared.artifacts.files import sha256_of, translate_os_errors
 from ingest.shared.artifacts.home import TEMPORARY_PREFIX, ConflictError, Entry, StoredFile, checked
 from ingest.shared.broker import file_info
-from ingest.shared.broker.bus import BusError, BusFullError
+from ingest.shared.broker.bus import BusError, BusFullError, BusRefusedError
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.homes.jetstream_upload import CHUNKS_AT_ONCE, upload
 
@@ -52,7 +52,9 @@ class JetStreamHome:
                 if (info.sha256, info.size_bytes) != (sha256, size):
                     self.files.drop_chunks(info.place)
                     raise IngestError(Code.ENV_VOLUME, f"upload: {file.name} was changed meanwhile")
-                self._make_known(info)
+                with self._dropped_if_refused(info):
+                    replaced = self._make_known(info)
+                self._drop(replaced)
             self._cache.adopt(name, file)
         return StoredFile(name, sha256, size)
 
@@ -61,13 +63,9 @@ class JetStreamHome:
         with _translated("write"):
             found = self._expected(name, before)
             info = upload(self.files, name, BytesIO(data))
-            try:
+            with self._dropped_if_refused(info):
                 replaced = self._replace(info, found, before)
-            except ConflictError:
-                self.files.drop_chunks(info.place)
-                raise
-            if replaced is not None:
-                self.files.drop_chunks(replaced.place)
+            self._drop(replaced)
 
     def _replace(self, info: FileInfo, found: InfoMessage, before: str | None) -> FileInfo | None:
         """Put an info in the place of the version that was found, and return that.
@@ -109,16 +107,31 @@ class JetStreamHome:
                 return
         raise IngestError(Code.ENV_VOLUME, f"delete: {name} is written by others all the time")
 
-    def _make_known(self, info: FileInfo) -> None:
-        """Put the info of a file in the place of any other."""
+    def _make_known(self, info: FileInfo) -> FileInfo | None:
+        """Put the info of a file in the place of any other, and return that."""
         for _ in range(MOST_CONFLICTS):
             found = self.files.find(info.name)
             if self.files.replace(info.name, info, found.sequence):
-                if found.info is not None:
-                    self.files.drop_chunks(found.info.place)
-                return
-        self.files.drop_chunks(info.place)
+                return found.info
         raise IngestError(Code.ENV_VOLUME, f"upload: {info.name} is written by others all the time")
+
+    def _drop(self, info: FileInfo | None) -> None:
+        if info is not None:
+            self.files.drop_chunks(info.place)
+
+    @contextmanager
+    def _dropped_if_refused(self, info: FileInfo) -> Iterator[None]:
+        """Delete the chunks of an upload that is refused in the block.
+
+        Where no answer came, it may be a file by now, or become one: then it stays, and is listed as unfinished if not.
+        """
+        try:
+            yield
+        except (ConflictError, IngestError, BusRefusedError):
+            with suppress(BusError):
+                if self.files.find(info.name).info != info:
+                    self.files.drop_chunks(info.place)
+            raise
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
