@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tests.support.http_servers import serving
@@ -105,6 +106,14 @@ def cut(request: Request, forward: Forward) -> Answer:
     return replace(answer, body=answer.body[: len(answer.body) // 2], announced=len(answer.body))
 
 
+class QuietServer(ThreadingHTTPServer):
+    """A server that says nothing about clients which were killed."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 (as the original)
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def lying(upstream: str) -> Iterator[LyingStore]:
     """Give a proxy in front of a server."""
@@ -139,7 +148,7 @@ def lying(upstream: str) -> Iterator[LyingStore]:
         def log_message(self, *_args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = QuietServer(("127.0.0.1", 0), Handler)
     store.endpoint = f"http://127.0.0.1:{server.server_port}"
     with serving(server):
         yield store
