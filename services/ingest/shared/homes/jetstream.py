@@ -70,7 +70,7 @@ class JetStreamHome:
     def _replace(self, info: FileInfo, found: InfoMessage, before: str | None) -> FileInfo | None:
         """Put an info in the place of the version that was found, and return that.
 
-        Where a file was deleted, its subject has a message for a second. If that ends meanwhile, nobody has written.
+        Where a file was deleted, its subject has a message for a second. Its end meanwhile is no conflict.
         """
         for _ in range(MOST_CONFLICTS):
             if self.files.replace(info.name, info, found.sequence):
