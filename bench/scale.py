@@ -91,6 +91,7 @@ class Size:
     passages: int
     stored_per_s: float | None  # None: it was there, and so its index
     stored_with_index_per_s: float
+    cpu_with_index_s: float  # of the server, for a passage
     index_s: float | None
     index_cpu_s: float | None
     index_bytes: int
@@ -216,12 +217,14 @@ def one_size(database: Database, folder: Path, archive: Archive, videos: tuple[i
     count, index_bytes, archive_bytes = (int(str(value)) for value in row or (0, 0, 0))
     shares = recall(database, vectors, 10), recall(database, vectors, 100)
     server = server_bytes(folder)
-    last = max(videos)
+    last, spent_s = max(videos), processes.cpu_s(processes.family(first_process(folder)))
     with_index_per_s = grow(database, archive, last, last + WITH_INDEX)
+    used_s = processes.cpu_s(processes.family(first_process(folder))) - spent_s
     return Size(
         count,
         stored_per_s,
         with_index_per_s,
+        used_s / WITH_INDEX / IN_A_VIDEO,
         index_s,
         index_cpu_s,
         index_bytes,
@@ -259,6 +262,7 @@ def show(measured: Sequence[Size]) -> None:
     lines: list[tuple[str, Callable[[Size], str]]] = [
         ("stored, passages/s", lambda one: taken(one.stored_per_s, "{:.0f}")),
         ("stored while the index exists, passages/s", lambda one: f"{one.stored_with_index_per_s:.0f}"),
+        ("processor time of a passage then", lambda one: f"{one.cpu_with_index_s * 1000:.1f} ms"),
         ("vector index built in", lambda one: taken(one.index_s, "{:.1f} s")),
         ("processor time of that", lambda one: taken(one.index_cpu_s, "{:.1f} s")),
         ("vector index", lambda one: f"{one.index_bytes / 1e6:.0f} MB"),
