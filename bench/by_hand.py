@@ -46,7 +46,8 @@ def places(to: Connections, texts: tuple[str, str]) -> tuple[str, float]:
     """Return what the dry run of a correction in all recordings finds, and the seconds that it takes."""
     began = monotonic()
     found = occurrences.page(to.database, texts, 0, PAGE)
-    return f"{texts[0]}: {found.places} places in {found.recordings} recordings", monotonic() - began
+    least = "" if found.is_whole else "at least "
+    return f"{texts[0]}: {least}{found.places} places in {found.recordings} recordings", monotonic() - began
 
 
 def measure(videos: int, passages: int, seed: int) -> tuple[list[tuple[str, float]], Sequence[Round]]:

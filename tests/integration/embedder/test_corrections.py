@@ -257,6 +257,21 @@ def test_the_count_of_a_stop_word_ends_with_a_recording_and_says_so(
     assert "of at least" in told
 
 
+def test_passages_are_built_anew_with_other_limits_and_keep_their_corrections(
+    correct: Callable[..., str], database: Database, volume: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    correct(TALK, OLD, NEW)
+    before = [one.text for one in document(database, volume).passages]
+    for name, value in {"INGEST_PASSAGE_MIN_CHARS": "20", "INGEST_PASSAGE_MAX_CHARS": "80"}.items():
+        monkeypatch.setenv(name, value)
+    done = CommandLine().invoke(app, ["embed", "--passages", "--json"])
+    assert (done.exit_code, json.loads(done.stdout)["recordings"]) == (0, 1), done.output
+    after = [one.text for one in document(database, volume).passages]
+    assert len(after) > len(before)
+    assert (" ".join(after).count(NEW), " ".join(after).split()) == (1, " ".join(before).split())
+    assert all(one.missing == 0 for one in vectors.models(database))
+
+
 def test_what_an_interrupted_command_has_left_is_finished_by_the_next_one(
     correct: Callable[..., str], database: Database, volume: Volume
 ) -> None:

@@ -130,9 +130,10 @@ class Verifier:
         ]
         there = self._by_words(listener, moved, origin, whole=True)
         for (number, place), verdict in zip(places.items(), there, strict=True):
-            if verdict.result == "same":
-                found = words.WordMatch(verdict.said_from_s or place.start_s, verdict.said_to_s or place.end_s, ())
-                verdicts[number] = replace(elsewhere(citations[number], found), notes=verdicts[number].notes)
+            one = citations[number]
+            found = words.WordMatch(verdict.said_from_s or place.start_s, verdict.said_to_s or place.end_s, ())
+            if verdict.result == "same" and not found.is_at(one.from_s, one.to_s):
+                verdicts[number] = replace(elsewhere(one, found), notes=verdicts[number].notes)
         return verdicts
 
     def _judged(

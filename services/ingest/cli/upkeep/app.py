@@ -106,6 +106,9 @@ def embed(
     revision: Annotated[str | None, typer.Option(help="With --model: its commit, tag or branch on the hub.")] = None,
     drop: Annotated[str | None, typer.Option(metavar="KEY", help="Delete the vectors of this model instead.")] = None,
     only_list: Annotated[bool, typer.Option("--list", help="Only list the models that have vectors.")] = False,
+    passages: Annotated[
+        bool, typer.Option("--passages", help="Build the passages anew instead, with the present INGEST_PASSAGE_*.")
+    ] = False,
     state: State = None,
     json: Json = False,
 ) -> None:
@@ -122,10 +125,19 @@ def embed(
 
       ingest embed --list
 
+      INGEST_PASSAGE_MAX_CHARS=800 ingest embed --passages
+
       ingest embed --drop all-MiniLM-L6-v2@8b3219a92973
     """
-    if sum((drop is not None, only_list, model is not None)) > 1 or (revision is not None and model is None):
-        raise typer.BadParameter("--model (with --revision), --drop and --list exclude each other")
+    if sum((drop is not None, only_list, model is not None, passages)) > 1 or (revision is not None and model is None):
+        raise typer.BadParameter("--model (with --revision), --drop, --list and --passages exclude each other")
+    if passages:
+        from ingest.cli.upkeep import passages as building
+
+        with options.archive(state) as archive:
+            made = building.build(archive)
+        building.print_report(made, as_json=json)
+        raise typer.Exit(console.OK if not made.left else console.SOME_FAILED)
     from ingest.cli.upkeep import embed as command
 
     with options.connections(state) as connections:
