@@ -100,15 +100,18 @@ def mend(
     raise typer.Exit(console.OK if not any(report.trouble for report in reports) else console.SOME_FAILED)
 
 
+Passages = Annotated[
+    bool, typer.Option("--passages", help="Build the passages anew instead, with the present INGEST_PASSAGE_*.")
+]
+
+
 @upkeep_app.command(rich_help_panel=UPKEEP)
 def embed(
     model: Annotated[str | None, typer.Option(help="Name or folder of a model, instead of the settings' one.")] = None,
     revision: Annotated[str | None, typer.Option(help="With --model: its commit, tag or branch on the hub.")] = None,
     drop: Annotated[str | None, typer.Option(metavar="KEY", help="Delete the vectors of this model instead.")] = None,
     only_list: Annotated[bool, typer.Option("--list", help="Only list the models that have vectors.")] = False,
-    passages: Annotated[
-        bool, typer.Option("--passages", help="Build the passages anew instead, with the present INGEST_PASSAGE_*.")
-    ] = False,
+    passages: Passages = False,
     state: State = None,
     json: Json = False,
 ) -> None:
@@ -125,19 +128,12 @@ def embed(
 
       ingest embed --list
 
-      INGEST_PASSAGE_MAX_CHARS=800 ingest embed --passages
-
       ingest embed --drop all-MiniLM-L6-v2@8b3219a92973
     """
     if sum((drop is not None, only_list, model is not None, passages)) > 1 or (revision is not None and model is None):
         raise typer.BadParameter("--model (with --revision), --drop, --list and --passages exclude each other")
     if passages:
-        from ingest.cli.upkeep import passages as building
-
-        with options.archive(state) as archive:
-            made = building.build(archive)
-        building.print_report(made, as_json=json)
-        raise typer.Exit(console.OK if not made.left else console.SOME_FAILED)
+        raise typer.Exit(_passages_built(state, as_json=json))
     from ingest.cli.upkeep import embed as command
 
     with options.connections(state) as connections:
@@ -149,6 +145,16 @@ def embed(
             report = command.embed(connections, model, revision)
             command.print_report(report, as_json=json)
             raise typer.Exit(console.OK if not report.left else console.SOME_FAILED)
+
+
+def _passages_built(state: Path | None, *, as_json: bool) -> int:
+    """Build the passages of all recordings anew, and return the exit status."""
+    from ingest.cli.upkeep import passages
+
+    with options.archive(state) as archive:
+        report = passages.build(archive)
+    passages.print_report(report, as_json=as_json)
+    return console.OK if not report.left else console.SOME_FAILED
 
 
 @upkeep_app.command(rich_help_panel=UPKEEP)
