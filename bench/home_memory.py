@@ -51,7 +51,7 @@ def _measured(name: str, hours: float) -> int:
         server = EmbeddedNats(folder / "nats")
         opened.callback(server.stop)
         (folder / "store").mkdir()
-        store = opened.enter_context(s3_server.running(folder / "store"))
+        store = opened.enter_context(s3_server.running(folder / "store", volume_mb=1024))
         site = made(name, folder / "home", server, store)
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             return pool.apply(_peak, (site, hours))

@@ -24,7 +24,7 @@ NAME, PORT, BUCKET, PREFIX = "store", 8333, "archive", "ingest"
 SCRIPT = (
     f"until [ -x /{NAME}/weed ]; do sleep 0.2; done; "
     f"exec /{NAME}/weed server -dir=/{NAME} -ip=127.0.0.1 -ip.bind=0.0.0.0 -s3 -s3.port={PORT} "
-    f"-s3.config=/rights/s3.json {' '.join(QUIET)}"
+    f"-s3.config=/rights/s3.json -master.volumeSizeLimitMB=64 {' '.join(QUIET)}"
 )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ingest.shared.errors import Code
 from tests.faults import on_store as store
 from tests.faults import on_volume as volume
+from tests.faults import on_workers as workers
 from tests.faults.homes import HomeName
 from tests.faults.needs import Needs
 from tests.faults.on_state_folder import STATE_ROWS, StateRow
@@ -90,6 +91,11 @@ TWINS: Mapping[HomeName, Mapping[str, Row]] = {
             store.store_refuses(store.says(403, "AccessDenied"), Code.ENV_VOLUME, "PUT"),
             LOAD_S,
             LOADED,
+        ),
+        "30": replace(
+            _row("30"),
+            promise="work waits for the clock, no attempt charged",
+            play=workers.clock_stepped_before_a_store,
         ),
     },
     JETSTREAM: {

