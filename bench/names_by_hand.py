@@ -80,7 +80,7 @@ def named(known: Sequence[Turn]) -> list[SpeakerStatement]:
 
 
 def heard(found: Sequence[Turn], length_s: float, *, clusters: bool = False) -> list[str | None]:
-    """Return who speaks in each tenth of a second; None for nobody, and for several."""
+    """Return who speaks in each tenth of a second; None where none or several speak."""
     steps: list[set[str]] = [set() for _ in range(int(length_s / STEP_S) + 1)]
     for one in found:
         for step in range(int(one.start_s / STEP_S), min(len(steps), int(one.end_s / STEP_S))):
