@@ -58,7 +58,7 @@ monitor: $(READY) ## run the demonstration under Prometheus (and Grafana, where 
 
 # Tests wait half of the time, so three processes keep two processors busy. All tests of a file run in one process, with its
 # servers and models. Threads of torch must not spin while they wait: beside other processes, spinning takes most of the time.
-WORKERS ?= 4
+WORKERS ?= 3
 TESTS ?= # a part of the tests, as in TESTS=tests/unit
 PYTEST := OMP_WAIT_POLICY=passive $(BIN)/pytest --numprocesses $(WORKERS)
 
