@@ -29,9 +29,23 @@ from ingest.shared.broker.topology import (
     EVENT_STREAM,
     INPUT_OF,
     WORK_STREAM,
+    dead_subject,
     event_subject,
+    later_subject,
 )
-from ingest.shared.messages import ChangeRequested, EventKind, Metadata, NameSpeaker, Stage, encode
+from ingest.shared.errors import Code
+from ingest.shared.messages import (
+    ChangeRequested,
+    DeadLetter,
+    EventKind,
+    Metadata,
+    NameSpeaker,
+    Source,
+    SourceKind,
+    Stage,
+    VideoRequested,
+    encode,
+)
 from tests.integration.cli.test_forget import NOW, event, request
 from tests.support.archive_rows import passage
 from tests.support.command_line import CommandLine
@@ -219,6 +233,33 @@ def test_recordings_in_work_are_left_and_named(volume: Volume, bus: NatsBus, dat
     assert "running0001 was left" in forget(NAME, "--yes", status=3)
     bus.ack(delivery)
     write_events(database, [(event("running0001", "busy", EventKind.FAILED), (1, 10))])
+
+
+@pytest.mark.parametrize("place", ["waiting", "put off", "dead"])
+def test_a_request_that_names_the_person_is_kept_and_named(volume: Volume, bus: NatsBus, place: str) -> None:
+    assert volume
+    asked = VideoRequested(
+        video_id=TALK,
+        source=Source(kind=SourceKind.MEDIA, url="http://example.org/a.mp3"),
+        metadata=Metadata(about=About(persons=(NAME,))),
+    )
+    if place == "dead":
+        letter = DeadLetter(
+            stage=Stage.CHECK,
+            subject=INPUT_OF[Stage.CHECK],
+            payload=encode(asked).decode(),
+            code=Code.UNEXPECTED,
+            text="",
+            attempts={},
+            at=NOW,
+            video_id=TALK,
+        )
+        bus.publish(dead_subject(Stage.CHECK), encode(letter), f"{TALK}:dead")
+    else:
+        subject = later_subject(Stage.CHECK) if place == "put off" else INPUT_OF[Stage.CHECK]
+        bus.publish(subject, encode(asked), f"{TALK}:{place}")
+    shown = forget(NAME, "--yes", status=3)
+    assert f"{TALK} was left: {'a dead letter names' if place == 'dead' else 'its request waits and names'}" in shown
 
 
 @pytest.mark.parametrize("words", [("Unknown 1",), ("",), ("Nobody Here",), (NAME, "--channel", "x"), (NAME, TALK)])

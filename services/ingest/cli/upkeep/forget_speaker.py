@@ -29,10 +29,17 @@ from ingest.shared import outgoing
 from ingest.shared.artifacts import transcript as transcript_file
 from ingest.shared.artifacts import voiceprints
 from ingest.shared.artifacts.volume import NewArtifact, Volume
-from ingest.shared.broker.topology import CHANGE_STREAM, EVENT_STREAM, LEDGER, WORK_STREAM
+from ingest.shared.broker.topology import (
+    CHANGE_STREAM,
+    DEAD_STREAM,
+    EVENT_STREAM,
+    LATER_STREAM,
+    LEDGER,
+    WORK_STREAM,
+)
 from ingest.shared.errors import ConfigurationError, IngestError
 from ingest.shared.homes.chosen import home_of, volume_of
-from ingest.shared.messages import ChangeRequested, Event, Stage, decode
+from ingest.shared.messages import ChangeRequested, DeadLetter, Event, Stage, VideoRequested, decode
 from ingest.shared.video_state import ENDED
 
 if TYPE_CHECKING:
@@ -45,7 +52,10 @@ if TYPE_CHECKING:
     from ingest.shared.artifacts.transcript import Turn
     from ingest.shared.artifacts.volume import Kind, Manifest
     from ingest.shared.broker.nats_bus import NatsBus
+    from ingest.shared.messages import Metadata
 
+WAITS = "its request waits and names the person: repeat the command when `ingest status` shows its end"
+IS_DEAD = "a dead letter names the person: after `ingest dead replay`, or `ingest forget` of the recording, repeat"
 WORDS_STAY = (
     "the words of the person stay, and texts that name the person: what was said, titles, descriptions",
     "turns in which the voice was not recognised keep their voice embeddings, as those of an unknown speaker",
@@ -119,7 +129,8 @@ def forget(connections: Connections, name: str, *, erase: bool) -> SpeakerReceip
     statements += _wishes(connections.bus, said_by_sources, erase=erase)
     if erase:
         changes.forget_person(connections.database, name)
-    person = _Person(name, volume_of(settings), SpeakerNames(connections.database), said, named)
+    requested = _requested(connections.bus, said_by_sources)
+    person = _Person(name, volume_of(settings), SpeakerNames(connections.database), said, named, requested)
     running = any(connections.bus.lag(stage, WORK_STREAM).in_flight for stage in (Stage.ASR, Stage.EMBEDDER))
     spoken = person.names.spoken_by(name)
     found = [
@@ -127,7 +138,7 @@ def forget(connections: Connections, name: str, *, erase: bool) -> SpeakerReceip
         for row in connections.catalog.chosen(limit=ALL)
     ]
     videos = tuple(receipt for receipt in found if not receipt.is_empty)
-    if not (versions or videos or lines or statements or entries or events):
+    if not (versions or videos or lines or statements or entries or events or requested):
         raise ConfigurationError(f"no voice is enrolled as {name!r}, and no passage is spoken by that person")
     return SpeakerReceipt(name, versions, lines, statements, entries, events, videos)
 
@@ -161,13 +172,32 @@ def _wishes(bus: NatsBus, pattern: re.Pattern[str], *, erase: bool) -> int:
     return count
 
 
+def _requested(bus: NatsBus, pattern: re.Pattern[str]) -> dict[str, str]:
+    """Return the recordings whose request names a person as the source does, and where the request is.
+
+    It is not deleted: the recording would be lost.
+    """
+    found = {}
+    for stream, why in ((WORK_STREAM, WAITS), (LATER_STREAM, WAITS), (DEAD_STREAM, IS_DEAD)):
+        for _, data in bus.read(stream, ">"):
+            with suppress(IngestError):
+                request = decode(DeadLetter, data).payload.encode() if stream == DEAD_STREAM else data
+                message = decode(VideoRequested, request)
+                if pattern.search(json.dumps(_named(message.metadata), ensure_ascii=False)):
+                    found[message.video_id] = why
+    return found
+
+
 def _persons(data: bytes) -> Sequence[str]:
     """Return the persons that an event names; none of one that cannot be read."""
     try:
-        about = decode(Event, data).metadata.about
+        return _named(decode(Event, data).metadata)
     except IngestError:
         return ()
-    return about.persons if about is not None else ()
+
+
+def _named(metadata: Metadata) -> Sequence[str]:
+    return metadata.about.persons if metadata.about is not None else ()
 
 
 @dataclass(frozen=True)
@@ -177,6 +207,7 @@ class _Person:
     names: SpeakerNames
     said: Mapping[str, Sequence[SpeakerStatement]]
     named: Mapping[str, int]
+    requested: Mapping[str, str]
 
     def in_video(self, row: VideoRow, passages: int, *, running: bool, erase: bool) -> VideoReceipt:
         """Return what a video has of the person; with `erase`, erase it."""
@@ -192,7 +223,8 @@ class _Person:
             if error.code.startswith("ENV_"):
                 raise
             return VideoReceipt(row.video_id, title, passages, persons=named, trouble=str(error))
-        return VideoReceipt(row.video_id, title, passages, turns, embeddings, named)
+        still = self.requested.get(row.video_id, "")
+        return VideoReceipt(row.video_id, title, passages, turns, embeddings, named, still)
 
     def _in_voiceprints(self, video_id: str, *, erase: bool) -> tuple[int, int, Sequence[Turn]]:
         """Return the numbers of turns and voice embeddings of the person, and the turns without the person."""
