@@ -142,7 +142,8 @@ def install() -> None:
         (Path(os.environ[FOLDER]) / os.environ[AT]).write_text("kill")
     _around(NatsBus, "fetch", after=lambda found: reach("fetched") if found is not None else None)
     _around(NatsBus, "nak", before=lambda *_: reach("before_nak"), after=lambda _: reach("nakked"))
-    _around(NatsBus, "ack", before=lambda *_: reach("before_ack"), after=lambda _: reach("acked"))
+    for acks in ("ack", "ack_group"):
+        _around(NatsBus, acks, before=lambda *_: reach("before_ack"), after=lambda _: reach("acked"))
     _around(CrashJournal, "begin", after=lambda _: reach("noted"))
     _around(CrashJournal, "clear", after=lambda _: reach("cleared"))
     _around(notes, "opened_folder", before=lambda _, *names: reach("note") if COUNTS not in names else None)
