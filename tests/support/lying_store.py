@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -74,18 +74,17 @@ class LyingStore:
 
     def _forward(self, request: Request) -> Answer:
         """Return the answer of the server. The host stays that of the proxy: it is signed."""
-        server = HTTPConnection(urlsplit(self.upstream).netloc, timeout=TIMEOUT_S)
-        server.putrequest(request.method, request.path, skip_host=True, skip_accept_encoding=True)
-        for name, value in request.headers.items():
-            if name.lower() != "connection":
-                server.putheader(name, value)
-        server.endheaders(request.body)
-        found = server.getresponse()
-        body = found.read()
+        with closing(HTTPConnection(urlsplit(self.upstream).netloc, timeout=TIMEOUT_S)) as server:
+            server.putrequest(request.method, request.path, skip_host=True, skip_accept_encoding=True)
+            for name, value in request.headers.items():
+                if name.lower() != "connection":
+                    server.putheader(name, value)
+            server.endheaders(request.body)
+            found = server.getresponse()
+            body = found.read()
         headers = {name: value for name, value in found.getheaders() if name.lower() in PASSED_ON}
         if request.method == "HEAD":
             headers["Content-Length"] = found.getheader("Content-Length") or "0"
-        server.close()
         return Answer(found.status, headers, body)
 
 
