@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import shutil
+import signal
 import time
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from psycopg import sql
 from pydantic import SecretStr
 
 from ingest.cli.local.nats_server import NATS_USER, EmbeddedNats
@@ -26,7 +29,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+NOT_NEEDED = ("autovacuum", "fsync", "full_page_writes")  # for databases of one test each
+
 _numbers = itertools.count()
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is there before the tests out of each search for garbage: it is millions of objects."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -86,9 +97,15 @@ def bus(connect_bus: Callable[[], NatsBus], test_topology: Topology) -> NatsBus:
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
     server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        for name in NOT_NEEDED:
+            connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(name)))
+        connection.execute("SELECT pg_reload_conf()")
     with _database(server.url) as template:
         migrate(template)
     yield server
+    server.process.send_signal(signal.SIGQUIT)  # without a checkpoint of hundreds of databases
+    server.process.wait()
     server.stop()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import wave
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 VIDEO = "abcdefghijk"
 LIMITS = ChildLimits(60)
+SHORT_S = 6
 
 
 def settings(**fields: object) -> AsrSettings:
@@ -234,6 +236,19 @@ def message(volume: Volume) -> AudioReady:
     return AudioReady(video_id=VIDEO, source=source, audio=volume.keep(VIDEO, made))
 
 
+@pytest.fixture
+def short_message(waveforms: list[audio.Waveform], message: AudioReady, volume: Volume, tmp_path: Path) -> AudioReady:
+    """The first seconds of the same recording: for tests that recognise it several times."""
+    path = tmp_path / "short.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes((waveforms[0][: SHORT_S * SAMPLE_RATE] * 32767).astype("<i2").tobytes())
+    made = NewArtifact(path, "audio", "wav", SHORT_S, "test", 1)
+    return message.model_copy(update={"audio": volume.keep(VIDEO, made)})
+
+
 def handle(handler: Transcribe, message: AudioReady) -> StageResult:
     return handler(message, lambda _numbers: None)
 
@@ -269,12 +284,12 @@ def test_a_transcript_of_version_0_1_0_is_found_by_its_old_key(
 
 
 def test_a_transcript_of_another_model_is_not_found(
-    handler: Transcribe, message: AudioReady, volume: Volume, tmp_path: Path
+    handler: Transcribe, short_message: AudioReady, volume: Volume, tmp_path: Path
 ) -> None:
     (tmp_path / "old").write_bytes(b"a transcript")
-    origin = f"{message.audio.sha256}:mini-whisper@00000000/int8/beam5"
+    origin = f"{short_message.audio.sha256}:mini-whisper@00000000/int8/beam5"
     volume.keep(VIDEO, NewArtifact(tmp_path / "old", "transcript", transcript.EXTENSION, 1.0, origin, 1))
-    assert handle(handler, message).numbers["fresh"] == 1.0
+    assert handle(handler, short_message).numbers["fresh"] == 1.0
 
 
 def captioned(volume: Volume, folder: Path, text: str, *, is_automatic: bool = False) -> None:
@@ -343,15 +358,15 @@ def test_a_damaged_file_asks_for_another_download(handler: Transcribe, message: 
     assert missing.value.code is Code.ARTIFACT_MISSING
 
 
-def test_nothing_is_left_in_the_scratch_folder(handler: Transcribe, message: AudioReady, tmp_path: Path) -> None:
-    handle(handler, message)
+def test_nothing_is_left_in_the_scratch_folder(handler: Transcribe, short_message: AudioReady, tmp_path: Path) -> None:
+    handle(handler, short_message)
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
 def test_the_vocabulary_of_a_recording_is_part_of_what_its_transcript_is_made_from(
-    handler: Transcribe, message: AudioReady, volume: Volume
+    handler: Transcribe, short_message: AudioReady, volume: Volume
 ) -> None:
-    handle(handler, message)
+    handle(handler, short_message)
     alone = volume.manifest(VIDEO, "transcript")
     assert alone is not None
     for entries, fresh in (
@@ -363,16 +378,18 @@ def test_the_vocabulary_of_a_recording_is_part_of_what_its_transcript_is_made_fr
         ((), 1.0),
     ):
         vocabulary.write(volume.home, lambda entries=entries: entries)  # type: ignore[misc] # mypy infers no default
-        assert handle(handler, message).numbers["fresh"] == fresh, entries
+        assert handle(handler, short_message).numbers["fresh"] == fresh, entries
     written = volume.manifest(VIDEO, "transcript")
     assert written is not None
     assert written.origin == alone.origin
     assert "words@" not in transcript.read(volume.verified(written.artifact)).model_key
 
 
-def test_a_damaged_vocabulary_costs_no_recording(handler: Transcribe, message: AudioReady, volume: Volume) -> None:
+def test_a_damaged_vocabulary_costs_no_recording(
+    handler: Transcribe, short_message: AudioReady, volume: Volume
+) -> None:
     volume.home.put(vocabulary.FILE, b'{"entries": 7}', None)
     with capture_logs() as logs:
-        done = handle(handler, message)
+        done = handle(handler, short_message)
     assert isinstance(done.message, TranscriptReady)
     assert [line["event"] for line in logs] == ["vocabulary_unreadable"]

@@ -131,6 +131,7 @@ def made(
     return done
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("bus")
 def test_corrections_and_names_outlive_all_that_changes_a_recording(
     made: Rebuilder, database: Database, archive_encoder: TextModel
