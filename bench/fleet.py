@@ -112,18 +112,17 @@ class Fleet:
         """Submit messages, let the services work on them, and return the figures."""
         before = self._indexed()
         is_together = messages * REQUEST_BYTES > MAX_QUEUE_FILL * self._queue_bytes
+        folded_per_s = None
         with ExitStack() as running:
-            if is_together:
-                services = self._start(running, number, messages)
-                submission, folded_per_s = self._submit(number, messages), None
-            else:
-                submission = self._submit(number, messages)
-                folded_per_s = self._folded_per_s()
-            queued_bytes = processes.folder_bytes(self._folder / "nats")
-            used = self._cpu_s({})
             if not is_together:
-                services = self._start(running, number, messages)
+                submission, folded_per_s = self._submit(number, messages), self._folded_per_s()
+                queued_bytes = processes.folder_bytes(self._folder / "nats")
+            used = self._cpu_s({})
+            services = self._start(running, number, messages)
             began = monotonic()
+            if is_together:
+                submission = self._submit(number, messages)
+                queued_bytes = processes.folder_bytes(self._folder / "nats")
             self._await(lambda: self._indexed() - before >= messages and not self._waiting())
             makespan_s = monotonic() - began
             memory = {name: processes.own_bytes(pids) for name, pids in self._processes(services).items()}

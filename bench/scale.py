@@ -13,6 +13,7 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from ingest.embedder.text_model.encoder import Vector
 
 TIMEOUT_S = 3600.0
+AT_MOST_LONGER = 2.0  # what a search may take of the time in an archive of a tenth
 WITH_INDEX = 20  # videos stored once more while the index exists
 NEAREST = """
 SELECT video_id, idx FROM embeddings WHERE model = {model}
@@ -278,6 +280,17 @@ def show(measured: Sequence[Size]) -> None:
     ]
     report.print_table(("passages", *(f"{one.passages}" for one in measured)), rows)
     print(f"\nvectors: {DIMENSIONS}-d, simulated (those of the samples' sentences, disturbed)")
+    for before, after in pairwise(measured):
+        print(growth(before, after))
+
+
+def growth(before: Size, after: Size) -> str:
+    """Return how much longer a search takes in the larger archive, and which kinds take more than twice as long."""
+    longer = {kind: after.p95_s[kind] / before.p95_s[kind] for kind in KINDS}
+    beyond = ", ".join(f"{kind} ({factor:.1f})" for kind, factor in longer.items() if factor > AT_MOST_LONGER)
+    factors = f"{min(longer.values()):.1f} to {max(longer.values()):.1f} times as long"
+    more = f"p95 among {after.passages} passages is {factors} as among {before.passages}"
+    return f"{more}; more than {AT_MOST_LONGER:g} times: {beyond or 'none'}"
 
 
 @contextmanager

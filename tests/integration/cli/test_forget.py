@@ -259,8 +259,8 @@ def test_an_erased_file_is_left_out_of_the_next_listing_until_it_is_allowed_agai
 
     def listed() -> tuple[list[str], list[str]]:
         listing = Listing()
-        found = submissions.select([str(file)], Selection(), settings, Catalog(database), listing)
-        return [one.recording.video_id for one in found], list(listing.left_out)
+        found = submissions.pages([str(file)], Selection(), settings, Catalog(database), listing, size=9)
+        return [one.recording.video_id for page in found for one in page], list(listing.left_out)
 
     assert listed() == ([video_id], [])
     forget(video_id, "--yes")

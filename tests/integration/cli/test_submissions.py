@@ -170,7 +170,7 @@ def test_a_recording_that_ended_unindexed_is_requested_at_its_new_address(
     assert ask(settings, recording).requested == 0
     renamed = recording.rename(recording.with_name("talk, renamed.wav"))
     again = ask(settings, renamed)
-    assert (again.requested, [one.reason for one in again.request.again]) == (1, [Reason.NEW_ADDRESS])
+    assert (again.requested, list(again.request.again)) == (1, [Reason.NEW_ADDRESS])
     assert (asked_for(bus).generation, asked_for(bus).source.url) == (2, str(renamed))
     end(bus, EventKind.INDEXED, Code.DIARIZATION_FAILED)
     assert ask(settings, renamed.rename(recording)).requested == 0
@@ -184,7 +184,7 @@ def test_what_failed_for_a_reason_that_may_pass_is_requested_again_by_the_next_l
     assert ask(settings, recording).requested == 1
     end(bus, EventKind.FAILED, Code.NETWORK_ERROR)
     waits = ask(settings, recording)
-    assert (waits.requested, [one.reason for one in waits.request.again]) == (0, [Reason.WAITS])
+    assert (waits.requested, list(waits.request.again)) == (0, [Reason.WAITS])
 
 
 def test_a_replayed_dead_letter_queues_the_video_as_it_was_requested(bus: NatsBus, database: Database) -> None:

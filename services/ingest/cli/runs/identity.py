@@ -10,34 +10,45 @@ before keeps its id.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urldefrag
 
 from ingest.shared.bounds import LONGEST_CHANNEL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
     from ingest.downloader.sources.connector import Recording
     from ingest.embedder.tables.catalog import VideoRow
 
 
+class Seen(Protocol):
+    """Texts by key: what is known of the recordings that were seen."""
+
+    def of(self, key: str) -> Sequence[str]:
+        """Return the texts under a key."""
+
+    def add(self, key: str, text: str) -> None:
+        """Add a text under a key."""
+
+
 def unique(
-    found: Iterable[Recording], leave_out: Callable[[Recording], object] = lambda _: None
+    found: Iterable[Recording], seen: Seen, leave_out: Callable[[Recording], object] = lambda _: None
 ) -> Iterator[Recording]:
     """Yield each recording once, and pass its repetitions to `leave_out`; two of the same id may be different ones."""
-    seen: dict[str, list[Recording]] = {}
     for recording in found:
-        others = seen.setdefault(recording.video_id, [])
-        if not any(_is_same(recording, other) for other in others):
-            others.append(recording)
-            yield recording
-        else:
+        others = map(json.loads, seen.of(recording.video_id))
+        if any(_is_same(recording, *other) for other in others):
             leave_out(recording)
+        else:
+            known = (recording.other_id, recording.metadata.channel, recording.source.url)
+            seen.add(recording.video_id, json.dumps(known))
+            yield recording
 
 
-def own_id(recording: Recording, rows: Mapping[str, VideoRow], taken: Collection[str]) -> Recording:
+def own_id(recording: Recording, rows: Mapping[str, VideoRow], taken: Container[str]) -> Recording:
     """Return a recording under an id that no other recording has, in the archive or in this run (`taken`)."""
     earlier = rows.get(recording.earlier_id) if recording.earlier_id is not None else None
     if earlier is not None and _place(earlier.source_url or "") == _place(recording.source.url):
@@ -51,10 +62,10 @@ def own_id(recording: Recording, rows: Mapping[str, VideoRow], taken: Collection
     return replace(recording, video_id=recording.other_id, other_id=None, earlier_id=None)
 
 
-def _is_same(recording: Recording, other: Recording) -> bool:
-    if recording.other_id is None or recording.other_id == other.other_id:
+def _is_same(recording: Recording, other_id: str | None, channel: str | None, url: str) -> bool:
+    if recording.other_id is None or recording.other_id == other_id:
         return True
-    return not _is_another(recording, other.metadata.channel, other.source.url)
+    return not _is_another(recording, channel, url)
 
 
 def _is_another(recording: Recording, channel: str | None, url: str | None) -> bool:

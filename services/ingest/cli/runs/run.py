@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,10 @@ from ingest.cli import console
 from ingest.cli.local.disk_room import DiskWatch
 from ingest.cli.local.state_folder import open_connections
 from ingest.cli.runs import submissions, vector_index
-from ingest.cli.runs.again import Decision, Reason, decide
+from ingest.cli.runs.asking import Asking
 from ingest.cli.runs.display import Display
 from ingest.cli.runs.follower import Follower
-from ingest.cli.runs.room import Room
+from ingest.cli.runs.request import Request
 from ingest.cli.runs.tally import Tally, count
 from ingest.cli.selection import Selection
 from ingest.downloader.captions.beside import paths_beside
@@ -27,14 +27,10 @@ from ingest.downloader.settings import listed_paths
 from ingest.downloader.sites.holds import Hold, Troubles
 from ingest.downloader.sites.rate_limiter import limiter_of
 from ingest.downloader.sources import file
-from ingest.downloader.sources.announced import figures
 from ingest.downloader.sources.listing import Listing
-from ingest.shared.broker import requests
-from ingest.shared.broker.bus import BusError, BusRefusedError
-from ingest.shared.captions import CaptionUse
+from ingest.shared.broker.bus import BusError
 from ingest.shared.errors import ConfigurationError, IngestError
-from ingest.shared.messages import Policy, SourceKind, Stage
-from ingest.shared.runs.record import publish_recordings
+from ingest.shared.messages import SourceKind, Stage
 from ingest.shared.video_state import VideoRecord, VideoState
 
 if TYPE_CHECKING:
@@ -45,55 +41,14 @@ if TYPE_CHECKING:
     from ingest.cli.settings import AllSettings
     from ingest.downloader.sources.connector import Recording
     from ingest.embedder.tables.catalog import VideoRow
-    from ingest.shared.broker.nats_bus import NatsBus
+
+    Found = tuple[str, VideoRow | None, Recording | None]  # a video, its row, and what a source says of it
 
 EVENT_WAIT_S = 0.2
+PAGE = 1000  # recordings that a submission finds and requests at a time
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 LONGEST_VARIABLE = 100_000  # Linux takes 128 KiB in one variable of the environment
 UNFINISHED = (VideoState.QUEUED, VideoState.RUNNING, VideoState.POSTPONED, VideoState.DEFERRED)
-
-
-@dataclass
-class Request:
-    """The request of a command: what it named, what was found, and what was put into the queue."""
-
-    sources: Sequence[str]
-    selection: Selection
-    listing: Listing = field(default_factory=Listing)
-    recordings: dict[str, Recording] = field(default_factory=dict)
-    again: list[Decision] = field(default_factory=list)
-    generations: dict[str, int] = field(default_factory=dict)  # of the recordings that were requested
-    run: str | None = None  # the name under which services may wait for the recordings
-    waits_for_room: bool = False  # in the queue, which services that run elsewhere make
-
-    @property
-    def requested(self) -> int:
-        """Return how many recordings were put into the queue."""
-        return len(self.generations)
-
-    def wants(self, video: VideoRecord, now: datetime) -> bool:
-        """Return whether a video is put into the queue; note the decision on one that had ended."""
-        if self.selection.force or not video.is_settled or video.is_due(now):
-            return True
-        recording = self.recordings.get(video.video_id)
-        if recording is None:
-            return False
-        if is_first_version(video) and not is_only(self.selection.policy):
-            return True
-        decision = decide(video, recording.source, now)
-        if decision.reason is not Reason.FINAL:
-            self.again.append(decision)
-        return decision.reason.is_request
-
-
-def is_first_version(video: VideoRecord) -> bool:
-    """Return whether the words of an indexed recording are those of captions alone: it can still be recognised."""
-    return video.state is VideoState.INDEXED and is_only(video.policy)
-
-
-def is_only(policy: Policy) -> bool:
-    """Return whether captions alone are wanted of a recording."""
-    return policy.captions is not None and policy.captions.use is CaptionUse.ONLY
 
 
 @dataclass(frozen=True)
@@ -174,14 +129,17 @@ def repeat(settings: AllSettings, choose: Callable[[Connections], Iterable[Video
     """Request recordings of the archive again; in the local mode, follow them with services of this process."""
     with open_connections(settings, exclusive=settings.is_local) as connections:
         request = Request((), Selection(force=True), waits_for_room=not settings.is_local)
-        follower = Follower(connections.bus)
+        interrupts: list[bool] = []
+        requested = RequestSession(connections, request, Follower(connections.bus), interrupts)
+        asking = Asking(connections.bus, request, requested.follower, interrupts)
         rows = {row.video_id: row for row in choose(connections)}
         for video_id, row in rows.items():
-            _add(follower, video_id, row, request.listing)
-        with catch_interrupts() as interrupts:
-            _publish(connections, request, follower, interrupts)
-            requested = RequestSession(connections, request, follower, interrupts)
-            if not settings.is_local or follower.is_done or interrupts:
+            asking.add(video_id, row)
+        with catch_interrupts(interrupts):
+            asking.publish()
+            if not interrupts:
+                asking.end()
+            if not settings.is_local or requested.follower.is_done or interrupts:
                 return requested.result()
             folder = connections.state_folder
             files = [row.source_url for row in rows.values() if row.source_kind == SourceKind.FILE and row.source_url]
@@ -203,7 +161,7 @@ def submit(
     """
     if wait and settings.is_local:
         raise ConfigurationError("no service would process the recordings: set INGEST_NATS_URL, or use `ingest run`")
-    with _requested(settings, sources, selection, run_name=run_name) as requested:
+    with _requested(settings, sources, selection, run_name=run_name, page=None if wait else PAGE) as requested:
         if requested.interrupts or not wait:
             return requested.result()
         return _follow(requested, None, quiet=quiet)
@@ -217,87 +175,60 @@ def _requested(
     *,
     exclusive: bool = False,
     run_name: str | None = None,
+    page: int | None = None,
 ) -> Iterator[RequestSession]:
-    """Find the recordings and put them into the queue; an interrupt while they are looked for leaves none."""
+    """Find the recordings and put them into the queue; an interrupt while they are looked for requests none of them.
+
+    With `page`, so many are looked for and requested at a time, and are followed no longer.
+    """
     with open_connections(settings, exclusive=exclusive) as connections:
-        request = Request(sources, selection, run=run_name, waits_for_room=not (exclusive or settings.is_local))
-        follower = Follower(connections.bus)
-        is_found = False
-        with suppress(KeyboardInterrupt), ending_at_once():
-            _find(connections, request, follower)
-            is_found = True
-        with catch_interrupts() as interrupts:
-            if is_found:
-                _publish(connections, request, follower, interrupts)
-            else:
-                follower.videos.clear()
-                interrupts.append(True)
-            yield RequestSession(connections, request, follower, interrupts)
+        listing = Listing(limiter_of(connections.settings, connections.bus).refuse_while_open)
+        is_remote = not (exclusive or settings.is_local)
+        request = Request(sources, selection, listing, run=run_name, waits_for_room=is_remote)
+        requested = RequestSession(connections, request, Follower(connections.bus), [])
+        asking = Asking(connections.bus, request, requested.follower, requested.interrupts)
+        pages = _pages(connections, request, page or sys.maxsize)
+        while not requested.interrupts and _find(pages, requested, asking):
+            with catch_interrupts(requested.interrupts):
+                asking.publish()
+            if page is None:
+                break
+            requested.follower.videos.clear()
+        with catch_interrupts(requested.interrupts):
+            if not requested.interrupts:
+                asking.end()
+            yield requested
 
 
-def _find(connections: Connections, request: Request, follower: Follower) -> None:
-    """Let the follower follow the selected recordings of sources, or without sources the unfinished videos."""
+def _pages(connections: Connections, request: Request, size: int) -> Iterator[list[Found]]:
+    """Yield the selected recordings of sources page by page, or without sources the unfinished videos."""
     settings, catalog = connections.settings, connections.catalog
-    with console.err.status("looking for recordings"):
-        if request.sources:
-            request.listing = Listing(limiter_of(settings, connections.bus).refuse_while_open)
-            for item in submissions.select(request.sources, request.selection, settings, catalog, request.listing):
-                request.recordings[item.recording.video_id] = item.recording
-                _add(follower, item.recording.video_id, item.row, request.listing)
-        else:
-            for row in catalog.chosen(states=UNFINISHED):
-                if row.source_url is not None:
-                    _add(follower, row.video_id, row, request.listing)
-
-
-def _publish(connections: Connections, request: Request, follower: Follower, interrupts: list[bool]) -> None:
-    """Put the recordings into the queue that are neither finished nor queued, until the user interrupts."""
-    follower.catch_up()
-    known = list(follower.videos.values())
-    queued = submissions.queued_ids(connections.bus) if any(video.generation for video in known) else set()
-    may_wait = Room(lambda: bool(interrupts)).wait if request.waits_for_room else requests.never
-    with console.err.status("requesting recordings") as shown:
-        for number, video in enumerate(known):
-            if interrupts:
-                return
-            if video.video_id not in queued and request.wants(video, datetime.now(UTC)):
-                try:
-                    _ask(connections.bus, request, follower, video, may_wait)
-                except BusRefusedError:
-                    if interrupts:
-                        return
-                    raise
-            shown.update(f"requesting recordings: {number + 1} of {len(known)}")
-    submissions.publish_account(connections.bus, request.listing)
-    if request.run is not None:
-        known_ones = {video.video_id: max(1, video.generation) for video in follower.videos.values()}
-        publish_recordings(connections.bus, request.run, known_ones | request.generations)
-
-
-def _ask(bus: NatsBus, request: Request, follower: Follower, video: VideoRecord, may_wait: Callable[[], bool]) -> None:
-    """Put a recording into the queue; note the one for which no request is possible."""
-    recording = request.recordings.get(video.video_id)
-    try:
-        message = (
-            submissions.build_request(recording, request.selection, requests.next_generation(video))
-            if recording
-            else requests.build_replacement(video)
-        )
-    except IngestError as error:  # of this video: the others are requested
-        request.listing.fail(video.video_id, error)
-        follower.leave(video.video_id)
+    if not request.sources:
+        yield [(row.video_id, row, None) for row in catalog.chosen(states=UNFINISHED) if row.source_url is not None]
         return
-    requests.publish(bus, message, figures(recording.cut, "listing_") if recording else None, may_wait=may_wait)
-    follower.restart(video.video_id)
-    request.generations[video.video_id] = message.generation
+    for page in submissions.pages(request.sources, request.selection, settings, catalog, request.listing, size=size):
+        yield [(one.recording.video_id, one.row, one.recording) for one in page]
 
 
-def _add(follower: Follower, video_id: str, row: VideoRow | None, listing: Listing) -> None:
-    """Follow a video; note one whose row cannot be read."""
+def _find(pages: Iterator[list[Found]], requested: RequestSession, asking: Asking) -> bool:
+    """Let the follower follow the next page of recordings; return whether there is one."""
+    request = requested.request
     try:
-        follower.add(video_id, row)
-    except IngestError as error:
-        listing.fail(video_id, error)
+        with console.err.status("looking for recordings"), ending_at_once():
+            page = next(pages, None)
+            for video_id, row, _ in page or ():
+                asking.add(video_id, row)
+    except KeyboardInterrupt:
+        requested.follower.videos.clear()
+        requested.interrupts.append(True)
+        return False
+    except IngestError as error:  # of the only source
+        if not request.requested + request.known:
+            raise
+        request.listing.fail(request.sources[0], error)
+        return False
+    request.recordings = {video_id: recording for video_id, _, recording in page or () if recording is not None}
+    return page is not None
 
 
 def _follow(requested: RequestSession, supervisor: Supervisor | None, *, quiet: bool) -> RunResult:
@@ -330,9 +261,8 @@ def ending_at_once() -> Iterator[None]:
 
 
 @contextmanager
-def catch_interrupts() -> Iterator[list[bool]]:
-    """Give a list that gets an entry at the first SIGINT (Ctrl-C) or SIGTERM; a second one ends the block at once."""
-    seen: list[bool] = []
+def catch_interrupts(seen: list[bool]) -> Iterator[None]:
+    """Let a list get an entry at the first SIGINT (Ctrl-C) or SIGTERM; a second one ends the block at once."""
 
     def note(*_: object) -> None:
         if seen:
@@ -345,7 +275,7 @@ def catch_interrupts() -> Iterator[list[bool]]:
 
     before = {number: signal.signal(number, note) for number in INTERRUPTS}
     try:
-        yield seen
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -6,12 +6,14 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from pydantic import ConfigDict
 
 from ingest.cli.runs import identity
+from ingest.cli.runs.on_disk import Texts
 from ingest.downloader.sources.registry import recordings
 from ingest.shared.bounds import MOST_REASONS
 from ingest.shared.broker.topology import LATER_STREAM, WORK_STREAM, event_subject
@@ -31,7 +33,7 @@ from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.video_state import VideoState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
     from ingest.cli.selection import Selection
     from ingest.cli.settings import AllSettings
@@ -54,40 +56,54 @@ class Candidate:
     row: VideoRow | None
 
 
-def select(
+def pages(
     sources: Sequence[str],
     selection: Selection,
     settings: AllSettings,
     catalog: Catalog,
     listing: Listing,
-) -> list[Candidate]:
-    """Return the selected recordings of sources, each once; the account of the listing names the rest.
+    *,
+    size: int,
+) -> Iterator[list[Candidate]]:
+    """Yield the selected recordings of sources, each once, at most `size` at a time; memory holds one such page.
 
-    Raise IngestError when the only source cannot be read.
+    With `newest_first` it holds all: the listing may name the newest last. The account of the listing names what is
+    left out. Raise IngestError when the only source cannot be read.
     """
+    taken = Texts()
+    chosen = _chosen(sources, selection, settings, catalog, listing)
+    while page := list(islice(chosen, size)):
+        yield _with_likely_languages(_with_rows(page, catalog, listing, taken), catalog)
+
+
+def _chosen(
+    sources: Sequence[str], selection: Selection, settings: AllSettings, catalog: Catalog, listing: Listing
+) -> Iterator[Recording]:
     found = identity.unique(
         _listed(sources, settings, listing),
+        Texts(),
         lambda recording: listing.leave_out(REPEATED, recording.metadata.title or recording.source.url),
     )
     found = (recording for recording in found if _is_recent(recording, selection, listing))
     if selection.newest_first:
         oldest = datetime.min.replace(tzinfo=UTC)
         found = iter(sorted(found, key=lambda item: item.metadata.published_at or oldest, reverse=True))
-    candidates: list[Candidate] = []
+    if selection.limit_new:
+        found = _until_new(found, selection.limit_new, catalog, listing)
+    yield from islice(found, selection.limit)
+
+
+def _until_new(found: Iterator[Recording], most: int, catalog: Catalog, listing: Listing) -> Iterator[Recording]:
+    """Yield the recordings that are not indexed, at most so many."""
     new = 0
     for recording in found:
-        candidate = _candidate(recording, catalog, listing) if selection.limit_new else Candidate(recording, None)
-        if candidate is None:
+        candidate = _candidate(recording, catalog, listing)
+        if candidate is None or (candidate.row is not None and candidate.row.state == VideoState.INDEXED):
             continue
-        is_new = candidate.row is None or candidate.row.state != VideoState.INDEXED
-        if selection.limit_new and not is_new:
-            continue
-        candidates.append(candidate)
-        new += is_new
-        if len(candidates) == selection.limit or (selection.limit_new and new >= selection.limit_new):
-            break
-    found_again = _with_rows([candidate.recording for candidate in candidates], catalog, listing)
-    return _with_likely_languages(found_again, catalog)
+        yield recording
+        new += 1
+        if new >= most:
+            return
 
 
 def _with_likely_languages(candidates: Sequence[Candidate], catalog: Catalog) -> list[Candidate]:
@@ -104,21 +120,23 @@ def _in_likely_language(recording: Recording, known: Mapping[str, str]) -> Recor
 
 def _candidate(recording: Recording, catalog: Catalog, listing: Listing) -> Candidate | None:
     """Return a recording with its row, or None for one that was erased."""
-    return next(iter(_with_rows([recording], catalog, listing)), None)
+    return next(iter(_with_rows([recording], catalog, listing, Texts())), None)
 
 
-def _with_rows(found: Sequence[Recording], catalog: Catalog, listing: Listing) -> list[Candidate]:
-    """Return recordings under their own ids, with their rows; leave out those that were erased."""
+def _with_rows(found: Sequence[Recording], catalog: Catalog, listing: Listing, taken: Texts) -> list[Candidate]:
+    """Return recordings under their own ids, with their rows; leave out those that were erased, and note the ids."""
     ids = {video_id for recording in found for video_id in recording.ids}
     rows, erased = catalog.videos(sorted(ids)), catalog.erased(sorted(ids))
-    taken: dict[str, Recording] = {}
+    candidates = []
     for recording in found:
         own = identity.own_id(recording, rows, taken)
         if own.video_id not in rows and recording.ids & erased:
             listing.leave_out(ERASED, recording.metadata.title or recording.source.url)
             continue
-        taken.setdefault(own.video_id, own)
-    return [Candidate(recording, rows.get(video_id)) for video_id, recording in taken.items()]
+        if own.video_id not in taken:
+            taken.add(own.video_id)
+            candidates.append(Candidate(own, rows.get(own.video_id)))
+    return candidates
 
 
 def _listed(sources: Sequence[str], settings: AllSettings, listing: Listing) -> Iterator[Recording]:
@@ -141,12 +159,12 @@ def _is_recent(recording: Recording, selection: Selection, listing: Listing) -> 
     return False
 
 
-def queued_ids(bus: NatsBus) -> set[str]:
-    """Return the videos that have a waiting or unacknowledged message.
+def queued_ids(bus: NatsBus) -> Container[str]:
+    """Return the videos that have a waiting or unacknowledged message: they may be too many for the memory.
 
     Reads both streams, and then what was added to them, because a message may move from one to the other meanwhile.
     """
-    found: set[str] = set()
+    found = Texts()
     reached = {WORK_STREAM: 0, LATER_STREAM: 0}
     for stream, subject in ((WORK_STREAM, "ingest.>"), (LATER_STREAM, "ingest.later.*")) * 2:
         while (message := bus.after(stream, subject, reached[stream])) is not None:

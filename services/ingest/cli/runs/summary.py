@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ingest.cli import console
@@ -11,18 +10,17 @@ from ingest.downloader.sources.listing import MOST_EXAMPLES
 from ingest.shared import outgoing
 
 if TYPE_CHECKING:
-    from ingest.cli.runs.again import Reason
-    from ingest.cli.runs.run import Request, RunResult
+    from ingest.cli.runs.request import Request
+    from ingest.cli.runs.run import RunResult
 
 
 def print_requested(result: RunResult, *, as_json: bool) -> None:
     """Print how many recordings were requested, and how many were known."""
     request = result.request
-    known = result.tally.total - result.requested
     if as_json:
-        console.print_json({"requested": request.requested, "known": known, **_account(request)})
+        console.print_json({"requested": request.requested, "known": request.known, **_account(request)})
         return
-    console.out.print(f"{request.requested} requested, {known} already known")
+    console.out.print(f"{request.requested} requested, {request.known} already known")
     _print_account(request)
     if result.interrupted:
         console.out.print("interrupted: repeat the command to continue")
@@ -90,10 +88,9 @@ def _why_nothing(request: Request) -> str:
 def _print_account(request: Request) -> None:
     """Print what was requested again, what was left out, and what could not be read, with the reasons."""
     out = console.out
-    for reason, number in sorted(_counts(request).items()):
-        times = [decision.at for decision in request.again if decision.reason is reason and decision.at]
-        when = f", from {min(times):%Y-%m-%d %H:%M} UTC on" if times else ""
-        out.print(f"{number} {reason}{when}", markup=False)
+    for reason, decided in sorted(request.again.items()):
+        when = f", from {decided.at:%Y-%m-%d %H:%M} UTC on" if decided.at else ""
+        out.print(f"{decided.count} {reason}{when}", markup=False)
     for note in request.listing.notes:
         out.print(_line(note), markup=False)
     left_out = request.listing.left_out
@@ -126,9 +123,5 @@ def _account(request: Request) -> dict[str, Any]:
             for problem in listing.problems
         ],
         "notes": [outgoing.redact(note) for note in listing.notes],
-        "again": {reason.name.lower(): number for reason, number in _counts(request).items()},
+        "again": {reason.name.lower(): decided.count for reason, decided in request.again.items()},
     }
-
-
-def _counts(request: Request) -> Counter[Reason]:
-    return Counter(decision.reason for decision in request.again)

@@ -16,7 +16,7 @@ from ingest.shared.broker.topology import EVENT_STREAM, LEDGER
 from ingest.shared.video_state import ENDED, VideoState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
     from ingest.embedder.tables.catalog import Catalog, VideoRow
     from ingest.shared.broker.nats_bus import NatsBus
@@ -41,7 +41,7 @@ def resume(bus: NatsBus, catalog: Catalog, *, dry_run: bool) -> list[str]:
     return requested
 
 
-def lost(rows: Iterable[VideoRow], queued: set[str]) -> Iterator[VideoRow]:
+def lost(rows: Iterable[VideoRow], queued: Container[str]) -> Iterator[VideoRow]:
     """Yield the unfinished videos that have no message on the broker."""
     return (row for row in rows if row.state not in ENDED and row.video_id not in queued and row.source_url is not None)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
@@ -20,7 +21,7 @@ from ingest.shared.runs.queue_search import Reader
 from ingest.shared.runs.verdict import Fate
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from ingest.shared.broker.nats_bus import NatsBus
 
@@ -34,13 +35,17 @@ class Broker(Reader, Protocol):
 
 def publish_recordings(bus: Broker, run: str, videos: Mapping[str, int]) -> None:
     """Add recordings with their generations to a run; their submission is complete with this."""
-    items = list(videos.items())
-    starts = range(0, max(1, len(items)), MOST_OF_A_RUN)
-    for start in starts:
-        part = RunRecordings(
-            run=run, videos=dict(items[start : start + MOST_OF_A_RUN]), is_last=start + MOST_OF_A_RUN >= len(items)
-        )
-        _publish(bus, part)
+    publish_each(bus, run, videos.items())
+
+
+def publish_each(bus: Broker, run: str, videos: Iterable[tuple[str, int]]) -> None:
+    """Do the same with recordings that may be too many for the memory."""
+    left = iter(videos)
+    part = dict(islice(left, MOST_OF_A_RUN))
+    while following := dict(islice(left, MOST_OF_A_RUN)):
+        _publish(bus, RunRecordings(run=run, videos=part, is_last=False))
+        part = following
+    _publish(bus, RunRecordings(run=run, videos=part, is_last=True))
 
 
 def _publish(bus: Broker, part: RunRecordings) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingest.cli.runs.identity import own_id, unique
+from ingest.cli.runs.on_disk import Texts
 from ingest.downloader.sources.announced import announced
 from ingest.downloader.sources.feed import episodes
 from ingest.downloader.sources.feeds.found import FeedItem, FeedListing
@@ -59,14 +60,14 @@ def test_an_identifier_gives_the_same_id_as_in_every_earlier_version() -> None:
 )
 def test_a_recording_keeps_its_id(again: Recording) -> None:
     assert own_id(again, {KNOWN.video_id: row(KNOWN)}, ()).video_id == KNOWN.video_id
-    assert list(unique([KNOWN, again])) == [KNOWN]
+    assert list(unique([KNOWN, again], Texts())) == [KNOWN]
 
 
 def test_an_episode_of_another_feed_has_another_id_in_every_order() -> None:
     rows = {KNOWN.video_id: row(KNOWN)}
     other = own_id(OTHER, rows, ())
     assert other.video_id == OTHER.other_id != KNOWN.video_id
-    assert list(unique([KNOWN, OTHER])) == [KNOWN, OTHER]
+    assert list(unique([KNOWN, OTHER], Texts())) == [KNOWN, OTHER]
     assert own_id(OTHER, {}, {KNOWN.video_id}) == other
     stored = rows | {other.video_id: row(other)}
     assert [own_id(one, stored, ()).video_id for one in (OTHER, KNOWN)] == [other.video_id, KNOWN.video_id]
@@ -86,7 +87,7 @@ def test_the_other_id_stays_when_only_the_way_to_the_feed_changes(feed: str) -> 
 
 def test_an_identifier_that_a_feed_repeats_is_one_recording() -> None:
     repeated = episode(FIRST, "First show", "/first/2.mp3")
-    assert list(unique([KNOWN, repeated, OTHER])) == [KNOWN, OTHER]
+    assert list(unique([KNOWN, repeated, OTHER], Texts())) == [KNOWN, OTHER]
 
 
 def feed_of(*paths: str) -> list[Recording]:

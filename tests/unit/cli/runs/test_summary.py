@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ingest.cli.runs.run import Request, RunResult
+from ingest.cli.runs.request import Request
+from ingest.cli.runs.run import RunResult
 from ingest.cli.runs.summary import print_result
 from ingest.cli.runs.tally import count
 from ingest.cli.selection import Selection

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, ClassVar
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from ingest.shared.broker.topology import EVENT_STREAM, LATER_STREAM, RUN_STREAM
 from ingest.shared.messages import Source, SourceKind, Stage, VideoRequested, encode
 from ingest.shared.pipeline import PIPELINE
 from ingest.shared.runs import record
+from ingest.shared.runs.messages import RunRecordings
 from ingest.shared.runs.verdict import Fate, Standing, has_failures
 from ingest.shared.runs.watch import LOST_AFTER_S, UNKNOWN_AFTER_S, Judge, RunWatch
 from ingest.shared.video_state import VideoState
@@ -191,6 +193,18 @@ def test_a_recording_without_message_whose_end_no_event_says_is_lost_after_a_whi
     found = judge.ask()
     assert found == {Fate.LOST: 1}
     assert has_failures(found or ())
+
+
+@pytest.mark.parametrize(("count", "parts"), [(0, 1), (2, 1), (3, 2), (4, 2)])
+def test_recordings_are_named_in_parts_and_the_last_part_says_so(
+    monkeypatch: pytest.MonkeyPatch, count: int, parts: int
+) -> None:
+    monkeypatch.setattr(record, "MOST_OF_A_RUN", 2)
+    streams = Streams()
+    record.publish_each(streams, "a", ((f"aaaaaaaaaa{number}", number + 1) for number in range(count)))
+    named = [RunRecordings.model_validate_json(data) for _, data in streams.messages[RUN_STREAM].values()]
+    assert [part.is_last for part in named] == [False] * (parts - 1) + [True]
+    assert sum(len(part.videos) for part in named) == count
 
 
 def test_a_later_submission_opens_a_run_again() -> None:
