@@ -123,7 +123,10 @@ class _Client(Client):
 
 
 class NatsConnection:
-    """The client and its thread. Coroutines run on that thread: `run` brings them there."""
+    """The client and its thread. Coroutines run on that thread: `run` brings them there.
+
+    The thread is no portal of anyio: a process that fails before `close` would wait for the portal's thread forever.
+    """
 
     def __init__(self, options: BusOptions, on_lost: Callable[[str], None] | None = None) -> None:
         _require_addresses(options)
