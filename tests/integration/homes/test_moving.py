@@ -11,7 +11,7 @@ from ingest.cli.app import app
 from ingest.shared.artifacts import vocabulary
 from ingest.shared.artifacts.folder_home import FolderHome
 from ingest.shared.artifacts.vocabulary import Entry
-from ingest.shared.artifacts.volume import NewArtifact, Volume
+from ingest.shared.artifacts.volume import KINDS, NewArtifact, Volume
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.homes import moving
 from ingest.shared.homes.cache import Cache
@@ -60,6 +60,15 @@ def test_a_volume_moves_to_a_bucket_and_back(source: Volume, bucket: Bucket, tmp
     assert [kept.name for kept in Profiles(back).all()] == ["Ada"]
     assert back.get(vocabulary.FILE, 1000) == source.home.get(vocabulary.FILE, 1000)
     assert list((tmp_path / "copies").iterdir()) == []
+
+
+def test_files_of_every_kind_are_copied(source: Volume, tmp_path: Path) -> None:
+    for kind in KINDS:
+        (tmp_path / "file").write_bytes(kind.encode())
+        source.keep(IDS[0], NewArtifact(tmp_path / "file", kind, "zst", 1.0, "one", 2))
+    moving.copy(source.home, FolderHome(tmp_path / "there"))
+    there = Volume(tmp_path / "there")
+    assert {kind for kind in KINDS if there.find(IDS[0], kind, "one") is None} == set()
 
 
 class Breakdown(FolderHome):

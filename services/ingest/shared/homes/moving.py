@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ingest.shared.artifacts import vocabulary
 from ingest.shared.artifacts.files import sha256_of
 from ingest.shared.artifacts.home import TEMPORARY_PREFIX, ConflictError
+from ingest.shared.artifacts.volume import KINDS
 from ingest.shared.errors import Code, IngestError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ PREFIXES = ("videos/", "voices/", "vocabulary/")
 LARGEST_SMALL = 128 << 20  # a profile has 64 MiB of JSON at most, before it is compressed
 BLOCK_BYTES = 8 << 20
 _FOLDER = r"videos/[0-9a-f]{2}/[\w-]{11}"
-_ARTIFACT = re.compile(_FOLDER + r"/(?:audio|transcript|voices)-(?P<start>[0-9a-f]{16})\.[\w.]+", re.ASCII)
+_ARTIFACT = re.compile(rf"{_FOLDER}/(?:{'|'.join(KINDS)})-(?P<start>[0-9a-f]{{16}})\.[\w.]+", re.ASCII)
 _SMALL = re.compile(_FOLDER + r"/\w+\.json|voices/[0-9a-f]{16}/\d+\.json\.zst|" + re.escape(vocabulary.FILE), re.ASCII)
 
 
