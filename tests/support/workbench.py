@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from ingest.shared.broker.nats_bus import NatsBus
     from ingest.shared.loop_thread import LoopThread
+    from ingest.shared.worker.notes import Notes
 
 Wait = Callable[[Callable[[], bool]], None]
 FETCH_WAIT_S = 0.2  # each test waits for it when its worker stops
@@ -52,6 +53,7 @@ class Bench:
     def __init__(self, bus: NatsBus, folder: Path) -> None:
         self.bus = bus
         self.folder = folder
+        self.notes: Notes | Path = folder
         self.calls: list[VideoRequested] = []
         self.running: list[tuple[Worker[VideoRequested], LoopThread]] = []
 
@@ -68,7 +70,7 @@ class Bench:
             return handle(message, report)
 
         work = StageWork(pipeline.CHECK, counted, deadline_s, slots)
-        journal = CrashJournal(self.folder, "check-test")
+        journal = CrashJournal(self.notes, "check-test")
         worker = Worker(work, self.bus, journal, WorkerOptions("test", grace_s, PAUSES, FETCH_WAIT_S))
         waker = delayed_redelivery(Stage.CHECK, self.bus, FETCH_WAIT_S)
         self.running.append((worker, waker))

@@ -13,6 +13,7 @@ from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import EventKind, VideoRequested
 from ingest.shared.worker.crash_journal import CrashJournal
 from ingest.shared.worker.loop import PROGRESS_EVERY_S
+from ingest.shared.worker.notes import COUNTS, FolderNotes
 from ingest.shared.worker.stage import Report, StageResult
 from tests.support.brokers import ACK_WAIT_S
 from tests.support.stopping import stop
@@ -133,3 +134,26 @@ def test_a_volume_that_does_not_tell_the_crashes_of_a_job_costs_no_attempt(bench
     postponed = {event.code for event in bench.events() if event.kind is EventKind.POSTPONED}
     assert postponed == {Code.ENV_VOLUME}
     assert {event.attempt for event in bench.events()} == {1}
+
+
+class SlowNotes(FolderNotes):
+    """Notes on a volume that takes longer to tell the crashes of a job than the broker waits for an answer."""
+
+    asked = 0
+
+    def read(self, name: str, limit_bytes: int) -> bytes | None:
+        """Return a note, late."""
+        if name.startswith(COUNTS):
+            self.asked += 1
+            time.sleep(2 * ACK_WAIT_S)
+        return super().read(name, limit_bytes)
+
+
+def test_a_volume_that_is_slow_to_tell_the_crashes_of_a_job_gives_it_to_no_other_worker(
+    bench: Bench, wait_until: Wait
+) -> None:
+    notes = bench.notes = SlowNotes(bench.folder)
+    bench.start(lambda message, _: StageResult(accessible(message)))
+    bench.submit(requested())
+    wait_until(lambda: EventKind.FINISHED in bench.kinds())
+    assert (notes.asked, len(bench.calls)) == (1, 1)

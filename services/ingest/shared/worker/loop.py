@@ -43,6 +43,7 @@ PAUSED_WAIT_S = 1.0
 BUS_TROUBLE_WAIT_S = 2.0
 PROGRESS_EVERY_S = 2.0
 GIVE_BACK_S = 2.0
+NOTES_S = 180.0  # so long a store may take to answer, or to fail; what never answers must not hold a message
 
 log = get_logger(__name__)
 
@@ -143,7 +144,14 @@ class Worker(Generic[In]):
         except IngestError as error:
             self._settlement.refuse(delivery, error)
             return
-        job = f"{self._work.stage}.{message.job}"
+        self._bus.keep_alive(delivery, NOTES_S)
+        try:
+            self._settle(delivery, message, f"{self._work.stage}.{message.job}")
+        finally:
+            self._bus.release(delivery)  # a settled message has no beats; another one must be redelivered
+
+    def _settle(self, delivery: Delivery, message: In, job: str) -> None:
+        """Try a job, unless it has ended its worker too often, and settle its message."""
         attempts, refusal = self._judged(delivery, job)
         item = InFlight(delivery, message, attempts, job)
         self._in_flight.add(item)
@@ -155,7 +163,6 @@ class Worker(Generic[In]):
                 else:
                     self._try(item, message)
         finally:
-            self._bus.release(delivery)  # a settled message has no beats; another one must be redelivered
             self._in_flight.discard(item)
 
     def _judged(self, delivery: Delivery, job: str) -> tuple[Attempts, IngestError | None]:
