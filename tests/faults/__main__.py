@@ -20,11 +20,10 @@ from tests.faults.fleet import running
 from tests.faults.home_rows import ALL, on_home
 from tests.faults.homes import HomeName
 from tests.faults.needs import CannotPlayError
-from tests.faults.on_state_folder import StateRow
 from tests.faults.oracle import Oracle
 from tests.faults.reader import Reader
 from tests.faults.rounds import play_round
-from tests.faults.trials import Row, Trial
+from tests.faults.trials import BareRow, Row, Trial
 
 KEPT, BROKEN, NOT_PLAYED = "kept", "broken", "not played"
 HEAD = "| row | fault | promise | rounds | result | recovery (median / longest) |\n|---|---|---|---|---|---|"
@@ -34,7 +33,7 @@ HEAD = "| row | fault | promise | rounds | result | recovery (median / longest) 
 class Result:
     """The result of a row: rounds played, broken promises, recovery times."""
 
-    row: Row | StateRow
+    row: Row | BareRow
     rounds: int
     wrong: list[str]
     recoveries_s: list[float]
@@ -71,8 +70,8 @@ def play(row: Row, rounds: int, seed: int, keep: Path | None = None, home: HomeN
     return Result(row, done, wrong, trial.recoveries_s)
 
 
-def play_state(row: StateRow, rounds: int, seed: int) -> Result:
-    """Play rounds of a row about a state folder, each in a folder of its own, until a round breaks a promise."""
+def play_bare(row: BareRow, rounds: int, seed: int) -> Result:
+    """Play rounds of a row without a fleet, each in a folder of its own, until a round breaks a promise."""
     rng = random.Random(f"{seed}:{row.number}")  # noqa: S311 (repeatable)
     done, wrong, took_s = 0, list[str](), list[float]()
     while done < rounds and not wrong:
@@ -93,7 +92,7 @@ def line(result: Result) -> str:
     return f"| {row.number} | {row.fault} | {row.promise} | {result.rounds} | {said} | {took} |"
 
 
-def chosen(only: str) -> list[Row | StateRow]:
+def chosen(only: str) -> list[Row | BareRow]:
     """Return the rows with these numbers, separated by commas; all rows for an empty text. 24 means 24a to 24c."""
     numbers = {row.number: {row.number, row.family} for row in ALL}
     wanted = {number for number in only.split(",") if number}
@@ -124,15 +123,15 @@ def main() -> int:
     return 1 if numbers[BROKEN] else 0
 
 
-def attempt(row: Row | StateRow, options: argparse.Namespace) -> tuple[str, str]:
+def attempt(row: Row | BareRow, options: argparse.Namespace) -> tuple[str, str]:
     """Play a row on a home; return its line of the table, and what became of it."""
     found = on_home(options.home, row)
     if isinstance(found, str):
         return without(row, f"not on this home: {found}"), f"not on the home {options.home}"
     try:
         result = (
-            play_state(found, options.rounds, options.seed)
-            if isinstance(found, StateRow)
+            play_bare(found, options.rounds, options.seed)
+            if isinstance(found, BareRow)
             else play(found, options.rounds, options.seed, options.keep, options.home)
         )
     except CannotPlayError as reason:
@@ -140,7 +139,7 @@ def attempt(row: Row | StateRow, options: argparse.Namespace) -> tuple[str, str]
     return line(result), BROKEN if result.broken else KEPT
 
 
-def without(row: Row | StateRow, reason: str) -> str:
+def without(row: Row | BareRow, reason: str) -> str:
     """Return the line of a row that was not played."""
     return f"| {row.number} | {row.fault} | {row.promise} | 0 | {reason} | |"
 

@@ -6,9 +6,6 @@ is the PUT, on JetStream the info, whose chunks are there by then.
 
 from __future__ import annotations
 
-import functools
-from typing import TYPE_CHECKING, Any
-
 import obstore
 
 from ingest.shared.artifacts.volume import KINDS
@@ -16,38 +13,24 @@ from ingest.shared.broker.nats_files import NatsFiles
 from ingest.shared.homes.jetstream import JetStreamHome
 from ingest.shared.homes.s3 import S3Home
 from ingest.shared.worker.notes import COUNTS, FOLDER
+from tests.faults.around import around
 from tests.faults.points import reach
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def install() -> None:
     """Put the points into this process."""
-    _around(
-        obstore, "put", lambda _, name, *__: _stored(name, "written"), lambda _, name, *__: _stored(name, "renamed")
-    )
-    _around(NatsFiles, "replace", _before_info, _after_info)
+    around(obstore, "put", _before_put, _after_put)
+    around(NatsFiles, "replace", _before_info, _after_info)
     for home in (S3Home, JetStreamHome):
-        _around(home, "remove", after=lambda _, name: _removed(name))
+        around(home, "remove", after=lambda _, __, name: _removed(name))
 
 
-def _around(
-    owner: Any,  # noqa: ANN401 (a class or a module)
-    name: str,
-    before: Callable[..., object] = lambda *_: None,
-    after: Callable[..., object] = lambda *_: None,
-) -> None:
-    inner = getattr(owner, name)
+def _before_put(_store: object, name: str, *_: object) -> None:
+    _stored(name, "written")
 
-    @functools.wraps(inner)
-    def outer(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (the arguments of the wrapped function)
-        before(*args)
-        answer = inner(*args, **kwargs)
-        after(*args)
-        return answer
 
-    setattr(owner, name, outer)
+def _after_put(_answer: object, _store: object, name: str, *_: object) -> None:
+    _stored(name, "renamed")
 
 
 def _before_info(_files: NatsFiles, name: str, info: object, *_: object) -> None:
@@ -58,7 +41,7 @@ def _before_info(_files: NatsFiles, name: str, info: object, *_: object) -> None
         reach("note")
 
 
-def _after_info(_files: NatsFiles, name: str, info: object, *_: object) -> None:
+def _after_info(_answer: object, _files: NatsFiles, name: str, info: object, *_: object) -> None:
     if info is not None:
         _stored(name, "renamed")
 

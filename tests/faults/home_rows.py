@@ -11,9 +11,11 @@ from tests.faults import on_volume as volume
 from tests.faults import on_workers as workers
 from tests.faults.homes import HomeName
 from tests.faults.needs import Needs
-from tests.faults.on_state_folder import STATE_ROWS, StateRow
+from tests.faults.on_state_folder import STATE_ROWS
 from tests.faults.rows import LOADED, NO_PARTIAL_FILE, PROXIED, ROWS, SAME
-from tests.faults.trials import LOAD_S, LOAD_WORK_S, RECOVERY_S, Row
+from tests.faults.trials import LOAD_S, LOAD_WORK_S, RECOVERY_S, BareRow, Row
+from tests.faults.upload_places import in_folder, in_store, on_nats
+from tests.faults.uploads import uploads_killed
 from tests.support.disks import full, read_only
 
 if TYPE_CHECKING:
@@ -23,8 +25,16 @@ S3, JETSTREAM = HomeName.S3, HomeName.JETSTREAM
 ASKED_AGAIN_S = 60.0  # for so long a client of a store asks again before it gives up
 MESSAGES = tuple(f"{stage}.{moment}" for stage in ("download", "asr") for moment in ("written", "manifest_written"))
 MESSAGES += tuple(f"{stage}.note" for stage in ("check", "download", "asr", "embedder"))
+UPLOADS_S = 180.0  # twenty-five processes, one after the other
 OWN_DISK = Needs(LOAD_WORK_S, small_disk="volume")
 LOST_FILES = "`ingest resume` rebuilds the queue, the files are made again"
+UPLOADS = BareRow(
+    "1b",
+    "SIGKILL before and after each of the six steps of an upload and its manifest",
+    "0 of 12 uploads lost, doubled or half",
+    uploads_killed(in_folder),
+    UPLOADS_S,
+)
 
 
 def _row(number: str) -> Row:
@@ -59,10 +69,11 @@ BESIDE: tuple[Row, ...] = (  # what a folder has not: a server, and a disk of ea
         OWN_DISK,
     ),
 )
-ALL: tuple[Row | StateRow, ...] = (*ROWS, *BESIDE, *STATE_ROWS)
-TWINS: Mapping[HomeName, Mapping[str, Row]] = {
+ALL: tuple[Row | BareRow, ...] = (*ROWS, UPLOADS, *BESIDE, *STATE_ROWS)
+TWINS: Mapping[HomeName, Mapping[str, Row | BareRow]] = {
     HomeName.FOLDER: {},
     S3: {
+        "1b": replace(UPLOADS, play=uploads_killed(in_store)),
         "17": Row(
             "17",
             "a PUT answered by 503, 500 or 507, or stored without an answer",
@@ -99,6 +110,7 @@ TWINS: Mapping[HomeName, Mapping[str, Row]] = {
         ),
     },
     JETSTREAM: {
+        "1b": replace(UPLOADS, play=uploads_killed(on_nats)),
         "10": replace(_row("10"), promise=LOST_FILES),
         "17": Row(
             "17",
@@ -136,7 +148,7 @@ ABSENT: Mapping[HomeName, Mapping[str, str]] = {
 }
 
 
-def on_home(home: HomeName, row: Row | StateRow) -> Row | StateRow | str:
+def on_home(home: HomeName, row: Row | BareRow) -> Row | BareRow | str:
     """Return a row as it is played on a home, or the reason why it cannot exist there."""
     absent = ABSENT[home].get(row.number)
     if absent is not None:

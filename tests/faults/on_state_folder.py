@@ -11,34 +11,18 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.faults.trials import BareRow
+
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable
 
 COMMAND_LIMIT_S = 180.0
 END_LIMIT_S = 60.0
 OVERLAP_S = 4.0
 COMMANDS = 4
-
-
-@dataclass(frozen=True)
-class StateRow:
-    """A row about a state folder; `play` returns the broken promises of a round in an empty folder."""
-
-    number: str
-    fault: str
-    promise: str
-    play: Callable[[Path, random.Random], list[str]]
-    limit_s: float = COMMAND_LIMIT_S
-
-    @property
-    def family(self) -> str:
-        """Return the number, which stands for itself."""
-        return self.number
 
 
 def first_start_killed(folder: Path, rng: random.Random) -> list[str]:
@@ -120,6 +104,10 @@ def wait_for_end(state: Path) -> list[str]:
 
 
 STATE_ROWS = (
-    StateRow("34", "SIGKILL at a moment of the first start", "the next command works", first_start_killed),
-    StateRow("35", "commands overlap on one state folder, one is SIGKILLed", "the others work", overlapping),
+    BareRow(
+        "34", "SIGKILL at a moment of the first start", "the next command works", first_start_killed, COMMAND_LIMIT_S
+    ),
+    BareRow(
+        "35", "commands overlap on one state folder, one is SIGKILLed", "the others work", overlapping, COMMAND_LIMIT_S
+    ),
 )

@@ -24,6 +24,7 @@ from ingest.shared.errors import IngestError
 from ingest.shared.messages import EventKind, Stage
 from ingest.shared.video_state import ENDED, VideoState
 from tests.faults.processes import open_files, resident_bytes
+from tests.faults.recordings import Flaw
 from tests.faults.stored import stored
 from tests.faults.trials import MADE
 from tests.support.s3_server import SECRET_KEY
@@ -95,10 +96,19 @@ class Oracle:
             began[event.video_id, event.generation, event.stage] += BEGINS.get(event.kind, 0)
         wrong = []
         for (video_id, generation, stage), count in began.items():
-            most = 0 if generation <= self._asked.get(video_id, 0) else 1 + repeats.get(stage, 0)
+            most = 0 if generation <= self._asked.get(video_id, 0) else _most(video_id, repeats.get(stage, 0))
             if count > most:
                 wrong.append(f"I6: {stage} has started {video_id}.{generation} {count} times, {most} are accounted for")
         return wrong
+
+
+def _most(video_id: str, repeats: int) -> int:
+    """Return how often a stage may start a video.
+
+    A kill may come when the message of a recording that is retried later is in two queues: each copy is repeated then.
+    """
+    is_twice = repeats > 0 and video_id.startswith(Flaw.LATE)
+    return (1 + repeats) * (2 if is_twice else 1)
 
 
 def unfinished_writes(fleet: Fleet) -> list[str]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import functools
 import json
 import os
 import re
@@ -24,7 +23,7 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ingest.embedder.tables import ledger
 from ingest.embedder.tables.store import Store
@@ -39,9 +38,7 @@ from ingest.shared.worker import loop as worker_loop
 from ingest.shared.worker import notes
 from ingest.shared.worker.crash_journal import CrashJournal
 from ingest.shared.worker.notes import COUNTS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.faults.around import around
 
 FOLDER = "INGEST_FAULT_FOLDER"
 AT = "INGEST_FAULT_AT"
@@ -140,41 +137,23 @@ def install() -> None:
     """Put the points into this process."""
     if os.environ.get(AT):
         (Path(os.environ[FOLDER]) / os.environ[AT]).write_text("kill")
-    _around(NatsBus, "fetch", after=lambda found: reach("fetched") if found is not None else None)
-    _around(NatsBus, "nak", before=lambda *_: reach("before_nak"), after=lambda _: reach("nakked"))
+    around(NatsBus, "fetch", after=lambda found, *_: reach("fetched") if found is not None else None)
+    around(NatsBus, "nak", before=lambda *_: reach("before_nak"), after=lambda *_: reach("nakked"))
     for acks in ("ack", "ack_group"):
-        _around(NatsBus, acks, before=lambda *_: reach("before_ack"), after=lambda _: reach("acked"))
-    _around(CrashJournal, "begin", after=lambda _: reach("noted"))
-    _around(CrashJournal, "clear", after=lambda _: reach("cleared"))
-    _around(notes, "opened_folder", before=lambda _, *names: reach("note") if COUNTS not in names else None)
-    _around(notes, "read_file", before=lambda path, *_: reach("count") if path.parent.name == COUNTS else None)
-    _around(Store, "write", after=lambda _: reach("before_commit"))
-    _around(Store, "replace", before=lambda *_: reach("before_replace"), after=lambda _: reach("committed"))
-    _around(ledger, "write_events", after=lambda _: reach("folded"))
-    _around(os, "fsync", before=lambda *_: reach("fsync"))
+        around(NatsBus, acks, before=lambda *_: reach("before_ack"), after=lambda *_: reach("acked"))
+    around(CrashJournal, "begin", after=lambda *_: reach("noted"))
+    around(CrashJournal, "clear", after=lambda *_: reach("cleared"))
+    around(notes, "opened_folder", before=lambda _, *names: reach("note") if COUNTS not in names else None)
+    around(notes, "read_file", before=lambda path, *_: reach("count") if path.parent.name == COUNTS else None)
+    around(Store, "write", after=lambda *_: reach("before_commit"))
+    around(Store, "replace", before=lambda *_: reach("before_replace"), after=lambda *_: reach("committed"))
+    around(ledger, "write_events", after=lambda *_: reach("folded"))
+    around(os, "fsync", before=lambda *_: reach("fsync"))
     _install_publish()
     _install_rename()
     _install_unlink()
     nats_connection.PING_EVERY_S = PING_EVERY_S
     worker_loop.PROGRESS_EVERY_S = PROGRESS_EVERY_S
-
-
-def _around(
-    owner: Any,  # noqa: ANN401 (a class or a module)
-    name: str,
-    before: Callable[..., object] = lambda *_: None,
-    after: Callable[[Any], object] = lambda _: None,
-) -> None:
-    inner = getattr(owner, name)
-
-    @functools.wraps(inner)
-    def outer(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (the arguments of the wrapped function)
-        before(*args)
-        answer = inner(*args, **kwargs)
-        after(answer)
-        return answer
-
-    setattr(owner, name, outer)
 
 
 def _install_publish() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from ingest.shared.broker.topology import INPUT_OF
 from ingest.shared.messages import Stage
-from tests.faults.__main__ import play, play_state
+from tests.faults.__main__ import play, play_bare
 from tests.faults.fleet import running
 from tests.faults.kills import waves
 from tests.faults.needs import Needs
@@ -24,8 +24,7 @@ from tests.faults.trials import is_folded, is_quiet
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.faults.on_state_folder import StateRow
-    from tests.faults.trials import Row
+    from tests.faults.trials import BareRow, Row
 
 LATE = 5  # one that is read after it was due, as on a busy machine, gets no delayed nak
 IN_CI = ("1.4", "1.8", "1.17", "4b", "6", "10", "12", "17", "23")
@@ -44,8 +43,8 @@ def test_a_promise_is_kept(row: Row) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.number) for row in STATE_ROWS])
-def test_a_promise_about_a_state_folder_is_kept(row: StateRow) -> None:
-    assert play_state(row, rounds=1, seed=1).wrong == []
+def test_a_promise_about_a_state_folder_is_kept(row: BareRow) -> None:
+    assert play_bare(row, rounds=1, seed=1).wrong == []
 
 
 @pytest.mark.long

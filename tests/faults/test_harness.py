@@ -12,7 +12,7 @@ import pytest
 
 from ingest.shared.messages import Event, EventKind, Stage
 from tests.faults.__main__ import chosen
-from tests.faults.home_rows import ABSENT, ALL, TWINS, on_home
+from tests.faults.home_rows import ABSENT, ALL, TWINS, UPLOADS, on_home
 from tests.faults.homes import HomeName
 from tests.faults.on_state_folder import STATE_ROWS
 from tests.faults.points import happened_at
@@ -77,7 +77,7 @@ def test_each_row_has_on_each_home_a_twin_or_a_reason_why_it_has_none(home: Home
 
 
 def test_on_a_folder_the_table_is_as_it_was() -> None:
-    assert [row for row in ALL if on_home(HomeName.FOLDER, row) is row] == [*ROWS, *STATE_ROWS]
+    assert [row for row in ALL if on_home(HomeName.FOLDER, row) is row] == [*ROWS, UPLOADS, *STATE_ROWS]
 
 
 def test_a_number_that_no_row_has_is_an_error_that_names_those_there_are() -> None:

@@ -19,6 +19,7 @@ from tests.faults.needs import Needs
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from ingest.shared.artifacts.volume import Kind
     from ingest.shared.messages import Event
@@ -107,8 +108,29 @@ class Row:
 
     @property
     def family(self) -> str:
-        """Return the number of the row's group: 24 for 24a, 1 for 1.12."""
-        return re.split("[^0-9]", self.number, maxsplit=1)[0]
+        """Return the number of the row's group."""
+        return _family(self.number)
+
+
+@dataclass(frozen=True)
+class BareRow:
+    """A row without a fleet; `play` returns the broken promises of a round in an empty folder."""
+
+    number: str
+    fault: str
+    promise: str
+    play: Callable[[Path, random.Random], list[str]]
+    limit_s: float  # of a round
+
+    @property
+    def family(self) -> str:
+        """Return the number of the row's group."""
+        return _family(self.number)
+
+
+def _family(number: str) -> str:
+    """Return the number of a group: 24 for 24a, 1 for 1.12."""
+    return re.split("[^0-9]", number, maxsplit=1)[0]
 
 
 def under_load(trial: Trial) -> list[str]:

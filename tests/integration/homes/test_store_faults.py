@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ingest.cli.operate import doctor
+from ingest.cli.settings import AllSettings
 from ingest.shared.artifacts.home import ConflictError
 from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.homes.cache import Cache
 from ingest.shared.homes.s3 import S3Home
+from ingest.shared.settings import load
 from tests.support.lying_store import Answer, Forward, Lie, LyingStore, Request, cut, lost, lying, refusal
 
 if TYPE_CHECKING:
@@ -217,3 +220,20 @@ def test_a_store_that_calls_a_conflict_by_its_other_name_is_understood(
         with pytest.raises(ConflictError):
             home.put("notes/a", b"2", version)
     assert home.get("notes/a", 10) == b"1"
+
+
+def test_doctor_tries_a_store_and_says_what_it_refuses(store: LyingStore, bucket: Bucket, tmp_path: Path) -> None:
+    settings = load(
+        AllSettings,
+        state_path=tmp_path,
+        volume_url=f"s3://{bucket.name}/{bucket.prefix}",
+        volume_endpoint=store.endpoint,
+        volume_access_key=bucket.access_key,
+        volume_secret_key=bucket.secret_key,
+    )
+    assert doctor.checked("volume", doctor.CHECKS["volume"], settings).level == "ok"
+    store.lie = lambda request, forward: (
+        refusal(403, "AccessDenied") if request.method == "PUT" else forward(request)
+    )
+    found = doctor.checked("volume", doctor.CHECKS["volume"], settings)
+    assert (found.level, "AccessDenied" in found.found, "rights" in found.advice) == ("problem", True, True)
