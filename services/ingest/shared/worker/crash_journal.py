@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ingest.shared.artifacts.files import translate_os_errors
 from ingest.shared.errors import IngestError
 from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.worker.notes import COUNTS, FolderNotes
@@ -31,27 +32,32 @@ LONGEST_JOB = 200
 
 
 class CrashJournal:
-    """The note of one worker. All workers share `notes` (a path is a folder); `worker` survives its restarts."""
+    """The note of one worker. All workers share `notes` (a path is a folder); `worker` survives its restarts.
 
-    def __init__(self, notes: Notes | Path, worker: str) -> None:
+    `own` is a folder of this machine, for notes in a store that may be away when the worker ends.
+    """
+
+    def __init__(self, notes: Notes | Path, worker: str, own: Path | None = None) -> None:
         self._notes: Notes = FolderNotes(notes) if isinstance(notes, Path) else notes
         self._note = f"{worker}.json"
+        self._farewell = None if own is None else own / f"{worker}.abandoned"
         self._jobs: set[str] = set()
         self._abandoned = False
         self._lock = threading.Lock()
         self._charge_previous()
 
     def _charge_previous(self) -> None:
+        jobs: list[str] | None = []
         try:
             note = self._notes.read(self._note, LONGEST_NOTE)
-            if note is None:
-                return
-            jobs = _jobs(note)
+            jobs = None if note is None else _jobs(note)
         except (ValueError, RecursionError) as error:
             log.warning("crash_note_unreadable", error=str(error))
-            jobs = []
-        self._notes.remove(self._note)  # first: a crash while counting must not charge a job twice
-        for job in jobs:
+        if jobs is not None:
+            self._notes.remove(self._note)  # first: a crash while counting must not charge a job twice
+        charged = [] if self._was_abandoned() else jobs or []
+        self._take_back()
+        for job in charged:
             self._notes.write(_count(job), str(self.crashes(job) + 1).encode())
             log.error("worker_died_with_job", job=job, crashes=self.crashes(job))
 
@@ -74,10 +80,30 @@ class CrashJournal:
         self._notes.write(self._note, json.dumps(sorted(self._jobs)).encode())
 
     def abandon(self) -> None:
-        """Remove the note, and write no other: the process is about to end for a reason that is no job's fault."""
+        """Remove the note, and write no other: the process is about to end for a reason that is no job's fault.
+
+        Where the notes are in a store that does not answer now, the note stays, and a file on this machine says so.
+        """
+        self._abandoned = True
+        with _best_effort("crash_note_stays"):
+            self._say_farewell()  # before the lock: another thread may hold it, and wait for the store
         with self._lock, _best_effort("crash_note_stays"):
-            self._abandoned = True
             self._notes.remove(self._note)
+            self._take_back()
+
+    def _say_farewell(self) -> None:
+        if self._farewell is not None:
+            with translate_os_errors("farewell"):
+                self._farewell.parent.mkdir(parents=True, exist_ok=True)
+                self._farewell.touch()
+
+    def _take_back(self) -> None:
+        if self._farewell is not None:
+            with translate_os_errors("farewell"):
+                self._farewell.unlink(missing_ok=True)
+
+    def _was_abandoned(self) -> bool:
+        return self._farewell is not None and self._farewell.exists()
 
     def crashes(self, job: str) -> int:
         """Return how often a job has ended its worker; raise ENV_VOLUME when that cannot be known."""

@@ -21,6 +21,7 @@ from ingest.shared.broker.bus import BusError, BusUnavailableError
 from ingest.shared.broker.connect import bus_topology, connect
 from ingest.shared.broker.topology import EVENT_STREAM, LATER_STREAM, LEDGER, WORK_STREAM, later_consumer
 from ingest.shared.errors import ConfigurationError, IngestError
+from ingest.shared.homes.chosen import is_folder
 from ingest.shared.messages import Stage
 from ingest.shared.runs.record import settled
 from ingest.shared.runs.verdict import has_failures
@@ -43,7 +44,7 @@ from ingest.shared.worker.ending import (
 )
 from ingest.shared.worker.isolation import SuspectLock
 from ingest.shared.worker.loop import Worker
-from ingest.shared.worker.notes import notes_of
+from ingest.shared.worker.notes import FOLDER, notes_of
 from ingest.shared.worker.retry import Pauses
 from ingest.shared.worker.stage import StageWork, WorkerOptions
 from ingest.shared.worker.stop_signals import StopSignals, on_stop_signals
@@ -260,7 +261,8 @@ def _await_streams(bus: NatsBus, settings: Settings) -> None:
 
 
 def _journal(name: str, settings: Settings) -> CrashJournal:
-    return CrashJournal(notes_of(settings), f"{name}-{settings.worker_name}")
+    own = None if is_folder(settings) else settings.volume / FOLDER
+    return CrashJournal(notes_of(settings), f"{name}-{settings.worker_name}", own)
 
 
 def _workers(settings: Settings, service: ServiceSpec, bus: NatsBus, journal: CrashJournal) -> list[Worker[Any]]:

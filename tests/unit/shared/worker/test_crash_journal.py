@@ -8,6 +8,7 @@ import pytest
 
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.worker.crash_journal import CrashJournal, forgive
+from ingest.shared.worker.notes import FolderNotes
 
 JOB = "asr.abcdefghijk.1.0"
 OTHER = "asr.bbbbbbbbbbb.1.0"
@@ -177,3 +178,28 @@ def test_a_link_in_the_place_of_a_file_writes_nothing_outside(tmp_path: Path) ->
     journal.begin(JOB)
     assert outside.read_text() == "kept"
     assert CrashJournal(folder, "asr-a").crashes(JOB) == 1
+
+
+class AwayNotes(FolderNotes):
+    """Notes in a store that may be away."""
+
+    is_away = False
+
+    def remove(self, name: str) -> None:
+        """Delete a note, where the store answers."""
+        if self.is_away:
+            raise IngestError(Code.ENV_VOLUME, "no answer")
+        super().remove(name)
+
+
+def test_a_worker_that_ends_while_its_store_is_away_charges_no_job(tmp_path: Path) -> None:
+    notes, own = AwayNotes(tmp_path / "workers"), tmp_path / "own"
+    journal = CrashJournal(notes, "asr-a", own)
+    journal.begin(JOB)
+    notes.is_away = True
+    journal.abandon()
+    notes.is_away = False
+    again = CrashJournal(notes, "asr-a", own)
+    assert again.crashes(JOB) == 0
+    again.begin(JOB)
+    assert CrashJournal(notes, "asr-a", own).crashes(JOB) == 1
