@@ -112,3 +112,14 @@ def test_a_broken_connection_is_replaced_without_a_restart(database: Database, d
     with psycopg.connect(database_url, autocommit=True) as other:
         other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'test'")
     assert Catalog(database).totals() == []
+
+
+def test_a_transaction_of_a_frozen_process_ends_also_after_many_rows_at_once(database: Database) -> None:
+    """`executemany` ends with a message that disarms the limit of idle transactions (psycopg 3.3, in pipelines)."""
+    with database.transaction() as connection:
+        connection.cursor().executemany("SELECT %s", [(1,), (2,)])
+        row = connection.execute(
+            "SELECT current_setting('server_version_num')::int >= 170000, current_setting('transaction_timeout', true)"
+        ).fetchone()
+    assert row is not None
+    assert row[1] == ("80s" if row[0] else None)

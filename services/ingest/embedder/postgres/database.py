@@ -47,9 +47,10 @@ WAITS_S = {  # by words of the error
     "No such file or directory": 2.0,  # its socket
 }
 REPEAT_PAUSE_S = 0.2
-IDLE_LIMIT = "60s"
+IDLE_LIMIT_S = 60.0
 LIMITS = """
 SELECT set_config('statement_timeout', %s, true), set_config('idle_in_transaction_session_timeout', %s, true),
+    CASE WHEN current_setting('server_version_num')::int >= 170000 THEN set_config('transaction_timeout', %s, true) END,
     set_config('search_path', %s, true), set_config('datestyle', 'ISO', true), set_config('timezone', 'UTC', true)
 """
 UNAVAILABLE = (
@@ -58,6 +59,7 @@ UNAVAILABLE = (
     psycopg.errors.InsufficientPrivilege,  # of this role
     psycopg.errors.ReadOnlySqlTransaction,  # a standby, or a provider that protects a full disk
     psycopg.errors.IdleInTransactionSessionTimeout,  # this process or the server was frozen
+    psycopg.errors.TransactionTimeout,  # the same, where a message of psycopg has disarmed it
     psycopg.errors.InternalError_,  # an error inside the server, as the next two
     psycopg.errors.DataCorrupted,
     psycopg.errors.IndexCorrupted,
@@ -214,7 +216,9 @@ class Database:
 
     def limit(self, connection: Connection, timeout_s: float) -> None:
         """Set the limits and the search path of a transaction; a `timeout_s` of 0 is none."""
-        connection.execute(LIMITS, (str(int(timeout_s * 1000)), IDLE_LIMIT, self._search_path))
+        whole_s = timeout_s and self._timeout_s + IDLE_LIMIT_S
+        limits_ms = [str(int(limit_s * 1000)) for limit_s in (timeout_s, IDLE_LIMIT_S, whole_s)]
+        connection.execute(LIMITS, (*limits_ms, self._search_path))
 
     @contextmanager
     def session(self) -> Iterator[Connection]:
