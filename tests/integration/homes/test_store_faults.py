@@ -232,8 +232,6 @@ def test_doctor_tries_a_store_and_says_what_it_refuses(store: LyingStore, bucket
         volume_secret_key=bucket.secret_key,
     )
     assert doctor.checked("volume", doctor.CHECKS["volume"], settings).level == "ok"
-    store.lie = lambda request, forward: (
-        refusal(403, "AccessDenied") if request.method == "PUT" else forward(request)
-    )
+    store.lie = lambda request, forward: refusal(403, "AccessDenied") if request.method == "PUT" else forward(request)
     found = doctor.checked("volume", doctor.CHECKS["volume"], settings)
     assert (found.level, "AccessDenied" in found.found, "rights" in found.advice) == ("problem", True, True)
