@@ -12,8 +12,9 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 import zlib
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -22,10 +23,15 @@ from ingest.shared.errors import Code, IngestError
 from ingest.shared.messages import Generation, Part, Seconds, VideoId
 from ingest.shared.text import first_line
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 PREFIX: Final = "ingest1."
 LONGEST_TOKEN: Final = 64 << 10
 LONGEST_JSON: Final = 256 << 10
 LONGEST_TEXT: Final = 20_000
+OPENING: Final = re.compile(r"\s*[\[{]")
+BETWEEN: Final = ",]} "  # what is left of a line behind a part of JSON
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(max_length=LONGEST_NAME)]
 Key = Annotated[str, Field(max_length=500)]
@@ -110,12 +116,45 @@ def _unpacked(token: str) -> str:
 
 
 def in_text(text: str) -> list[str]:
-    """Return the citations in a file: tokens on lines of their own, or the values `citation` of JSON."""
+    """Return the citations in a file: tokens on lines of their own, and the values `citation` of JSON.
+
+    Between them, lines that are neither are returned as they are, several as one text: `parse` refuses it.
+    """
     try:
-        found = list(_in_json(json.loads(text)))
+        return list(_in_json(json.loads(text)))
     except (ValueError, RecursionError):
-        return [line.strip() for line in text.splitlines() if line.strip()]
-    return found
+        return list(_in_lines(text))
+
+
+def _in_lines(text: str) -> Iterator[str]:
+    other: list[str] = []
+    at = 0
+    while at < len(text):
+        end = text.find("\n", at) + 1 or len(text)
+        line = text[at:end].strip()
+        document = _document(text, at)
+        if document is not None:
+            found, end = list(_in_json(document[0])), document[1]
+        else:
+            found = [line] if line.startswith(PREFIX) else []
+            if not found and line.strip(BETWEEN):
+                other.append(line)
+        if other and found:
+            yield "\n".join(other)
+            other.clear()
+        yield from found
+        at = end
+    if other:
+        yield "\n".join(other)
+
+
+def _document(text: str, at: int) -> tuple[object, int] | None:
+    """Return the JSON list or object that begins in a line, and where it ends; None where there is none."""
+    opening = OPENING.match(text, at)
+    try:
+        return None if opening is None else json.JSONDecoder().raw_decode(text, opening.end() - 1)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _in_json(value: object) -> list[str]:

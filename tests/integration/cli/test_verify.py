@@ -238,6 +238,12 @@ def test_the_command_reads_tokens_files_and_standard_input(
     assert [one["result"] for one in found] == ["gone", "gone", "gone", "no citation"]
     assert "0 of 1 citations" in CommandLine().invoke(app, ["verify", gone[0]]).stdout
     assert CommandLine().invoke(app, ["verify", "no such file"]).exit_code == 1
+    (tmp_path / "quotes").write_text(f"looking\nfor recordings\n{json.dumps([{'citation': gone[0]}], indent=2)}")
+    done = CommandLine().invoke(app, ["verify", str(tmp_path / "quotes"), "--json"])
+    found = [(one["result"], one["text"]) for one in json.loads(done.stdout)]
+    assert found == [("no citation", "the first of 2 lines: looking"), ("gone", desk.citations[0].text)]
+    done = CommandLine().invoke(app, ["verify", "-"], input="[]")
+    assert (done.exit_code, "there is no citation" in done.output) == (1, True)
 
 
 def test_results_exports_and_the_api_have_citations(

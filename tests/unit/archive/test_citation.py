@@ -70,3 +70,27 @@ def test_citations_are_found_in_files() -> None:
     assert in_text(json.dumps([{"text": "x", "citation": token}, {"citation": None}])) == [token]
     assert in_text(json.dumps({"passages": [{"words": [], "citation": token}]})) == [token]
     assert [parse(text) for text in in_text(CITED.model_dump_json())] == [CITED]
+
+
+PRETTY = json.dumps([{"text": "x", "citation": CITED.token()}, {"citation": CITED.token()}], indent=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "others"),
+    [
+        pytest.param(f"looking for recordings\n{PRETTY}\n", ["looking for recordings"], id="line before JSON"),
+        pytest.param(f"\n{PRETTY}\ndone\n\nin 3 s", ["done\nin 3 s"], id="lines behind JSON"),
+        pytest.param(f"{CITED.token()}\nand this:\n{CITED.token()}", ["and this:"], id="line between tokens"),
+        pytest.param("".join(f'{{"citation": "{CITED.token()}"}}\n' for _ in range(2)), [], id="JSON lines"),
+        pytest.param(f"[1] {CITED.token()}\r\n[2] {CITED.token()}\r\n", [], id="footnotes"),
+        pytest.param(PRETTY.rpartition("]")[0] + ", {", ["[", ", {"], id="JSON that is cut off"),
+        pytest.param(f"{CITED.token()}\n{'[' * 100_000}\n{CITED.token()}", ["[" * 100_000], id="endless depth"),
+    ],
+)
+def test_a_line_that_is_none_hides_no_citation(text: str, others: list[str]) -> None:
+    found = in_text(text)
+    assert [one for one in found if not one.startswith(PREFIX)] == others
+    assert [parse(one) for one in found if one.startswith(PREFIX)] == [CITED, CITED]
+    for one in others:
+        with pytest.raises(IngestError):
+            parse(one)

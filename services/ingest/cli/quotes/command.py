@@ -40,6 +40,8 @@ MOST_LETTERS = 80  # of a text that is shown
 def run(settings: AllSettings, named: Sequence[str]) -> list[Verdict]:
     """Return a verdict on each citation, in their order; the models are loaded once."""
     texts = [text for one in named for text in _texts(one)]
+    if not texts:
+        raise ConfigurationError("there is no citation")
     if len(texts) > MOST_CITATIONS:
         raise ConfigurationError(f"{len(texts)} citations: verify at most {MOST_CITATIONS} at once")
     parsed = [_parsed(text) for text in texts]
@@ -99,4 +101,6 @@ def _parsed(text: str) -> Citation | Verdict:
     try:
         return citation.parse(text)
     except IngestError as error:
-        return Verdict("no citation", error.message, text=text[:MOST_LETTERS])
+        lines = text.splitlines() or [text]
+        first = lines[0] if len(lines) == 1 else f"the first of {len(lines)} lines: {lines[0]}"
+        return Verdict("no citation", error.message, text=first[:MOST_LETTERS])
