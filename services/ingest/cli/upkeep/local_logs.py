@@ -28,7 +28,7 @@ def count(connections: Connections, patterns: Mapping[str, re.Pattern[bytes]], *
     settings = connections.settings
     if erase and not locks.is_free(Files(settings.state_path).run_lock):
         raise ConfigurationError("an `ingest run` writes to the logs of this state folder: repeat when it has ended")
-    for log in sorted((settings.state_path / "logs").glob("*.log")):
+    for log in sorted(settings.state_path.glob("*/*.log")):  # of the services, of NATS and of Postgres
         found += _without(log, patterns, erase=erase)
     return found
 

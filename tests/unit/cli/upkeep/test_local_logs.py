@@ -38,10 +38,13 @@ def log(tmp_path: Path) -> Path:
 
 def test_the_lines_of_the_local_mode_are_counted_and_erased(log: Path) -> None:
     found = connections(log.parents[1], is_local=True)
-    assert local_logs.count(found, PATTERNS, erase=False) == {"gone": 2}
+    of_server = log.parents[1] / "postgres" / "postgres.log"
+    of_server.parent.mkdir()
+    of_server.write_text("DETAIL:  Key (video_id)=(gone) already exists.\nd stays\n")
+    assert local_logs.count(found, PATTERNS, erase=False) == {"gone": 3}
     assert log.read_text().count("gone") == 2
-    assert local_logs.count(found, PATTERNS, erase=True) == {"gone": 2}
-    assert log.read_text() == "b stays\n"
+    assert local_logs.count(found, PATTERNS, erase=True) == {"gone": 3}
+    assert (log.read_text(), of_server.read_text()) == ("b stays\n", "d stays\n")
 
 
 def test_the_logs_of_a_folder_whose_servers_are_not_used_stay(log: Path) -> None:
