@@ -92,4 +92,8 @@ class Asking:
         """Return the request for a recording of the sources, or for one of the archive."""
         if recording is None:
             return requests.build_replacement(video)
+        if self._request.gives_day(video):
+            same = requests.build_repetition(video)
+            metadata = self._request.selection.known.over(same.metadata)
+            return same.model_copy(update={"source": recording.source, "metadata": metadata})
         return submissions.build_request(recording, self._request.selection, requests.next_generation(video))

@@ -57,17 +57,23 @@ class Request:
         recording = self.recordings.get(video.video_id)
         if recording is None:
             return False
-        if is_first_version(video) and not is_only(self.selection.policy):
+        if self._is_first_version(video) or self.gives_day(video):
             return True
         decision = decide(video, recording.source, now)
         if decision.reason is not Reason.FINAL:
             self.again.setdefault(decision.reason, DecisionCount()).add(decision)
         return decision.reason.is_request
 
+    def gives_day(self, video: VideoRecord) -> bool:
+        """Return whether the request gives another day to an indexed recording, whose files stay as they are."""
+        given, is_whole = self.selection.known.published_at, not self._is_first_version(video)
+        is_kept = video.state is VideoState.INDEXED and not self.selection.force and is_whole
+        return is_kept and given is not None and given != video.metadata.published_at
 
-def is_first_version(video: VideoRecord) -> bool:
-    """Return whether the words of an indexed recording are those of captions alone: it can still be recognised."""
-    return video.state is VideoState.INDEXED and is_only(video.policy)
+    def _is_first_version(self, video: VideoRecord) -> bool:
+        """Return whether the words of an indexed recording are those of captions alone, and it can be recognised."""
+        is_first = video.state is VideoState.INDEXED and is_only(video.policy)
+        return is_first and not is_only(self.selection.policy)
 
 
 def is_only(policy: Policy) -> bool:
