@@ -154,11 +154,7 @@ def request_again(
     Return how many were requested; raise ConfigurationError for a video that is not in the archive.
     """
     if videos:
-        found = catalog.videos(videos)
-        missing = [video for video in videos if video not in found]
-        if missing:
-            raise ConfigurationError(f"the archive has no video {', '.join(missing)}")
-        rows: Iterable[VideoRow] = found.values()
+        rows: Iterable[VideoRow] = catalog.named(videos)
     else:
         rows = catalog.each(states=RETRIED if codes else (VideoState.FAILED,), codes=codes)
     count = 0

@@ -5,6 +5,7 @@ A name by hand beats those of the voice models, and stays when these name the sp
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ingest.embedder import changes
@@ -47,11 +48,12 @@ def move(rebuilder: Rebuilder, video_id: str, times_s: tuple[float, float | None
     """Give the turn at a time, or all from that time until another, to a speaker of the recording or to a new name."""
     at_s, until_s = times_s
     turns = _turns(rebuilder, video_id)
-    around = [turn for turn in turns if turn.start_s <= at_s < turn.end_s]
     if until_s is not None and until_s <= at_s:
         raise ConfigurationError("the time ends before it begins")
-    if not around and until_s is None:
-        raise ConfigurationError(f"{video_id} has no turn at that time")
+    end_s = at_s if until_s is None else until_s
+    around = [turn for turn in turns if turn.start_s <= at_s < turn.end_s or at_s < turn.start_s < end_s]
+    if not around:
+        raise ConfigurationError(_no_turn(turns, at_s, video_id))
     span = (at_s, until_s) if until_s is not None else (around[-1].start_s, around[-1].end_s)
     like = names.spans_of(turns, to) if names.is_unknown(to) else ()
     if names.is_unknown(to) and not like:
@@ -63,7 +65,10 @@ def move(rebuilder: Rebuilder, video_id: str, times_s: tuple[float, float | None
 def refuse(rebuilder: Rebuilder, video_id: str, speaker: str, by: Author) -> Change:
     """Take a name from a speaker of a recording: it is another person, whatever the voice models say."""
     turns = _turns(rebuilder, video_id)
-    return _make(rebuilder, video_id, _about(turns, "not", speaker, video_id, speaker), by)
+    made = _about(turns, "not", speaker, video_id, speaker)
+    if names.is_unknown(speaker):
+        raise ConfigurationError(f"{speaker} has no name that could be refused")
+    return _make(rebuilder, video_id, made, by)
 
 
 def undo(rebuilder: Rebuilder, statement: int) -> Change:
@@ -113,8 +118,17 @@ def _no_speaker(turns: Sequence[Turn], speaker: str, video_id: str) -> str:
     return f"{speaker} is not a speaker of {video_id}; its speakers: {known}"
 
 
+def _no_turn(turns: Sequence[Turn], at_s: float, video_id: str) -> str:
+    if not turns:
+        return _no_speaker(turns, "", video_id)
+    near = min(turns, key=lambda turn: max(turn.start_s - at_s, at_s - turn.end_s))
+    return f"{video_id} has no turn at that time; the nearest is from {near.start_s:.1f} to {near.end_s:.1f} s"
+
+
 def _make(rebuilder: Rebuilder, video_id: str, made: SpeakerStatement, by: Author) -> Change:
-    number = speaker_statements.add(rebuilder.database, video_id, made, by)
+    said = rebuilder.store.overlay(video_id).speakers
+    is_said = bool(said) and replace(made, id=said[-1].id, author=by.name) == said[-1]
+    number = said[-1].id if is_said else speaker_statements.add(rebuilder.database, video_id, made, by)
     built, trouble = changes.rebuild(rebuilder, video_id)
     states = {outcome.statement: outcome.state for outcome in built.speakers} if built is not None else {}
     at_s = min(start_s for start_s, _ in made.spans)

@@ -14,12 +14,15 @@ from ingest.asr.recognition import whisper
 from ingest.asr.recognition.build import recognizer_options
 from ingest.asr.settings import AsrSettings
 from ingest.cli.app import app
+from ingest.cli.readings.rerun import Choice, rerun
+from ingest.cli.settings import AllSettings
 from ingest.demo import ASR_MODEL, conversation
 from ingest.shared.artifacts import captions, transcript
 from ingest.shared.artifacts.captions import Captions, Cue
 from ingest.shared.artifacts.transcript import join
 from ingest.shared.artifacts.volume import NewArtifact, Volume
 from ingest.shared.broker.topology import REQUESTED, WORK_STREAM
+from ingest.shared.errors import IngestError
 from ingest.shared.messages import VideoRequested, decode
 from ingest.shared.settings import load
 from tests.support import archive_server
@@ -140,7 +143,7 @@ def test_the_reading_before_the_last_run_is_compared_and_comes_back(
     assert [(span["present"], span["other"]) for span in one["spans"]] == [(WRONG, RIGHT)] * 2
     assert (one["differing"], one["present"]["key"]) == (2, "model of another")
 
-    (back,) = json.loads(typed("rerun", "--back", TALK, "--json"))
+    (back,) = json.loads(typed("rerun", "--back", TALK, TALK, "--json"))  # twice would be there and back
     assert (back["trouble"], back["model"]) == ("", one["other"]["key"])
     assert (RIGHT in text_of(database), WRONG in text_of(database)) == (True, False)
     assert "as it was read by model of another" in typed("rerun", "--back", TALK)
@@ -186,6 +189,13 @@ def test_only_what_another_recognizer_or_vocabulary_has_read_is_changed(
     assert changed() == [TALK]
 
 
+def test_a_model_that_cannot_be_had_is_refused_before_a_recording_is_requested(tmp_path: Path) -> None:
+    settings = load(AllSettings, state_path=tmp_path / "state", asr_model=str(tmp_path / "no" / "model"))
+    with pytest.raises(IngestError, match="no such folder"):
+        rerun(settings, Choice((TALK,)), quiet=True)
+    assert not settings.state_path.exists()
+
+
 @pytest.mark.parametrize(
     ("words", "status", "told"),
     [
@@ -197,6 +207,9 @@ def test_only_what_another_recognizer_or_vocabulary_has_read_is_changed(
         pytest.param(("rerun", "--all", "--changed"), 2, "name videos", id="both"),
         pytest.param(("rerun", "--back", "--all"), 2, "--back needs videos", id="all-back"),
         pytest.param(("rerun", "abcdefghijk"), 1, "has no video abcdefghijk", id="unknown-again"),
+        pytest.param(("rerun", "--back", "abcdefghijk"), 1, "has no video abcdefghijk", id="unknown-back"),
+        pytest.param(("rerun", "--back", "abcdefghijk", "--dry-run"), 2, "--dry-run", id="foreseen-back"),
+        pytest.param(("rerun", "--back", "abcdefghijk", "--model", "x"), 2, "--model", id="back-with-model"),
         pytest.param(("rerun", "--all", "--model", "x"), 2, "INGEST_ASR_MODEL", id="not-local"),
     ],
 )

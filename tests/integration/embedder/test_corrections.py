@@ -297,7 +297,7 @@ def test_what_an_interrupted_command_has_left_is_finished_by_the_next_one(
         pytest.param(("--undo", "99"), 1, "there is no correction 99", id="unknown"),
         pytest.param(("--undo", "1", "--list"), 2, "exclude each other", id="exclusive"),
         pytest.param((TALK, OLD), 2, "name a video, the words, and the right ones", id="too-few"),
-        pytest.param(("abcdefghijk", OLD, NEW), 1, "no transcript", id="no-video"),
+        pytest.param(("abcdefghijk", OLD, NEW), 1, "has no video abcdefghijk", id="no-video"),
     ],
 )
 def test_what_cannot_be_corrected_is_refused(

@@ -178,7 +178,6 @@ def test_a_name_by_hand_outlives_a_run_with_other_speakers(
     volume: Volume, database: Database, archive_encoder: TextModel
 ) -> None:
     voices("name", TALK, "Unknown 1", "Ada")
-    voices("refuse", OTHER, "Unknown 2")
     again = tuple(
         turn.model_copy(update={"cluster": cluster, "speaker": f"Unknown {cluster[1:]}", "start_s": turn.start_s + 0.4})
         for turn, cluster in zip(turns(), ("S2", "S1", "S3", "S1"), strict=True)
@@ -199,7 +198,9 @@ def test_speakers_are_merged_and_turns_are_moved(volume: Volume, database: Datab
     assert volume
     voices("merge", TALK, "Unknown 3", "Unknown 1")
     assert speakers(database) == ["Unknown 1", "Unknown 2", "Unknown 1"]
-    voices("move", TALK, "--at", "0:25", "Grace")
+    for _ in range(2):  # said twice, it is one statement
+        voices("move", TALK, "--at", "0:25", "Grace")
+    assert len(speaker_statements.listed(database, TALK)) == 2
     assert speakers(database) == ["Unknown 1", "Grace", "Unknown 1"]
     voices("move", TALK, "--at", "0:50", "--until", "1:00", "Grace")
     found = [(row.start_s, row.speaker) for row in Catalog(database).passages(TALK)]
@@ -221,7 +222,7 @@ def test_a_refused_name_stays_away(volume: Volume, database: Database) -> None:
 
 
 def test_a_named_voice_can_be_enrolled_and_unknown_ones_that_sound_alike_are_suggested(
-    volume: Volume, database: Database
+    volume: Volume, database: Database, archive_encoder: TextModel
 ) -> None:
     (group, *others) = json.loads(voices("suggest", "--json"))
     assert {(one["video_id"], one["speaker"]) for one in group} == {(TALK, "Unknown 1"), (OTHER, "Unknown 1")}
@@ -232,7 +233,18 @@ def test_a_named_voice_can_be_enrolled_and_unknown_ones_that_sound_alike_are_sug
     assert speakers(database)[0] == "Unknown 1"
     voices("name", TALK, "Unknown 1", "Ada")
     assert len(json.loads(voices("suggest", "--json"))) == 2
-    assert volume
+    index(database, volume, archive_encoder, spoken(turns(("Unknown 1", "Unknown 2", "Unknown 1", "Unknown 1"))), 2)
+    voices("move", TALK, "--at", "1:05", "Ada")
+    voices("move", TALK, "--at", "0:45", "--until", "0:50", "Bob")
+    told = voices("enroll", "Ada", "--from-turns", f"{TALK}:Ada", status=1)
+    assert "2 vectors over 40 s" in told  # the turn that is Bob's in part is not hers alone
+    voices("undo", str(speaker_statements.listed(database, TALK)[0].id))
+    ada = f"{TALK}:ada"
+    enrolled = json.loads(voices("enroll", "Ada", "--from-turns", ada, "--from-turns", ada, "--json"))
+    assert (enrolled["vectors"], enrolled["speech_s"]) == (3, 60.0)
+    told = CommandLine().invoke(app, ["voices", "enroll", "Ada", "--from-turns", ada]).output
+    assert f"{ada}: 3 of 3 voice embeddings are in the profile already" in told
+    assert "Ada, version 1: 3 vectors over 60 s" in told
 
 
 @pytest.mark.parametrize(
@@ -242,7 +254,14 @@ def test_a_named_voice_can_be_enrolled_and_unknown_ones_that_sound_alike_are_sug
         (("name", TALK, "Unknown 1", "Unknown 5"), "is no name of a person"),
         (("merge", TALK, "Unknown 1", "Unknown 1"), "name two speakers"),
         (("undo", "77"), "there is no statement 77"),
-        (("name", "aaaaaaaaaaa", "Unknown 1", "Ada"), "no transcript"),
+        (("name", "aaaaaaaaaaa", "Unknown 1", "Ada"), "has no video aaaaaaaaaaa"),
+        (("refuse", TALK, "Unknown 1"), "has no name that could be refused"),
+        (("refuse", TALK, "Ada"), "Ada is not a speaker of"),
+        (("move", TALK, "--at", "9:00", "--until", "9:10", "Ada"), "the nearest is from 60.0 to 80.0 s"),
+        (("move", TALK, "--at", "0:20", "--until", "0:10", "Ada"), "ends before it begins"),
+        (("named", "aaaaaaaaaaa"), "has no video aaaaaaaaaaa"),
+        (("relabel", "--channel", "Nowhere"), "no indexed video of a channel 'Nowhere'"),
+        (("enroll", "Ada", "--from-turns", f"{TALK}:Ada"), "its speakers: Unknown 1, Unknown 2, Unknown 3"),
     ],
 )
 @pytest.mark.usefixtures("volume")

@@ -103,12 +103,15 @@ def rerun(
     named = (bool(videos), channel is not None or changed, every)
     if sum(named) != 1 or (back and not videos):
         raise typer.BadParameter("name videos, or --channel and --changed, or --all; --back needs videos")
+    if back and (model is not None or limit is not None or dry_run):
+        raise typer.BadParameter("--back takes no --model, --limit and --dry-run")
     if back:
         raise typer.Exit(_go_back(videos or (), state, as_json=json))
     settings = options.settings(state)
     if model is not None and not settings.is_local:
         raise typer.BadParameter("services that run elsewhere have their own settings: set INGEST_ASR_MODEL there")
-    settings = settings.model_copy(update={"asr_model": model or settings.asr_model})
+    if model is not None:  # the revision of the settings is that of their model
+        settings = settings.model_copy(update={"asr_model": model, "asr_revision": None})
     raise typer.Exit(_rerun(settings, (tuple(videos or ()), channel, changed, limit), foresee=dry_run, as_json=json))
 
 

@@ -68,7 +68,7 @@ def compare(archive: Archive, wanted: Subject) -> Comparison:
     indexed = catalog.each(states=[VideoState.INDEXED])
     total_s = sum(one.duration_s for one in catalog.totals() if one.state == VideoState.INDEXED)
     if wanted.videos:
-        rows = _named(catalog, wanted.videos)
+        rows = catalog.named(wanted.videos)
     else:
         found = (one for one in indexed if wanted.channel is None or one.channel == wanted.channel)
         listed = corrections.listed(archive.database, None, None, MOST_CORRECTIONS)
@@ -78,7 +78,9 @@ def compare(archive: Archive, wanted: Subject) -> Comparison:
     comparer = Comparer(archive.settings, archive.database, volume)
     if wanted.model is None:
         return Comparison(tuple(comparer.with_earlier(row) for row in rows), total_s)
-    comparer.transcriber = make_transcriber(archive.settings.model_copy(update={"asr_model": wanted.model}))
+    comparer.transcriber = make_transcriber(
+        archive.settings.model_copy(update={"asr_model": wanted.model, "asr_revision": None})
+    )
     try:
         return Comparison(tuple(_read_all(comparer, rows, wanted.minutes * MINUTE_S)), total_s)
     finally:
@@ -90,14 +92,6 @@ def _read_all(comparer: Comparer, rows: Sequence[VideoRow], most_s: float) -> It
         for number, row in enumerate(rows, 1):
             show(f"reading {number} of {len(rows)}: {row.title or row.video_id}")
             yield comparer.with_model(row, most_s)
-
-
-def _named(catalog: Catalog, videos: Sequence[str]) -> list[VideoRow]:
-    found = catalog.videos(videos)
-    missing = [video for video in videos if video not in found]
-    if missing:
-        raise ConfigurationError(f"the archive has no video {', '.join(missing)}")
-    return [found[video] for video in dict.fromkeys(videos)]
 
 
 def _is_kept(volume: Volume, video_id: str) -> bool:

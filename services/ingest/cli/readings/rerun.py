@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from ingest.asr.device import device_of
-from ingest.asr.recognition import whisper
+from ingest.asr.recognition import model_files, whisper
 from ingest.asr.recognition.build import recognizer_options
 from ingest.cli import console
 from ingest.cli.runs import run as runs
@@ -20,7 +20,7 @@ from ingest.embedder.tables.catalog import Catalog
 from ingest.shared import outgoing
 from ingest.shared.artifacts import transcript, vocabulary
 from ingest.shared.artifacts.captions import KEY_PREFIX
-from ingest.shared.errors import Code, ConfigurationError, IngestError
+from ingest.shared.errors import Code, IngestError
 from ingest.shared.homes.chosen import volume_of
 from ingest.shared.video_state import VideoState
 
@@ -70,12 +70,9 @@ class WayBack:
 
 def chosen(settings: AllSettings, catalog: Catalog, choice: Choice) -> list[VideoRow]:
     """Return the recordings of a choice; raise ConfigurationError for a video that the archive does not have."""
+    rows: Iterable[VideoRow]
     if choice.videos:
-        found = catalog.videos(choice.videos)
-        missing = [video for video in choice.videos if video not in found]
-        if missing:
-            raise ConfigurationError(f"the archive has no video {', '.join(missing)}")
-        rows: Iterable[VideoRow] = [found[video] for video in dict.fromkeys(choice.videos)]
+        rows = catalog.named(choice.videos)
     else:
         rows = catalog.each(states=[VideoState.INDEXED])
         rows = (row for row in rows if choice.channel is None or row.channel == choice.channel)
@@ -113,7 +110,13 @@ def foreseen(settings: AllSettings, database: Database, choice: Choice) -> Fores
 
 
 def rerun(settings: AllSettings, choice: Choice, *, quiet: bool) -> RunResult:
-    """Recognise recordings again: with services of this process, or where others run, by requesting them there."""
+    """Recognise recordings again: with services of this process, or where others run, by requesting them there.
+
+    A model of this process that cannot be had is named before any recording is requested.
+    """
+    if settings.is_local:
+        model = model_files.model_name(settings.asr_model, settings.asr_device)
+        model_files.locate(model, revision=settings.asr_revision)
 
     def choose(connections: Connections) -> list[VideoRow]:
         return chosen(connections.settings, connections.catalog, choice)
@@ -122,20 +125,23 @@ def rerun(settings: AllSettings, choice: Choice, *, quiet: bool) -> RunResult:
 
 
 def back(archive: Archive, videos: Sequence[str]) -> list[WayBack]:
-    """Give recordings their earlier reading again. The present one becomes the earlier one."""
+    """Give recordings their earlier reading again. The present one becomes the earlier one.
+
+    Raise ConfigurationError for a video that the archive does not have.
+    """
     volume, rebuilder = volume_of(archive.settings), rebuilder_of(archive)
     found = []
-    for video_id in videos:
+    for row in Catalog(archive.database).named(videos):
         try:
-            earlier = _earlier(volume, video_id)
+            earlier = _earlier(volume, row.video_id)
             content = transcript.read(volume.verified(earlier.artifact, patience_s=0))
-            rebuilder.rebuild(video_id, content)
-            volume.go_back(video_id)
-            found.append(WayBack(video_id, content.model_key))
+            rebuilder.rebuild(row.video_id, content)
+            volume.go_back(row.video_id)
+            found.append(WayBack(row.video_id, content.model_key))
         except IngestError as error:
             if error.code.startswith("ENV_"):
                 raise
-            found.append(WayBack(video_id, trouble=error.message))
+            found.append(WayBack(row.video_id, trouble=error.message))
     return found
 
 

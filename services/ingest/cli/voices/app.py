@@ -44,7 +44,13 @@ def enroll(
 
     if not (sources or turns):
         raise typer.BadParameter("name recordings of the voice: --from FILE|URL or --from-turns VIDEO:SPEAKER")
-    profile = command.enroll(options.settings(state), name, sources or (), turns or (), replace=replace)
+    settings = options.settings(state)
+    if not turns:
+        profile = command.enroll(settings, name, sources or (), (), replace=replace)
+    else:
+        with options.archive(state) as archive:
+            said = command.said_of(archive.database, turns)
+            profile = command.enroll(archive.settings, name, sources or (), turns, replace=replace, said=said)
     command.print_enrolled(profile, as_json=json)
 
 
@@ -119,14 +125,17 @@ def relabel(
 ) -> None:
     """Name the speakers of archived videos again, from their stored voice embeddings. No audio is needed.
 
+    Exit status: 3 some could not be named.
+
     [bold]Example[/]
 
       ingest voices relabel --channel Talks
     """
     from ingest.cli.voices import relabel as command
 
-    if not (video or channel or every):
+    if bool(video) + (channel is not None) + every != 1:
         raise typer.BadParameter("select the videos: --video ID, --channel NAME or --all")
     with options.connections(state) as connections:
         reports = command.relabel(connections, videos=video, channel=channel)
     command.print_reports(reports, as_json=json)
+    raise typer.Exit(console.SOME_FAILED if any(report.is_failed for report in reports) else console.OK)

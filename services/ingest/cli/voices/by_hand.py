@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ingest.cli import console
 from ingest.cli.transcripts.correct import rebuilder_of
 from ingest.embedder.tables import speaker_statements
+from ingest.embedder.tables.catalog import Catalog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,7 +40,12 @@ def print_changes(made: Sequence[Change], *, as_json: bool) -> None:
 
 
 def print_statements(archive: Archive, video_id: str | None, *, as_json: bool) -> None:
-    """Print what was said about the speakers of all recordings, or of one."""
+    """Print what was said about the speakers of all recordings, or of one.
+
+    Raise ConfigurationError for a video that the archive does not have.
+    """
+    if video_id is not None:
+        Catalog(archive.database).named([video_id])
     found = speaker_statements.listed(archive.database, video_id)
     if as_json:
         console.print_json(found)

@@ -53,10 +53,11 @@ def name(
     from ingest.embedder import speaker_changes
 
     by = author_of(author, reason)
-    profile = None
-    if enroll:
-        profile = enrolling.enroll(options.settings(state), as_name, (), [f"{video}:{speaker}"], replace=False)
+    profile, turns = None, [f"{video}:{speaker}"]
     with options.archive(state) as archive:
+        if enroll:
+            said = enrolling.said_of(archive.database, turns)
+            profile = enrolling.enroll(archive.settings, as_name, (), turns, replace=False, said=said)
         is_whole = by_hand.change(
             archive, lambda rebuilder: speaker_changes.name(rebuilder, video, speaker, as_name, by), as_json=json
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,34 +17,63 @@ from ingest.cli import console
 from ingest.cli.voices.profiles import NO_DIARIZATION, facts
 from ingest.cli.voices.progress import shown
 from ingest.cli.voices.samples import VoiceSample, VoiceSampler
+from ingest.embedder.corrections import names as by_hand
+from ingest.embedder.tables import speaker_statements
 from ingest.shared import outgoing
 from ingest.shared.artifacts import voiceprints
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.homes.chosen import home_of, volume_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ingest.asr.speakers.vectors import FloatArray
     from ingest.cli.settings import AllSettings
+    from ingest.embedder.corrections.names import SpeakerStatement
+    from ingest.embedder.postgres.database import Database
     from ingest.shared.artifacts.transcript import Turn
     from ingest.shared.artifacts.volume import Volume
 
+    Said = Mapping[str, Sequence[SpeakerStatement]]
+
 MAX_VECTORS = 200
+STORED = "<f2"  # as vectors are stored in a file
 
 
-def enroll(settings: AllSettings, name: str, sources: Sequence[str], turns: Sequence[str], *, replace: bool) -> Profile:
-    """Write the next version of a profile and return it; raise IngestError for unsuitable recordings."""
+def enroll(
+    settings: AllSettings,
+    name: str,
+    sources: Sequence[str],
+    turns: Sequence[str],
+    *,
+    replace: bool,
+    said: Said = MappingProxyType({}),
+) -> Profile:
+    """Write the next version of a profile and return it; raise IngestError for unsuitable recordings.
+
+    `said` is what people have said about the speakers of the archived videos that are named. A profile that has all
+    of these voice embeddings already is returned as it is.
+    """
     name = checked_name(name)
     profiles, volume = Profiles(home_of(settings)), volume_of(settings)
     before = None if replace else profiles.get(name)
     same_voice = speaker_models.thresholds(settings).same_voice
-    recorded = [from_turns(volume, text, same_voice) for text in turns]
+    sources, turns = list(dict.fromkeys(sources)), list(dict.fromkeys(turns))  # else one would count twice
+    recorded = [from_turns(volume, text, same_voice, said) for text in turns]
     if sources:
         with shown() as show:
             sampler = VoiceSampler(settings, show)
             recorded += [sampler.sample(source) for source in sources]
+    if before is not None:
+        recorded = [new for one in recorded if len((new := _new_in(one, before)).vectors)]
+        if not recorded:
+            return before
     return profiles.keep(build_profile(name, recorded, before, same_voice))
+
+
+def said_of(database: Database, turns: Sequence[str]) -> Said:
+    """Return what people have said about the speakers of the videos of these `VIDEO:SPEAKER`."""
+    return speaker_statements.of_videos(database, [parse_speaker_ref(text).video_id for text in turns])
 
 
 def print_enrolled(profile: Profile, *, as_json: bool) -> None:
@@ -108,9 +139,11 @@ def parse_speaker_ref(text: str) -> SpeakerRef:
     return SpeakerRef(video_id, speaker.strip())
 
 
-def from_turns(volume: Volume, text: str, same_voice: float) -> VoiceSample:
+def from_turns(volume: Volume, text: str, same_voice: float, said: Said = MappingProxyType({})) -> VoiceSample:
     """Return the voice sample of a speaker of an archived video; raise IngestError when it has none.
 
+    The speaker has the name that is shown, which may be one by hand. A turn that people have divided among several
+    speakers is left out: its voice embedding is of all of them.
     A few turns that sound like another voice are left out, and named: the diarization gave them to the wrong speaker.
     """
     wanted = parse_speaker_ref(text)
@@ -118,19 +151,43 @@ def from_turns(volume: Volume, text: str, same_voice: float) -> VoiceSample:
     if manifest is None:
         raise IngestError(Code.ARTIFACT_MISSING, f"{wanted.video_id}: {NO_DIARIZATION}")
     found = voiceprints.read(volume.verified(manifest.artifact, patience_s=0))
-    turns = [turn for turn in found.turns if turn.speaker.casefold() == wanted.speaker.casefold()]
-    rows = [turn.vector for turn in turns if turn.vector is not None]
-    if not rows:
-        names = ", ".join(sorted({turn.speaker for turn in found.turns})) or "none"
+    named = by_hand.apply(found.turns, said.get(wanted.video_id, ())).turns
+    turns = [turn for turn in named if turn.speaker.casefold() == wanted.speaker.casefold()]
+    if not turns:
+        names = ", ".join(sorted({turn.speaker for turn in named})) or "none"
         raise IngestError(
             Code.BAD_FIELD, f"{wanted.speaker} is not a speaker of {wanted.video_id}; its speakers: {names}"
         )
+    turns, rows = _with_own_vector(turns, named)
+    if not rows:
+        raise IngestError(Code.TOO_LITTLE_SPEECH, f"no turn of {wanted.speaker} in {wanted.video_id} is long enough")
     vectors = found.vectors.array()[rows]
     is_other = outlying(vectors, same_voice)
     others = {row for row, is_one in zip(rows, is_other, strict=True) if is_one}
     kept = [turn for turn in turns if turn.vector not in others]
     _print_left_out(text, [turn for turn in turns if turn.vector in others], len(turns))
     return VoiceSample(text, found.model_key, vectors[~is_other], sum(turn.end_s - turn.start_s for turn in kept))
+
+
+def _with_own_vector(turns: Sequence[Turn], named: Sequence[Turn]) -> tuple[list[Turn], list[int]]:
+    """Return the turns that share no voice embedding with another speaker, and the rows of their embeddings."""
+    speakers: dict[int, set[str]] = {}
+    for turn in named:
+        if turn.vector is not None:
+            speakers.setdefault(turn.vector, set()).add(turn.speaker)
+    own = [turn for turn in turns if turn.vector is None or len(speakers[turn.vector]) == 1]
+    return own, list(dict.fromkeys(turn.vector for turn in own if turn.vector is not None))
+
+
+def _new_in(one: VoiceSample, before: Profile) -> VoiceSample:
+    """Return what a profile does not have of a sample: the same turns are not counted twice. The rest is named."""
+    known = {row.tobytes() for row in before.vectors.astype(STORED)}
+    is_new = np.array([row.tobytes() not in known for row in one.vectors.astype(STORED)], dtype=bool)
+    if is_new.all():
+        return one
+    line = f"{one.source}: {(~is_new).sum()} of {len(is_new)} voice embeddings are in the profile already"
+    console.err.print(outgoing.line(line), markup=False)
+    return dataclasses.replace(one, vectors=one.vectors[is_new], speech_s=one.speech_s * float(is_new.mean()))
 
 
 def _print_left_out(text: str, turns: Sequence[Turn], total: int) -> None:

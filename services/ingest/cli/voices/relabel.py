@@ -24,7 +24,7 @@ from ingest.embedder.tables.speaker_names import SpeakerNames, name_passages
 from ingest.shared import outgoing
 from ingest.shared.artifacts import voiceprints
 from ingest.shared.artifacts.volume import NewArtifact, Volume
-from ingest.shared.errors import ConfigurationError, IngestError
+from ingest.shared.errors import Code, ConfigurationError, IngestError
 from ingest.shared.homes.chosen import home_of, volume_of
 from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.video_state import VideoState
@@ -46,11 +46,15 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True)
 class RelabelReport:
-    """The changes of a video: the number of passages per change of name, or the reason why it was left as it was."""
+    """The changes of a video: the number of passages per change of name, or the reason why it was left as it was.
+
+    `is_failed`: something is wrong. A video without a diarization, or one that is being indexed, is only left.
+    """
 
     video_id: str
     changes: dict[str, int]
     trouble: str = ""
+    is_failed: bool = False
 
 
 def print_reports(reports: Sequence[RelabelReport], *, as_json: bool) -> None:
@@ -70,7 +74,7 @@ def print_reports(reports: Sequence[RelabelReport], *, as_json: bool) -> None:
 def relabel(
     connections: Connections, *, videos: Sequence[str] | None = None, channel: str | None = None
 ) -> list[RelabelReport]:
-    """Name the speakers of videos again; raise ConfigurationError for a video that is not in the archive.
+    """Name the speakers of videos again; raise ConfigurationError for a video or a channel that the archive has not.
 
     All get the names of the profiles that are present at the beginning.
     """
@@ -84,12 +88,14 @@ def relabel(
 
 def _video_ids(catalog: Catalog, videos: Sequence[str] | None, channel: str | None) -> list[str]:
     if videos:
-        missing = [video for video in videos if video not in catalog.videos(videos)]
-        if missing:
-            raise ConfigurationError(f"the archive has no video {', '.join(missing)}")
-        return list(videos)
+        return [row.video_id for row in catalog.named(videos)]
     rows = catalog.chosen(states=[VideoState.INDEXED], limit=1_000_000)
-    return [row.video_id for row in rows if channel is None or (row.channel or "").casefold() == channel.casefold()]
+    if channel is None:
+        return [row.video_id for row in rows]
+    found = [row.video_id for row in rows if (row.channel or "").casefold() == channel.casefold()]
+    if not found:
+        raise ConfigurationError(f"the archive has no indexed video of a channel {channel!r}")
+    return found
 
 
 @dataclass(frozen=True)
@@ -121,7 +127,7 @@ class Relabeler:
             if error.code.startswith("ENV_"):
                 raise
             log.warning("not_relabelled", video_id=video_id, code=error.code, error=error.message)
-            return RelabelReport(video_id, {}, str(error))
+            return RelabelReport(video_id, {}, str(error), error.code is not Code.SUPERSEDED)
         named = Counter(f"{old or 'no name'} -> {new or 'no name'}" for old, new in changes)
         return RelabelReport(video_id, dict(named))
 

@@ -11,8 +11,8 @@ from ingest.embedder.corrections import names
 from ingest.embedder.tables import speaker_statements
 from ingest.embedder.tables.catalog import Catalog
 from ingest.shared.artifacts import voiceprints
-from ingest.shared.artifacts.volume import Volume
 from ingest.shared.errors import IngestError
+from ingest.shared.homes.chosen import volume_of
 from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.video_state import VideoState
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ingest.asr.speakers.alike import UnknownVoice
     from ingest.cli.local.state_folder import Archive
     from ingest.embedder.corrections.names import SpeakerStatement
+    from ingest.shared.artifacts.volume import Volume
 
 ALL = 1_000_000
 log = get_logger(__name__)
@@ -29,7 +30,7 @@ log = get_logger(__name__)
 
 def suggestions(archive: Archive) -> list[list[UnknownVoice]]:
     """Return the groups of unknown voices that sound alike; voices that a person has named are none."""
-    volume, said = Volume(archive.settings.volume), speaker_statements.of_all(archive.database)
+    volume, said = volume_of(archive.settings), speaker_statements.of_all(archive.database)
     rows = Catalog(archive.database).chosen(states=[VideoState.INDEXED], limit=ALL)
     voices = (voice for row in rows for voice in _unknown(volume, row.video_id, said.get(row.video_id, ())))
     return alike.groups(voices, speaker_models.thresholds(archive.settings).accept)

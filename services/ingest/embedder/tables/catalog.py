@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.embedder.tables import forgotten
 from ingest.shared.about import DateSource
-from ingest.shared.errors import Code, IngestError
+from ingest.shared.errors import Code, ConfigurationError, IngestError
 from ingest.shared.messages import Metadata, Policy, Source, SourceKind, Stage
 from ingest.shared.telemetry.time_split import DEVICE_FIGURES
 from ingest.shared.text import first_line
@@ -188,6 +188,14 @@ class Catalog:
     def videos(self, video_ids: Sequence[str]) -> dict[str, VideoRow]:
         """Return the rows of videos by id; an unknown id has no entry."""
         return {row.video_id: row for row in self._rows(ONE, (list(video_ids),))}
+
+    def named(self, video_ids: Sequence[str]) -> list[VideoRow]:
+        """Return the rows of videos, each once; raise ConfigurationError for one that the archive does not have."""
+        found = self.videos(video_ids)
+        missing = [video_id for video_id in dict.fromkeys(video_ids) if video_id not in found]
+        if missing:
+            raise ConfigurationError(f"the archive has no video {', '.join(missing)}")
+        return [found[video_id] for video_id in dict.fromkeys(video_ids)]
 
     def erased(self, video_ids: Sequence[str]) -> set[str]:
         """Return those of the videos that were erased (`ingest forget`)."""

@@ -10,7 +10,7 @@ from ingest.embedder.corrections.names import SpeakerStatement
 from ingest.embedder.tables.corrections import LOCK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from ingest.embedder.corrections.names import Outcome, Span
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 COLUMNS = "video_id, id, kind, name, spans, others, alike, author"
 OF_VIDEO = f"SELECT {COLUMNS} FROM speaker_statements WHERE video_id = %s ORDER BY id"  # noqa: S608 (constants only)
+OF_VIDEOS = f"SELECT {COLUMNS} FROM speaker_statements WHERE video_id = ANY(%s) ORDER BY id"  # noqa: S608 (constants only)
 ALL = f"SELECT {COLUMNS} FROM speaker_statements ORDER BY id"  # noqa: S608 (constants only)
 ADD = """
 INSERT INTO speaker_statements (video_id, kind, name, spans, others, alike, author, reason)
@@ -61,11 +62,14 @@ def of_video(connection: Connection, video_id: str) -> tuple[SpeakerStatement, .
 
 def of_all(database: Database) -> dict[str, list[SpeakerStatement]]:
     """Return what was said about the speakers of each video about which anything was."""
-    found: dict[str, list[SpeakerStatement]] = {}
     with database.transaction() as connection:
-        for row in connection.execute(ALL.encode()).fetchall():
-            found.setdefault(str(row[0]), []).append(_statement(row))
-    return found
+        return _by_video(connection.execute(ALL.encode()).fetchall())
+
+
+def of_videos(database: Database, video_ids: Sequence[str]) -> dict[str, list[SpeakerStatement]]:
+    """Return what was said about the speakers of these videos."""
+    with database.transaction() as connection:
+        return _by_video(connection.execute(OF_VIDEOS.encode(), (list(video_ids),)).fetchall())
 
 
 def add(database: Database, video_id: str, one: SpeakerStatement, by: Author) -> int:
@@ -121,6 +125,13 @@ def counts(database: Database) -> dict[str, int]:
     """Return the number of statements in each state."""
     with database.transaction() as connection:
         return {str(state): int(str(count)) for state, count in connection.execute(COUNTS).fetchall()}
+
+
+def _by_video(rows: Iterable[Any]) -> dict[str, list[SpeakerStatement]]:
+    found: dict[str, list[SpeakerStatement]] = {}
+    for row in rows:
+        found.setdefault(str(row[0]), []).append(_statement(row))
+    return found
 
 
 def _statement(row: Any) -> SpeakerStatement:  # noqa: ANN401 (a row of the database)
