@@ -7,29 +7,31 @@ from bisect import bisect_right
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ingest.embedder.corrections.places import only_case_differs, pattern
 from ingest.embedder.search.search_query import CONFIGS
 from ingest.shared import scripts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from ingest.embedder.postgres.database import Database
 
 CONTEXT = 40  # letters on both sides
 FETCHED = 500  # passages at a time
 MOST_COUNTED = 300_000  # places: two or three seconds
-ROWS = """
-SELECT segments.video_id, idx, title, text, sentence_offsets, sentence_starts_s
-FROM segments JOIN videos USING (video_id)
-"""
+ROWS = "SELECT video_id, idx, text FROM segments"
 BY_WORDS = f"""
-{ROWS} WHERE ts_config = %(config)s::regconfig AND segments.words @@ plainto_tsquery(%(config)s::regconfig, %(text)s)
+{ROWS} WHERE ts_config = %(config)s::regconfig AND words @@ plainto_tsquery(%(config)s::regconfig, %(text)s)
 """
 BY_LETTERS = f"{ROWS} WHERE ts_config = %(config)s::regconfig AND strpos(lower(text), lower(%(part)s)) > 0"
-IN_ORDER = "ORDER BY segments.video_id, idx"
+IN_ORDER = "ORDER BY video_id, idx"
+SHOWN = """
+SELECT video_id, idx, title, text, sentence_offsets, sentence_starts_s
+FROM segments JOIN videos USING (video_id)
+WHERE (video_id, idx) IN (SELECT * FROM unnest(%s::text[], %s::integer[]))
+"""
 IS_EMPTY = "SELECT numnode(plainto_tsquery(%s::regconfig, %s)) = 0"
 
 
@@ -41,10 +43,15 @@ class _Row(NamedTuple):
 
     video_id: str
     number: int
-    title: str | None
     text: str
-    offsets: list[int]
-    starts_s: list[float]
+
+
+class _Hit(NamedTuple):
+    """A place in a passage that has a text."""
+
+    video_id: str
+    number: int
+    span: Span
 
 
 @dataclass(frozen=True)
@@ -77,8 +84,8 @@ def page(database: Database, texts: tuple[str, str], first: int, most: int, coun
 
     The count ends at the recording that has place `counted`, unless the page is behind it.
     """
-    shown: list[Occurrence] = []
-    places, recordings, last = 0, 0, ""
+    shown: list[_Hit] = []
+    places, recordings, last, is_whole = 0, 0, "", True
     find = _finder(*texts)
     with closing(_rows(database, texts[0])) as rows:
         for row in rows:
@@ -86,12 +93,16 @@ def page(database: Database, texts: tuple[str, str], first: int, most: int, coun
             if not found:
                 continue
             if row.video_id != last and places >= max(counted, first + most):
-                return Page(shown, places, recordings, is_whole=False)
-            shown += [_occurrence(row, span) for span in found[max(0, first - places) : max(0, first + most - places)]]
+                is_whole = False
+                break
+            shown += [
+                _Hit(row.video_id, row.number, span)
+                for span in found[max(0, first - places) : max(0, first + most - places)]
+            ]
             places += len(found)
             recordings += row.video_id != last
             last = row.video_id
-    return Page(shown, places, recordings)
+    return Page(_occurrences(database, shown), places, recordings, is_whole)
 
 
 def videos(database: Database, texts: tuple[str, str]) -> list[str]:
@@ -107,9 +118,9 @@ def videos(database: Database, texts: tuple[str, str]) -> list[str]:
 def each(database: Database, expected: str, replacement: str) -> Iterator[Occurrence]:
     """Yield all places with a text that would be another one after its replacement, in the order of videos."""
     find = _finder(expected, replacement)
-    for row in _rows(database, expected):
-        for span in find(row.text):
-            yield _occurrence(row, span)
+    found = [_Hit(row.video_id, row.number, span) for row in _rows(database, expected) for span in find(row.text)]
+    for start in range(0, len(found), FETCHED):
+        yield from _occurrences(database, found[start : start + FETCHED])
 
 
 def _finder(expected: str, replacement: str) -> Callable[[str], list[Span]]:
@@ -130,11 +141,23 @@ def _finder(expected: str, replacement: str) -> Callable[[str], list[Span]]:
     return find
 
 
-def _occurrence(row: _Row, span: Span) -> Occurrence:
-    start, end = span
-    at_s = row.starts_s[max(0, bisect_right(row.offsets, start) - 1)]
-    before, after = row.text[max(0, start - CONTEXT) : start], row.text[end : end + CONTEXT]
-    return Occurrence(row.video_id, row.title, at_s, before, row.text[start:end], after)
+def _occurrences(database: Database, hits: Sequence[_Hit]) -> list[Occurrence]:
+    """Return places with what is shown of them; a passage that has gone meanwhile has none."""
+    if not hits:
+        return []
+    keys = ([one.video_id for one in hits], [one.number for one in hits])
+    with database.transaction() as connection:
+        rows: list[Any] = connection.execute(SHOWN, keys).fetchall()
+    found = {(video_id, number): passage for video_id, number, *passage in rows}
+    places = ((hit, found.get((hit.video_id, hit.number))) for hit in hits)
+    return [_occurrence(hit, *passage) for hit, passage in places if passage is not None]
+
+
+def _occurrence(hit: _Hit, title: str | None, text: str, offsets: list[int], starts_s: list[float]) -> Occurrence:
+    start, end = hit.span
+    at_s = starts_s[max(0, bisect_right(offsets, start) - 1)]
+    before, after = text[max(0, start - CONTEXT) : start], text[end : end + CONTEXT]
+    return Occurrence(hit.video_id, title, at_s, before, text[start:end], after)
 
 
 def _rows(database: Database, expected: str) -> Generator[_Row, None, None]:
