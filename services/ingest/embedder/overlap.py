@@ -1,15 +1,31 @@
-"""Finds who speaks at the same time as the speaker of a passage, by the turns of the recording. Pure."""
+"""Finds the turns in a time, and who speaks at the same time as the speaker of a passage. Pure."""
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from ingest.shared.artifacts.transcript import Turn
 
 LEAST_S = 0.2  # about a syllable: the limits of turns are no more exact
+
+
+class TurnsInOrder:
+    """The turns of a recording in the order of their beginnings, for fast look-ups."""
+
+    def __init__(self, turns: Iterable[Turn]) -> None:
+        self._turns = sorted(turns, key=lambda turn: turn.start_s)
+        self._starts_s = [turn.start_s for turn in self._turns]
+        self._latest_ends_s = list(accumulate((turn.end_s for turn in self._turns), max))
+
+    def within(self, start_s: float, end_s: float) -> list[Turn]:
+        """Return the turns that share some time with that between two seconds."""
+        first, end = bisect_right(self._latest_ends_s, start_s), bisect_left(self._starts_s, end_s)
+        return [turn for turn in self._turns[first:end] if turn.end_s > start_s]
 
 
 def also_speaking(start_s: float, end_s: float, speaker: str | None, turns: Sequence[Turn]) -> tuple[str, ...]:

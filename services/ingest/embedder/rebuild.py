@@ -12,9 +12,10 @@ import numpy as np
 
 from ingest.embedder import passages, sentence_vectors
 from ingest.embedder.corrections import names, overlay
-from ingest.embedder.overlap import also_speaking
+from ingest.embedder.overlap import TurnsInOrder, also_speaking
 from ingest.embedder.passages import PassageLimits
 from ingest.embedder.tables import vectors
+from ingest.embedder.tables.catalog import Catalog
 from ingest.embedder.tables.speaker_names import SpokenPassage, name_passages
 from ingest.embedder.tables.store import CorrectedMeanwhileError, OtherVector, Rows, Store
 from ingest.embedder.text_model import model_keys
@@ -64,10 +65,16 @@ def passages_of(
     built = passages.build(text.segments, content.language, limits, count_tokens)
     built, limited = passages.inside(built, content.duration_s)
     if said.speakers:
-        built = [replace(passage, named_by=_named_by(passage, text.turns)) for passage in built]
-    spoken = text.turns or content.turns or ()
-    built = [replace(one, also_speaking=also_speaking(one.start_s, one.end_s, one.speaker, spoken)) for one in built]
+        named = TurnsInOrder(text.turns)
+        built = [replace(one, named_by=_named_by(one, named.within(one.start_s, one.end_s))) for one in built]
+    spoken = TurnsInOrder(text.turns or content.turns or ())
+    built = [replace(one, also_speaking=_also_speaking(one, spoken)) for one in built]
     return PassageText(built, limited, text.words, text.speakers)
+
+
+def _also_speaking(passage: Passage, turns: TurnsInOrder) -> tuple[str, ...]:
+    near = turns.within(passage.start_s, passage.end_s)
+    return also_speaking(passage.start_s, passage.end_s, passage.speaker, near)
 
 
 def _named_by(passage: Passage, turns: Sequence[Turn]) -> str | None:
@@ -98,9 +105,13 @@ class Rebuilder:
     limits: PassageLimits
 
     def transcript(self, video_id: str) -> Transcript:
-        """Return the transcript of a video; raise ARTIFACT_MISSING when the volume has none."""
+        """Return the transcript of a video; raise ARTIFACT_MISSING when the volume has none.
+
+        Raise ConfigurationError for a video that the archive does not have.
+        """
         manifest = self.volume.manifest(video_id, "transcript")
         if manifest is None:
+            Catalog(self.database).named([video_id])
             raise IngestError(Code.ARTIFACT_MISSING, f"the volume has no transcript of {video_id}")
         return transcript.read(self.volume.verified(manifest.artifact, patience_s=0))
 

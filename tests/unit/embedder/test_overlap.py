@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ingest.embedder.overlap import also_speaking, said
+from ingest.embedder.overlap import TurnsInOrder, also_speaking, said
 from ingest.shared.artifacts.transcript import Turn
 
 TURNS = tuple(
@@ -47,3 +47,12 @@ def test_one_speaks_and_two_speak() -> None:
         "Bob speaks, too",
         "Bob and Eve speak, too",
     ]
+
+
+def test_the_turns_in_a_time_are_found_whatever_their_order() -> None:
+    ordered = TurnsInOrder(reversed(TURNS))
+    for start_s in range(32):
+        for end_s in range(start_s + 1, 33):
+            found = [turn for turn in TURNS if turn.start_s < end_s and turn.end_s > start_s]
+            assert ordered.within(start_s, end_s) == sorted(found, key=lambda turn: turn.start_s)
+    assert TurnsInOrder(()).within(0, 1) == []

@@ -75,6 +75,28 @@ def scores(vectors: FloatArray, profile: FloatArray) -> FloatArray:
     return np.asarray(cosines.mean(axis=1), dtype=np.float32)
 
 
+class KnownVoices:
+    """Enrolled voices, whose vectors of length 1 are in one matrix: one product compares a voice with all of them."""
+
+    def __init__(self, profiles: Sequence[Profile]) -> None:
+        self.vectors = {profile.name: profile.units for profile in profiles}
+        counts = np.array([len(vectors) for vectors in self.vectors.values()], dtype=int)
+        places = np.arange(counts.max(initial=0))
+        self._is_own = places < counts[:, None]  # (profiles, most vectors of one), as the next
+        self._rows = np.where(self._is_own, places + (counts.cumsum() - counts)[:, None], 0)
+        self._best_of = np.clip(counts, 1, BEST_OF_PROFILE)
+        self._all = np.concatenate(list(self.vectors.values())) if self.vectors else None
+
+    def scores(self, vectors: FloatArray) -> list[dict[str, float]]:
+        """Return the scores of vectors (count, dimension) with every profile, as `scores` does for one."""
+        if self._all is None:
+            return [{} for _ in vectors]
+        cosines = np.where(self._is_own, (vectors @ self._all.T)[:, self._rows], -np.inf)
+        best = np.sort(cosines, axis=2)[:, :, -BEST_OF_PROFILE:]
+        means = np.where(np.isfinite(best), best, 0).sum(axis=2) / self._best_of
+        return [dict(zip(self.vectors, map(float, row), strict=True)) for row in means]
+
+
 def judge(found: Mapping[str, float], accept: float, margin: float, rule: str) -> Decision:
     """Return the decision for one voice from its score with every profile."""
     ranked = sorted(found, key=lambda name: (-found[name], name))
@@ -98,7 +120,7 @@ def name_turns(
     Unknown speakers are `Unknown 1` to `n` in the order in which they first speak.
     """
     vectors = l2_normalize(vectors)
-    known = {profile.name: l2_normalize(profile.vectors) for profile in profiles}
+    known = KnownVoices(profiles)
     decided = _decide(turns, vectors, known, thresholds)
     versions = {profile.name: profile.version for profile in profiles}
     unknown: dict[str, str] = {}
@@ -118,25 +140,23 @@ def name_alike(turns: Sequence[Turn], decision: Decision, profiles: Sequence[Pro
 
 
 def _named(turn: Turn, name: str, decision: Decision, versions: Mapping[str, int]) -> Turn:
-    return turn.model_copy(
-        update={
-            "speaker": name,
-            "score": _rounded(decision.score),
-            "margin": _rounded(decision.margin),
-            "second_best": decision.second_best,
-            "rule": decision.rule,
-            "profile_version": versions.get(decision.best or ""),
-        }
-    )
+    decided = {
+        "speaker": name,
+        "score": _rounded(decision.score),
+        "margin": _rounded(decision.margin),
+        "second_best": decision.second_best,
+        "rule": decision.rule,
+        "profile_version": versions.get(decision.best or ""),
+    }
+    is_as_before = all(getattr(turn, field) == value for field, value in decided.items())
+    return turn if is_as_before else turn.model_copy(update=decided)
 
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(float(value), 4)
 
 
-def _decide(
-    turns: Sequence[Turn], vectors: FloatArray, known: Mapping[str, FloatArray], thresholds: Thresholds
-) -> list[Decision]:
+def _decide(turns: Sequence[Turn], vectors: FloatArray, known: KnownVoices, thresholds: Thresholds) -> list[Decision]:
     clusters: dict[str, list[int]] = {}
     for number, turn in enumerate(turns):
         clusters.setdefault(turn.cluster, []).append(number)
@@ -150,8 +170,8 @@ def _decide(
         rows = np.array([turns[number].vector for number in voiced])
         weights = np.array([turns[number].end_s - turns[number].start_s for number in voiced], dtype=np.float32)
         mean = l2_normalize((vectors[rows] * weights[:, None]).sum(axis=0, keepdims=True))
-        found = {name: float(scores(mean, profile)[0]) for name, profile in known.items()}
-        if is_mixed([vectors[row] for row in rows], found, known, thresholds):
+        (found,) = known.scores(mean)
+        if is_mixed(vectors[rows], found, known.vectors, thresholds):
             decided |= _by_turn(turns, members, vectors, known, thresholds)
         else:
             whole[cluster] = found
@@ -161,12 +181,12 @@ def _decide(
 
 
 def is_mixed(
-    vectors: Sequence[FloatArray], found: Mapping[str, float], known: Mapping[str, FloatArray], thresholds: Thresholds
+    vectors: FloatArray, found: Mapping[str, float], known: Mapping[str, FloatArray], thresholds: Thresholds
 ) -> bool:
     """Whether the scores of a cluster with its best profile vary so much that the cluster holds several voices."""
     if len(vectors) < SPLIT_FROM_TURNS or not found:
         return False
-    each = scores(np.stack(vectors), known[max(found, key=lambda name: found[name])])
+    each = scores(vectors, known[max(found, key=lambda name: found[name])])
     spread = float(each.max() - each.min())
     return spread > thresholds.split_range or float(each.var()) > thresholds.split_variance
 
@@ -175,7 +195,7 @@ def _by_turn(
     turns: Sequence[Turn],
     members: Sequence[int],
     vectors: FloatArray,
-    known: Mapping[str, FloatArray],
+    known: KnownVoices,
     thresholds: Thresholds,
 ) -> dict[int, Decision]:
     decided = {}
@@ -184,7 +204,7 @@ def _by_turn(
         if row is None:
             decided[number] = Decision(None, "no_vector")
             continue
-        found = {name: float(scores(vectors[row : row + 1], profile)[0]) for name, profile in known.items()}
+        (found,) = known.scores(vectors[row : row + 1])
         decided[number] = judge(found, thresholds.split_accept, thresholds.margin, "turn")
     return decided
 

@@ -27,7 +27,7 @@ def recognise(vectors: FloatArray, profiles: Sequence[Profile], thresholds: Thre
     if not len(vectors):
         return None
     samples = l2_normalize(vectors)
-    known = {profile.name: scores(samples, l2_normalize(profile.vectors)) for profile in profiles}
+    known = {profile.name: scores(samples, profile.units) for profile in profiles}
     decided = [
         judge(
             {name: float(each[row]) for name, each in known.items()}, thresholds.accept, thresholds.margin, "fast_path"

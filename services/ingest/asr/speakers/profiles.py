@@ -11,11 +11,13 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from ingest.asr.speakers.vectors import l2_normalize
 from ingest.shared.artifacts import zstd_json
 from ingest.shared.artifacts.folder_home import FolderHome
 from ingest.shared.artifacts.home import ConflictError
@@ -68,6 +70,11 @@ class Profile:
     speech_s: float = MIN_SPEECH_S
     sources: tuple[str, ...] = ()
     half_similarity: float = 1.0
+
+    @cached_property
+    def units(self) -> FloatArray:
+        """Return the vectors at length 1."""
+        return l2_normalize(self.vectors)
 
 
 def checked_name(name: str) -> str:
