@@ -114,14 +114,14 @@ def _is_long(one: Citation) -> bool:
     return one.speaker is not None and one.to_s - one.from_s >= SHORTEST_S and len(words) >= FEWEST_WORDS
 
 
-def altered(true: Sequence[Quote], draw: random.Random) -> Iterator[Quote]:
-    """Yield true citations, and each altered in the four ways, where its recording has room and another speaker."""
+def altered(true: Sequence[Quote], draw: random.Random, times: int = 1) -> Iterator[Quote]:
+    """Yield true citations, and each altered some times in the four ways, if it has room and another speaker."""
     speakers: defaultdict[str, set[str]] = defaultdict(set)
     for one in true:
         speakers[one.citation.recording].add(one.citation.speaker or "")
-    for number, one in enumerate(true):
+    yield from true
+    for number, one in [found for found in enumerate(true) for _ in range(times)]:
         cited, length_s = one.citation, one.citation.to_s - one.citation.from_s
-        yield one
         yield Quote("word", cited.model_copy(update={"text": _other_word(number, true, draw)}), one.length_s)
         places_s = [
             start_s
@@ -210,6 +210,9 @@ def main() -> None:
     parser.add_argument("--half", choices=HALVES, default="report", help="default %(default)s")
     parser.add_argument("--true", type=report.positive, default=40, help="most true citations (default %(default)s)")
     parser.add_argument(
+        "--times", type=report.positive, default=1, help="how often each is altered in each way (default %(default)s)"
+    )
+    parser.add_argument(
         "--state", type=Path, help="state folder to keep; one that has the recordings is not filled again"
     )
     chosen_by = parser.parse_args()
@@ -223,7 +226,8 @@ def main() -> None:
         settings = load(AllSettings, state_path=state)
         known = true_citations(settings)
         taken = sorted(draw.sample(range(len(known)), min(len(known), chosen_by.true)))
-        found = measure(settings, list(altered([known[number] for number in taken], draw)))
+        quotes = altered([known[number] for number in taken], draw, chosen_by.times)
+        found = measure(settings, list({one.citation.token(): one for one in quotes}.values()))  # each once
     if chosen_by.json:
         report.print_json([asdict(one) for one in found])
         return
