@@ -107,11 +107,7 @@ def rerun(
         raise typer.BadParameter("--back takes no --model, --limit and --dry-run")
     if back:
         raise typer.Exit(_go_back(videos or (), state, as_json=json))
-    settings = options.settings(state)
-    if model is not None and not settings.is_local:
-        raise typer.BadParameter("services that run elsewhere have their own settings: set INGEST_ASR_MODEL there")
-    if model is not None:  # the revision of the settings is that of their model
-        settings = settings.model_copy(update={"asr_model": model, "asr_revision": None})
+    settings = _settings(state, model)
     raise typer.Exit(_rerun(settings, (tuple(videos or ()), channel, changed, limit), foresee=dry_run, as_json=json))
 
 
@@ -122,6 +118,16 @@ def _go_back(videos: Sequence[str], state: Path | None, *, as_json: bool) -> int
         found = command.back(archive, videos)
     command.print_back(found, as_json=as_json)
     return console.OK if not any(one.trouble for one in found) else console.SOME_FAILED
+
+
+def _settings(state: Path | None, model: str | None) -> AllSettings:
+    """Return the settings, with another model if one is named; the revision of the settings is that of their own."""
+    settings = options.settings(state)
+    if model is None:
+        return settings
+    if not settings.is_local:
+        raise typer.BadParameter("services that run elsewhere have their own settings: set INGEST_ASR_MODEL there")
+    return settings.model_copy(update={"asr_model": model, "asr_revision": None})
 
 
 def _rerun(
