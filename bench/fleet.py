@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 ACK_WAIT_S = 60.0
 REQUEST_BYTES = 500  # of a request in the queue, about
 LOOK_S = 0.5
+REST_S = 20.0  # after which NATS has given back what it holds of the blocks that it has written
 LIMIT_S = 4 * 3600.0
 INDEXED = "SELECT count(*) FROM videos WHERE state = 'indexed'"
 
@@ -78,6 +79,7 @@ class Figures:
     cpu_ms: dict[str, float]  # of a message through all stages
     queued_bytes: int
     stored_bytes: int
+    rest_bytes: int  # memory of NATS after a rest
 
     @property
     def efficiency(self) -> float:
@@ -145,7 +147,13 @@ class Fleet:
             cpu_ms={name: spent * 1000 / messages for name, spent in cpu_s.items()},
             queued_bytes=queued_bytes,
             stored_bytes=processes.folder_bytes(self._folder / "nats"),
+            rest_bytes=self._rested_bytes(),
         )
+
+    def _rested_bytes(self) -> int:
+        """Return the memory of NATS after a rest."""
+        sleep(REST_S)
+        return processes.own_bytes([self._nats.process.pid])
 
     def _submit(self, number: int, messages: int) -> Submission:
         """Submit a round; interrupt the submission at its half and make it again."""
@@ -250,6 +258,7 @@ def show(rounds: Sequence[Figures]) -> None:
             (f"{name}: memory, CPU of a message", lambda one, name=name: _process(one, name))
             for name in (*map(str, Service), "nats-server", "postgres")
         ),
+        (f"nats-server after {REST_S:.0f} s of rest: memory", lambda one: f"{one.rest_bytes / 1e6:.0f} MB"),
         ("stored by NATS when all was submitted", lambda one: f"{one.queued_bytes / 1e6:.0f} MB"),
         ("stored by NATS at the end", lambda one: f"{one.stored_bytes / 1e6:.0f} MB"),
     ]

@@ -16,6 +16,7 @@ from ingest.archive.change_requests import ChangeRequests
 from ingest.archive.model import Model
 from ingest.archive.reading import Reading
 from ingest.archive.settings import ArchiveSettings, listed
+from ingest.archive.warming import Warming
 from ingest.archive.web.access.editing import Editing
 from ingest.archive.web.access.proxies import Proxies
 from ingest.archive.web.access.rules import check, rules_of, secret
@@ -141,9 +142,12 @@ def served(
         app = Proxies(guard, listed(settings.archive_proxies), settings.archive_proxy_header)
         server = Server(app, settings, library.model, also)
         library.model.start()
+        warming = Warming(library.reading.database, library.model)
+        warming.start()
         try:
             yield server
         finally:
+            warming.stop()
             server.close()
 
 

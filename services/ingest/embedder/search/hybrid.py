@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 
 LONGEST_S = 10.0
-TOOK_LONGER = "longer than {:g} s: `ingest status` says whether the vector index is missing or being built"
+TOOK_LONGER = (
+    "longer than {:g} s: `ingest status` says whether the vector index is missing or being built; "
+    "the first searches after a start read from the disk, and are faster when they are repeated"
+)
 
 
 class Search:
