@@ -1,4 +1,7 @@
-"""A podcast of thirty short recordings on loopback, and the command line as a user runs it."""
+"""A podcast of thirty short recordings on loopback, and the command line as a user runs it.
+
+With E2E_VOLUME=s3 or jetstream (`make e2e VOLUME=s3`), the volume of all tests is in such a home.
+"""
 
 from __future__ import annotations
 
@@ -26,15 +29,19 @@ from ingest.demo import ASR_MODEL, Sample, samples
 from ingest.demo.feed import feed_xml
 from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits, FloatArray, decode
 from ingest.shared.settings import load
+from tests.e2e.homes import home_settings
+from tests.faults.homes import HomeName
 from tests.support.http_servers import serving
 from training.make_samples import write_opus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+HOME = HomeName(os.environ.get("E2E_VOLUME", HomeName.FOLDER))
 RECORDINGS = 30
 SENTENCES = 2
 LIMIT_S = 240
+SOON = {"INGEST_ACK_WAIT_S": "15"}  # what a killed service had in work comes back
 SIGNATURE = "c0ffee-signature"  # in the addresses, as a paid feed has them
 READER = "reader:c0ffee-password"  # the same
 NOWHERE = f"http://127.0.0.1:99999/a.ogg?sig={SIGNATURE}"  # an invalid address, which error messages quote in full
@@ -135,7 +142,8 @@ class Ingest:
 
     def rows(self) -> list[tuple[Any, ...]]:
         """Return every stored passage: video, number, times and text."""
-        settings = load(AllSettings, state_path=self.state)
+        ack_wait_s = float(self.environment.get("INGEST_ACK_WAIT_S", "60"))  # else the consumers differ
+        settings = load(AllSettings, state_path=self.state, ack_wait_s=ack_wait_s)
         with open_state_folder(settings, exclusive=True) as found:
             assert found.settings.database_url is not None
             with psycopg.connect(found.settings.database_url.get_secret_value()) as connection:
@@ -178,8 +186,8 @@ class Ingest:
 
 
 @contextmanager
-def command_line(folder: Path) -> Iterator[Ingest]:
-    """Give the command line with the miniature models; kill the processes that it left running."""
+def command_line(folder: Path, home: HomeName = HOME) -> Iterator[Ingest]:
+    """Give the command line with miniature models and a home of the volume; kill the processes that it left running."""
     cookies = folder / "cookies.txt"
     cookies.write_text(f"# Netscape HTTP Cookie File\n.youtube.com\tTRUE\t/\tTRUE\t0\tSID\t{COOKIE}\n")
     environment = {
@@ -193,11 +201,12 @@ def command_line(folder: Path) -> Iterator[Ingest]:
         "INGEST_RETRY_FIRST_S": "0.5",
         "HOME": str(folder),
     }
-    made = Ingest(folder / "state", environment)
-    try:
-        yield made
-    finally:
-        made.kill("")
+    with home_settings(home, folder) as settings:
+        made = Ingest(folder / "state", {**environment, **settings})
+        try:
+            yield made
+        finally:
+            made.kill("")
 
 
 @pytest.fixture
