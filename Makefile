@@ -25,7 +25,7 @@ KIND_CONFIG ?= kind-config.yaml
 KIND_VALUES := k8s/kind/values.yaml
 kind-%: export KIND_EXPERIMENTAL_PROVIDER ?= $(if $(filter podman,$(ENGINE)),podman)
 
-.PHONY: help setup dist demo monitor test test-long e2e check format lock faults soak fuzz bench asr-model voice-models sbom audit clean
+.PHONY: help setup dist demo monitor test test-long test-runs check format lock faults soak fuzz bench asr-model voice-models sbom audit clean
 .PHONY: images images-gpu images-models images-ytdlp kind kind-up kind-load kind-install kind-test kind-down
 
 help: ## list the commands
@@ -69,7 +69,7 @@ test-long: $(READY) ## run the long tests: whole runs with faults, restarts or m
 	$(PYTEST) --dist worksteal -m long
 	$(BIN)/pytest -m alone
 
-e2e: $(READY) ## run whole runs of the local mode with the volume in a home (VOLUME=folder|s3|jetstream)
+test-runs: $(READY) ## run whole runs of the local mode with the volume in a home (VOLUME=folder|s3|jetstream)
 	E2E_VOLUME=$(VOLUME) $(PYTEST) --dist loadfile -m "not alone" tests/e2e
 
 check: $(READY) ## run what CI runs first: format, lint, types, import rules, tests

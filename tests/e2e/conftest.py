@@ -1,6 +1,6 @@
 """A podcast of thirty short recordings on loopback, and the command line as a user runs it.
 
-With E2E_VOLUME=s3 or jetstream (`make e2e VOLUME=s3`), the volume of all tests is in such a home.
+With E2E_VOLUME=s3 or jetstream (`make test-runs VOLUME=s3`), the volume of all tests is in such a home.
 """
 
 from __future__ import annotations

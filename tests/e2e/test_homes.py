@@ -1,6 +1,6 @@
 """Homes of a volume that are no folder: a feed, a killed service, purge, and the way to a folder.
 
-`make e2e VOLUME=s3` (or jetstream) plays all the other tests of this folder on such a home.
+`make test-runs VOLUME=s3` (or jetstream) plays all the other tests of this folder on such a home.
 """
 
 from __future__ import annotations
