@@ -260,6 +260,7 @@ def test_a_named_voice_can_be_enrolled_and_unknown_ones_that_sound_alike_are_sug
         (("move", TALK, "--at", "9:00", "--until", "9:10", "Ada"), "the nearest is from 60.0 to 80.0 s"),
         (("move", TALK, "--at", "0:20", "--until", "0:10", "Ada"), "ends before it begins"),
         (("named", "aaaaaaaaaaa"), "has no video aaaaaaaaaaa"),
+        (("enroll", "Ada", "--from-turns", "aaaaaaaaaaa:Unknown 1"), "has no video aaaaaaaaaaa"),
         (("relabel", "--channel", "Nowhere"), "no indexed video of a channel 'Nowhere'"),
         (("enroll", "Ada", "--from-turns", f"{TALK}:Ada"), "its speakers: Unknown 1, Unknown 2, Unknown 3"),
     ],

@@ -179,7 +179,7 @@ def test_rows_that_were_built_with_another_vocabulary_are_not_stored(
         pytest.param(("add", "a", "--channel", "x", "--source", "y"), 2, "exclude each other", id="two-scopes"),
         pytest.param(("add", "--from", "no-such-file"), 1, "No such file", id="no-file"),
         pytest.param(("remove", "99"), 1, "there is no entry 99", id="unknown"),
-        pytest.param(("used", "abcdefghijk"), 1, "has no transcript of abcdefghijk", id="no-video"),
+        pytest.param(("used", "abcdefghijk"), 1, "has no video abcdefghijk", id="no-video"),
     ],
 )
 @pytest.mark.usefixtures("database")

@@ -75,6 +75,8 @@ def _print_summary(result: RunResult) -> None:
 
 def _why_nothing(request: Request) -> str:
     """Return why there is nothing to do."""
+    if not request.sources and request.selection.force:
+        return "nothing to do: the archive has no such recording"
     if not request.sources:
         return "nothing to do; name a source: ingest run SOURCE"
     if request.listing.problems:

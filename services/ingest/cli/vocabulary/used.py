@@ -10,6 +10,7 @@ from ingest.archive.reading import Reading
 from ingest.cli import console
 from ingest.embedder.corrections import vocabulary as respelling
 from ingest.embedder.tables import vocabulary
+from ingest.embedder.tables.catalog import Catalog
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.homes.chosen import volume_of
 
@@ -32,9 +33,10 @@ class UsedPlace:
 
 
 def places(archive: Archive, video_id: str) -> list[UsedPlace]:
-    """Return the places of a recording; raise ConfigurationError where its transcript is not kept."""
+    """Return the places of a recording; raise ConfigurationError where the archive or the volume does not have it."""
     content = spoken.stored(volume_of(archive.settings), video_id)
     if content is None:
+        Catalog(archive.database).named([video_id])
         raise ConfigurationError(f"the volume has no transcript of {video_id}")
     known = vocabulary.listed(archive.database)
     by_text = {one.text: (one.author, one.reason) for one in known}

@@ -19,6 +19,7 @@ from ingest.cli.voices.progress import shown
 from ingest.cli.voices.samples import VoiceSample, VoiceSampler
 from ingest.embedder.corrections import names as by_hand
 from ingest.embedder.tables import speaker_statements
+from ingest.embedder.tables.catalog import Catalog
 from ingest.shared import outgoing
 from ingest.shared.artifacts import voiceprints
 from ingest.shared.errors import Code, IngestError
@@ -72,8 +73,12 @@ def enroll(
 
 
 def said_of(database: Database, turns: Sequence[str]) -> Said:
-    """Return what people have said about the speakers of the videos of these `VIDEO:SPEAKER`."""
-    return speaker_statements.of_videos(database, [parse_speaker_ref(text).video_id for text in turns])
+    """Return what people have said about the speakers of the videos of these `VIDEO:SPEAKER`.
+
+    Raise ConfigurationError for a video that the archive does not have.
+    """
+    rows = Catalog(database).named([parse_speaker_ref(text).video_id for text in turns])
+    return speaker_statements.of_videos(database, [row.video_id for row in rows])
 
 
 def print_enrolled(profile: Profile, *, as_json: bool) -> None:

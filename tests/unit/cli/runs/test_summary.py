@@ -27,6 +27,7 @@ NOTED.leave_out("published before 2026-01-01", "Old", 5000)
     ("request_", "said"),
     [
         pytest.param(Request((), Selection()), ["name a source: ingest run SOURCE"], id="no source"),
+        pytest.param(Request((), Selection(force=True)), ["the archive has no such recording"], id="none to repeat"),
         pytest.param(Request(("a.xml",), Selection()), ["everything that the sources list is indexed"], id="all known"),
         pytest.param(Request(("a.xml",), SINCE), ["nothing newer than 2026-01-01"], id="nothing newer"),
         pytest.param(
