@@ -24,7 +24,7 @@ import torch
 
 from bench import gpu_counters, gpu_models, gpu_product
 from bench.gpu_models import SEGMENTATION_S, TOKENS_A_SECOND, WINDOW_S, Place
-from bench.gpu_workers import ALL_STAGES, RECOGNITION, Job, Measured, Session, measure
+from bench.gpu_workers import ALL_STAGES, RECOGNITION, Job, Measurement, Session, measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -84,7 +84,7 @@ def numbers(text: str) -> list[int]:
     return found
 
 
-def recognitions(session: Session, batches: Sequence[int], workers: Sequence[int], card: Card) -> Iterator[Measured]:
+def recognitions(session: Session, batches: Sequence[int], workers: Sequence[int], card: Card) -> Iterator[Measurement]:
     """Yield each batch with one process, the best one with more, and all stages together."""
     alone = measure(session, 1, [Job(RECOGNITION, batch) for batch in batches], card)
     yield from alone
@@ -119,7 +119,7 @@ def _shown(activity: Activity) -> str:
     return "" if activity.share is None else f", card {activity.share:.0%}"
 
 
-def row(one: Measured) -> tuple[str, ...]:
+def row(one: Measurement) -> tuple[str, ...]:
     """Return a measurement as a row of the table."""
     first = (one.job.kind, f"{one.job.batch}", f"{one.workers}")
     if one.error:

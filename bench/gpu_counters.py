@@ -43,7 +43,7 @@ class NoCard:
         yield Activity()
 
 
-class Sampled:
+class SampledCard:
     """A card without GPM: the mean of utilization.gpu, which says that a kernel was there, not how much of the card."""
 
     counter = "utilization.gpu (a kernel was there)"
@@ -71,7 +71,7 @@ class Sampled:
                 seen.append(self._nvml.nvmlDeviceGetUtilizationRates(self._handle).gpu / 100)
 
 
-class Gpm:
+class GpmCard:
     """A card with GPM (Hopper and later): the share of its multiprocessors that had work, over the time."""
 
     counter = "SM activity (NVML's GPM)"
@@ -122,4 +122,4 @@ def card(number: int = 0) -> Card:
         has_gpm = bool(pynvml.nvmlGpmQueryDeviceSupport(handle).isSupportedDevice)
     except (pynvml.NVMLError, AttributeError):
         has_gpm = False
-    return Gpm(pynvml, handle) if has_gpm else Sampled(pynvml, handle)
+    return GpmCard(pynvml, handle) if has_gpm else SampledCard(pynvml, handle)

@@ -6,7 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from bench.gpu_workers import Job, Measured
+from bench.gpu_workers import Job, Measurement
 
 if TYPE_CHECKING:
     import argparse
@@ -20,7 +20,7 @@ KIND = "--model, by the product"
 REPEATS = 8  # of the samples, in one recording
 
 
-def measured(options: argparse.Namespace, card: Card) -> Iterator[Measured]:
+def measured(options: argparse.Namespace, card: Card) -> Iterator[Measurement]:
     """Yield each size of batches with each number of recordings in work; nothing without CTranslate2."""
     try:
         import ctranslate2  # noqa: F401 (is it there)
@@ -38,7 +38,7 @@ def measured(options: argparse.Namespace, card: Card) -> Iterator[Measured]:
 
 def _measured(
     transcriber: Transcriber, sound: WholeSound, job: Job, workers: int, seconds: float, card: Card
-) -> Measured:
+) -> Measurement:
     before, began = transcriber.time.seconds(), time.monotonic()
 
     def read() -> float:
@@ -52,7 +52,7 @@ def _measured(
         audio_s = sum(future.result() for future in [threads.submit(read) for _ in range(workers)])
     took_s = time.monotonic() - began
     spent = {state: value - before.get(state, 0.0) for state, value in transcriber.time.seconds().items()}
-    return Measured(job, workers, audio_s, took_s, spent["busy"], took_s - spent["busy"], activity)
+    return Measurement(job, workers, audio_s, took_s, spent["busy"], took_s - spent["busy"], activity)
 
 
 def _transcriber(model: str, batch: int, beam: int) -> Transcriber:

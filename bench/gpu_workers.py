@@ -35,7 +35,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """What workers did in a job, and the card meanwhile. `error`: why it could not be done."""
 
     job: Job
@@ -58,7 +58,7 @@ class Session:
     seconds: float
 
 
-def measure(session: Session, workers: int, jobs: Sequence[Job], card: Card) -> list[Measured]:
+def measure(session: Session, workers: int, jobs: Sequence[Job], card: Card) -> list[Measurement]:
     """Let so many processes do the jobs, one after the other, and return what they did."""
     context = multiprocessing.get_context("spawn")
     gate, results = context.Barrier(workers + 1), context.Queue()
@@ -75,16 +75,16 @@ def measure(session: Session, workers: int, jobs: Sequence[Job], card: Card) -> 
             process.join(READY_S)
 
 
-def _watched(job: Job, workers: int, gate: Any, results: Any, card: Card) -> Measured:  # noqa: ANN401 (of multiprocessing)
+def _watched(job: Job, workers: int, gate: Any, results: Any, card: Card) -> Measurement:  # noqa: ANN401 (of multiprocessing)
     gate.wait(READY_S)
     with card.watched() as activity:
         found = [results.get(timeout=READY_S) for _ in range(workers)]
     gate.wait(READY_S)  # they keep their memory until it was read
     errors = [one for one in found if isinstance(one, str)]
     if errors:
-        return Measured(job, workers, 0.0, 0.0, 0.0, 0.0, None, errors[0])
+        return Measurement(job, workers, 0.0, 0.0, 0.0, 0.0, None, errors[0])
     audio_s, took_s, busy_s, starved_s = (sum(one[part] for one in found) for part in range(4))
-    return Measured(job, workers, audio_s, took_s / workers, busy_s / workers, starved_s / workers, activity)
+    return Measurement(job, workers, audio_s, took_s / workers, busy_s / workers, starved_s / workers, activity)
 
 
 def _work(session: Session, jobs: Sequence[Job], gate: Any, results: Any) -> None:  # noqa: ANN401 (of multiprocessing)

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from bench import gpu, gpu_counters
-from bench.gpu_counters import GIB, Activity, Gpm, NoCard, Sampled
-from bench.gpu_workers import ALL_STAGES, RECOGNITION, Job, Measured
+from bench.gpu_counters import GIB, Activity, GpmCard, NoCard, SampledCard
+from bench.gpu_workers import ALL_STAGES, RECOGNITION, Job, Measurement
 
 
 def nvml(sampled: threading.Event, freed: list[str], *, has_gpm: bool) -> SimpleNamespace:
@@ -43,18 +43,18 @@ def nvml(sampled: threading.Event, freed: list[str], *, has_gpm: bool) -> Simple
     )
 
 
-@pytest.mark.parametrize(("kind", "share"), [(Gpm, 0.93), (Sampled, 0.4)])
+@pytest.mark.parametrize(("kind", "share"), [(GpmCard, 0.93), (SampledCard, 0.4)])
 def test_the_activity_is_that_of_the_best_counter_of_the_card(
     monkeypatch: pytest.MonkeyPatch, kind: type, share: float
 ) -> None:
     sampled, freed = threading.Event(), list[str]()
-    monkeypatch.setitem(sys.modules, "pynvml", nvml(sampled, freed, has_gpm=kind is Gpm))
+    monkeypatch.setitem(sys.modules, "pynvml", nvml(sampled, freed, has_gpm=kind is GpmCard))
     card = gpu_counters.card()
     assert isinstance(card, kind)
     with card.watched() as activity:
-        assert kind is Gpm or sampled.wait(10)
+        assert kind is GpmCard or sampled.wait(10)
     assert (activity.share, activity.memory_gib) == (pytest.approx(share), 3.0)
-    assert len(freed) == (2 if kind is Gpm else 0)
+    assert len(freed) == (2 if kind is GpmCard else 0)
 
 
 def test_without_a_package_or_a_card_the_reason_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,9 +68,9 @@ def test_without_a_package_or_a_card_the_reason_is_named(monkeypatch: pytest.Mon
 
 def test_a_row_has_the_pace_and_the_shares_or_the_error() -> None:
     job = Job(RECOGNITION, 16)
-    row = gpu.row(Measured(job, 2, 4800.0, 10.0, 9.0, 0.5, Activity(0.93, 8.24)))
+    row = gpu.row(Measurement(job, 2, 4800.0, 10.0, 9.0, 0.5, Activity(0.93, 8.24)))
     assert row == (RECOGNITION, "16", "2", "480.0", "90%", "5%", "93%", "8.2")
-    row = gpu.row(Measured(job, 1, 0.0, 0.0, 0.0, 0.0, None, "CUDA out of memory"))
+    row = gpu.row(Measurement(job, 1, 0.0, 0.0, 0.0, 0.0, None, "CUDA out of memory"))
     assert row[3] == "CUDA out of memory"
     assert len(row) == len(gpu.HEAD)
 
