@@ -56,9 +56,9 @@ demo: $(READY) ## run the demonstration: offline, in a minute
 monitor: $(READY) ## run the demonstration under Prometheus (and Grafana, where it is installed)
 	$(BIN)/python -m monitoring.monitor
 
-# Tests wait half of the time, so three processes keep two processors busy. All tests of a file run in one process, with its
+# Tests wait half of the time, so four processes keep two processors busy. All tests of a file run in one process, with its
 # servers and models. Threads of torch must not spin while they wait: beside other processes, spinning takes most of the time.
-WORKERS ?= 3
+WORKERS ?= 4
 TESTS ?= # a part of the tests, as in TESTS=tests/unit
 PYTEST := OMP_WAIT_POLICY=passive $(BIN)/pytest --numprocesses $(WORKERS)
 

@@ -76,6 +76,7 @@ def test_all_ways_are_measured_on_the_same_words(measured: list[Figure], capsys:
     assert "1 of 1" in shown
 
 
+@pytest.mark.long
 def test_figures_are_read_again(measured: list[Figure], tmp_path: Path) -> None:
     files = [tmp_path / f"{number}.json" for number in range(len(measured))]
     for file, one in zip(files, measured, strict=True):
@@ -91,6 +92,7 @@ def test_figures_are_read_again(measured: list[Figure], tmp_path: Path) -> None:
     assert real_speech.measured_before(files, silent) == measured[1:]
 
 
+@pytest.mark.long
 def test_the_page_has_the_audio_and_marks_what_differs(measured: list[Figure], folder: Path) -> None:
     page = real_speech_page.page(measured, folder)
     assert f"<del>{WRONG}</del>" in page or f"{WRONG}</del>" in page
@@ -99,6 +101,7 @@ def test_the_page_has_the_audio_and_marks_what_differs(measured: list[Figure], f
     assert "nothing is said" in page
 
 
+@pytest.mark.long
 def test_letters_of_a_script_without_blanks_stay_together_on_the_page(measured: list[Figure], folder: Path) -> None:
     spoken = measured[0]
     changed = replace(
@@ -109,6 +112,7 @@ def test_letters_of_a_script_without_blanks_stay_together_on_the_page(measured: 
     assert "客観 <del>的</del> <ins>点</ins> 実在" in real_speech_page.page([changed], folder)
 
 
+@pytest.mark.long
 def test_short_utterances_have_their_row(measured: list[Figure], capsys: pytest.CaptureFixture[str]) -> None:
     short = replace(measured[0], recording=replace(measured[0].recording, seconds=1.5))
     real_speech.print_rest([short, replace(short, invented=("Yes.",)), *measured])

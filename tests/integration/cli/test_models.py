@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+pytestmark = pytest.mark.long  # each test starts the command several times, with what loads models
 NAME = "acme/mini-whisper"
 LARGE = "model.bin"
 SMALL = {"config.json", "preprocessor_config.json", "tokenizer.json", "vocabulary.json"}

@@ -24,6 +24,7 @@ from tests.integration.bad_inputs.conftest import mounted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.long  # each test starts commands with servers of their own
 COMMAND = """
 import sys
 from pathlib import Path

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     Wait = Callable[[Callable[[], bool]], None]
 
+pytestmark = pytest.mark.long  # each test starts a service
 GRACE_S = 2.0
 
 
