@@ -103,6 +103,7 @@ def environment(archive_url: str, archive_volume: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.long
 def test_an_interruption_ends_the_command_while_it_waits_for_an_agent(archive_url: str, archive_volume: Path) -> None:
     command = [sys.executable, "-m", "ingest.cli", "mcp"]
     variables = {**os.environ, **environment(archive_url, archive_volume)}

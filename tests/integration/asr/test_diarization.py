@@ -145,6 +145,7 @@ def as_file(waveform: audio.Waveform) -> dict[str, Any]:
     return {"waveform": torch.from_numpy(np.array(waveform))[None], "sample_rate": SAMPLE_RATE, "uri": "x"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("exclude", [pytest.param(True, id="overlap left out"), pytest.param(False, id="all masks")])
 @pytest.mark.parametrize("pad", [pytest.param(True, id="padded"), pytest.param(False, id="as they come")])
 def test_embeddings_are_those_of_the_original(

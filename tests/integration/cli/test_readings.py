@@ -103,6 +103,7 @@ def said() -> Captions:
     return Captions(video_id=TALK, kind="manual", origin="import", sha256="0" * 64, cues=tuple(cues))
 
 
+@pytest.mark.long
 def test_another_recognizer_is_compared_on_the_recordings_of_the_archive(
     typed: Callable[..., str], volume: Volume
 ) -> None:
