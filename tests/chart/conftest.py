@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -38,10 +39,14 @@ def chart() -> Iterator[Chart]:
 def render(chart: Chart) -> Render:
     """A function that renders values (with a seed for passwords, if they bring none) and returns every object."""
 
+    known: dict[str, list[str]] = {}  # many tests ask for the same values, and rendering is the dear part
+
     def rendered(values: dict[str, Any] | None = None, name: str = "ingest") -> list[Manifest]:
-        files = chart.render({"auth": {"seed": "tests"}} | (values or {}), name=name, namespace="somewhere")
-        texts = [content for path, content in files.items() if path.endswith(".yaml")]
-        return [found for text in texts for found in yaml.load_all(text, Strict) if found]
+        key = json.dumps([values, name])
+        if key not in known:
+            files = chart.render({"auth": {"seed": "tests"}} | (values or {}), name=name, namespace="somewhere")
+            known[key] = [content for path, content in files.items() if path.endswith(".yaml")]
+        return [found for text in known[key] for found in yaml.load_all(text, Strict) if found]
 
     return rendered
 

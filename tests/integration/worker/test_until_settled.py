@@ -75,6 +75,7 @@ def until_ready(service: subprocess.Popen[str]) -> None:
     assert any('"ready"' in line for line in service.stderr)
 
 
+@pytest.mark.long
 def test_two_runs_on_one_server_end_each_for_itself(
     start: Start, bus: NatsBus, tmp_path: Path, wait_until: Wait
 ) -> None:

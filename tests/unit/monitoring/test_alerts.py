@@ -27,6 +27,7 @@ TRIED: list[dict[str, Any]] = [
 RUNBOOKS = (ROOT / "docs" / "runbooks.md").read_text()
 
 
+@pytest.mark.long
 def test_the_alerts_do_what_their_tests_say(program: Callable[[str, str], str], tmp_path: Path) -> None:
     promtool = program("promtool", "prometheus")
     for file in (RULES_FILE, TESTS_FILE):
