@@ -123,20 +123,23 @@ def _configure(stream: TextIO, json_lines: bool, level: str, fields: dict[str, s
     )
 
 
+NOT_WRITTEN = (OSError, ValueError)  # a full disk; a stream that is closed, as at the end of a process
+
+
 class _Lossy:
-    """A stream that drops lines that it cannot write: a full disk must not end the process."""
+    """A stream that drops lines that it cannot write: a log must not end the process."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> None:
         """Write, ignoring errors."""
-        with suppress(OSError):
+        with suppress(*NOT_WRITTEN):
             self._stream.write(text)
 
     def flush(self) -> None:
         """Flush, ignoring errors."""
-        with suppress(OSError):
+        with suppress(*NOT_WRITTEN):
             self._stream.flush()
 
 

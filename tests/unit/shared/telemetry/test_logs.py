@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -99,6 +100,15 @@ def test_a_full_disk_under_the_log_ends_nobody(monkeypatch: pytest.MonkeyPatch) 
     logs.get_logger("ingest.test").error("said")
     with pytest.raises(OSError, match="No space left"):
         full.close()
+
+
+def test_a_line_after_the_end_of_its_stream_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(sys, "stderr", stream)
+    logs.configure(json_lines=True)
+    stream.close()
+    logs.get_logger("ingest.test").info("late")
 
 
 def test_lines_below_the_level_are_not_written(capsys: pytest.CaptureFixture[str]) -> None:
