@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 GIB = 1 << 30
 EVERY_S = 0.1  # utilization.gpu is the share of the last sixth of a second to second
@@ -27,7 +28,7 @@ class Card(Protocol):
 
     counter: str
 
-    def watched(self) -> Any:  # noqa: ANN401 (a context manager of an Activity, filled at its end)
+    def watched(self) -> AbstractContextManager[Activity]:
         """Return a context whose activity is known at its end."""
 
 

@@ -133,7 +133,7 @@ def test_the_page_can_ask_for_a_change_and_the_embedder_takes_it(login: Callable
 def test_a_run_is_named_by_its_submitter_and_its_end_is_recorded_by_the_embedder(
     login: Callable[[User], NatsBus],
 ) -> None:
-    publish_recordings(login(Client.SUBMIT), "a", {"abcdefghijk": 1})
+    publish_recordings(login(Client.SUBMIT), "a", {"abcdefghijk": 1}.items())
     bus = login(Service.EMBEDDER)
     found = Judge(bus, "a", lambda _: {"abcdefghijk": Standing(1, VideoState.FAILED)}).ask()
     assert found == {Fate.FAILED: 1}

@@ -166,7 +166,7 @@ def archive(bus: NatsBus, database: Database, volume: Volume, tmp_path: Path) ->
         done = changes.Outcome(True, f"{title!r} is 'right' now")
         changes.store(database, f"done{number:07}", done, video_of(asked))
         changes.store(database, f"refused{number:04}", changes.Outcome(False, f"{title!r} is not said in {video_id}"))
-    publish_recordings(bus, "backfill", dict.fromkeys(titles, 1))
+    publish_recordings(bus, "backfill", dict.fromkeys(titles, 1).items())
     return titles
 
 

@@ -67,7 +67,7 @@ def submit(bus: NatsBus, run: str, *video_ids: str, queued: tuple[str, ...] = ()
     """Request recordings, as `ingest submit --run` does; those of `queued` were requested by another run."""
     for video_id in video_ids:
         requests.publish(bus, VideoRequested(video_id=video_id, source=SOURCE))
-    publish_recordings(bus, run, dict.fromkeys((*video_ids, *queued), 1))
+    publish_recordings(bus, run, dict.fromkeys((*video_ids, *queued), 1).items())
 
 
 def until_ready(service: subprocess.Popen[str]) -> None:

@@ -75,7 +75,7 @@ def scores(vectors: FloatArray, profile: FloatArray) -> FloatArray:
     return np.asarray(cosines.mean(axis=1), dtype=np.float32)
 
 
-class KnownVoices:
+class EnrolledVoices:
     """Enrolled voices, whose vectors of length 1 are in one matrix: one product compares a voice with all of them."""
 
     def __init__(self, profiles: Sequence[Profile]) -> None:
@@ -120,7 +120,7 @@ def name_turns(
     Unknown speakers are `Unknown 1` to `n` in the order in which they first speak.
     """
     vectors = l2_normalize(vectors)
-    known = KnownVoices(profiles)
+    known = EnrolledVoices(profiles)
     decided = _decide(turns, vectors, known, thresholds)
     versions = {profile.name: profile.version for profile in profiles}
     unknown: dict[str, str] = {}
@@ -156,7 +156,9 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(float(value), 4)
 
 
-def _decide(turns: Sequence[Turn], vectors: FloatArray, known: KnownVoices, thresholds: Thresholds) -> list[Decision]:
+def _decide(
+    turns: Sequence[Turn], vectors: FloatArray, known: EnrolledVoices, thresholds: Thresholds
+) -> list[Decision]:
     clusters: dict[str, list[int]] = {}
     for number, turn in enumerate(turns):
         clusters.setdefault(turn.cluster, []).append(number)
@@ -195,7 +197,7 @@ def _by_turn(
     turns: Sequence[Turn],
     members: Sequence[int],
     vectors: FloatArray,
-    known: KnownVoices,
+    known: EnrolledVoices,
     thresholds: Thresholds,
 ) -> dict[int, Decision]:
     decided = {}

@@ -13,7 +13,7 @@ from ingest.downloader.sources.announced import figures
 from ingest.shared.broker import requests
 from ingest.shared.broker.bus import BusRefusedError
 from ingest.shared.errors import IngestError
-from ingest.shared.runs.record import publish_each
+from ingest.shared.runs.record import publish_recordings
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -65,7 +65,7 @@ class Asking:
         submissions.publish_account(self._bus, self._request.listing)
         if self._request.run is not None:
             videos = ((video_id, int(generation)) for video_id, generation in self._of_the_run.items())
-            publish_each(self._bus, self._request.run, videos)
+            publish_recordings(self._bus, self._request.run, videos)
 
     def _consider(self, video: VideoRecord) -> None:
         """Put a recording into the queue that is wanted and not there; note one for which no request is possible."""

@@ -33,13 +33,11 @@ class Broker(Reader, Protocol):
         """Store a message and return when the broker has it; one with an id of the last minutes is dropped."""
 
 
-def publish_recordings(bus: Broker, run: str, videos: Mapping[str, int]) -> None:
-    """Add recordings with their generations to a run; their submission is complete with this."""
-    publish_each(bus, run, videos.items())
+def publish_recordings(bus: Broker, run: str, videos: Iterable[tuple[str, int]]) -> None:
+    """Add recordings with their generations to a run; their submission is complete with this.
 
-
-def publish_each(bus: Broker, run: str, videos: Iterable[tuple[str, int]]) -> None:
-    """Do the same with recordings that may be too many for the memory."""
+    They may be too many for the memory.
+    """
     left = iter(videos)
     part = dict(islice(left, MOST_OF_A_RUN))
     while following := dict(islice(left, MOST_OF_A_RUN)):

@@ -125,7 +125,7 @@ def test_any_doubt_takes_the_full_path(samples: FloatArray, known: list[Profile]
 def test_all_profiles_are_compared_at_once_as_one_by_one() -> None:
     some = [profile("A", 0), profile("B", 10, 30, 50, 70, 90), profile("C", 5, 200), profile("D", 1, 2, 3)]
     heard = voices(0, 47, 190)
-    found = matching.KnownVoices(some).scores(heard)
+    found = matching.EnrolledVoices(some).scores(heard)
     for one in some:
         assert [each[one.name] for each in found] == pytest.approx(matching.scores(heard, one.vectors), abs=1e-6)
-    assert matching.KnownVoices([]).scores(heard) == [{}, {}, {}]
+    assert matching.EnrolledVoices([]).scores(heard) == [{}, {}, {}]

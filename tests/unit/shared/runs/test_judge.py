@@ -137,7 +137,7 @@ def submitted(streams: Streams, *, again: bool) -> None:
             if known is None or again:
                 streams.request(video_id, known.generation + 1 if known else 1)
             generations[video_id] = streams.truth[video_id].generation
-        record.publish_recordings(streams, name, generations)
+        record.publish_recordings(streams, name, generations.items())
 
 
 @settings(max_examples=60, deadline=None)
@@ -182,7 +182,7 @@ def _is_true(streams: Streams, name: str, settled: Counter[Fate]) -> None:
 def test_a_recording_without_message_whose_end_no_event_says_is_lost_after_a_while() -> None:
     streams, now = Streams(), [0.0]
     streams.request("aaaaaaaaaaa", 1)
-    record.publish_recordings(streams, "a", {"aaaaaaaaaaa": 1})
+    record.publish_recordings(streams, "a", {"aaaaaaaaaaa": 1}.items())
     judge = Judge(streams, "a", streams.standings, lambda: now[0])
     assert judge.ask() is None
     streams.messages[WORK_STREAM].clear()
@@ -201,7 +201,7 @@ def test_recordings_are_named_in_parts_and_the_last_part_says_so(
 ) -> None:
     monkeypatch.setattr(record, "MOST_OF_A_RUN", 2)
     streams = Streams()
-    record.publish_each(streams, "a", ((f"aaaaaaaaaa{number}", number + 1) for number in range(count)))
+    record.publish_recordings(streams, "a", ((f"aaaaaaaaaa{number}", number + 1) for number in range(count)))
     named = [RunRecordings.model_validate_json(data) for _, data in streams.messages[RUN_STREAM].values()]
     assert [part.is_last for part in named] == [False] * (parts - 1) + [True]
     assert sum(len(part.videos) for part in named) == count
@@ -209,12 +209,12 @@ def test_recordings_are_named_in_parts_and_the_last_part_says_so(
 
 def test_a_later_submission_opens_a_run_again() -> None:
     streams = Streams()
-    record.publish_recordings(streams, "a", {})
+    record.publish_recordings(streams, "a", ())
     watch = RunWatch(streams, "a", streams.standings, lambda: 0.0)
     watch.ask()
     assert watch.settled == {}
     streams.request("aaaaaaaaaaa", 1)
-    record.publish_recordings(streams, "a", {"aaaaaaaaaaa": 1})
+    record.publish_recordings(streams, "a", {"aaaaaaaaaaa": 1}.items())
     watch.ask()
     assert watch.settled is None
 
@@ -225,10 +225,10 @@ def test_a_run_that_no_submission_names_is_reported_after_two_hours() -> None:
     now[0] = UNKNOWN_AFTER_S
     watch.ask()
     assert "ingest submit --run a" in (watch.trouble() or "")
-    record.publish_recordings(streams, "b", {})
+    record.publish_recordings(streams, "b", ())
     watch.ask()
     assert watch.trouble() is not None
-    record.publish_recordings(streams, "a", {})
+    record.publish_recordings(streams, "a", ())
     watch.ask()
     assert watch.trouble() is None
 
@@ -238,7 +238,7 @@ def test_each_message_of_the_queue_is_read_once_in_the_life_of_a_run() -> None:
     for number in range(50):
         streams.request(f"other{number:06}", 1)
     streams.request("aaaaaaaaaaa", 1)
-    record.publish_recordings(streams, "a", {"aaaaaaaaaaa": 1})
+    record.publish_recordings(streams, "a", {"aaaaaaaaaaa": 1}.items())
     judge = Judge(streams, "a", streams.standings)
     judge.ask()
     first = streams.reads
@@ -252,7 +252,7 @@ def test_every_stage_has_a_queue_that_is_searched() -> None:
         for later in (False, True):
             streams = Streams()
             streams.put(stage, "aaaaaaaaaaa", 1, later=later)
-            record.publish_recordings(streams, "a", {"aaaaaaaaaaa": 1})
+            record.publish_recordings(streams, "a", {"aaaaaaaaaaa": 1}.items())
             streams.ledger["aaaaaaaaaaa"] = Standing(1, VideoState.INDEXED)
             assert Judge(streams, "a", streams.standings).ask() is None
             streams.messages[LATER_STREAM if later else WORK_STREAM].clear()
@@ -261,7 +261,7 @@ def test_every_stage_has_a_queue_that_is_searched() -> None:
 
 def test_the_name_of_the_run_is_in_its_record() -> None:
     streams = Streams()
-    record.publish_recordings(streams, "a", {"aaaaaaaaaaa": 1})
+    record.publish_recordings(streams, "a", {"aaaaaaaaaaa": 1}.items())
     record.publish_settled(streams, "a", {Fate.FAILED: 1}, 1)
     ((_, recordings), (_, end)) = streams.messages[RUN_STREAM].values()
     assert b'"run":"a"' in recordings
