@@ -18,10 +18,27 @@ if TYPE_CHECKING:
 
 START_S = 60.0
 ANSWER_S = 60.0
+CLICK_S = 30.0
 KEY_CODES = {" ": "Space", "/": "Slash", "?": "Slash", "Tab": "Tab", "Enter": "Enter"}
 VIOLATIONS = """
 axe.run(document, {resultTypes: ["violations"]}).then((found) => found.violations.flatMap((rule) =>
   rule.nodes.map((node) => `${rule.id}: ${node.html.slice(0, 120)}; ${node.failureSummary}`)))
+"""
+# The middle of an element that has had one place for two frames and is on top there, else null: a page that
+# still scrolls would put something else under the pointer.
+PLACE = """
+async (selector) => {
+  const frame = () => new Promise(requestAnimationFrame);
+  const found = document.querySelector(selector);
+  if (!found) return null;
+  found.scrollIntoView({block: "center", behavior: "instant"});
+  const before = found.getBoundingClientRect();
+  await frame(); await frame();
+  const { x, y, width, height } = found.getBoundingClientRect();
+  const middle = [x + width / 2, y + height / 2];
+  const still = x === before.x && y === before.y && width > 0 && height > 0;
+  return still && found.contains(document.elementFromPoint(...middle)) ? middle : null;
+}
 """
 
 
@@ -88,14 +105,13 @@ class Page:
         self.call("Input.insertText", text=text)
 
     def click(self, selector: str) -> None:
-        """Click on the middle of the first element that a selector finds."""
-        found = json.dumps(selector)
-        self.run(f"document.querySelector({found}).scrollIntoView({{block: 'center', behavior: 'instant'}})")
-        box = self.run(
-            f"(b => [b.x + b.width / 2, b.y + b.height / 2])(document.querySelector({found}).getBoundingClientRect())"
-        )
+        """Click on the middle of the first element that a selector finds, when it stands still and nothing covers it."""
+        self.until("document.readyState === 'complete'")
+        deadline = time.monotonic() + CLICK_S
+        while not (place := self.run(f"({PLACE})({json.dumps(selector)})")):
+            assert time.monotonic() < deadline, f"{selector} cannot be clicked; {self.trouble}"
         for kind in ("mousePressed", "mouseReleased"):
-            self.call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
+            self.call("Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], button="left", clickCount=1)
 
     def look(self, width: int, height: int, *, dark: bool) -> None:
         """Take the size of a screen, and its colours."""
