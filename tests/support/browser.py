@@ -105,7 +105,7 @@ class Page:
         self.call("Input.insertText", text=text)
 
     def click(self, selector: str) -> None:
-        """Click on the middle of the first element that a selector finds, when it stands still and nothing covers it."""
+        """Click on the middle of the first element that a selector finds, once it stands still with nothing on top."""
         self.until("document.readyState === 'complete'")
         deadline = time.monotonic() + CLICK_S
         while not (place := self.run(f"({PLACE})({json.dumps(selector)})")):
