@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ class TurnsInOrder:
 def also_speaking(start_s: float, end_s: float, speaker: str | None, turns: Sequence[Turn]) -> tuple[str, ...]:
     """Return the others who speak between two seconds while a speaker does, the one who does so longest first."""
     near = [turn for turn in turns if turn.start_s < end_s and turn.end_s > start_s]
+    if all(one.end_s <= after.start_s for one, after in pairwise(near)):  # one after the other, as nearly everywhere
+        return ()
     own = [turn for turn in near if turn.speaker == speaker]
     shared_s: dict[str, float] = {}
     for turn in near if own else ():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -67,6 +68,12 @@ def test_an_empty_file_is_a_file(home: Home, tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     artifact = Volume(home).keep(ID, made(tmp_path / "empty"))
     assert Volume(home).verified(artifact).read_bytes() == b""
+
+
+def test_what_is_in_memory_is_stored_as_a_file_is(machine: Callable[[str], Home], source: Path) -> None:
+    artifact = Volume(machine("one")).keep(ID, replace(made(source), file=LARGE))
+    assert Volume(machine("two")).verified(artifact).read_bytes() == LARGE
+    assert Volume(machine("one")).keep(ID, made(source)) == artifact
 
 
 def test_a_file_that_its_check_refuses_is_not_stored(home: Home, source: Path) -> None:

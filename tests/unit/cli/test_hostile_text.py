@@ -16,7 +16,7 @@ from ingest.cli import console
 from ingest.cli.find import search, status
 from ingest.cli.runs.display import Display
 from ingest.cli.upkeep import aside, dead
-from ingest.cli.voices import enroll, relabel
+from ingest.cli.voices import enroll, relabel, relabeler
 from ingest.embedder.search.question import Answers, Hit
 from ingest.embedder.tables.catalog import SpeakerRow, VideoRow
 from ingest.embedder.tables.set_aside import RefusedEvent
@@ -141,7 +141,7 @@ PRINTERS: tuple[tuple[str, Callable[[bool], object]], ...] = (
     ("voices enroll", lambda as_json: enroll.print_enrolled(profile(), as_json=as_json)),
     (
         "voices relabel",
-        lambda as_json: relabel.print_reports([relabel.RelabelReport(VIDEO, {HOSTILE: 1}, HOSTILE)], as_json=as_json),
+        lambda as_json: relabel.print_reports([relabeler.RelabelReport(VIDEO, {HOSTILE: 1}, HOSTILE)], as_json=as_json),
     ),
 )
 TEXT_ONLY: tuple[tuple[str, Callable[[], object]], ...] = (

@@ -16,6 +16,7 @@ the model whose key is stored in the profiles.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -80,6 +81,7 @@ class EnrolledVoices:
 
     def __init__(self, profiles: Sequence[Profile]) -> None:
         self.vectors = {profile.name: profile.units for profile in profiles}
+        self.versions = {profile.name: profile.version for profile in profiles}
         counts = np.array([len(vectors) for vectors in self.vectors.values()], dtype=int)
         places = np.arange(counts.max(initial=0))
         self._is_own = places < counts[:, None]  # (profiles, most vectors of one), as the next
@@ -119,28 +121,37 @@ def name_turns(
 
     Unknown speakers are `Unknown 1` to `n` in the order in which they first speak.
     """
-    vectors = l2_normalize(vectors)
-    known = EnrolledVoices(profiles)
-    decided = _decide(turns, vectors, known, thresholds)
-    versions = {profile.name: profile.version for profile in profiles}
+    return name_by(EnrolledVoices(profiles), turns, vectors, thresholds)
+
+
+def name_by(known: EnrolledVoices, turns: Sequence[Turn], vectors: FloatArray, thresholds: Thresholds) -> list[Turn]:
+    """Return turns with names, as `name_turns` does, by voices that are used for many recordings."""
+    decided = _decide(turns, l2_normalize(vectors), known, thresholds)
+    fields = cache(partial(_fields, known.versions))  # the turns of a cluster have one decision
     unknown: dict[str, str] = {}
     named = []
     for turn, decision in zip(turns, decided, strict=True):
         name = decision.name
         if name is None:
             name = unknown.setdefault(turn.cluster, f"{UNKNOWN} {len(unknown) + 1}")
-        named.append(_named(turn, name, decision, versions))
+        named.append(_named(turn, fields(decision, name)))
     return named
 
 
 def name_alike(turns: Sequence[Turn], decision: Decision, profiles: Sequence[Profile]) -> list[Turn]:
     """Return the turns of one recognised voice, all with its name."""
     versions = {profile.name: profile.version for profile in profiles}
-    return [_named(turn, decision.name or UNKNOWN, decision, versions) for turn in turns]
+    fields = _fields(versions, decision, decision.name or UNKNOWN)
+    return [_named(turn, fields) for turn in turns]
 
 
-def _named(turn: Turn, name: str, decision: Decision, versions: Mapping[str, int]) -> Turn:
-    decided = {
+def _named(turn: Turn, decided: Mapping[str, object]) -> Turn:
+    return turn if decided.items() <= vars(turn).items() else turn.model_copy(update=decided)
+
+
+def _fields(versions: Mapping[str, int], decision: Decision, name: str) -> Mapping[str, object]:
+    """Return the fields of the turns of a speaker with this name."""
+    return {
         "speaker": name,
         "score": _rounded(decision.score),
         "margin": _rounded(decision.margin),
@@ -148,8 +159,6 @@ def _named(turn: Turn, name: str, decision: Decision, versions: Mapping[str, int
         "rule": decision.rule,
         "profile_version": versions.get(decision.best or ""),
     }
-    is_as_before = all(getattr(turn, field) == value for field, value in decided.items())
-    return turn if is_as_before else turn.model_copy(update=decided)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -108,12 +108,7 @@ class Profiles:
 
         Profiles of other models are skipped and logged.
         """
-        keys = {model_key, old_key}
-        known = self.all()
-        refused = [profile.name for profile in known if profile.model_key not in keys]
-        if refused:
-            log.warning("profiles_refused", names=refused, model_key=model_key, reason="made by another model")
-        return [profile for profile in known if profile.model_key in keys]
+        return made_by(self.all(), model_key, old_key)
 
     def get(self, name: str) -> Profile | None:
         """Return the profile of a name, ignoring case."""
@@ -170,6 +165,17 @@ class Profiles:
                     yield _profile(zstd_json.parse(ProfileFile, content, name, Code.BAD_PROFILE))
             except (IngestError, ValueError) as error:
                 log.warning("profile_unreadable", file=name, error=str(error))
+
+
+def made_by(known: Iterable[Profile], *keys: str | None) -> list[Profile]:
+    """Return the profiles that a model made, which had these keys; those of other models are skipped and logged."""
+    own, refused = list[Profile](), list[Profile]()
+    for profile in known:
+        (own if profile.model_key in keys else refused).append(profile)
+    if refused:
+        names = [profile.name for profile in refused]
+        log.warning("profiles_refused", names=names, model_key=keys[0], reason="made by another model")
+    return own
 
 
 def _folder(name: str) -> str:

@@ -1,60 +1,33 @@
 """`ingest voices relabel`: names the speakers of archived videos again, from their stored voice embeddings.
 
-The rows of a video change in one transaction, unless a run is about to replace them.
+Recordings are looked at in groups. One whose names were made from what is there now is left: nothing of it is read. Of
+the others, the voiceprints are written first, and then the rows of the whole group in one transaction, unless a run is
+about to replace them. The pipeline may run meanwhile; a command that was killed is simply given again.
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.asr.speakers import build as speaker_models
-from ingest.asr.speakers import matching
 from ingest.asr.speakers.profiles import Profiles
 from ingest.cli import console
-from ingest.cli.voices.profiles import NO_DIARIZATION
-from ingest.embedder.corrections import names as by_hand
-from ingest.embedder.tables import speaker_statements
-from ingest.embedder.tables.speaker_names import SpeakerNames, name_passages
+from ingest.cli.voices.relabeler import Relabeler, RelabelReport, Voices
 from ingest.shared import outgoing
-from ingest.shared.artifacts import voiceprints
-from ingest.shared.artifacts.volume import NewArtifact, Volume
-from ingest.shared.errors import Code, ConfigurationError, IngestError
+from ingest.shared.errors import ConfigurationError
 from ingest.shared.homes.chosen import home_of, volume_of
-from ingest.shared.telemetry.logs import get_logger
 from ingest.shared.video_state import VideoState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
-    from ingest.asr.speakers.matching import Thresholds
-    from ingest.asr.speakers.profiles import Profile
     from ingest.cli.local.state_folder import Connections
-    from ingest.embedder.corrections.names import SpeakerStatement
     from ingest.embedder.tables.catalog import Catalog
-    from ingest.shared.artifacts.voiceprints import Voiceprints
 
-AT_ONCE = 3  # videos: most of the time is waiting for the disk and the database
-
-log = get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class RelabelReport:
-    """The changes of a video: the number of passages per change of name, or the reason why it was left as it was.
-
-    `is_failed`: something is wrong. A video without a diarization, or one that is being indexed, is only left.
-    """
-
-    video_id: str
-    changes: dict[str, int]
-    trouble: str = ""
-    is_failed: bool = False
+GROUP = 50  # recordings of one transaction
+GROUPS_AT_ONCE = 2  # while one waits for the database, the other is named
+FILES_AT_ONCE = 8  # the disk flushes what many ask for at a time nearly as fast as one file
 
 
 def print_reports(reports: Sequence[RelabelReport], *, as_json: bool) -> None:
@@ -79,11 +52,15 @@ def relabel(
     All get the names of the profiles that are present at the beginning.
     """
     settings = connections.settings
-    volume, profiles = volume_of(settings), cache(Profiles(home_of(settings)).of)
-    thresholds, names = speaker_models.thresholds(settings), SpeakerNames(connections.database)
-    relabeler = Relabeler(volume, profiles, thresholds, names, speaker_statements.of_all(connections.database))
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="relabel") as pool:
-        return list(pool.map(relabeler.relabel, _video_ids(connections.catalog, videos, channel)))
+    voices = Voices(Profiles(home_of(settings)).all(), speaker_models.thresholds(settings))
+    ids = _video_ids(connections.catalog, videos, channel)
+    groups = [ids[first : first + GROUP] for first in range(0, len(ids), GROUP)]
+    with (
+        ThreadPoolExecutor(FILES_AT_ONCE, thread_name_prefix="relabel-files") as files,
+        ThreadPoolExecutor(GROUPS_AT_ONCE, thread_name_prefix="relabel") as pool,
+    ):
+        relabeler = Relabeler(volume_of(settings), connections.database, voices, files)
+        return [report for group in pool.map(relabeler.relabel, groups) for report in group]
 
 
 def _video_ids(catalog: Catalog, videos: Sequence[str] | None, channel: str | None) -> list[str]:
@@ -96,52 +73,3 @@ def _video_ids(catalog: Catalog, videos: Sequence[str] | None, channel: str | No
     if not found:
         raise ConfigurationError(f"the archive has no indexed video of a channel {channel!r}")
     return found
-
-
-@dataclass(frozen=True)
-class Relabeler:
-    """Names the speakers of one video; what people have `said` beats the voice models.
-
-    `profiles` returns those that a voice model has made. Several threads may use it.
-    """
-
-    volume: Volume
-    profiles: Callable[[str], Sequence[Profile]]
-    thresholds: Thresholds
-    names: SpeakerNames
-    said: Mapping[str, Sequence[SpeakerStatement]]
-
-    def relabel(self, video_id: str) -> RelabelReport:
-        """Name the speakers of a video, and return what changed."""
-        manifest = self.volume.manifest(video_id, "voices")
-        if manifest is None:
-            return RelabelReport(video_id, {}, NO_DIARIZATION)
-        try:
-            before = voiceprints.read(self.volume.verified(manifest.artifact, patience_s=0))
-            after = renamed(before, self.profiles(before.model_key), self.thresholds)
-            turns = by_hand.apply(after.turns, self.said.get(video_id, ())).turns
-            changes = self.names.change(video_id, manifest.generation, lambda passages: name_passages(passages, turns))
-            if after != before:
-                _keep(self.volume, after, manifest.artifact.duration_s, manifest.origin, manifest.generation)
-        except IngestError as error:
-            if error.code.startswith("ENV_"):
-                raise
-            log.warning("not_relabelled", video_id=video_id, code=error.code, error=error.message)
-            return RelabelReport(video_id, {}, str(error), error.code is not Code.SUPERSEDED)
-        named = Counter(f"{old or 'no name'} -> {new or 'no name'}" for old, new in changes)
-        return RelabelReport(video_id, dict(named))
-
-
-def renamed(before: Voiceprints, profiles: Sequence[Profile], thresholds: Thresholds) -> Voiceprints:
-    """Return voiceprints with the names by profiles of their voice model."""
-    turns = matching.name_turns(before.turns, before.vectors.array(), profiles, thresholds)
-    return before.model_copy(update={"turns": tuple(turns)})
-
-
-def _keep(volume: Volume, changed: Voiceprints, duration_s: float, origin: str, generation: int) -> None:
-    with tempfile.TemporaryDirectory(prefix="ingest-voices-") as folder:
-        file = Path(folder) / f"voices.{voiceprints.EXTENSION}"
-        voiceprints.write(changed, file)
-        volume.keep(
-            changed.video_id, NewArtifact(file, "voices", voiceprints.EXTENSION, duration_s, origin, generation)
-        )

@@ -96,31 +96,38 @@ def _put(turns: list[Turn], one: SpeakerStatement) -> tuple[list[Turn], Outcome]
     times = _Times(one.spans)
     if one.kind == "turn":
         turns = [part for turn in turns for part in _parts(turn, times)]
-    meant = _meant(turns, times, None if one.kind == "turn" else _Times(one.others))
+    shared_s = [times.shared_s(turn) for turn in turns]
+    meant = _meant(turns, shared_s, None if one.kind == "turn" else _Times(one.others))
+    placed_s = sum(shared_s[number] for number in meant)
+    is_placed = placed_s >= LEAST_PLACED * times.total_s > 0
     if one.kind == "not":
-        return _refused(turns, one, meant, times)
+        return _refused(turns, one, meant, is_placed=is_placed)
     name = one.name or _speaker_in(turns, _Times(one.like)) or next(free_names(turns))
     changed = [_named(turn, name, one.author) if number in meant else turn for number, turn in enumerate(turns)]
-    placed_s = sum(times.shared_s(turns[number]) for number in meant)
-    return changed, Outcome(one.id, "placed" if placed_s >= LEAST_PLACED * times.total_s > 0 else "needs a look")
+    return changed, Outcome(one.id, "placed" if is_placed else "needs a look")
 
 
-def _meant(turns: Sequence[Turn], times: _Times, others: _Times | None) -> set[int]:
-    """Return the numbers of the turns that a statement is about; without `others`, no whole speakers."""
-    own = {number for number, turn in enumerate(turns) if times.shared_s(turn) >= MOST * _length_s(turn) > 0}
+def _meant(turns: Sequence[Turn], shared_s: Sequence[float], others: _Times | None) -> set[int]:
+    """Return the numbers of the turns that a statement is about, by the seconds that it shares with each.
+
+    Without `others`, there are no whole speakers among them.
+    """
+    lengths_s = [_length_s(turn) for turn in turns]
+    own = {number for number, length_s in enumerate(lengths_s) if shared_s[number] >= MOST * length_s > 0}
     if others is None:
         return own
     groups: dict[tuple[str, str], list[int]] = {}
     for number, turn in enumerate(turns):
         groups.setdefault((turn.cluster, turn.speaker), []).append(number)
     for members in groups.values():
-        shared_s = sum(times.shared_s(turns[number]) for number in members)
-        if shared_s >= MOST * sum(_length_s(turns[number]) for number in members) > 0:
-            own.update(number for number in members if others.shared_s(turns[number]) < MOST * _length_s(turns[number]))
+        if sum(shared_s[number] for number in members) >= MOST * sum(lengths_s[number] for number in members) > 0:
+            own.update(number for number in members if others.shared_s(turns[number]) < MOST * lengths_s[number])
     return own
 
 
-def _refused(turns: list[Turn], one: SpeakerStatement, meant: set[int], times: _Times) -> tuple[list[Turn], Outcome]:
+def _refused(
+    turns: list[Turn], one: SpeakerStatement, meant: set[int], *, is_placed: bool
+) -> tuple[list[Turn], Outcome]:
     """Return turns without a name that is refused for them."""
     wrong = {number for number in meant if turns[number].speaker.casefold() == one.name.casefold()}
     free = free_names(turns)
@@ -131,8 +138,7 @@ def _refused(turns: list[Turn], one: SpeakerStatement, meant: set[int], times: _
         if cluster not in unknown:
             unknown[cluster] = next(free)
         changed[number] = _named(turns[number], unknown[cluster], one.author)
-    placed_s = sum(times.shared_s(turns[number]) for number in meant)
-    if placed_s < LEAST_PLACED * times.total_s or not times.total_s:
+    if not is_placed:
         return changed, Outcome(one.id, "needs a look")
     return changed, Outcome(one.id, "placed" if wrong else "right")
 

@@ -1,4 +1,4 @@
-"""Changes the speakers of stored passages: one transaction for each video, with the fence of every other change."""
+"""Changes the speakers of stored passages, with the fence of every other change. `labels` does so for many videos."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from ingest.shared.errors import Code, IngestError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from ingest.embedder.postgres.database import Connection, Database
+    from ingest.embedder.postgres.database import Database
     from ingest.shared.artifacts.transcript import Turn
 
-GENERATION = "SELECT indexed_generation FROM videos WHERE video_id = %s"
-LOCK = f"{GENERATION} FOR UPDATE"
+LOCK = "SELECT indexed_generation FROM videos WHERE video_id = %s FOR UPDATE"
 PASSAGES = """
 SELECT idx, start_s, end_s, speaker, speaker_score, named_by, also_speaking
 FROM segments WHERE video_id = %s ORDER BY idx
@@ -25,9 +24,9 @@ FROM segments WHERE video_id = %s ORDER BY idx
 CHANGE = """
 UPDATE segments SET speaker = new.speaker, speaker_score = new.score, named_by = new.named_by,
     also_speaking = new.also_speaking
-FROM json_to_recordset(%(passages)s::json)
-    AS new (idx integer, speaker text, score real, named_by text, also_speaking text[])
-WHERE segments.video_id = %(video)s AND segments.idx = new.idx
+FROM json_to_recordset(%s::json)
+    AS new (video_id text, idx integer, speaker text, score real, named_by text, also_speaking text[])
+WHERE segments.video_id = new.video_id AND segments.idx = new.idx
 """
 SPOKEN_BY = """
 SELECT video_id, count(*) FROM segments
@@ -36,6 +35,8 @@ WHERE left(lower(speaker), 200) = left(lower(%(name)s), 200) AND lower(speaker) 
 GROUP BY video_id
 """
 SAME_SCORE = 1e-3
+
+Renamed = list[tuple[str | None, str | None]]  # old and new names of passages
 
 
 @dataclass(frozen=True)
@@ -96,39 +97,44 @@ class SpeakerNames:
 
     def change(
         self, video_id: str, generation: int, decide: Callable[[list[SpokenPassage]], list[SpokenPassage]]
-    ) -> list[tuple[str | None, str | None]]:
+    ) -> Renamed:
         """Store the speakers that `decide` returns; return old and new name of the passages whose name changed.
 
         Raise SUPERSEDED when the rows are older than `generation`: a newer run with the present names replaces them.
         """
         with self._database.transaction() as connection:
-            changed = _changes(connection, GENERATION, video_id, generation, decide)
-            if changed:  # most videos have the right names: their rows are neither locked nor written
-                changed = _changes(connection, LOCK, video_id, generation, decide)
-                connection.execute(
-                    CHANGE, {"video": video_id, "passages": json.dumps([_row(new) for _, new in changed])}
-                )
-        return [(old.speaker, new.speaker) for old, new in changed if old.speaker != new.speaker]
+            row = connection.execute(LOCK, (video_id,)).fetchone()
+            if row is None or int(str(row[0])) < generation:
+                raise superseded(video_id)
+            rows: list[Any] = connection.execute(PASSAGES, (video_id,)).fetchall()
+            before = [SpokenPassage(*row) for row in rows]
+            changed = changed_by(before, decide(before))
+            if changed:
+                connection.execute(CHANGE, (json.dumps([row_of(video_id, new) for _, new in changed]),))
+        return renamed(changed)
 
 
-def _changes(
-    connection: Connection,
-    query: str,
-    video_id: str,
-    generation: int,
-    decide: Callable[[list[SpokenPassage]], list[SpokenPassage]],
+def superseded(video_id: str) -> IngestError:
+    """Return the error of a recording whose passages are older than what they were to be named from."""
+    return IngestError(Code.SUPERSEDED, f"{video_id} is being indexed anew, with the present names")
+
+
+def changed_by(
+    before: Sequence[SpokenPassage], after: Sequence[SpokenPassage]
 ) -> list[tuple[SpokenPassage, SpokenPassage]]:
-    """Return the passages that `decide` changes, as they are and as they will be."""
-    row = connection.execute(query, (video_id,)).fetchone()
-    if row is None or int(str(row[0])) < generation:
-        raise IngestError(Code.SUPERSEDED, f"{video_id} is being indexed anew, with the present names")
-    rows: list[Any] = connection.execute(PASSAGES, (video_id,)).fetchall()
-    before = [SpokenPassage(*row) for row in rows]
-    return [(old, new) for old, new in zip(before, decide(before), strict=True) if _differs(old, new)]
+    """Return the passages that differ, as they are and as they will be."""
+    return [(old, new) for old, new in zip(before, after, strict=True) if _differs(old, new)]
 
 
-def _row(new: SpokenPassage) -> dict[str, object]:
+def renamed(changed: Iterable[tuple[SpokenPassage, SpokenPassage]]) -> Renamed:
+    """Return old and new names of the passages that get another name."""
+    return [(old.speaker, new.speaker) for old, new in changed if old.speaker != new.speaker]
+
+
+def row_of(video_id: str, new: SpokenPassage) -> dict[str, object]:
+    """Return what CHANGE takes of a passage."""
     return {
+        "video_id": video_id,
         "idx": new.index,
         "speaker": new.speaker,
         "score": new.score,

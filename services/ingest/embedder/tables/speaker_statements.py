@@ -69,7 +69,12 @@ def of_all(database: Database) -> dict[str, list[SpeakerStatement]]:
 def of_videos(database: Database, video_ids: Sequence[str]) -> dict[str, list[SpeakerStatement]]:
     """Return what was said about the speakers of these videos."""
     with database.transaction() as connection:
-        return _by_video(connection.execute(OF_VIDEOS.encode(), (list(video_ids),)).fetchall())
+        return of_each(connection, video_ids)
+
+
+def of_each(connection: Connection, video_ids: Sequence[str]) -> dict[str, list[SpeakerStatement]]:
+    """Return what was said about the speakers of these videos, within a transaction."""
+    return _by_video(connection.execute(OF_VIDEOS.encode(), (list(video_ids),)).fetchall())
 
 
 def add(database: Database, video_id: str, one: SpeakerStatement, by: Author) -> int:

@@ -8,6 +8,7 @@ import os
 import stat
 import uuid
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -50,15 +51,21 @@ def opened_atomically(path: Path) -> Iterator[BinaryIO]:
             yield file
             flush(file)
         temporary.replace(path)
-    finally:
+    except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
     flush_folder(path.parent)
 
 
-def sha256_of(file: Path) -> tuple[str, int]:
-    """Return the SHA-256 (hex) and the size of a file."""
+def opened(content: Path | bytes) -> BinaryIO:
+    """Return an open file with this content: that of a file, or of memory."""
+    return BytesIO(content) if isinstance(content, bytes) else content.open("rb")
+
+
+def sha256_of(content: Path | bytes) -> tuple[str, int]:
+    """Return the SHA-256 (hex) and the size of a content: that of a file, or of memory."""
     digest, size = hashlib.sha256(), 0
-    with file.open("rb") as reader:
+    with opened(content) as reader:
         while block := reader.read(BLOCK_BYTES):
             digest.update(block)
             size += len(block)

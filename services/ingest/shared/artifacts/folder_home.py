@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 import uuid
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ingest.shared.artifacts.files import (
@@ -20,6 +20,7 @@ from ingest.shared.artifacts.files import (
     flush_folder,
     is_file,
     is_linked,
+    opened,
     translate_os_errors,
     write_atomically,
 )
@@ -42,7 +43,7 @@ class FolderHome:
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
-    def put_file(self, folder: str, file: Path, name_for: Callable[[str], str]) -> StoredFile:
+    def put_file(self, folder: str, file: Path | bytes, name_for: Callable[[str], str]) -> StoredFile:
         """Copy a file; the copy is not kept if `name_for` raises an error."""
         with translate_os_errors("keep"), self._opened(folder, create=True) as held:
             temporary = held / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
@@ -51,18 +52,20 @@ class FolderHome:
                 target = held / name_for(sha256)
                 _remove_folder(target)
                 temporary.replace(target)
-            finally:
+            except BaseException:
                 temporary.unlink(missing_ok=True)
+                raise
             return StoredFile(f"{folder}/{target.name}", sha256, size)
 
     def put(self, name: str, data: bytes, before: str | None) -> None:
-        """Replace a small file, and flush its folder and the one above it."""
+        """Replace a small file, and flush its folder; of a new file also the one above, as the folder may be new."""
         folder, last = _split(name)
         with translate_os_errors("keep"), self._opened(folder, create=True) as held:
             if _version(held / last) != before:
                 raise ConflictError(name)
             write_atomically(held / last, data)
-            flush_folder(held / "..")
+            if before is None:
+                flush_folder(held / "..")
 
     def remove(self, name: str) -> None:
         """Delete a file or a folder; of a link, the link."""
@@ -150,8 +153,12 @@ class FolderHome:
 
     @contextmanager
     def _opened(self, folder: str, *, create: bool = False) -> Iterator[Path]:
-        self._refuse_links(folder)
-        with opened_folder(self.root, *folder.split("/"), create=create) as held:
+        with ExitStack() as stack:
+            try:
+                held = stack.enter_context(opened_folder(self.root, *folder.split("/"), create=create))
+            except NotADirectoryError:
+                self._refuse_links(folder)
+                raise
             yield held
 
     def _refuse_links(self, folder: str) -> None:
@@ -175,9 +182,9 @@ def _version(path: Path) -> str | None:
     return f"{found.st_ino}.{found.st_mtime_ns}.{found.st_size}"
 
 
-def _copy(source: Path, target: Path) -> tuple[str, int]:
+def _copy(source: Path | bytes, target: Path) -> tuple[str, int]:
     digest, size = hashlib.sha256(), 0
-    with source.open("rb") as reader, target.open("xb") as writer:
+    with opened(source) as reader, target.open("xb") as writer:
         while block := reader.read(BLOCK_BYTES):
             digest.update(block)
             size += len(block)

@@ -63,8 +63,8 @@ class StoredFile:
 class Home(Protocol):
     """Files by name."""
 
-    def put_file(self, folder: str, file: Path, name_for: Callable[[str], str]) -> StoredFile:
-        """Store a local file in a folder.
+    def put_file(self, folder: str, file: Path | bytes, name_for: Callable[[str], str]) -> StoredFile:
+        """Store a local file, or what would be in one, in a folder.
 
         `name_for` gets its SHA-256 and returns its name there. The file is not stored if it raises an error.
         """

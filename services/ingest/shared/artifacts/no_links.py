@@ -25,7 +25,7 @@ def opened_folder(root: Path, *names: str, create: bool = False) -> Iterator[Pat
 
     `root` may be a link: it is the operator's. Raise OSError (ENOTDIR) where another step is a link.
     """
-    if create:
+    if create and not root.is_dir():
         root.mkdir(parents=True, exist_ok=True)
     handle = os.open(root, _FOLDER)
     try:
@@ -39,9 +39,13 @@ def opened_folder(root: Path, *names: str, create: bool = False) -> Iterator[Pat
 
 
 def _step(above: int, name: str, *, create: bool) -> int:
-    if create:
-        with suppress(FileExistsError):
-            os.mkdir(name, dir_fd=above)
+    try:
+        return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=above)
+    except FileNotFoundError:
+        if not create:
+            raise
+    with suppress(FileExistsError):
+        os.mkdir(name, dir_fd=above)
     return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=above)
 
 

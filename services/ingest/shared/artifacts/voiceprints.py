@@ -45,9 +45,14 @@ class Voiceprints(Part):
         return self
 
 
+def pack(voiceprints: Voiceprints) -> bytes:
+    """Return the bytes of a voiceprints file."""
+    return zstd_json.pack(voiceprints, Code.BAD_VOICEPRINTS)
+
+
 def write(voiceprints: Voiceprints, path: Path) -> None:
     """Write a voiceprints file."""
-    path.write_bytes(zstd_json.pack(voiceprints, Code.BAD_VOICEPRINTS))
+    path.write_bytes(pack(voiceprints))
 
 
 def read(path: Path) -> Voiceprints:

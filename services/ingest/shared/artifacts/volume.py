@@ -58,9 +58,9 @@ class Manifest(Part):
 
 @dataclass(frozen=True)
 class NewArtifact:
-    """A finished file outside the volume, and the fields of its manifest."""
+    """A finished file outside the volume, or its content, and the fields of its manifest."""
 
-    file: Path
+    file: Path | bytes
     kind: Kind
     extension: str
     duration_s: float

@@ -13,7 +13,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from ingest.shared import outgoing
-from ingest.shared.artifacts.files import sha256_of, translate_os_errors
+from ingest.shared.artifacts.files import opened, sha256_of, translate_os_errors
 from ingest.shared.artifacts.home import TEMPORARY_PREFIX, ConflictError, Entry, StoredFile, checked
 from ingest.shared.broker import file_info
 from ingest.shared.broker.bus import BusError, BusFullError, BusRefusedError
@@ -42,20 +42,21 @@ class JetStreamHome:
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
-    def put_file(self, folder: str, file: Path, name_for: Callable[[str], str]) -> StoredFile:
+    def put_file(self, folder: str, file: Path | bytes, name_for: Callable[[str], str]) -> StoredFile:
         """Upload a file; an upload that is repeated has the same name and content."""
         with translate_os_errors("keep"):
             sha256, size = sha256_of(file)
             name = _checked(f"{folder}/{name_for(sha256)}")
-            with _translated("upload"), file.open("rb") as content:
+            with _translated("upload"), opened(file) as content:
                 info = upload(self.files, name, content)
                 if (info.sha256, info.size_bytes) != (sha256, size):
                     self.files.drop_chunks(info.place)
-                    raise IngestError(Code.ENV_VOLUME, f"upload: {file.name} was changed meanwhile")
+                    raise IngestError(Code.ENV_VOLUME, f"upload: {name} was changed meanwhile")
                 with self._dropped_if_refused(info):
                     replaced = self._make_known(info)
                 self._drop(replaced)
-            self._cache.adopt(name, file)
+            if not isinstance(file, bytes):
+                self._cache.adopt(name, file)
         return StoredFile(name, sha256, size)
 
     def put(self, name: str, data: bytes, before: str | None) -> None:

@@ -90,14 +90,15 @@ class S3Home:
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
-    def put_file(self, folder: str, file: Path, name_for: Callable[[str], str]) -> StoredFile:
+    def put_file(self, folder: str, file: Path | bytes, name_for: Callable[[str], str]) -> StoredFile:
         """Upload a file; an upload that is repeated has the same name and content."""
         with translate_os_errors("keep"):
             sha256, size = sha256_of(file)
             name = f"{folder}/{name_for(sha256)}"
             with _translated("upload"):
                 obstore.put(self._store, name, file, chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE)
-            self._cache.adopt(name, file)
+            if not isinstance(file, bytes):
+                self._cache.adopt(name, file)
         return StoredFile(name, sha256, size)
 
     def put(self, name: str, data: bytes, before: str | None) -> None:
