@@ -19,7 +19,7 @@ from ingest.embedder.corrections.names import SpeakerStatement
 from ingest.embedder.tables import corrections, labels, speaker_statements
 from ingest.shared.artifacts import voiceprints
 from ingest.shared.artifacts.volume import Volume
-from ingest.shared.errors import Code
+from ingest.shared.errors import Code, IngestError
 from ingest.shared.settings import load
 from tests.integration.cli.test_voices import ADA, GRACE, KEY, OTHER, VIDEO, index, keep_voices, speakers
 from tests.support import killed_relabel
@@ -210,6 +210,23 @@ def test_a_recording_that_a_new_run_is_about_to_replace_stops_no_other(
     trouble = {one.video_id: one.trouble.partition(":")[0] for one in relabel(stored.archive)}
     assert trouble == {VIDEO: "", OTHER: Code.SUPERSEDED}
     assert stored.names() == (["Ada", BY_HAND, "Ada"], NOBODY)
+
+
+def test_a_recording_that_the_database_refuses_stops_no_other(
+    stored: TwoRecordings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storing = labels.store
+
+    def refused(database: Database, named: Sequence[NewNames]) -> Mapping[str, Renamed]:
+        done = storing(database, named)
+        if any(one.video_id == OTHER for one in named):
+            raise IngestError(Code.BAD_SEGMENT, "is refused")
+        return done
+
+    monkeypatch.setattr(labels, "store", refused)
+    stored.enroll()
+    assert {one.video_id: one.is_failed for one in relabel(stored.archive)} == {VIDEO: False, OTHER: True}
+    assert stored.names()[0] == ["Ada", BY_HAND, "Ada"]
 
 
 @pytest.mark.long  # the command is killed at each of its steps, in about thirty processes

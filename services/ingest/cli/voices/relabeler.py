@@ -130,8 +130,15 @@ class Relabeler:
         return NewNames(video_id, manifest.generation, after.turns, self._source(artifact))
 
     def _stored(self, named: Sequence[NewNames]) -> dict[str, RelabelReport]:
-        """Store the names of passages; return what changed."""
-        changes = labels.store(self.database, named)
+        """Store the names of passages; return what changed. A recording that the database refuses stops no other."""
+        try:
+            changes = labels.store(self.database, named)
+        except IngestError as error:
+            if error.code.startswith("ENV_"):
+                raise
+            if len(named) == 1:
+                return {named[0].video_id: _left(named[0].video_id, error)}
+            return {video_id: report for one in named for video_id, report in self._stored([one]).items()}
         reports = {}
         for one in named:
             if one.video_id not in changes:
