@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pyannote.core import Annotation, Segment, Timeline
-from pyannote.metrics.diarization import DiarizationErrorRate
 
 from bench import report
 from ingest.asr.speakers.diarizer import Diarizer, DiarizerOptions
@@ -25,6 +23,8 @@ from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits, FloatArray, 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from pyannote.core import Annotation
 
 COLLAR_S = 0.25  # total: half of it on each side of a boundary
 TURNS = ".rttm"
@@ -49,6 +49,8 @@ class Figure:
 
 def reference(path: Path, length_s: float) -> Annotation:
     """Return the turns of an RTTM file up to a second."""
+    from pyannote.core import Annotation, Segment  # seconds of imports
+
     annotation = Annotation()
     for number, line in enumerate(path.read_text().splitlines()):
         fields = line.split()
@@ -88,6 +90,9 @@ class Difference:
 
 def compared(turns: Path, found: Iterable[tuple[float, float, str]], length_s: float) -> Difference:
     """Compare turns (start, end, speaker) with those of a file."""
+    from pyannote.core import Annotation, Segment, Timeline  # seconds of imports
+    from pyannote.metrics.diarization import DiarizationErrorRate
+
     annotation = Annotation()
     for number, (start_s, end_s, speaker) in enumerate(found):
         annotation[Segment(start_s, end_s), number] = speaker

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from ingest.demo import samples
 from ingest.embedder.settings import EmbedderSettings
-from ingest.embedder.text_model import encoder as text_model
 from ingest.shared.device.batcher import Batcher, BatchLimits
 from ingest.shared.settings import load
 
@@ -37,7 +36,9 @@ def recordings(count: int, seed: int) -> list[list[str]]:
 def measured(count: int, rounds: int, seed: int) -> dict[str, list[tuple[float, float]]]:
     """Return wall and CPU seconds of each round and way. Raise AssertionError when their vectors differ."""
     settings = load(EmbedderSettings, embedding_device="cpu")
-    encoder = text_model.load(settings)
+    from ingest.embedder.text_model.encoder import load as load_encoder  # seconds of imports
+
+    encoder = load_encoder(settings)
     texts = recordings(count, seed)
     ways: dict[str, Callable[[], list[Vector]]] = {
         OURS: lambda: _shared(encoder, settings, texts),

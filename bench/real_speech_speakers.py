@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from pyannote.core import Annotation, Segment, Timeline
-from pyannote.metrics.diarization import DiarizationErrorRate
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -22,6 +19,9 @@ def compare(
     true: Sequence[tuple[Span, str]], found: Sequence[Turn], segments: Iterable[transcript.Segment], duration_s: float
 ) -> dict[str, float]:
     """Return seconds of speech and of errors, both numbers of speakers, and the words with the right speaker."""
+    from pyannote.core import Annotation, Segment, Timeline  # seconds of imports
+    from pyannote.metrics.diarization import DiarizationErrorRate
+
     reference, hypothesis = Annotation(), Annotation()
     for number, (span, speaker) in enumerate(true):
         reference[Segment(span.start_s, span.end_s), number] = speaker

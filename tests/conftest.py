@@ -41,13 +41,16 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Remove the settings of the developer's environment, and keep the tests off the network."""
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Remove the settings of the developer's environment, and keep the tests off the network.
+
+    The home folder is another one for each test, and is made when something is written there: most tests have no files.
+    """
     for name in list(os.environ):
         if name.startswith("INGEST_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path_factory.getbasetemp() / "homes" / str(next(_numbers))))
     logs.configure(json_lines=True, level="DEBUG")
 
 
@@ -120,7 +123,7 @@ def database_url(postgres: EmbeddedPostgres) -> str:
     """The address of a database of the present schema, empty, for this test alone."""
     name = f"test_{next(_numbers)}"
     with psycopg.connect(postgres.url.replace("/ingest?", "/postgres?"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE ingest")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE ingest STRATEGY FILE_COPY")
     return postgres.url.replace("/ingest?", f"/{name}?")
 
 

@@ -16,7 +16,6 @@ import pytest
 import webvtt
 from hypothesis import given
 from hypothesis import strategies as st
-from pyannote.database.util import load_rttm
 from pyarrow import parquet
 from pysubs2 import SSAFile
 
@@ -121,6 +120,8 @@ def test_other_programs_read_the_subtitles_and_turns(tmp_path: Path) -> None:
         assert [event.start for event in events] == [cue.start_time.in_milliseconds() for cue in cues]
         texts = [html.unescape(event.plaintext).removeprefix("Ada B: ").removeprefix("Bob: ") for event in events]
         assert " ".join(texts).split() == " ".join(row.text for row in plain.passages).split()
+    from pyannote.database.util import load_rttm  # seconds of imports
+
     file = tmp_path / "turns.rttm"
     file.write_text(text_of("rttm", plain))
     turns = load_rttm(file)[VIDEO].itertracks(yield_label=True)  # type: ignore[no-untyped-call]  # it has no types

@@ -21,10 +21,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from pyannote.audio import Pipeline
-from pyannote.audio.models.embedding.wespeaker import BaseWeSpeakerResNet
-from pyannote.audio.pipelines import SpeakerDiarization
-from pyannote.audio.telemetry import set_telemetry_metrics
 
 from ingest.asr.spans import Span
 from ingest.asr.speakers.excerpts import batches
@@ -41,6 +37,8 @@ from ingest.shared.text import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from pyannote.audio.pipelines import SpeakerDiarization
 
     from ingest.asr.audio import Waveform
     from ingest.asr.device import Device
@@ -85,6 +83,9 @@ class Diarizer:
     """
 
     def __init__(self, options: DiarizerOptions) -> None:
+        from pyannote.audio.models.embedding.wespeaker import BaseWeSpeakerResNet  # seconds of imports
+        from pyannote.audio.telemetry import set_telemetry_metrics
+
         self.options = options
         self._pad = options.device == "cuda" if options.pad is None else options.pad
         self._lock = threading.Lock()
@@ -280,6 +281,9 @@ def _folder(options: DiarizerOptions) -> Path:
 
 
 def _load(folder: Path, options: DiarizerOptions) -> SpeakerDiarization:
+    from pyannote.audio import Pipeline  # seconds of imports
+    from pyannote.audio.pipelines import SpeakerDiarization
+
     for old_name, new_name in MOVED_MODULES.items():
         sys.modules.setdefault(old_name, import_module(new_name))
     try:

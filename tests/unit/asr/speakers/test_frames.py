@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pyannote.audio.models.embedding.wespeaker import BaseWeSpeakerResNet
-from pyannote.audio.models.embedding.wespeaker.resnet import BasicBlock, ResNet
 
 from ingest.asr.speakers.frames import BLOCK_FRAMES, CENTRED_MS, RecordingFrames, reach
 
@@ -22,6 +20,9 @@ Network = Any  # torch does not know the types of its layers
 @pytest.fixture(scope="module")
 def network() -> Network:
     """A narrow network with the layers of ResNet34 and random weights."""
+    from pyannote.audio.models.embedding.wespeaker import BaseWeSpeakerResNet  # seconds of imports
+    from pyannote.audio.models.embedding.wespeaker.resnet import BasicBlock, ResNet
+
     torch.manual_seed(1)
     made = BaseWeSpeakerResNet(num_mel_bins=BANDS)
     made.resnet = ResNet(BasicBlock, [3, 4, 6, 3], 4, BANDS, DIMENSION, two_emb_layer=False)  # type: ignore[no-untyped-call]  # of pyannote
