@@ -58,14 +58,13 @@ class FolderHome:
             return StoredFile(f"{folder}/{target.name}", sha256, size)
 
     def put(self, name: str, data: bytes, before: str | None) -> None:
-        """Replace a small file, and flush its folder; of a new file also the one above, as the folder may be new."""
+        """Replace a small file, and flush its folder and the one above it."""
         folder, last = _split(name)
         with translate_os_errors("keep"), self._opened(folder, create=True) as held:
             if _version(held / last) != before:
                 raise ConflictError(name)
             write_atomically(held / last, data)
-            if before is None:
-                flush_folder(held / "..")
+            flush_folder(held / "..")
 
     def remove(self, name: str) -> None:
         """Delete a file or a folder; of a link, the link."""
