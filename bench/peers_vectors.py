@@ -35,9 +35,9 @@ def recordings(count: int, seed: int) -> list[list[str]]:
 
 def measured(count: int, rounds: int, seed: int) -> dict[str, list[tuple[float, float]]]:
     """Return wall and CPU seconds of each round and way. Raise AssertionError when their vectors differ."""
-    settings = load(EmbedderSettings, embedding_device="cpu")
     from ingest.embedder.text_model.encoder import load as load_encoder  # seconds of imports
 
+    settings = load(EmbedderSettings, embedding_device="cpu")
     encoder = load_encoder(settings)
     texts = recordings(count, seed)
     ways: dict[str, Callable[[], list[Vector]]] = {

@@ -1,8 +1,8 @@
 """`ingest voices relabel`: names the speakers of archived videos again, from their stored voice embeddings.
 
-Recordings are looked at in groups. One whose names were made from what is there now is left: nothing of it is read. Of
-the others, the voiceprints are written first, and then the rows of the whole group in one transaction, unless a run is
-about to replace them. The pipeline may run meanwhile; a command that was killed is simply given again.
+Recordings are looked at in groups. One whose names were made from what is there now is left: its voiceprints are not
+read. Of the others, the voiceprints are written first, and then the rows of the whole group in one transaction, unless
+a run is about to replace them. The pipeline may run meanwhile; a command that was killed is simply given again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 GROUP = 50  # recordings of one transaction
 GROUPS_AT_ONCE = 2  # while one waits for the database, the other is named
-FILES_AT_ONCE = 8  # the disk flushes what many ask for at a time nearly as fast as one file
+FILES_AT_ONCE = 8  # in a bucket, each of them waits for the network
 
 
 def print_reports(reports: Sequence[RelabelReport], *, as_json: bool) -> None:

@@ -51,9 +51,8 @@ def opened_atomically(path: Path) -> Iterator[BinaryIO]:
             yield file
             flush(file)
         temporary.replace(path)
-    except BaseException:
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
     flush_folder(path.parent)
 
 

@@ -52,9 +52,8 @@ class FolderHome:
                 target = held / name_for(sha256)
                 _remove_folder(target)
                 temporary.replace(target)
-            except BaseException:
+            finally:
                 temporary.unlink(missing_ok=True)
-                raise
             return StoredFile(f"{folder}/{target.name}", sha256, size)
 
     def put(self, name: str, data: bytes, before: str | None) -> None:
