@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.cluster.conftest import Cluster
+from tests.support.certificates import make_authority, sign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,11 +20,9 @@ HOST = "ingest-{}.ingest-tests-servers"
 @pytest.fixture
 def certificates(tmp_path: Path, program: Callable[[str, str], str]) -> Path:
     """A folder with ca.crt, and tls.crt and tls.key for the server, signed by it."""
-    new = [program("openssl", "openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-    signed = ["-CA", "ca.crt", "-CAkey", "ca.key", "-addext", f"subjectAltName=DNS:{HOST.format('nats')}"]
-    for name, more in (("ca", []), ("tls", signed)):
-        words = [*new, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.crt", *more]
-        subprocess.run(words, cwd=tmp_path, check=True, capture_output=True)
+    openssl = program("openssl", "openssl")
+    make_authority(openssl, tmp_path)
+    sign(openssl, tmp_path, "tls", f"DNS:{HOST.format('nats')}")
     return tmp_path
 
 

@@ -13,7 +13,6 @@ import contextlib
 import itertools
 import json
 import ssl
-import subprocess
 import threading
 import time
 from collections import defaultdict, deque
@@ -23,6 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from tests.support.certificates import make_authority, sign
 from tests.support.http_servers import serving
 from tests.support.youtube_listings import Listings
 
@@ -306,11 +306,8 @@ def cookies(account: str) -> str:
 
 def make_certificates(openssl: str, folder: Path) -> None:
     """Write an authority (ca.crt) and a certificate of the site (tls.crt, tls.key)."""
-    new = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    names = "subjectAltName=" + ",".join(f"DNS:{name}" for name in NAMES)
-    for name, more in (("ca", []), ("tls", ["-CA", "ca.crt", "-CAkey", "ca.key", "-addext", names])):
-        words = [*new, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.crt", *more]
-        subprocess.run(words, cwd=folder, check=True, capture_output=True)
+    make_authority(openssl, folder)
+    sign(openssl, folder, "tls", ",".join(f"DNS:{name}" for name in NAMES))
 
 
 @contextlib.contextmanager

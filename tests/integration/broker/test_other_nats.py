@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from ingest.shared.errors import ConfigurationError
 from ingest.shared.messages import Stage
 from ingest.shared.settings import load
 from tests.support.brokers import nats_with
+from tests.support.certificates import make_authority, sign
 from tests.support.nats_operator import JETSTREAM, TINY_JETSTREAM, USER, Key, Operator
 
 if TYPE_CHECKING:
@@ -82,11 +82,10 @@ def test_the_seed_of_an_nkey_logs_in(tmp_path: Path, test_topology: Topology) ->
 def test_a_client_certificate_logs_in(
     tmp_path: Path, test_topology: Topology, program: Callable[[str, str], str]
 ) -> None:
-    new = [program("openssl", "openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-    signed = ["-CA", "ca.crt", "-CAkey", "ca.key", "-addext", "subjectAltName=IP:127.0.0.1"]
-    for name, more in (("ca", []), ("server", signed), ("client", signed)):
-        words = [*new, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.crt", *more]
-        subprocess.run(words, cwd=tmp_path, check=True, capture_output=True)
+    openssl = program("openssl", "openssl")
+    make_authority(openssl, tmp_path)
+    for name in ("server", "client"):
+        sign(openssl, tmp_path, name, "IP:127.0.0.1")
     files = [f'{kind}_file: "{tmp_path}/{name}"' for kind, name in (("cert", "server.crt"), ("key", "server.key"))]
     tls = f'tls {{ {", ".join(files)}, ca_file: "{tmp_path}/ca.crt", verify: true }}'
     certificate = KeyFiles(cert=tmp_path / "client.crt", key=tmp_path / "client.key")

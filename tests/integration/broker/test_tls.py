@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from ingest.shared.broker.nats_bus import NatsBus
 from ingest.shared.broker.nats_connection import BusOptions
 from ingest.shared.errors import ConfigurationError
 from tests.support.brokers import nats_with
+from tests.support.certificates import make_authority, sign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,11 +27,10 @@ AT_ONCE_S = 5.0
 def certificates(tmp_path_factory: pytest.TempPathFactory, program: Callable[[str, str], str]) -> Path:
     """A folder with an authority (ca.crt), one for 127.0.0.1 signed by it (tls.crt, tls.key), and other.crt."""
     folder = tmp_path_factory.mktemp("certificates")
-    new = [program("openssl", "openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-    signed = ["-CA", "ca.crt", "-CAkey", "ca.key", "-addext", "subjectAltName=IP:127.0.0.1"]
-    for name, more in (("ca", []), ("other", []), ("tls", signed)):
-        words = [*new, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.crt", *more]
-        subprocess.run(words, cwd=folder, check=True, capture_output=True)
+    openssl = program("openssl", "openssl")
+    for name in ("ca", "other"):
+        make_authority(openssl, folder, name)
+    sign(openssl, folder, "tls", "IP:127.0.0.1")
     return folder
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import subprocess
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from ingest.downloader.sources.session import session
 from ingest.shared.homes import s3
 from ingest.shared.homes.cache import Cache
 from ingest.shared.settings import load
+from tests.support.certificates import make_authority, sign
 from tests.support.http_servers import serving
 
 if TYPE_CHECKING:
@@ -31,13 +31,9 @@ FEED = '<rss version="2.0"><channel><item><enclosure url="1.ogg" type="audio/ogg
 def authority(tmp_path_factory: pytest.TempPathFactory, program: Callable[[str, str], str]) -> Path:
     """A folder with an authority, and with a certificate of a server that it has signed."""
     folder = tmp_path_factory.mktemp("authority")
-    new = [program("openssl", "openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    new += ["-nodes", "-days", "2"]
-    signed = ["-CA", "ca.crt", "-CAkey", "ca.key", "-addext", "subjectAltName=IP:127.0.0.1"]
-    signed += ["-addext", "basicConstraints=critical,CA:FALSE"]
-    for name, more in (("ca", []), ("server", signed)):
-        words = [*new, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.crt", *more]
-        subprocess.run(words, cwd=folder, check=True, capture_output=True)
+    openssl = program("openssl", "openssl")
+    make_authority(openssl, folder)
+    sign(openssl, folder, "server", "IP:127.0.0.1")
     return folder
 
 
