@@ -30,7 +30,7 @@ from pydantic import SecretStr
 from bench import report
 from bench.scale import TIMEOUT_S, grow
 from bench.scale_rows import IN_A_VIDEO, VOCABULARY, Archive
-from ingest.cli.local.postgres_server import EmbeddedPostgres
+from ingest.cli.local.postgres.server import EmbeddedPostgres
 from ingest.demo import samples
 from ingest.embedder.postgres.database import Database
 from ingest.embedder.postgres.migrate import migrate

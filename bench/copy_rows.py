@@ -30,7 +30,7 @@ from bench.rows import (
     insert_single,
     make_rows,
 )
-from ingest.cli.local.postgres_server import EmbeddedPostgres
+from ingest.cli.local.postgres.server import EmbeddedPostgres
 from ingest.embedder.postgres.database import Database
 from ingest.embedder.postgres.migrate import migrate
 from ingest.embedder.tables.store import REGISTER_MODEL, Rows

@@ -28,7 +28,7 @@ from pydantic import SecretStr
 from bench import processes, report
 from bench.fleet_services import slots_of
 from ingest.cli.local.nats_server import NATS_USER, EmbeddedNats
-from ingest.cli.local.postgres_server import EmbeddedPostgres
+from ingest.cli.local.postgres.server import EmbeddedPostgres
 from ingest.embedder.postgres.database import Database
 from ingest.embedder.postgres.migrate import migrate
 from ingest.embedder.tables.ledger import Ledger

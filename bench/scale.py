@@ -26,7 +26,7 @@ from pydantic import SecretStr
 from bench import processes, report
 from bench.rows import DIMENSIONS, MODEL
 from bench.scale_rows import COMMON_WORDS, IN_A_VIDEO, NEWEST, Archive
-from ingest.cli.local.postgres_server import EmbeddedPostgres
+from ingest.cli.local.postgres.server import EmbeddedPostgres
 from ingest.embedder.postgres.database import Database
 from ingest.embedder.postgres.index_state import index_name
 from ingest.embedder.postgres.migrate import migrate

@@ -19,7 +19,7 @@ from bench.scale import KINDS, TIMEOUT_S, PreparedVectors
 from bench.scale_rows import Archive
 from ingest.archive.model import Model
 from ingest.archive.warming import Warming
-from ingest.cli.local.postgres_server import EmbeddedPostgres
+from ingest.cli.local.postgres.server import EmbeddedPostgres
 from ingest.embedder.postgres.database import Database
 from ingest.embedder.search.hybrid import Search
 

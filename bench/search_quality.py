@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from bench import report, search_quality_set
 from bench.search_quality_set import HALVES, Query, Transcript
-from ingest.cli.local.postgres_server import EmbeddedPostgres
+from ingest.cli.local.postgres.server import EmbeddedPostgres
 from ingest.embedder import passages, sentence_vectors
 from ingest.embedder.passages import PassageLimits
 from ingest.embedder.postgres.database import Database

@@ -16,7 +16,7 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from ingest.cli.local.nats_server import NATS_USER, EmbeddedNats
-from ingest.cli.local.postgres_server import EmbeddedPostgres
+from ingest.cli.local.postgres.server import EmbeddedPostgres
 from ingest.embedder.postgres.database import Database
 from ingest.embedder.postgres.migrate import migrate
 from ingest.shared.broker.nats_bus import NatsBus

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from ingest.cli.local.nats_server import EmbeddedNats
-from ingest.cli.local.postgres_server import DATABASE, EmbeddedPostgres
+from ingest.cli.local.postgres.data_folder import DATABASE
+from ingest.cli.local.postgres.server import EmbeddedPostgres
 from ingest.shared.errors import ConfigurationError
 from tests.faults.homes import ON_NATS, HomeName, Store
 from tests.faults.proxy import Proxy

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest.cli.local.nats_server import EmbeddedNats
-    from ingest.cli.local.postgres_server import EmbeddedPostgres
+    from ingest.cli.local.postgres.server import EmbeddedPostgres
     from ingest.embedder.text_model.model_keys import TextModel
     from ingest.shared.broker.nats_bus import NatsBus
     from tests.support.archive_server import Client

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ingest.cli.local.postgres_server import EmbeddedPostgres
+    from ingest.cli.local.postgres.server import EmbeddedPostgres
     from ingest.embedder.text_model.model_keys import TextModel
 
 TALK = "talk_000001"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from ingest.cli.local.postgres_user import SYSTEM_USER
+from ingest.cli.local.postgres.user import SYSTEM_USER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -21,7 +21,7 @@ from tests.support.bad_addresses import BAD_ADDRESSES
 from tests.support.on_disk import on_disk
 
 if TYPE_CHECKING:
-    from ingest.cli.local.postgres_server import EmbeddedPostgres
+    from ingest.cli.local.postgres.server import EmbeddedPostgres
     from ingest.embedder.text_model.model_keys import TextModel
 
 DATABASE = "test_archive_server"

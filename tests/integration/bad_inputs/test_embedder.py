@@ -20,8 +20,8 @@ import zstandard
 from psycopg import sql
 from pydantic import SecretStr
 
-from ingest.cli.local.postgres_server import EmbeddedPostgres
-from ingest.cli.local.postgres_user import SYSTEM_USER, owner_of
+from ingest.cli.local.postgres.server import EmbeddedPostgres
+from ingest.cli.local.postgres.user import SYSTEM_USER, owner_of
 from ingest.cli.runs.submissions import build_request
 from ingest.cli.selection import Selection
 from ingest.downloader.sources.connector import Recording

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 PAGE, MANY = 5, 40
 CHANNEL = "https://www.youtube.com/@channel"
+DESCRIPTIONS = {Recording, VideoRecord, VideoRow, VideoRequested}
 
 
 def named(number: int) -> Recording:
@@ -71,7 +72,7 @@ def queued(bus: NatsBus) -> list[str]:
 
 def in_memory() -> int:
     """Return how many objects there are that describe a recording."""
-    return sum(isinstance(one, Recording | VideoRecord | VideoRow | VideoRequested) for one in gc.get_objects())
+    return sum(type(one) in DESCRIPTIONS for one in gc.get_objects())
 
 
 def test_memory_holds_a_page_of_a_listing_however_long_it_is(ask: Callable[..., RunResult], bus: NatsBus) -> None:

@@ -38,7 +38,7 @@ from tests.support.archive_rows import execute, passage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ingest.cli.local.postgres_server import EmbeddedPostgres
+    from ingest.cli.local.postgres.server import EmbeddedPostgres
     from ingest.embedder.text_model.encoder import Vector
 
 NOW = datetime.now(UTC)

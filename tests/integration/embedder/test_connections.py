@@ -23,7 +23,7 @@ from tests.support.stopping import stop
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ingest.cli.local.postgres_server import EmbeddedPostgres
+    from ingest.cli.local.postgres.server import EmbeddedPostgres
 
 
 def test_an_unavailable_database_does_not_count_against_the_video(database: Database) -> None:

@@ -18,7 +18,7 @@ from ingest.shared.errors import Code, IngestError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ingest.cli.local.postgres_server import EmbeddedPostgres
+    from ingest.cli.local.postgres.server import EmbeddedPostgres
 
 SOCKET = ".s.PGSQL.5432"
 END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'lost'"

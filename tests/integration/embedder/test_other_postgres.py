@@ -35,7 +35,7 @@ from tests.support.postgres_servers import postgres_with_passwords
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ingest.cli.local.postgres_server import EmbeddedPostgres
+    from ingest.cli.local.postgres.server import EmbeddedPostgres
 
 AT_ONCE_S = 5.0
 _numbers = itertools.count()

@@ -25,7 +25,7 @@ from tests.support.postgres_servers import pooler
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ingest.cli.local.postgres_server import EmbeddedPostgres
+    from ingest.cli.local.postgres.server import EmbeddedPostgres
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ from tests.support.archive_rows import VIDEO, event, rows
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ingest.cli.local.postgres_server import EmbeddedPostgres
+    from ingest.cli.local.postgres.server import EmbeddedPostgres
 
 ROLES = Path(__file__).parents[3] / "charts/files/roles.sql"
 PASSWORDS = {"EMBEDDER_PASSWORD": "one", "READER_PASSWORD": "two"}

@@ -29,7 +29,7 @@ from ingest.shared.errors import IngestError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ingest.cli.local.postgres_server import EmbeddedPostgres
+    from ingest.cli.local.postgres.server import EmbeddedPostgres
     from ingest.embedder.postgres.database import Connection
     from ingest.embedder.text_model.encoder import Vector
 

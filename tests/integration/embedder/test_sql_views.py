@@ -25,7 +25,7 @@ from tests.support.archive_server import FAILED, SECRET, TALK, fill
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ingest.cli.local.postgres_server import EmbeddedPostgres
+    from ingest.cli.local.postgres.server import EmbeddedPostgres
     from ingest.embedder.text_model.encoder import Vector
 
 PAGE = (Path(__file__).parents[3] / "docs/sql.md").read_text()

@@ -48,9 +48,14 @@ CONNECTED = (
         ),
         pytest.param(("ingest.cli.app", "ingest.cli.runs.run", CONNECTED), (*MODELS, *SITES, "kubernetes"), id="run"),
         pytest.param(
-            ("ingest.cli.local.keeper", CONNECTED),
-            (*MODELS, *SITES, *FEEDS, "kubernetes", "typer"),
-            id="the keeper of the servers",
+            ("ingest.cli.local.keeper",),
+            (*MODELS, *SITES, *FEEDS, *SERVERS, *LOGS, "kubernetes", "typer", "pydantic"),
+            id="the keeper, before it starts the servers",
+        ),
+        pytest.param(
+            ("ingest.cli.app", "ingest.cli.settings", LOCAL),
+            (*MODELS, *SITES, *FEEDS, *SERVERS, *LOGS, "kubernetes"),
+            id="a command, before it starts the keeper",
         ),
     ],
 )

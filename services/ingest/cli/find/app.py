@@ -147,9 +147,9 @@ def status(
 
         is_complete = remote.show(cluster.Release(release.name, release.namespace), as_json=json)
         raise typer.Exit(console.OK if is_complete else console.FAILED)
-    from ingest.cli.find import status as command
-
     with options.connections(state) as connections:
+        from ingest.cli.find import status as command  # after the servers have started: it imports much
+
         if video is not None:
             command.show_video(connections.catalog, video, as_json=json)
         elif sort or state_is or code:

@@ -3,8 +3,12 @@
 The first command starts this process, and every command that finds it running uses its servers. It ends when the last
 command has ended, however that was. `addresses` says which files and locks they share.
 
-It starts the servers, brings schema and streams up to date, and answers with one line of JSON on its standard output:
-an error, or nothing. Then it restarts servers that end. If it is killed, its servers end with it.
+It reads one line of JSON from its standard input (`Request`), starts the servers, and answers with one line on its
+standard output: their addresses, or an error. The command brings schema and streams up to date, writes the addresses
+for others, and closes the standard input; where it has ended before, this process ends, too. Then it restarts servers
+that end. If it is killed, its servers end with it.
+
+It imports little: all that a command waits for is that Postgres starts.
 """
 
 from __future__ import annotations
@@ -16,33 +20,43 @@ import socket
 import sys
 import time
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypedDict
 from urllib.parse import urlsplit
-
-from pydantic import SecretStr
 
 from ingest.cli.local.addresses import Files
 from ingest.cli.local.locks import Lock
 from ingest.cli.local.nats_server import NATS_USER, EmbeddedNats
-from ingest.cli.local.postgres_server import EmbeddedPostgres
-from ingest.cli.settings import AllSettings
-from ingest.shared.broker.bus import BusError
-from ingest.shared.errors import ConfigurationError, IngestError
-from ingest.shared.settings import load
+from ingest.cli.local.postgres.server import EmbeddedPostgres
+from ingest.shared.errors import ConfigurationError
 from ingest.shared.telemetry import logs
 from ingest.shared.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
     import subprocess
 
-LOOK_EVERY_S = 0.1
+LOOK_EVERY_S = 0.05
 log = get_logger(__name__)
+
+
+class Request(TypedDict):
+    """What a command asks for."""
+
+    state: str
+    """The state folder."""
+    lock: int
+    """The handle of the lock that the servers inherit."""
+    postgres: bool
+    nats: bool
+    before: dict[str, str]
+    """The addresses of the servers of a keeper that was killed, by the name of their setting."""
 
 
 class Server(Protocol):
     """A running server that can be restarted at its address."""
 
     name: str
+    end: signal.Signals
     process: subprocess.Popen[bytes]
 
     def restart(self) -> None:
@@ -50,22 +64,26 @@ class Server(Protocol):
 
 
 def main() -> int:
-    """Run the servers; the only argument is the handle of the lock that they inherit."""
-    settings = load(AllSettings)
+    """Run the servers."""
+    request: Request = json.loads(sys.stdin.readline())
     logs.configure(json_lines=True, level="WARNING")
-    files = Files(settings.state_path)
-    before = files.read()  # of a keeper that was killed
+    files = Files(Path(request["state"]))
     files.addresses.unlink(missing_ok=True)
     alive, users = Lock(files.keeper_lock), Lock(files.users_lock)
     alive.acquire()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with ExitStack() as running:
+        servers: list[Server] = []
         try:
-            servers = _start(settings, files, int(sys.argv[1]), before, running)
-        except (ConfigurationError, IngestError, BusError, OSError) as error:
+            addresses = _start(request, files, servers, running)
+        except (ConfigurationError, OSError) as error:
             _answer({"error": str(error)})
             return 1
-        _answer({})
+        running.callback(_end, servers)
+        _answer(addresses)
+        sys.stdin.read()
+        if not files.addresses.exists():  # the command has ended before it has prepared the servers
+            return 1
         while not users.acquire():
             _restart(servers)
             time.sleep(LOOK_EVERY_S)
@@ -73,29 +91,23 @@ def main() -> int:
     return 0
 
 
-def _start(settings: AllSettings, files: Files, lock: int, before: dict[str, str], running: ExitStack) -> list[Server]:
-    """Start the servers that are not configured, prepare them, and write their addresses."""
-    servers: list[Server] = []
+def _start(request: Request, files: Files, servers: list[Server], running: ExitStack) -> dict[str, str]:
+    """Start the servers that are asked for; return their addresses by the name of the setting."""
+    addresses: dict[str, str] = {}
     postgres: EmbeddedPostgres | None = None
-    if settings.database_url is None:
-        postgres = EmbeddedPostgres(files.state / "postgres", (lock,), wait=False)
+    if request["postgres"]:
+        postgres = EmbeddedPostgres(files.state / "postgres", (request["lock"],), wait=False)
         running.callback(postgres.stop)
         servers.append(postgres)
-        settings = settings.model_copy(update={"database_url": SecretStr(postgres.url)})
-    embed_nats = settings.nats_url is None
-    if embed_nats:
-        nats = EmbeddedNats(files.state / "nats", (lock,), **_same_address(before))
+        addresses["database_url"] = postgres.url
+    if request["nats"]:
+        nats = EmbeddedNats(files.state / "nats", (request["lock"],), **_same_address(request["before"]))
         running.callback(nats.stop)
         servers.append(nats)
-        password = SecretStr(nats.password)
-        settings = settings.model_copy(update={"nats_url": nats.url, "nats_user": NATS_USER, "nats_password": password})
-    from ingest.cli.local import preparation  # takes as long to import as Postgres to start
-
+        addresses |= {"nats_url": nats.url, "nats_user": NATS_USER, "nats_password": nats.password}
     if postgres is not None:
         postgres.await_ready()
-    preparation.prepare(settings, owns_broker=embed_nats)
-    files.write(settings)
-    return servers
+    return addresses
 
 
 def _same_address(before: dict[str, str]) -> dict[str, str]:
@@ -118,6 +130,12 @@ def _restart(servers: list[Server]) -> None:
         if status is not None:
             log.warning("server_restarted", server=server.name, status=status)
             server.restart()
+
+
+def _end(servers: list[Server]) -> None:
+    """Let all servers end at the same time."""
+    for server in servers:
+        server.process.send_signal(server.end)
 
 
 def _answer(content: dict[str, str]) -> None:

@@ -35,6 +35,7 @@ class EmbeddedNats:
     """A nats-server whose streams are in `folder`."""
 
     name = "nats-server"
+    end = signal.SIGTERM
 
     def __init__(
         self, folder: Path, keep_open: tuple[int, ...] = (), url: str = "nats://127.0.0.1:-1", password: str = ""
@@ -67,7 +68,7 @@ class EmbeddedNats:
 
     def stop(self) -> None:
         """Stop the server."""
-        processes.stop(self.process, signal.SIGTERM)
+        processes.stop(self.process, self.end)
 
 
 def _announced(ports: Path) -> str | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ingest.cli import console
 from ingest.embedder.postgres import database
 from ingest.embedder.postgres.migrate import migrate
 from ingest.embedder.tables.ledger import Ledger
+from ingest.shared.broker import websockets
 from ingest.shared.broker.bus import BusError
 from ingest.shared.broker.connect import COMMAND_WAIT_S, bus_topology, connect
 from ingest.shared.errors import IngestError
@@ -15,22 +17,26 @@ from ingest.shared.worker import crash_journal
 from ingest.shared.worker.notes import notes_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ingest.cli.settings import AllSettings
     from ingest.embedder.postgres.database import Database
     from ingest.shared.broker.nats_bus import NatsBus
 
 
+def import_clients() -> None:
+    """Import what `prepare` connects with: tenths of a second, in which the servers start."""
+    websockets.import_nats()
+    from ingest.shared.broker import nats_bus  # noqa: F401 (for `connect`)
+
+
 def prepare(settings: AllSettings, *, owns_broker: bool) -> None:
     """Bring schema and streams up to date; with a broker that no other process uses, also `take_back`."""
-    with database.connect(settings, size=1, name="ingest") as archive:
+    with _connected(settings) as (archive, bus):
         migrate(archive)
-    bus = connect(settings, "cli.local", first_s=COMMAND_WAIT_S)
-    try:
         bus.provision(bus_topology(settings), update=True)
-    finally:
-        bus.close()
-    if owns_broker:
-        take_back(settings)
+        if owns_broker:
+            _take_back(settings, archive, bus)
 
 
 def take_back(settings: AllSettings) -> None:
@@ -38,12 +44,22 @@ def take_back(settings: AllSettings) -> None:
 
     Call this only while no service runs.
     """
+    with _connected(settings) as (archive, bus):
+        _take_back(settings, archive, bus)
+
+
+def _take_back(settings: AllSettings, archive: Database, bus: NatsBus) -> None:
     crash_journal.forgive(notes_of(settings))
+    bus.reset_consumers(bus_topology(settings))
+    write_missed_events(bus, archive)
+
+
+@contextmanager
+def _connected(settings: AllSettings) -> Iterator[tuple[Database, NatsBus]]:
     with database.connect(settings, size=1, name="ingest") as archive:
         bus = connect(settings, "cli.local", first_s=COMMAND_WAIT_S)
         try:
-            bus.reset_consumers(bus_topology(settings))
-            write_missed_events(bus, archive)
+            yield archive, bus
         finally:
             bus.close()
 

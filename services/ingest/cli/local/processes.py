@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ingest.shared.errors import ConfigurationError
-from ingest.shared.sandbox.fork_server import die_with_parent
+from ingest.shared.sandbox.confine import die_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 START_LIMIT_S = 60.0
 STOP_LIMIT_S = 30.0
-POLL_S = 0.05
+POLL_S = 0.02
 
 T = TypeVar("T")
 

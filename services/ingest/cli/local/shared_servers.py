@@ -9,24 +9,31 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from ingest.cli.local import disk_room, locks
+from ingest.cli.local import disk_room, locks, server_settings
 from ingest.cli.local.addresses import Files
 from ingest.cli.local.locks import Lock
-from ingest.shared.errors import ConfigurationError
+from ingest.shared.broker.bus import BusError
+from ingest.shared.errors import ConfigurationError, IngestError
 from ingest.shared.settings import PREFIX, as_environment
 
 if TYPE_CHECKING:
+    from ingest.cli.local.keeper import Request
     from ingest.cli.settings import AllSettings
 
 JOIN_WAIT_S = 120.0
 LEAVE_WAIT_S = 60.0
-POLL_S = 0.05
+POLL_S = 0.02
+EXPECTED = (ConfigurationError, IngestError, BusError, OSError)
 
 
 def environment(settings: AllSettings) -> dict[str, str]:
     """Return the environment of a process that is to have these settings."""
-    others = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    return {**others, **as_environment(settings)}
+    return {**_foreign_environment(), **as_environment(settings)}
+
+
+def _foreign_environment() -> dict[str, str]:
+    """Return the environment of this process without the settings."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
 
 
 class SharedServers:
@@ -94,41 +101,61 @@ class SharedServers:
                     self._start(lock)
             finally:
                 lock.close()
-            found = self._files.applied(self._settings)
+            found = server_settings.applied(self._files, self._settings)
             if found is not None:
                 return found
             time.sleep(POLL_S)
         raise ConfigurationError(f"{self._files.state} is in use by another `ingest` command (or its servers)")
 
     def _start(self, lock: Lock) -> None:
-        """Start a keeper, and wait until its servers are ready; raise ConfigurationError with its error."""
+        """Start a keeper, and prepare its servers when they run; raise ConfigurationError with an error of either."""
+        before = server_settings.read(self._files)  # of a keeper that was killed
         logs = self._files.state / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         with (logs / "servers.log").open("ab") as log:
-            keeper = subprocess.Popen(  # noqa: S603 (a module of this program)
-                [sys.executable, "-P", "-m", "ingest.cli.local.keeper", str(lock.handle)],
-                stdin=subprocess.DEVNULL,
+            keeper = subprocess.Popen(
+                [sys.executable, "-P", "-m", "ingest.cli.local.keeper"],
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
                 start_new_session=True,
                 pass_fds=(lock.handle,),
-                env=environment(self._settings),
+                env={**_foreign_environment(), **as_environment(self._settings, ("state_path",))},
             )
         try:
-            answer = json.loads(_read(keeper) or '{"error": null}')
-        except BaseException:  # as Ctrl-C
+            self._prepare(keeper, lock, before)
+        except BaseException as error:  # also Ctrl-C
             keeper.terminate()
             keeper.wait()
-            raise
-        if "error" in answer:
-            keeper.wait()
-            error = answer["error"] or f"the servers did not start (log: {log.name})"
-            raise ConfigurationError(disk_room.explained(error, self._files.state))
+            if not isinstance(error, EXPECTED):
+                raise
+            cause = str(error) or f"the servers did not start (log: {log.name})"
+            raise ConfigurationError(disk_room.explained(cause, self._files.state)) from error
         self._keeper = keeper
 
+    def _prepare(self, keeper: subprocess.Popen[str], lock: Lock, before: dict[str, str]) -> None:
+        """Ask a keeper for servers, bring them up to date, and write their addresses, which others wait for."""
+        assert keeper.stdin is not None  # noqa: S101 (pipes were asked for)
+        assert keeper.stdout is not None  # noqa: S101
+        settings = self._settings
+        owns_broker = settings.nats_url is None
+        request: Request = {
+            "state": str(self._files.state),
+            "lock": lock.handle,
+            "postgres": settings.database_url is None,
+            "nats": owns_broker,
+            "before": before,
+        }
+        with keeper.stdin as stdin, keeper.stdout as stdout:
+            stdin.write(json.dumps(request) + "\n")
+            stdin.flush()
+            from ingest.cli.local import preparation  # while the servers start: it takes as long
 
-def _read(keeper: subprocess.Popen[str]) -> str:
-    assert keeper.stdout is not None  # noqa: S101 (a pipe was asked for)
-    with keeper.stdout as stdout:
-        return stdout.read()
+            preparation.import_clients()
+            answer = json.loads(stdout.read() or '{"error": ""}')
+            if "error" in answer:
+                raise ConfigurationError(answer["error"])
+            settings = server_settings.with_addresses(settings, answer)
+            preparation.prepare(settings, owns_broker=owns_broker)
+            server_settings.write(self._files, settings)

@@ -19,8 +19,6 @@ from ingest.cli.local.addresses import Files
 from ingest.cli.local.locks import Lock
 from ingest.cli.local.private_folder import PRIVATE_UMASK, make_private
 from ingest.cli.local.shared_servers import SharedServers, environment
-from ingest.embedder.postgres import database
-from ingest.embedder.tables.catalog import Catalog
 from ingest.shared.broker.connect import COMMAND_WAIT_S, VOLUME_NEEDS_NATS, bus_topology, connect, files_bucket
 from ingest.shared.errors import ConfigurationError
 
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from ingest.cli.local.supervisor import Supervisor
     from ingest.cli.settings import AllSettings
     from ingest.embedder.postgres.database import Database
+    from ingest.embedder.tables.catalog import Catalog
     from ingest.shared.broker.nats_bus import NatsBus
 
 RUN_WAIT_S = 20.0  # the services of a killed run end within this time
@@ -107,6 +106,8 @@ class Connections:
     @property
     def catalog(self) -> Catalog:
         """Return the read side of the archive's table of videos."""
+        from ingest.embedder.tables.catalog import Catalog  # when the servers have been started, as below
+
         return Catalog(self.database)
 
     def provision(self) -> None:
@@ -128,6 +129,8 @@ def open_archive(settings: AllSettings) -> Iterator[Archive]:
     with ExitStack() as held:
         if settings.database_url is None:
             settings = held.enter_context(open_state_folder(settings, exclusive=False)).settings
+        from ingest.embedder.postgres import database  # imported while the servers start
+
         yield Archive(settings, held.enter_context(database.connect(settings, size=2, name="ingest")))
 
 
@@ -144,6 +147,8 @@ def open_connections(settings: AllSettings, *, exclusive: bool = False) -> Itera
 
 @contextmanager
 def _connect(folder: StateFolder) -> Iterator[Connections]:
+    from ingest.embedder.postgres import database  # imported while the servers start
+
     with database.connect(folder.settings, size=2, name="ingest") as archive:
         bus = connect(folder.settings, "cli.ingest", first_s=COMMAND_WAIT_S)
         try:

@@ -78,9 +78,9 @@ class Ledger:
         self._thread.drain(time.monotonic() + FETCH_WAIT_S * 5)
 
     def catch_up(self) -> None:
-        """Fold all pending events in the calling thread (instead of `start`), also one that arrives late."""
-        while (group := self._take(LATE_S)) or self._bus.lag(LEDGER, EVENT_STREAM).waiting:
-            self._fold(group)
+        """Fold all pending events in the calling thread (instead of `start`)."""
+        while self._bus.lag(LEDGER, EVENT_STREAM).waiting:
+            self._fold(self._take(LATE_S))
 
     def _step(self) -> float:
         try:

@@ -16,6 +16,7 @@ import contextlib
 import ctypes
 import os
 import resource
+import signal
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +31,7 @@ R = TypeVar("R")
 OPEN_FILES = 256
 MEMORY_BYTES = 1 << 30
 SMALLEST_SHARE = 2  # a child gets at most half of the memory of its pod
+PR_SET_PDEATHSIG = 1
 PR_SET_NO_NEW_PRIVS = 38
 CAPABILITY_VERSION = 0x20080522
 KEPT_CAPABILITIES = 1 << 1 | 1 << 2  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH: files of other users, for root only
@@ -41,6 +43,14 @@ NAME_SERVICE = ("/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager"
 DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
 _missing: list[str] = []
+
+
+def die_with_parent(parent: int, signal_number: int = signal.SIGKILL) -> None:
+    """Let the kernel kill this process when `parent` ends (Linux only); exit if it has already ended."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal_number)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 @dataclass(frozen=True)

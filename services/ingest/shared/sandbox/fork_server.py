@@ -11,7 +11,6 @@ requests come over a socket that only the service holds. For each, it forks a ch
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import selectors
@@ -22,19 +21,10 @@ from typing import Any, NoReturn
 
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.sandbox import plain
-from ingest.shared.sandbox.confine import Confinement, confine, pod_memory_bytes
+from ingest.shared.sandbox.confine import Confinement, confine, die_with_parent, pod_memory_bytes
 
 LARGEST_REQUEST = 128 << 10
-PR_SET_PDEATHSIG = 1
 ANSWERS = 3  # the only open file of a child besides the standard ones
-
-
-def die_with_parent(parent: int, signal_number: int = signal.SIGKILL) -> None:
-    """Let the kernel kill this process when `parent` ends (Linux only); exit if it has already ended."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal_number)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def main(control_fd: int) -> NoReturn:

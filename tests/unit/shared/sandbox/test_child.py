@@ -274,7 +274,7 @@ def test_a_process_can_ask_to_die_with_its_parent(tmp_path: Path, wait_until: Wa
     told = tmp_path / "pid"
     inner = (
         "import os\nfrom tests.unit.shared.sandbox.test_child import announce_and_hang\n"
-        "from ingest.shared.sandbox.fork_server import die_with_parent\n"
+        "from ingest.shared.sandbox.confine import die_with_parent\n"
         f"die_with_parent(os.getppid()); announce_and_hang(None, {str(told)!r})"
     )
     program = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"
@@ -286,9 +286,7 @@ def test_a_process_can_ask_to_die_with_its_parent(tmp_path: Path, wait_until: Wa
 
 
 def test_a_process_whose_parent_is_gone_already_ends_itself() -> None:
-    program = (
-        "from ingest.shared.sandbox.fork_server import die_with_parent; die_with_parent(1 << 22); print('goes on')"
-    )
+    program = "from ingest.shared.sandbox.confine import die_with_parent; die_with_parent(1 << 22); print('goes on')"
     ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (1, "")
 

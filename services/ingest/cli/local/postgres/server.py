@@ -2,7 +2,7 @@
 
 The program comes from a Python package. The server listens on a socket in a private folder, keeps its address when it
 is restarted, and ends with the process that started it. As root it runs as a user of its own
-(`ingest.cli.local.postgres_user`).
+(`ingest.cli.local.postgres.user`).
 """
 
 from __future__ import annotations
@@ -12,23 +12,20 @@ import os
 import shutil
 import signal
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psycopg
-from psycopg import sql
-
-from ingest.cli.local import postgres_data, postgres_memory, processes
-from ingest.cli.local.postgres_data import Installation
-from ingest.cli.local.postgres_needs import SOCKET, require_name, socket_folder
-from ingest.cli.local.postgres_user import SYSTEM_USER, OpenFolder, owner_of, runnable_program
+from ingest.cli.local import processes
+from ingest.cli.local.postgres import data_folder, memory
+from ingest.cli.local.postgres.data_folder import DATABASE, Installation
+from ingest.cli.local.postgres.needs import SOCKET, require_name, socket_folder
+from ingest.cli.local.postgres.user import SYSTEM_USER, OpenFolder, owner_of, runnable_program
 from ingest.shared.errors import ConfigurationError
-from ingest.shared.text import first_line
 
 if TYPE_CHECKING:
     import subprocess
 
-DATABASE = "ingest"
 NOT_INSTALLED = (
     "no embedded Postgres: install the extra `local` (`make setup` in the checkout, or `make dist` and "
     "pip install 'dist/ingest-0.1.0-py3-none-any.whl[local]'), or set INGEST_DATABASE_URL"
@@ -39,6 +36,7 @@ class EmbeddedPostgres:
     """A Postgres with pgvector whose data are in `folder`. Without `wait` it is ready when `await_ready` returns."""
 
     name = "Postgres"
+    end = signal.SIGINT  # a fast shutdown: open transactions are rolled back
 
     def __init__(self, folder: Path, keep_open: tuple[int, ...] = (), *, wait: bool = True) -> None:
         require_name()
@@ -50,8 +48,9 @@ class EmbeddedPostgres:
         self._program = runnable_program(programs, self._user, self._sockets)
         self._log = folder / "postgres.log"
         installed = Installation(self._program, version, self._user)
-        self._data = OpenFolder(postgres_data.ensure(folder, installed, self._log, keep_open), self._user)
+        self._data = OpenFolder(data_folder.ensure(folder, installed, self._log, keep_open), self._user)
         self._keep_open = (*keep_open, self._data.handle)
+        self._maintenance_url = f"postgresql://postgres@/postgres?host={self._sockets}"  # a database of every cluster
         self.url = f"postgresql://postgres@/{DATABASE}?host={self._sockets}"
         self._folder = folder
         self.process = self._start()
@@ -64,16 +63,15 @@ class EmbeddedPostgres:
 
     def await_ready(self) -> None:
         """Wait until the server accepts connections, and bring an archive of an earlier version up to date."""
-        processes.wait_for(self._database_ready, self.process, self._log, self.name)
-        try:
-            postgres_data.mend_case(self._folder, DATABASE, self._maintenance_url, self.url)
-        except psycopg.Error as error:
-            raise ConfigurationError(f"{self.name} failed (log: {self._log}): {first_line(error)}") from error
+        self._await_connections()
+        from ingest.cli.local.postgres import database
+
+        database.fold_case(self._folder, self._maintenance_url, self.url, self._log)
 
     def restart(self) -> None:
         """Restart the server; it recovers from a crash by its log."""
         self.process = self._start()
-        processes.wait_for(self._database_ready, self.process, self._log, self.name)
+        self._await_connections()
 
     def _start(self) -> subprocess.Popen[bytes]:
         options = {
@@ -82,7 +80,7 @@ class EmbeddedPostgres:
             "unix_socket_permissions": "0700",
             "max_connections": "100",
             "max_wal_size": "512MB",
-            **postgres_memory.options(),
+            **memory.options(),
             **dict.fromkeys(("lc_messages", "lc_monetary", "lc_numeric", "lc_time"), "C"),
             "ingest.data": str(self._data.folder),  # no option of Postgres: it shows in `ps` which archive this is
         }
@@ -92,25 +90,15 @@ class EmbeddedPostgres:
             _remove_stale_lock(file, str(self._data.folder))
         return processes.start(command, self._log, signal.SIGINT, self._keep_open, user=self._user)
 
-    def _database_ready(self) -> bool | None:
-        """Create the database unless it exists; return None while the server does not accept connections."""
-        try:
-            with psycopg.connect(self._maintenance_url, autocommit=True, connect_timeout=5) as connection:
-                found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()
-                if not found:
-                    connection.execute(postgres_data.CREATE.format(sql.Identifier(DATABASE)))
-        except psycopg.OperationalError:
-            return None
-        return True
+    def _await_connections(self) -> None:
+        from ingest.cli.local.postgres import database  # imported while the server starts
 
-    @property
-    def _maintenance_url(self) -> str:
-        """Return the address of the database that every cluster has."""
-        return self.url.replace(f"/{DATABASE}?", "/postgres?")
+        look = partial(database.is_ready, self._maintenance_url)
+        processes.wait_for(look, self.process, self._log, self.name)
 
     def stop(self) -> None:
-        """Stop the server by a fast shutdown: open transactions are rolled back."""
-        processes.stop(self.process, signal.SIGINT)
+        """Stop the server."""
+        processes.stop(self.process, self.end)
         self._data.close()
         shutil.rmtree(self._sockets, ignore_errors=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ingest.cli.local.postgres_memory import fitted
+from ingest.cli.local.postgres.memory import fitted
 
 GB = 1 << 30
 

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from ingest.cli.local import postgres_data
-from ingest.cli.local.postgres_server import DATABASE, EmbeddedPostgres
-from ingest.cli.local.postgres_user import SYSTEM_USER, owner_of, runnable_program
+from ingest.cli.local.postgres import database
+from ingest.cli.local.postgres.data_folder import DATABASE
+from ingest.cli.local.postgres.server import EmbeddedPostgres
+from ingest.cli.local.postgres.user import SYSTEM_USER, owner_of, runnable_program
 from ingest.shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def test_an_archive_that_was_made_under_the_locale_c_is_mended_also_after_an_int
         connection.execute("INSERT INTO segments VALUES ('Москва', 'simple')")
     found = "SELECT count(*) FROM segments WHERE words @@ to_tsquery('simple', 'москва')"
     with psycopg.connect(plain, autocommit=True) as connection:  # as far as an interrupted mending may get
-        connection.execute(postgres_data.SET_LOCALE, (DATABASE,))
+        connection.execute(database.SET_LOCALE, (DATABASE,))
     with psycopg.connect(server.url) as connection:
         assert connection.execute(found).fetchone() == (0,)
     server.stop()

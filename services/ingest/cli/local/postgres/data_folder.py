@@ -1,11 +1,10 @@
-"""The data folder of the embedded Postgres: made whole or not at all, with a locale that folds the case of letters.
+"""The data folder of the embedded Postgres: made whole or not at all.
 
 `initdb` works in `data.new`, which is renamed to `data` at its end. So `data` never holds half a cluster, whatever
 ends this process. Earlier versions worked in `data` itself: half a cluster of theirs has no database of a user yet, so
 it is made anew.
 
-Databases have the locale C.UTF-8, whatever the environment of the first command says. An archive that was made under
-the locale C (where `lower` changes ASCII only) gets it later.
+It has the locale C.UTF-8, whatever the environment of the first command says.
 """
 
 from __future__ import annotations
@@ -14,32 +13,20 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import psycopg
-from psycopg import sql
-
 from ingest.cli.local import processes
-from ingest.cli.local.postgres_user import OpenFolder
+from ingest.cli.local.postgres.user import OpenFolder
 from ingest.shared.artifacts.files import flush_folder
 from ingest.shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+DATABASE = "ingest"
 INIT_LIMIT_S = 300.0
 FIRST_USER_OID = 16384  # databases with a lower number are those of initdb
 PARTS = ("pg_", "PG_", "postgresql.", "postmaster.")
 FOLDERS = {"base", "global", "log", "current_logfiles", ".handle_pids.json"}
 LOCALE = ("--encoding=UTF8", "--locale=C.UTF-8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
-CREATE = sql.SQL(
-    "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' "
-    "LOCALE 'C.UTF-8' LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"
-)
-FOLDS_CASE = r"SELECT lower(U&'\041C\00C4I') = U&'\043C\00E4i'"  # a Cyrillic, a German and a Latin letter
-SET_LOCALE = """
-UPDATE pg_database SET datlocprovider = 'b', datlocale = 'C.UTF-8', datcollate = 'C.UTF-8', datctype = 'C.UTF-8',
-    datcollversion = NULL
-WHERE datname = %s
-"""
 
 
 @dataclass(frozen=True)
@@ -101,23 +88,3 @@ def _discard(data: Path) -> None:
         if not entry.name.startswith(PARTS) and entry.name not in FOLDERS:
             raise ConfigurationError(f"{data} is not a data folder of Postgres (it has {entry.name}): rename it")
     shutil.rmtree(data)
-
-
-def mend_case(folder: Path, database: str, maintenance_url: str, archive_url: str) -> None:
-    """Give the archive a locale that folds the case of all letters, if it has none, and derive everything from it anew.
-
-    A marker in `folder` lets the next start continue what was interrupted.
-    """
-    marker = folder / "mending-case"
-    with psycopg.connect(archive_url) as connection:
-        if connection.execute(FOLDS_CASE).fetchone() == (True,) and not marker.exists():
-            return
-    marker.touch()
-    flush_folder(folder)
-    with psycopg.connect(maintenance_url, autocommit=True) as connection:
-        connection.execute(SET_LOCALE, (database,))
-    with psycopg.connect(archive_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("REINDEX DATABASE {}").format(sql.Identifier(database)))
-        if connection.execute("SELECT to_regclass('segments') IS NOT NULL").fetchone() == (True,):
-            connection.execute("UPDATE segments SET ts_config = ts_config")  # its words are derived from this column
-    marker.unlink()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.cli.local.postgres_needs import LONGEST_SOCKET, SOCKET, socket_folder
+from ingest.cli.local.postgres.needs import LONGEST_SOCKET, SOCKET, socket_folder
 from ingest.shared.errors import ConfigurationError
 
 NAME = "ingest-0-0123456789ab"
