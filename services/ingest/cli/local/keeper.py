@@ -65,7 +65,10 @@ class Server(Protocol):
 
 def main() -> int:
     """Run the servers."""
-    request: Request = json.loads(sys.stdin.readline())
+    line = sys.stdin.readline()
+    if not line:  # the command was killed
+        return 1
+    request: Request = json.loads(line)
     logs.configure(json_lines=True, level="WARNING")
     files = Files(Path(request["state"]))
     files.addresses.unlink(missing_ok=True)

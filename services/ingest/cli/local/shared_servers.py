@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ingest.cli.local import disk_room, locks, server_settings
@@ -148,8 +149,8 @@ class SharedServers:
             "before": before,
         }
         with keeper.stdin as stdin, keeper.stdout as stdout:
-            stdin.write(json.dumps(request) + "\n")
-            stdin.flush()
+            with suppress(BrokenPipeError):  # it has ended: there is no answer
+                os.write(stdin.fileno(), f"{json.dumps(request)}\n".encode())
             from ingest.cli.local import preparation  # while the servers start: it takes as long
 
             preparation.import_clients()
