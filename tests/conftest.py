@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from hypothesis import settings as examples
 from psycopg import sql
 from pydantic import SecretStr
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 NOT_NEEDED = ("autovacuum", "fsync", "full_page_writes")  # for databases of one test each
 
+# how long an example takes says how busy the machine is
+examples.register_profile("ingest", examples.default, deadline=None)
+examples.load_profile("ingest")
 _numbers = itertools.count()
 
 

@@ -49,7 +49,7 @@ def drawn(inputs: SearchStrategy[Any]) -> list[Any]:
     """Return three hundred inputs, always the same."""
     seen: list[Any] = []
 
-    @settings(max_examples=300, derandomize=True, database=None, deadline=None)
+    @settings(max_examples=300, derandomize=True, database=None)
     @given(inputs)
     def note(value: object) -> None:
         seen.append(value)

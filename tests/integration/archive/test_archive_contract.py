@@ -31,9 +31,7 @@ WORDS = ("ship", "boats", "the", '"frozen moon"', "-moon ship", "ship OR moon", 
 ANY_TEXT = st.text(max_size=30) | st.sampled_from(
     ["", "null", "NaN", "-1", "1e9", "../..", "\x00", "\r\nX-A: b", "\ud800"]
 )
-EXAMPLES = settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+EXAMPLES = settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def operation(path: str) -> dict[str, Any]:

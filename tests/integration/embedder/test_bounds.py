@@ -218,7 +218,6 @@ FIELDS = [(name,) for name in FINE] + [
     (name, inner) for name, value in FINE.items() if isinstance(value, dict) for inner in value
 ]
 cheap = settings(
-    deadline=None,
     max_examples=25,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),  # to shrink an example takes minutes here
     suppress_health_check=[HealthCheck.function_scoped_fixture],

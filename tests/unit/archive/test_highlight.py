@@ -37,7 +37,7 @@ def test_words_that_are_left_out_are_not_marked() -> None:
     assert highlight.words_of('ship -sailor -"calm sea" "deep water" OR Anchor') == ["ship", "deep", "water", "anchor"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=60), st.text(max_size=20), st.text(max_size=30))
 def test_the_pieces_are_the_text(text: str, sentence: str, question: str) -> None:
     found = highlight.pieces(text, sentence, highlight.words_of(question))

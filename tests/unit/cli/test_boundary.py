@@ -128,7 +128,6 @@ def typed(draw: st.DrawFn) -> list[str]:
 @given(typed())
 @settings(
     max_examples=100,
-    deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

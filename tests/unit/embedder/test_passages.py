@@ -84,7 +84,7 @@ def words_of(passages: list[Passage]) -> list[str]:
     return [word for passage in passages for word in passage.text.split()]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(segments=transcripts(), within=limits)
 def test_every_word_is_in_one_passage_in_order(segments: list[Segment], within: PassageLimits) -> None:
     passages = build(segments, within)
@@ -96,7 +96,7 @@ def test_every_word_is_in_one_passage_in_order(segments: list[Segment], within: 
     assert [passage.index for passage in passages] == list(range(len(passages)))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(segments=transcripts(), within=limits)
 def test_no_passage_is_longer_than_it_may_be_or_mixes_speakers(segments: list[Segment], within: PassageLimits) -> None:
     speaker_of = {word.text: one.speaker for one in segments for word in one.words}
@@ -108,7 +108,7 @@ def test_no_passage_is_longer_than_it_may_be_or_mixes_speakers(segments: list[Se
         assert {speaker_of[word] for word in words} == {passage.speaker}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(segments=transcripts(), within=limits)
 def test_offsets_point_at_the_beginnings_of_sentences_and_say_when_they_are_spoken(
     segments: list[Segment], within: PassageLimits
@@ -126,7 +126,7 @@ def test_offsets_point_at_the_beginnings_of_sentences_and_say_when_they_are_spok
         assert (passage.start_s, passage.end_s) == (passage.starts_s[0], words[passage.text.split()[-1]].end_s)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(text=st.text("abcdefgh", min_size=1, max_size=300), within=limits)
 def test_a_word_longer_than_a_passage_is_cut_and_no_letter_lost(text: str, within: PassageLimits) -> None:
     passages = build([spoken(text)], within)
@@ -291,7 +291,7 @@ def test_words_keep_the_spacing_of_the_recognizer(
     assert (passage.text, passage.offsets) == (text, offsets)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(blanks=st.lists(st.booleans(), min_size=1, max_size=30), within=limits)
 def test_no_blank_is_added_or_lost_within_a_passage(blanks: list[bool], within: PassageLimits) -> None:
     words = [f"{' ' if blank else ''}{number}天"[: 3 + blank] for number, blank in enumerate(blanks)]

@@ -77,7 +77,7 @@ video_messages: st.SearchStrategy[VideoMessage] = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(message=video_messages)
 def test_every_message_is_read_as_it_was_written(message: VideoMessage) -> None:
     assert decode(type(message), encode(message)) == message

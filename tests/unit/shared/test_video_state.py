@@ -49,7 +49,7 @@ events = st.builds(
 twin_events = st.builds(event, kinds, stage=st.sampled_from(Stage), worker=st.sampled_from("ab"))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(before=st.lists(twin_events, max_size=12), after=st.lists(twin_events, max_size=12))
 def test_once_indexed_a_generation_stays_indexed_whatever_its_twins_tell(
     before: list[Event], after: list[Event]
@@ -57,21 +57,21 @@ def test_once_indexed_a_generation_stays_indexed_whatever_its_twins_tell(
     assert folded(*before, event(EventKind.INDEXED), *after).state == VideoState.INDEXED
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(known=st.lists(events, max_size=8), late=events)
 def test_an_older_generation_changes_nothing(known: list[Event], late: Event) -> None:
     state = folded(*known, event(EventKind.STARTED, generation=4))
     assert fold(state, late, (EPOCH, 99)) == state
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(told=st.lists(events, max_size=10), replayed=st.integers(0, 10))
 def test_reading_the_stream_again_changes_nothing(told: list[Event], replayed: int) -> None:
     state = folded(*told)
     assert folded(*told[:replayed], known=state) == state
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(told=st.lists(events, max_size=10), cut=st.integers(0, 10))
 def test_folding_in_two_goes_is_folding_in_one(told: list[Event], cut: int) -> None:
     in_two = folded(*told[cut:], known=folded(*told[:cut]), first=(EPOCH, 1 + min(cut, len(told))))

@@ -25,7 +25,7 @@ def spans(lengths: list[tuple[float, float]]) -> list[Span]:
 speeches = st.lists(st.tuples(st.floats(0, 5), st.floats(0.05, 40)), max_size=40).map(spans)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(speech=speeches, longest_s=st.floats(1, 40), longest_gap_s=st.floats(0, 4))
 def test_chunks_hold_all_speech_in_order_within_the_limits(
     speech: list[Span], longest_s: float, longest_gap_s: float
@@ -38,7 +38,7 @@ def test_chunks_hold_all_speech_in_order_within_the_limits(
         assert all(later.start_s - earlier.end_s <= longest_gap_s for earlier, later in pairwise(chunk.speech))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(speech=speeches)
 def test_neighbouring_chunks_could_not_be_one(speech: list[Span]) -> None:
     chunks = list(merge(speech))
@@ -67,7 +67,7 @@ def test_a_chunk_has_the_spans_of_its_speech() -> None:
     assert list(merge([Span(1, 2), Span(2.5, 4)])) == [SpeechChunk(Span(1, 4), (Span(1, 2), Span(2.5, 4)))]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(speech=speeches)
 def test_context_is_no_speech_of_another_chunk_and_makes_none_too_long(speech: list[Span]) -> None:
     bare = list(merge(speech))

@@ -157,7 +157,7 @@ def test_words_around_a_gap_stay_in_place() -> None:
 lengths = st.lists(st.tuples(st.floats(0.1, 3), st.integers(1, 20)), min_size=1, max_size=8)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(lengths=lengths, left_out=st.tuples(st.integers(0, 60), st.integers(0, 60)), stops_after=st.integers(0, 60))
 def test_every_word_is_read_or_reported_or_too_short_to_miss(
     lengths: list[tuple[float, int]], left_out: tuple[int, int], stops_after: int

@@ -50,7 +50,7 @@ def spans(lengths: list[tuple[float, float]]) -> list[Span]:
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(lengths=speeches, data=st.data(), cut_s=st.floats(0, 10))
 def test_times_are_in_order_and_inside_the_recording_for_any_alignment(
     lengths: list[tuple[float, float]], data: st.DataObject, cut_s: float

@@ -83,7 +83,7 @@ callers = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(wanted=callers, max_batch=st.integers(1, 6), capacity=st.integers(1, 6), ahead=st.none() | st.integers(1, 9))
 def test_every_item_has_one_result_in_order_in_batches_within_the_limit(
     wanted: list[list[tuple[str, float]]], max_batch: int, capacity: int, ahead: int | None

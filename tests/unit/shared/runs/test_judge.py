@@ -140,7 +140,7 @@ def submitted(streams: Streams, *, again: bool) -> None:
         record.publish_recordings(streams, name, generations.items())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(steps=st.lists(st.integers(0, 400), max_size=120), again=st.booleans())
 def test_a_run_is_settled_only_when_nothing_of_it_is_left_and_then_for_all_services(
     steps: list[int],

@@ -95,7 +95,7 @@ def test_pauses_double_up_to_the_longest() -> None:
     assert [pause_s(after(error, Attempts(transient=count))) for count in range(4)] == [10, 20, 40, 60]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(seed=st.integers(), code=st.sampled_from([Code.NETWORK_ERROR, Code.ENV_DISK_FULL, Code.IS_LIVE]))
 def test_pauses_vary_by_a_fifth_and_no_more(seed: int, code: Code) -> None:
     even_s = pause_s(after(IngestError(code, "x")))
