@@ -1,4 +1,4 @@
-"""Time from a question to its answer: the page, and `ingest search` beside a running server and without one.
+"""Time from a question to its answer: the page, `ingest search` and `ingest status`, with a running server and without.
 
 The archive is that of a state folder: that of `ingest demo`, made anew, or one of yours (`--state`). Each question is
 asked from the start of a process or of a connection to the last byte of the answer; no question is asked twice. A
@@ -14,6 +14,7 @@ import sys
 import tempfile
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
@@ -59,10 +60,14 @@ def _children_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def command(state: Path, question: str) -> None:
+def run(*words: str) -> None:
+    """Run a command of `ingest`."""
+    subprocess.run((*INGEST, *words), check=True, stdout=subprocess.DEVNULL)  # noqa: S603 (ourselves)
+
+
+def search(state: Path, question: str) -> None:
     """Ask by `ingest search`."""
-    words = (*INGEST, "search", question, "--state", str(state), "--json")
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 (ourselves)
+    run("search", question, "--state", str(state), "--json")
 
 
 @contextmanager
@@ -91,6 +96,11 @@ def read(url: str) -> bytes:
     return content
 
 
+def status(state: Path, _question: str) -> None:
+    """Ask how many recordings there are."""
+    run("status", "--state", str(state), "--json")
+
+
 def page(base: str, question: str) -> None:
     """Ask the search page, on a connection of its own."""
     read(f"{base}/?q={quote(question)}")
@@ -100,9 +110,11 @@ def measure(state: Path, repeat: int) -> list[Times]:
     """Return the times of each way."""
     texts = [f"{WORDS[number % len(WORDS)]} question {number}" for number in range(3 * repeat)]
     parts = [texts[at : at + repeat] for at in range(0, len(texts), repeat)]
-    found = [measured("ingest search, no server", lambda text: command(state, text), parts[0])]
+    ask, count = partial(search, state), partial(status, state)
+    found = [measured("ingest search, no server", ask, parts[0]), measured("ingest status, no server", count, parts[0])]
     with server(state) as base:
-        found.append(measured("ingest search, beside a server", lambda text: command(state, text), parts[1]))
+        found.append(measured("ingest search, beside a server", ask, parts[1]))
+        found.append(measured("ingest status, beside a server", count, parts[1]))
         found.append(measured("page", lambda text: page(base, text), parts[2]))
     return found
 
@@ -120,8 +132,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="ingest-bench-") as temporary:
         state = options.state or Path(temporary) / "demo"
         if options.state is None:
-            words = (*INGEST, "demo", "--state", str(state))
-            subprocess.run(words, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 (ourselves)
+            run("demo", "--state", str(state))
         found = measure(state.resolve(), options.repeat)
     if options.json:
         report.print_json([asdict(one) for one in found])
