@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from ingest.cli.local import locks, server_settings
-from ingest.cli.local.addresses import Files
+from ingest.cli.local import addresses, locks
+from ingest.cli.local.shared_files import Files
 from ingest.cli.local.state_folder import open_connections, open_state_folder
 from ingest.cli.settings import AllSettings
 from ingest.shared.errors import ConfigurationError
@@ -114,7 +114,7 @@ def test_the_servers_of_a_killed_keeper_start_again_at_their_addresses(
         os.kill(keeper, signal.SIGKILL)
         wait_until(lambda: not Files(settings.state_path).keeper_lives)
         assert folder.servers.keep() == ["the servers ended and were restarted"]
-        again = server_settings.applied(Files(settings.state_path), settings)
+        again = addresses.applied(Files(settings.state_path), settings)
         assert again == folder.settings
         assert again.database_url is not None
         with psycopg.connect(again.database_url.get_secret_value()) as connection:

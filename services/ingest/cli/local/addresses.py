@@ -1,55 +1,47 @@
-"""The file and the four locks that the commands on a state folder and the keeper of its servers share.
-
-servers.json      addresses and passwords of the servers, while they run (see `server_settings`)
-lock              held by the keeper and its servers: it is free when the last of them has ended
-locks/keeper      held by the keeper alone: `servers.json` is valid while it is taken
-locks/users       shared by the commands and their services; the keeper takes it alone when there are none, and ends
-locks/run         held by `ingest run` and its services: one run at a time
-"""
+"""Writes and reads the addresses of the servers of a state folder: settings, in a file that its commands share."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import os
 from typing import TYPE_CHECKING
 
-from ingest.cli.local import locks
+from pydantic import SecretStr
+
+from ingest.cli.settings import AllSettings
+from ingest.shared.settings import as_environment, is_secret, variable
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from ingest.cli.local.shared_files import Files
+
+FIELDS = ("nats_url", "nats_user", "nats_password", "database_url")
 
 
-@dataclass(frozen=True)
-class Files:
-    """The shared files of a state folder."""
+def write(files: Files, settings: AllSettings) -> None:
+    """Write the addresses in the settings."""
+    new = files.addresses.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(as_environment(settings, FIELDS), file)
+    new.replace(files.addresses)
 
-    state: Path
 
-    @property
-    def addresses(self) -> Path:
-        """Return the file with the addresses of the servers."""
-        return self.state / "servers.json"
+def read(files: Files) -> dict[str, str]:
+    """Return the addresses by field; nothing without the file."""
+    try:
+        found = json.loads(files.addresses.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return {name: found[variable(name)] for name in FIELDS if variable(name) in found}
 
-    @property
-    def servers_lock(self) -> Path:
-        """Return the lock of the keeper and its servers; earlier versions of this program respect it, too."""
-        return self.state / "lock"
 
-    @property
-    def keeper_lock(self) -> Path:
-        """Return the lock of the keeper."""
-        return self.state / "locks" / "keeper"
+def applied(files: Files, settings: AllSettings) -> AllSettings | None:
+    """Return settings with the addresses of the running servers, or None before there are any."""
+    found = read(files) if files.keeper_lives else {}
+    return with_addresses(settings, found) if found else None
 
-    @property
-    def users_lock(self) -> Path:
-        """Return the lock of the commands that use the servers."""
-        return self.state / "locks" / "users"
 
-    @property
-    def run_lock(self) -> Path:
-        """Return the lock of the command that runs services."""
-        return self.state / "locks" / "run"
-
-    @property
-    def keeper_lives(self) -> bool:
-        """Return whether a keeper runs."""
-        return not locks.is_free(self.keeper_lock, shared=True)
+def with_addresses(settings: AllSettings, found: dict[str, str]) -> AllSettings:
+    """Return settings with other addresses, by field."""
+    values = {name: SecretStr(text) if is_secret(AllSettings, name) else text for name, text in found.items()}
+    return settings.model_copy(update=values)

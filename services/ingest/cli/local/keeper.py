@@ -1,7 +1,7 @@
 """Runs the embedded servers of a state folder for as long as a command uses them: `python -m ingest.cli.local.keeper`.
 
 The first command starts this process, and every command that finds it running uses its servers. It ends when the last
-command has ended, however that was. `addresses` says which files and locks they share.
+command has ended, however that was. `shared_files` says which file and locks they share.
 
 It reads one line of JSON from its standard input (`Request`), starts the servers, and answers with one line on its
 standard output: their addresses, or an error. The command brings schema and streams up to date, writes the addresses
@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypedDict
 from urllib.parse import urlsplit
 
-from ingest.cli.local.addresses import Files
 from ingest.cli.local.locks import Lock
 from ingest.cli.local.nats_server import NATS_USER, EmbeddedNats
 from ingest.cli.local.postgres.server import EmbeddedPostgres
+from ingest.cli.local.shared_files import Files
 from ingest.shared.errors import ConfigurationError
 from ingest.shared.telemetry import logs
 from ingest.shared.telemetry.logs import get_logger

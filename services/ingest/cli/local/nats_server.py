@@ -62,7 +62,7 @@ class EmbeddedNats:
         quoted = {name: json.dumps(value) for name, value in values.items()}
         config.write_text(NATS_CONFIG.format(address=self.url.removeprefix("nats://"), user=NATS_USER, **quoted))
         command = [nats_binary(), "-c", str(config)]
-        process = processes.start(command, self._log, signal.SIGTERM, self._keep_open)
+        process = processes.start(command, self._log, self.end, self._keep_open)
         self.url = processes.wait_for(lambda: _announced(ports), process, self._log, self.name)
         return process
 

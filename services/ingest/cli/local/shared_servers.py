@@ -10,9 +10,9 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ingest.cli.local import disk_room, locks, server_settings
-from ingest.cli.local.addresses import Files
+from ingest.cli.local import addresses, disk_room, locks
 from ingest.cli.local.locks import Lock
+from ingest.cli.local.shared_files import Files
 from ingest.shared.broker.bus import BusError
 from ingest.shared.errors import ConfigurationError, IngestError
 from ingest.shared.settings import PREFIX, as_environment
@@ -102,7 +102,7 @@ class SharedServers:
                     self._start(lock)
             finally:
                 lock.close()
-            found = server_settings.applied(self._files, self._settings)
+            found = addresses.applied(self._files, self._settings)
             if found is not None:
                 return found
             time.sleep(POLL_S)
@@ -110,7 +110,7 @@ class SharedServers:
 
     def _start(self, lock: Lock) -> None:
         """Start a keeper, and prepare its servers when they run; raise ConfigurationError with an error of either."""
-        before = server_settings.read(self._files)  # of a keeper that was killed
+        before = addresses.read(self._files)  # of a keeper that was killed
         logs = self._files.state / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         with (logs / "servers.log").open("ab") as log:
@@ -157,6 +157,6 @@ class SharedServers:
             answer = json.loads(stdout.read() or '{"error": ""}')
             if "error" in answer:
                 raise ConfigurationError(answer["error"])
-            settings = server_settings.with_addresses(settings, answer)
+            settings = addresses.with_addresses(settings, answer)
             preparation.prepare(settings, owns_broker=owns_broker)
-            server_settings.write(self._files, settings)
+            addresses.write(self._files, settings)

@@ -1,6 +1,6 @@
 """The local mode: everything in one state folder, whose servers all commands share.
 
-    <state>/servers.json, lock, locks/     see `addresses`
+    <state>/servers.json, lock, locks/     see `shared_files`
     <state>/nats/ postgres/ volume/ logs/
 
 The servers are children of a process of their own, the keeper. The first command starts it, and it ends after the last
@@ -15,9 +15,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ingest.cli.local.addresses import Files
 from ingest.cli.local.locks import Lock
 from ingest.cli.local.private_folder import PRIVATE_UMASK, make_private
+from ingest.cli.local.shared_files import Files
 from ingest.cli.local.shared_servers import SharedServers, environment
 from ingest.shared.broker.connect import COMMAND_WAIT_S, VOLUME_NEEDS_NATS, bus_topology, connect, files_bucket
 from ingest.shared.errors import ConfigurationError

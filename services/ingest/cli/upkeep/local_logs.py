@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from ingest.cli.local import locks
-from ingest.cli.local.addresses import Files
+from ingest.cli.local.shared_files import Files
 from ingest.shared.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from ingest.shared.messages import ListingAccount
 
 GROUP = 100
-LATE_S = 0.2  # after the last event that is known to be there
 TROUBLE_WAIT_S = 2.0
 COLUMNS = """video_id, generation, state, stage, attempts, error_code, error_message, retry_at, source_kind, source_url,
     title, channel, published_at, duration_s, min_speakers, max_speakers, given_language, likely_language,
@@ -80,11 +79,11 @@ class Ledger:
     def catch_up(self) -> None:
         """Fold all pending events in the calling thread (instead of `start`)."""
         while self._bus.lag(LEDGER, EVENT_STREAM).waiting:
-            self._fold(self._take(LATE_S))
+            self._fold(self._take())
 
     def _step(self) -> float:
         try:
-            self._fold(self._take(FETCH_WAIT_S))
+            self._fold(self._take())
         except (BusError, IngestError) as error:
             log.warning("ledger_waits", error=str(error))
             return TROUBLE_WAIT_S
@@ -100,8 +99,8 @@ class Ledger:
         fold_or_set_aside(self._database, [((epoch, item.sequence), item.data) for item in group])
         self._bus.ack_group(group)
 
-    def _take(self, wait_s: float) -> list[Delivery]:
-        return self._bus.fetch_group(LEDGER, EVENT_STREAM, GROUP, wait_s)
+    def _take(self) -> list[Delivery]:
+        return self._bus.fetch_group(LEDGER, EVENT_STREAM, GROUP, FETCH_WAIT_S)
 
 
 def fold_or_set_aside(database: Database, messages: Iterable[tuple[Position, bytes]]) -> None:

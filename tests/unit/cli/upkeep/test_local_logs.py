@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from ingest.cli.local.addresses import Files
 from ingest.cli.local.locks import Lock
+from ingest.cli.local.shared_files import Files
 from ingest.cli.local.state_folder import Connections, StateFolder
 from ingest.cli.settings import AllSettings
 from ingest.cli.upkeep import local_logs

@@ -88,7 +88,7 @@ class EmbeddedPostgres:
         command = [str(self._program / "postgres"), "-D", self._data.path, *flags]
         for file in (self._data.folder / "postmaster.pid", self._sockets / f"{SOCKET}.lock"):
             _remove_stale_lock(file, str(self._data.folder))
-        return processes.start(command, self._log, signal.SIGINT, self._keep_open, user=self._user)
+        return processes.start(command, self._log, self.end, self._keep_open, user=self._user)
 
     def _await_connections(self) -> None:
         from ingest.cli.local.postgres import database  # imported while the server starts
