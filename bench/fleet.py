@@ -1,8 +1,9 @@
 """A fleet's worth of messages: submission, the four stages, the ledger; their pace, memory, and what the broker stores.
 
 nats-server, Postgres, `ingest submit`, the services with their loops and messages, and the ledger are real. The listing
-of the channel is made up, and the work on a message is a pause of `--work-ms`. Each size is a round: half of it is
-submitted, the submission is interrupted and made again, then the services start.
+of the channel is made up, and the work on a message is a pause of `--work-ms`. Each service has `--pods` processes,
+which share its slots. Each size is a round: half of it is submitted, the submission is interrupted and made again, then
+the services start.
 
 With a queue that is too small for a round (`--queue-mb`), the services run meanwhile, and make room.
 
@@ -21,8 +22,9 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic, sleep
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic import SecretStr
 
 from bench import processes, report
@@ -75,7 +77,7 @@ class Figures:
     stage_per_s: dict[str, float]
     lost: int
     doubled: int
-    memory: dict[str, int]
+    memory: dict[str, int]  # the largest process of a service
     cpu_ms: dict[str, float]  # of a message through all stages
     queued_bytes: int
     stored_bytes: int
@@ -85,6 +87,16 @@ class Figures:
     def efficiency(self) -> float:
         """Return the lower bound over what it took."""
         return max(self.bound_work_s, self.bound_cpu_s) / self.makespan_s
+
+
+@dataclass(frozen=True)
+class Visits:
+    """What the processes of a stage have done: when they began and ended, visits, and different videos."""
+
+    began: float
+    ended: float
+    total: int
+    distinct: int
 
 
 class Fleet:
@@ -127,7 +139,7 @@ class Fleet:
                 queued_bytes = processes.folder_bytes(self._folder / "nats")
             self._await(lambda: self._indexed() - before >= messages and not self._waiting())
             makespan_s = monotonic() - began
-            memory = {name: processes.own_bytes(pids) for name, pids in self._processes(services).items()}
+            memory = self._memory(services)
             cpu_s = {name: spent - used.get(name, 0.0) for name, spent in self._cpu_s(services).items()}
         visits = self._visits(number)
         pauses = messages * self._options.work_ms / 1000
@@ -138,11 +150,11 @@ class Fleet:
             makespan_s=makespan_s,
             bound_work_s=pauses / min(map(slots_of, Stage)),
             bound_cpu_s=sum(cpu_s.values()) / (os.cpu_count() or 1),
-            stage_per_s={stage: one["total"] / (one["ended"] - one["began"]) for stage, one in visits.items()},
+            stage_per_s={stage: one.total / (one.ended - one.began) for stage, one in visits.items()},
             lost=max(0, messages - self._indexed() + before)
-            + sum(int(messages - one["distinct"]) for one in visits.values())
+            + sum(messages - one.distinct for one in visits.values())
             + self._bus.stored(DEAD_STREAM),
-            doubled=sum(int(one["total"] - one["distinct"]) for one in visits.values()),
+            doubled=sum(one.total - one.distinct for one in visits.values()),
             memory=memory,
             cpu_ms={name: spent * 1000 / messages for name, spent in cpu_s.items()},
             queued_bytes=queued_bytes,
@@ -177,25 +189,29 @@ class Fleet:
         Ledger(self._bus, self._database).catch_up()
         return waiting / (monotonic() - began)
 
-    def _start(self, running: ExitStack, number: int, messages: int) -> dict[str, subprocess.Popen[bytes]]:
-        services = {}
+    def _start(self, running: ExitStack, number: int, messages: int) -> dict[str, list[subprocess.Popen[bytes]]]:
+        services: dict[str, list[subprocess.Popen[bytes]]] = {}
         for service in Service:
-            arguments = (service, messages, self._options.work_ms / 1000, self._file(service, number))
-            command = [sys.executable, "-m", "bench.fleet_services", *map(str, arguments)]
-            services[str(service)] = running.enter_context(
-                processes.running(command, self._environment(f"{service}-{number}"))
-            )
+            for pod in range(self._options.pods):
+                given = (service, self._options.pods, messages, self._options.work_ms / 1000)
+                command = [sys.executable, "-m", "bench.fleet_services", *map(str, given)]
+                command += [str(self._file(service, number, pod))]
+                environment = self._environment(f"{service}-{number}-{pod}")
+                services.setdefault(service, []).append(running.enter_context(processes.running(command, environment)))
         return services
 
-    def _file(self, service: Service, number: int) -> Path:
-        return self._folder / f"{service}-{number}.json"
+    def _file(self, service: Service, number: int, pod: int) -> Path:
+        return self._folder / f"{service}-{number}-{pod}.json"
 
-    def _visits(self, number: int) -> dict[str, dict[str, float]]:
+    def _visits(self, number: int) -> dict[str, Visits]:
         """Return what the stages have done, by stage."""
-        found: dict[str, dict[str, float]] = {}
-        for service in Service:
-            found |= json.loads(self._file(service, number).read_text())
-        return found
+        files = [self._file(service, number, pod) for service in Service for pod in range(self._options.pods)]
+        noted = [one for file in files for one in json.loads(file.read_text()).items()]
+        return {stage: _joined([one for name, one in noted if name == stage]) for stage, _ in noted}
+
+    def _memory(self, services: dict[str, list[subprocess.Popen[bytes]]]) -> dict[str, int]:
+        pods = {name: max(processes.own_bytes([one.pid]) for one in each) for name, each in services.items()}
+        return pods | {name: processes.own_bytes(pids) for name, pids in self._processes({}).items()}
 
     def _environment(self, worker: str) -> dict[str, str]:
         values = {
@@ -211,14 +227,14 @@ class Fleet:
         }
         return {**os.environ, **{f"INGEST_{name}": value for name, value in values.items()}}
 
-    def _processes(self, services: dict[str, subprocess.Popen[bytes]]) -> dict[str, list[int]]:
+    def _processes(self, services: dict[str, list[subprocess.Popen[bytes]]]) -> dict[str, list[int]]:
         return {
-            **{name: [one.pid] for name, one in services.items()},
+            **{name: [one.pid for one in each] for name, each in services.items()},
             "nats-server": [self._nats.process.pid],
             "postgres": processes.family(self._postgres.process.pid),
         }
 
-    def _cpu_s(self, services: dict[str, subprocess.Popen[bytes]]) -> dict[str, float]:
+    def _cpu_s(self, services: dict[str, list[subprocess.Popen[bytes]]]) -> dict[str, float]:
         return {name: processes.cpu_s(pids) for name, pids in self._processes(services).items()}
 
     def _sequence(self) -> int:
@@ -238,6 +254,14 @@ class Fleet:
             if monotonic() > deadline:
                 raise TimeoutError(f"{self._indexed()} videos are indexed after {LIMIT_S:.0f} s")
             sleep(LOOK_S)
+
+
+def _joined(noted: Sequence[dict[str, Any]]) -> Visits:
+    """Return what the processes of a stage have done together."""
+    worked = [one for one in noted if one["began"]]
+    counts = np.sum([np.frombuffer(bytes.fromhex(one["seen"]), np.uint8).astype(int) for one in noted], axis=0)
+    began, ended = min(one["began"] for one in worked), max(one["ended"] for one in worked)
+    return Visits(began, ended, int(counts.sum()), int(np.count_nonzero(counts)))
 
 
 def show(rounds: Sequence[Figures]) -> None:
@@ -277,6 +301,9 @@ def main() -> None:
         "--messages", type=report.sizes, default="1k,10k", help="rounds, as 1k,10k,100k (default %(default)s)"
     )
     parser.add_argument("--work-ms", type=float, default=10.0, help="work on a message (default %(default)s)")
+    parser.add_argument(
+        "--pods", type=report.positive, default=2, help="processes of each service (default %(default)s)"
+    )
     parser.add_argument(
         "--queue-mb", type=report.positive, default=512, help="space of the queue (default %(default)s)"
     )

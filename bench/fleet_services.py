@@ -1,7 +1,7 @@
 """A service of `bench.fleet`: the real one but for its work, which is a pause of a stated length.
 
-`python -m bench.fleet_services SERVICE VIDEOS PAUSE_S FILE`; at its end the service writes to FILE what its stages did.
-The embedder keeps the real ledger.
+`python -m bench.fleet_services SERVICE PODS VIDEOS PAUSE_S FILE`; one of PODS processes, which share the slots of a
+stage. At its end it writes to FILE what its stages did. The embedder keeps the real ledger.
 """
 
 from __future__ import annotations
@@ -38,12 +38,10 @@ DEADLINE_S = 600.0
 
 @dataclass
 class Visits:
-    """What a stage did: when it began and ended (seconds since 1970), how often in all, and at most for one video."""
+    """What a stage did: when it began and ended (seconds since 1970), and how often it had each video."""
 
     began: float = 0.0
     ended: float = 0.0
-    total: int = 0
-    most: int = 0
     seen: bytearray = field(default_factory=bytearray, repr=False)
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -51,28 +49,25 @@ class Visits:
         """Count a visit of a video that has just ended."""
         with self.lock:
             self.began, self.ended = self.began or began, time.time()
-            self.total += 1
             self.seen[number] += 1
-            self.most = max(self.most, self.seen[number])
 
-    def figures(self) -> dict[str, float]:
-        """Return what can be written; `distinct` is the number of different videos."""
-        counted = {"began": self.began, "ended": self.ended, "total": self.total, "most": self.most}
-        return counted | {"distinct": len(self.seen) - self.seen.count(0)}
+    def figures(self) -> dict[str, float | str]:
+        """Return what can be written; `seen` is in hexadecimal digits."""
+        return {"began": self.began, "ended": self.ended, "seen": self.seen.hex()}
 
 
 def slots_of(stage: Stage) -> int:
-    """Return how many messages a stage works on at a time."""
+    """Return how many messages a stage works on at a time, in all processes."""
     return SLOTS.get(stage, OTHER_SLOTS)
 
 
 def build(
-    service: Service, videos: int, pause_s: float, file: Path, settings: EmbedderSettings, bus: NatsBus
+    service: Service, pods: int, videos: int, pause_s: float, file: Path, settings: EmbedderSettings, bus: NatsBus
 ) -> ServiceSpec:
     """Return the service."""
     visits = {spec.stage: Visits(seen=bytearray(videos)) for spec in stages_of(service)}
     works = [
-        StageWork(spec, _stand_in(spec.stage, pause_s, visits[spec.stage]), lambda _: DEADLINE_S, slots_of(spec.stage))
+        StageWork(spec, _stand_in(spec.stage, pause_s, visits[spec.stage]), _deadline_s, slots_of(spec.stage) // pods)
         for spec in stages_of(service)
     ]
     end_ledger = _ledger(settings, bus) if service is Service.EMBEDDER else None
@@ -83,6 +78,10 @@ def build(
         file.write_text(json.dumps({stage: one.figures() for stage, one in visits.items()}))
 
     return ServiceSpec(works, stop=stop, keeps_ledger=end_ledger is not None)
+
+
+def _deadline_s(_message: VideoMessage) -> float:
+    return DEADLINE_S
 
 
 def _stand_in(stage: Stage, pause_s: float, visits: Visits) -> Callable[[VideoMessage, Report], StageResult]:
@@ -118,5 +117,5 @@ def _ledger(settings: EmbedderSettings, bus: NatsBus) -> Callable[[], None]:
 
 
 if __name__ == "__main__":
-    name, count, seconds, path = sys.argv[1:]
-    main(name, EmbedderSettings, partial(build, Service(name), int(count), float(seconds), Path(path)))
+    name, pods, count, seconds, path = sys.argv[1:]
+    main(name, EmbedderSettings, partial(build, Service(name), int(pods), int(count), float(seconds), Path(path)))

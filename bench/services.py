@@ -70,6 +70,7 @@ class Visits:
     all: list[Visit] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
     finished: Counter[Stage] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
     calls: CallTimes = field(default_factory=CallTimes)
 
     def spend(self, stage: Stage, seconds: float) -> None:
@@ -84,10 +85,24 @@ class Visits:
             self.changed.notify_all()
 
     def wait(self, stage: Stage, count: int) -> None:
-        """Wait until a stage has finished `count` videos."""
+        """Wait until a stage has finished `count` videos; a handler that fails ends the bench."""
         with self.changed:
-            if not self.changed.wait_for(lambda: self.finished[stage] >= count, LIMIT_S):
+            ended = self.changed.wait_for(lambda: self.failures or self.finished[stage] >= count, LIMIT_S)
+            if self.failures:
+                raise SystemExit(f"error: a run without its failed recordings has no figures: {self.failures[0]}")
+            if not ended:
                 raise TimeoutError(f"{stage} has finished {self.finished[stage]} of {count} videos in {LIMIT_S:.0f} s")
+
+    @contextmanager
+    def noted(self, stage: Stage) -> Iterator[None]:
+        """Note a failure of what is done here, and pass it on."""
+        try:
+            yield
+        except Exception as error:
+            with self.changed:
+                self.failures.append(f"{stage}: {error}")
+                self.changed.notify_all()
+            raise
 
     def ends_s(self, stage: Stage) -> list[float]:
         """Return when each video left a stage, in order."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+VOLUME_MB = 1024  # of each of the store's eight files: bytes of removed objects stay in them for long
+
 
 @contextmanager
 def home_settings(home: HomeName, folder: Path) -> Iterator[dict[str, str]]:
@@ -34,7 +36,7 @@ def home_settings(home: HomeName, folder: Path) -> Iterator[dict[str, str]]:
 @contextmanager
 def _in_store(folder: Path) -> Iterator[dict[str, str]]:
     folder.mkdir()
-    with s3_server.running(folder) as server:
+    with s3_server.running(folder, VOLUME_MB) as server:
         bucket = Bucket("archive", "made", server.endpoint, None, s3_server.ACCESS_KEY, s3_server.SECRET_KEY)
         S3Home(bucket, Cache(folder / "none", 0)).put("made/bucket", b"", None)  # the first write makes it
         yield {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -23,6 +24,7 @@ ACCESS_KEY = "TESTACCESSKEY"
 SECRET_KEY = "test-secret-key"  # noqa: S105 (of a server that lives for a test)
 START_S = 60.0
 END_S = 5.0
+ENVIRONMENT = {"PATH": os.defpath}  # it takes any variable as an option of that name, as VOLUME of `make test-runs`
 SERVED = ("Admin", "Read", "Write", "List", "Tagging")
 QUIET = ("-master.telemetry=false", "-s3.port.iceberg=0", "-s3.port.lance=0")
 
@@ -39,7 +41,7 @@ class S3Server:
     def start(self) -> None:
         """Start the server, and wait until it answers."""
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, cwd=self.folder)
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, cwd=self.folder, env=ENVIRONMENT)
         _await(self.endpoint, self.process)
 
     def end(self, how: signal.Signals) -> None:

@@ -31,12 +31,17 @@ def import_clients() -> None:
 
 
 def prepare(settings: AllSettings, *, owns_broker: bool) -> None:
-    """Bring schema and streams up to date; with a broker that no other process uses, also `take_back`."""
+    """Bring schema and streams up to date, and write missed events to the table.
+
+    With a broker that no other process uses, also `take_back`.
+    """
     with _connected(settings) as (archive, bus):
         migrate(archive)
         bus.provision(bus_topology(settings), update=True)
         if owns_broker:
             _take_back(settings, archive, bus)
+        else:
+            write_missed_events(bus, archive)
 
 
 def take_back(settings: AllSettings) -> None:
@@ -64,9 +69,12 @@ def _connected(settings: AllSettings) -> Iterator[tuple[Database, NatsBus]]:
             bus.close()
 
 
-def write_missed_events(bus: NatsBus, archive: Database) -> None:
-    """Write missed events to the table; a failure bars no command: the table is only older than the events."""
+def write_missed_events(bus: NatsBus, archive: Database, patience_s: float = 0.0) -> None:
+    """Write missed events to the table; a failure bars no command: the table is only older than the events.
+
+    Those that an ended embedder has taken are waited for, at most for `patience_s`.
+    """
     try:
-        Ledger(bus, archive).catch_up()
+        Ledger(bus, archive).catch_up(patience_s)
     except (BusError, IngestError) as error:
         console.err.print(f"warning: the table of videos is behind its events: {error}", markup=False)

@@ -136,13 +136,21 @@ def open_archive(settings: AllSettings) -> Iterator[Archive]:
 
 @contextmanager
 def open_connections(settings: AllSettings, *, exclusive: bool = False) -> Iterator[Connections]:
-    """Give connections to the configured servers, or to those of the local mode when none are configured."""
-    if settings.is_local:
-        with open_state_folder(settings, exclusive=exclusive) as folder, _connect(folder) as connections:
-            yield connections
-    else:
-        with _connect(StateFolder(settings)) as connections:
-            yield connections
+    """Give connections to the configured servers, or to those of the local mode when none are configured.
+
+    With `exclusive`, the table of videos knows what happened before, also on a broker of others: a command that decides
+    by the table what is unfinished would else find nothing.
+    """
+    with ExitStack() as held:
+        folder = StateFolder(settings)
+        if settings.is_local:
+            folder = held.enter_context(open_state_folder(settings, exclusive=exclusive))
+        connections = held.enter_context(_connect(folder))
+        if exclusive and settings.nats_url is not None:
+            from ingest.cli.local import preparation
+
+            preparation.write_missed_events(connections.bus, connections.database, settings.ack_wait_s)
+        yield connections
 
 
 @contextmanager

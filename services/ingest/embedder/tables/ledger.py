@@ -76,9 +76,14 @@ class Ledger:
         self._thread.stop()
         self._thread.drain(time.monotonic() + FETCH_WAIT_S * 5)
 
-    def catch_up(self) -> None:
-        """Fold all pending events in the calling thread (instead of `start`)."""
-        while self._bus.lag(LEDGER, EVENT_STREAM).waiting:
+    def catch_up(self, patience_s: float = 0.0) -> None:
+        """Fold all pending events in the calling thread (instead of `start`).
+
+        Events that another ledger has taken and not acknowledged are waited for, at most for `patience_s`: it folds
+        them, or it has ended and they are pending again after the broker's ack wait.
+        """
+        deadline = time.monotonic() + patience_s
+        while (lag := self._bus.lag(LEDGER, EVENT_STREAM)).waiting or (lag.in_flight and time.monotonic() < deadline):
             self._fold(self._take())
 
     def _step(self) -> float:
