@@ -135,11 +135,13 @@ class Pipeline:
             visits = Visits()
             counted = {service: CountedBus(bus, visits.calls) for service, bus in buses.items()}
             workers = self._start(mode, visits, counted)
-            visits.wait(Stage.EMBEDDER, self._trace.videos)
-            for worker in workers:
-                worker.stop()
-            for worker in workers:
-                worker.drain(time.monotonic() + GRACE_S)
+            try:
+                visits.wait(Stage.EMBEDDER, self._trace.videos)
+            finally:
+                for worker in workers:
+                    worker.stop()
+                for worker in workers:
+                    worker.drain(time.monotonic() + GRACE_S)
         return visits
 
     @contextmanager

@@ -147,9 +147,11 @@ def open_connections(settings: AllSettings, *, exclusive: bool = False) -> Itera
             folder = held.enter_context(open_state_folder(settings, exclusive=exclusive))
         connections = held.enter_context(_connect(folder))
         if exclusive and settings.nats_url is not None:
+            from ingest.cli import console
             from ingest.cli.local import preparation
 
-            preparation.write_missed_events(connections.bus, connections.database, settings.ack_wait_s)
+            with console.err.status("reading what happened before"):
+                preparation.write_missed_events(connections.bus, connections.database, settings.ack_wait_s)
         yield connections
 
 
