@@ -90,7 +90,7 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Visits:
+class StageFigures:
     """What the processes of a stage have done: when they began and ended, visits, and different videos."""
 
     began: float
@@ -203,11 +203,11 @@ class Fleet:
     def _file(self, service: Service, number: int, pod: int) -> Path:
         return self._folder / f"{service}-{number}-{pod}.json"
 
-    def _visits(self, number: int) -> dict[str, Visits]:
+    def _visits(self, number: int) -> dict[str, StageFigures]:
         """Return what the stages have done, by stage."""
         files = [self._file(service, number, pod) for service in Service for pod in range(self._options.pods)]
         noted = [one for file in files for one in json.loads(file.read_text()).items()]
-        return {stage: _joined([one for name, one in noted if name == stage]) for stage, _ in noted}
+        return {stage: joined([one for name, one in noted if name == stage]) for stage, _ in noted}
 
     def _memory(self, services: dict[str, list[subprocess.Popen[bytes]]]) -> dict[str, int]:
         pods = {name: max(processes.own_bytes([one.pid]) for one in each) for name, each in services.items()}
@@ -256,12 +256,12 @@ class Fleet:
             sleep(LOOK_S)
 
 
-def _joined(noted: Sequence[dict[str, Any]]) -> Visits:
+def joined(noted: Sequence[dict[str, Any]]) -> StageFigures:
     """Return what the processes of a stage have done together."""
     worked = [one for one in noted if one["began"]]
     counts = np.sum([np.frombuffer(bytes.fromhex(one["seen"]), np.uint8).astype(int) for one in noted], axis=0)
     began, ended = min(one["began"] for one in worked), max(one["ended"] for one in worked)
-    return Visits(began, ended, int(counts.sum()), int(np.count_nonzero(counts)))
+    return StageFigures(began, ended, int(counts.sum()), int(np.count_nonzero(counts)))
 
 
 def show(rounds: Sequence[Figures]) -> None:

@@ -7,6 +7,7 @@ import argparse
 import pytest
 
 from bench import report
+from bench.fleet import joined
 from bench.fleet_services import Visits, number_of, video_id
 from ingest.shared.messages import Source, SourceKind, VideoRequested
 
@@ -26,8 +27,10 @@ def test_a_video_has_a_valid_id_that_is_its_own_in_its_round() -> None:
 
 
 def test_a_video_that_is_worked_on_twice_is_counted_as_doubled_and_one_that_is_missing_as_lost() -> None:
-    visits = Visits(seen=bytearray(4))
-    for number in (0, 1, 1, 3):
-        visits.note(number, began=1.0 + number)
-    found = visits.figures()
-    assert (found["total"], found["distinct"], found["most"], found["began"]) == (4, 3, 2, 1.0)
+    first, second, idle = (Visits(seen=bytearray(4)) for _ in range(3))
+    for number in (0, 1, 3):
+        first.note(number, began=2.0)
+    second.note(1, began=1.0)  # in another process
+    found = joined([one.figures() for one in (first, second, idle)])
+    assert (found.total, found.distinct, found.began) == (4, 3, 1.0)
+    assert found.ended == max(first.ended, second.ended)
