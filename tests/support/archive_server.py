@@ -98,8 +98,12 @@ class Client:
 
 
 def stored(postgres: EmbeddedPostgres, name: str, volume: Path, encoder: TextModel, folder: Path) -> str:
-    """Return the address of a new database with the archive of `fill`."""
+    """Return the address of a new database with the archive of `fill`; one of that name is dropped.
+
+    A worker that takes tests from another may come to a file twice.
+    """
     with psycopg.connect(postgres.url.replace("/ingest?", "/postgres?"), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE ingest").format(sql.Identifier(name)))
     url = postgres.url.replace("/ingest?", f"/{name}?")
     with Database(SecretStr(url), password=None, size=2, timeout_s=20.0, name="test").open() as database:

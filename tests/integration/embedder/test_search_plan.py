@@ -77,6 +77,7 @@ class _Encoder:
 @pytest.fixture(scope="module")
 def large(postgres: EmbeddedPostgres) -> Iterator[Database]:
     with psycopg.connect(postgres.url, autocommit=True, dbname="postgres") as connection:
+        connection.execute("DROP DATABASE IF EXISTS large WITH (FORCE)")
         connection.execute("CREATE DATABASE large TEMPLATE ingest")
     url = make_conninfo(postgres.url, dbname="large")
     with Database(SecretStr(url), password=None, size=2, timeout_s=60.0, name="test").open() as database:

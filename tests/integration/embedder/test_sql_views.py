@@ -61,6 +61,7 @@ def volume(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def url(postgres: EmbeddedPostgres, volume: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The address of a database with the archive of these tests."""
     with psycopg.connect(postgres.url.replace("/ingest?", "/postgres?"), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
         connection.execute(f"CREATE DATABASE {DATABASE} TEMPLATE ingest")
     url = postgres.url.replace("/ingest?", f"/{DATABASE}?")
     with _opened(url) as database:
