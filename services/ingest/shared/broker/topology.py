@@ -40,6 +40,7 @@ CHANGE_REQUESTED = "ingest.change.requested"
 ACCESSIBLE = INPUT_OF[Stage.DOWNLOAD]
 MESSAGE_ID = "Nats-Msg-Id"
 DUE = "Ingest-Due"
+DELAY = "Ingest-Delay"
 DAY_S = 86_400.0
 CHANGE_BYTES = 10_000_000
 RUN_BYTES = 20_000_000  # of a million recordings

@@ -2,7 +2,9 @@
 
 A delayed message is kept in the stream INGEST_LATER. Its delayed nak is the timer: the broker delivers it again at that
 time. After a restart the broker may deliver it earlier; the message then gets a nak for the remaining time. When the
-clock was put back since, that time would grow by the difference: the timer has measured it, so the message is due.
+clock was put back since, that time would grow by the difference: the timer has measured it, so the message is due. No
+message waits for longer than the delay that it was sent with: one that would was sent by a worker whose clock was
+ahead, and the time since is that of the broker.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ingest.shared.broker.bus import FETCH_WAIT_S, Bus, BusError, Delivery
-from ingest.shared.broker.topology import DUE, INPUT_OF, LATER_STREAM, later_consumer
+from ingest.shared.broker.topology import DELAY, DUE, INPUT_OF, LATER_STREAM, later_consumer
 from ingest.shared.loop_thread import LoopThread
 from ingest.shared.telemetry.logs import get_logger
 
@@ -47,7 +49,8 @@ def _wake(stage: Stage, bus: Bus, delivery: Delivery) -> None:
     if left_s > 0:
         bus.nak(delivery, min(left_s, LONGEST_NAP_S))
         return
-    headers = {name: value for name, value in delivery.headers.items() if name.startswith("Ingest-") and name != DUE}
+    kept = {name for name in delivery.headers if name.startswith("Ingest-")} - {DUE, DELAY}
+    headers = {name: delivery.headers[name] for name in kept}
     number = f"{delivery.sequence}:{delivery.published_at.timestamp()}"
     bus.publish(INPUT_OF[stage], delivery.data, f"woken:{stage}:{number}", headers)
     bus.ack(delivery)
@@ -58,6 +61,10 @@ def seconds_left(delivery: Delivery, now: datetime) -> float:
     if delivery.delivered > 1 and now < delivery.published_at - LATE_CLOCK:
         return 0.0
     try:
-        return (datetime.fromisoformat(delivery.headers.get(DUE, "")) - now).total_seconds()
+        left_s = (datetime.fromisoformat(delivery.headers.get(DUE, "")) - now).total_seconds()
+        delay_s = float(delivery.headers.get(DELAY, "inf"))  # of an earlier version: any
     except (ValueError, TypeError):
         return 0.0
+    if left_s <= delay_s:
+        return left_s
+    return max(0.0, min(delay_s, delay_s - (now - delivery.published_at).total_seconds()))

@@ -10,7 +10,15 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ingest.shared.broker.topology import DUE, INPUT_OF, SUBJECT_OF, dead_subject, event_subject, later_subject
+from ingest.shared.broker.topology import (
+    DELAY,
+    DUE,
+    INPUT_OF,
+    SUBJECT_OF,
+    dead_subject,
+    event_subject,
+    later_subject,
+)
 from ingest.shared.errors import IngestError, Outcome
 from ingest.shared.messages import DeadLetter, Event, EventKind, VideoAccessible, VideoMessage, encode
 from ingest.shared.outgoing import redact
@@ -85,7 +93,8 @@ class Settlement:
             return
         input_file = self._input if self._input and error.code in self._input.codes else None
         redo = item.message.redo if input_file else None
-        decision = decide(error, item.attempts, datetime.now(UTC), self._options.pauses, self._rng, redo=redo)
+        now = datetime.now(UTC)
+        decision = decide(error, item.attempts, now, self._options.pauses, self._rng, redo=redo)
         if input_file and redo and isinstance(decision, GiveUp):
             error = IngestError(error.code, f"{error.message} ({input_file.done_twice})", is_final=True)
         text, retry_at = error.message, None
@@ -100,7 +109,7 @@ class Settlement:
                 self._gave_up(item.message, error)
             case Again():
                 kind, retry_at = _KIND_OF[decision.outcome], decision.at
-                self._send_later(item, decision)
+                self._send_later(item, decision, now)
             case Redo() if input_file is not None:
                 kind, text = EventKind.RETRYING, f"{error.message}; {input_file.doing}"
                 self._ask_for_input(item.message, input_file)
@@ -147,8 +156,9 @@ class Settlement:
         subject = event_subject(self._stage)
         self._bus.publish(subject, data, f"{subject}:{event.video_id}:{event.kind}:{event.at.timestamp()}")
 
-    def _send_later(self, item: InFlight, again: Again) -> None:
-        headers = {**again.attempts.as_headers(), DUE: again.at.isoformat()}
+    def _send_later(self, item: InFlight, again: Again, now: datetime) -> None:
+        delay_s = (again.at - now).total_seconds()
+        headers = {**again.attempts.as_headers(), DUE: again.at.isoformat(), DELAY: f"{delay_s:.3f}"}
         subject = later_subject(self._stage)
         self._bus.publish(subject, item.delivery.data, f"{subject}:{item.job}:{item.delivery.sequence}", headers)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ingest.shared.broker.bus import Delivery
-from ingest.shared.broker.topology import DUE
+from ingest.shared.broker.topology import DELAY, DUE
 from ingest.shared.worker.delayed import seconds_left
 
 NOW = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
@@ -55,3 +55,20 @@ def test_a_message_does_not_wait_longer_when_the_clock_is_put_back(
     due = (NOW + timedelta(seconds=30)).isoformat()
     now = NOW - timedelta(seconds=put_back_s)
     assert seconds_left(waiting(due, delivered=delivered), now) == left_s
+
+
+@pytest.mark.parametrize(
+    ("after_s", "left_s"),
+    [
+        pytest.param(10, 20.0, id="the clock is right again"),
+        pytest.param(40, 0.0, id="and the delay is over"),
+        pytest.param(3610, 20.0, id="the clock is still ahead"),
+        pytest.param(-100, 30.0, id="the clock is behind the broker's"),
+    ],
+)
+def test_a_message_of_a_worker_whose_clock_was_ahead_waits_no_longer_than_its_delay(
+    after_s: float, left_s: float
+) -> None:
+    due = (NOW + timedelta(seconds=3630)).isoformat()
+    sent = Delivery("later", b"{}", 1, 1, NOW, "reply", {DUE: due, DELAY: "30.000"})
+    assert seconds_left(sent, NOW + timedelta(seconds=after_s)) == left_s
