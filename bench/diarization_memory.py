@@ -43,9 +43,9 @@ def compose(path: Path, hours: float, seed: int) -> None:
             left -= len(clip)
 
 
-def private_bytes() -> int:
-    """Return the anonymous memory of this process (RssAnon)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+def private_bytes(process: str = "self") -> int:
+    """Return the anonymous memory of a process, by its number (RssAnon)."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
 
 

@@ -23,6 +23,7 @@ import av
 import numpy as np
 
 from bench import report
+from bench.diarization_memory import private_bytes
 from ingest.demo import ASR_MODEL, episodes
 from ingest.shared.pipeline import Service
 from ingest.shared.sandbox.decode import SAMPLE_RATE, DecodeLimits, decode
@@ -105,8 +106,7 @@ def _largest(service: str, folder: Path) -> int:
         with suppress(OSError, StopIteration):
             is_named = entry.name.isdecimal() and f"\0ingest.{service}\0" in (entry / "cmdline").read_text()
             if is_named and str(folder) in (entry / "environ").read_text(errors="replace"):
-                lines = (entry / "status").read_text().splitlines()
-                found.append(next(int(line.split()[1]) << 10 for line in lines if line.startswith("RssAnon")))
+                found.append(private_bytes(entry.name))
     return max(found)
 
 

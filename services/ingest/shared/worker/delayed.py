@@ -2,9 +2,10 @@
 
 A delayed message is kept in the stream INGEST_LATER. Its delayed nak is the timer: the broker delivers it again at that
 time. After a restart the broker may deliver it earlier; the message then gets a nak for the remaining time. When the
-clock was put back since, that time would grow by the difference: the timer has measured it, so the message is due. No
-message waits for longer than the delay that it was sent with: one that would was sent by a worker whose clock was
-ahead, and the time since is that of the broker.
+clock was put back since, that time would grow by the difference: the timer has measured it, so the message is due.
+
+A message waits no longer than its delay. Where the time left is longer, the clock of its sender was ahead: the time at
+which the broker took the message counts instead.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def _wake(stage: Stage, bus: Bus, delivery: Delivery) -> None:
     if left_s > 0:
         bus.nak(delivery, min(left_s, LONGEST_NAP_S))
         return
-    kept = {name for name in delivery.headers if name.startswith("Ingest-")} - {DUE, DELAY}
+    kept = (name for name in delivery.headers if name.startswith("Ingest-") and name not in {DUE, DELAY})
     headers = {name: delivery.headers[name] for name in kept}
     number = f"{delivery.sequence}:{delivery.published_at.timestamp()}"
     bus.publish(INPUT_OF[stage], delivery.data, f"woken:{stage}:{number}", headers)
@@ -67,4 +68,5 @@ def seconds_left(delivery: Delivery, now: datetime) -> float:
         return 0.0
     if left_s <= delay_s:
         return left_s
-    return max(0.0, min(delay_s, delay_s - (now - delivery.published_at).total_seconds()))
+    waited_s = max(0.0, (now - delivery.published_at).total_seconds())
+    return max(0.0, delay_s - waited_s)
