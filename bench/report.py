@@ -7,7 +7,9 @@ import json
 import os
 import platform
 import statistics
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -67,7 +69,14 @@ def machine() -> dict[str, object]:
 
 def print_json(figures: object) -> None:
     """Print raw figures, with the machine they were taken on."""
-    print(json.dumps({"machine": machine(), "figures": figures}, indent=2))
+    print(json.dumps({"machine": machine(), "figures": figures}, indent=2, default=_plain))
+
+
+def _plain(value: Any) -> object:  # noqa: ANN401 (a foreign or generic shape)
+    """Return a record as a table, and a path as its text, for JSON."""
+    if isinstance(value, Path):
+        return str(value)
+    return asdict(value)
 
 
 def print_machine() -> None:
