@@ -40,6 +40,7 @@ from ingest.asr.recognition import segments
 from ingest.asr.recognition.chunks import SpeechChunk, merge, with_context
 from ingest.asr.recognition.pieces import Piece
 from ingest.asr.recognition.whisper import Recognizer, RecognizerOptions
+from ingest.asr.recognition.word_times.silences import silences
 from ingest.asr.speakers.diarizer import Diarizer, DiarizerOptions
 from ingest.demo import ASR_MODEL, samples
 from ingest.shared.artifacts.transcript import Timings, Transcript
@@ -75,7 +76,9 @@ class Bench:
         pieces = list(self._pieces(waveform, list(with_context(merge(speech)))))
         length_s = len(waveform) / SAMPLE_RATE
         with self.meter.measure(SEGMENTS):
-            built = segments.build(pieces, length_s, self.language)
+            built = segments.build(
+                pieces, length_s, self.language, lambda span: silences(audio.cut(waveform, span), span.start_s)
+            )
         self._stored(built, length_s)
         if self.diarizer is not None:
             with self.meter.measure(SPEAKERS[-1]):

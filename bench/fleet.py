@@ -51,6 +51,7 @@ REQUEST_BYTES = 500  # of a request in the queue, about
 LOOK_S = 0.5
 REST_S = 20.0  # after which NATS has given back what it holds of the blocks that it has written
 LIMIT_S = 4 * 3600.0
+LOST_S = 2 * ACK_WAIT_S  # without a message in any queue
 INDEXED = "SELECT count(*) FROM videos WHERE state = 'indexed'"
 
 
@@ -137,7 +138,7 @@ class Fleet:
             if is_together:
                 submission = self._submit(number, messages)
                 queued_bytes = processes.folder_bytes(self._folder / "nats")
-            self._await(lambda: self._indexed() - before >= messages and not self._waiting())
+            self._await_end(before + messages)
             makespan_s = monotonic() - began
             memory = self._memory(services)
             cpu_s = {name: spent - used.get(name, 0.0) for name, spent in self._cpu_s(services).items()}
@@ -247,6 +248,19 @@ class Fleet:
 
     def _waiting(self) -> int:
         return self._bus.stored(WORK_STREAM) + self._bus.lag(LEDGER, EVENT_STREAM).waiting
+
+    def _await_end(self, wanted: int) -> None:
+        """Wait until so many videos are indexed, or until all queues have been empty for a time: the rest is lost."""
+        at_work = monotonic()
+
+        def is_over() -> bool:
+            nonlocal at_work
+            if self._waiting():
+                at_work = monotonic()
+                return False
+            return self._indexed() >= wanted or monotonic() - at_work > LOST_S
+
+        self._await(is_over)
 
     def _await(self, is_done: Callable[[], bool]) -> None:
         deadline = monotonic() + LIMIT_S

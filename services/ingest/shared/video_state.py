@@ -1,8 +1,13 @@
 """The state of a video, folded from its events. Pure; the ledger keeps it in the table, `ingest run` on the screen.
 
 Events may come twice, late, or from two workers at once (one was taken for dead). The order in the stream decides, with
-three exceptions: an older generation does not change a newer one; within a generation a second submission changes
-nothing; a finished video is reopened only by INDEXED or REPLAYED, and `indexed` is never overwritten.
+these exceptions: an older generation does not change a newer one; within a generation a second submission changes
+nothing; a finished video is reopened only by INDEXED or REPLAYED, and `indexed` is never overwritten; a stage that has
+ended changes nothing when the next one has begun.
+
+Services publish side by side, and several ledgers take events side by side. So an event may come late that ends the
+video, or reopens it. It counts unless something has come after it: whatever the order in which the events of a video
+are folded, it ends as it does in the order of the stream.
 """
 
 from __future__ import annotations
@@ -88,26 +93,18 @@ class VideoRecord:
 def fold(known: VideoRecord, event: Event, position: Position) -> VideoRecord:
     """Return the state after an event at a position of the stream.
 
-    One that comes late (several ledgers take events side by side) adds what is not known yet, and changes nothing else.
+    One that comes late adds what is not known yet, and changes the state if nothing has come after it that does.
     """
     if event.generation < known.generation:
         return known
-    if event.generation > known.generation:
+    is_new = event.generation > known.generation
+    if is_new:
         known = _asked_anew(known)
-    elif position <= known.position:
-        return _completed(known, event)
-    learned = replace(
-        _completed(known, event),
-        source=event.source or known.source,
-        metadata=event.metadata.over(known.metadata),
-        figures={**without_progress(known.figures), **_figures(known, event)},
-        asked_at=event.at if event.kind in _REQUESTS else known.asked_at,
-        position=max(position, known.position),
-        updated_at=event.at,
-    )
-    if event.generation == known.generation and not _may_change(known.state, event.kind):
+    is_late = not is_new and position <= known.position
+    learned = _completed(known, event) if is_late else _overwritten(known, event, position)
+    if not is_new and not (_may_change_late if is_late else _may_change)(known, event):
         return learned
-    is_news = event.kind in (EventKind.POSTPONED, EventKind.RETRYING) or event.kind in _ENDINGS
+    is_news = event.kind in _WITH_REASON
     return replace(
         learned,
         generation=event.generation,
@@ -117,11 +114,15 @@ def fold(known: VideoRecord, event: Event, position: Position) -> VideoRecord:
         code=event.code if is_news else None,
         message=event.text if is_news else "",
         retry_at=event.retry_at,
+        figures=without_progress(learned.figures) if is_late else learned.figures,
+        updated_at=event.at,
     )
 
 
 _REQUESTS: Final = frozenset({EventKind.SUBMITTED, EventKind.REPLAYED})
-_ENDINGS: Final = frozenset({EventKind.FAILED, EventKind.SKIPPED, EventKind.DEFERRED})
+_FAILURES: Final = frozenset({EventKind.FAILED, EventKind.SKIPPED})
+_WITH_REASON: Final = _FAILURES | {EventKind.POSTPONED, EventKind.RETRYING, EventKind.DEFERRED}
+_PLACE: Final = {stage: place for place, stage in enumerate(Stage)}
 
 
 def _asked_anew(known: VideoRecord) -> VideoRecord:
@@ -135,8 +136,21 @@ def _asked_anew(known: VideoRecord) -> VideoRecord:
     )
 
 
+def _overwritten(known: VideoRecord, event: Event, position: Position) -> VideoRecord:
+    """Return what is known with what an event says, which counts more."""
+    return replace(
+        _completed(known, event),
+        source=event.source or known.source,
+        metadata=event.metadata.over(known.metadata),
+        figures={**without_progress(known.figures), **_figures(known, event)},
+        asked_at=event.at if event.kind in _REQUESTS else known.asked_at,
+        position=max(position, known.position),
+    )
+
+
 def _completed(known: VideoRecord, event: Event) -> VideoRecord:
     """Return what is known, with its gaps filled by an event."""
+    requested = [at for at in (known.asked_at, event.at if event.kind in _REQUESTS else None) if at is not None]
     return replace(
         known,
         source=known.source or event.source,
@@ -144,7 +158,7 @@ def _completed(known: VideoRecord, event: Event) -> VideoRecord:
         policy=known.policy if known.policy != Policy() else event.policy or Policy(),
         fresh_from=known.fresh_from or event.fresh_from or 0,
         figures={**without_progress(_figures(known, event)), **known.figures},
-        asked_at=known.asked_at or (event.at if event.kind in _REQUESTS else None),
+        asked_at=max(requested, default=None),
     )
 
 
@@ -157,10 +171,29 @@ def _figures(known: VideoRecord, event: Event) -> dict[str, float]:
     return figures
 
 
-def _may_change(state: VideoState, kind: EventKind) -> bool:
+def _may_change(known: VideoRecord, event: Event) -> bool:
     """Return whether an event changes the state within a generation, which begins with its first submission."""
-    if state == VideoState.INDEXED or kind is EventKind.SUBMITTED:
+    kind = event.kind
+    if known.state == VideoState.INDEXED or kind is EventKind.SUBMITTED:
         return False
-    if state in ENDED:
-        return kind in (EventKind.INDEXED, EventKind.REPLAYED)
-    return True
+    if known.state in ENDED:
+        return kind in (EventKind.INDEXED, EventKind.REPLAYED) or kind in _FAILURES
+    return kind is not EventKind.FINISHED or _PLACE[event.stage] >= _PLACE[known.stage]
+
+
+def _may_change_late(known: VideoRecord, event: Event) -> bool:
+    """Return whether an event changes the state although a later one of its generation is known."""
+    kind = event.kind
+    if known.state == VideoState.INDEXED or kind is EventKind.SUBMITTED:
+        return False
+    if known.state in ENDED:
+        return kind is EventKind.INDEXED or (kind is EventKind.REPLAYED and _is_after(event, known.updated_at))
+    if kind in _FAILURES:
+        return _is_after(event, known.asked_at)
+    return kind is EventKind.INDEXED or (
+        _PLACE[event.stage] > _PLACE[known.stage] and _is_after(event, known.updated_at)
+    )
+
+
+def _is_after(event: Event, at: datetime | None) -> bool:
+    return at is None or event.at > at

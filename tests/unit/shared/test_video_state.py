@@ -19,6 +19,7 @@ BEGAN = datetime(2026, 1, 2, tzinfo=UTC)
 EPOCH = 1000
 BOUNDED = {"max_speakers": 2}
 REOPENING = {EventKind.INDEXED, EventKind.REPLAYED}
+FAILURES = {EventKind.FAILED, EventKind.SKIPPED}
 
 
 def event(
@@ -108,7 +109,9 @@ def test_a_deferred_video_is_due_when_its_time_has_come(kind: EventKind) -> None
 
 
 @pytest.mark.parametrize("ending", [EventKind.FAILED, EventKind.SKIPPED])
-@pytest.mark.parametrize("late", [pytest.param(kind, id=kind) for kind in EventKind if kind not in REOPENING])
+@pytest.mark.parametrize(
+    "late", [pytest.param(kind, id=kind) for kind in EventKind if kind not in REOPENING | FAILURES]
+)
 def test_what_has_ended_does_not_begin_again_by_itself(ending: EventKind, late: EventKind) -> None:
     ended = folded(event(ending, code=Code.NOT_AUDIO, text="html"))
     after = fold(ended, event(late, stage=Stage.CHECK, text="late"), (EPOCH, 2))
@@ -118,6 +121,60 @@ def test_what_has_ended_does_not_begin_again_by_itself(ending: EventKind, late: 
         Code.NOT_AUDIO,
         "html",
     )
+
+
+def test_of_two_failures_the_later_one_is_told() -> None:
+    first, second = event(EventKind.FAILED, text="one"), event(EventKind.SKIPPED, text="two")
+    assert folded(first, second).message == "two"
+    assert fold(fold(VideoRecord(ID), second, (EPOCH, 2)), first, (EPOCH, 1)).message == "two"
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Event]:
+    """A video's way through the stages, told second by second; it may fail, be asked for again, and fail for good."""
+    told = [event(EventKind.SUBMITTED, stage=Stage.CHECK)]
+    for stage in Stage:
+        last = EventKind.INDEXED if stage is Stage.EMBEDDER else EventKind.FINISHED
+        delays = st.sampled_from([EventKind.RETRYING, EventKind.POSTPONED, EventKind.DEFERRED, EventKind.FAILED])
+        for outcome in [*draw(st.lists(delays, max_size=2)), draw(st.sampled_from([last, last, EventKind.SKIPPED]))]:
+            told += [event(EventKind.STARTED, stage=stage), event(outcome, stage=stage)]
+            told += [event(EventKind.REPLAYED, stage=stage)] * (outcome is EventKind.FAILED)
+        if told[-1].kind is EventKind.SKIPPED:
+            break
+    return [one.model_copy(update={"at": BEGAN + timedelta(seconds=number)}) for number, one in enumerate(told)]
+
+
+@settings(max_examples=500)
+@given(told=histories(), data=st.data())
+def test_a_video_ends_as_it_did_whatever_the_order_in_which_its_events_are_stored_and_folded(
+    told: list[Event], data: st.DataObject
+) -> None:
+    ended = folded(*told)
+    late_s = {one: data.draw(st.integers(0, 5)) for one, it in enumerate(told) if it.kind is EventKind.FINISHED}
+    stream = sorted(range(len(told)), key=lambda one: (one + late_s.get(one, 0), one))
+    state = VideoRecord(ID)
+    for place in data.draw(st.permutations(range(len(told)))):
+        state = fold(state, told[stream[place]], (EPOCH, 1 + place))
+    assert (state.state, state.stage, state.is_settled) == (ended.state, ended.stage, True)
+
+
+@settings(max_examples=500)
+@given(told=histories(), data=st.data())
+def test_a_video_that_goes_on_does_not_seem_to_have_ended(told: list[Event], data: st.DataObject) -> None:
+    replayed = [number for number, one in enumerate(told) if one.kind is EventKind.REPLAYED]
+    told = told[: 1 + data.draw(st.sampled_from(replayed))] if replayed else told[:-1]
+    state = VideoRecord(ID)
+    for place in data.draw(st.permutations(range(len(told)))):
+        state = fold(state, told[place], (EPOCH, 1 + place))
+    assert state.state not in {VideoState.INDEXED, VideoState.FAILED, VideoState.SKIPPED}
+
+
+def test_a_stage_that_has_ended_changes_nothing_when_the_next_one_has_begun() -> None:
+    deferred = folded(event(EventKind.STARTED), event(EventKind.DEFERRED, retry_at=BEGAN))
+    finished = event(EventKind.FINISHED, stage=Stage.DOWNLOAD, numbers={"took_s": 2.0})
+    after = fold(deferred, finished, (EPOCH, 3))
+    assert (after.state, after.retry_at, after.figures) == (VideoState.DEFERRED, BEGAN, {"download.took_s": 2.0})
+    assert folded(event(EventKind.RETRYING), event(EventKind.STARTED, stage=Stage.DOWNLOAD), finished).state == "queued"
 
 
 @pytest.mark.parametrize("late", [pytest.param(kind, id=kind) for kind in EventKind])

@@ -11,12 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from ingest.asr import audio
 from ingest.asr.recognition import languages, rereading, segments
 from ingest.asr.recognition.first_reading import FirstReading, Reader
 from ingest.asr.recognition.languages import LanguageHint
 from ingest.asr.recognition.pieces import Piece
 from ingest.asr.recognition.vocabulary.likeness import Phrases
 from ingest.asr.recognition.vocabulary.second_reading import SplicedReading, read_with
+from ingest.asr.recognition.word_times.silences import silences
 from ingest.shared.device.batcher import Batcher, OutOfDeviceMemoryError
 from ingest.shared.errors import Code, IngestError
 from ingest.shared.sandbox.decode import SAMPLE_RATE
@@ -113,7 +115,7 @@ class Transcriber:
         except OutOfDeviceMemoryError as error:
             raise IngestError(Code.GPU_OOM, f"a single chunk does not fit into the device memory: {error}") from error
         with self.time.doing(DECODING):
-            built = segments.build(read.pieces, len(sound) / SAMPLE_RATE, language)
+            built = segments.build(read.pieces, len(sound) / SAMPLE_RATE, language, lambda span: _silences(sound, span))
         return Transcription(
             segments=built.segments,
             fixed_times=built.fixed_times,
@@ -164,3 +166,7 @@ class Transcriber:
             best = segments.better(first, better)
             final[index] = replace(pieces[index], transcript=best, refined=best is not first)
         return final
+
+
+def _silences(sound: Sound, span: Span) -> list[Span]:
+    return silences(audio.cut(sound, span), span.start_s)
