@@ -83,6 +83,7 @@ def main() -> int:
             _answer({"error": str(error)})
             return 1
         running.callback(_end, servers)
+        running.callback(signal.signal, signal.SIGTERM, signal.SIG_IGN)  # it ends already
         _answer(addresses)
         sys.stdin.read()
         if not files.addresses.exists():  # the command has ended before it has prepared the servers

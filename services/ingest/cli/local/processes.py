@@ -82,20 +82,35 @@ def _identity(user: str | None) -> dict[str, Any]:
     return {"user": user, "group": user, "extra_groups": [], "cwd": "/"} if user else {}
 
 
-def stop(process: subprocess.Popen[bytes], how: signal.Signals, limit_s: float = STOP_LIMIT_S) -> None:
+def stop(process: subprocess.Popen[Any], how: signal.Signals, limit_s: float = STOP_LIMIT_S) -> None:
     """Stop a process; kill it if it does not end within the limit."""
-    if process.poll() is None:
+    if not has_ended(process):
         process.send_signal(how)
-        await_end(process, limit_s)
+    await_end(process, limit_s)
 
 
-def await_end(process: subprocess.Popen[bytes], limit_s: float) -> None:
+def await_end(process: subprocess.Popen[Any], limit_s: float) -> None:
     """Wait for the end of a process; kill it if it does not end within the limit."""
+    deadline = time.monotonic() + limit_s
+    while not has_ended(process):
+        if time.monotonic() > deadline:
+            process.kill()
+        time.sleep(POLL_S)
+    process.poll()  # takes its status
+
+
+def has_ended(process: subprocess.Popen[Any]) -> bool:
+    """Return whether a process has ended.
+
+    The system is asked: a signal whose handler raises may leave the lock of a `Popen` closed, and its `wait` would then
+    wait for ever.
+    """
+    if process.returncode is not None:
+        return True
     try:
-        process.wait(limit_s)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:  # its status was taken
+        return True
 
 
 def wait_for(look: Callable[[], T | None], process: subprocess.Popen[bytes], log: Path, what: str) -> T:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ingest.cli.local import addresses, disk_room, locks
+from ingest.cli.local import addresses, disk_room, locks, processes
 from ingest.cli.local.locks import Lock
 from ingest.cli.local.shared_files import Files
 from ingest.shared.broker.bus import BusError
@@ -127,8 +128,7 @@ class SharedServers:
         try:
             self._prepare(keeper, lock, before)
         except BaseException as error:  # also Ctrl-C
-            keeper.terminate()
-            keeper.wait()
+            processes.stop(keeper, signal.SIGTERM)
             if not isinstance(error, EXPECTED):
                 raise
             cause = str(error) or f"the servers did not start (log: {log.name})"
