@@ -5,12 +5,15 @@ The setting may be `auto`; everything that loads a model takes a `Device`, so th
 
 from __future__ import annotations
 
+import os
 from typing import Literal
 
 from ingest.shared.errors import Code, IngestError
 
 Device = Literal["cpu", "cuda"]
 DeviceSetting = Literal["auto", "cpu", "cuda"]
+
+MOST_THREADS = 4
 
 
 def device_of(setting: DeviceSetting) -> Device:
@@ -23,3 +26,8 @@ def device_of(setting: DeviceSetting) -> Device:
     if setting == "cuda" and not is_cuda_visible:
         raise IngestError(Code.ENV_CUDA, "INGEST_ASR_DEVICE=cuda, but no CUDA device is visible")
     return setting
+
+
+def default_threads() -> int:
+    """Return the number of batches that a CPU recognises at the same time: one a core, `MOST_THREADS` at most."""
+    return min(MOST_THREADS, len(os.sched_getaffinity(0)))

@@ -67,7 +67,7 @@ class SimulatedDevice:
         }
 
     def _share(self, now: float, busy_s: float) -> float:
-        """Return the busy share of the last `WINDOW_S` seconds. A batch counts when it is done."""
+        """Return the busy share of the last `WINDOW_S` seconds."""
         self._seen.append((now, busy_s))
         while len(self._seen) > 2 and now - self._seen[1][0] >= WINDOW_S:  # noqa: PLR2004 (one before, one now)
             self._seen.popleft()

@@ -18,7 +18,7 @@ from ingest.shared.homes.chosen import volume_of
 from ingest.shared.sandbox.child import ChildLimits
 from ingest.shared.sandbox.decode import DecodeLimits
 from ingest.shared.telemetry import metrics
-from ingest.shared.telemetry.time_split import ASR_CAUSES, BLOCKED, DeviceTime
+from ingest.shared.telemetry.time_split import ASR_CAUSES, BLOCKED, BUSY, DeviceTime
 from ingest.shared.worker.service import ServiceSpec
 from ingest.shared.worker.stage import StageWork
 
@@ -104,5 +104,4 @@ def _stage(
 
 def _export_device_metrics(settings: AsrSettings, transcriber: Transcriber) -> None:
     metrics.show(metrics.Batches("asr", [batcher.figures for batcher in transcriber.batchers]))
-    batches = transcriber.batcher.figures
-    gpu.export(settings.gpu_metrics, hostname=settings.node_name, busy_s=lambda: batches.busy_s)
+    gpu.export(settings.gpu_metrics, hostname=settings.node_name, busy_s=lambda: transcriber.time.seconds()[BUSY])

@@ -26,13 +26,13 @@ class AsrSettings(Settings):
     asr_compute_type: str = "auto"
     """Number format: float16, int8_float16, int8 ... or auto (float16 on CUDA, int8 on a CPU)."""
     asr_batch: Positive | None = None
-    """Chunks of speech (up to 30 s each) in a batch; without it 16 on CUDA, 4 on a CPU. Halved when memory runs out."""
+    """Chunks of speech (up to 30 s each) in a batch; without it 16 on CUDA, 1 on a CPU. Halved when memory runs out."""
     asr_batch_wait_s: Annotated[float, Field(ge=0)] = 0.05
     """Seconds that a batch with free places waits for chunks of other videos."""
     asr_beam: Positive = 5
     """Beam size of the first pass."""
     asr_cpu_threads: Annotated[int, Field(ge=0)] = 0
-    """Threads of the model on a CPU; 0 is the default of the library."""
+    """Batches that a CPU recognises at the same time, each on one core; 0: as many as there are cores, four at most."""
     asr_language: str | None = None
     """Language of all recordings (as `en`) that were submitted without one; without it, the language of each recording,
     and of long stretches in it, is detected."""

@@ -59,3 +59,11 @@ def test_voices_are_enrolled_on_the_gpu_where_there_is_one(monkeypatch: pytest.M
     see_devices(1, monkeypatch)
     with pytest.raises((AssertionError, RuntimeError), match=r"CUDA|NVIDIA"):
         VoiceSampler(load(AllSettings, diarization_model=str(VOICE_MODEL)), print)
+
+
+@pytest.mark.parametrize(("cores", "wanted", "threads"), [(1, 0, 1), (2, 0, 2), (64, 0, 4), (2, 8, 8), (64, 1, 1)])
+def test_each_core_has_a_batch_of_its_own_four_at_most_unless_the_user_says_so(
+    monkeypatch: pytest.MonkeyPatch, cores: int, wanted: int, threads: int
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
+    assert recognizer_options(load(AllSettings, asr_cpu_threads=wanted), "cpu").cpu_threads == threads

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ingest.asr.device import device_of
+from ingest.asr.device import default_threads, device_of
 from ingest.asr.recognition.model_files import SAME_MODEL
 from ingest.asr.recognition.transcriber import Refinement, Transcriber
 from ingest.asr.recognition.whisper import ChunkTranscript, Recognizer, RecognizerOptions, Request
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Read = Callable[[Sequence[Request]], Sequence[ChunkTranscript]]
 
-BATCH_ON: dict[Device, int] = {"cuda": 16, "cpu": 4}  # a CPU core has no idle lanes that a larger batch would fill
+BATCH_ON: dict[Device, int] = {"cuda": 16, "cpu": 1}  # a CPU core has no idle lanes that a larger batch would fill
 
 
 def make_transcriber(
@@ -54,7 +54,7 @@ def recognizer_options(settings: AsrSettings, device: Device, model: str | None 
         device=device,
         compute_type=settings.asr_compute_type,
         beam=settings.asr_beam,
-        cpu_threads=settings.asr_cpu_threads,
+        cpu_threads=settings.asr_cpu_threads or default_threads(),
         revision=settings.asr_revision if model is None else None,
     )
 
@@ -78,4 +78,5 @@ def _batcher(
         group=lambda request: request.group,
         name="asr-device",
         around=time.running,
+        threads=recognizer.threads,
     )

@@ -3,6 +3,9 @@
 `Recognizer.run` recognises chunks of several videos in one batch. The batcher (`ingest.shared.device.batcher`) calls
 it. Callers compute the features on the CPU before they queue a request. A chunk that is asked for several times (its
 language, then its words in several languages) is encoded once: the encoder takes most of the time.
+
+On a CPU, several threads recognise a batch each, with one core each: decoding has many small steps, which two cores do
+not do in half of the time. They share the weights of the model.
 """
 
 from __future__ import annotations
@@ -59,7 +62,7 @@ class RecognizerOptions:
     device: Device
     compute_type: str
     beam: int
-    cpu_threads: int = 0
+    cpu_threads: int = 1
     revision: str | None = None
 
 
@@ -96,7 +99,8 @@ DETECTION: Question = (None, False, "")
 class Memory:
     """What is known about a chunk that is asked for several times: the encoder's output, and the answers.
 
-    `whole` is what is known of it in a whole window, if its own was too short.
+    `whole` is what is known of it in a whole window, if its own was too short. What two threads need at the same time
+    is computed twice.
     """
 
     encoded: npt.NDArray[np.float32] | None = field(default=None, repr=False)
@@ -110,7 +114,7 @@ class Request:
 
     A request without a language detects the language only. `strong` decodes with a wider beam. `hotwords` are words
     that may be said: the prompt of the model. Requests for the same chunk may share a `memory`, which belongs to the
-    device thread.
+    device threads.
     """
 
     features: npt.NDArray[np.float32] = field(repr=False)
@@ -158,7 +162,7 @@ class Recognizer:
     """A loaded model. Raise ENV_MODEL when it cannot be loaded, ENV_CUDA when its device does not work.
 
     `key` identifies everything that a transcript depends on; `old_key` is the one that version 0.1.0 gave the same
-    model. `broken` is the reason why the device is lost.
+    model. `broken` is the reason why the device is lost. `threads` batches run at the same time.
     """
 
     def __init__(self, options: RecognizerOptions) -> None:
@@ -166,13 +170,18 @@ class Recognizer:
         self.device = options.device
         self.compute_type = _compute_type(options.compute_type, self.device)
         self.name = model_files.model_name(options.model, self.device)
+        self.threads = options.cpu_threads if self.device == "cpu" else 1
         self.broken: str | None = None
         if self.device == "cuda":
             cuda_library.load()
         folder = model_files.locate(self.name, revision=options.revision)
         try:
             self._model = WhisperModel(
-                str(folder), device=self.device, compute_type=self.compute_type, cpu_threads=options.cpu_threads
+                str(folder),
+                device=self.device,
+                compute_type=self.compute_type,
+                cpu_threads=1,
+                num_workers=self.threads,
             )
         except Exception as error:
             raise _cannot_load(self.name, error) from error
@@ -203,12 +212,10 @@ class Recognizer:
 
     def run(self, requests: Sequence[Request]) -> list[ChunkTranscript]:
         """Return the transcripts of requests of one group, recognised in one batch."""
-        new = [request for request in requests if request.known is None]
         try:
-            answers = iter(answered(new, self._read) if new else [])
+            return remembered(requests, lambda new: answered(new, self._read))
         except RuntimeError as error:
             raise self._device_error(error) from error
-        return [request.known or request.remember(next(answers)) for request in requests]
 
     def _read(self, requests: Sequence[Request]) -> list[ChunkTranscript]:
         encoded = self._encode(requests)
@@ -222,12 +229,16 @@ class Recognizer:
 
     def _encode(self, requests: Sequence[Request]) -> Any:  # noqa: ANN401 (CTranslate2 has no types)
         """Return the output of the encoder; for requests with a memory, that of an earlier one."""
-        new = [request for request in requests if request.memory is None or request.memory.encoded is None]
+        known = [request.memory.encoded if request.memory else None for request in requests]
+        new = [request for request, output in zip(requests, known, strict=True) if output is None]
         made = self._model.encode(np.stack([request.features for request in new])) if new else None
         if all(request.memory is None for request in requests):
             return made
         rows = iter([] if made is None else _array(made))
-        outputs = [_encoded(request, rows) for request in requests]
+        outputs = [
+            _kept(request, next(rows)) if output is None else output
+            for request, output in zip(requests, known, strict=True)
+        ]
         return ctranslate2.StorageView.from_array(np.stack(outputs))
 
     def _languages(self, requests: Sequence[Request], encoded: Any) -> list[dict[str, float]]:  # noqa: ANN401 (the same)
@@ -302,11 +313,22 @@ def answered(
     answers = read(requests)
     odd = [number for number, said in enumerate(answers) if is_odd(requests[number], said)]
     again = [requests[number].in_whole_window() for number in odd]
-    new = [request for request in again if request.known is None]
-    made = iter(read(new) if new else [])
-    for number, request in zip(odd, again, strict=True):
-        answers[number] = request.known or request.remember(next(made))
+    for number, said in zip(odd, remembered(again, read), strict=True):
+        answers[number] = said
     return answers
+
+
+def remembered(
+    requests: Sequence[Request], read: Callable[[Sequence[Request]], list[ChunkTranscript]]
+) -> list[ChunkTranscript]:
+    """Return the answers to requests; what is known from earlier ones is not read again.
+
+    What is known is looked up once: another thread may come to know more meanwhile.
+    """
+    known = [request.known for request in requests]
+    new = [request for request, answer in zip(requests, known, strict=True) if answer is None]
+    made = iter(read(new) if new else [])
+    return [answer or request.remember(next(made)) for request, answer in zip(requests, known, strict=True)]
 
 
 def _array(view: Any) -> npt.NDArray[np.float32]:  # noqa: ANN401 (CTranslate2 has no types)
@@ -315,13 +337,11 @@ def _array(view: Any) -> npt.NDArray[np.float32]:  # noqa: ANN401 (CTranslate2 h
     return np.array(on_cpu.to(ctranslate2.DataType.float32))
 
 
-def _encoded(request: Request, made: Iterator[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
-    """Return the encoder's output for a request: the remembered one, else the next that was made."""
-    if request.memory is None:
-        return next(made)
-    if request.memory.encoded is None:
-        request.memory.encoded = next(made)
-    return request.memory.encoded
+def _kept(request: Request, output: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Keep the encoder's output for further requests, if they are expected; return it."""
+    if request.memory is not None:
+        request.memory.encoded = output
+    return output
 
 
 def _figures(result: Any) -> dict[str, float]:  # noqa: ANN401 (CTranslate2 has no types)

@@ -1,6 +1,6 @@
-"""Batches the items of many callers for one device thread.
+"""Batches the items of many callers for the threads of a device: one thread for a GPU, several for a CPU.
 
-Callers submit items and wait for their results. The device thread takes up to `max_batch` items *of all callers*. The
+Callers submit items and wait for their results. A device thread takes up to `max_batch` items *of all callers*. The
 items of a batch are of one group (as a language, which cannot be mixed) and of similar length (a difference in length
 is padding). A full batch runs at once. An incomplete batch runs when its oldest item has waited `max_wait_s`, and then
 before any other. An error of a batch is raised in the callers of its items, and in no other. When the device runs out
@@ -53,7 +53,7 @@ class BatchFigures:
     length: float = 0.0
     padded_length: float = 0.0
     out_of_memory: int = 0
-    busy_s: float = 0.0
+    busy_s: float = 0.0  # of all threads together
 
     @property
     def fill(self) -> float:
@@ -84,9 +84,10 @@ def _one_group(_item: object) -> Hashable:
 
 
 class Batcher(Generic[Item, Answer]):
-    """Collects items from any number of threads and runs them in batches on one thread of its own.
+    """Collects items from any number of threads and runs them in batches on `threads` threads of its own.
 
-    `run` gets 1 to `max_batch` items of one group and returns their results in order. It runs inside `around()`.
+    `run` gets 1 to `max_batch` items of one group and returns their results in order. It runs inside `around()`, and
+    in several threads at the same time if there are several.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class Batcher(Generic[Item, Answer]):
         group: Callable[[Item], Hashable] = _one_group,
         name: str = "device",
         around: Callable[[], AbstractContextManager[object]] = nullcontext,
+        threads: int = 1,
     ) -> None:
         self.figures = BatchFigures()
         self._run = run
@@ -110,8 +112,9 @@ class Batcher(Generic[Item, Answer]):
         self._waiting: deque[_Entry[Item, Answer]] = deque()
         self._changed = threading.Condition()
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
-        self._thread.start()
+        self._threads = [threading.Thread(target=self._work, name=name, daemon=True) for _ in range(threads)]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, item: Item) -> Future[Answer]:
         """Submit one item; the future returns its result, or raises the error of its batch."""
@@ -124,9 +127,9 @@ class Batcher(Generic[Item, Answer]):
         return entry.future
 
     def map(self, items: Iterable[Item], *, ahead: int | None = None) -> Iterator[Answer]:
-        """Yield the results of `items` in order. At most `ahead` of them (default two batches) are in progress."""
+        """Yield the results of `items` in order. At most `ahead` are in progress, by default two batches a thread."""
         submitted: deque[Future[Answer]] = deque()
-        limit = ahead or 2 * self._limits.max_batch
+        limit = ahead or 2 * self._limits.max_batch * len(self._threads)
         try:
             for item in items:
                 if len(submitted) >= limit:
@@ -139,13 +142,14 @@ class Batcher(Generic[Item, Answer]):
                 future.cancel()
 
     def close(self) -> None:
-        """Accept no more items, run the waiting ones, and end the thread."""
+        """Accept no more items, run the waiting ones, and end the threads."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
-        self._thread.join()
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
 
-    # -- the device thread ------------------------------------------------------------------------------------------
+    # -- the device threads -----------------------------------------------------------------------------------------
 
     def _work(self) -> None:
         while True:
@@ -181,6 +185,8 @@ class Batcher(Generic[Item, Answer]):
         chosen = [oldest, *others[: self._limit - 1]]
         taken = {id(entry) for entry in chosen}
         self._waiting = deque(entry for entry in self._waiting if id(entry) not in taken)
+        if self._waiting:
+            self._changed.notify()  # another thread may sleep, whose call this one has had
         return chosen
 
     def _execute(self, batch: list[_Entry[Item, Answer]]) -> None:
@@ -210,22 +216,24 @@ class Batcher(Generic[Item, Answer]):
                     entry.future.set_result(answer)
 
     def _shrink(self, size: int) -> None:
-        self.figures.out_of_memory += 1
-        self._limit = max(1, size // 2)
-        self._successes = 0
+        with self._changed:
+            self.figures.out_of_memory += 1
+            self._limit = max(1, size // 2)
+            self._successes = 0
 
     def _count(self, part: list[_Entry[Item, Answer]], busy_s: float) -> None:
         lengths = [entry.length for entry in part]
-        self.figures.batches += 1
-        self.figures.items += len(part)
-        self.figures.places += self._limits.max_batch
-        self.figures.length += sum(lengths)
-        self.figures.padded_length += max(lengths) * len(part)
-        self.figures.busy_s += busy_s
-        self._successes += 1
-        if self._limit < self._limits.max_batch and self._successes >= GROW_AFTER_BATCHES:
-            self._limit = min(self._limits.max_batch, self._limit * 2)
-            self._successes = 0
+        with self._changed:
+            self.figures.batches += 1
+            self.figures.items += len(part)
+            self.figures.places += self._limits.max_batch
+            self.figures.length += sum(lengths)
+            self.figures.padded_length += max(lengths) * len(part)
+            self.figures.busy_s += busy_s
+            self._successes += 1
+            if self._limit < self._limits.max_batch and self._successes >= GROW_AFTER_BATCHES:
+                self._limit = min(self._limits.max_batch, self._limit * 2)
+                self._successes = 0
 
 
 def _own_copy(error: BaseException) -> Exception:

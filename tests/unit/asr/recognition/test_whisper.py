@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from ingest.asr.recognition.whisper import ChunkTranscript, ChunkWord, Memory, Request, answered, is_odd, window
+from ingest.asr.recognition.whisper import (
+    ChunkTranscript,
+    ChunkWord,
+    Memory,
+    Request,
+    answered,
+    is_odd,
+    remembered,
+    window,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,3 +72,15 @@ def test_a_doubtful_answer_comes_from_a_whole_window_which_is_read_once() -> Non
         found = answered([sure, doubtful], read)
         assert [(one.text, one.avg_logprob) for one in found] == [("7.0", -0.1), ("3.0", -0.1)]
     assert asked == [[1500, 1000], [3000], [1500, 1000]]
+
+
+def test_what_another_thread_learns_meanwhile_does_not_mix_up_the_answers() -> None:
+    chunks = [Request(np.zeros((80, 1000), dtype=np.float32), float(n), "en", memory=Memory()) for n in range(3)]
+    chunks[0].remember(ChunkTranscript("known"))
+
+    def read(requests: Sequence[Request]) -> list[ChunkTranscript]:
+        chunks[1].remember(ChunkTranscript("from another thread"))
+        return [ChunkTranscript(f"{request.duration_s:.0f}") for request in requests]
+
+    assert [answer.text for answer in remembered(chunks, read)] == ["known", "1", "2"]
+    assert [answer.text for answer in remembered(chunks, read)][2] == "2"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,3 +53,14 @@ def test_the_answers_that_were_asked_for_last_are_remembered() -> None:
     assert recognizer.asked == 3
     assert texts(remembered, request(1)) == ["answer 0"]
     assert texts(remembered, request(2)) == ["answer 3"]
+
+
+def test_several_threads_get_their_own_answers() -> None:
+    def answers(requests: Sequence[Request]) -> list[ChunkTranscript]:
+        return [ChunkTranscript(f"{one.features[0, 0]:.0f}") for one in requests]
+
+    remembered = RememberedAnswers(answers, most=3)
+    wanted = [value % 7 for value in range(400)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda value: texts(remembered, request(value), request(value + 1)), wanted))
+    assert found == [[f"{value}", f"{value + 1}"] for value in wanted]

@@ -1,4 +1,4 @@
-"""Many callers, one device thread: what every caller may rely on, whatever the others do."""
+"""Many callers, the threads of one device: what every caller may rely on, whatever the others do."""
 
 from __future__ import annotations
 
@@ -56,9 +56,13 @@ class Device:
 
 
 @contextmanager
-def batching(device: Device, max_batch: int, max_wait_s: float = 0.001) -> Iterator[Batcher[Item, Item]]:
+def batching(
+    device: Device, max_batch: int, max_wait_s: float = 0.001, threads: int = 1
+) -> Iterator[Batcher[Item, Item]]:
     limits = BatchLimits(max_batch, max_wait_s)
-    batcher = Batcher(device.run, limits, length=lambda item: item.length, group=lambda item: item.group)
+    batcher = Batcher(
+        device.run, limits, length=lambda item: item.length, group=lambda item: item.group, threads=threads
+    )
     try:
         yield batcher
     finally:
@@ -84,18 +88,25 @@ callers = st.lists(
 
 
 @settings(max_examples=60)
-@given(wanted=callers, max_batch=st.integers(1, 6), capacity=st.integers(1, 6), ahead=st.none() | st.integers(1, 9))
+@given(
+    wanted=callers,
+    max_batch=st.integers(1, 6),
+    capacity=st.integers(1, 6),
+    ahead=st.none() | st.integers(1, 9),
+    threads=st.integers(1, 3),
+)
 def test_every_item_has_one_result_in_order_in_batches_within_the_limit(
-    wanted: list[list[tuple[str, float]]], max_batch: int, capacity: int, ahead: int | None
+    wanted: list[list[tuple[str, float]]], max_batch: int, capacity: int, ahead: int | None, threads: int
 ) -> None:
     items = [
         [Item(caller, number, group, length) for number, (group, length) in enumerate(own)]
         for caller, own in enumerate(wanted)
     ]
     device = Device(capacity)
-    with batching(device, max_batch) as batcher, ThreadPoolExecutor(len(items)) as threads:
-        answers = list(threads.map(lambda own: list(batcher.map(own, ahead=ahead)), items))
+    with batching(device, max_batch, threads=threads) as batcher, ThreadPoolExecutor(len(items)) as pool:
+        answers = list(pool.map(lambda own: list(batcher.map(own, ahead=ahead)), items))
     assert answers == items
+    assert (batcher.figures.items, batcher.figures.batches) == (sum(map(len, items)), len(device.batches))
     assert Counter(item for batch in device.batches for item in batch) == Counter(item for own in items for item in own)
     assert all(len(batch) <= min(max_batch, capacity) for batch in device.batches)
     assert all(len({item.group for item in batch}) == 1 for batch in device.batches)
@@ -110,7 +121,24 @@ def test_items_of_several_callers_share_a_batch() -> None:
     assert [len(batch) for batch in device.batches] == [1, 4]
 
 
-def test_map_sends_no_more_than_two_batches_ahead() -> None:
+@pytest.mark.parametrize("threads", [2, 3])
+def test_every_thread_runs_a_batch_at_the_same_time(threads: int) -> None:
+    meeting = threading.Barrier(threads + 1, timeout=PROMPT_S)
+
+    def run(items: Sequence[int]) -> Sequence[int]:
+        meeting.wait()
+        return items
+
+    batcher: Batcher[int, int] = Batcher(run, BatchLimits(2, PROMPT_S), threads=threads)
+    for _ in range(3):  # also after all threads had nothing to do
+        futures = [batcher.submit(number) for number in range(2 * threads)]
+        meeting.wait()
+        assert [future.result(PROMPT_S) for future in futures] == list(range(2 * threads))
+    batcher.close()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_map_sends_no_more_than_two_batches_a_thread_ahead(threads: int) -> None:
     device = Device()
     taken: list[int] = []
 
@@ -119,9 +147,9 @@ def test_map_sends_no_more_than_two_batches_ahead() -> None:
             taken.append(number)
             yield Item(0, number)
 
-    with batching(device, 4) as batcher:
+    with batching(device, 4, threads=threads) as batcher:
         next(iter(batcher.map(items())))
-    assert len(taken) == 9
+    assert len(taken) == 8 * threads + 1
 
 
 def test_an_error_reaches_exactly_the_callers_of_its_batch() -> None:
