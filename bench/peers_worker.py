@@ -92,7 +92,9 @@ def whisperx(options: Job) -> Read:
     )
 
     def words(job: Job) -> str:
-        found = model.transcribe(numpy.load(job["samples"]), batch_size=options["batch"], language=job["language"])
+        samples = numpy.load(job["samples"])
+        # with the task named: a change of the language would take the token of the last one for its name
+        found = model.transcribe(samples, batch_size=options["batch"], language=job["language"], task="transcribe")
         return "".join(segment["text"] for segment in found["segments"])
 
     return lambda jobs: [words(job) for job in jobs]
