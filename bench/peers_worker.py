@@ -93,7 +93,7 @@ def whisperx(options: Job) -> Read:
 
     def words(job: Job) -> str:
         samples = numpy.load(job["samples"])
-        # with the task named: a change of the language would take the token of the last one for its name
+        # the task is given: where the language changes, WhisperX takes the token of the last task for a name, and fails
         found = model.transcribe(samples, batch_size=options["batch"], language=job["language"], task="transcribe")
         return "".join(segment["text"] for segment in found["segments"])
 

@@ -2,8 +2,8 @@
 
 Speech that the recognizer left out is read again (`rereading`).
 
-The batcher holds the features of at most two batches of one video at a time, so that memory does not grow with the
-length of the video.
+The batcher holds the features of at most two batches a thread of one video at a time, so that memory does not grow with
+the length of the video.
 """
 
 from __future__ import annotations

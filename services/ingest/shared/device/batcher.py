@@ -186,7 +186,7 @@ class Batcher(Generic[Item, Answer]):
         taken = {id(entry) for entry in chosen}
         self._waiting = deque(entry for entry in self._waiting if id(entry) not in taken)
         if self._waiting:
-            self._changed.notify()  # another thread may sleep, whose call this one has had
+            self._changed.notify()  # wakes another thread, if one waits: one thread may have had all notices so far
         return chosen
 
     def _execute(self, batch: list[_Entry[Item, Answer]]) -> None:
