@@ -125,6 +125,7 @@ def test_another_recognizer_is_compared_on_the_recordings_of_the_archive(
     assert [span["present"] == span["other"] for span in one["spans"]] == [False] * 5
     assert one["with_speaker"] == 0  # the archive has no turns
     assert 0 < one["off_median_s"] < 0.5
+    assert found["hours_for_all"] == pytest.approx(found["archive_s"] * other["took_s"] / one["seconds"] / 3600)
     assert found["hours_for_all"] > 0
     shown = typed("compare", "--model", str(ASR_MODEL), TALK, "--minutes", "0.5")
     assert "corrections that it has right" in shown

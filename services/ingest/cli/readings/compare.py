@@ -59,7 +59,7 @@ class Comparison:
         """Return the hours that this machine needs for all recordings with the other recognizer, by its pace here."""
         seconds = sum(one.seconds for one in self.compared)
         took_s = sum(one.other.took_s for one in self.compared if one.other is not None)
-        return round(self.archive_s * took_s / seconds / HOUR_S, 3) if seconds else None
+        return self.archive_s * took_s / seconds / HOUR_S if seconds else None
 
 
 def compare(archive: Archive, wanted: Subject) -> Comparison:
@@ -158,4 +158,5 @@ def _rows(
     named, same = (sum(getattr(one, name) for one in compared) for name in ("with_speaker", "same_speaker"))
     yield ("equal words with the same speaker", "", f"{same} of {named}")
     if found.hours_for_all is not None:
-        yield (f"for all {console.hours(found.archive_s)} on this machine", "", f"{found.hours_for_all:.1f} h")
+        needed = console.hours(found.hours_for_all * HOUR_S)
+        yield (f"for all {console.hours(found.archive_s)} on this machine", "", needed)
