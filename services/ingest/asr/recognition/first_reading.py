@@ -115,9 +115,13 @@ class Reader:
         if len(weights) == 1:
             found = next(iter(weights))
         else:
-            readings = self.read(sound, ((sample, name) for name in weights))
-            found = languages.best_read(weights, readings, sample.speech_s)
+            found = languages.best_read(weights, lambda names: self._sample_in(sound, sample, names), sample.speech_s)
         return found, round(detected[found], 4)
+
+    def _sample_in(self, sound: Sound, sample: SpeechChunk, names: Sequence[str]) -> Iterator[ChunkTranscript]:
+        """Yield what is read in a sample in several languages: in a whole window, which the wrong ones need anyway."""
+        self.samples[sample.span] = self.samples[sample.span].in_whole_window()
+        return self.read(sound, ((sample, name) for name in names))
 
     def _detected(self, sound: Sound, samples: Sequence[SpeechChunk]) -> dict[str, float]:
         for span in (sample.span for sample in samples):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby, pairwise
-from math import log
+from math import inf, log
 from typing import TYPE_CHECKING
 
 from ingest.asr.recognition.segments import REPETITIVE
@@ -77,17 +77,25 @@ def candidates(detected: dict[str, float], likely: str | None, speech_s: float) 
     return {name: weights[name] / total for name in best[: 1 if is_one else CANDIDATES]}
 
 
-def best_read(weights: dict[str, float], readings: Iterable[ChunkTranscript], speech_s: float) -> str:
+def best_read(
+    weights: dict[str, float], read: Callable[[Sequence[str]], Iterable[ChunkTranscript]], speech_s: float
+) -> str:
     """Return the candidate whose reading is the most probable one, together with the weight of its language.
 
-    A reading without words, or of repeated ones, says nothing for its language.
+    `read` returns a reading for each language. After that of the first one, those that could not be better whatever
+    they read are left out. A reading without words, or of repeated ones, says nothing for its language.
     """
     tokens = speech_s * TOKENS_A_SECOND  # the same number for all: a short reading is not more probable
-    scores = {
-        name: log(max(weight, SMALLEST)) + tokens * said.avg_logprob
-        for (name, weight), said in zip(weights.items(), readings, strict=True)
-        if said.words and said.compression_ratio < REPETITIVE
-    }
+    logs = {name: log(max(weight, SMALLEST)) for name, weight in weights.items()}
+    first, *others = weights
+    scores: dict[str, float] = {}
+    for names in ([first], others):
+        able = [name for name in names if logs[name] > max(scores.values(), default=-inf)]
+        scores |= {
+            name: logs[name] + tokens * said.avg_logprob
+            for name, said in zip(able, read(able), strict=True)
+            if said.words and said.compression_ratio < REPETITIVE
+        }
     return max(scores or weights, key=lambda name: scores.get(name, weights[name]))
 
 

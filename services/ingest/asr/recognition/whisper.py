@@ -152,6 +152,8 @@ class Request:
 
     def in_whole_window(self) -> Request:
         """Return the request for the same chunk in a window of 30 s."""
+        if self.frames == WINDOW_S * FRAMES_A_SECOND:
+            return self
         memory = self.memory
         if memory is not None:
             memory.whole = memory.whole or Memory()

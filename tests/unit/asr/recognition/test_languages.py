@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import inf, log
+from typing import TYPE_CHECKING
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ingest.asr.recognition.chunks import SpeechChunk
 from ingest.asr.recognition.languages import best_read, candidates, more_probable, of_stretches, samples, shares
 from ingest.asr.recognition.pieces import Piece
 from ingest.asr.recognition.whisper import ChunkTranscript, ChunkWord
 from ingest.asr.spans import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 Found = tuple[SpeechChunk, ChunkTranscript]
 
@@ -20,6 +29,12 @@ def part(speech_s: float, start_s: float = 0.0) -> SpeechChunk:
 
 def detected(speech_s: float, **languages: float) -> Found:
     return part(speech_s), ChunkTranscript(languages=languages)
+
+
+def reading(logprob: float | None) -> ChunkTranscript:
+    """Return a reading of a word; of none without a probability."""
+    words = () if logprob is None else (ChunkWord(0, 1, " ano", 0.9),)
+    return ChunkTranscript(words=words, avg_logprob=logprob or 0.0)
 
 
 @pytest.mark.parametrize(
@@ -70,18 +85,43 @@ def test_a_sample_of_little_speech_is_not_read_in_several_languages() -> None:
 def test_the_language_is_the_one_in_which_the_words_are_probable(
     logprobs: dict[str, float | None], language: str
 ) -> None:
-    word = ChunkWord(0, 1, " ano", 0.9)
-    readings = [
-        ChunkTranscript(words=() if logprob is None else (word,), avg_logprob=logprob or 0.0)
-        for logprob in logprobs.values()
-    ]
-    assert best_read({"pl": 0.6, "cs": 0.4}, readings, 3.0) == language
+    readings = {name: reading(logprob) for name, logprob in logprobs.items()}
+    assert best_read({"pl": 0.6, "cs": 0.4}, lambda names: map(readings.__getitem__, names), 3.0) == language
 
 
 def test_repeated_words_are_no_sign_of_a_language() -> None:
-    word = ChunkWord(0, 1, " no", 0.9)
-    readings = [ChunkTranscript(words=(word,), avg_logprob=-0.5), ChunkTranscript("", (word,), -0.1, 3.0)]
-    assert best_read({"pl": 0.6, "cs": 0.4}, readings, 3.0) == "pl"
+    readings = {"pl": reading(-0.5), "cs": replace(reading(-0.1), compression_ratio=3.0)}
+    assert best_read({"pl": 0.6, "cs": 0.4}, lambda names: map(readings.__getitem__, names), 3.0) == "pl"
+
+
+READINGS = st.builds(
+    lambda said, ratio: replace(reading(said), compression_ratio=ratio),
+    st.none() | st.floats(-3, 0),
+    st.sampled_from([1.0, 3.0]),
+)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), READINGS), min_size=1, max_size=5), st.floats(2, 30))
+def test_languages_that_cannot_be_better_are_not_read(
+    drawn: list[tuple[float, ChunkTranscript]], speech_s: float
+) -> None:
+    ordered = sorted(drawn, key=lambda one: -one[0])
+    weights = {name: weight for name, (weight, _) in zip("abcde", ordered, strict=False)}
+    readings = {name: said for name, (_, said) in zip("abcde", ordered, strict=False)}
+    asked: list[str] = []
+
+    def read(names: Sequence[str]) -> Iterator[ChunkTranscript]:
+        asked.extend(names)
+        return map(readings.__getitem__, names)
+
+    scores = {
+        name: log(max(weights[name], 1e-9)) + 4 * speech_s * said.avg_logprob
+        for name, said in readings.items()
+        if said.words and said.compression_ratio < 2
+    }
+    assert best_read(weights, read, speech_s) == max(scores or weights, key=(scores or weights).__getitem__)
+    assert asked[0] == "a"
+    assert all(log(max(weights[name], 1e-9)) > scores.get("a", -inf) for name in asked[1:])
 
 
 @pytest.mark.parametrize(
