@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from ingest.cli.local.postgres import database
+from ingest.cli.local.postgres import data_folder, database
 from ingest.cli.local.postgres.data_folder import DATABASE
 from ingest.cli.local.postgres.server import EmbeddedPostgres
-from ingest.cli.local.postgres.user import SYSTEM_USER, owner_of, runnable_program
+from ingest.cli.local.postgres.user import SYSTEM_USER, Owner, owner_of, runnable_program
 from ingest.shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -150,6 +150,17 @@ def test_an_archive_of_another_version_of_postgres_is_named(tmp_path: Path) -> N
     half_a_cluster(data, ["base/16384/1", "global/pg_control"])
     (data / "PG_VERSION").write_text("16\n")
     with pytest.raises(ConfigurationError, match="is of Postgres 16, this program has 18"):
+        EmbeddedPostgres(tmp_path / "postgres")
+
+
+def test_an_archive_that_was_copied_by_another_user_is_refused_with_the_command_that_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "postgres" / "data"
+    half_a_cluster(data, ["base/16384/1", "global/pg_control", "PG_VERSION"])
+    (data / "PG_VERSION").write_text("18\n")
+    monkeypatch.setattr(data_folder, "owner_of", lambda _user: Owner(os.geteuid() + 1, 0))
+    with pytest.raises(ConfigurationError, match=f"belong to the user {os.geteuid()}, .* chown -R .* {data}"):
         EmbeddedPostgres(tmp_path / "postgres")
 
 

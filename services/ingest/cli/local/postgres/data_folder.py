@@ -9,12 +9,13 @@ It has the locale C.UTF-8, whatever the environment of the first command says.
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ingest.cli.local import processes
-from ingest.cli.local.postgres.user import OpenFolder
+from ingest.cli.local.postgres.user import OpenFolder, owner_of
 from ingest.shared.artifacts.files import flush_folder
 from ingest.shared.errors import ConfigurationError
 
@@ -41,11 +42,13 @@ class Installation:
 def ensure(folder: Path, postgres: Installation, log: Path, keep_open: tuple[int, ...]) -> Path:
     """Return the data folder in `folder`; make it with initdb unless it holds an archive.
 
-    Raise ConfigurationError for a folder that is damaged, or of another version of Postgres, or something else.
+    Raise ConfigurationError for a folder that is damaged, of another version of Postgres, of another user (a copy made
+    by root), or something else.
     """
     data = folder / "data"
     if _holds_archive(data):
         _require_whole(data, postgres.version)
+        _require_owner(data, postgres.user)
         return data
     _discard(data)
     new = folder / "data.new"
@@ -78,6 +81,15 @@ def _require_whole(data: Path, version: int) -> None:
     found = (data / "PG_VERSION").read_text().strip()
     if found != str(version):
         raise ConfigurationError(f"the archive in {data} is of Postgres {found}, this program has {version}: {advice}")
+
+
+def _require_owner(data: Path, user: str | None) -> None:
+    found, owner = (data / "PG_VERSION").stat(), owner_of(user)
+    if found.st_uid != owner.uid:
+        raise ConfigurationError(
+            f"the files in {data} belong to the user {found.st_uid}, but Postgres runs as {user or owner.uid}: "
+            f"chown -R {user or owner.uid} {shlex.quote(str(data))}"
+        )
 
 
 def _discard(data: Path) -> None:
